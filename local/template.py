@@ -1,11 +1,12 @@
 """The SAM template as CloudFormation would see it: what the local stack deploys and what the checks look at.
 
-Code stays where it is (a function's ``CodeUri`` becomes a bucket that does not exist, its key the folder), and each state
-machine carries its definition, read from its file, so that nothing that stands in the template is wired twice.
+Code stays where it is (a function's ``CodeUri`` becomes a bucket that does not exist, its key the folder), and each
+state machine carries its definition, read from its file, so that nothing that stands in the template is wired twice.
 """
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,3 +75,11 @@ def _a_region() -> Iterator[None]:
     finally:
         if before is None:
             del os.environ["AWS_DEFAULT_REGION"]
+
+
+def main() -> None:
+    json.dump(expand(sys.argv[1]), sys.stdout, indent=1)
+
+
+if __name__ == "__main__":
+    main()
