@@ -16,10 +16,15 @@ MODULES := $(wildcard functions layers/orders/python/orders local tests tools)
 UV := env -u VIRTUAL_ENV UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
 
 SAM_VERSION := 1.170.0
-# Isolated: sam pins its own boto3, click and pydantic. Telemetry and its version check would call out.
-SAM := env SAM_CLI_TELEMETRY=0 SAM_CLI_CHECK_UPDATES=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/uvx --quiet --from aws-sam-cli==$(SAM_VERSION) sam
+# Isolated: sam pins its own boto3, click and pydantic. What it builds calls uv, and python3.13 where there is one
+# (pyenv keeps those that it was not told to use off the PATH).
+SAM := env PATH="$(CURDIR)/$(BIN):$(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin)):$$PATH" SAM_CLI_TELEMETRY=0 \
+  $(BIN)/uvx --quiet --from aws-sam-cli==$(SAM_VERSION) sam
+STAGE ?= default
+# What a layer is built from, as the lock has it: each line with its hashes.
+EXPORT := $(UV) export --frozen --quiet --no-emit-project --no-header --no-annotate
 
-.PHONY: help setup demo test check check-sam lint-fix lock clean
+.PHONY: help setup demo test check check-sam deploy lint-fix lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -48,17 +53,30 @@ test: check ## every check and every test
 	@if test -d tests/e2e; then $(BIN)/pytest tests/e2e; fi
 	@if test -z "$${CI:-}"; then echo "All passed. Next: make demo, or make check-sam before a deployment."; fi
 
-check: $(READY) ## formatting, lint, types, template
+check: $(READY) ## formatting, lint, types, the lock, the template, and the wiring of both with the machines
 	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "Formatting differs: make lint-fix" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet $(SOURCES)
 	@$(BIN)/mypy --no-error-summary $(MODULES)
 	@$(BIN)/cfn-lint template.yaml
 	@$(UV) lock --check --quiet || { echo "pyproject.toml and uv.lock differ: make lock" >&2; exit 1; }
+	@$(EXPORT) --no-default-groups | diff -q - layers/orders/requirements.txt >/dev/null \
+	  || { echo "layers/orders/requirements.txt is not what uv.lock says: make lock" >&2; exit 1; }
+	@$(EXPORT) --only-group identity | diff -q - layers/identity/requirements.txt >/dev/null \
+	  || { echo "layers/identity/requirements.txt is not what uv.lock says: make lock" >&2; exit 1; }
+	@$(BIN)/pytest --quiet $(wildcard tests/template tests/statemachine)
 
-check-sam: $(READY) ## sam validate, sam build and the expanded template (downloads sam once)
+check-sam: $(READY) ## sam validate, sam build and a lint of the expanded template (downloads sam once)
 	@$(SAM) validate --region us-east-1
 	@$(SAM) validate --lint --region us-east-1
-	@$(BIN)/python -m tools.expand_template template.yaml > .aws-sam-expanded.json
+	@mkdir -p .aws-sam
+	@$(BIN)/python -m local.template template.yaml > .aws-sam/expanded.json
+	@$(BIN)/cfn-lint .aws-sam/expanded.json
+	@$(SAM) build
+	@echo "Ready to deploy. Next: make deploy (or STAGE=prod make deploy), with AWS credentials and a region set"
+
+deploy: $(READY) ## build and deploy the development stack; STAGE=prod the other
+	@$(SAM) build --config-env $(STAGE)
+	@$(SAM) deploy --config-env $(STAGE)
 
 lint-fix: $(READY) ## put right what ruff can put right
 	@$(BIN)/ruff check --fix $(SOURCES)
@@ -66,6 +84,8 @@ lint-fix: $(READY) ## put right what ruff can put right
 
 lock: $(READY) ## resolve anew, and write the layers' requirements from it
 	@$(UV) lock
+	@$(EXPORT) --no-default-groups --output-file layers/orders/requirements.txt
+	@$(EXPORT) --only-group identity --output-file layers/identity/requirements.txt
 
 clean: ## remove the environment and everything built
 	rm -rf $(VENV) .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,248 @@
+"""What stands in template.yaml, in the machines and in the code is one story told once."""
+
+import ast
+import importlib
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.template import expand
+
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = ROOT / "functions"
+OPEN_ROUTES = {
+    "GET /orders/{id}/status",  # verifies a token or a tracking link itself
+    "GET /orders/{id}/status/stream",
+    "GET /products",
+    "GET /products/{id}",
+    "GET /health",
+    "GET /openapi.json",
+    "GET /docs",
+    "$default",
+}
+WILDCARD_RESOURCES = {
+    ("WorkflowLogDelivery", "*"),  # log delivery knows no resource
+    ("DriveWorkflowFunctionRole", "${OrdersTable.Arn}/stream/*"),
+    # An execution is named by its order: these are all orders.
+    ("DriveWorkflowFunctionRole", "execution:${AWS::StackName}-fulfil-order:*"),
+    ("RepairOrderFunctionRole", "execution:${AWS::StackName}-fulfil-order:*"),
+    ("RepairOrderFunctionRole", "execution:${AWS::StackName}-unwind-order:*"),
+    ("SweepOrdersFunctionRole", "execution:${AWS::StackName}-fulfil-order:*"),
+    ("SweepOrdersFunctionRole", "execution:${AWS::StackName}-unwind-order:*"),
+}
+
+
+@cache
+def template() -> dict[str, Any]:
+    return expand(ROOT / "template.yaml")
+
+
+def resources(kind: str) -> dict[str, dict[str, Any]]:
+    return {name: r["Properties"] for name, r in template()["Resources"].items() if r["Type"] == kind}
+
+
+def functions() -> dict[str, dict[str, Any]]:
+    return resources("AWS::Lambda::Function")
+
+
+def machines() -> dict[str, dict[str, Any]]:
+    return resources("AWS::StepFunctions::StateMachine")
+
+
+def modules() -> set[str]:
+    return {path.stem for path in FUNCTIONS.glob("*.py")}
+
+
+def statements() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, role in resources("AWS::IAM::Role").items():
+        for policy in role.get("Policies", []):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield name, statement
+    for name, policy in resources("AWS::IAM::ManagedPolicy").items():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            yield name, statement
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def routes() -> dict[str, dict[str, Any]]:
+    paths = resources("AWS::ApiGatewayV2::Api")["Api"]["Body"]["paths"]
+    found = {}
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            any_method = method == "x-amazon-apigateway-any-method"
+            found[path if any_method else f"{method.upper()} {path}"] = operation
+    return found
+
+
+def function_behind(operation: dict[str, Any]) -> str:
+    uri = operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+    match = re.search(r"functions/\$\{(\w+)\.Arn\}/", uri)
+    assert match, uri
+    return match[1]
+
+
+@pytest.mark.parametrize("name", sorted(functions()))
+def test_a_function_s_handler_is_there(name: str) -> None:
+    module, _, attribute = functions()[name]["Handler"].partition(".")
+    assert module in modules(), f"functions/{module}.py is missing"
+    assert callable(getattr(importlib.import_module(module), attribute))
+
+
+def test_every_module_in_functions_is_deployed() -> None:
+    assert modules() == {f["Handler"].partition(".")[0] for f in functions().values()}
+
+
+@pytest.mark.parametrize("name", sorted(functions()))
+def test_a_function_s_name_is_its_module_s(name: str) -> None:
+    words = re.findall("[A-Z][a-z]+", name.removesuffix("Function"))
+    assert functions()[name]["Handler"] == f"{'_'.join(words).lower()}.handler"
+
+
+@pytest.mark.parametrize("name", sorted(functions()))
+def test_a_function_runs_where_it_is_built_for_and_within_its_means(name: str) -> None:
+    function = functions()[name]
+    assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+    assert function["MemorySize"] <= 512
+    assert function["Timeout"] <= 30, "the HTTP API does not wait longer"
+    assert function["LoggingConfig"]["LogFormat"] == "JSON"
+
+
+@pytest.mark.parametrize("name", sorted(machines()))
+def test_a_machine_s_substitutions_are_those_that_its_states_use(name: str) -> None:
+    definition, substitutions = _definition(name), machines()[name]["DefinitionSubstitutions"]
+    assert set(re.findall(r"\$\{(\w+)\}", definition)) == set(substitutions)
+    for used, target in substitutions.items():
+        assert target == {"Fn::GetAtt": [used.removesuffix("Arn"), "Arn"]}, "it is named for what it stands for"
+
+
+@pytest.mark.parametrize("name", sorted(machines()))
+def test_a_machine_may_invoke_its_steps_and_nothing_else(name: str) -> None:
+    allowed = [s for role, s in statements() if role == f"{name}Role"]
+    assert [s["Action"] for s in allowed] == ["lambda:InvokeFunction"]
+    steps = machines()[name]["DefinitionSubstitutions"].values()
+    assert sorted(map(str, allowed[0]["Resource"])) == sorted(map(str, steps))
+
+
+@pytest.mark.parametrize("name", sorted(machines()))
+def test_a_machine_logs_no_task_tokens(name: str) -> None:
+    assert machines()[name]["LoggingConfiguration"]["IncludeExecutionData"] is False
+
+
+@pytest.mark.parametrize("name", sorted(machines()))
+def test_a_machine_s_name_is_the_one_that_the_functions_are_told(name: str) -> None:
+    variable = {"FulfilOrder": "FULFIL_MACHINE_ARN", "UnwindOrder": "UNWIND_MACHINE_ARN"}[name]
+    told = next(iter(functions().values()))["Environment"]["Variables"][variable]["Fn::Sub"]
+    assert told.endswith(":stateMachine:" + machines()[name]["StateMachineName"]["Fn::Sub"])
+
+
+def test_only_the_routes_meant_to_be_open_are() -> None:
+    assert {key for key, operation in routes().items() if operation["security"] == [{"NONE": []}]} == OPEN_ROUTES
+    closed = [operation["security"] for key, operation in routes().items() if key not in OPEN_ROUTES]
+    assert all(security == [{"Jwt": []}] for security in closed)
+
+
+def test_what_no_route_takes_is_answered_by_the_product() -> None:
+    assert function_behind(routes()["$default"]) == "ShowDocsFunction"
+
+
+def test_no_action_is_a_wildcard() -> None:
+    actions = {action for _, statement in statements() for action in as_list(statement["Action"])}
+    assert {action for action in actions if "*" in action} == set()
+
+
+def test_a_wildcard_resource_is_one_with_a_reason() -> None:
+    found = set()
+    for role, statement in statements():
+        for resource in as_list(statement["Resource"]):
+            text = resource.get("Fn::Sub", "") if isinstance(resource, dict) else resource
+            if "*" in text:
+                found.add((role, text.partition("${AWS::AccountId}:")[2] or text))
+    assert found == WILDCARD_RESOURCES
+
+
+def test_a_function_that_reads_an_index_may_read_that_index_only() -> None:
+    indexes = {
+        index["IndexName"] for index in resources("AWS::DynamoDB::Table")["OrdersTable"]["GlobalSecondaryIndexes"]
+    }
+    for role, statement in statements():
+        for resource in as_list(statement["Resource"]):
+            text = resource.get("Fn::Sub", "") if isinstance(resource, dict) else ""
+            if "/index/" in text:
+                assert text.rpartition("/")[2] in indexes, role
+                assert as_list(statement["Action"]) == ["dynamodb:Query"], role
+
+
+@pytest.mark.parametrize("name", sorted(resources("AWS::Lambda::EventSourceMapping")))
+def test_a_stream_s_poisoned_record_holds_nobody_back_and_is_kept(name: str) -> None:
+    mapping = resources("AWS::Lambda::EventSourceMapping")[name]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert 0 < mapping["MaximumRetryAttempts"] <= 100
+    assert 0 < mapping["MaximumRecordAgeInSeconds"] <= 86400
+    queue = mapping["DestinationConfig"]["OnFailure"]["Destination"]
+    role = functions()[mapping["FunctionName"]["Ref"]]["Role"]["Fn::GetAtt"][0]
+    assert any(r == role and s["Action"] == "sqs:SendMessage" and s["Resource"] == queue for r, s in statements())
+
+
+def test_every_asynchronous_call_that_fails_is_kept() -> None:
+    kept = {config["FunctionName"]["Ref"] for config in resources("AWS::Lambda::EventInvokeConfig").values()}
+    called = {
+        target["Arn"]["Fn::GetAtt"][0] for rule in resources("AWS::Events::Rule").values() for target in rule["Targets"]
+    }
+    assert called == kept
+
+
+@pytest.mark.parametrize("name", sorted(resources("AWS::Logs::LogGroup")))
+def test_no_log_is_kept_for_ever(name: str) -> None:
+    assert resources("AWS::Logs::LogGroup")[name]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_the_table_keeps_what_is_in_it() -> None:
+    table = resources("AWS::DynamoDB::Table")["OrdersTable"]
+    assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    assert table["DeletionProtectionEnabled"] == {"Ref": "DeletionProtection"}
+    assert template()["Parameters"]["DeletionProtection"]["Default"] == "true"
+
+
+@pytest.mark.parametrize("name", sorted(template()["Parameters"]))
+def test_a_parameter_says_what_it_is_for_and_what_it_takes(name: str) -> None:
+    parameter = template()["Parameters"][name]
+    assert len(parameter["Description"]) > 30
+    bounded = {"AllowedPattern", "MinValue", "MaxValue"} & set(parameter)
+    assert bounded or parameter["AllowedValues"]
+    if bounded:
+        assert parameter["ConstraintDescription"].startswith("must be ")
+
+
+def test_the_code_reads_the_variables_that_the_template_sets() -> None:
+    read = _variables_read()
+    told = set(next(iter(functions().values()))["Environment"]["Variables"])
+    assert read - told == set()
+    ours = {variable for variable in told if not variable.startswith("POWERTOOLS_")}
+    assert ours - read == set(), "set for nobody"
+
+
+def _variables_read() -> set[str]:
+    """Every constant in the code that is named like one of ours: some are chosen before they are looked up."""
+    lookups = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
+    told = set(next(iter(functions().values()))["Environment"]["Variables"])
+    found = set()
+    for path in [*FUNCTIONS.glob("*.py"), *(ROOT / "layers/orders/python/orders").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and lookups.fullmatch(node.value):
+                looked_up = node.value in told or path.name == "settings.py"
+                found |= {node.value} if looked_up else set()
+    return found
+
+
+def _definition(name: str) -> str:
+    separator, lines = machines()[name]["DefinitionString"]["Fn::Join"]
+    return json.dumps(json.loads(separator.join(lines)))
