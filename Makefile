@@ -10,8 +10,8 @@ UV_VERSION := 0.13.8
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := $(wildcard functions layers local tests tools)
-MODULES := $(wildcard functions layers/orders/python/orders local tests tools)
+SOURCES := $(wildcard functions layers local tests)
+MODULES := $(wildcard functions layers/orders/python/orders local tests)
 # An activated environment of somebody else's must not decide where this one goes.
 UV := env -u VIRTUAL_ENV UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
 
@@ -34,7 +34,7 @@ setup: $(READY) ## make the environment in .venv, from the lock
 
 $(READY): pyproject.toml uv.lock $(firstword $(MAKEFILE_LIST))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "This needs Python 3.11 or later, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)." >&2; \
+	  echo "This needs Python 3.11 or later, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -n 1)." >&2; \
 	  echo "Install one, then name it: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.13" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "'$(PYTHON)' has no venv module (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
