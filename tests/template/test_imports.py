@@ -1,0 +1,93 @@
+"""What a deployed function imports is in its layers: a laptop's environment has more than Lambda has."""
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from local.template import expand
+
+ROOT = Path(__file__).parents[2]
+SOURCES = (ROOT / "functions", ROOT / "layers/orders/python")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+# What the packages that are asked for by name bring along under another one.
+MODULES_OF = {
+    "aws-lambda-powertools": {"aws_lambda_powertools", "typing_extensions"},
+    "boto3": {"boto3", "botocore"},
+    "pydantic": {"pydantic", "pydantic_core", "annotated_types"},
+    "pyjwt": {"jwt", "cryptography"},
+}
+
+
+def modules_of(requirements: list[str]) -> set[str]:
+    return {module for line in requirements for module in MODULES_OF[Requirement(line).name]}
+
+
+IN_LAYER = {
+    "OrdersLayer": modules_of(PROJECT["project"]["dependencies"]),
+    "IdentityLayer": modules_of(PROJECT["dependency-groups"]["identity"]),
+}
+
+
+def source_of(module: str) -> Path | None:
+    parts = module.split(".")
+    candidates = (base.joinpath(*parts) for base in SOURCES)
+    return next((f for c in candidates for f in (c.with_suffix(".py"), c / "__init__.py") if f.is_file()), None)
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Every module that the code imports, but for what only the type checker sees."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module, "relative imports are banned"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        else:
+            yield from imports(node)
+
+
+@cache
+def third_party(module: str) -> frozenset[str]:
+    """The packages that importing the module takes, through all of ours."""
+    seen, found, waiting = set[str](), set[str](), [module]
+    while waiting:
+        current = waiting.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        package = current.partition(".")[0]
+        if source := source_of(current):
+            waiting += imports(ast.parse(source.read_text(encoding="utf-8")))
+        elif not source_of(package) and package not in sys.stdlib_module_names:
+            found.add(package)
+    return frozenset(found)
+
+
+def deployed() -> dict[str, tuple[str, set[str]]]:
+    resources = expand(ROOT / "template.yaml")["Resources"]
+    layers = {name: name[:-10] for name, r in resources.items() if r["Type"] == "AWS::Lambda::LayerVersion"}
+    return {
+        name: (r["Properties"]["Handler"].partition(".")[0], {layers[at["Ref"]] for at in r["Properties"]["Layers"]})
+        for name, r in resources.items()
+        if r["Type"] == "AWS::Lambda::Function"
+    }
+
+
+@pytest.mark.parametrize(("module", "layers"), deployed().values(), ids=deployed())
+def test_a_function_s_layers_hold_what_it_imports(module: str, layers: set[str]) -> None:
+    needed = third_party(module)
+    assert needed - set().union(*(IN_LAYER[layer] for layer in layers)) == set()
+
+
+@pytest.mark.parametrize(("module", "layers"), deployed().values(), ids=deployed())
+def test_only_what_verifies_tokens_loads_the_identity_layer(module: str, layers: set[str]) -> None:
+    assert bool(third_party(module) & IN_LAYER["IdentityLayer"]) == ("IdentityLayer" in layers)
