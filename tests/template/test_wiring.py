@@ -12,19 +12,11 @@ from typing import Any
 import pytest
 
 from local.template import expand
+from orders.routes import ROUTES, Who
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "functions"
-OPEN_ROUTES = {
-    "GET /orders/{id}/status",  # verifies a token or a tracking link itself
-    "GET /orders/{id}/status/stream",
-    "GET /products",
-    "GET /products/{id}",
-    "GET /health",
-    "GET /openapi.json",
-    "GET /docs",
-    "$default",
-}
+SELF_VERIFIED = {Who.ANYONE, Who.TRACKING_LINK, Who.SIGNED}
 WILDCARD_RESOURCES = {
     ("WorkflowLogDelivery", "*"),  # log delivery knows no resource
     ("DriveWorkflowFunctionRole", "${OrdersTable.Arn}/stream/*"),
@@ -143,10 +135,20 @@ def test_a_machine_s_name_is_the_one_that_the_functions_are_told(name: str) -> N
     assert told.endswith(":stateMachine:" + machines()[name]["StateMachineName"]["Fn::Sub"])
 
 
-def test_only_the_routes_meant_to_be_open_are() -> None:
-    assert {key for key, operation in routes().items() if operation["security"] == [{"NONE": []}]} == OPEN_ROUTES
-    closed = [operation["security"] for key, operation in routes().items() if key not in OPEN_ROUTES]
-    assert all(security == [{"Jwt": []}] for security in closed)
+def test_the_api_has_the_routes_of_the_table_and_a_way_out() -> None:
+    assert set(routes()) == {*ROUTES, "$default"}
+
+
+@pytest.mark.parametrize("key", sorted(ROUTES))
+def test_a_route_leads_to_the_function_that_the_table_names(key: str) -> None:
+    module, _, _ = functions()[function_behind(routes()[key])]["Handler"].partition(".")
+    assert module == ROUTES[key].function
+
+
+@pytest.mark.parametrize("key", sorted(ROUTES))
+def test_a_route_is_open_only_to_what_the_authorizer_cannot_verify(key: str) -> None:
+    open_route = bool(ROUTES[key].who & SELF_VERIFIED)
+    assert routes()[key]["security"] == ([{"NONE": []}] if open_route else [{"Jwt": []}])
 
 
 def test_what_no_route_takes_is_answered_by_the_product() -> None:
