@@ -1,0 +1,225 @@
+"""Runs the real handlers in this process, with what Lambda gives them and what it makes of their failures."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import logging
+import os
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.asl import Answer, Json
+
+logger = logging.getLogger(__name__)
+
+# The engine asks for a region everywhere; nothing ever leaves loopback.
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One function as the template describes it."""
+
+    name: str
+    arn: str
+    handler: str
+    timeout: float
+    memory: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What a wrapper sees of a call before it decides what becomes of it."""
+
+    function: str
+    event: Json
+    request_id: str
+
+
+Call = Callable[[Invocation], Json]
+# A wrapper gets the call and what would carry it out; it may call it never, once or twice, before or after a fault.
+Wrapper = Callable[[Invocation, Call], Json]
+
+
+class Killed(BaseException):
+    """Raised by a wrapper: the execution environment died, the function's own code never saw it coming."""
+
+
+class LambdaContext:
+    """The second argument of a handler."""
+
+    memory_limit_in_mb: str
+    client_context = None
+    identity = None
+    function_version = "$LATEST"
+
+    def __init__(self, config: Config, request_id: str) -> None:
+        self._deadline = time.monotonic() + config.timeout
+        self.function_name = config.name
+        self.invoked_function_arn = config.arn
+        self.memory_limit_in_mb = str(config.memory)
+        self.aws_request_id = request_id
+        self.log_group_name = f"/aws/lambda/{config.name}"
+        self.log_stream_name = "local"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, int((self._deadline - time.monotonic()) * 1000))
+
+
+class NoSuchFunction(LookupError):
+    """Lambda's ResourceNotFoundException."""
+
+
+class Lambdas:
+    """The functions of the stack. Handlers run on two bounded pools, so that a rush of work never delays an answer.
+
+    An invocation over its time-out is given up as Lambda gives it up; its thread ends when the handler returns,
+    since a thread cannot be killed.
+    """
+
+    def __init__(self, front_threads: int = 8, work_threads: int = 32) -> None:
+        self._configs: dict[str, Config] = {}
+        self._handlers: dict[str, Callable[[Json, LambdaContext], Json]] = {}
+        self._front = ThreadPoolExecutor(front_threads, thread_name_prefix="api")
+        self._work = ThreadPoolExecutor(work_threads, thread_name_prefix="work")
+        self._import = threading.Lock()
+        self.wrappers: list[Wrapper] = []
+
+    def register(self, configs: list[Config]) -> None:
+        """Takes the functions in, and their environment into this process: one environment must serve them all."""
+        for config in configs:
+            self._configs[config.name] = config
+            for name, value in config.environment.items():
+                known = next((c for c in self._configs.values() if c.environment.get(name, value) != value), None)
+                if known is not None:
+                    raise ValueError(f"{config.name} and {known.name} differ in {name}: one process cannot hold both")
+                os.environ[name] = value
+
+    def preload(self) -> None:
+        """Imports every handler, so that no order pays for it; a handler that cannot be imported fails when called."""
+        for config in self._configs.values():
+            try:
+                self._handler(config)
+            except ImportError as missing:
+                logger.warning("%s cannot be imported: %s", config.handler, missing)
+
+    def names(self) -> list[str]:
+        return sorted(self._configs)
+
+    def config(self, reference: str) -> Config:
+        """By name, or by an ARN with or without a qualifier."""
+        name = reference.split(":function:", 1)[-1].split(":", 1)[0]
+        try:
+            return self._configs[name]
+        except KeyError:
+            raise NoSuchFunction(f"Function not found: {reference}") from None
+
+    def close(self) -> None:
+        for pool in (self._front, self._work):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    # -- invoking
+
+    def call(self, reference: str, event: Json, *, front: bool = False) -> Future[Answer]:
+        """Queues the invocation; the time-out counts from its start, as Lambda's does."""
+        config = self.config(reference)
+        pool = self._front if front else self._work
+        return pool.submit(self._run, config, event)
+
+    def invoke(self, reference: str, event: Json, *, front: bool = False) -> Answer:
+        """From a thread: waits for the answer."""
+        config = self.config(reference)
+        future = self.call(reference, event, front=front)
+        try:
+            return future.result(config.timeout)
+        except TimeoutError:
+            return timed_out(config)
+
+    def begin(self, reference: str, event: Json, *, front: bool = False) -> asyncio.Future[Answer]:
+        """From the loop: a future of the answer."""
+        loop = asyncio.get_running_loop()
+        config = self.config(reference)
+        answered: asyncio.Future[Answer] = loop.create_future()
+        started: list[float] = []
+
+        def settle(answer: Answer) -> None:
+            timer.cancel()
+            if not answered.done():
+                answered.set_result(answer)
+
+        def look() -> None:
+            nonlocal timer
+            left = started[0] + config.timeout - time.monotonic() if started else config.timeout
+            if left > 0:
+                timer = loop.call_later(left, look)
+            else:
+                settle(timed_out(config))
+
+        def work() -> None:
+            started.append(time.monotonic())
+            _tell(loop, settle, self._run(config, event))
+
+        timer = loop.call_later(config.timeout, look)
+        (self._front if front else self._work).submit(work)
+        return answered
+
+    def _run(self, config: Config, event: Json) -> Answer:
+        invocation = Invocation(config.name, event, str(uuid.uuid4()))
+
+        def call(invocation: Invocation) -> Json:
+            # The handler gets its own copy, and its answer must be JSON: nothing is shared that Lambda would not share.
+            copied = json.loads(json.dumps(invocation.event))
+            answer = self._handler(config)(copied, LambdaContext(config, invocation.request_id))
+            return json.loads(json.dumps(answer))
+
+        for wrapper in self.wrappers:
+            call = _wrapped(wrapper, call)
+        try:
+            return Answer(call(invocation))
+        except Killed:
+            exited = f"RequestId: {invocation.request_id} Error: Runtime exited with error: signal: killed"
+            return Answer({"errorType": "Runtime.ExitError", "errorMessage": exited}, failed=True)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises becomes its answer
+            logger.debug("%s failed", config.name, exc_info=True)
+            return Answer(error_document(error), failed=True)
+
+    def _handler(self, config: Config) -> Callable[[Json, LambdaContext], Json]:
+        handler = self._handlers.get(config.name)
+        if handler is None:
+            module, _, attribute = config.handler.rpartition(".")
+            with self._import:
+                handler = getattr(importlib.import_module(module), attribute)
+            self._handlers[config.name] = handler
+        return handler
+
+
+def _wrapped(wrapper: Wrapper, call: Call) -> Call:
+    return lambda invocation: wrapper(invocation, call)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[..., None], *arguments: Any) -> None:
+    """Hands over to the loop; one that has closed meanwhile has nobody left to tell."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(callback, *arguments)
+
+
+def error_document(error: BaseException) -> dict[str, Json]:
+    return {
+        "errorMessage": str(error),
+        "errorType": type(error).__name__,
+        "stackTrace": traceback.format_tb(error.__traceback__),
+    }
+
+
+def timed_out(config: Config) -> Answer:
+    message = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} Task timed out after {config.timeout:.2f} seconds"
+    return Answer({"errorType": "Sandbox.Timedout", "errorMessage": message}, failed=True)

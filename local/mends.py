@@ -1,0 +1,236 @@
+"""What ministack does otherwise than AWS, or too slowly for us, put right: each mend with its reason.
+
+The engine keeps its state in modules, so a process has one engine. The mends go in once; what they call is the stack
+that runs at the moment (`Seams`). They lean on the engine's inner names, hence the pinned version.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from types import ModuleType
+from typing import Any
+
+from local.changes import Changes
+from local.lambdas import Lambdas, NoSuchFunction
+from local.states import Refusal, StateMachines
+
+PINNED = "1.5.33"
+Response = tuple[int, dict[str, str], bytes]
+
+# The engine was written to be called on one loop; our handlers call it from their threads. This keeps its promise.
+LOCK = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    lambdas: Lambdas
+    machines: StateMachines
+    changes: Changes
+
+
+_current: Seams | None = None
+_mended = False
+
+
+class WrongEngine(RuntimeError):
+    pass
+
+
+def service(name: str) -> ModuleType:
+    return importlib.import_module(f"ministack.services.{name}")
+
+
+def part(name: str, attribute: str) -> Any:
+    """An inner part of one of the engine's modules."""
+    return getattr(service(name), attribute)
+
+
+def check_version(found: str) -> None:
+    if found != PINNED:
+        raise WrongEngine(f"The mends fit ministack {PINNED}, not {found}: go through local/mends.py before changing it.")
+
+
+def install(seams: Seams) -> None:
+    global _current, _mended  # noqa: PLW0603 - the engine is the process's, and so is what runs on it
+    _current = seams
+    if _mended:
+        return
+    check_version(version("ministack"))
+    for mend in MENDS:
+        mend()
+    _mended = True
+
+
+def seams() -> Seams:
+    if _current is None:
+        raise RuntimeError("no stack runs in this process")
+    return _current
+
+
+def replace(module: str, name: str, make: Callable[[Any], Any]) -> None:
+    """Puts `make(original)` in its place; a name that is gone is an error, not a mend that silently does nothing."""
+    setattr(service(module), name, make(part(module, name)))
+
+
+# --- Functions ----------------------------------------------------------------------------------------------
+
+
+def run_handlers_here() -> None:
+    """It starts a process for each concurrent call (21 GB for 1,000 orders), reports each error as
+    Runtime.HandlerError, so that no Retry or Catch by name fits, and keeps a log stream of every invocation."""
+
+    def execute(function: dict[str, Any], event: Any) -> dict[str, Any]:
+        config = function.get("config") or function
+        try:
+            answer = seams().lambdas.invoke(config["FunctionName"], event)
+        except NoSuchFunction as missing:
+            return {"body": {"errorType": "ResourceNotFound", "errorMessage": str(missing)}, "error": True}
+        return {"body": answer.payload, "error": answer.failed} if answer.failed else {"body": answer.payload}
+
+    replace("lambda_svc", "_execute_function", lambda _: execute)
+
+
+def retry_what_events_invoke() -> None:
+    """A rule's or schedule's target function is called once; AWS calls it asynchronously: tried three times, then
+    sent to the function's OnFailure destination."""
+
+    def dispatch(arn: str, payload: str) -> None:
+        function, config, _ = part("lambda_svc", "_get_func_record_for_ref")(arn)
+        if function and config:
+            record = part("lambda_svc", "_execution_record_for_config")(function, config)
+            part("lambda_svc", "invoke_async_with_retry")(record, json.loads(payload))
+
+    replace("eventbridge", "_dispatch_to_lambda", lambda _: dispatch)
+
+
+# --- Executions ---------------------------------------------------------------------------------------------
+
+
+def walk_with_our_interpreter() -> None:
+    """Its walker swallows a function's error in a callback, ignores TimeoutSecondsPath, MaxDelaySeconds, jitter,
+    heartbeats and the machine's time-out, and takes a sleeping thread and 150 ms for each execution."""
+
+    def answering(call: Callable[[StateMachines, Any], dict[str, Any]]) -> Callable[[Any], Response]:
+        def handler(data: Any) -> Response:
+            try:
+                return _json(call(seams().machines, data))
+            except Refusal as refusal:
+                error: Response = part("stepfunctions", "error_response_json")(refusal.code, refusal.message, 400)
+                return error
+
+        return handler
+
+    for name, call in {
+        "_start_execution": StateMachines.start,
+        "_stop_execution": StateMachines.stop,
+        "_send_task_success": StateMachines.task_success,
+        "_send_task_failure": StateMachines.task_failure,
+        "_send_task_heartbeat": StateMachines.task_heartbeat,
+    }.items():
+        replace("stepfunctions", name, lambda _, call=call: answering(call))
+
+
+def _json(data: dict[str, Any]) -> Response:
+    response: Response = part("stepfunctions", "json_response")(data)
+    return response
+
+
+# --- Table and stream ---------------------------------------------------------------------------------------
+
+
+def one_request_at_a_time() -> None:
+    """Its handlers interleave when called from several threads. A table's request is also the unit that is
+    journaled, and whose stream records are handed on, before it is answered."""
+
+    def make(original: Callable[..., Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
+        async def handle(*request: Any) -> Response:
+            with LOCK:
+                response = await original(*request)
+                seams().changes.commit()
+                return response
+
+        return handle
+
+    for name in ("dynamodb", "eventbridge", "secretsmanager"):
+        replace(name, "handle_request", make)
+    # The expiry of items runs in a thread of its own, under this name.
+    replace("dynamodb", "_lock", lambda _: LOCK)
+
+
+def tell_of_writes() -> None:
+    """It keeps items in memory and saves them at a graceful stop only: a SIGKILL loses acknowledged writes."""
+
+    def set_item(original: Callable[..., Any]) -> Callable[..., Any]:
+        def setting(table: dict[str, Any], pk: Any, sk: Any, item: dict[str, Any]) -> Any:
+            seams().changes.wrote(table["TableName"], pk, sk, item)
+            return original(table, pk, sk, item)
+
+        return setting
+
+    def remove_item(original: Callable[..., Any]) -> Callable[..., Any]:
+        def removing(table: dict[str, Any], pk: Any, sk: Any) -> Any:
+            seams().changes.wrote(table["TableName"], pk, sk, None)
+            return original(table, pk, sk)
+
+        return removing
+
+    replace("dynamodb", "_set_item", set_item)
+    replace("dynamodb", "_remove_item", remove_item)
+
+
+def hand_stream_records_on() -> None:
+    """Its poller drops what a failed batch holds after the failure, knows neither partial failures nor bisecting nor
+    retry limits, and keeps every record of 24 hours in memory."""
+
+    def emit(table_name: str, kind: str, old: Any, new: Any, replicate: bool = True) -> None:  # noqa: ARG001, FBT
+        table = part("dynamodb", "_tables").get(table_name)
+        stream = (table or {}).get("StreamSpecification") or {}
+        if stream.get("StreamEnabled") and not (kind == "MODIFY" and old == new):
+            build = part("dynamodb", "_build_change_record")
+            seams().changes.emitted(build(table, kind, old, new, stream.get("StreamViewType", "NEW_AND_OLD_IMAGES")))
+
+    replace("dynamodb", "_emit_stream_event", lambda _: emit)
+    replace("lambda_svc", "_poll_dynamodb_streams", lambda _: lambda: False)
+
+
+# --- Housekeeping -------------------------------------------------------------------------------------------
+
+
+def keep_messages_from_falling_between() -> None:
+    """Messages are appended to a queue without its lock, while the poller replaces the list of messages: what is
+    appended in between is lost."""
+    replace("sqs", "_queues_lock", lambda _: threading.RLock())
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def locked(*arguments: Any) -> Any:
+            with part("sqs", "_queues_lock"):
+                return original(*arguments)
+
+        return locked
+
+    actions = part("sqs", "_HANDLERS")
+    for name in ("SendMessage", "SendMessageBatch"):
+        actions[name] = make(actions[name])
+    replace("eventbridge", "_dispatch_to_sqs", make)
+
+
+def forget_published_events() -> None:
+    """It keeps every event ever put, which nothing reads."""
+    replace("eventbridge", "_events_log_list", lambda _: list)
+
+
+MENDS: tuple[Callable[[], None], ...] = (
+    run_handlers_here,
+    retry_what_events_invoke,
+    walk_with_our_interpreter,
+    one_request_at_a_time,
+    tell_of_writes,
+    hand_stream_records_on,
+    keep_messages_from_falling_between,
+    forget_published_events,
+)

@@ -1,0 +1,412 @@
+"""The whole product in this process: the engine, the deployed template, the handlers, and the HTTP API before them."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import uvicorn
+from botocore.config import Config as BotoConfig
+
+from local import asl, mends, wire
+from local.changes import Changes
+from local.front import Front, Request, routes_of
+from local.journal import Journal
+from local.keys import AUDIENCE, Issuer, new_key
+from local.lambdas import REGION, Config, Lambdas
+from local.states import Record, StateMachines
+from local.streams import Feed, FeedConfig
+
+logger = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parent.parent
+STACK_NAME = "orders"
+
+# prod-001 and prod-002 as the product's first document has them; one dear enough to need a review.
+CATALOGUE = (
+    ("prod-001", "Enamel mug", 1000, 100_000),
+    ("prod-002", "Canvas tote bag", 1000, 100_000),
+    ("prod-003", "Desk lamp", 4950, 5_000),
+    ("prod-004", "Mechanical keyboard", 12900, 1_000),
+    ("prod-005", "Standing desk", 64900, 500),
+    ("prod-006", "Limited print", 8000, 3),
+)
+
+
+class NotReady(RuntimeError):
+    """The stack could not be brought up."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    port: int = 0
+    aws_port: int = 0
+    data: Path | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    template: Path = ROOT / "template.yaml"
+    # Where handlers and what they import stand, as the template's CodeUri and layers would have it.
+    code: Sequence[Path] = (ROOT / "functions", ROOT / "layers" / "orders" / "python")
+    seed: bool = True
+
+
+class Stack:
+    """Start it on a loop, once per process at a time; `running()` does both for a test."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.lambdas = Lambdas()
+        self.outputs: dict[str, str] = {}
+        self.resources: dict[str, str] = {}
+        self.feeds: dict[str, Feed] = {}
+        self._journal = Journal(settings.data) if settings.data else None
+        self._front_socket = _bind(settings.port)
+        self.port: int = self._front_socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.issuer = Issuer(self.url, self._keep("token-key", new_key()))
+        self._servers: list[uvicorn.Server] = []
+        self._serving: list[asyncio.Task[None]] = []
+        self._sweep: asyncio.Future[asl.Answer] | None = None
+
+    def _keep(self, name: str, value: str) -> str:
+        return self._journal.keep(name, value) if self._journal else value
+
+    # -- starting
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        template = await asyncio.to_thread(_expand, self.settings.template, self._parameters())
+        engine, aws_socket = _engine(self.settings.aws_port)
+        self.aws_url = f"http://127.0.0.1:{aws_socket.getsockname()[1]}"
+        _prepare_environment(self.aws_url, self.settings.code)
+        self.changes = Changes(loop, self._journal)
+        self.machines = StateMachines(
+            loop,
+            self.lambdas,
+            mends.part("stepfunctions", "_state_machines"),
+            mends.part("stepfunctions", "_executions"),
+            _announce,
+        )
+        mends.install(mends.Seams(self.lambdas, self.machines, self.changes))
+        _wake_engine(engine, loop)
+        await self._serve(engine.app, aws_socket)
+        await self._deploy(template)
+        await asyncio.to_thread(self.lambdas.preload)
+        self._open_table()
+        self.front = Front(routes_of(self._deployed()["Api"]["Properties"]["Body"]), self.lambdas, self.issuer)
+        await self._serve(self.front, self._front_socket)
+        if self.settings.seed:
+            await self._seed()
+            self._recover()
+
+    def _parameters(self) -> dict[str, str]:
+        """The settings given, and what makes the deployment this machine's own; only what the template declares."""
+        own = {
+            "JwtIssuer": self.issuer.issuer,
+            "JwtAudience": AUDIENCE,
+            "JwksUrl": f"{self.url}/.local/jwks.json",
+            "DeletionProtection": "false",
+            "LogLevel": os.environ.get("POWERTOOLS_LOG_LEVEL", "ERROR"),
+        }
+        declared = self.settings.template.read_text(encoding="utf-8")
+        return {name: value for name, value in own.items() if f"\n  {name}:" in declared} | dict(self.settings.parameters)
+
+    async def _serve(self, app: Any, listener: socket.socket) -> None:
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+        server = _Server(config)
+        self._servers.append(server)
+        serving = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
+        self._serving.append(serving)
+        while not server.started:
+            if serving.done():
+                raise NotReady("a server did not start") from serving.exception()
+            await asyncio.sleep(0.002)
+
+    async def _deploy(self, template: dict[str, Any]) -> None:
+        """Through CloudFormation, as on AWS; only asked in process, since the loop that answers is this one."""
+        cloudformation = self.client("cloudformation")
+
+        def create() -> None:
+            cloudformation.create_stack(
+                StackName=STACK_NAME,
+                TemplateBody=json.dumps(template, separators=(",", ":")),
+                Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+            )
+
+        await asyncio.to_thread(create)
+        record = mends.part("cloudformation", "_stacks")[STACK_NAME]
+        while record["StackStatus"] == "CREATE_IN_PROGRESS":
+            await asyncio.sleep(0.005)
+        if record["StackStatus"] != "CREATE_COMPLETE":
+            raise NotReady(f"the template could not be deployed: {_reason(record)}")
+        self.resources = {name: made["PhysicalResourceId"] for name, made in self._deployed().items()}
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in record["Outputs"]}
+        self.lambdas.register([_function(made) for made in self._deployed().values() if _is(made, "Lambda::Function")])
+        self._check_machines()
+
+    def _deployed(self) -> dict[str, Any]:
+        deployed: dict[str, Any] = mends.part("cloudformation", "_stacks")[STACK_NAME]["_resources"]
+        return deployed
+
+    def _check_machines(self) -> None:
+        for machine in mends.part("stepfunctions", "_state_machines").values():
+            if found := asl.unsupported(json.loads(machine["definition"])):
+                raise NotReady(f"{machine['name']} uses what the local walker does not know: {', '.join(found)}")
+
+    def _open_table(self) -> None:
+        """Fills the tables from the journal, and from then on journals and delivers every change."""
+        tables = {made["PhysicalResourceId"]: name for name, made in self._deployed().items() if _is(made, "::Table")}
+        if self._journal:
+            _restore(self._journal, {name: physical for physical, name in tables.items()})
+            self._restore_secrets(self._journal)
+        self._make_feeds()
+        self.changes.open(tables, self.feeds)
+
+    def _restore_secrets(self, journal: Journal) -> None:
+        """A secret made by the template is made once, not at every start."""
+        secrets = self.client("secretsmanager")
+        for name, made in self._deployed().items():
+            if not _is(made, "SecretsManager::Secret"):
+                continue
+            secret_id = made["PhysicalResourceId"]
+            fresh = secrets.get_secret_value(SecretId=secret_id)["SecretString"]
+            kept = journal.keep(f"secret/{name}", fresh)
+            if kept != fresh:
+                secrets.put_secret_value(SecretId=secret_id, SecretString=kept)
+
+    def _make_feeds(self) -> None:
+        mappings = mends.part("lambda_svc", "_esms")
+        for name, made in self._deployed().items():
+            mapping = mappings.get(made["PhysicalResourceId"]) if _is(made, "EventSourceMapping") else None
+            if mapping and ":dynamodb:" in mapping["EventSourceArn"]:
+                self.feeds[name] = Feed(FeedConfig.of(mapping), self.lambdas.begin, _bury)
+
+    async def _seed(self) -> None:
+        token = self.token("catalogue", ["admin"])
+        for product_id, name, price, stock in CATALOGUE:
+            path = f"/products/{product_id}"
+            if (await self.front.respond(Request("GET", path, "", []))).status != 404:
+                continue
+            product = {"name": name, "unit_price": {"amount": price, "currency": "USD"}, "stock": stock}
+            headers = [("authorization", f"Bearer {token}"), ("content-type", "application/json")]
+            answer = await self.front.respond(Request("PUT", path, "", headers, json.dumps(product).encode()))
+            if answer.status >= 300:
+                raise NotReady(f"the catalogue could not be written: {answer.status} {answer.body.decode()}")
+
+    def _recover(self) -> None:
+        """No execution outlives its process here; the product's own sweep carries every open order on."""
+        self._sweep = self.lambdas.begin(self.resources["SweepOrdersFunction"], {"everything": True})
+        self._sweep.add_done_callback(_tell_of_sweep)
+
+    # -- running
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the engine."""
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.aws_url,
+            region_name=REGION,
+            config=BotoConfig(retries={"mode": "standard"}),
+        )
+
+    def token(self, subject: str, groups: Sequence[str] = ()) -> str:
+        return self.issuer.token(subject, groups)
+
+    def idle(self) -> bool:
+        """Nothing left to deliver and no execution running."""
+        executions: list[Record] = list(mends.part("stepfunctions", "_executions").values())
+        return all(feed.idle() for feed in self.feeds.values()) and all(e["status"] != "RUNNING" for e in executions)
+
+    async def stop(self) -> None:
+        for server in self._servers:
+            server.should_exit = True
+        await asyncio.wait(self._serving, timeout=1.5)
+        self.machines.close()
+        for feed in self.feeds.values():
+            feed.close()
+        self.lambdas.close()
+        wire.connect(None)
+        if self._journal:
+            with mends.LOCK:
+                self._journal.close()
+
+
+class _Server(uvicorn.Server):
+    """Signals are the command's business, not each server's."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _bind(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as taken:
+        listener.close()
+        raise NotReady(f"port {port} is taken: choose another one") from taken
+    return listener
+
+
+def _expand(template: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
+    # Imported late: the translator is the heaviest thing there is here.
+    expand = importlib.import_module("local.template").expand
+    expanded: dict[str, Any] = expand(template, parameters)
+    return expanded
+
+
+def _engine(port: int) -> tuple[Any, socket.socket]:
+    """The engine's application and the socket it is to be served on. It reads its settings when it is imported."""
+    listener = _bind(port or int(os.environ.get("GATEWAY_PORT", "0")))
+    os.environ.update(
+        GATEWAY_PORT=str(listener.getsockname()[1]),
+        BIND_HOST="127.0.0.1",
+        MINISTACK_HOST="127.0.0.1",
+        MINISTACK_REGION=REGION,
+        LAMBDA_ACCOUNT_CONCURRENCY="0",
+        LOG_LEVEL=os.environ.get("LOG_LEVEL", "WARNING"),
+    )
+    return importlib.import_module("ministack.app"), listener
+
+
+def _wake_engine(engine: Any, loop: asyncio.AbstractEventLoop) -> None:
+    """Its start without what is not for here: looking for Docker, SFTP and MQTT listeners, 64 threads."""
+    engine._reset_all_state()  # noqa: SLF001 - an earlier stack of this process may have left something
+    engine._MAIN_LOOP = loop  # noqa: SLF001
+    loop.set_default_executor(ThreadPoolExecutor(8, thread_name_prefix="engine"))
+    mends.part("eventbridge", "start_scheduler")()
+    mends.part("scheduler", "start_scheduler")()
+
+
+def _prepare_environment(aws_url: str, code: Sequence[Path]) -> None:
+    os.environ.update(
+        AWS_ENDPOINT_URL=aws_url,
+        AWS_ACCESS_KEY_ID="local",
+        AWS_SECRET_ACCESS_KEY="local",  # noqa: S106 - the engine takes any
+        AWS_DEFAULT_REGION=REGION,
+        AWS_REGION=REGION,
+        AWS_EC2_METADATA_DISABLED="true",
+        POWERTOOLS_TRACE_DISABLED="true",
+    )
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        os.environ.pop(name, None)
+    sys.path[:0] = [str(folder) for folder in code if str(folder) not in sys.path]
+    wire.connect(aws_url)
+
+
+def _is(made: Mapping[str, Any], kind: str) -> bool:
+    return str(made["ResourceType"]).endswith(kind)
+
+
+def _function(made: Mapping[str, Any]) -> Config:
+    config = mends.part("lambda_svc", "_functions")[made["PhysicalResourceId"]]["config"]
+    return Config(
+        name=config["FunctionName"],
+        arn=config["FunctionArn"],
+        handler=config["Handler"],
+        timeout=float(config["Timeout"]),
+        memory=int(config["MemorySize"]),
+        environment={name: str(value) for name, value in config["Environment"]["Variables"].items()},
+    )
+
+
+def _reason(record: Mapping[str, Any]) -> str:
+    failed = [
+        f"{name}: {made.get('ResourceStatusReason')}"
+        for name, made in record.get("_resources", {}).items()
+        if "FAILED" in str(made.get("ResourceStatus"))
+    ]
+    return "; ".join(failed) or str(record.get("StackStatusReason"))
+
+
+def _restore(journal: Journal, tables: Mapping[str, str]) -> None:
+    known = mends.part("dynamodb", "_tables")
+    key, put = mends.part("dynamodb", "_extract_key_val"), mends.part("dynamodb", "_set_item")
+    for name, item in journal.items():
+        table = known.get(tables.get(name))
+        if table is not None:
+            put(table, key(item[table["pk_name"]]), key(item[table["sk_name"]]), item)
+
+
+def _announce(record: Record) -> None:
+    mends.part("stepfunctions", "_emit_execution_status_event")(record)
+
+
+def _bury(destination: str, message: str) -> None:
+    queue = mends.part("sqs", "_queue_by_arn")(destination)
+    if queue is None:
+        logger.error("what could not be delivered has nowhere to go, there is no %s: %s", destination, message)
+        return
+    mends.part("sqs", "_HANDLERS")["SendMessage"]({"MessageBody": message}, queue["url"])
+
+
+def _tell_of_sweep(swept: asyncio.Future[asl.Answer]) -> None:
+    if not swept.cancelled() and swept.result().failed:
+        logger.error("the sweep at the start failed: %s", swept.result().payload)
+
+
+# --- For tests and other programs ---------------------------------------------------------------------------
+
+
+@contextmanager
+def running(settings: Settings | None = None) -> Iterator[Stack]:
+    """A stack on a loop in a thread of its own. One at a time: the engine and the handlers' settings are the process's."""
+    started: Future[Stack] = Future()
+    stopping = threading.Event()
+
+    async def main() -> None:
+        stack: Stack | None = None
+        try:
+            stack = Stack(settings or Settings())
+            await stack.start()
+        except BaseException as failure:
+            started.set_exception(failure)
+            if stack is not None and stack._serving:  # noqa: SLF001
+                await stack.stop()
+            return
+        started.set_result(stack)
+        await asyncio.to_thread(stopping.wait)
+        await stack.stop()
+
+    thread = threading.Thread(target=lambda: run(main()), name="stack")
+    thread.start()
+    try:
+        yield started.result()
+    finally:
+        stopping.set()
+        thread.join()
+
+
+def run(main: Any) -> None:
+    """asyncio.run on the fastest loop there is."""
+    try:
+        uvloop = importlib.import_module("uvloop")
+    except ImportError:
+        asyncio.run(main)
+        return
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
+def wait_until(condition: Any, seconds: float = 10.0) -> None:
+    """For a test's own thread: until it holds, looked at often."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("it did not come about in time")
+        time.sleep(0.005)
