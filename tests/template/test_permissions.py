@@ -1,0 +1,384 @@
+"""Each function's role grants exactly the calls that its handler makes.
+
+Every handler is run through what it is for, against a table made from the template, and its calls are recorded. A call
+without its grant would fail on AWS only; a grant without a call is one too many.
+"""
+
+import importlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities.parameters import clear_caches
+from botocore.client import BaseClient
+from moto import mock_aws
+
+from local.template import expand
+from orders import secrets, settings, store, tokens, workflow
+from orders.changes import utc_now
+from orders.errors import OutcomeUnknown, PaymentDeclined
+
+Grant = tuple[str, str]
+Event = dict[str, Any]
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE = expand(ROOT / "template.yaml")
+RESOURCES = TEMPLATE["Resources"]
+FUNCTIONS = {
+    r["Properties"]["Handler"].partition(".")[0]: r["Properties"]
+    for r in RESOURCES.values()
+    if r["Type"] == "AWS::Lambda::Function"
+}
+BY_THE_SERVICE = {
+    # Made by Lambda in the function's name, not by its handler.
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+    "sqs:SendMessage",
+}
+ADDRESS = {"name": "Ada", "line1": "1 Main St", "city": "London", "postal_code": "N1 9GU", "country": "GB"}
+ARN = "arn:aws:states:us-east-1:123456789012"
+MACHINES = ("orders-fulfil-order", "orders-unwind-order")
+
+
+# --- what the template grants -----------------------------------------------------------------------------------------
+
+
+def granted(module: str) -> set[Grant]:
+    role = RESOURCES[FUNCTIONS[module]["Role"]["Fn::GetAtt"][0]]["Properties"]
+    return {
+        (action, _place(resource))
+        for policy in role.get("Policies", [])
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in _as_list(statement["Action"])
+        for resource in _as_list(statement["Resource"])
+        if action not in BY_THE_SERVICE
+    }
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _place(resource: Any) -> str:
+    if resource == {"Fn::GetAtt": ["OrdersTable", "Arn"]}:
+        return "table"
+    if resource == {"Ref": "SigningSecret"}:
+        return "secret"
+    text = str(resource["Fn::Sub"])
+    if text.startswith("${OrdersTable.Arn}/index/"):
+        return text.rpartition("/")[2]
+    kind, _, name = text.partition("${AWS::AccountId}:")[2].partition(":")
+    return f"{kind} {name.removeprefix('${AWS::StackName}-').removesuffix(':*')}"
+
+
+# --- what a call needs ------------------------------------------------------------------------------------------------
+
+_TRANSACTED = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+
+
+def needed(service: str, operation: str, request: dict[str, Any]) -> Iterator[Grant]:
+    if operation == "TransactWriteItems":
+        for action in request["TransactItems"]:
+            yield f"dynamodb:{_TRANSACTED[next(iter(action))]}", "table"
+    elif service == "dynamodb":
+        yield f"dynamodb:{operation}", request.get("IndexName", "table")
+    elif service == "secretsmanager":
+        yield f"secretsmanager:{operation}", "secret"
+    elif operation.startswith("SendTask"):
+        # Only the fulfilment waits for callbacks.
+        yield f"states:{operation}", "stateMachine fulfil-order"
+    else:
+        arn = request.get("stateMachineArn") or request["executionArn"]
+        kind, name = arn.split(":")[5:7]
+        yield f"states:{operation}", f"{kind} {name.removeprefix('orders-')}"
+
+
+# --- a world in which handlers run ------------------------------------------------------------------------------------
+
+
+class World:
+    """The template's table in memory, the handlers, and what each has called."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, set[Grant]] = defaultdict(set)
+        self.running: str | None = None
+
+    def run(self, module: str, event: Event) -> Any:
+        self.running = module
+        clear_caches()  # type: ignore[no-untyped-call]  # as in a process of its own
+        try:
+            return importlib.import_module(module).handler(event, SimpleNamespace(aws_request_id="r"))
+        finally:
+            self.running = None
+
+    def record(self, service: str, operation: str, request: dict[str, Any]) -> None:
+        if self.running:
+            self.calls[self.running].update(needed(service, operation, request))
+
+    def http(
+        self, module: str, key: str, *, sub: str = "ada", group: str = "", body: Any = None, **parts: Any
+    ) -> dict[str, Any]:
+        claims = {"sub": sub, "cognito:groups": f"[{group}]"}
+        event = {
+            "routeKey": key,
+            "rawPath": key.partition(" ")[2],
+            "headers": parts.get("headers", {}),
+            "pathParameters": {"id": parts["id"]} if "id" in parts else {},
+            "queryStringParameters": parts.get("query", {}),
+            "requestContext": {"requestId": "r"} | ({"authorizer": {"jwt": {"claims": claims}}} if sub else {}),
+            "body": None if body is None else json.dumps(body),
+        }
+        answer: dict[str, Any] = self.run(module, event)
+        assert answer["statusCode"] < 400, answer
+        return answer
+
+    def place(
+        self, order_id: str, *, method: str = "CREDIT_CARD", token: str | None = "tok_ok", review: bool = False
+    ) -> None:
+        body = {
+            "order_id": order_id,
+            "items": [{"product_id": "prod-001", "quantity": 1}],
+            "payment": {"method": method} | ({"token": token} if token else {}),
+            "shipping_address": ADDRESS,
+            "require_approval": review,
+        }
+        self.http("place_order", "POST /orders", body=body, headers={"idempotency-key": order_id})
+        self.drive(order_id)
+
+    def step(self, module: str, order_id: str, **facts: Any) -> Any:
+        event = {"order_id": order_id, "task_token": "token", "seconds": 300, "transit": 1, **facts}
+        answer = self.run(module, event)
+        self.drive(order_id)
+        return answer
+
+    def change(self, order_id: str, key: str, body: Any = None, group: str = "support") -> None:
+        self.http("change_order", key, id=order_id, group=group, body=body or {})
+        self.drive(order_id)
+
+    def drive(self, order_id: str) -> None:
+        """The stream brings the order's newest event, where something follows from it."""
+        event = store.event_to_item(store.history(order_id)[-1])
+        if "follow_up" in event:
+            record = {"eventID": "1", "eventName": "INSERT", "dynamodb": {"NewImage": event, "SequenceNumber": "1"}}
+            assert self.run("drive_workflow", {"Records": [record]}) == {"batchItemFailures": []}
+
+    def unwind(self, order_id: str) -> None:
+        for module in ("recall_shipment", "refund_payment", "release_stock", "close_order"):
+            self.step(module, order_id)
+
+    def make_overdue(self, order_id: str) -> None:
+        store.client().update_item(
+            TableName=settings.table_name(),
+            Key=store.order_key(order_id),
+            UpdateExpression="SET due_at = :past, GSI3SK = :sort",
+            ExpressionAttributeValues={
+                ":past": {"S": "2020-01-01T00:00:00.000Z"},
+                ":sort": {"S": f"2020-01-01T00:00:00.000Z#{order_id}"},
+            },
+        )
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    world = World()
+    real: Any = vars(BaseClient)["_make_api_call"]
+
+    def recorded(client: Any, operation: str, request: dict[str, Any]) -> Any:
+        world.record(client.meta.service_model.service_name, operation, request)
+        return real(client, operation, request)
+
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "POWERTOOLS_METRICS_NAMESPACE": "Orders",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(BaseClient, "_make_api_call", recorded)
+    with mock_aws():
+        _forget()
+        for name, value in _environment().items():
+            monkeypatch.setenv(name, value)
+        yield world
+    _forget()
+
+
+def _forget() -> None:
+    """What one process keeps for its life."""
+    for kept in (store.client, workflow.client, settings.waits):
+        kept.cache_clear()
+
+
+def _environment() -> dict[str, str]:
+    table = RESOURCES["OrdersTable"]["Properties"]
+    wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+    boto3.client("dynamodb").create_table(TableName="orders", **{name: table[name] for name in wanted})
+    secret = boto3.client("secretsmanager").create_secret(Name="signing", SecretString="s" * 64)
+    for name in MACHINES:
+        definition = json.dumps({"StartAt": "Rest", "States": {"Rest": {"Type": "Succeed"}}})
+        role = "arn:aws:iam::123456789012:role/any"
+        boto3.client("stepfunctions").create_state_machine(name=name, definition=definition, roleArn=role)
+    defaults = {name: str(p["Default"]) for name, p in TEMPLATE["Parameters"].items()}
+    told = next(iter(FUNCTIONS.values()))["Environment"]["Variables"]
+    return {
+        **{name: defaults[value["Ref"]] for name, value in told.items() if _ref(value) in defaults},
+        "TABLE_NAME": "orders",
+        "BUS_NAME": "orders",
+        "FULFIL_MACHINE_ARN": f"{ARN}:stateMachine:{MACHINES[0]}",
+        "UNWIND_MACHINE_ARN": f"{ARN}:stateMachine:{MACHINES[1]}",
+        "SIGNING_SECRET_ARN": secret["ARN"],
+        "POWERTOOLS_SERVICE_NAME": "orders",
+        "JWT_ISSUER": "https://issuer.example",
+        "JWT_AUDIENCE": "orders",
+        "JWKS_URL": "https://issuer.example/keys",
+    }
+
+
+def _ref(value: Any) -> str:
+    return str(value.get("Ref", "")) if isinstance(value, dict) else ""
+
+
+# --- what handlers are for --------------------------------------------------------------------------------------------
+
+
+def keep_a_catalogue(world: World) -> None:
+    for product in ("prod-001", "prod-002"):
+        body = {"name": "A thing", "unit_price": {"amount": 1000, "currency": "USD"}, "stock": 100}
+        world.http("manage_products", "PUT /products/{id}", id=product, group="admin", body=body)
+    page = world.http("manage_products", "GET /products", sub="", query={"limit": "1"})
+    cursor = json.loads(page["body"])["next_cursor"]
+    world.http("manage_products", "GET /products", sub="", query={"limit": "1", "cursor": cursor})
+    world.http("manage_products", "GET /products/{id}", sub="", id="prod-001")
+
+
+def an_order_is_delivered_and_returned(world: World) -> None:
+    world.place("paid")
+    world.place("paid")
+    world.step("reserve_stock", "paid")
+    world.change("paid", "PUT /orders/{id}/address", ADDRESS)
+    world.step("charge_payment", "paid")
+    world.step("charge_payment", "paid")
+    world.step("ship_parcel", "paid", transit=0)
+    world.change("paid", "PUT /orders/{id}/shipment/location", {"location": "York"})
+    world.step("deliver_order", "paid")
+    world.change("paid", "POST /orders/{id}/return", {"reason": "too small"})
+    world.unwind("paid")
+
+
+def a_charge_is_declined(world: World) -> None:
+    world.place("poor", token="tok_declined")
+    world.step("reserve_stock", "poor")
+    with pytest.raises(PaymentDeclined):
+        world.step("charge_payment", "poor")
+    world.step("begin_unwinding", "poor", failure={"Error": "PaymentDeclined", "Cause": "{}"})
+    world.unwind("poor")
+
+
+def a_charge_s_answer_is_lost(world: World) -> None:
+    world.place("lost", token="tok_timeout_1")
+    world.step("reserve_stock", "lost")
+    with pytest.raises(OutcomeUnknown):
+        world.step("charge_payment", "lost")
+    world.step("charge_payment", "lost")
+
+
+def cash_is_collected_at_the_door(world: World) -> None:
+    for order_id in ("cash-timed", "cash-reported"):
+        world.place(order_id, method="CASH_ON_DELIVERY", token=None)
+        world.step("reserve_stock", order_id)
+        world.step("charge_payment", order_id)
+        world.step("ship_parcel", order_id)
+    world.step("deliver_order", "cash-timed")
+    world.change("cash-reported", "POST /orders/{id}/delivered", group="carrier")
+
+
+def an_order_is_reviewed(world: World) -> None:
+    for order_id, answer in (("good", "approve"), ("bad", "reject")):
+        world.place(order_id, review=True)
+        world.step("reserve_stock", order_id)
+        world.step("request_approval", order_id)
+        world.change(order_id, f"POST /orders/{{id}}/{answer}")
+    world.step("request_approval", "good")
+    world.step("begin_unwinding", "bad", failure={"Error": "ApprovalRejected", "Cause": "{}"})
+    world.unwind("bad")
+
+
+def an_order_is_cancelled_after_its_hand_over_began(world: World) -> None:
+    world.place("regret")
+    world.step("reserve_stock", "regret")
+    world.step("charge_payment", "regret")
+    world.change("regret", "POST /orders/{id}/cancel", {"reason": "regret"})
+    world.unwind("regret")
+
+
+def support_sets_each_status_by_hand(world: World) -> None:
+    world.place("by-hand")
+    for status in ("PROCESSING", "SHIPPED", "DELIVERED", "RETURNED"):
+        world.change("by-hand", "PATCH /orders/{id}/status", {"status": status})
+    world.unwind("by-hand")
+
+
+def a_lost_workflow_is_repaired(world: World) -> None:
+    for order_id in ("lost-1", "lost-2", "alive"):
+        world.place(order_id)
+    for order_id in ("lost-1", "lost-2"):
+        boto3.client("stepfunctions").stop_execution(executionArn=f"{ARN}:execution:{MACHINES[0]}:{order_id}")
+        world.make_overdue(order_id)
+    world.make_overdue("alive")
+    world.http("repair_order", "POST /orders/{id}/sync", id="lost-1", group="support", body={})
+    world.run("sweep_orders", {})
+    world.run("sweep_orders", {"detail": {"name": "lost-2"}})
+
+
+def an_unwinding_is_looked_after(world: World) -> None:
+    for order_id in ("undone-1", "undone-2"):
+        world.place(order_id)
+        world.step("reserve_stock", order_id)
+        world.change(order_id, "POST /orders/{id}/cancel")
+        world.make_overdue(order_id)
+    world.http("repair_order", "POST /orders/{id}/sync", id="undone-1", group="support", body={})
+    world.run("sweep_orders", {})
+    world.http("repair_order", "GET /orders/{id}/execution", id="undone-1", group="support")
+
+
+def orders_are_read_and_watched(world: World) -> None:
+    for order_id in ("seen-1", "seen-2"):
+        world.place(order_id)
+    world.http("read_orders", "GET /orders/{id}", id="seen-1")
+    world.http("read_orders", "GET /orders/{id}/history", id="seen-1")
+    world.http("read_orders", "GET /orders", query={"limit": "1"})
+    world.http("read_orders", "GET /orders", group="support", query={"status": "PENDING"})
+    token = tokens.tracking_token("seen-1", utc_now(), secrets.signing_key())
+    for key in ("GET /orders/{id}/status", "GET /orders/{id}/status/stream"):
+        world.http("watch_status", key, sub="", id="seen-1", query={"token": token})
+
+
+STORIES: tuple[Callable[[World], None], ...] = (
+    an_order_is_delivered_and_returned,
+    a_charge_is_declined,
+    a_charge_s_answer_is_lost,
+    cash_is_collected_at_the_door,
+    an_order_is_reviewed,
+    an_order_is_cancelled_after_its_hand_over_began,
+    support_sets_each_status_by_hand,
+    a_lost_workflow_is_repaired,
+    an_unwinding_is_looked_after,
+    orders_are_read_and_watched,
+)
+
+
+def test_a_role_grants_exactly_what_its_function_calls(world: World) -> None:
+    keep_a_catalogue(world)
+    for story in STORIES:
+        story(world)
+    missing = {module: world.calls[module] - granted(module) for module in FUNCTIONS}
+    unused = {module: granted(module) - world.calls[module] for module in FUNCTIONS}
+    assert {module: grants for module, grants in missing.items() if grants} == {}, "called without a grant"
+    assert {module: grants for module, grants in unused.items() if grants} == {}, "granted without a call"
