@@ -1,0 +1,11 @@
+"""Workflow step: something failed for good; note which step and why, and let the unwinding follow."""
+
+from orders import fulfilment
+from orders.tasks import Event, standing, task
+
+
+@task
+def handler(event: Event) -> dict[str, object]:
+    """Marks the failed step and what is to be undone."""
+    failure = event["failure"]
+    return standing(fulfilment.begin_unwinding(event["order_id"], failure["Error"], failure.get("Cause", "")))

@@ -1,0 +1,68 @@
+"""Changing an order by request: customers and support cancel, return, redirect; support reviews and corrects."""
+
+from collections.abc import Callable
+
+from orders import desk, requests, store
+from orders.desk import Actor
+from orders.http import DEPRECATED_SINCE, Answer, Operation, Request, answer, serve
+from orders.order import Snapshot
+from orders.views import snapshot_view
+
+Change = Callable[[str, Actor, str | None, int | None], Snapshot]
+
+
+def _admitted(request: Request) -> tuple[str, Actor]:
+    """The order and the caller, once it is sure that the one may change the other."""
+    order = store.load_order(request.order_id)
+    request.may_touch(order.customer_id)
+    return order.order_id, request.caller.actor
+
+
+def _changed(snapshot: Snapshot, headers: dict[str, str] | None = None) -> Answer:
+    return answer(snapshot_view(snapshot), headers=headers, version=snapshot.order.version)
+
+
+def explained(change: Change) -> Operation:
+    """The operation behind a route whose body is nothing but an optional reason."""
+
+    def operation(request: Request) -> Answer:
+        reason = request.parse(requests.WithReason).reason
+        return _changed(change(*_admitted(request), reason, request.if_match))
+
+    return operation
+
+
+def change_address(request: Request) -> Answer:
+    """Sends the parcel elsewhere."""
+    address = request.parse(requests.AddressBody).address()
+    return _changed(desk.change_address(*_admitted(request), address, request.if_match))
+
+
+def set_status(request: Request) -> Answer:
+    """Sets the status by hand."""
+    body = request.parse(requests.SetStatus)
+    wanted, deprecated = requests.parse_status(body.status)
+    order_id, actor = _admitted(request)
+    snapshot = desk.set_status(order_id, wanted, actor, body.reason, request.if_match)
+    return _changed(snapshot, {"deprecation": DEPRECATED_SINCE} if deprecated else None)
+
+
+def set_location(request: Request) -> Answer:
+    """Notes where the parcel is."""
+    body = request.parse(requests.SetLocation)
+    order_id, actor = _admitted(request)
+    return _changed(desk.update_location(order_id, actor, body.location, body.estimated_delivery, request.if_match))
+
+
+handler = serve(
+    {
+        "POST /orders/{id}/cancel": explained(desk.cancel),
+        "POST /orders/{id}/return": explained(desk.return_order),
+        "POST /orders/{id}/approve": explained(desk.approve),
+        "POST /orders/{id}/reject": explained(desk.reject),
+        "POST /orders/{id}/delivered": explained(desk.mark_delivered),
+        "PUT /orders/{id}/address": change_address,
+        "PATCH /orders/{id}/status": set_status,
+        "PUT /orders/{id}/shipment/location": set_location,
+    }
+)

@@ -1,0 +1,10 @@
+"""Workflow step: charge the order, at most once, or accept cash on delivery."""
+
+from orders import fulfilment
+from orders.tasks import Event, standing, task
+
+
+@task
+def handler(event: Event) -> dict[str, object]:
+    """Charges the payment."""
+    return standing(fulfilment.charge_payment(event["order_id"]))

@@ -1,0 +1,26 @@
+"""The table's stream, first consumer: tell the workflow service what follows from each committed change."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+
+from orders import desk
+from orders.events import FollowUp
+
+logger = Logger()
+processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
+
+
+def follow_up(record: Any) -> None:
+    """One audit event with a follow-up."""
+    image = record.raw_event["dynamodb"]["NewImage"]
+    order_id = image["order_id"]["S"]
+    logger.set_correlation_id(order_id)
+    desk.follow_up(order_id, FollowUp(image["follow_up"]["S"]))
+
+
+def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+    """Follows up on each record; those that fail are delivered again."""
+    return process_partial_response(event=event, record_handler=follow_up, processor=processor, context=context)

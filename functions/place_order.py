@@ -1,0 +1,42 @@
+"""``POST /orders``: place an order. Its workflow is started by what follows from the row, not from here."""
+
+import json
+import re
+from http import HTTPStatus
+
+from orders import desk, ids, requests
+from orders.errors import InvalidArgument, PermissionDenied
+from orders.http import Answer, Request, answer, serve
+from orders.views import snapshot_view
+
+
+def place_order(request: Request) -> Answer:
+    """Places the order for the caller, or for the customer a member of staff names."""
+    body = request.parse(requests.PlaceOrder)
+    caller = request.caller
+    customer_id = body.customer_id or caller.subject
+    if customer_id != caller.subject and not caller.is_staff:
+        raise PermissionDenied("You can order for yourself only.")
+    wish = desk.Wish(
+        customer_id=customer_id,
+        quantities={item.product_id: item.quantity for item in body.items},
+        shipping_address=body.shipping_address.address(),
+        method=body.payment.method,
+        payment_token=body.payment.token,
+        order_id=body.order_id,
+        require_approval=body.require_approval,
+    )
+    print_of_body = ids.fingerprint(json.dumps(body.model_dump(mode="json"), sort_keys=True))
+    snapshot, is_new = desk.place_order(wish, caller.actor, _key(request), print_of_body)
+    headers = {"location": f"/orders/{snapshot.order.order_id}"} | ({} if is_new else {"idempotent-replayed": "true"})
+    return answer(snapshot_view(snapshot), HTTPStatus.ACCEPTED, headers, version=snapshot.order.version)
+
+
+def _key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not re.fullmatch(requests.IDEMPOTENCY_KEY, key):
+        raise InvalidArgument.of("Idempotency-Key", "must have 1 to 255 printable characters")
+    return key
+
+
+handler = serve({"POST /orders": place_order})

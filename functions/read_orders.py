@@ -1,0 +1,45 @@
+"""Reading orders: one, a list, an audit trail."""
+
+from orders import listing, requests, secrets, store
+from orders.errors import PermissionDenied
+from orders.http import DEPRECATED_SINCE, Answer, Request, answer, serve
+from orders.routes import Who
+from orders.views import history_view, order_view, snapshot_view
+
+USUAL_PAGE, LARGEST_PAGE = 20, 100
+
+
+def get_order(request: Request) -> Answer:
+    """The order with its payment and shipment."""
+    snapshot = store.load(request.order_id)
+    request.may_touch(snapshot.order.customer_id)
+    return answer(snapshot_view(snapshot), version=snapshot.order.version)
+
+
+def get_history(request: Request) -> Answer:
+    """The order's audit trail."""
+    order = store.load_order(request.order_id)
+    request.may_touch(order.customer_id)
+    return answer(history_view(order.order_id, store.history(order.order_id)), version=order.version)
+
+
+def list_orders(request: Request) -> Answer:
+    """Orders, newest first: their own for customers, anybody's for support."""
+    caller = request.caller
+    customer_id = request.text("customer_id", r"[A-Za-z0-9][A-Za-z0-9._:@|+-]{0,127}")
+    if Who.SUPPORT not in caller.groups:
+        if customer_id not in (None, caller.subject):
+            raise PermissionDenied("You can list your own orders only.")
+        customer_id = caller.subject
+    status, deprecated = None, False
+    if "status" in request.query:
+        status, deprecated = requests.parse_status(request.query["status"])
+    wanted = listing.Filter(customer_id, status)
+    limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
+    page = listing.page(wanted, limit, request.query.get("cursor"), secrets.signing_key())
+    headers = {"deprecation": DEPRECATED_SINCE} if deprecated else {}
+    body = {"orders": [order_view(order) for order in page.orders], "next_cursor": page.next_cursor}
+    return answer(body, headers=headers)
+
+
+handler = serve({"GET /orders": list_orders, "GET /orders/{id}": get_order, "GET /orders/{id}/history": get_history})

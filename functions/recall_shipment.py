@@ -1,0 +1,10 @@
+"""Unwinding step: get the parcel back from the carrier."""
+
+from orders import fulfilment
+from orders.tasks import Event, standing, task
+
+
+@task
+def handler(event: Event) -> dict[str, object]:
+    """Recalls the parcel."""
+    return standing(fulfilment.recall_shipment(event["order_id"]))

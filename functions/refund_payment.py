@@ -1,0 +1,10 @@
+"""Unwinding step: give the money back, or void an intent that was never charged."""
+
+from orders import fulfilment
+from orders.tasks import Event, standing, task
+
+
+@task
+def handler(event: Event) -> dict[str, object]:
+    """Refunds or voids the payment."""
+    return standing(fulfilment.refund_payment(event["order_id"]))

@@ -1,0 +1,10 @@
+"""Unwinding step: put the goods back into stock."""
+
+from orders import fulfilment
+from orders.tasks import Event, standing, task
+
+
+@task
+def handler(event: Event) -> dict[str, object]:
+    """Releases the stock."""
+    return standing(fulfilment.release_stock(event["order_id"]))

@@ -1,0 +1,32 @@
+"""Repairing an order, and looking at its workflow, for support."""
+
+from orders import desk, requests, store, workflow
+from orders.http import Answer, Request, answer, serve
+from orders.order import timestamp
+from orders.views import snapshot_view
+
+
+def sync_order(request: Request) -> Answer:
+    """Derives the order anew from its facts and restarts what is lost."""
+    request.parse(requests.Empty)
+    snapshot = desk.sync(request.order_id, request.caller.subject)
+    return answer(snapshot_view(snapshot), version=snapshot.order.version)
+
+
+def get_execution(request: Request) -> Answer:
+    """The order's workflow as the service has it: definition, status, and history events of both machines."""
+    order = store.load_order(request.order_id)
+    unwinding = workflow.unwinding_arn(order)
+    body = {
+        "order_id": order.order_id,
+        "fulfilment": _execution(workflow.view(workflow.fulfilment_arn(order))),
+        "unwinding": _execution(workflow.view(unwinding)) if unwinding else None,
+    }
+    return answer(body, version=order.version)
+
+
+def _execution(view: dict[str, object] | None) -> dict[str, object] | None:
+    return view and workflow.without_credentials(view, timestamp)
+
+
+handler = serve({"POST /orders/{id}/sync": sync_order, "GET /orders/{id}/execution": get_execution})

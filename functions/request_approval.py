@@ -1,0 +1,11 @@
+"""Workflow step: ask for the manual review; the machine waits until the token it gave is answered."""
+
+from orders import fulfilment
+from orders.tasks import Event, task
+
+
+@task
+def handler(event: Event) -> dict[str, object]:
+    """Keeps the task token with the order, for the review's answer to find."""
+    fulfilment.request_approval(event["order_id"], event["task_token"], event["seconds"])
+    return {}

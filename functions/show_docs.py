@@ -1,0 +1,76 @@
+"""What anyone may see: whether the service is up, what it offers, and a clear word about what it does not."""
+
+from html import escape
+from http import HTTPStatus
+from typing import Any
+
+from orders import openapi
+from orders.errors import NotFound
+from orders.http import SECURITY_HEADERS, Answer, Request, answer, problem, serve
+from orders.routes import ROUTES
+
+PAGE_HEADERS = {
+    **SECURITY_HEADERS,
+    "content-type": "text/html; charset=utf-8",
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+}
+
+
+def get_health(_: Request) -> Answer:
+    """Up, as far as this function can tell."""
+    return answer({"status": "ok"})
+
+
+def get_openapi(_: Request) -> Answer:
+    """The OpenAPI description."""
+    return answer(openapi.document())
+
+
+def get_docs(_: Request) -> Answer:
+    """The description as one page, which loads nothing from anywhere."""
+    return {"statusCode": int(HTTPStatus.OK), "headers": PAGE_HEADERS, "body": docs_page()}
+
+
+def docs_page() -> str:
+    """Every route, what it takes and who may use it."""
+    document = openapi.document()
+    sections = "".join(
+        _section(path, method, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Order pipeline: API</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+        "code{background:#8882;padding:.1em .3em;border-radius:.2em}h2{font-size:1.1rem;margin-top:2rem}"
+        "li{margin:.2rem 0}:root{color-scheme:light dark}</style></head><body>"
+        f"<h1>{escape(document['info']['title'])}</h1><p>{escape(document['info']['description'])} "
+        'Machine-readable: <a href="openapi.json">openapi.json</a>.</p><main>'
+        f"{sections}</main></body></html>"
+    )
+
+
+def _section(path: str, method: str, operation: dict[str, Any]) -> str:
+    parameters = "".join(
+        _item(found["name"], f"in {found['in']} {found.get('description', '')}") for found in operation["parameters"]
+    )
+    answers = "".join(_item(status, response["description"]) for status, response in operation["responses"].items())
+    heading = f"<h2><code>{escape(method.upper())} {escape(path)}</code></h2>"
+    words = f"<p>{escape(operation['summary'])}. {escape(operation['description'])}</p>"
+    return f'<section id="{escape(operation["operationId"])}">{heading}{words}<ul>{parameters}</ul><ul>{answers}</ul></section>'
+
+
+def _item(name: str, words: str) -> str:
+    return f"<li><code>{escape(name)}</code> {escape(words)}</li>"
+
+
+_handler = serve({"GET /health": get_health, "GET /openapi.json": get_openapi, "GET /docs": get_docs})
+
+
+def handler(event: dict[str, Any], context: Any) -> Answer:
+    """The three documents, and the answer to every route there is not."""
+    if event["routeKey"] not in ROUTES:
+        path = event.get("rawPath", "")
+        return problem(NotFound("There is nothing here; see /docs."), path)
+    return _handler(event, context)

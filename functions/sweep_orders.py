@@ -1,0 +1,25 @@
+"""Every minute, and whenever an execution ends badly: find orders nothing has happened to in time and carry them on."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from orders import desk, workflow
+from orders.errors import NotFound
+from orders.events import SYSTEM
+
+logger = Logger()
+
+
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Sweeps what is due, every open order (``{"everything": true}``), or the one order whose execution ended."""
+    ended = event.get("detail", {}).get("name")
+    if ended:
+        try:
+            desk.sync(workflow.order_of_execution(ended), SYSTEM)
+        except NotFound:
+            logger.warning("An execution of no known order ended", execution=ended)
+        return {"restarted": [], "checked": ended}
+    restarted = list(desk.sweep(everything=bool(event.get("everything"))))
+    logger.info("Swept", restarted=len(restarted))
+    return {"restarted": restarted}

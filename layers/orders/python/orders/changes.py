@@ -1,0 +1,56 @@
+"""Read, decide, write: the one loop through which every change of an order goes."""
+
+import random
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from orders import store
+from orders.errors import OrderChanged, StoreBusy
+from orders.order import Change, Snapshot
+
+Clock = Callable[[], datetime]
+Result = TypeVar("Result")
+Decide = Callable[[Snapshot], Change | None]
+
+ATTEMPTS = 6
+
+
+def utc_now() -> datetime:
+    """The clock of a running function."""
+    return datetime.now(UTC)
+
+
+def apply(order_id: str, decide: Decide, known: Snapshot | None = None) -> Snapshot:
+    """Applies a decision to the order as it is now and answers the order as it is then.
+
+    Whoever loses against another change re-reads and decides again: the decision must hold for what the row says then.
+    ``known`` spares the first read where the caller has just written the row.
+
+    Raises:
+        OrderChanged, StoreBusy: it kept losing; worth another try later.
+        NotFound: there is no such order.
+        and whatever ``decide`` refuses with.
+    """
+    decided: list[Snapshot] = [known] if known else []
+
+    def once() -> Snapshot:
+        snapshot = decided.pop() if decided else store.load(order_id)
+        change = decide(snapshot)
+        if change is None:
+            return snapshot
+        store.commit(change)
+        return change.applied_to(snapshot)
+
+    return patiently(once)
+
+
+def patiently(action: Callable[[], Result]) -> Result:
+    """Does it again, a few times and ever later, when it lost against another change or the table was busy."""
+    for attempt in range(ATTEMPTS - 1):
+        try:
+            return action()
+        except (OrderChanged, StoreBusy):
+            time.sleep(random.random() * 0.01 * 2**attempt)  # noqa: S311 - spreads those who lost together
+    return action()

@@ -1,0 +1,309 @@
+"""What people ask of an order, as sentences: placing, cancelling, returning, reviewing, correcting, repairing.
+
+Each request is one change of the row; what the workflow has to be told follows from it through the table's stream.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from orders import fulfilment, lifecycle, settings, store, workflow
+from orders.changes import Clock, Decide, apply, patiently, utc_now
+from orders.errors import (
+    AlreadyExists,
+    ConstraintViolated,
+    IdempotencyMismatch,
+    IllegalTransition,
+    InvalidArgument,
+    PaymentDeclined,
+)
+from orders.events import SYSTEM, FollowUp
+from orders.fulfilment import check_version
+from orders.ids import uuid7
+from orders.order import Address, Change, Line, Order, Snapshot
+from orders.statuses import (
+    TRANSITIONS,
+    CancelReason,
+    OrderStatus,
+    OverallStatus,
+    PaymentMethod,
+    has_reached,
+    may_become,
+)
+
+MOST_RUNS = 10
+"""After so many restarts an order is given up as expired: something is wrong that a restart cannot mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody asks to order; prices are not for the caller to say."""
+
+    customer_id: str
+    quantities: dict[str, int]
+    shipping_address: Address
+    method: PaymentMethod
+    payment_token: str | None = None
+    order_id: str | None = None
+    require_approval: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks: ``by`` is written on the trail, ``staff`` decides which cancellation reason is given."""
+
+    by: str
+    staff: bool = False
+
+
+def place_order(
+    wish: Wish, actor: Actor, key: str | None = None, body_print: str = "", clock: Clock = utc_now
+) -> tuple[Snapshot, bool]:
+    """Places an order and answers it with whether it is new; the same key and body answer the same order, for ever.
+
+    Raises:
+        InvalidArgument: a product that is not in the catalogue.
+        AlreadyExists: the order id is taken.
+        IdempotencyMismatch: the key was used with another body.
+    """
+    catalogue = store.products(wish.quantities)
+    unknown = [product_id for product_id in wish.quantities if product_id not in catalogue]
+    if unknown:
+        position = list(wish.quantities).index(unknown[0])
+        raise InvalidArgument.of(f"items.{position}.product_id", f"There is no product {unknown[0]}.")
+    currencies = {product.unit_price.currency for product in catalogue.values()}
+    if len(currencies) > 1:
+        raise InvalidArgument.of("items", "All products of an order must be priced in one currency.")
+    now = clock()
+    order_id = wish.order_id or uuid7(now, os.urandom(10))
+    lines = tuple(
+        Line(product_id, catalogue[product_id].name, quantity, catalogue[product_id].unit_price)
+        for product_id, quantity in wish.quantities.items()
+    )
+    total = sum(line.unit_price.amount * line.quantity for line in lines)
+    placement = lifecycle.Placement(
+        order_id=order_id,
+        customer_id=wish.customer_id,
+        lines=lines,
+        shipping_address=wish.shipping_address,
+        method=wish.method,
+        payment_token=wish.payment_token,
+        needs_review=wish.require_approval or total >= settings.review_threshold(),
+    )
+    change = lifecycle.place(placement, settings.waits(), now, actor.by)
+    promise = store.Promise(wish.customer_id, key, body_print, order_id) if key else None
+    return _commit_new(change, promise)
+
+
+def _commit_new(change: Change, promise: store.Promise | None) -> tuple[Snapshot, bool]:
+    """Commits a new order under its idempotency key; whoever loses the race for the key answers the winner's order."""
+    try:
+        patiently(lambda: store.commit(change, promise))
+    except AlreadyExists:
+        kept = promise and store.promised(promise.customer_id, promise.key)
+        if not promise or not kept:
+            raise
+        if kept.fingerprint != promise.fingerprint:
+            raise IdempotencyMismatch("This Idempotency-Key was used with another request before.") from None
+        return store.load(kept.order_id), False
+    return Snapshot(change.order), True
+
+
+def cancel(order_id: str, actor: Actor, note: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
+    """Cancels an order that is not shipped yet."""
+    reason = CancelReason.STAFF if actor.staff else CancelReason.CUSTOMER
+    return _change(order_id, if_match, lambda now: lifecycle.cancel(now, reason, clock(), actor.by, note))
+
+
+def change_address(order_id: str, actor: Actor, address: Address, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
+    """Sends the parcel elsewhere, until it is handed over."""
+    return _change(order_id, if_match, lambda now: lifecycle.change_address(now, address, clock(), actor.by))
+
+
+def return_order(order_id: str, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
+    """Takes a delivered order back: refund and restock follow."""
+    return _change(order_id, if_match, lambda now: lifecycle.return_order(now, clock(), actor.by, reason))
+
+
+def approve(order_id: str, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
+    """Answers the manual review with yes."""
+    return _change(order_id, if_match, lambda now: lifecycle.approve(now, clock(), actor.by, reason))
+
+
+def reject(order_id: str, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
+    """Answers the manual review with no."""
+    return _change(order_id, if_match, lambda now: lifecycle.reject(now, clock(), actor.by, reason))
+
+
+def update_location(
+    order_id: str,
+    actor: Actor,
+    location: str,
+    estimated_delivery: datetime | None,
+    if_match: int | None,
+    clock: Clock = utc_now,
+) -> Snapshot:
+    """Notes where the parcel is."""
+    return _change(
+        order_id,
+        if_match,
+        lambda now: lifecycle.update_location(now, location, estimated_delivery, clock(), actor.by),
+    )
+
+
+def mark_delivered(order_id: str, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
+    """The customer has the parcel: only a shipped order can be delivered, and only once."""
+
+    found = store.load(order_id).order
+    check_version(Snapshot(found), if_match)
+    if not may_become(found.status, OrderStatus.DELIVERED):
+        raise _refused(found, OrderStatus.DELIVERED)
+    return fulfilment.record_delivery(order_id, actor.by, reason, clock, if_match)
+
+
+def set_status(
+    order_id: str,
+    wanted: OrderStatus,
+    actor: Actor,
+    reason: str | None,
+    if_match: int | None,
+    clock: Clock = utc_now,
+) -> Snapshot:
+    """A manual update under the transition table, with the side effects of the status: see ``docs/architecture.md``."""
+    found = store.load(order_id)
+    check_version(found, if_match)
+    if not may_become(found.order.status, wanted):
+        raise _refused(found.order, wanted)
+    if wanted is OrderStatus.CANCELLED:
+        return cancel(order_id, actor, reason, if_match, clock)
+    if wanted is OrderStatus.RETURNED:
+        to_sender = found.order.status is OrderStatus.SHIPPED
+        return _change(
+            order_id,
+            if_match,
+            lambda now: lifecycle.return_order(now, clock(), actor.by, reason, to_sender=to_sender),
+        )
+    if found.order.is_over:
+        raise ConstraintViolated("The order is being unwound.", status=str(found.order.status))
+    if wanted is OrderStatus.DELIVERED:
+        return fulfilment.record_delivery(order_id, actor.by, reason, clock, if_match)
+    if wanted is OrderStatus.SHIPPED:
+        return fulfilment.ship_parcel(order_id, None, actor.by, clock)
+    if wanted is OrderStatus.CONFIRMED and not found.order.pays_on_delivery:
+        raise ConstraintViolated(
+            "Only a cash-on-delivery order is confirmed before it is paid.", status=str(found.order.status)
+        )
+    return _bring_to_preparation(found, wanted, actor, reason, clock)
+
+
+def _bring_to_preparation(found: Snapshot, wanted: OrderStatus, actor: Actor, reason: str | None, clock: Clock) -> Snapshot:
+    """CONFIRMED or PROCESSING by hand: reserves the stock and settles the payment, as the workflow would have done."""
+    order_id = found.order.order_id
+    if found.order.status is OrderStatus.PENDING:
+        lifecycle.review_answered(found.order)
+        fulfilment.reserve_stock(order_id, clock)
+        try:
+            fulfilment.charge_payment(order_id, actor.by, clock)
+        except PaymentDeclined as declined:
+            report = {"errorType": PaymentDeclined.__name__, "errorMessage": declined.detail}
+            fulfilment.begin_unwinding(order_id, PaymentDeclined.__name__, json.dumps(report), clock)
+            raise
+    if wanted is OrderStatus.CONFIRMED:
+        return store.load(order_id)
+    return apply(order_id, lambda now: lifecycle.start_preparation(now, clock(), actor.by, {}, reason))
+
+
+def _refused(order: Order, wanted: OrderStatus) -> Exception:
+    return IllegalTransition(order.status, wanted, TRANSITIONS[order.status])
+
+
+def _change(order_id: str, if_match: int | None, decide: Decide) -> Snapshot:
+    def checked(snapshot: Snapshot) -> Change | None:
+        check_version(snapshot, if_match)
+        return decide(snapshot)
+
+    return apply(order_id, checked)
+
+
+# --- following up, repairing ---
+
+
+def follow_up(order_id: str, wanted: FollowUp, clock: Clock = utc_now) -> None:
+    """Tells the workflow service what follows from a committed change; telling it twice changes nothing.
+
+    Reads the order as it is now: what has been overtaken meanwhile is not done any more.
+    """
+    snapshot = store.load(order_id)
+    order = snapshot.order
+    if wanted is FollowUp.START_FULFILMENT and not order.is_over:
+        workflow.start_fulfilment(order, lifecycle.remaining_waits(order, settings.waits(), clock()))
+    elif wanted is FollowUp.ANSWER_APPROVED and order.approval_token:
+        workflow.answer(order.approval_token, {"approved": True})
+    elif wanted is FollowUp.ANSWER_REJECTED and order.approval_token:
+        reason = order.approval.reason if order.approval else None
+        workflow.refuse(order.approval_token, "ApprovalRejected", reason or "Rejected in review")
+    elif wanted is FollowUp.ANSWER_DELIVERED and order.delivery_token:
+        workflow.answer(order.delivery_token, {"delivered": True})
+    elif wanted is FollowUp.STOP_AND_UNWIND:
+        workflow.stop_fulfilment(order, f"The order is {order.status}.")
+    if order.overall is OverallStatus.ROLLING_BACK:
+        workflow.start_unwinding(snapshot)
+
+
+def sync(order_id: str, by: str, clock: Clock = utc_now) -> Snapshot:
+    """Re-derives what should be going on from the order's row, and starts again what is not.
+
+    An order that is over is left alone; one whose execution is alive too, and looked at again later.
+    """
+    snapshot = store.load(order_id)
+    order = snapshot.order
+    if order.due_at is None or _is_attended(snapshot):
+        return snapshot
+    if max(order.run, order.unwind_run) >= MOST_RUNS and not order.is_over:
+        return apply(
+            order_id,
+            lambda now: lifecycle.fail(now, CancelReason.EXPIRED, "The order could not be completed.", clock()),
+        )
+    waits = settings.waits()
+    reason = "The workflow was not running"
+
+    def restart(found: Snapshot) -> Change | None:
+        if found.order.version != order.version:
+            return None
+        return lifecycle.restart(found, waits, clock(), by, reason)
+
+    return apply(order_id, restart, snapshot)
+
+
+def _is_attended(snapshot: Snapshot) -> bool:
+    order = snapshot.order
+    unwinding = workflow.unwinding_arn(order)
+    if order.overall is OverallStatus.ROLLING_BACK:
+        return unwinding is not None and workflow.is_running(unwinding)
+    if workflow.is_running(workflow.fulfilment_arn(order)):
+        return True
+    # A shipped parcel that only the carrier may report has nothing to be restarted for once its wait is over.
+    return has_reached(order.status, OrderStatus.SHIPPED) and not settings.delivery_is_timed()
+
+
+def sweep(everything: bool = False, clock: Clock = utc_now) -> Iterator[str]:
+    """Repairs each order that is overdue (or every open one), and yields the ids of those it restarted."""
+    now = clock()
+    for order_id in list(store.orders_due(None if everything else now)):
+        before = store.load(order_id)
+        after = sync(order_id, SYSTEM, clock)
+        if after.order.version != before.order.version:
+            yield order_id
+        elif after.order.due_at and after.order.due_at <= now:
+            _look_again_later(after, clock)
+
+
+def _look_again_later(snapshot: Snapshot, clock: Clock) -> None:
+    order = snapshot.order
+    if order.status is OrderStatus.SHIPPED and not settings.delivery_is_timed():
+        overdue = settings.waits().delivery
+        apply(order.order_id, lambda now: lifecycle.report_overdue(now, overdue, clock()), snapshot)
+        return
+    store.postpone(order, clock() + timedelta(seconds=lifecycle.GRACE.total_seconds()))

@@ -1,0 +1,171 @@
+"""Every refusal and every passing fault by its own name.
+
+A class's name is its error name in Step Functions: the machines' Retry and Catch blocks list the names given here, and a
+test keeps the two lists equal. A refusal carries the code and the HTTP status it is answered with; its text is written for
+callers and never holds internals.
+"""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+
+class OrderError(Exception):
+    """The family of everything that is expected to go wrong."""
+
+    code: ClassVar[str] = "FAILED_PRECONDITION"
+    http_status: ClassVar[HTTPStatus] = HTTPStatus.CONFLICT
+    title: ClassVar[str] = "The order cannot do that"
+
+    def __init__(self, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.extra: Mapping[str, Any] = extra
+
+
+class TransientError(OrderError):
+    """A fault that passes by itself: worth another try with the same idempotency key."""
+
+    code = "UNAVAILABLE"
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "Try again shortly"
+
+
+class GatewayUnavailable(TransientError):
+    """The payment provider did not take the call; nothing was charged by it."""
+
+
+class OutcomeUnknown(TransientError):
+    """An outside party took the call but its answer was lost: to be asked for, never guessed."""
+
+
+class CarrierUnavailable(TransientError):
+    """The carrier did not take the call."""
+
+
+class StoreBusy(TransientError):
+    """The table throttled the request or another transaction held one of its items."""
+
+
+class OrderChanged(TransientError):
+    """Somebody else changed the order between our read and our write."""
+
+
+class InvalidArgument(OrderError):
+    """The request is malformed; ``errors`` names each field's path."""
+
+    code = "INVALID_ARGUMENT"
+    http_status = HTTPStatus.BAD_REQUEST
+    title = "The request is not valid"
+
+    @classmethod
+    def of(cls, field: str, message: str) -> "InvalidArgument":
+        """One bad field, named by its path."""
+        return cls(f"{field}: {message}", errors=[{"field": field, "message": message}])
+
+
+class Unauthenticated(OrderError):
+    """Nobody knows who is calling."""
+
+    code = "UNAUTHENTICATED"
+    http_status = HTTPStatus.UNAUTHORIZED
+    title = "Sign in first"
+
+
+class PermissionDenied(OrderError):
+    """The caller is known and may not do this."""
+
+    code = "PERMISSION_DENIED"
+    http_status = HTTPStatus.FORBIDDEN
+    title = "Not allowed"
+
+
+class NotFound(OrderError):
+    """There is no such thing."""
+
+    code = "NOT_FOUND"
+    http_status = HTTPStatus.NOT_FOUND
+    title = "Not found"
+
+
+class PayloadTooLarge(OrderError):
+    """The body is larger than any real request."""
+
+    code = "INVALID_ARGUMENT"
+    http_status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    title = "The request is too large"
+
+
+class AlreadyExists(OrderError):
+    """The id is taken."""
+
+    code = "ALREADY_EXISTS"
+    title = "Already exists"
+
+
+class IdempotencyMismatch(OrderError):
+    """The idempotency key was used with another body."""
+
+    code = "IDEMPOTENCY_MISMATCH"
+    http_status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "The idempotency key belongs to another request"
+
+
+class VersionMismatch(OrderError):
+    """``If-Match`` names a version that is no longer current."""
+
+    code = "FAILED_PRECONDITION"
+    http_status = HTTPStatus.PRECONDITION_FAILED
+    title = "The order has changed"
+
+
+class IllegalTransition(OrderError):
+    """The transition table does not allow the change (contract, section 1)."""
+
+    title = "The status cannot change like that"
+
+    def __init__(self, current: str, wanted: str, allowed: Iterable[str]) -> None:
+        names = sorted(allowed)
+        outlook = f"it may become {', '.join(names)}" if names else "it is final"
+        detail = f"An order that is {current} cannot become {wanted}: {outlook}."
+        super().__init__(detail, **{"from": str(current), "to": str(wanted), "allowed": [str(name) for name in names]})
+
+
+class ConstraintViolated(OrderError):
+    """The table would allow it; a rule of the business does not."""
+
+
+class OutOfStock(ConstraintViolated):
+    """There is not enough of a product left."""
+
+    title = "Out of stock"
+
+
+class PaymentDeclined(ConstraintViolated):
+    """The payment provider refused; asking again would not help."""
+
+    title = "Payment declined"
+
+
+class ShippingRefused(ConstraintViolated):
+    """The carrier will not take the parcel."""
+
+    title = "The carrier refused the parcel"
+
+
+class ApprovalRejected(ConstraintViolated):
+    """A reviewer said no."""
+
+    title = "Rejected in review"
+
+
+class ApprovalPending(ConstraintViolated):
+    """A reviewer has yet to answer."""
+
+    title = "Waiting for review"
+
+
+class OrderOver(ConstraintViolated):
+    """The order was cancelled or is being unwound: the workflow has nothing left to do for it."""
+
+    title = "The order is over"

@@ -1,0 +1,68 @@
+"""What can happen to an order, and what each happening is called: audit events, notifications, follow-ups.
+
+The audit trail holds one event for each version of an order. The notifications of the contract's section 6 are derived
+from it, never written beside it.
+"""
+
+from enum import StrEnum
+
+
+class EventType(StrEnum):
+    """Audit events; one is written with every change of an order."""
+
+    ORDER_PLACED = "ORDER_PLACED"
+    STOCK_RESERVED = "STOCK_RESERVED"
+    APPROVAL_REQUESTED = "APPROVAL_REQUESTED"
+    ORDER_APPROVED = "ORDER_APPROVED"
+    ORDER_REJECTED = "ORDER_REJECTED"
+    ORDER_CONFIRMED = "ORDER_CONFIRMED"
+    PAYMENT_STARTED = "PAYMENT_STARTED"
+    PAYMENT_COMPLETED = "PAYMENT_COMPLETED"
+    PREPARATION_STARTED = "PREPARATION_STARTED"
+    HANDOVER_STARTED = "HANDOVER_STARTED"
+    ORDER_SHIPPED = "ORDER_SHIPPED"
+    DELIVERY_AWAITED = "DELIVERY_AWAITED"
+    LOCATION_UPDATED = "LOCATION_UPDATED"
+    DELIVERY_OVERDUE = "DELIVERY_OVERDUE"
+    ORDER_DELIVERED = "ORDER_DELIVERED"
+    ADDRESS_CHANGED = "ADDRESS_CHANGED"
+    FULFILLMENT_RECORDED = "FULFILLMENT_RECORDED"
+    STEP_FAILED = "STEP_FAILED"
+    ORDER_CANCELLED = "ORDER_CANCELLED"
+    ORDER_RETURNED = "ORDER_RETURNED"
+    SHIPMENT_RECALLED = "SHIPMENT_RECALLED"
+    PAYMENT_REFUNDED = "PAYMENT_REFUNDED"
+    PAYMENT_VOIDED = "PAYMENT_VOIDED"
+    STOCK_RELEASED = "STOCK_RELEASED"
+    UNWINDING_COMPLETED = "UNWINDING_COMPLETED"
+    WORKFLOW_RESTARTED = "WORKFLOW_RESTARTED"
+
+
+class Signal(StrEnum):
+    """The saga's notifications (contract, section 6); an event lists those that follow from it."""
+
+    SAGA_STARTED = "SAGA_STARTED"
+    STEP_STARTED = "STEP_STARTED"
+    STEP_COMPLETED = "STEP_COMPLETED"
+    STEP_FAILED = "STEP_FAILED"
+    COMPENSATION_STARTED = "COMPENSATION_STARTED"
+    STEP_COMPENSATED = "STEP_COMPENSATED"
+    SAGA_COMPLETED = "SAGA_COMPLETED"
+    SAGA_FAILED = "SAGA_FAILED"
+
+
+class FollowUp(StrEnum):
+    """What the workflow service has to be told once a change is committed; written with it, read from the stream."""
+
+    START_FULFILMENT = "start_fulfilment"
+    ANSWER_APPROVED = "answer_approved"
+    ANSWER_REJECTED = "answer_rejected"
+    ANSWER_DELIVERED = "answer_delivered"
+    START_UNWINDING = "start_unwinding"
+    STOP_AND_UNWIND = "stop_and_unwind"
+
+
+ORDER_STATUS_CHANGED = "OrderStatusChanged"
+
+SYSTEM = "system"
+"""Who changed the order when no person and no carrier did: the workflow, the sweep."""

@@ -1,0 +1,222 @@
+"""The HTTP door: a request comes in as API Gateway's event, is authorised by the route table, and every refusal leaves as
+one shape, ``application/problem+json`` (RFC 9457).
+"""
+
+import json
+import re
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from aws_lambda_powertools import Logger
+
+from orders import requests
+from orders.desk import Actor
+from orders.errors import InvalidArgument, OrderError, PayloadTooLarge, PermissionDenied, Unauthenticated
+from orders.routes import GROUPS, ROUTES, Route, Who
+
+logger = Logger()
+
+RETRY_AFTER_SECONDS = 1
+DEPRECATED_SINCE = "@1735689600"
+"""When ``PAID`` and ``COMPLETED`` were given up (RFC 9745): 2025-01-01."""
+
+SECURITY_HEADERS = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "strict-transport-security": "max-age=31536000",
+}
+
+Answer = dict[str, Any]
+Model = TypeVar("Model", bound=requests.Body)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is calling: ``subject`` is the customer, ``groups`` what else they are."""
+
+    subject: str
+    groups: frozenset[Who]
+
+    @classmethod
+    def from_claims(cls, claims: Mapping[str, Any]) -> "Principal":
+        """The caller a verified token names. API Gateway writes a list claim as the text ``[a b]``."""
+        listed = claims.get("cognito:groups", claims.get("groups", ()))
+        names = re.findall(r"[^\s,\[\]\"]+", listed) if isinstance(listed, str) else listed
+        lowered = {str(name).lower() for name in names}
+        return cls(str(claims["sub"]), frozenset(group for group in GROUPS if group.value in lowered))
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether they act for the shop."""
+        return bool(self.groups & {Who.SUPPORT, Who.ADMIN})
+
+    @property
+    def actor(self) -> Actor:
+        """How they stand on the audit trail."""
+        return Actor(self.subject, staff=Who.SUPPORT in self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, already known to come from somebody who may use the route at all."""
+
+    route: Route
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    principal: Principal | None
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any], principal: Principal | None = None) -> "Request":
+        """The request an HTTP API event (payload 2.0) holds."""
+        body = event.get("body") or ""
+        claims = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims")
+        return cls(
+            route=ROUTES[event["routeKey"]],
+            path=event.get("pathParameters") or {},
+            query=event.get("queryStringParameters") or {},
+            headers=event.get("headers") or {},
+            body=b64decode(body) if event.get("isBase64Encoded") else body.encode(),
+            principal=Principal.from_claims(claims) if claims else principal,
+        )
+
+    @property
+    def caller(self) -> Principal:
+        """The signed-in caller; raises ``Unauthenticated`` when there is none."""
+        if self.principal is None:
+            raise Unauthenticated("Send a bearer token.")
+        return self.principal
+
+    @property
+    def order_id(self) -> str:
+        """The order the path names; raises ``InvalidArgument`` for what cannot be an order's id."""
+        return self._id(requests.ORDER_ID)
+
+    @property
+    def product_id(self) -> str:
+        """The product the path names; raises ``InvalidArgument`` for what cannot be a product's id."""
+        return self._id(requests.ORDER_ID)
+
+    def _id(self, pattern: str) -> str:
+        text = self.path.get("id", "")
+        if not re.fullmatch(pattern, text):
+            raise InvalidArgument.of("id", "must begin with a letter or digit, then at most 63 of letters, digits, . _ -")
+        return text
+
+    @property
+    def if_match(self) -> int | None:
+        """The version the caller wants to change, if they said so."""
+        text = self.headers.get("if-match", "").strip()
+        if text in ("", "*"):
+            return None
+        found = re.fullmatch(r'(?:W/)?"(\d{1,18})"', text)
+        if not found:
+            raise InvalidArgument.of("If-Match", 'must be a version in quotes, such as "3"')
+        return int(found[1])
+
+    def parse(self, model: type[Model]) -> Model:
+        """The body as the model has it; raises ``InvalidArgument`` or ``PayloadTooLarge``."""
+        if len(self.body) > requests.LARGEST_BODY:
+            raise PayloadTooLarge(
+                f"The body may have {requests.LARGEST_BODY} bytes at most.",
+                errors=[{"field": "body", "message": f"longer than {requests.LARGEST_BODY} bytes"}],
+            )
+        return requests.parse(model, self.body)
+
+    def number(self, name: str, default: int, most: int) -> int:
+        """A query parameter that counts from 1 to ``most``."""
+        text = self.query.get(name)
+        if text is None:
+            return default
+        if not re.fullmatch(r"\d{1,6}", text) or not 1 <= int(text) <= most:
+            raise InvalidArgument.of(name, f"must be a whole number from 1 to {most}")
+        return int(text)
+
+    def text(self, name: str, pattern: str) -> str | None:
+        """A query parameter, checked against a pattern where it is given."""
+        text = self.query.get(name)
+        if text is not None and not re.fullmatch(pattern, text):
+            raise InvalidArgument.of(name, "is empty or malformed")
+        return text
+
+    def may_touch(self, customer_id: str) -> None:
+        """Raises ``PermissionDenied`` unless the caller may use this route on that customer's order."""
+        who, caller = self.route.who, self.caller
+        owns = Who.OWNER in who and caller.subject == customer_id
+        if not owns and not caller.groups & who:
+            raise PermissionDenied("This order belongs to somebody else.")
+
+
+def authorise(request: Request) -> None:
+    """Refuses whoever the route table does not name. Deny is the default: a route without a match opens for nobody.
+
+    Whether an owner is the owner is known only once the order is read: ``Request.may_touch``.
+    """
+    who = request.route.who
+    if Who.ANYONE in who or Who.SIGNED in who:
+        return
+    caller = request.caller
+    is_customer = not caller.groups
+    if caller.groups & who or Who.OWNER in who or (Who.CUSTOMER in who and is_customer):
+        return
+    raise PermissionDenied("Your role does not open this route.")
+
+
+Operation = Callable[[Request], Answer]
+Handler = Callable[[dict[str, Any], Any], Answer]
+WhoIsCalling = Callable[[Mapping[str, Any]], Principal | None]
+
+
+def serve(operations: Mapping[str, Operation], identify: WhoIsCalling | None = None) -> Handler:
+    """A Lambda handler for the routes it is given: API Gateway has matched the route, the table says who may.
+
+    ``identify`` finds the caller of a route that API Gateway does not authorise itself.
+    """
+
+    def handler(event: dict[str, Any], _context: Any) -> Answer:
+        logger.set_correlation_id(event.get("pathParameters", {}).get("id") or event["requestContext"]["requestId"])
+        try:
+            request = Request.of(event, identify(event) if identify else None)
+            authorise(request)
+            return operations[request.route.key](request)
+        except OrderError as refusal:
+            logger.info("Refused", code=refusal.code, refusal=type(refusal).__name__)
+            return problem(refusal, event.get("rawPath", ""))
+
+    return handler
+
+
+def answer(
+    body: Any, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None, version: int | None = None
+) -> Answer:
+    """A JSON answer; ``version`` becomes its ``ETag``."""
+    etag = {"etag": f'"{version}"'} if version is not None else {}
+    return {
+        "statusCode": int(status),
+        "headers": {"content-type": "application/json", **SECURITY_HEADERS, **etag, **(headers or {})},
+        "body": json.dumps(body, separators=(",", ":"), ensure_ascii=False),
+    }
+
+
+def problem(refusal: OrderError, instance: str) -> Answer:
+    """A refusal as RFC 9457 wants it: stable code, words for people, nothing of our insides."""
+    status = refusal.http_status
+    body = {
+        "type": f"/docs#{refusal.code.lower().replace('_', '-')}",
+        "title": refusal.title,
+        "status": int(status),
+        "code": refusal.code,
+        "detail": refusal.detail,
+        "instance": instance,
+        **refusal.extra,
+    }
+    headers = {"content-type": "application/problem+json", **SECURITY_HEADERS}
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["www-authenticate"] = "Bearer"
+    return {"statusCode": int(status), "headers": headers, "body": json.dumps(body, ensure_ascii=False)}

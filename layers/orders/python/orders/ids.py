@@ -1,0 +1,19 @@
+"""Identifiers, made from a time and randomness that arrive as arguments."""
+
+import hashlib
+from datetime import datetime
+from uuid import UUID
+
+
+def uuid7(now: datetime, random: bytes) -> str:
+    """A UUIDv7 (RFC 9562) for a moment and 10 random bytes: sorts by time, unguessable in the rest."""
+    milliseconds = int(now.timestamp() * 1000)
+    number = milliseconds << 80 | int.from_bytes(random[:10], "big")
+    number = number & ~(0xF << 76) | 0x7 << 76
+    number = number & ~(0x3 << 62) | 0x2 << 62
+    return str(UUID(int=number))
+
+
+def fingerprint(text: str) -> str:
+    """A short stable digest, to tell whether two texts are the same."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,63 @@
+"""Lists of orders, newest first, page by page: queries on two indexes, never a scan."""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from orders import store, tokens
+from orders.order import Order
+from orders.statuses import OrderStatus
+from orders.store import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Whose orders, and in which status; ``None`` is everybody's, or any."""
+
+    customer_id: str | None
+    status: OrderStatus | None
+
+    @property
+    def scope(self) -> str:
+        """What a cursor of this list is bound to."""
+        return f"{self.customer_id or '*'}/{self.status or '*'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page, and the cursor to the next where there is one."""
+
+    orders: list[Order]
+    next_cursor: str | None
+
+
+def page(wanted: Filter, limit: int, cursor: str | None, key: bytes) -> Page:
+    """One page of a list; raises ``InvalidArgument`` for a cursor that is not of this very list."""
+    before = tokens.place_of(cursor, wanted.scope, key) if cursor is not None else None
+    found = list(islice(_matching(wanted, before, limit), limit + 1))
+    orders = [order for order, _ in found[:limit]]
+    more = tokens.cursor(found[limit - 1][1].sort, wanted.scope, key) if len(found) > limit else None
+    return Page(orders, more)
+
+
+def _matching(wanted: Filter, before: str | None, limit: int) -> Iterator[tuple[Order, Reference]]:
+    """Orders with their places. An index may lag behind: the order's own item has the last word on its status."""
+    references = _references(wanted, before, limit + 1)
+    seen: set[str] = set()
+    while chunk := list(islice(references, limit + 1)):
+        orders = {order.order_id: order for order in store.orders_by_id([ref.order_id for ref in chunk])}
+        for reference in chunk:
+            order = orders.get(reference.order_id)
+            if order is None or reference.order_id in seen or wanted.status not in (None, order.status):
+                continue
+            seen.add(reference.order_id)
+            yield order, reference
+
+
+def _references(wanted: Filter, before: str | None, page_size: int) -> Iterator[Reference]:
+    if wanted.customer_id is not None:
+        return store.orders_of_customer(wanted.customer_id, before, page_size)
+    statuses = [wanted.status] if wanted.status else list(OrderStatus)
+    newest_first = [store.orders_in_status(status, before, page_size) for status in statuses]
+    return heapq.merge(*newest_first, key=lambda reference: reference.sort, reverse=True)

@@ -1,0 +1,302 @@
+"""The OpenAPI 3.1 description, made from the route table, the request models and the answers' schemas."""
+
+from http import HTTPStatus
+from typing import Any
+
+from orders import errors, requests
+from orders.routes import ROUTES, Route, Who
+from orders.statuses import (
+    DEPRECATED_NAMES,
+    STEPS,
+    ApprovalStatus,
+    CancelReason,
+    OrderStatus,
+    OverallStatus,
+    PaymentMethod,
+    PaymentStatus,
+    ShipmentStatus,
+    StepStatus,
+)
+
+Schema = dict[str, Any]
+
+VERSION = "1.0.0"
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _object(required: Schema, optional: Schema | None = None) -> Schema:
+    return {"type": "object", "properties": required | (optional or {}), "required": list(required)}
+
+
+def _nullable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _enum(statuses: Any) -> Schema:
+    return {"type": "string", "enum": [str(status) for status in statuses]}
+
+
+TEXT: Schema = {"type": "string"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+TIME: Schema = {"type": "string", "format": "date-time", "examples": ["2026-11-20T12:00:00.000Z"]}
+ID: Schema = {"type": "string", "pattern": requests.ORDER_ID}
+
+
+def _answers() -> dict[str, Schema]:
+    address = _object(dict.fromkeys(("name", "line1", "city", "postal_code", "country"), TEXT), {"line2": TEXT})
+    order = _object(
+        {
+            "order_id": ID,
+            "customer_id": TEXT,
+            "status": _enum(OrderStatus),
+            "version": {"type": "integer", "minimum": 1},
+            "items": {
+                "type": "array",
+                "items": _object(
+                    {"product_id": TEXT, "name": TEXT, "quantity": COUNT, "unit_price": _ref("Money")},
+                ),
+            },
+            "total": _ref("Money"),
+            "shipping_address": address,
+            "created_at": TIME,
+            "updated_at": TIME,
+            "cancellation": _nullable(
+                _object({"reason": _enum(CancelReason), "cancelled_at": TIME, "cancelled_by": TEXT}, {"note": TEXT})
+            ),
+            "approval": _nullable(
+                _object({"status": _enum(ApprovalStatus), "expires_at": TIME}, {"decided_by": TEXT, "reason": TEXT})
+            ),
+        }
+    )
+    payment = _object(
+        {
+            "payment_id": TEXT,
+            "status": _enum(PaymentStatus),
+            "amount": _ref("Money"),
+            "method": _enum(PaymentMethod),
+        },
+        {"failure_reason": TEXT},
+    )
+    shipment = _object(
+        {
+            "shipment_id": TEXT,
+            "tracking_number": _nullable(TEXT),
+            "carrier": TEXT,
+            "status": _enum(ShipmentStatus),
+            "current_location": _nullable(TEXT),
+            "estimated_delivery": _nullable(TIME),
+        }
+    )
+    step = _object(
+        {"name": _enum(STEPS), "order": COUNT, "status": _enum(StepStatus)},
+        {"started_at": TIME, "completed_at": TIME, "error_message": TEXT},
+    )
+    event = _object(
+        {
+            "version": COUNT,
+            "event_type": TEXT,
+            "status": _enum(OrderStatus),
+            "timestamp": TIME,
+            "triggered_by": TEXT,
+            "metadata": {"type": "object"},
+        },
+        {"reason": TEXT},
+    )
+    execution = _object(
+        {"execution_arn": TEXT, "name": TEXT, "status": TEXT, "started_at": TIME, "stopped_at": _nullable(TIME)},
+        {"definition": {"type": "object"}, "events": {"type": "array", "items": {"type": "object"}}},
+    )
+    return {
+        "Money": _object({"amount": {"type": "integer"}, "currency": {"type": "string", "pattern": "^[A-Z]{3}$"}}),
+        "Order": order,
+        "Payment": payment,
+        "Shipment": shipment,
+        "OrderAnswer": _object(
+            {"order": _ref("Order"), "payment": _nullable(_ref("Payment")), "shipment": _nullable(_ref("Shipment"))}
+        ),
+        "OrderList": _object({"orders": {"type": "array", "items": _ref("Order")}, "next_cursor": _nullable(TEXT)}),
+        "Progress": _object(
+            {
+                "order_id": ID,
+                "status": _enum(OrderStatus),
+                "overall_status": _enum(OverallStatus),
+                "current_step": _nullable(_enum(STEPS)),
+                "last_updated": TIME,
+                "estimated_completion": _nullable(TIME),
+                "steps": {"type": "array", "items": step},
+            }
+        ),
+        "History": _object({"order_id": ID, "history": {"type": "array", "items": event}}),
+        "Execution": _object({"order_id": ID, "fulfilment": _nullable(execution), "unwinding": _nullable(execution)}),
+        "Product": _object({"product_id": ID, "name": TEXT, "unit_price": _ref("Money"), "stock": COUNT}),
+        "ProductList": _object({"products": {"type": "array", "items": _ref("Product")}, "next_cursor": _nullable(TEXT)}),
+        "Health": _object({"status": TEXT}),
+        "OpenApi": {"type": "object"},
+        "Problem": _object(
+            {"type": TEXT, "title": TEXT, "status": {"type": "integer"}, "code": TEXT, "detail": TEXT},
+            {
+                "instance": TEXT,
+                "errors": {"type": "array", "items": _object({"field": TEXT, "message": TEXT})},
+                "from": TEXT,
+                "to": TEXT,
+                "allowed": {"type": "array", "items": TEXT},
+            },
+        ),
+    }
+
+
+PARAMETERS: dict[str, Schema] = {
+    "customer_id": {"name": "customer_id", "in": "query", "schema": {"type": "string", "minLength": 1}},
+    "status": {
+        "name": "status",
+        "in": "query",
+        "description": "PAID and COMPLETED are deprecated names for PROCESSING and DELIVERED, still taken.",
+        "schema": _enum([*OrderStatus, *sorted(DEPRECATED_NAMES)]),
+    },
+    "limit": {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
+    "cursor": {"name": "cursor", "in": "query", "schema": TEXT},
+    "token": {"name": "token", "in": "query", "description": "The token of a tracking link.", "schema": TEXT},
+}
+
+_IF_MATCH: Schema = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The version to change, in quotes; 412 when the order has moved on.",
+    "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[0-9]{1,18}")$'},
+}
+_KEY: Schema = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same key and body answer the same order, for ever.",
+    "schema": {"type": "string", "pattern": requests.IDEMPOTENCY_KEY, "maxLength": 255},
+}
+_LAST_EVENT: Schema = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "The version last seen; the stream goes on behind it.",
+    "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+}
+_PATH_ID: Schema = {"name": "id", "in": "path", "required": True, "schema": ID}
+_SCHEMA_PREFIX = "#/components/schemas/{model}"
+
+
+def _body_schemas() -> dict[str, Schema]:
+    """The request bodies' schemas, their nested definitions beside them."""
+    found: dict[str, Schema] = {}
+    for name in sorted({route.body for route in ROUTES.values() if route.body}):
+        model: type[requests.Body] = getattr(requests, name)
+        schema = model.model_json_schema(ref_template=_SCHEMA_PREFIX)
+        found |= schema.pop("$defs", {})
+        found[name] = schema
+    return found
+
+
+def document() -> Schema:
+    """The whole description."""
+    paths: dict[str, Schema] = {}
+    for route in ROUTES.values():
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Order pipeline",
+            "version": VERSION,
+            "description": "Order fulfilment: one order's life, from placed to delivered, and every way back.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": _answers() | _body_schemas(),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _operation(route: Route) -> Schema:
+    who = ", ".join(sorted(route.who))
+    open_to_all = bool(route.who & {Who.ANYONE, Who.SIGNED})
+    operation: Schema = {
+        "operationId": route.operation,
+        "summary": route.summary,
+        "description": f"Who: {who}.",
+        "parameters": _parameters(route),
+        "responses": _responses(route, open_to_all=open_to_all),
+        "security": [] if open_to_all else [{"token": []}],
+    }
+    if route.who & {Who.TRACKING_LINK}:
+        operation["security"].append({})
+    if route.body:
+        schema = {"application/json": {"schema": _ref(route.body)} | _example(route)}
+        operation["requestBody"] = {"required": route.body not in OPTIONAL_BODIES, "content": schema}
+    return operation
+
+
+OPTIONAL_BODIES = frozenset({"WithReason", "Empty"})
+
+
+def _example(route: Route) -> Schema:
+    example = EXAMPLES.get(route.body or "")
+    return {"example": example} if example else {}
+
+
+EXAMPLES: dict[str, Schema] = {
+    "PlaceOrder": {
+        "items": [{"product_id": "prod-001", "quantity": 2}, {"product_id": "prod-002", "quantity": 1}],
+        "payment": {"method": "CREDIT_CARD", "token": "tok_ok"},
+        "shipping_address": {
+            "name": "Ada Lovelace",
+            "line1": "12 St James's Square",
+            "city": "London",
+            "postal_code": "SW1Y 4JH",
+            "country": "GB",
+        },
+    },
+    "WithReason": {"reason": "Changed my mind"},
+    "SetStatus": {"status": str(OrderStatus.CANCELLED), "reason": "Customer called"},
+    "SetLocation": {"location": "Sorting centre Utrecht", "estimated_delivery": "2026-11-24T12:00:00Z"},
+    "SetProduct": {"name": "Teapot", "unit_price": {"amount": 1000, "currency": "USD"}, "stock": 25},
+}
+
+
+def _parameters(route: Route) -> list[Schema]:
+    found = [_PATH_ID] if "{id}" in route.path else []
+    found += [PARAMETERS[name] for name in route.query]
+    if "VersionMismatch" in route.refusals:
+        found.append(_IF_MATCH)
+    if "IdempotencyMismatch" in route.refusals:
+        found.append(_KEY)
+    if route.answer == EVENT_STREAM:
+        found.append(_LAST_EVENT)
+    return found
+
+
+EVENT_STREAM, PAGE = "text/event-stream", "text/html"
+
+
+def _responses(route: Route, *, open_to_all: bool) -> Schema:
+    answers: Schema = {str(int(route.status)): _success(route)}
+    if route.answer == EVENT_STREAM:
+        answers["204"] = {"description": "The order is over, and all of it was seen."}
+    refusals = {*route.refusals, "InvalidArgument", "StoreBusy"} | (set() if open_to_all else _GUARDED)
+    by_status: dict[HTTPStatus, set[str]] = {}
+    for name in refusals:
+        refusal: type[errors.OrderError] = getattr(errors, name)
+        by_status.setdefault(refusal.http_status, set()).add(refusal.code)
+    for status, codes in sorted(by_status.items()):
+        answers[str(int(status))] = {
+            "description": f"{status.phrase}: {', '.join(sorted(codes))}",
+            "content": {"application/problem+json": {"schema": _ref("Problem")}},
+        }
+    return answers
+
+
+_GUARDED = {"Unauthenticated", "PermissionDenied"}
+
+
+def _success(route: Route) -> Schema:
+    if route.answer in (EVENT_STREAM, PAGE):
+        return {"description": route.summary, "content": {route.answer: {"schema": TEXT}}}
+    return {"description": route.summary, "content": {"application/json": {"schema": _ref(route.answer or "OpenApi")}}}

@@ -1,0 +1,188 @@
+"""What callers may send: each body and each parameter is checked here, at the door, and nowhere else."""
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from orders.errors import InvalidArgument
+from orders.order import Address
+from orders.statuses import DEPRECATED_NAMES, OrderStatus, PaymentMethod
+
+MOST_LINES = 50
+MOST_PIECES = 10_000
+LARGEST_BODY = 64 * 1024
+
+ORDER_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+IDEMPOTENCY_KEY = r"^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$"
+
+
+def _readable(text: str) -> str:
+    if any(not (character.isprintable() or character == " ") for character in text):
+        raise ValueError("must not hold control characters")
+    return text
+
+
+_READABLE = AfterValidator(_readable)
+
+
+def _length(longest: int) -> StringConstraints:
+    return StringConstraints(strip_whitespace=True, min_length=1, max_length=longest)
+
+
+Text20 = Annotated[str, _length(20), _READABLE]
+Text56 = Annotated[str, _length(56), _READABLE]
+Text100 = Annotated[str, _length(100), _READABLE]
+Text200 = Annotated[str, _length(200), _READABLE]
+Reason = Annotated[str, _length(500), _READABLE]
+OrderId = Annotated[str, StringConstraints(pattern=ORDER_ID)]
+ProductId = Annotated[str, StringConstraints(pattern=ORDER_ID)]
+CustomerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@|+-]{0,127}$")]
+
+
+class Body(BaseModel):
+    """A request's body: exact types, no unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ItemBody(Body):
+    """One product and how many of it."""
+
+    product_id: ProductId
+    quantity: Annotated[int, Field(ge=1, le=MOST_PIECES)]
+
+
+class PaymentBody(Body):
+    """How the order is paid; ``token`` is what the payment provider gave the shop for the customer's card."""
+
+    method: Annotated[PaymentMethod, Field(strict=False)]
+    token: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,200}$")] | None = None
+
+
+class AddressBody(Body):
+    """Where the parcel goes."""
+
+    name: Text100
+    line1: Text200
+    line2: Text200 | None = None
+    city: Text100
+    postal_code: Text20
+    country: Text56
+
+    def address(self) -> Address:
+        """The domain's value."""
+        return Address(**self.model_dump())
+
+
+class PlaceOrder(Body):
+    """``POST /orders``. Prices come from the catalogue, never from the caller."""
+
+    order_id: OrderId | None = None
+    customer_id: CustomerId | None = None
+    items: Annotated[tuple[ItemBody, ...], Field(min_length=1, max_length=MOST_LINES, strict=False)]
+    payment: PaymentBody
+    shipping_address: AddressBody
+    require_approval: bool = False
+
+    @model_validator(mode="after")
+    def _each_product_once(self) -> "PlaceOrder":
+        seen = [item.product_id for item in self.items]
+        for position, product_id in enumerate(seen):
+            if product_id in seen[:position]:
+                raise RepeatedProduct(position)
+        return self
+
+
+class RepeatedProduct(ValueError):
+    """A product stands on two lines of one order."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__("each product may stand on one line only")
+        self.field = f"items.{position}.product_id"
+
+
+class Empty(Body):
+    """A request that says all by its route."""
+
+
+class WithReason(Body):
+    """A change that may be explained."""
+
+    reason: Reason | None = None
+
+
+class SetStatus(Body):
+    """``PATCH /orders/{id}/status``; ``PAID`` and ``COMPLETED`` are deprecated names, still taken."""
+
+    status: str
+    reason: Reason | None = None
+
+
+class SetLocation(Body):
+    """``PUT /orders/{id}/shipment/location``."""
+
+    location: Text200
+    estimated_delivery: Annotated[AwareDatetime, Field(strict=False)] | None = None
+
+
+class MoneyBody(Body):
+    """Minor units beside an ISO 4217 currency."""
+
+    amount: Annotated[int, Field(ge=0, le=10**12)]
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+class SetProduct(Body):
+    """``PUT /products/{id}``."""
+
+    name: Text200
+    unit_price: MoneyBody
+    stock: Annotated[int, Field(ge=0, le=10**12)]
+
+
+Model = TypeVar("Model", bound=Body)
+
+
+def parse(model: type[Model], body: bytes) -> Model:
+    """The body as the model has it.
+
+    Raises:
+        InvalidArgument: with each bad field's path, and what is wrong with it.
+    """
+    try:
+        return model.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        problems = [_problem(details) for details in error.errors(include_url=False, include_input=False)]
+        summary = "; ".join(f"{problem['field']}: {problem['message']}" for problem in problems[:3])
+        raise InvalidArgument(summary, errors=problems[:20]) from None
+
+
+def _problem(details: Any) -> dict[str, str]:
+    cause = details.get("ctx", {}).get("error")
+    path = ".".join(str(part) for part in details["loc"])
+    field = cause.field if isinstance(cause, RepeatedProduct) else path
+    return {"field": field or "body", "message": details["msg"]}
+
+
+def parse_status(text: str, field: str = "status") -> tuple[OrderStatus, bool]:
+    """The status a caller names, and whether by a deprecated name.
+
+    Raises:
+        InvalidArgument: no such status.
+    """
+    if text in DEPRECATED_NAMES:
+        return DEPRECATED_NAMES[text], True
+    try:
+        return OrderStatus(text), False
+    except ValueError:
+        names = ", ".join(OrderStatus)
+        raise InvalidArgument.of(field, f"must be one of {names}") from None

@@ -1,0 +1,250 @@
+"""Every route, who may use it, what it takes and answers: the one table that handlers, OpenAPI and tests share."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+
+
+class Who(StrEnum):
+    """What makes a caller one who may: the contract's words."""
+
+    ANYONE = "anyone"
+    CUSTOMER = "customer"
+    OWNER = "owner"
+    SUPPORT = "support"
+    ADMIN = "admin"
+    CARRIER = "carrier"
+    TRACKING_LINK = "tracking link"
+    SIGNED = "signed by the carrier"
+
+
+GROUPS = (Who.SUPPORT, Who.ADMIN, Who.CARRIER)
+"""The groups a token may name; everybody else who is signed in is a customer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route. ``body`` and ``answer`` name schemas; ``query`` names parameters of ``openapi.PARAMETERS``."""
+
+    key: str
+    who: frozenset[Who]
+    operation: str
+    summary: str
+    function: str
+    body: str | None = None
+    query: tuple[str, ...] = ()
+    answer: str | None = None
+    status: HTTPStatus = HTTPStatus.OK
+    refusals: tuple[str, ...] = ()
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return self.key.split(" ")[0]
+
+    @property
+    def path(self) -> str:
+        """The path, its parameters in braces."""
+        return self.key.split(" ")[1]
+
+
+_OWNER = frozenset({Who.OWNER, Who.SUPPORT})
+_WATCHER = _OWNER | {Who.TRACKING_LINK}
+_SUPPORT = frozenset({Who.SUPPORT})
+_FIELD = frozenset({Who.SUPPORT, Who.CARRIER})
+_ADMIN = frozenset({Who.ADMIN})
+_ANYONE = frozenset({Who.ANYONE})
+
+_CHANGE = ("NotFound", "ConstraintViolated", "VersionMismatch")
+
+_TABLE = (
+    Route(
+        "POST /orders",
+        frozenset({Who.CUSTOMER, Who.SUPPORT, Who.ADMIN}),
+        "placeOrder",
+        "Place an order and start its workflow",
+        "place_order",
+        body="PlaceOrder",
+        answer="OrderAnswer",
+        status=HTTPStatus.ACCEPTED,
+        refusals=("AlreadyExists", "IdempotencyMismatch", "PayloadTooLarge"),
+    ),
+    Route(
+        "GET /orders",
+        frozenset({Who.CUSTOMER, Who.SUPPORT}),
+        "listOrders",
+        "List orders, newest first",
+        "read_orders",
+        query=("customer_id", "status", "limit", "cursor"),
+        answer="OrderList",
+    ),
+    Route(
+        "GET /orders/{id}",
+        _OWNER,
+        "getOrder",
+        "Read an order with its payment and shipment",
+        "read_orders",
+        answer="OrderAnswer",
+        refusals=("NotFound",),
+    ),
+    Route(
+        "GET /orders/{id}/history",
+        _OWNER,
+        "getHistory",
+        "Read the audit trail, oldest first",
+        "read_orders",
+        answer="History",
+        refusals=("NotFound",),
+    ),
+    Route(
+        "GET /orders/{id}/status",
+        _WATCHER,
+        "getProgress",
+        "Read the saga's progress",
+        "watch_status",
+        query=("token",),
+        answer="Progress",
+        refusals=("NotFound",),
+    ),
+    Route(
+        "GET /orders/{id}/status/stream",
+        _WATCHER,
+        "streamProgress",
+        "Follow the status by Server-Sent Events",
+        "watch_status",
+        query=("token",),
+        answer="text/event-stream",
+        refusals=("NotFound",),
+    ),
+    Route(
+        "POST /orders/{id}/cancel",
+        _OWNER,
+        "cancelOrder",
+        "Cancel an order that is not shipped yet",
+        "change_order",
+        body="WithReason",
+        answer="OrderAnswer",
+        refusals=_CHANGE,
+    ),
+    Route(
+        "PUT /orders/{id}/address",
+        _OWNER,
+        "changeAddress",
+        "Send the parcel elsewhere, until it is handed over",
+        "change_order",
+        body="AddressBody",
+        answer="OrderAnswer",
+        refusals=_CHANGE,
+    ),
+    Route(
+        "POST /orders/{id}/return",
+        _OWNER,
+        "returnOrder",
+        "Return a delivered order: refund and restock",
+        "change_order",
+        body="WithReason",
+        answer="OrderAnswer",
+        refusals=_CHANGE,
+    ),
+    Route(
+        "POST /orders/{id}/approve",
+        _SUPPORT,
+        "approveOrder",
+        "Answer the manual review with yes",
+        "change_order",
+        body="WithReason",
+        answer="OrderAnswer",
+        refusals=_CHANGE,
+    ),
+    Route(
+        "POST /orders/{id}/reject",
+        _SUPPORT,
+        "rejectOrder",
+        "Answer the manual review with no",
+        "change_order",
+        body="WithReason",
+        answer="OrderAnswer",
+        refusals=_CHANGE,
+    ),
+    Route(
+        "PATCH /orders/{id}/status",
+        _SUPPORT,
+        "setStatus",
+        "Set the status by hand, with its side effects",
+        "change_order",
+        body="SetStatus",
+        answer="OrderAnswer",
+        refusals=_CHANGE,
+    ),
+    Route(
+        "PUT /orders/{id}/shipment/location",
+        _FIELD,
+        "setLocation",
+        "Note where the parcel is",
+        "change_order",
+        body="SetLocation",
+        answer="OrderAnswer",
+        refusals=_CHANGE,
+    ),
+    Route(
+        "POST /orders/{id}/delivered",
+        _FIELD,
+        "markDelivered",
+        "Mark the order as delivered",
+        "change_order",
+        body="WithReason",
+        answer="OrderAnswer",
+        refusals=_CHANGE,
+    ),
+    Route(
+        "POST /orders/{id}/sync",
+        _SUPPORT,
+        "syncOrder",
+        "Derive the order anew from its facts and restart what is lost",
+        "repair_order",
+        body="Empty",
+        answer="OrderAnswer",
+        refusals=("NotFound",),
+    ),
+    Route(
+        "GET /orders/{id}/execution",
+        _SUPPORT,
+        "getExecution",
+        "Read the workflow's definition and its history events",
+        "repair_order",
+        answer="Execution",
+        refusals=("NotFound",),
+    ),
+    Route(
+        "GET /products",
+        _ANYONE,
+        "listProducts",
+        "List the catalogue",
+        "manage_products",
+        query=("limit", "cursor"),
+        answer="ProductList",
+    ),
+    Route(
+        "GET /products/{id}",
+        _ANYONE,
+        "getProduct",
+        "Read a product",
+        "manage_products",
+        answer="Product",
+        refusals=("NotFound",),
+    ),
+    Route(
+        "PUT /products/{id}",
+        _ADMIN,
+        "putProduct",
+        "Create a product or set its name, price and stock",
+        "manage_products",
+        body="SetProduct",
+        answer="Product",
+    ),
+    Route("GET /health", _ANYONE, "getHealth", "Tell whether the service is up", "show_docs", answer="Health"),
+    Route("GET /openapi.json", _ANYONE, "getOpenApi", "This description", "show_docs", answer="OpenApi"),
+    Route("GET /docs", _ANYONE, "getDocs", "The description, to read", "show_docs", answer="text/html"),
+)
+
+ROUTES = {route.key: route for route in _TABLE}

@@ -1,0 +1,81 @@
+"""What a deployment sets through the template: read from the environment when it is needed, named once."""
+
+import os
+from functools import cache
+
+from orders.lifecycle import Waits
+
+TIMED, CARRIER = "timed", "carrier"
+"""What ends the transit: a timer, or nothing but the carrier's own event."""
+
+
+def table_name() -> str:
+    """The table."""
+    return os.environ["TABLE_NAME"]
+
+
+def bus_name() -> str:
+    """The event bus."""
+    return os.environ["BUS_NAME"]
+
+
+def fulfil_machine_arn() -> str:
+    """The fulfilment state machine."""
+    return os.environ["FULFIL_MACHINE_ARN"]
+
+
+def unwind_machine_arn() -> str:
+    """The unwinding state machine."""
+    return os.environ["UNWIND_MACHINE_ARN"]
+
+
+def signing_secret_arn() -> str:
+    """The secret that signs tracking links and list cursors."""
+    return os.environ["SIGNING_SECRET_ARN"]
+
+
+def delivery_is_timed() -> bool:
+    """Whether a parcel counts as delivered after the transit time, without a word from the carrier."""
+    return os.environ.get("DELIVERY_MODE", TIMED) == TIMED
+
+
+@cache
+def waits() -> Waits:
+    """The workflow's waits in seconds. In carrier mode the transit lasts until the carrier speaks or is overdue."""
+    delivery = "DELIVERY_WAIT_SECONDS" if delivery_is_timed() else "DELIVERY_OVERDUE_SECONDS"
+    return Waits(
+        payment=float(os.environ["PAYMENT_WAIT_SECONDS"]),
+        preparation=float(os.environ["PREPARATION_WAIT_SECONDS"]),
+        delivery=float(os.environ[delivery]),
+        approval=float(os.environ["APPROVAL_TIMEOUT_SECONDS"]),
+    )
+
+
+def review_threshold() -> int:
+    """From which total, in minor units, an order needs a manual review."""
+    return int(os.environ["REVIEW_THRESHOLD"])
+
+
+def simulated_gateway_seconds() -> float:
+    """How long a call of the simulated gateway takes."""
+    return float(os.environ.get("SIMULATED_GATEWAY_SECONDS", "0"))
+
+
+def simulated_failure_rate() -> float:
+    """The share of calls to simulated parties that fail at random; 0 but in chaos runs."""
+    return float(os.environ.get("SIMULATED_FAILURE_RATE", "0"))
+
+
+def jwt_issuer() -> str:
+    """Who issues the tokens we trust."""
+    return os.environ["JWT_ISSUER"]
+
+
+def jwt_audience() -> str:
+    """Whom a token must be meant for."""
+    return os.environ["JWT_AUDIENCE"]
+
+
+def jwks_url() -> str:
+    """Where the issuer publishes its keys."""
+    return os.environ["JWKS_URL"]

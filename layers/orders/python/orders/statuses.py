@@ -1,0 +1,174 @@
+"""The law: every status an order, a payment, a shipment or a step can have, and which may follow which.
+
+Everything else derives from the tables here: the domain's checks, the OpenAPI enums, the pages' buttons and the diagram in
+the documentation. A status is written as a literal in this module and nowhere else.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TypeVar
+
+_Status = TypeVar("_Status", bound=StrEnum)
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands."""
+
+    PENDING = "PENDING"
+    CONFIRMED = "CONFIRMED"
+    PROCESSING = "PROCESSING"
+    SHIPPED = "SHIPPED"
+    DELIVERED = "DELIVERED"
+    CANCELLED = "CANCELLED"
+    RETURNED = "RETURNED"
+
+
+class PaymentStatus(StrEnum):
+    """Where the money stands."""
+
+    PENDING = "PENDING"
+    PROCESSING = "PROCESSING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    REFUNDED = "REFUNDED"
+
+
+class PaymentMethod(StrEnum):
+    """How a customer pays."""
+
+    CREDIT_CARD = "CREDIT_CARD"
+    BANK_TRANSFER = "BANK_TRANSFER"
+    DIGITAL_WALLET = "DIGITAL_WALLET"
+    CASH_ON_DELIVERY = "CASH_ON_DELIVERY"
+
+
+class ShipmentStatus(StrEnum):
+    """Where the parcel is, as the carrier's latest scan has it."""
+
+    CREATED = "CREATED"
+    IN_TRANSIT = "IN_TRANSIT"
+    OUT_FOR_DELIVERY = "OUT_FOR_DELIVERY"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+    RETURNED_TO_SENDER = "RETURNED_TO_SENDER"
+
+
+class ApprovalStatus(StrEnum):
+    """How the manual review went."""
+
+    PENDING = "PENDING"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    TIMED_OUT = "TIMED_OUT"
+
+
+class CancelReason(StrEnum):
+    """Why an order was cancelled."""
+
+    CUSTOMER = "customer"
+    STAFF = "staff"
+    PAYMENT_FAILED = "payment_failed"
+    APPROVAL_REJECTED = "approval_rejected"
+    APPROVAL_TIMEOUT = "approval_timeout"
+    OUT_OF_STOCK = "out_of_stock"
+    SHIPPING_FAILED = "shipping_failed"
+    EXPIRED = "expired"
+
+
+class StepName(StrEnum):
+    """The steps of the saga, in the order in which they happen."""
+
+    INVENTORY = "Inventory Reservation"
+    REVIEW = "Manual Review"
+    PAYMENT = "Payment Processing"
+    SHIPPING = "Shipping Arrangement"
+    DELIVERY = "Delivery"
+
+
+class StepStatus(StrEnum):
+    """How far one step has come."""
+
+    PENDING = "PENDING"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    COMPENSATING = "COMPENSATING"
+    COMPENSATED = "COMPENSATED"
+    SKIPPED = "SKIPPED"
+
+
+class OverallStatus(StrEnum):
+    """How far the whole saga has come."""
+
+    QUEUED = "QUEUED"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    ROLLING_BACK = "ROLLING_BACK"
+    ROLLED_BACK = "ROLLED_BACK"
+
+
+def _table(rows: dict[_Status, set[_Status]]) -> Mapping[_Status, frozenset[_Status]]:
+    return MappingProxyType({status: frozenset(allowed) for status, allowed in rows.items()})
+
+
+_O = OrderStatus
+TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = _table(
+    {
+        _O.PENDING: {_O.CONFIRMED, _O.PROCESSING, _O.CANCELLED},
+        _O.CONFIRMED: {_O.PROCESSING, _O.CANCELLED},
+        _O.PROCESSING: {_O.SHIPPED, _O.CANCELLED},
+        _O.SHIPPED: {_O.DELIVERED, _O.RETURNED},
+        _O.DELIVERED: {_O.RETURNED},
+        _O.CANCELLED: set(),
+        _O.RETURNED: set(),
+    }
+)
+
+_P = PaymentStatus
+PAYMENT_TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = _table(
+    {
+        _P.PENDING: {_P.PROCESSING},
+        _P.PROCESSING: {_P.COMPLETED, _P.FAILED},
+        _P.COMPLETED: {_P.REFUNDED},
+        _P.FAILED: set(),
+        _P.REFUNDED: set(),
+    }
+)
+
+DEPRECATED_NAMES: Mapping[str, OrderStatus] = MappingProxyType({"PAID": _O.PROCESSING, "COMPLETED": _O.DELIVERED})
+"""Old names still taken in requests and filters, never stored or answered (contract, section 1)."""
+
+TERMINAL = frozenset(status for status, allowed in TRANSITIONS.items() if not allowed)
+CANCELLABLE = frozenset(status for status, allowed in TRANSITIONS.items() if _O.CANCELLED in allowed)
+RETURNABLE = frozenset(status for status, allowed in TRANSITIONS.items() if _O.RETURNED in allowed)
+
+FORWARD_PATH = (_O.PENDING, _O.CONFIRMED, _O.PROCESSING, _O.SHIPPED, _O.DELIVERED)
+"""The way forward; ``CONFIRMED`` is walked by cash-on-delivery orders only."""
+
+
+def may_become(current: OrderStatus, wanted: OrderStatus) -> bool:
+    """Whether the transition table allows the change."""
+    return wanted in TRANSITIONS[current]
+
+
+def has_reached(current: OrderStatus, wanted: OrderStatus) -> bool:
+    """Whether an order at ``current`` has been at ``wanted`` already, or past it, on the way forward.
+
+    A cancelled order has reached nothing; a returned one has been everywhere.
+    """
+    if current is _O.RETURNED:
+        return True
+    if current is _O.CANCELLED or wanted not in FORWARD_PATH:
+        return current is wanted
+    return FORWARD_PATH.index(current) >= FORWARD_PATH.index(wanted)
+
+
+_S = ShipmentStatus
+SHIPMENT_RANK: Mapping[ShipmentStatus, int] = MappingProxyType(
+    {_S.CREATED: 0, _S.IN_TRANSIT: 1, _S.OUT_FOR_DELIVERY: 2, _S.FAILED: 3, _S.DELIVERED: 4, _S.RETURNED_TO_SENDER: 4}
+)
+"""How far along a parcel is. A failed attempt may still be followed by another one; the last two end its way."""
+
+STEPS = tuple(StepName)

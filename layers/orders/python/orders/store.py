@@ -1,0 +1,799 @@
+"""The only module that talks to DynamoDB: keys, item mapping, conditions and transactions. See ``docs/data-model.md``.
+
+Scalars are attributes of their own, so that conditions, filters and the console can see them; what is only ever read as a
+whole (lines, address, steps) is one compact JSON attribute.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ConnectionError as NoConnection
+
+from orders import settings
+from orders.errors import AlreadyExists, NotFound, OrderChanged, OutOfStock, StoreBusy
+from orders.events import EventType, FollowUp, Signal
+from orders.money import Money
+from orders.order import (
+    Address,
+    Approval,
+    Cancellation,
+    Change,
+    Event,
+    Line,
+    Order,
+    Payment,
+    Shipment,
+    Snapshot,
+    Step,
+    moment,
+    timestamp,
+)
+from orders.statuses import (
+    STEPS,
+    ApprovalStatus,
+    CancelReason,
+    OrderStatus,
+    OverallStatus,
+    PaymentMethod,
+    PaymentStatus,
+    ShipmentStatus,
+    StepName,
+    StepStatus,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = dict[str, Any]
+Key = Mapping[str, Any]
+
+BY_KEY, BY_STATUS, BY_DUE = "by_key", "by_status", "by_due"
+"""The table's indexes: by customer, catalogue or tracking number; by order status; by when the sweep is due."""
+
+EVENT_PREFIX = "EVENT#"
+THROTTLED = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+        "TransactionInProgressException",
+        "InternalServerError",
+        "ServiceUnavailable",
+    }
+)
+
+
+@cache
+def client() -> "DynamoDBClient":
+    """One client a process; short time-outs, as a Lambda pays for every second it waits."""
+    config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 4})
+    return boto3.client("dynamodb", config=config)
+
+
+# --- keys ---
+
+
+def _key(partition: str, sort: str) -> dict[str, Any]:
+    return {"PK": {"S": partition}, "SK": {"S": sort}}
+
+
+def order_partition(order_id: str) -> str:
+    """The partition that holds an order, its payment, its shipment and its audit trail."""
+    return f"ORDER#{order_id}"
+
+
+def order_key(order_id: str) -> Key:
+    """An order's own item."""
+    return _key(order_partition(order_id), "#ORDER")
+
+
+def payment_key(order_id: str) -> Key:
+    """An order's payment intent."""
+    return _key(order_partition(order_id), "#PAYMENT")
+
+
+def shipment_key(order_id: str) -> Key:
+    """An order's parcel."""
+    return _key(order_partition(order_id), "#SHIPMENT")
+
+
+def event_key(order_id: str, version: int) -> Key:
+    """The audit event of one version of an order."""
+    return _key(order_partition(order_id), f"{EVENT_PREFIX}{version:08d}")
+
+
+def product_key(product_id: str) -> Key:
+    """A product of the catalogue."""
+    return _key(f"PRODUCT#{product_id}", "#PRODUCT")
+
+
+def idempotency_key(customer_id: str, key: str) -> Key:
+    """What a customer's idempotency key led to, kept for ever."""
+    return _key(f"IDEMPOTENCY#{customer_id}#{key}", "#IDEMPOTENCY")
+
+
+def charge_key(key: str) -> Key:
+    """The simulated gateway's ledger line for one idempotency key."""
+    return _key(f"GATEWAY#{key}", "#CHARGE")
+
+
+def booking_key(key: str) -> Key:
+    """The simulated carrier's book entry for one idempotency key."""
+    return _key(f"CARRIER#{key}", "#BOOKING")
+
+
+# --- orders ---
+
+
+def load(order_id: str) -> Snapshot:
+    """An order with its payment and shipment, strongly consistent, one query.
+
+    Raises:
+        NotFound: there is no such order.
+    """
+    answer = _call(
+        client().query,
+        TableName=settings.table_name(),
+        ConsistentRead=True,
+        KeyConditionExpression="PK = :pk AND begins_with(SK, :own)",
+        ExpressionAttributeValues={":pk": {"S": order_partition(order_id)}, ":own": {"S": "#"}},
+    )
+    items = {item["SK"]["S"]: item for item in answer["Items"]}
+    if "#ORDER" not in items:
+        raise NotFound(f"There is no order {order_id}.")
+    payment, shipment = items.get("#PAYMENT"), items.get("#SHIPMENT")
+    return Snapshot(
+        order_from_item(items["#ORDER"]),
+        payment_from_item(payment) if payment else None,
+        shipment_from_item(shipment) if shipment else None,
+    )
+
+
+def load_order(order_id: str) -> Order:
+    """The order's own item alone, strongly consistent, one read.
+
+    Raises:
+        NotFound: there is no such order.
+    """
+    answer = _call(client().get_item, TableName=settings.table_name(), Key=order_key(order_id), ConsistentRead=True)
+    if "Item" not in answer:
+        raise NotFound(f"There is no order {order_id}.")
+    return order_from_item(answer["Item"])
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What an idempotency key was first used for."""
+
+    customer_id: str
+    key: str
+    fingerprint: str
+    order_id: str
+
+
+def commit(change: Change, promise: Promise | None = None) -> None:
+    """Writes one change, all of it or nothing, on the condition that the order is still as the change found it.
+
+    Raises:
+        OrderChanged: somebody else was first; re-read and decide again.
+        AlreadyExists: a new order's id, or the promise's idempotency key, is taken.
+        OutOfStock: a product has less than the change takes.
+        StoreBusy: throttled, or another transaction holds one of the items.
+    """
+    actions = [_order_action(change), _put(event_to_item(change.event), "attribute_not_exists(PK)")]
+    if change.payment is not None:
+        actions.append(_put(payment_to_item(change.order.order_id, change.payment)))
+    if change.shipment is not None:
+        actions.append(_put(shipment_to_item(change.order.order_id, change.shipment)))
+    if promise is not None:
+        actions.append(_put(_promise_to_item(promise), "attribute_not_exists(PK)"))
+    fixed = len(actions)
+    products = sorted(change.stock.items())
+    actions.extend(_move_stock(product_id, delta) for product_id, delta in products)
+    try:
+        _call(client().transact_write_items, TransactItems=actions)
+    except ClientError as error:
+        reasons = [reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])]
+        if "ConditionalCheckFailed" not in reasons:
+            raise
+        short = [product_id for (product_id, _), why in zip(products, reasons[fixed:], strict=True) if why != "None"]
+        if short and reasons[0] == "None":
+            raise OutOfStock(f"Not enough in stock: {', '.join(short)}.", products=short) from error
+        if change.before is None:
+            raise AlreadyExists(f"Order {change.order.order_id} exists already.") from error
+        raise OrderChanged(f"Order {change.order.order_id} has changed meanwhile.") from error
+
+
+def _order_action(change: Change) -> Any:
+    item = order_to_item(change.order)
+    if change.before is None:
+        return _put(item, "attribute_not_exists(PK)")
+    action = _put(item, "#version = :version AND #status = :status")
+    action["Put"]["ExpressionAttributeNames"] = {"#version": "version", "#status": "status"}
+    action["Put"]["ExpressionAttributeValues"] = {
+        ":version": {"N": str(change.before.version)},
+        ":status": {"S": change.before.status.value},
+    }
+    return action
+
+
+def _put(item: Item, condition: str | None = None) -> dict[str, Any]:
+    action = {"TableName": settings.table_name(), "Item": item}
+    return {"Put": action | ({"ConditionExpression": condition} if condition else {})}
+
+
+def _move_stock(product_id: str, delta: int) -> dict[str, Any]:
+    condition = "stock >= :wanted" if delta < 0 else "attribute_exists(PK)"
+    wanted = {":wanted": {"N": str(-delta)}} if delta < 0 else {}
+    return {
+        "Update": {
+            "TableName": settings.table_name(),
+            "Key": product_key(product_id),
+            "UpdateExpression": "ADD stock :delta",
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": {":delta": {"N": str(delta)}} | wanted,
+        }
+    }
+
+
+def promised(customer_id: str, key: str) -> Promise | None:
+    """What the customer's idempotency key was used for before, if it was."""
+    answer = _call(
+        client().get_item,
+        TableName=settings.table_name(),
+        Key=idempotency_key(customer_id, key),
+        ConsistentRead=True,
+    )
+    item = answer.get("Item")
+    return item and Promise(customer_id, key, item["fingerprint"]["S"], item["order_id"]["S"])
+
+
+def postpone(order: Order, due_at: datetime) -> bool:
+    """Tells the sweep to look again later, unless the order has moved meanwhile (answers ``False`` then)."""
+    later = order_to_item(replace(order, due_at=due_at))
+    try:
+        _call(
+            client().update_item,
+            TableName=settings.table_name(),
+            Key=order_key(order.order_id),
+            UpdateExpression="SET due_at = :due, GSI3SK = :sort",
+            ConditionExpression="version = :version AND attribute_exists(GSI3PK)",
+            ExpressionAttributeValues={
+                ":due": later["due_at"],
+                ":sort": later["GSI3SK"],
+                ":version": {"N": str(order.version)},
+            },
+        )
+    except ClientError as error:
+        if _code(error) == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def history(order_id: str, after_version: int = 0) -> list[Event]:
+    """The audit trail, oldest first, from the version behind ``after_version`` on."""
+    pages = _pages(
+        ConsistentRead=True,
+        KeyConditionExpression="PK = :pk AND SK BETWEEN :from AND :to",
+        ExpressionAttributeValues={
+            ":pk": {"S": order_partition(order_id)},
+            ":from": {"S": f"{EVENT_PREFIX}{after_version + 1:08d}"},
+            ":to": {"S": f"{EVENT_PREFIX}~"},
+        },
+    )
+    return [event_from_item(item) for item in pages]
+
+
+# --- lists ---
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An order's place in a list that is sorted newest first; ``sort`` is unique and ordered by creation."""
+
+    order_id: str
+    sort: str
+
+
+def orders_of_customer(customer_id: str, before: str | None = None, page: int = 50) -> Iterator[Reference]:
+    """A customer's orders, newest first, from behind the place ``before`` on; read page by page as they are asked for."""
+    return _newest_first(BY_KEY, "GSI1", f"CUSTOMER#{customer_id}", before, page)
+
+
+def orders_in_status(status: OrderStatus, before: str | None = None, page: int = 50) -> Iterator[Reference]:
+    """All orders of one status, newest first, from behind the place ``before`` on."""
+    return _newest_first(BY_STATUS, "GSI2", f"STATUS#{status.value}", before, page)
+
+
+def _newest_first(index: str, prefix: str, partition: str, before: str | None, page: int) -> Iterator[Reference]:
+    values = {":pk": {"S": partition}} | ({":before": {"S": before}} if before else {})
+    condition = f"{prefix}PK = :pk" + (f" AND {prefix}SK < :before" if before else "")
+    pages = _pages(
+        IndexName=index,
+        KeyConditionExpression=condition,
+        ExpressionAttributeValues=values,
+        ScanIndexForward=False,
+        Limit=page,
+    )
+    return (Reference(_order_id(item), item[f"{prefix}SK"]["S"]) for item in pages)
+
+
+def orders_due(until: datetime | None) -> Iterator[str]:
+    """Ids of open orders nothing has happened to in time, longest overdue first; ``None`` takes all open orders."""
+    values: Item = {":pk": {"S": "DUE"}}
+    condition = "GSI3PK = :pk"
+    if until is not None:
+        condition += " AND GSI3SK <= :until"
+        values[":until"] = {"S": f"{timestamp(until)}~"}
+    pages = _pages(IndexName=BY_DUE, KeyConditionExpression=condition, ExpressionAttributeValues=values, Limit=100)
+    return (_order_id(item) for item in pages)
+
+
+def orders_by_id(order_ids: Sequence[str]) -> list[Order]:
+    """Whole orders in the order of their ids; ids that lead nowhere are left out."""
+    found: dict[str, Order] = {}
+    for item in _batch_get([order_key(order_id) for order_id in order_ids]):
+        order = order_from_item(item)
+        found[order.order_id] = order
+    return [found[order_id] for order_id in order_ids if order_id in found]
+
+
+def _order_id(item: Item) -> str:
+    return str(item["PK"]["S"]).removeprefix("ORDER#")
+
+
+# --- products ---
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product of the catalogue; ``stock`` is what is neither sold nor reserved."""
+
+    product_id: str
+    name: str
+    unit_price: Money
+    stock: int
+
+
+def products(product_ids: Iterable[str]) -> dict[str, Product]:
+    """Those of the asked products that exist."""
+    keys = [product_key(product_id) for product_id in product_ids]
+    return {product.product_id: product for product in map(_product_from_item, _batch_get(keys))}
+
+
+def product(product_id: str) -> Product:
+    """One product.
+
+    Raises:
+        NotFound: there is none of that id.
+    """
+    found = products([product_id])
+    if product_id not in found:
+        raise NotFound(f"There is no product {product_id}.")
+    return found[product_id]
+
+
+def catalogue(after: str | None = None, page: int = 100) -> Iterator[str]:
+    """Ids of all products in their order, from behind ``after`` on."""
+    values: Item = {":pk": {"S": "CATALOGUE"}} | ({":after": {"S": after}} if after else {})
+    pages = _pages(
+        IndexName=BY_KEY,
+        KeyConditionExpression="GSI1PK = :pk" + (" AND GSI1SK > :after" if after else ""),
+        ExpressionAttributeValues=values,
+        Limit=page,
+    )
+    return (str(item["GSI1SK"]["S"]) for item in pages)
+
+
+def save_product(product: Product) -> None:
+    """Creates the product, or sets its name, price and stock as given."""
+    _call(
+        client().update_item,
+        TableName=settings.table_name(),
+        Key=product_key(product.product_id),
+        UpdateExpression="SET #kind = :kind, product_id = :id, #name = :name, amount = :amount, currency = :currency, "
+        "stock = :stock, GSI1PK = :catalogue, GSI1SK = :id",
+        ExpressionAttributeNames={"#kind": "kind", "#name": "name"},
+        ExpressionAttributeValues={
+            ":kind": {"S": "product"},
+            ":id": {"S": product.product_id},
+            ":name": {"S": product.name},
+            ":amount": {"N": str(product.unit_price.amount)},
+            ":currency": {"S": product.unit_price.currency},
+            ":stock": {"N": str(product.stock)},
+            ":catalogue": {"S": "CATALOGUE"},
+        },
+    )
+
+
+def _product_from_item(item: Item) -> Product:
+    price = Money(int(item["amount"]["N"]), item["currency"]["S"])
+    return Product(item["product_id"]["S"], item["name"]["S"], price, int(item["stock"]["N"]))
+
+
+# --- ledgers of the simulated outside parties ---
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a simulated party's ledger: what an idempotency key led to."""
+
+    key: str
+    state: str
+    facts: Mapping[str, Any]
+
+
+def ledger_entry(key: Key) -> Entry | None:
+    """The ledger's line for a key (``charge_key`` or ``booking_key``), if there is one."""
+    answer = _call(client().get_item, TableName=settings.table_name(), Key=key, ConsistentRead=True)
+    item = answer.get("Item")
+    return _entry(item) if item and "state" in item else None
+
+
+def open_ledger_entry(key: Key, state: str, facts: Mapping[str, Any]) -> Entry:
+    """Writes the line unless the key has one; answers the line that counts: the first one written."""
+    try:
+        answer = _call(
+            client().update_item,
+            TableName=settings.table_name(),
+            Key=key,
+            UpdateExpression="SET #state = :state, facts = :facts",
+            ConditionExpression="attribute_not_exists(#state)",
+            ExpressionAttributeNames={"#state": "state"},
+            ExpressionAttributeValues={":state": {"S": state}, ":facts": {"S": _json(facts)}},
+            ReturnValues="ALL_NEW",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+    except ClientError as error:
+        if _code(error) != "ConditionalCheckFailedException":
+            raise
+        first: Any = error.response
+        return _entry(first["Item"])
+    return _entry(answer["Attributes"])
+
+
+def move_ledger_entry(key: Key, state: str, wanted: str) -> bool:
+    """Moves a line from one state to another; ``False`` when it was not in the first."""
+    try:
+        _call(
+            client().update_item,
+            TableName=settings.table_name(),
+            Key=key,
+            UpdateExpression="SET #state = :wanted",
+            ConditionExpression="#state = :state",
+            ExpressionAttributeNames={"#state": "state"},
+            ExpressionAttributeValues={":state": {"S": state}, ":wanted": {"S": wanted}},
+        )
+    except ClientError as error:
+        if _code(error) == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def count_attempt(key: Key) -> int:
+    """Counts a call of a faulty simulated party; answers how many there have been, this one included."""
+    answer = _call(
+        client().update_item,
+        TableName=settings.table_name(),
+        Key=key,
+        UpdateExpression="ADD attempts :one",
+        ExpressionAttributeValues={":one": {"N": "1"}},
+        ReturnValues="UPDATED_NEW",
+    )
+    return int(answer["Attributes"]["attempts"]["N"])
+
+
+def _entry(item: Mapping[str, Any]) -> Entry:
+    partition = str(item["PK"]["S"])
+    return Entry(partition.split("#", 1)[1], item["state"]["S"], json.loads(item["facts"]["S"]))
+
+
+# --- item mapping ---
+
+
+def order_to_item(order: Order) -> Item:
+    """An order as its item; ``order_from_item`` is the inverse."""
+    created = timestamp(order.created_at)
+    text = {
+        "kind": "order",
+        "order_id": order.order_id,
+        "customer_id": order.customer_id,
+        "status": order.status.value,
+        "overall": order.overall.value,
+        "method": order.method.value,
+        "currency": order.total.currency,
+        "created_at": created,
+        "updated_at": timestamp(order.updated_at),
+        "status_since": timestamp(order.status_since),
+        "lines": _json([[line.product_id, line.name, line.quantity, line.unit_price.amount] for line in order.lines]),
+        "address": _json(_address_to_json(order.shipping_address)),
+        "steps": _json([_step_to_json(step) for step in order.steps]),
+        "payment_token": order.payment_token,
+        "approval_token": order.approval_token,
+        "delivery_token": order.delivery_token,
+        "cancellation": _json(_cancellation_to_json(order.cancellation)) if order.cancellation else None,
+        "approval": _json(_approval_to_json(order.approval)) if order.approval else None,
+        "due_at": _when(order.due_at),
+        "GSI1PK": f"CUSTOMER#{order.customer_id}",
+        "GSI1SK": f"{created}#{order.order_id}",
+        "GSI2PK": f"STATUS#{order.status.value}",
+        "GSI2SK": f"{created}#{order.order_id}",
+        "GSI3PK": "DUE" if order.due_at else None,
+        "GSI3SK": f"{timestamp(order.due_at)}#{order.order_id}" if order.due_at else None,
+    }
+    numbers = {
+        "version": order.version,
+        "total": order.total.amount,
+        "run": order.run,
+        "unwind_run": order.unwind_run,
+    }
+    return {**order_key(order.order_id), **_texts(text), **_numbers(numbers)}
+
+
+def order_from_item(item: Item) -> Order:
+    """The order an item holds."""
+    currency = item["currency"]["S"]
+    cancellation, approval = _loads(item, "cancellation"), _loads(item, "approval")
+    due_at = _text(item, "due_at")
+    return Order(
+        order_id=item["order_id"]["S"],
+        customer_id=item["customer_id"]["S"],
+        status=OrderStatus(item["status"]["S"]),
+        version=int(item["version"]["N"]),
+        lines=tuple(
+            Line(product_id, name, quantity, Money(amount, currency))
+            for product_id, name, quantity, amount in json.loads(item["lines"]["S"])
+        ),
+        total=Money(int(item["total"]["N"]), currency),
+        shipping_address=Address(**json.loads(item["address"]["S"])),
+        method=PaymentMethod(item["method"]["S"]),
+        created_at=moment(item["created_at"]["S"]),
+        updated_at=moment(item["updated_at"]["S"]),
+        status_since=moment(item["status_since"]["S"]),
+        payment_token=_text(item, "payment_token"),
+        steps=tuple(_step_from_json(name, row) for name, row in zip(STEPS, json.loads(item["steps"]["S"]), strict=True)),
+        overall=OverallStatus(item["overall"]["S"]),
+        cancellation=_cancellation_from_json(cancellation) if cancellation else None,
+        approval=_approval_from_json(approval) if approval else None,
+        run=int(item["run"]["N"]),
+        unwind_run=int(item["unwind_run"]["N"]),
+        due_at=moment(due_at) if due_at else None,
+        approval_token=_text(item, "approval_token"),
+        delivery_token=_text(item, "delivery_token"),
+    )
+
+
+def payment_to_item(order_id: str, payment: Payment) -> Item:
+    """A payment as its item; ``payment_from_item`` is the inverse."""
+    text = {
+        "kind": "payment",
+        "order_id": order_id,
+        "payment_id": payment.payment_id,
+        "status": payment.status.value,
+        "currency": payment.amount.currency,
+        "method": payment.method.value,
+        "failure_reason": payment.failure_reason,
+    }
+    return {**payment_key(order_id), **_texts(text), **_numbers({"amount": payment.amount.amount})}
+
+
+def payment_from_item(item: Item) -> Payment:
+    """The payment an item holds."""
+    return Payment(
+        payment_id=item["payment_id"]["S"],
+        status=PaymentStatus(item["status"]["S"]),
+        amount=Money(int(item["amount"]["N"]), item["currency"]["S"]),
+        method=PaymentMethod(item["method"]["S"]),
+        failure_reason=_text(item, "failure_reason"),
+    )
+
+
+def shipment_to_item(order_id: str, shipment: Shipment) -> Item:
+    """A shipment as its item, found by tracking number too; ``shipment_from_item`` is the inverse."""
+    estimated, scanned = shipment.estimated_delivery, shipment.scanned_at
+    text = {
+        "kind": "shipment",
+        "order_id": order_id,
+        "shipment_id": shipment.shipment_id,
+        "status": shipment.status.value,
+        "carrier": shipment.carrier,
+        "tracking_number": shipment.tracking_number,
+        "current_location": shipment.current_location,
+        "estimated_delivery": _when(estimated),
+        "scanned_at": _when(scanned),
+        "GSI1PK": shipment.tracking_number and f"TRACKING#{shipment.tracking_number}",
+        "GSI1SK": shipment.tracking_number and order_id,
+    }
+    recalled = {"recalled": {"BOOL": True}} if shipment.recalled else {}
+    return {**shipment_key(order_id), **_texts(text), **recalled}
+
+
+def shipment_from_item(item: Item) -> Shipment:
+    """The shipment an item holds."""
+    estimated, scanned = _text(item, "estimated_delivery"), _text(item, "scanned_at")
+    return Shipment(
+        shipment_id=item["shipment_id"]["S"],
+        status=ShipmentStatus(item["status"]["S"]),
+        carrier=item["carrier"]["S"],
+        tracking_number=_text(item, "tracking_number"),
+        current_location=_text(item, "current_location"),
+        estimated_delivery=moment(estimated) if estimated else None,
+        scanned_at=moment(scanned) if scanned else None,
+        recalled=item.get("recalled", {}).get("BOOL", False),
+    )
+
+
+def event_to_item(event: Event) -> Item:
+    """An audit event as its item; ``event_from_item`` is the inverse."""
+    text = {
+        "kind": "event",
+        "order_id": event.order_id,
+        "customer_id": event.customer_id,
+        "type": event.type.value,
+        "status": event.status.value,
+        "old_status": event.old_status and event.old_status.value,
+        "at": timestamp(event.at),
+        "by": event.by,
+        "reason": event.reason,
+        "metadata": _json(event.metadata) if event.metadata else None,
+        "signals": _json([[signal.value, step and step.value] for signal, step in event.signals]) if event.signals else None,
+        "follow_up": event.follow_up and event.follow_up.value,
+    }
+    return {**event_key(event.order_id, event.version), **_texts(text), **_numbers({"version": event.version})}
+
+
+def event_from_item(item: Item) -> Event:
+    """The audit event an item, or a stream record's image, holds."""
+    old_status, follow_up = _text(item, "old_status"), _text(item, "follow_up")
+    return Event(
+        order_id=item["order_id"]["S"],
+        customer_id=item["customer_id"]["S"],
+        version=int(item["version"]["N"]),
+        type=EventType(item["type"]["S"]),
+        status=OrderStatus(item["status"]["S"]),
+        old_status=OrderStatus(old_status) if old_status else None,
+        at=moment(item["at"]["S"]),
+        by=item["by"]["S"],
+        reason=_text(item, "reason"),
+        metadata=_loads(item, "metadata") or {},
+        signals=tuple((Signal(signal), StepName(step) if step else None) for signal, step in _loads(item, "signals") or ()),
+        follow_up=FollowUp(follow_up) if follow_up else None,
+    )
+
+
+def _promise_to_item(promise: Promise) -> Item:
+    text = {"kind": "promise", "fingerprint": promise.fingerprint, "order_id": promise.order_id}
+    return {**idempotency_key(promise.customer_id, promise.key), **_texts(text)}
+
+
+def _address_to_json(address: Address) -> dict[str, str]:
+    fields = ("name", "line1", "city", "postal_code", "country", "line2")
+    return {name: value for name in fields if (value := getattr(address, name)) is not None}
+
+
+def _step_to_json(step: Step) -> list[str | None]:
+    return [step.status.value, _when(step.started_at), _when(step.completed_at), step.error_message]
+
+
+def _step_from_json(name: StepName, row: list[str | None]) -> Step:
+    status, started, completed, message = row
+    return Step(
+        name,
+        StepStatus(status or ""),
+        moment(started) if started else None,
+        moment(completed) if completed else None,
+        message,
+    )
+
+
+def _cancellation_to_json(cancellation: Cancellation) -> dict[str, str | None]:
+    return {
+        "reason": cancellation.reason.value,
+        "at": timestamp(cancellation.at),
+        "by": cancellation.by,
+        "note": cancellation.note,
+    }
+
+
+def _cancellation_from_json(fields: Mapping[str, Any]) -> Cancellation:
+    return Cancellation(CancelReason(fields["reason"]), moment(fields["at"]), fields["by"], fields["note"])
+
+
+def _approval_to_json(approval: Approval) -> dict[str, str | None]:
+    return {
+        "status": approval.status.value,
+        "expires_at": timestamp(approval.expires_at),
+        "decided_by": approval.decided_by,
+        "reason": approval.reason,
+    }
+
+
+def _approval_from_json(fields: Mapping[str, Any]) -> Approval:
+    expires = moment(fields["expires_at"])
+    return Approval(ApprovalStatus(fields["status"]), expires, fields["decided_by"], fields["reason"])
+
+
+def _texts(fields: Mapping[str, str | None]) -> Item:
+    return {name: {"S": value} for name, value in fields.items() if value is not None}
+
+
+def _numbers(fields: Mapping[str, int]) -> Item:
+    return {name: {"N": str(value)} for name, value in fields.items()}
+
+
+def _text(item: Item, name: str) -> str | None:
+    attribute = item.get(name)
+    return attribute["S"] if attribute else None
+
+
+def _when(moment_or_none: datetime | None) -> str | None:
+    return timestamp(moment_or_none) if moment_or_none else None
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), default=_times, ensure_ascii=False)
+
+
+def _times(value: Any) -> str:
+    if isinstance(value, datetime):
+        return timestamp(value)
+    raise TypeError(f"{type(value).__name__} has no place in an item")
+
+
+def _loads(item: Item, name: str) -> Any:
+    attribute = item.get(name)
+    return json.loads(attribute["S"]) if attribute else None
+
+
+# --- calls ---
+
+
+def _call(operation: Callable[..., Any], **request: Any) -> Any:
+    """Calls DynamoDB and gives faults that pass by themselves their own name."""
+    try:
+        return operation(**request)
+    except ClientError as error:
+        reasons: Any = error.response.get("CancellationReasons", [])
+        codes = {reason.get("Code") for reason in reasons}
+        conflict = "TransactionConflict" in codes or bool(codes & {"ThrottlingError", "ProvisionedThroughputExceeded"})
+        if _code(error) in THROTTLED or _code(error) == "TransactionConflictException":
+            raise StoreBusy("The table is busy.") from error
+        if conflict and "ConditionalCheckFailed" not in codes:
+            raise StoreBusy("Another change of the same items is under way.") from error
+        raise
+    except (NoConnection, ReadTimeoutError) as error:
+        raise StoreBusy("The table cannot be reached.") from error
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response["Error"]["Code"])
+
+
+def _pages(**request: Any) -> Iterator[Item]:
+    start: Mapping[str, Any] | None = None
+    while True:
+        more = {"ExclusiveStartKey": start} if start else {}
+        answer = _call(client().query, TableName=settings.table_name(), **request, **more)
+        yield from answer["Items"]
+        start = answer.get("LastEvaluatedKey")
+        if not start:
+            return
+
+
+def _batch_get(keys: Sequence[Key]) -> Iterator[Item]:
+    table = settings.table_name()
+    for first in range(0, len(keys), 100):
+        wanted: list[Key] = list(keys[first : first + 100])
+        while wanted:
+            answer = _call(client().batch_get_item, RequestItems={table: {"Keys": wanted, "ConsistentRead": True}})
+            yield from answer["Responses"].get(table, [])
+            wanted = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])

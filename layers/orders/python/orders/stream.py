@@ -1,0 +1,62 @@
+"""The status stream as short Server-Sent Events: each answer holds what has happened since the last one, then ends.
+
+A Python function on Lambda cannot keep a response open. ``retry``, ``id`` and ``Last-Event-ID`` let an ``EventSource`` come
+back for what is new, with nothing missed, and 204 tells it to stay away once the order is over.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from orders import settings, store
+from orders.errors import InvalidArgument
+from orders.http import SECURITY_HEADERS, Answer
+from orders.order import Event, Order
+from orders.statuses import OverallStatus
+from orders.views import event_view, progress_view
+
+RETRY_MILLISECONDS = 1000
+SNAPSHOT = "status"
+
+
+def answer(order: Order, last_event_id: str | None, now: datetime) -> Answer:
+    """What a watcher who has seen the version ``last_event_id`` has missed; the present status for a new one."""
+    seen = _version(last_event_id)
+    if _is_over(order) and seen is not None and seen >= order.version:
+        return {"statusCode": 204, "headers": dict(SECURITY_HEADERS)}
+    progress = progress_view(order, {}, settings.waits(), now)
+    if seen is None:
+        return _stream([_frame(order.version, SNAPSHOT, progress)])
+    missed = store.history(order.order_id, seen) if seen < order.version else []
+    return _stream([_frame(event.version, event.type.value, _data(event, order, progress)) for event in missed])
+
+
+def _data(event: Event, order: Order, progress: Mapping[str, Any]) -> dict[str, Any]:
+    """One change; the one that led to the present state carries the progress with it."""
+    return event_view(event) | ({"progress": progress} if event.version == order.version else {})
+
+
+def _is_over(order: Order) -> bool:
+    return order.overall in (OverallStatus.COMPLETED, OverallStatus.FAILED, OverallStatus.ROLLED_BACK)
+
+
+def _version(text: str | None) -> int | None:
+    if text is None or text == "":
+        return None
+    if not re.fullmatch(r"\d{1,18}", text):
+        raise InvalidArgument.of("Last-Event-ID", "must be the id of an event of this stream")
+    return int(text)
+
+
+def _frame(version: int, kind: str, data: Mapping[str, Any]) -> str:
+    return f"id: {version}\nevent: {kind}\ndata: {json.dumps(data, separators=(',', ':'), ensure_ascii=False)}\n\n"
+
+
+def _stream(frames: list[str]) -> Answer:
+    return {
+        "statusCode": 200,
+        "headers": {**SECURITY_HEADERS, "content-type": "text/event-stream; charset=utf-8"},
+        "body": f"retry: {RETRY_MILLISECONDS}\n\n" + "".join(frames),
+    }

@@ -1,0 +1,33 @@
+"""What every workflow handler shares: the order's id on each log line, and faults that keep their names."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from orders.order import Snapshot
+
+logger = Logger()
+
+Event = Mapping[str, Any]
+Task = Callable[[Event], Mapping[str, Any]]
+
+
+def task(step: Task) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """Makes a Lambda handler of one workflow step: ``{"order_id": …}`` in, the facts the machine chooses by out.
+
+    Errors rise as they are: their class names are what the machine's Retry and Catch go by.
+    """
+
+    @functools.wraps(step)
+    def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+        logger.set_correlation_id(event["order_id"])
+        return dict(step(event))
+
+    return handler
+
+
+def standing(snapshot: Snapshot) -> dict[str, Any]:
+    """Where the order stands after a step; nothing personal, as an execution's data can be read by many."""
+    return {"status": snapshot.order.status, "version": snapshot.order.version}

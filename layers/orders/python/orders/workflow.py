@@ -1,0 +1,187 @@
+"""The only module that talks to Step Functions: starting, stopping and answering executions, and looking at one."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from orders import settings
+from orders.lifecycle import Waits, undo_from
+from orders.order import Order, Snapshot
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+STALE_TOKEN = frozenset({"TaskTimedOut", "InvalidToken", "TaskDoesNotExist"})
+RUNNING = "RUNNING"
+HIDDEN = "(hidden)"
+
+
+@cache
+def client() -> "SFNClient":
+    """One client a process."""
+    return boto3.client("stepfunctions", config=Config(retries={"mode": "standard", "total_max_attempts": 4}))
+
+
+def execution_name(order_id: str, run: int) -> str:
+    """The order's id for the first run; later ones begin with ``_``, which no order id does, so names never collide."""
+    return order_id if run == 1 else f"_{run}_{order_id}"
+
+
+def order_of_execution(name: str) -> str:
+    """The order an execution's name belongs to."""
+    return name.split("_", 2)[2] if name.startswith("_") else name
+
+
+def fulfilment_arn(order: Order) -> str:
+    """The execution that fulfils the order."""
+    return _execution_arn(settings.fulfil_machine_arn(), execution_name(order.order_id, order.run))
+
+
+def unwinding_arn(order: Order) -> str | None:
+    """The execution that unwinds the order, if it came to that."""
+    if not order.unwind_run:
+        return None
+    return _execution_arn(settings.unwind_machine_arn(), execution_name(order.order_id, order.unwind_run))
+
+
+def _execution_arn(machine_arn: str, name: str) -> str:
+    return f"{machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+
+
+def start_fulfilment(order: Order, waits: Waits) -> None:
+    """Starts the order's current fulfilment run; starting it twice starts it once."""
+    seconds = {
+        "payment": whole(waits.payment),
+        "preparation": whole(waits.preparation),
+        # A callback's time-out must be positive: a transit of 0 is answered by the shipping step itself.
+        "delivery": whole(max(waits.delivery, 1 if waits.delivery == 0 else waits.delivery)),
+        "approval": whole(max(waits.approval, 1)),
+        "transit": whole(waits.delivery),
+    }
+    facts = {"order_id": order.order_id, "run": order.run, "waits": seconds}
+    _start(settings.fulfil_machine_arn(), execution_name(order.order_id, order.run), facts)
+
+
+def start_unwinding(snapshot: Snapshot) -> None:
+    """Starts the order's current unwinding run; starting it twice starts it once."""
+    order = snapshot.order
+    facts = {"order_id": order.order_id, "run": order.unwind_run, "undo_from": undo_from(snapshot)}
+    _start(settings.unwind_machine_arn(), execution_name(order.order_id, order.unwind_run), facts)
+
+
+def _start(machine_arn: str, name: str, facts: Mapping[str, Any]) -> None:
+    try:
+        client().start_execution(stateMachineArn=machine_arn, name=name, input=json.dumps(facts))
+    except ClientError as error:
+        if _code(error) != "ExecutionAlreadyExists":
+            raise
+
+
+def stop_fulfilment(order: Order, cause: str) -> None:
+    """Ends the order's fulfilment run, wherever it waits; one that has ended or never was is left alone."""
+    try:
+        client().stop_execution(executionArn=fulfilment_arn(order), error="OrderOver", cause=cause)
+    except ClientError as error:
+        if _code(error) not in ("ExecutionDoesNotExist", "ValidationException"):
+            raise
+
+
+def answer(token: str, output: Mapping[str, Any]) -> bool:
+    """Lets a waiting task succeed; ``False`` when it waits no more."""
+    try:
+        client().send_task_success(taskToken=token, output=json.dumps(output))
+    except ClientError as error:
+        if _code(error) not in STALE_TOKEN:
+            raise
+        return False
+    return True
+
+
+def refuse(token: str, error_name: str, cause: str) -> bool:
+    """Lets a waiting task fail; ``False`` when it waits no more."""
+    try:
+        client().send_task_failure(taskToken=token, error=error_name, cause=cause)
+    except ClientError as error:
+        if _code(error) not in STALE_TOKEN:
+            raise
+        return False
+    return True
+
+
+def is_running(execution_arn: str) -> bool:
+    """Whether the execution exists and has not ended."""
+    try:
+        return client().describe_execution(executionArn=execution_arn)["status"] == RUNNING
+    except ClientError as error:
+        if _code(error) == "ExecutionDoesNotExist":
+            return False
+        raise
+
+
+def view(execution_arn: str) -> dict[str, Any] | None:
+    """An execution's definition, status and whole history, for the viewer; ``None`` when it is not there (any more)."""
+    try:
+        execution = client().describe_execution(executionArn=execution_arn)
+        machine = client().describe_state_machine_for_execution(executionArn=execution_arn)
+        events: list[Any] = []
+        more: Any = {}
+        while True:
+            page = client().get_execution_history(
+                executionArn=execution_arn, maxResults=1000, includeExecutionData=True, **more
+            )
+            events.extend(page["events"])
+            if "nextToken" not in page:
+                break
+            more = {"nextToken": page["nextToken"]}
+    except ClientError as error:
+        if _code(error) == "ExecutionDoesNotExist":
+            return None
+        raise
+    return {
+        "execution_arn": execution_arn,
+        "name": execution["name"],
+        "status": execution["status"],
+        "started_at": execution["startDate"],
+        "stopped_at": execution.get("stopDate"),
+        "definition": json.loads(machine["definition"]),
+        "events": events,
+    }
+
+
+def whole(seconds: float) -> float | int:
+    """Seconds as the service wants them: an integer where they are one."""
+    return int(seconds) if float(seconds).is_integer() else seconds
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response["Error"]["Code"])
+
+
+def without_credentials(execution: Mapping[str, Any], write_time: Callable[[datetime], str]) -> dict[str, Any]:
+    """An execution's view, fit to leave the house: times as text, and no task token anywhere."""
+
+    def clean(value: Any, name: str = "") -> Any:
+        if isinstance(value, datetime):
+            return write_time(value)
+        if isinstance(value, Mapping):
+            return {key: clean(inner, key) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [clean(inner) for inner in value]
+        if isinstance(value, str) and name in ("input", "parameters", "output") and "task_token" in value:
+            return json.dumps(_hide_token(json.loads(value)))
+        return value
+
+    cleaned: dict[str, Any] = clean(execution)
+    return cleaned
+
+
+def _hide_token(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: HIDDEN if key == "task_token" else _hide_token(inner) for key, inner in value.items()}
+    return [_hide_token(inner) for inner in value] if isinstance(value, list) else value
