@@ -137,12 +137,15 @@ class Stack:
 
     async def _deploy(self, template: dict[str, Any]) -> None:
         """Through CloudFormation, as on AWS; only asked in process, since the loop that answers is this one."""
-        cloudformation = self.client("cloudformation")
+        cloudformation, s3 = self.client("cloudformation"), self.client("s3")
 
         def create() -> None:
+            # From a bucket, as `sam deploy` does: a template sent along may have 51,200 bytes.
+            s3.create_bucket(Bucket="deployment")
+            s3.put_object(Bucket="deployment", Key="template", Body=json.dumps(template).encode())
             cloudformation.create_stack(
                 StackName=STACK_NAME,
-                TemplateBody=json.dumps(template, separators=(",", ":")),
+                TemplateURL=f"{self.aws_url}/deployment/template",
                 Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
             )
 
@@ -219,7 +222,7 @@ class Stack:
             service,  # type: ignore[call-overload]
             endpoint_url=self.aws_url,
             region_name=REGION,
-            config=BotoConfig(retries={"mode": "standard"}),
+            config=BotoConfig(retries={"mode": "standard"}, s3={"addressing_style": "path"}),
         )
 
     def token(self, subject: str, groups: Sequence[str] = ()) -> str:
