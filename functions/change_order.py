@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 from orders import desk, requests, store
 from orders.desk import Actor
-from orders.http import DEPRECATED_SINCE, Answer, Operation, Request, answer, serve
+from orders.http import DEPRECATED_SINCE, Answer, Operation, Request, order_answer, serve
 from orders.order import Snapshot
-from orders.views import snapshot_view
 
 Change = Callable[[str, Actor, str | None, int | None], Snapshot]
 
@@ -18,16 +17,12 @@ def _admitted(request: Request) -> tuple[str, Actor]:
     return order.order_id, request.caller.actor
 
 
-def _changed(snapshot: Snapshot, headers: dict[str, str] | None = None) -> Answer:
-    return answer(snapshot_view(snapshot), headers=headers, version=snapshot.order.version)
-
-
 def explained(change: Change) -> Operation:
     """The operation behind a route whose body is nothing but an optional reason."""
 
     def operation(request: Request) -> Answer:
         reason = request.parse(requests.WithReason).reason
-        return _changed(change(*_admitted(request), reason, request.if_match))
+        return order_answer(change(*_admitted(request), reason, request.if_match))
 
     return operation
 
@@ -35,7 +30,7 @@ def explained(change: Change) -> Operation:
 def change_address(request: Request) -> Answer:
     """Sends the parcel elsewhere."""
     address = request.parse(requests.AddressBody).address()
-    return _changed(desk.change_address(*_admitted(request), address, request.if_match))
+    return order_answer(desk.change_address(*_admitted(request), address, request.if_match))
 
 
 def set_status(request: Request) -> Answer:
@@ -44,14 +39,14 @@ def set_status(request: Request) -> Answer:
     wanted, deprecated = requests.parse_status(body.status)
     order_id, actor = _admitted(request)
     snapshot = desk.set_status(order_id, wanted, actor, body.reason, request.if_match)
-    return _changed(snapshot, {"deprecation": DEPRECATED_SINCE} if deprecated else None)
+    return order_answer(snapshot, headers={"deprecation": DEPRECATED_SINCE} if deprecated else None)
 
 
 def set_location(request: Request) -> Answer:
     """Notes where the parcel is."""
     body = request.parse(requests.SetLocation)
     order_id, actor = _admitted(request)
-    return _changed(desk.update_location(order_id, actor, body.location, body.estimated_delivery, request.if_match))
+    return order_answer(desk.update_location(order_id, actor, body.location, body.estimated_delivery, request.if_match))
 
 
 handler = serve(

@@ -6,8 +6,7 @@ from http import HTTPStatus
 
 from orders import desk, ids, requests
 from orders.errors import InvalidArgument, PermissionDenied
-from orders.http import Answer, Request, answer, serve
-from orders.views import snapshot_view
+from orders.http import Answer, Request, order_answer, serve
 
 
 def place_order(request: Request) -> Answer:
@@ -29,7 +28,7 @@ def place_order(request: Request) -> Answer:
     print_of_body = ids.fingerprint(json.dumps(body.model_dump(mode="json"), sort_keys=True))
     snapshot, is_new = desk.place_order(wish, caller.actor, _key(request), print_of_body)
     headers = {"location": f"/orders/{snapshot.order.order_id}"} | ({} if is_new else {"idempotent-replayed": "true"})
-    return answer(snapshot_view(snapshot), HTTPStatus.ACCEPTED, headers, version=snapshot.order.version)
+    return order_answer(snapshot, HTTPStatus.ACCEPTED, headers)
 
 
 def _key(request: Request) -> str | None:

@@ -2,9 +2,9 @@
 
 from orders import listing, requests, secrets, store
 from orders.errors import PermissionDenied
-from orders.http import DEPRECATED_SINCE, Answer, Request, answer, serve
+from orders.http import DEPRECATED_SINCE, Answer, Request, answer, order_answer, serve
 from orders.routes import Who
-from orders.views import history_view, order_view, snapshot_view
+from orders.views import history_view, order_view
 
 USUAL_PAGE, LARGEST_PAGE = 20, 100
 
@@ -13,7 +13,7 @@ def get_order(request: Request) -> Answer:
     """The order with its payment and shipment."""
     snapshot = store.load(request.order_id)
     request.may_touch(snapshot.order.customer_id)
-    return answer(snapshot_view(snapshot), version=snapshot.order.version)
+    return order_answer(snapshot)
 
 
 def get_history(request: Request) -> Answer:

@@ -1,16 +1,15 @@
 """Repairing an order, and looking at its workflow, for support."""
 
 from orders import desk, requests, store, workflow
-from orders.http import Answer, Request, answer, serve
+from orders.http import Answer, Request, answer, order_answer, serve
 from orders.order import timestamp
-from orders.views import snapshot_view
 
 
 def sync_order(request: Request) -> Answer:
     """Derives the order anew from its facts and restarts what is lost."""
     request.parse(requests.Empty)
     snapshot = desk.sync(request.order_id, request.caller.subject)
-    return answer(snapshot_view(snapshot), version=snapshot.order.version)
+    return order_answer(snapshot)
 
 
 def get_execution(request: Request) -> Answer:

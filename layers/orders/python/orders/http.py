@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 
 from aws_lambda_powertools import Logger
 
-from orders import requests
+from orders import requests, secrets, tokens
 from orders.desk import Actor
 from orders.errors import InvalidArgument, OrderError, PayloadTooLarge, PermissionDenied, Unauthenticated
+from orders.order import Snapshot
 from orders.routes import GROUPS, ROUTES, Route, Who
+from orders.views import snapshot_view
 
 logger = Logger()
 
@@ -200,6 +202,14 @@ def answer(
         "headers": {"content-type": "application/json", **SECURITY_HEADERS, **etag, **(headers or {})},
         "body": json.dumps(body, separators=(",", ":"), ensure_ascii=False),
     }
+
+
+def order_answer(snapshot: Snapshot, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Answer:
+    """An order with its payment and shipment, and the tracking link its owner may pass on."""
+    order = snapshot.order
+    token = tokens.tracking_token(order.order_id, order.created_at, secrets.signing_key())
+    body = snapshot_view(snapshot) | {"tracking_url": f"/track/{order.order_id}?token={token}"}
+    return answer(body, status, headers, version=order.version)
 
 
 def problem(refusal: OrderError, instance: str) -> Answer:

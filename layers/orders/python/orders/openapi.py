@@ -115,7 +115,8 @@ def _answers() -> dict[str, Schema]:
         "Payment": payment,
         "Shipment": shipment,
         "OrderAnswer": _object(
-            {"order": _ref("Order"), "payment": _nullable(_ref("Payment")), "shipment": _nullable(_ref("Shipment"))}
+            {"order": _ref("Order"), "payment": _nullable(_ref("Payment")), "shipment": _nullable(_ref("Shipment"))},
+            {"tracking_url": TEXT},
         ),
         "OrderList": _object({"orders": {"type": "array", "items": _ref("Order")}, "next_cursor": _nullable(TEXT)}),
         "Progress": _object(

@@ -12,7 +12,7 @@ from typing import Any
 
 from orders.errors import InvalidArgument, PermissionDenied
 
-TRACKING_LIFETIME = timedelta(days=30)
+TRACKING_LIFETIME = timedelta(days=90)
 
 
 def seal(purpose: str, value: Any, key: bytes) -> str:
@@ -51,9 +51,9 @@ def place_of(text: str, scope: str, key: bytes) -> str:
     return str(place)
 
 
-def tracking_token(order_id: str, now: datetime, key: bytes) -> str:
-    """Opens one order's tracking page and status stream, for thirty days."""
-    return seal("tracking", [order_id, int((now + TRACKING_LIFETIME).timestamp())], key)
+def tracking_token(order_id: str, placed_at: datetime, key: bytes) -> str:
+    """Opens one order's tracking page and status stream, for ninety days from when it was placed."""
+    return seal("tracking", [order_id, int((placed_at + TRACKING_LIFETIME).timestamp())], key)
 
 
 def check_tracking_token(text: str, order_id: str, now: datetime, key: bytes) -> None:
