@@ -139,9 +139,7 @@ class World:
         assert answer["statusCode"] < 400, answer
         return answer
 
-    def place(
-        self, order_id: str, *, method: str = "CREDIT_CARD", token: str | None = "tok_ok", review: bool = False
-    ) -> None:
+    def place(self, order_id: str, *, method: str = "CREDIT_CARD", token: str | None = "tok_ok", review: bool = False) -> None:
         body = {
             "order_id": order_id,
             "items": [{"product_id": "prod-001", "quantity": 1}],

@@ -171,9 +171,7 @@ def test_a_wildcard_resource_is_one_with_a_reason() -> None:
 
 
 def test_a_function_that_reads_an_index_may_read_that_index_only() -> None:
-    indexes = {
-        index["IndexName"] for index in resources("AWS::DynamoDB::Table")["OrdersTable"]["GlobalSecondaryIndexes"]
-    }
+    indexes = {index["IndexName"] for index in resources("AWS::DynamoDB::Table")["OrdersTable"]["GlobalSecondaryIndexes"]}
     for role, statement in statements():
         for resource in as_list(statement["Resource"]):
             text = resource.get("Fn::Sub", "") if isinstance(resource, dict) else ""
@@ -196,9 +194,7 @@ def test_a_stream_s_poisoned_record_holds_nobody_back_and_is_kept(name: str) -> 
 
 def test_every_asynchronous_call_that_fails_is_kept() -> None:
     kept = {config["FunctionName"]["Ref"] for config in resources("AWS::Lambda::EventInvokeConfig").values()}
-    called = {
-        target["Arn"]["Fn::GetAtt"][0] for rule in resources("AWS::Events::Rule").values() for target in rule["Targets"]
-    }
+    called = {target["Arn"]["Fn::GetAtt"][0] for rule in resources("AWS::Events::Rule").values() for target in rule["Targets"]}
     assert called == kept
 
 
