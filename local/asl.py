@@ -86,9 +86,7 @@ def find(path: str, value: Json, context: Json) -> Json:
         value, path = context, path[1:]
     for step in _steps(path):
         in_object = isinstance(step, str) and isinstance(value, dict) and step in value
-        if not in_object and not (
-            isinstance(step, int) and isinstance(value, list) and -len(value) <= step < len(value)
-        ):
+        if not in_object and not (isinstance(step, int) and isinstance(value, list) and -len(value) <= step < len(value)):
             return MISSING
         value = value[step]
     return value

@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -24,6 +23,8 @@ logger = logging.getLogger(__name__)
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+Tool = Callable[[], Awaitable[Json]]
 
 MAX_BODY = 10 * 1024 * 1024
 INTEGRATION_SECONDS = 30.0
@@ -95,9 +96,7 @@ def routes_of(body: Mapping[str, Any]) -> Routes:
     return Routes(tuple(ranked), default)
 
 
-def _route(
-    path: str, method: str, operation: Mapping[str, Any], body: Mapping[str, Any], schemes: Mapping[str, Any]
-) -> Route:
+def _route(path: str, method: str, operation: Mapping[str, Any], body: Mapping[str, Any], schemes: Mapping[str, Any]) -> Route:
     uri = operation["x-amazon-apigateway-integration"]["uri"]
     function = uri.split(":function:", 1)[1].split("/", 1)[0]
     verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
@@ -135,8 +134,8 @@ class Response:
 
 def problem(status: int, code: str, detail: str, *headers: tuple[str, str]) -> Response:
     document = {
-        "type": f"urn:orders:problem:{code.lower().replace('_', '-')}",
-        "title": HTTPStatus(status).phrase,
+        "type": f"/docs#{code.lower().replace('_', '-')}",
+        "title": code.replace("_", " ").capitalize(),
         "status": status,
         "code": code,
         "detail": detail,
@@ -241,12 +240,16 @@ def _internal(reason: str) -> Response:
 
 
 class Front:
-    """An ASGI application. Beside the API it serves `/.local/`: the key set, and tokens for the tools on this machine."""
+    """An ASGI application. Beside the API it serves `/.local/`: the key set, and tools for this machine's user.
 
-    def __init__(self, routes: Routes, lambdas: Lambdas, issuer: Issuer) -> None:
+    `tools` are what a POST to `/.local/<name>` does, beside giving out tokens.
+    """
+
+    def __init__(self, routes: Routes, lambdas: Lambdas, issuer: Issuer, tools: Mapping[str, Tool] | None = None) -> None:
         self._routes = routes
         self._lambdas = lambdas
         self._issuer = issuer
+        self._tools = tools or {}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -268,7 +271,7 @@ class Front:
 
     async def respond(self, request: Request) -> Response:
         if request.path.startswith("/.local/"):
-            return self._local(request)
+            return await self._local(request)
         route, parameters = self._routes.find(request.method, request.path)
         if route is None:
             return problem(404, "NOT_FOUND", "There is no such route.")
@@ -295,25 +298,30 @@ class Front:
             return _unavailable()
         return _internal(f"{route.function} on {route.key}: {_told(answer.payload)}")
 
-    def _local(self, request: Request) -> Response:
-        if request.path == "/.local/jwks.json":
+    async def _local(self, request: Request) -> Response:
+        name = request.path.removeprefix("/.local/")
+        if name == "jwks.json":
             return _json(self._issuer.jwks())
-        if request.path == "/.local/token" and request.method == "POST":
-            return self._token(request)
-        return problem(404, "NOT_FOUND", "There is no such route.")
+        if request.method != "POST" or name not in {"token", *self._tools}:
+            return problem(404, "NOT_FOUND", "There is no such route.")
+        if not _from_this_machine(dict(request.headers)):
+            return problem(403, "PERMISSION_DENIED", "This is for programs on this machine.")
+        return self._token(request) if name == "token" else _json(await self._tools[name]())
 
     def _token(self, request: Request) -> Response:
-        """For programs of this machine's user; a page in a browser always says where it comes from and gets none."""
-        headers = dict(request.headers)
-        host = headers.get("host", "").rsplit(":", 1)[0]
-        if host not in {"127.0.0.1", "localhost"} or "origin" in headers or "sec-fetch-site" in headers:
-            return problem(403, "PERMISSION_DENIED", "Tokens are for programs on this machine.")
         try:
             asked = json.loads(request.body)
             token = self._issuer.token(str(asked["sub"]), [str(group) for group in asked.get("groups", ())])
         except (ValueError, KeyError, TypeError, AttributeError):
             return problem(400, "INVALID_ARGUMENT", 'Ask with {"sub": "...", "groups": [...]}.')
         return _json({"token": token})
+
+
+def _from_this_machine(headers: Mapping[str, str]) -> bool:
+    """A program of this machine's user. A page in a browser says where it comes from, and one that has this address
+    resolved to a name of its own says that name."""
+    host = headers.get("host", "").rsplit(":", 1)[0]
+    return host in {"127.0.0.1", "localhost"} and not {"origin", "sec-fetch-site"} & set(headers)
 
 
 def _told(document: Json) -> str:

@@ -151,6 +151,8 @@ class Lambdas:
         answered: asyncio.Future[Answer] = loop.create_future()
         started: list[float] = []
 
+        timer: asyncio.TimerHandle
+
         def settle(answer: Answer) -> None:
             timer.cancel()
             if not answered.done():
@@ -175,12 +177,13 @@ class Lambdas:
     def _run(self, config: Config, event: Json) -> Answer:
         invocation = Invocation(config.name, event, str(uuid.uuid4()))
 
-        def call(invocation: Invocation) -> Json:
+        def handle(invocation: Invocation) -> Json:
             # The handler gets its own copy, and its answer must be JSON: nothing is shared that Lambda would not share.
             copied = json.loads(json.dumps(invocation.event))
             answer = self._handler(config)(copied, LambdaContext(config, invocation.request_id))
             return json.loads(json.dumps(answer))
 
+        call: Call = handle
         for wrapper in self.wrappers:
             call = _wrapped(wrapper, call)
         try:
@@ -188,7 +191,7 @@ class Lambdas:
         except Killed:
             exited = f"RequestId: {invocation.request_id} Error: Runtime exited with error: signal: killed"
             return Answer({"errorType": "Runtime.ExitError", "errorMessage": exited}, failed=True)
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises becomes its answer
+        except Exception as error:
             logger.debug("%s failed", config.name, exc_info=True)
             return Answer(error_document(error), failed=True)
 

@@ -72,6 +72,11 @@ def seams() -> Seams:
     return _current
 
 
+def _present(module: str, name: str) -> str:
+    part(module, name)
+    return name
+
+
 def replace(module: str, name: str, make: Callable[[Any], Any]) -> None:
     """Puts `make(original)` in its place; a name that is gone is an error, not a mend that silently does nothing."""
     setattr(service(module), name, make(part(module, name)))
@@ -132,7 +137,7 @@ def walk_with_our_interpreter() -> None:
         "_send_task_failure": StateMachines.task_failure,
         "_send_task_heartbeat": StateMachines.task_heartbeat,
     }.items():
-        replace("stepfunctions", name, lambda _, call=call: answering(call))
+        setattr(service("stepfunctions"), _present("stepfunctions", name), answering(call))
 
 
 def _json(data: dict[str, Any]) -> Response:

@@ -24,7 +24,7 @@ from botocore.config import Config as BotoConfig
 
 from local import asl, mends, wire
 from local.changes import Changes
-from local.front import Front, Request, routes_of
+from local.front import Front, Request, Tool, routes_of
 from local.journal import Journal
 from local.keys import AUDIENCE, Issuer, new_key
 from local.lambdas import REGION, Config, Lambdas
@@ -79,7 +79,7 @@ class Stack:
         self.issuer = Issuer(self.url, self._keep("token-key", new_key()))
         self._servers: list[uvicorn.Server] = []
         self._serving: list[asyncio.Task[None]] = []
-        self._sweep: asyncio.Future[asl.Answer] | None = None
+        self._sweep: asyncio.Task[None] | None = None
 
     def _keep(self, name: str, value: str) -> str:
         return self._journal.keep(name, value) if self._journal else value
@@ -106,11 +106,11 @@ class Stack:
         await self._deploy(template)
         await asyncio.to_thread(self.lambdas.preload)
         self._open_table()
-        self.front = Front(routes_of(self._deployed()["Api"]["Properties"]["Body"]), self.lambdas, self.issuer)
+        self.front = Front(routes_of(self._deployed()["Api"]["Properties"]["Body"]), self.lambdas, self.issuer, self._tools())
         await self._serve(self.front, self._front_socket)
         if self.settings.seed:
             await self._seed()
-            self._recover()
+            self._sweep = asyncio.get_running_loop().create_task(self._recover())
 
     def _parameters(self) -> dict[str, str]:
         """The settings given, and what makes the deployment this machine's own; only what the template declares."""
@@ -151,7 +151,7 @@ class Stack:
 
         await asyncio.to_thread(create)
         record = mends.part("cloudformation", "_stacks")[STACK_NAME]
-        while record["StackStatus"] == "CREATE_IN_PROGRESS":
+        while record["StackStatus"] == "CREATE_IN_PROGRESS":  # noqa: ASYNC110 - the engine offers nothing to wait on
             await asyncio.sleep(0.005)
         if record["StackStatus"] != "CREATE_COMPLETE":
             raise NotReady(f"the template could not be deployed: {_reason(record)}")
@@ -209,10 +209,23 @@ class Stack:
             if answer.status >= 300:
                 raise NotReady(f"the catalogue could not be written: {answer.status} {answer.body.decode()}")
 
-    def _recover(self) -> None:
+    async def _recover(self) -> None:
         """No execution outlives its process here; the product's own sweep carries every open order on."""
-        self._sweep = self.lambdas.begin(self.resources["SweepOrdersFunction"], {"everything": True})
-        self._sweep.add_done_callback(_tell_of_sweep)
+        swept = await self.sweep()
+        if swept.failed:
+            logger.error("the sweep at the start failed: %s", swept.payload)
+
+    def sweep(self) -> asyncio.Future[asl.Answer]:
+        return self.lambdas.begin(self.resources["SweepOrdersFunction"], {"everything": True})
+
+    def _tools(self) -> dict[str, Tool]:
+        async def sweep() -> asl.Json:
+            return (await self.sweep()).payload
+
+        async def stack() -> asl.Json:
+            return {"aws_url": self.aws_url, "outputs": self.outputs, "resources": self.resources}
+
+        return {"sweep": sweep, "stack": stack}
 
     # -- running
 
@@ -358,11 +371,6 @@ def _bury(destination: str, message: str) -> None:
     mends.part("sqs", "_HANDLERS")["SendMessage"]({"MessageBody": message}, queue["url"])
 
 
-def _tell_of_sweep(swept: asyncio.Future[asl.Answer]) -> None:
-    if not swept.cancelled() and swept.result().failed:
-        logger.error("the sweep at the start failed: %s", swept.result().payload)
-
-
 # --- For tests and other programs ---------------------------------------------------------------------------
 
 
@@ -377,7 +385,7 @@ def running(settings: Settings | None = None) -> Iterator[Stack]:
         try:
             stack = Stack(settings or Settings())
             await stack.start()
-        except BaseException as failure:
+        except BaseException as failure:  # noqa: BLE001 - raised in the thread that asked for the stack
             started.set_exception(failure)
             if stack is not None and stack._serving:  # noqa: SLF001
                 await stack.stop()

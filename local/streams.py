@@ -80,8 +80,8 @@ class Feed:
 
     config: FeedConfig
     invoke: Callable[[str, Any], asyncio.Future[Answer]]
-    bury: Callable[[str, str], None] = lambda destination, message: None
-    done: Callable[[list[int]], None] = lambda numbers: None
+    bury: Callable[[str, str], None] = lambda _destination, _message: None
+    done: Callable[[list[int]], None] = lambda _numbers: None
     now: Callable[[], float] = time.time
     waiting: list[deque[Delivery]] = field(init=False)
     at_work: dict[int, asyncio.Task[None]] = field(init=False, default_factory=dict)

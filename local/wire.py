@@ -6,13 +6,12 @@ takes a third of the time, and no thread waits for the loop (docs/decisions/004)
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import urlsplit
 
-import botocore.client
 from botocore.awsrequest import AWSResponse, HeadersDict
+from botocore.client import BaseClient
 
 from local import mends
 
@@ -33,8 +32,9 @@ def connect(endpoint: str | None) -> None:
     global _endpoint, _original  # noqa: PLW0603 - botocore has one client class per process
     _endpoint = endpoint
     if _original is None:
-        _original = botocore.client.BaseClient._make_request  # noqa: SLF001 - the one place every call passes
-        botocore.client.BaseClient._make_request = _make_request  # noqa: SLF001
+        client: Any = BaseClient
+        _original = client._make_request  # noqa: SLF001 - the one place every call passes
+        client._make_request = _make_request  # noqa: SLF001
 
 
 def _make_request(client: Any, operation: Any, request: dict[str, Any], context: Any) -> Any:
@@ -57,7 +57,8 @@ def _make_request(client: Any, operation: Any, request: dict[str, Any], context:
         },
         operation.output_shape,
     )
-    return AWSResponse(request["url"], status, HeadersDict(answered), None), parsed
+    headers_of_answer: Any = HeadersDict(answered)
+    return AWSResponse(request["url"], status, headers_of_answer, None), parsed
 
 
 def run_through(coroutine: Coroutine[Any, Any, mends.Response]) -> mends.Response:
@@ -68,4 +69,4 @@ def run_through(coroutine: Coroutine[Any, Any, mends.Response]) -> mends.Respons
         response: mends.Response = done.value
         return response
     coroutine.close()
-    raise RuntimeError(f"{inspect.getsourcefile(coroutine.cr_code)} awaits: it cannot be answered in process")
+    raise RuntimeError(f"{coroutine!r} awaits: it cannot be answered in process")

@@ -340,9 +340,7 @@ def test_a_task_over_its_time_fails_with_a_timeout_that_can_be_caught() -> None:
 
 
 def test_a_callback_waits_for_its_token_with_a_limit_taken_from_the_input() -> None:
-    task = a_task(
-        asl.CALLBACK, TimeoutSecondsPath="$.limit", Catch=[{"ErrorEquals": ["States.Timeout"], "Next": "Late"}]
-    )
+    task = a_task(asl.CALLBACK, TimeoutSecondsPath="$.limit", Catch=[{"ErrorEquals": ["States.Timeout"], "Next": "Late"}])
     world = World(work=lambda _: None)
     execution = walk({"A": task, "Late": {"Type": "Succeed"}}, {"limit": 300}, world)
     assert execution.stopped_at == START + 300
@@ -354,9 +352,7 @@ def test_a_callback_answered_later_goes_on_with_the_answer() -> None:
     world = World(work=lambda _: None)
 
     def answer(_: asl.Execution) -> None:
-        asyncio.get_running_loop().call_later(
-            7, lambda: next(iter(world.callbacks.values())).succeed({"approved": True})
-        )
+        asyncio.get_running_loop().call_later(7, lambda: next(iter(world.callbacks.values())).succeed({"approved": True}))
 
     execution = walk({"A": a_task(asl.CALLBACK)}, {}, world, during=answer)
     assert output(execution) == {"approved": True}
@@ -397,9 +393,7 @@ def test_a_refused_callback_carries_the_callers_error() -> None:
     world = World(work=lambda _: None)
 
     def refuse(_: asl.Execution) -> None:
-        asyncio.get_running_loop().call_later(
-            1, lambda: next(iter(world.callbacks.values())).fail("ApprovalRejected", "no")
-        )
+        asyncio.get_running_loop().call_later(1, lambda: next(iter(world.callbacks.values())).fail("ApprovalRejected", "no"))
 
     execution = walk({"A": a_task(asl.CALLBACK)}, {}, world, during=refuse)
     assert (execution.error, execution.cause) == ("ApprovalRejected", "no")
@@ -518,6 +512,5 @@ def test_what_the_walker_cannot_run_is_named_beforehand() -> None:
 def test_a_token_that_was_never_one_is_recognised() -> None:
     assert asl.token_owner("nonsense") is None
     assert (
-        asl.token_owner(asl.new_token("arn:aws:states:us-east-1:0:execution:m:e"))
-        == "arn:aws:states:us-east-1:0:execution:m:e"
+        asl.token_owner(asl.new_token("arn:aws:states:us-east-1:0:execution:m:e")) == "arn:aws:states:us-east-1:0:execution:m:e"
     )

@@ -1,0 +1,241 @@
+"""The command `orders`: the local stack, and small tools for a running one."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from local.client import DEFAULT_URL, Api, Refused, Unreachable, url_of
+
+CUSTOMER, CARRIER = "customer-1", "carrier-1"
+SUPPORT, ADMIN = "support-1", "admin-1"
+PEOPLE = ((CUSTOMER, ""), (SUPPORT, "support"), (ADMIN, "admin"), (CARRIER, "carrier"))
+
+SETTINGS = {
+    "payment_seconds": "PaymentWaitSeconds",
+    "preparation_seconds": "PreparationWaitSeconds",
+    "delivery_seconds": "DeliveryWaitSeconds",
+    "approval_seconds": "ApprovalTimeoutSeconds",
+    "delivery_mode": "DeliveryMode",
+    "gateway_seconds": "SimulatedGatewaySeconds",
+    "failure_rate": "SimulatedFailureRate",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except (Unreachable, Refused) as failure:
+        print(f"orders: {failure}", file=sys.stderr)
+        code = 1
+    except KeyboardInterrupt:
+        code = 130
+    return code
+
+
+# --- The stack ----------------------------------------------------------------------------------------------
+
+
+def serve(options: argparse.Namespace) -> int:
+    # Imported here: the small commands answer at once, and the stack takes a while to load.
+    from local.stack import NotReady, Settings, Stack, run  # noqa: PLC0415
+
+    _log()
+    parameters = {name: str(value) for key, name in SETTINGS.items() if (value := getattr(options, key)) is not None}
+    settings = Settings(port=options.port, aws_port=options.aws_port, data=options.data, parameters=parameters)
+
+    async def main() -> None:
+        stopping = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        stack = Stack(settings)
+        starting = asyncio.ensure_future(stack.start())
+        waiting = asyncio.ensure_future(stopping.wait())
+        await asyncio.wait([starting, waiting], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            await starting
+            _welcome(stack)
+            await waiting
+        await stack.stop()
+
+    try:
+        run(main())
+    except (NotReady, RuntimeError) as failure:
+        print(f"orders: {failure}", file=sys.stderr)
+        _leave(1)
+    _leave(0)
+    return 0
+
+
+def _leave(code: int) -> None:
+    """At once: what is written is journaled, and a handler that still runs is not waited for."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _log() -> None:
+    level = os.environ.get("LOG_LEVEL", "WARNING").upper()
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+def _welcome(stack: Any) -> None:
+    print(f"Orders is up at {stack.url}   (its AWS, for a look inside: --endpoint-url {stack.aws_url})\n")
+    print("# Tokens, good for 12 hours:")
+    for subject, group in PEOPLE:
+        token = stack.token(subject, [group] if group else [])
+        print(f"export {subject.split('-')[0].upper()}={token}")
+    body = json.dumps(_order([("prod-001", 2), ("prod-002", 1)], "tok_ok"))
+    print("\n# Place an order, then look at it:")
+    print(f"curl -s {stack.url}/orders -H \"authorization: Bearer $CUSTOMER\" -H 'content-type: application/json' \\")
+    print(f"  -d '{body}'")
+    print(f'curl -s {stack.url}/orders/ORDER_ID/status -H "authorization: Bearer $CUSTOMER"')
+    print(f'curl -s "{stack.url}/orders?status=DELIVERED" -H "authorization: Bearer $SUPPORT"')
+    print("\n# Or: orders place, orders show ORDER_ID, orders cancel ORDER_ID   (Ctrl-C here stops everything)\n")
+    print("ready", flush=True)
+
+
+def demo(_: argparse.Namespace) -> int:
+    from local.demo import demo as show  # noqa: PLC0415
+    from local.stack import NotReady  # noqa: PLC0415
+
+    _log()
+    try:
+        code = show()
+    except NotReady as failure:
+        print(f"orders: {failure}", file=sys.stderr)
+        code = 1
+    _leave(code)
+    return code
+
+
+# --- A running stack ----------------------------------------------------------------------------------------
+
+
+def token(options: argparse.Namespace) -> int:
+    print(Api(url_of(options.url)).signed_in(options.subject, options.group).token)
+    return 0
+
+
+def sweep(options: argparse.Namespace) -> int:
+    return _show(Api(url_of(options.url)).call("POST", "/.local/sweep", {}))
+
+
+def place(options: argparse.Namespace) -> int:
+    items = [_item(text) for text in options.items or ["prod-001:2", "prod-002:1"]]
+    body = _order(items, options.token, options.method)
+    if options.review:
+        body["require_approval"] = True
+    return _show(_as(options, options.customer).call("POST", "/orders", body))
+
+
+def show(options: argparse.Namespace) -> int:
+    api = _as(options, SUPPORT, "support")
+    path = f"/orders/{options.order_id}"
+    return _show({**api.call("GET", path), **{part: api.call("GET", f"{path}/{part}") for part in ("status", "history")}})
+
+
+def act(action: str) -> Callable[[argparse.Namespace], int]:
+    def run(options: argparse.Namespace) -> int:
+        body = {"reason": options.reason} if options.reason else {}
+        return _show(_as(options, SUPPORT, "support").call("POST", f"/orders/{options.order_id}/{action}", body))
+
+    return run
+
+
+def _as(options: argparse.Namespace, subject: str, *groups: str) -> Api:
+    return Api(url_of(options.url)).signed_in(subject, groups)
+
+
+def _item(text: str) -> tuple[str, int]:
+    product, _, quantity = text.partition(":")
+    return product, int(quantity or 1)
+
+
+def _order(items: Sequence[tuple[str, int]], token: str, method: str = "CREDIT_CARD") -> dict[str, Any]:
+    address = {"name": "Ada Lovelace", "line1": "12 Analytical Way", "city": "London", "postal_code": "10115", "country": "GB"}
+    payment = {"method": method, **({"token": token} if method != "CASH_ON_DELIVERY" else {})}
+    lines = [{"product_id": product, "quantity": quantity} for product, quantity in items]
+    return {"items": lines, "payment": payment, "shipping_address": address}
+
+
+def _show(document: Any) -> int:
+    print(json.dumps(document, indent=2))
+    return 0
+
+
+# --- The command line ---------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="orders", description="Order fulfilment on this machine: no Docker, no AWS account.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _serve_options(commands.add_parser("serve", help="run the whole stack until Ctrl-C"))
+    command = commands.add_parser("demo", help="three real orders, followed live")
+    command.set_defaults(run=demo)
+
+    command = _remote(commands, "token", "print a token of the running stack", token)
+    command.add_argument("subject", metavar="SUB", help="whom it is for; a customer's id")
+    command.add_argument("--group", action="append", default=[], help="support, admin or carrier; may be repeated")
+
+    _remote(commands, "sweep", "look after every open order now", sweep)
+
+    command = _remote(commands, "place", "place an order", place)
+    command.add_argument("items", nargs="*", metavar="PRODUCT[:N]", help="default: prod-001:2 prod-002:1")
+    command.add_argument("--customer", default=CUSTOMER, help="who orders (default %(default)s)")
+    command.add_argument("--token", default="tok_ok", help="payment token: tok_ok, tok_declined, tok_flaky_2, ...")
+    command.add_argument("--method", default="CREDIT_CARD", help="default %(default)s; CASH_ON_DELIVERY, ...")
+    command.add_argument("--review", action="store_true", help="ask for a manual review")
+
+    command = _remote(commands, "show", "an order with its progress and its history", show)
+    command.add_argument("order_id", metavar="ORDER_ID")
+
+    for action, help_ in (("cancel", "cancel an order"), ("approve", "approve a review"), ("reject", "refuse a review")):
+        command = _remote(commands, action, help_, act(action))
+        command.add_argument("order_id", metavar="ORDER_ID")
+        command.add_argument("--reason")
+    return parser
+
+
+def _serve_options(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=serve)
+    command.add_argument("--port", type=int, default=3000, help="of the HTTP API (default %(default)s; 0: any free one)")
+    command.add_argument("--aws-port", type=int, default=0, help="of the local AWS (default: any free one)")
+    command.add_argument("--data", type=Path, metavar="DIR", help="keep everything here, even over a kill")
+    for name, what, default in (
+        ("payment", "before the charge", 5),
+        ("preparation", "of preparing the parcel", 5),
+        ("delivery", "in transit", 10),
+        ("approval", "to answer a review in", 300),
+    ):
+        command.add_argument(f"--{name}-seconds", type=_seconds, metavar="S", help=f"seconds {what} (default {default})")
+    command.add_argument("--delivery-mode", choices=["timed", "carrier"], help="what ends the transit (default timed)")
+    command.add_argument("--gateway-seconds", type=_seconds, metavar="S", help="how slow the payment gateway is (default 0)")
+    command.add_argument("--failure-rate", type=float, metavar="R", help="share of gateway and carrier calls that fail")
+
+
+def _seconds(text: str) -> str:
+    """As the template takes it: 5, not 5.0."""
+    if float(text) < 0:
+        raise argparse.ArgumentTypeError("seconds cannot be negative")
+    return f"{float(text):g}"
+
+
+def _remote(commands: Any, name: str, help_: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=help_)
+    command.add_argument("--url", help=f"of the running stack (default: ORDERS_URL, or {DEFAULT_URL})")
+    command.set_defaults(run=run)
+    return command
+
+
+if __name__ == "__main__":
+    sys.exit(main())

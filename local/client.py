@@ -1,0 +1,69 @@
+"""Speaks to a running stack over HTTP, signed in by itself where that stack runs on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from typing import Any
+
+DEFAULT_URL = "http://127.0.0.1:3000"
+
+
+class Unreachable(Exception):
+    """Nothing answers there."""
+
+
+class Refused(Exception):
+    """The stack answered, and not with a success."""
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        detail = problem.get("detail") or problem.get("title") or "no reason given"
+        places = [
+            f"{error.get('field', error.get('path', ''))}: {error.get('message', error.get('detail', ''))}"
+            for error in problem.get("errors", ())
+            if isinstance(error, dict)
+        ]
+        super().__init__("; ".join([f"{status} {problem.get('code', '')}: {detail}", *places]))
+        self.status = status
+
+
+def url_of(given: str | None) -> str:
+    return (given or os.environ.get("ORDERS_URL") or DEFAULT_URL).rstrip("/")
+
+
+class Api:
+    def __init__(self, url: str, token: str | None = None) -> None:
+        self.url = url
+        self.token = token
+
+    def signed_in(self, subject: str, groups: Sequence[str] = ()) -> Api:
+        """The same stack, as somebody. ORDERS_TOKEN is used where the stack is not a local one."""
+        if token := os.environ.get("ORDERS_TOKEN"):
+            return Api(self.url, token)
+        answer = self.call("POST", "/.local/token", {"sub": subject, "groups": list(groups)})
+        return Api(self.url, answer["token"])
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        request = urllib.request.Request(self.url + path, method=method)  # noqa: S310 - the user's own URL
+        request.add_header("content-type", "application/json")
+        if self.token:
+            request.add_header("authorization", f"Bearer {self.token}")
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with urllib.request.urlopen(request, data, timeout=35) as response:  # noqa: S310
+                return json.loads(response.read() or b"null")
+        except urllib.error.HTTPError as refusal:
+            raise Refused(refusal.code, _problem(refusal.read())) from None
+        except (urllib.error.URLError, OSError) as gone:
+            raise Unreachable(f"Nothing answers at {self.url}. Start a stack with: orders serve") from gone
+
+
+def _problem(body: bytes) -> dict[str, Any]:
+    try:
+        problem = json.loads(body)
+    except ValueError:
+        return {}
+    return problem if isinstance(problem, dict) else {}
