@@ -4,6 +4,7 @@ Nothing here talks to a table, a gateway or a clock. A function that finds its w
 what makes each step of the workflow safe to run twice.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -469,7 +470,7 @@ def remaining_waits(order: Order, waits: Waits, now: datetime) -> Waits:
     def left(configured: float, *, over: bool, running: bool) -> float:
         if over:
             return 0
-        return max(0.0, configured - max(0.0, since)) if running else configured
+        return _like(configured, configured - max(0.0, since)) if running else configured
 
     decided = order.approval is None or order.approval.status is not ApprovalStatus.PENDING
     review = (order.approval.expires_at - now).total_seconds() if order.approval and not decided else 0
@@ -477,8 +478,13 @@ def remaining_waits(order: Order, waits: Waits, now: datetime) -> Waits:
         payment=left(waits.payment, over=paid, running=decided and not paid and order.approval is None),
         preparation=left(waits.preparation, over=shipped, running=paid and not shipped),
         delivery=left(waits.delivery, over=order.status is OrderStatus.DELIVERED, running=shipped),
-        approval=max(0.0, review),
+        approval=_like(waits.approval, review),
     )
+
+
+def _like(configured: float, left: float) -> float:
+    """What is left of a wait, never negative, and whole where the wait is: AWS takes whole seconds only."""
+    return max(0.0, float(math.ceil(left)) if float(configured).is_integer() else left)
 
 
 def undo_from(snapshot: Snapshot) -> str:
