@@ -133,15 +133,20 @@ def deliver(order_id: str, clock: Clock = utc_now) -> Snapshot:
         # The transit timer ran while the hand-over was still being tried: it has to come first.
         snapshot = ship_parcel(order_id, None, clock=clock)
     if settings.delivery_is_timed():
-        return record_delivery(order_id, SYSTEM, clock=clock)
+        return record_delivery(order_id, SYSTEM, clock=clock, known=snapshot)
     overdue = settings.waits().delivery
     return apply(order_id, lambda now: lifecycle.report_overdue(now, overdue, clock()), snapshot)
 
 
 def record_delivery(
-    order_id: str, by: str, reason: str | None = None, clock: Clock = utc_now, if_match: int | None = None
+    order_id: str,
+    by: str,
+    reason: str | None = None,
+    clock: Clock = utc_now,
+    if_match: int | None = None,
+    known: Snapshot | None = None,
 ) -> Snapshot:
-    """The customer has the parcel; cash agreed on is collected with it, once."""
+    """The customer has the parcel; cash agreed on is collected with it, once. ``known`` spares the first read."""
 
     def delivered(snapshot: Snapshot) -> Change | None:
         if snapshot.order.status in TERMINAL and by == SYSTEM:
@@ -149,7 +154,7 @@ def record_delivery(
         check_version(snapshot, if_match)
         return lifecycle.deliver(snapshot, clock(), by, reason)
 
-    after = apply(order_id, delivered)
+    after = apply(order_id, delivered, known)
     _collect_cash(after)
     return after
 

@@ -263,7 +263,8 @@ def deliver(
         shipment=shipment,
         reason=reason,
         metadata=metadata,
-        follow_up=FollowUp.ANSWER_DELIVERED,
+        # The workflow's own step comes after the wait: there is nobody to be told.
+        follow_up=FollowUp.ANSWER_DELIVERED if order.delivery_token and by != SYSTEM else None,
     )
 
 
