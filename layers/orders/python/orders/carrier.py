@@ -25,7 +25,10 @@ class Booking:
 
 
 class Carrier(Protocol):
-    """Takes parcels and gives them back; every call may be repeated with the same key and has its effect once."""
+    """Takes parcels and gives them back; every call may be repeated with the same key and has its effect once.
+
+    What a call may raise is the whole of what a carrier may raise: the machines' Retry blocks are checked against it.
+    """
 
     name: str
 
@@ -39,7 +42,11 @@ class Carrier(Protocol):
         """
 
     def recall(self, key: str) -> None:
-        """Makes sure the parcel of that key is not delivered, whether it was booked before or would be later."""
+        """Makes sure the parcel of that key is not delivered, whether it was booked before or would be later.
+
+        Raises:
+            CarrierUnavailable, OutcomeUnknown: to be tried again.
+        """
 
 
 class SimulatedCarrier:

@@ -17,7 +17,10 @@ CHARGED, DECLINED, REFUNDED, VOIDED = "charged", "declined", "refunded", "voided
 
 
 class PaymentGateway(Protocol):
-    """Takes and gives back money; every call may be repeated with the same key and has its effect once."""
+    """Takes and gives back money; every call may be repeated with the same key and has its effect once.
+
+    What a call may raise is the whole of what a provider may raise: the machines' Retry blocks are checked against it.
+    """
 
     def charge(self, key: str, amount: Money, token: str | None) -> None:
         """Takes the money.
@@ -29,16 +32,32 @@ class PaymentGateway(Protocol):
         """
 
     def was_charged(self, key: str) -> bool | None:
-        """Whether the charge of that key went through; ``None`` when the gateway never decided on it."""
+        """Whether the charge of that key went through; ``None`` when the gateway never decided on it.
+
+        Raises:
+            GatewayUnavailable, OutcomeUnknown: to be tried again.
+        """
 
     def cancel(self, key: str) -> bool:
-        """Makes sure no charge of that key can succeed any more; ``True`` when one had already, to be refunded."""
+        """Makes sure no charge of that key can succeed any more; ``True`` when one had already, to be refunded.
+
+        Raises:
+            GatewayUnavailable, OutcomeUnknown: to be tried again.
+        """
 
     def refund(self, key: str) -> None:
-        """Gives the whole charge back."""
+        """Gives the whole charge back.
+
+        Raises:
+            GatewayUnavailable, OutcomeUnknown: to be tried again.
+        """
 
     def collected(self, key: str, amount: Money) -> None:
-        """Notes cash that was taken at the door, so that it can be given back the same way."""
+        """Notes cash that was taken at the door, so that it can be given back the same way.
+
+        Raises:
+            GatewayUnavailable, OutcomeUnknown: to be tried again.
+        """
 
 
 class SimulatedGateway:
