@@ -3,7 +3,6 @@
 Each request is one change of the row; what the workflow has to be told follows from it through the table's stream.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -207,8 +206,7 @@ def _bring_to_preparation(found: Snapshot, wanted: OrderStatus, actor: Actor, re
         try:
             fulfilment.charge_payment(order_id, actor.by, clock)
         except PaymentDeclined as declined:
-            report = {"errorType": PaymentDeclined.__name__, "errorMessage": declined.detail}
-            fulfilment.begin_unwinding(order_id, PaymentDeclined.__name__, json.dumps(report), clock)
+            fulfilment.begin_unwinding(order_id, PaymentDeclined.__name__, fulfilment.report_of(declined), clock)
             raise
     if wanted is OrderStatus.CONFIRMED:
         return store.load(order_id)

@@ -103,6 +103,12 @@ class AlreadyExists(OrderError):
     title = "Already exists"
 
 
+class AlreadyApplied(OrderError):
+    """The outside event has been applied before: there is nothing left to do for it."""
+
+    title = "Applied before"
+
+
 class IdempotencyMismatch(OrderError):
     """The idempotency key was used with another body."""
 

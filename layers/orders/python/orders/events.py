@@ -27,6 +27,7 @@ class EventType(StrEnum):
     ORDER_DELIVERED = "ORDER_DELIVERED"
     ADDRESS_CHANGED = "ADDRESS_CHANGED"
     FULFILLMENT_RECORDED = "FULFILLMENT_RECORDED"
+    FULFILLMENT_REFUSED = "FULFILLMENT_REFUSED"
     STEP_FAILED = "STEP_FAILED"
     ORDER_CANCELLED = "ORDER_CANCELLED"
     ORDER_RETURNED = "ORDER_RETURNED"
@@ -63,6 +64,7 @@ class FollowUp(StrEnum):
 
 
 ORDER_STATUS_CHANGED = "OrderStatusChanged"
+FULFILLMENT_STATUS_CHANGED = "fulfillment.status_changed"
 
 SYSTEM = "system"
 """Who changed the order when no person and no carrier did: the workflow, the sweep."""

@@ -121,6 +121,11 @@ def _book(snapshot: Snapshot, transit: float, clock: Clock) -> Shipment | None:
     )
 
 
+def report_of(refusal: errors.OrderError) -> str:
+    """A refusal as the workflow service would report it."""
+    return json.dumps({"errorType": type(refusal).__name__, "errorMessage": refusal.detail})
+
+
 def is_delivered(snapshot: Snapshot) -> bool:
     """Whether the delivery is on record already."""
     return has_reached(snapshot.order.status, OrderStatus.DELIVERED)
@@ -155,11 +160,11 @@ def record_delivery(
         return lifecycle.deliver(snapshot, clock(), by, reason)
 
     after = apply(order_id, delivered, known)
-    _collect_cash(after)
+    collect_cash(after)
     return after
 
 
-def _collect_cash(snapshot: Snapshot) -> None:
+def collect_cash(snapshot: Snapshot) -> None:
     """Enters cash taken at the door into the gateway's ledger; the row said so first, so that repeating it is safe."""
     payment = snapshot.payment
     if snapshot.order.pays_on_delivery and payment and payment.status is PaymentStatus.COMPLETED:
@@ -224,7 +229,7 @@ def refund_payment(order_id: str, clock: Clock = utc_now) -> Snapshot:
     payment = snapshot.payment
     if payment is None or payment.status not in (PaymentStatus.PROCESSING, PaymentStatus.COMPLETED):
         return snapshot
-    _collect_cash(snapshot)
+    collect_cash(snapshot)
     gateway = payment_gateway()
     charged = gateway.cancel(payment.payment_id)
     if charged:

@@ -122,12 +122,16 @@ class Request:
 
     def parse(self, model: type[Model]) -> Model:
         """The body as the model has it; raises ``InvalidArgument`` or ``PayloadTooLarge``."""
-        if len(self.body) > requests.LARGEST_BODY:
-            raise PayloadTooLarge(
-                f"The body may have {requests.LARGEST_BODY} bytes at most.",
-                errors=[{"field": "body", "message": f"longer than {requests.LARGEST_BODY} bytes"}],
-            )
+        self.bounded(requests.LARGEST_BODY)
         return requests.parse(model, self.body)
+
+    def bounded(self, most: int) -> None:
+        """Raises ``PayloadTooLarge`` for a body of more than ``most`` bytes."""
+        if len(self.body) > most:
+            raise PayloadTooLarge(
+                f"The body may have {most} bytes at most.",
+                errors=[{"field": "body", "message": f"longer than {most} bytes"}],
+            )
 
     def number(self, name: str, default: int, most: int) -> int:
         """A query parameter that counts from 1 to ``most``."""

@@ -457,9 +457,45 @@ def restart(snapshot: Snapshot, waits: Waits, now: datetime, by: str, reason: st
     return _change(order, after, EventType.WORKFLOW_RESTARTED, now, by, reason=reason, follow_up=follow_up)
 
 
-def record_fulfilment(snapshot: Snapshot, now: datetime, by: str, metadata: Mapping[str, Any], reason: str | None) -> Change:
-    """Notes a fulfilment event that changes nothing about the order's status."""
-    return _change(snapshot.order, snapshot.order, EventType.FULFILLMENT_RECORDED, now, by, reason=reason, metadata=metadata)
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a carrier saw of a parcel, at the scan's own time; what it arrived at does not matter."""
+
+    status: ShipmentStatus
+    at: datetime
+    location: str | None = None
+    estimated_delivery: datetime | None = None
+
+
+def record_fulfilment(
+    snapshot: Snapshot,
+    now: datetime,
+    by: str,
+    metadata: Mapping[str, Any],
+    scan: Scan | None = None,
+    refused: str | None = None,
+) -> Change:
+    """Notes an event of the fulfilment that leaves the order's status alone; ``refused`` says why where it should not have."""
+    kind = EventType.FULFILLMENT_REFUSED if refused else EventType.FULFILLMENT_RECORDED
+    shipment = scanned(snapshot.shipment, scan)
+    return _change(snapshot.order, snapshot.order, kind, now, by, reason=refused, metadata=metadata, shipment=shipment)
+
+
+def scanned(shipment: Shipment | None, scan: Scan | None) -> Shipment | None:
+    """The parcel after a scan: a scan older than the last one, or behind where the parcel is known to be, says nothing new.
+
+    A failed attempt may be followed by another one, so it is no barrier for what comes after it.
+    """
+    if shipment is None or scan is None or (shipment.scanned_at and scan.at < shipment.scanned_at):
+        return shipment
+    behind = SHIPMENT_RANK[scan.status] < SHIPMENT_RANK[shipment.status] and shipment.status is not ShipmentStatus.FAILED
+    return replace(
+        shipment,
+        status=shipment.status if behind else scan.status,
+        current_location=scan.location or shipment.current_location,
+        estimated_delivery=scan.estimated_delivery or shipment.estimated_delivery,
+        scanned_at=scan.at,
+    )
 
 
 def remaining_waits(order: Order, waits: Waits, now: datetime) -> Waits:

@@ -1,9 +1,11 @@
 """The OpenAPI 3.1 description, made from the route table, the request models and the answers' schemas."""
 
+import re
 from http import HTTPStatus
 from typing import Any
 
 from orders import errors, requests
+from orders.carrier_webhooks import SENDERS
 from orders.routes import ROUTES, Route, Who
 from orders.statuses import (
     DEPRECATED_NAMES,
@@ -135,6 +137,7 @@ def _answers() -> dict[str, Schema]:
         "Product": _object({"product_id": ID, "name": TEXT, "unit_price": _ref("Money"), "stock": COUNT}),
         "ProductList": _object({"products": {"type": "array", "items": _ref("Product")}, "next_cursor": _nullable(TEXT)}),
         "Health": _object({"status": TEXT}),
+        "Accepted": _object({"accepted": {"type": "boolean"}}),
         "OpenApi": {"type": "object"},
         "Problem": _object(
             {"type": TEXT, "title": TEXT, "status": {"type": "integer"}, "code": TEXT, "detail": TEXT},
@@ -180,19 +183,26 @@ _LAST_EVENT: Schema = {
     "description": "The version last seen; the stream goes on behind it.",
     "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
 }
-_PATH_ID: Schema = {"name": "id", "in": "path", "required": True, "schema": ID}
+
+
+def _path_parameter(name: str) -> Schema:
+    schema = _enum(SENDERS) if name == "carrier" else ID
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+CARRIER_EVENT = "CarrierEvent"
 _SCHEMA_PREFIX = "#/components/schemas/{model}"
 
 
 def _body_schemas() -> dict[str, Schema]:
     """The request bodies' schemas, their nested definitions beside them."""
     found: dict[str, Schema] = {}
-    for name in sorted({route.body for route in ROUTES.values() if route.body}):
+    for name in sorted({route.body for route in ROUTES.values() if route.body} - {CARRIER_EVENT}):
         model: type[requests.Body] = getattr(requests, name)
         schema = model.model_json_schema(ref_template=_SCHEMA_PREFIX)
         found |= schema.pop("$defs", {})
         found[name] = schema
-    return found
+    return found | {CARRIER_EVENT: {"type": "object", "description": "As the carrier documents it."}}
 
 
 def document() -> Schema:
@@ -263,7 +273,7 @@ EXAMPLES: dict[str, Schema] = {
 
 
 def _parameters(route: Route) -> list[Schema]:
-    found = [_PATH_ID] if "{id}" in route.path else []
+    found = [_path_parameter(name) for name in re.findall(r"\{(\w+)\}", route.path)]
     found += [PARAMETERS[name] for name in route.query]
     if "VersionMismatch" in route.refusals:
         found.append(_IF_MATCH)

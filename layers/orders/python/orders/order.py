@@ -212,7 +212,8 @@ class Snapshot:
 class Change:
     """One atomic change: all of it is committed, on the condition that ``before`` is still what the table holds, or none.
 
-    ``before`` is ``None`` for a new order. ``stock`` is what each product's stock moves by.
+    ``before`` is ``None`` for a new order. ``stock`` is what each product's stock moves by; ``marker`` is the id of the
+    outside event that is applied by this change, so that it is never applied again.
     """
 
     before: Order | None
@@ -221,6 +222,7 @@ class Change:
     payment: Payment | None = None
     shipment: Shipment | None = None
     stock: Mapping[str, int] = field(default_factory=dict)
+    marker: str | None = None
 
     def applied_to(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot as it is once this change is committed."""

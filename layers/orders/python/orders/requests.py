@@ -20,6 +20,7 @@ from orders.statuses import DEPRECATED_NAMES, OrderStatus, PaymentMethod
 MOST_LINES = 50
 MOST_PIECES = 10_000
 LARGEST_BODY = 64 * 1024
+LARGEST_CARRIER_BODY = 256 * 1024
 
 ORDER_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$"
@@ -34,15 +35,16 @@ def _readable(text: str) -> str:
 _READABLE = AfterValidator(_readable)
 
 
-def _length(longest: int) -> StringConstraints:
+def text_of(longest: int) -> StringConstraints:
+    """Text of 1 to ``longest`` characters, without white space around it."""
     return StringConstraints(strip_whitespace=True, min_length=1, max_length=longest)
 
 
-Text20 = Annotated[str, _length(20), _READABLE]
-Text56 = Annotated[str, _length(56), _READABLE]
-Text100 = Annotated[str, _length(100), _READABLE]
-Text200 = Annotated[str, _length(200), _READABLE]
-Reason = Annotated[str, _length(500), _READABLE]
+Text20 = Annotated[str, text_of(20), _READABLE]
+Text56 = Annotated[str, text_of(56), _READABLE]
+Text100 = Annotated[str, text_of(100), _READABLE]
+Text200 = Annotated[str, text_of(200), _READABLE]
+Reason = Annotated[str, text_of(500), _READABLE]
 OrderId = Annotated[str, StringConstraints(pattern=ORDER_ID)]
 ProductId = Annotated[str, StringConstraints(pattern=ORDER_ID)]
 CustomerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@|+-]{0,127}$")]

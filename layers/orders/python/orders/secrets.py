@@ -10,3 +10,9 @@ KEPT_SECONDS = 300
 def signing_key() -> bytes:
     """The key that signs cursors and tracking links."""
     return str(parameters.get_secret(settings.signing_secret_arn(), max_age=KEPT_SECONDS)).encode()
+
+
+def carrier_secret(carrier: str) -> str:
+    """The secret a carrier signs its webhooks with."""
+    name = f"{settings.carrier_secrets_prefix()}{carrier}"
+    return str(parameters.get_secret(name, max_age=KEPT_SECONDS))

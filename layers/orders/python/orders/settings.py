@@ -79,3 +79,8 @@ def jwt_audience() -> str:
 def jwks_url() -> str:
     """Where the issuer publishes its keys."""
     return os.environ["JWKS_URL"]
+
+
+def carrier_secrets_prefix() -> str:
+    """What the names of the carriers' webhook secrets begin with."""
+    return os.environ["CARRIER_SECRETS_PREFIX"]

@@ -171,4 +171,22 @@ SHIPMENT_RANK: Mapping[ShipmentStatus, int] = MappingProxyType(
 )
 """How far along a parcel is. A failed attempt may still be followed by another one; the last two end its way."""
 
+_PREPARING = ("planning", "picking", "picked", "packing", "packed", "ready")
+FULFILLMENT_MEANS: Mapping[str, OrderStatus] = MappingProxyType(
+    dict.fromkeys(_PREPARING, _O.PROCESSING) | {"shipped": _O.SHIPPED, "completed": _O.DELIVERED, "cancelled": _O.CANCELLED}
+)
+"""What a fulfilment's status means for its order (contract, section 5); any other is recorded, not applied."""
+
+SCAN_MEANS: Mapping[ShipmentStatus, str] = MappingProxyType(
+    {
+        _S.CREATED: "ready",
+        _S.IN_TRANSIT: "shipped",
+        _S.OUT_FOR_DELIVERY: "shipped",
+        _S.DELIVERED: "completed",
+        _S.FAILED: "delivery_failed",
+        _S.RETURNED_TO_SENDER: "returned_to_sender",
+    }
+)
+"""The fulfilment status a carrier's scan amounts to."""
+
 STEPS = tuple(StepName)

@@ -7,7 +7,7 @@ whole (lines, address, steps) is one compact JSON attribute.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,9 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from orders import settings
-from orders.errors import AlreadyExists, NotFound, OrderChanged, OutOfStock, StoreBusy
+from orders.errors import AlreadyApplied, AlreadyExists, NotFound, OrderChanged, OrderError, OutOfStock, StoreBusy
 from orders.events import EventType, FollowUp, Signal
+from orders.ids import fingerprint
 from orders.money import Money
 from orders.order import (
     Address,
@@ -57,7 +58,11 @@ Key = Mapping[str, Any]
 BY_KEY, BY_STATUS, BY_DUE = "by_key", "by_status", "by_due"
 """The table's indexes: by customer, catalogue or tracking number; by order status; by when the sweep is due."""
 
-EVENT_PREFIX = "EVENT#"
+MARKERS_KEPT = timedelta(days=90)
+"""How long the marker of an applied outside event is kept: far longer than any queue or carrier repeats itself."""
+
+EVENT_PREFIX, SCAN_PREFIX = "EVENT#", "SCAN#"
+CONDITION_FAILED = "ConditionalCheckFailed"
 THROTTLED = frozenset(
     {
         "ProvisionedThroughputExceededException",
@@ -107,6 +112,11 @@ def shipment_key(order_id: str) -> Key:
 def event_key(order_id: str, version: int) -> Key:
     """The audit event of one version of an order."""
     return _key(order_partition(order_id), f"{EVENT_PREFIX}{version:08d}")
+
+
+def marker_key(order_id: str, event_id: str) -> Key:
+    """The marker of an outside event that was applied to the order."""
+    return _key(order_partition(order_id), f"APPLIED#{fingerprint(event_id)}")
 
 
 def product_key(product_id: str) -> Key:
@@ -183,32 +193,60 @@ def commit(change: Change, promise: Promise | None = None) -> None:
 
     Raises:
         OrderChanged: somebody else was first; re-read and decide again.
+        AlreadyApplied: the outside event behind the change was applied before.
         AlreadyExists: a new order's id, or the promise's idempotency key, is taken.
         OutOfStock: a product has less than the change takes.
         StoreBusy: throttled, or another transaction holds one of the items.
     """
-    actions = [_order_action(change), _put(event_to_item(change.event), "attribute_not_exists(PK)")]
-    if change.payment is not None:
-        actions.append(_put(payment_to_item(change.order.order_id, change.payment)))
-    if change.shipment is not None:
-        actions.append(_put(shipment_to_item(change.order.order_id, change.shipment)))
-    if promise is not None:
-        actions.append(_put(_promise_to_item(promise), "attribute_not_exists(PK)"))
-    fixed = len(actions)
-    products = sorted(change.stock.items())
-    actions.extend(_move_stock(product_id, delta) for product_id, delta in products)
+    named = _actions(change, promise)
     try:
-        _call(client().transact_write_items, TransactItems=actions)
+        _call(client().transact_write_items, TransactItems=[action for _, action in named])
     except ClientError as error:
-        reasons = [reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])]
-        if "ConditionalCheckFailed" not in reasons:
+        reasons: Any = error.response.get("CancellationReasons", [])
+        failed = [name for (name, _), reason in zip(named, reasons, strict=False) if reason.get("Code") == CONDITION_FAILED]
+        if not failed:
             raise
-        short = [product_id for (product_id, _), why in zip(products, reasons[fixed:], strict=True) if why != "None"]
-        if short and reasons[0] == "None":
-            raise OutOfStock(f"Not enough in stock: {', '.join(short)}.", products=short) from error
-        if change.before is None:
-            raise AlreadyExists(f"Order {change.order.order_id} exists already.") from error
-        raise OrderChanged(f"Order {change.order.order_id} has changed meanwhile.") from error
+        raise _lost(change, failed) from error
+
+
+def _lost(change: Change, failed: list[str]) -> OrderError:
+    """Why a change could not be committed, from the names of the conditions that failed."""
+    order_id = change.order.order_id
+    short = [name.removeprefix(STOCK_OF) for name in failed if name.startswith(STOCK_OF)]
+    if MARKER in failed:
+        return AlreadyApplied(f"Event {change.marker} has been applied before.")
+    if short and ORDER not in failed:
+        return OutOfStock(f"Not enough in stock: {', '.join(short)}.", products=short)
+    if change.before is None:
+        return AlreadyExists(f"Order {order_id} exists already.")
+    return OrderChanged(f"Order {order_id} has changed meanwhile.")
+
+
+ORDER, EVENT, PAYMENT, SHIPMENT, MARKER, PROMISE, STOCK_OF = (
+    "order",
+    "event",
+    "payment",
+    "shipment",
+    "marker",
+    "promise",
+    "stock of ",
+)
+
+
+def _actions(change: Change, promise: Promise | None) -> list[tuple[str, Any]]:
+    """Everything one change writes, each part by its name."""
+    order_id, is_new = change.order.order_id, "attribute_not_exists(PK)"
+    named = [(ORDER, _order_action(change)), (EVENT, _put(event_to_item(change.event), is_new))]
+    if change.payment is not None:
+        named.append((PAYMENT, _put(payment_to_item(order_id, change.payment))))
+    if change.shipment is not None:
+        named.append((SHIPMENT, _put(shipment_to_item(order_id, change.shipment))))
+    if change.marker is not None:
+        named.append((MARKER, _put(_marker_to_item(change), is_new)))
+    if promise is not None:
+        named.append((PROMISE, _put(_promise_to_item(promise), is_new)))
+    named.extend((f"{STOCK_OF}{product_id}", _move_stock(product_id, delta)) for product_id, delta in change.stock.items())
+    return named
 
 
 def _order_action(change: Change) -> Any:
@@ -290,6 +328,43 @@ def history(order_id: str, after_version: int = 0) -> list[Event]:
         },
     )
     return [event_from_item(item) for item in pages]
+
+
+# --- parcels and scans ---
+
+
+def order_of_parcel(tracking_number: str) -> str | None:
+    """The order whose parcel carries the tracking number, if one does."""
+    pages = _pages(
+        IndexName=BY_KEY,
+        KeyConditionExpression="GSI1PK = :pk",
+        ExpressionAttributeValues={":pk": {"S": f"TRACKING#{tracking_number}"}},
+        Limit=1,
+    )
+    found = next(pages, None)
+    return _order_id(found) if found else None
+
+
+def keep_scan(order_id: str, event_id: str, at: datetime, event: Mapping[str, Any]) -> None:
+    """Keeps what a carrier reported, before it is passed on: ``scans`` finds it even if the passing on fails."""
+    key = _key(order_partition(order_id), f"{SCAN_PREFIX}{timestamp(at)}#{fingerprint(event_id)}")
+    expires = int((at + MARKERS_KEPT).timestamp())
+    text = {"kind": "scan", "order_id": order_id, "event_id": event_id, "event": _json(event)}
+    _call(
+        client().put_item,
+        TableName=settings.table_name(),
+        Item={**key, **_texts(text), **_numbers({"expires_at_epoch": expires})},
+    )
+
+
+def scans(order_id: str) -> list[Mapping[str, Any]]:
+    """What carriers reported of the order's parcel, by the scans' own times."""
+    pages = _pages(
+        ConsistentRead=True,
+        KeyConditionExpression="PK = :pk AND begins_with(SK, :scan)",
+        ExpressionAttributeValues={":pk": {"S": order_partition(order_id)}, ":scan": {"S": SCAN_PREFIX}},
+    )
+    return [json.loads(item["event"]["S"]) for item in pages]
 
 
 # --- lists ---
@@ -670,6 +745,13 @@ def event_from_item(item: Item) -> Event:
     )
 
 
+def _marker_to_item(change: Change) -> Item:
+    text = {"kind": "marker", "order_id": change.order.order_id, "event_id": change.marker}
+    expires = int((change.event.at + MARKERS_KEPT).timestamp())
+    key = marker_key(change.order.order_id, change.marker or "")
+    return {**key, **_texts(text), **_numbers({"expires_at_epoch": expires, "version": change.order.version})}
+
+
 def _promise_to_item(promise: Promise) -> Item:
     text = {"kind": "promise", "fingerprint": promise.fingerprint, "order_id": promise.order_id}
     return {**idempotency_key(promise.customer_id, promise.key), **_texts(text)}
@@ -767,7 +849,7 @@ def _call(operation: Callable[..., Any], **request: Any) -> Any:
         conflict = "TransactionConflict" in codes or bool(codes & {"ThrottlingError", "ProvisionedThroughputExceeded"})
         if _code(error) in THROTTLED or _code(error) == "TransactionConflictException":
             raise StoreBusy("The table is busy.") from error
-        if conflict and "ConditionalCheckFailed" not in codes:
+        if conflict and CONDITION_FAILED not in codes:
             raise StoreBusy("Another change of the same items is under way.") from error
         raise
     except (NoConnection, ReadTimeoutError) as error:

@@ -1,0 +1,65 @@
+"""The fulfilment queue: orders follow what the warehouse and the carriers report."""
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from orders import fulfilment_events, requests
+from orders.fulfilment_events import FulfilmentEvent, Outcome
+from orders.metrics import Metric, metrics
+from orders.news import FulfilmentNews
+
+logger = Logger()
+
+
+class Consumer:
+    """One batch: each event is applied by itself, and those that fail are delivered again."""
+
+    def __init__(self, measured: EphemeralMetrics) -> None:
+        self.measured = measured
+
+    def take(self, record: SQSRecord) -> Outcome:
+        """Applies one event; one that cannot be applied yet rises, and ends in the dead-letter queue if it never can."""
+        started = time.monotonic()
+        event = read(record.body)
+        logger.set_correlation_id(event.order_id)
+        self._count(Metric.FULFILMENT_CONSUMED)
+        outcome = fulfilment_events.take(event)
+        if outcome is Outcome.APPLIED:
+            self._count(Metric.FULFILMENT_UPDATES)
+        if outcome is Outcome.REFUSED:
+            logger.warning("Refused a fulfilment event", fulfillment_status=event.new_status)
+            self._count(Metric.INVALID_TRANSITIONS)
+        age = (datetime.now(UTC) - event.at).total_seconds()
+        self.measured.add_metric(Metric.FULFILMENT_AGE_SECONDS, MetricUnit.Seconds, max(0.0, age))
+        self.measured.add_metric(Metric.FULFILMENT_SECONDS, MetricUnit.Seconds, time.monotonic() - started)
+        return outcome
+
+    def _count(self, metric: Metric) -> None:
+        self.measured.add_metric(metric, MetricUnit.Count, 1)
+
+
+def read(body: str) -> FulfilmentEvent:
+    """The event in a queue message: what stands on the bus, or its bare detail."""
+    message = json.loads(body)
+    detail = message["detail"] if "detail-type" in message else message
+    return requests.parse(FulfilmentNews, json.dumps(detail).encode()).event()
+
+
+def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+    """Takes a batch of events."""
+    measured = metrics()
+    consumer = Consumer(measured)
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    answer = process_partial_response(event, record_handler=consumer.take, processor=processor, context=context)
+    failed = len(answer["batchItemFailures"])
+    measured.add_metric(Metric.FULFILMENT_FAILED, MetricUnit.Count, failed)
+    measured.flush_metrics()
+    return answer

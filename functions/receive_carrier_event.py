@@ -1,0 +1,35 @@
+"""``POST /carriers/{carrier}/events``: what carriers report becomes a fulfilment event on the bus."""
+
+from orders import carrier_webhooks, fulfilment_events, requests, secrets, store
+from orders.bus import publish
+from orders.carrier_webhooks import SENDERS, Report
+from orders.changes import utc_now
+from orders.errors import NotFound
+from orders.events import FULFILLMENT_STATUS_CHANGED
+from orders.http import Answer, Request, answer, serve
+
+SOURCE = "orders.carriers"
+
+
+def receive_event(request: Request) -> Answer:
+    """Verifies the request's bytes, keeps the scan with its order and passes it on; a parcel we don't know is no fault."""
+    carrier = request.path.get("carrier", "")
+    if carrier not in SENDERS:
+        raise NotFound("We work with no carrier of that name.")
+    request.bounded(requests.LARGEST_CARRIER_BODY)
+    report = carrier_webhooks.receive(carrier, request.body, request.headers, secrets.carrier_secret(carrier), utc_now())
+    accepted = report is not None and _pass_on(carrier, report)
+    return answer({"accepted": accepted})
+
+
+def _pass_on(carrier: str, report: Report) -> bool:
+    order_id = store.order_of_parcel(report.tracking_number)
+    if order_id is None:
+        return False
+    detail = fulfilment_events.detail_of(carrier, order_id, report)
+    store.keep_scan(order_id, report.event_id, report.scan.at, detail)
+    publish([(FULFILLMENT_STATUS_CHANGED, detail, utc_now())], SOURCE)
+    return True
+
+
+handler = serve({"POST /carriers/{carrier}/events": receive_event})

@@ -1,0 +1,207 @@
+"""What carriers send, told from what others send, and read into one kind of report.
+
+Each sender is verified on the raw bytes after its own public documentation, in constant time, before anything is parsed:
+EasyPost (``X-Hmac-Signature``), Shippo (``Shippo-Auth-Signature``) and, for everybody else, Standard Webhooks.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from orders.errors import InvalidArgument, Unauthenticated
+from orders.lifecycle import Scan
+from orders.order import moment
+from orders.statuses import ShipmentStatus
+
+TOLERANCE_SECONDS = 300
+"""How far a signed time may be from ours, in both directions: a recorded request cannot be replayed later."""
+
+Headers = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One scan of one parcel; ``tracking_number`` says whose, ``event_id`` makes a repetition recognisable."""
+
+    event_id: str
+    tracking_number: str
+    scan: Scan
+    carrier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A carrier's way of signing and of telling."""
+
+    verify: Callable[[bytes, Headers, str, datetime], None]
+    read: Callable[[Any], Report | None]
+
+
+def receive(carrier: str, body: bytes, headers: Headers, secret: str, now: datetime) -> Report | None:
+    """The report in a carrier's request; ``None`` when it tells nothing about a parcel.
+
+    Raises:
+        Unauthenticated: not signed by the carrier, or not lately.
+        InvalidArgument: signed, but not what the carrier documents.
+    """
+    sender = SENDERS[carrier]
+    sender.verify(body, headers, secret, now)
+    try:
+        return sender.read(json.loads(body))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InvalidArgument.of("body", "is not an event as this carrier documents it") from None
+
+
+def _refuse() -> Unauthenticated:
+    return Unauthenticated("The signature does not match.")
+
+
+def _same(expected: str, given: str) -> bool:
+    return hmac.compare_digest(expected.encode(), given.encode())
+
+
+def _lately(text: str, now: datetime) -> None:
+    if not re.fullmatch(r"\d{1,12}", text) or abs(now.timestamp() - int(text)) > TOLERANCE_SECONDS:
+        raise Unauthenticated("The signature is too old, or from the future.")
+
+
+# --- easypost ---
+
+_EASYPOST = MappingProxyType(
+    {
+        "pre_transit": ShipmentStatus.CREATED,
+        "in_transit": ShipmentStatus.IN_TRANSIT,
+        "out_for_delivery": ShipmentStatus.OUT_FOR_DELIVERY,
+        "available_for_pickup": ShipmentStatus.OUT_FOR_DELIVERY,
+        "delivered": ShipmentStatus.DELIVERED,
+        "return_to_sender": ShipmentStatus.RETURNED_TO_SENDER,
+        "failure": ShipmentStatus.FAILED,
+        "error": ShipmentStatus.FAILED,
+        "cancelled": ShipmentStatus.FAILED,
+    }
+)
+
+
+def _verify_easypost(body: bytes, headers: Headers, secret: str, _now: datetime) -> None:
+    key = unicodedata.normalize("NFKD", secret).encode()
+    digest = hmac.new(key, body, hashlib.sha256).hexdigest()
+    if not _same(f"hmac-sha256-hex={digest}", headers.get("x-hmac-signature", "")):
+        raise _refuse()
+
+
+def _read_easypost(event: Any) -> Report | None:
+    tracker = event["result"]
+    if tracker.get("object") != "Tracker" or tracker["status"] not in _EASYPOST:
+        return None
+    details = sorted(tracker.get("tracking_details") or [], key=lambda detail: moment(detail["datetime"]))
+    latest = details[-1] if details else {}
+    at = moment(latest["datetime"] if latest else tracker["updated_at"])
+    estimated = tracker.get("est_delivery_date")
+    scan = Scan(
+        status=_EASYPOST[tracker["status"]],
+        at=at,
+        location=_place(latest.get("tracking_location") or {}),
+        estimated_delivery=moment(estimated) if estimated else None,
+    )
+    return Report(f"easypost:{event['id']}", str(tracker["tracking_code"]), scan, tracker.get("carrier"))
+
+
+def _place(location: Mapping[str, Any]) -> str | None:
+    return _joined(location.get(part) for part in ("city", "state", "country"))
+
+
+def _joined(parts: Iterable[Any]) -> str | None:
+    return ", ".join(str(part) for part in parts if part) or None
+
+
+# --- shippo ---
+
+_SHIPPO = MappingProxyType(
+    {
+        "PRE_TRANSIT": ShipmentStatus.CREATED,
+        "TRANSIT": ShipmentStatus.IN_TRANSIT,
+        "DELIVERED": ShipmentStatus.DELIVERED,
+        "RETURNED": ShipmentStatus.RETURNED_TO_SENDER,
+        "FAILURE": ShipmentStatus.FAILED,
+    }
+)
+_SHIPPO_OUT_FOR_DELIVERY = "out_for_delivery"
+_SHIPPO_SIGNATURE = re.compile(r"t=(?P<time>\d{1,12}),v1=(?P<digest>[0-9a-f]{64})")
+
+
+def _verify_shippo(body: bytes, headers: Headers, secret: str, now: datetime) -> None:
+    given = _SHIPPO_SIGNATURE.fullmatch(headers.get("shippo-auth-signature", ""))
+    if given is None:
+        raise _refuse()
+    digest = hmac.new(secret.encode(), given["time"].encode() + b"." + body, hashlib.sha256).hexdigest()
+    if not _same(digest, given["digest"]):
+        raise _refuse()
+    _lately(given["time"], now)
+
+
+def _read_shippo(event: Any) -> Report | None:
+    if event["event"] != "track_updated":
+        return None
+    data = event["data"]
+    latest = data.get("tracking_status")
+    if not latest or latest["status"] not in _SHIPPO:
+        return None
+    substatus = (latest.get("substatus") or {}).get("code")
+    status = _SHIPPO[latest["status"]]
+    out = status is ShipmentStatus.IN_TRANSIT and substatus == _SHIPPO_OUT_FOR_DELIVERY
+    at = moment(latest["status_date"])
+    scan = Scan(
+        status=ShipmentStatus.OUT_FOR_DELIVERY if out else status,
+        at=at,
+        location=_place(latest.get("location") or {}),
+        estimated_delivery=moment(data["eta"]) if data.get("eta") else None,
+    )
+    # Shippo's events carry no id of their own, and come twice where a webhook is registered twice: the scan is the id.
+    number = str(data["tracking_number"])
+    return Report(f"shippo:{number}:{latest['status']}:{latest['status_date']}", number, scan, data.get("carrier"))
+
+
+# --- generic: Standard Webhooks ---
+
+
+def _verify_generic(body: bytes, headers: Headers, secret: str, now: datetime) -> None:
+    message, sent = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    signatures = headers.get("webhook-signature", "").split(" ")
+    encoded = secret.removeprefix("whsec_")
+    if not encoded:
+        raise ValueError("an empty secret verifies nothing")
+    key = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
+    signed = message.encode() + b"." + sent.encode() + b"." + body
+    expected = "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+    if not message or not any(_same(expected, signature) for signature in signatures):
+        raise _refuse()
+    _lately(sent, now)
+
+
+def _read_generic(event: Any) -> Report:
+    """``{event_id, tracking_number, status, scanned_at, location?, estimated_delivery?, carrier?}``, status as ours."""
+    estimated, location = event.get("estimated_delivery"), event.get("location")
+    scan = Scan(
+        status=ShipmentStatus(event["status"]),
+        at=moment(event["scanned_at"]),
+        location=str(location)[:200] if location else None,
+        estimated_delivery=moment(estimated) if estimated else None,
+    )
+    return Report(f"generic:{event['event_id']}", str(event["tracking_number"]), scan, event.get("carrier"))
+
+
+SENDERS: Mapping[str, Sender] = MappingProxyType(
+    {
+        "easypost": Sender(_verify_easypost, _read_easypost),
+        "shippo": Sender(_verify_shippo, _read_shippo),
+        "generic": Sender(_verify_generic, _read_generic),
+    }
+)

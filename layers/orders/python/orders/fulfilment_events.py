@@ -1,0 +1,243 @@
+"""The order follows its fulfilment, whatever order the news comes in (contract, section 5).
+
+An event moves the order forward only. What lies between where the order is and where the event says it is gets recorded on
+the way: a ``completed`` on a paid order records its shipping and its delivery. The last change carries the event's marker,
+so the event is applied once however often it is delivered; a crash before it lets the next delivery go on from there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from orders import fulfilment, lifecycle, settings, store
+from orders.carrier_webhooks import Report
+from orders.changes import Clock, apply, utc_now
+from orders.errors import AlreadyApplied, ApprovalPending, OutOfStock, PaymentDeclined
+from orders.events import FULFILLMENT_STATUS_CHANGED
+from orders.ids import fingerprint
+from orders.lifecycle import Scan
+from orders.order import Change, Order, Shipment, Snapshot, timestamp
+from orders.statuses import (
+    CANCELLABLE,
+    FULFILLMENT_MEANS,
+    SCAN_MEANS,
+    CancelReason,
+    OrderStatus,
+    ShipmentStatus,
+    has_reached,
+)
+
+OUTSIDE_CARRIER = "external"
+
+
+class Outcome(StrEnum):
+    """What became of an event."""
+
+    APPLIED = "applied"
+    RECORDED = "recorded"
+    REFUSED = "refused"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class FulfilmentEvent:
+    """News of an order's fulfilment; ``scan`` is there when a carrier is behind it."""
+
+    order_id: str
+    fulfillment_id: str
+    new_status: str
+    at: datetime
+    old_status: str | None = None
+    event_id: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    scan: Scan | None = None
+    source: str = "fulfillment"
+
+    @property
+    def marker(self) -> str:
+        """What makes this event itself: its id, or, without one, all that it says."""
+        said = f"{self.fulfillment_id}|{self.old_status}|{self.new_status}|{timestamp(self.at)}"
+        return self.event_id or fingerprint(said)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How it stands on the audit trail."""
+        own = {"fulfillment_id": self.fulfillment_id, "fulfillment_status": self.new_status, "event_id": self.marker}
+        return {**(self.metadata or {}), **own, "reported_at": timestamp(self.at)}
+
+
+def detail_of(source: str, order_id: str, report: Report) -> dict[str, Any]:
+    """A carrier's report as the event that travels on the bus."""
+    scan = report.scan
+    told = {"status": scan.status, "at": timestamp(scan.at), "location": scan.location}
+    estimated = {"estimated_delivery": timestamp(scan.estimated_delivery)} if scan.estimated_delivery else {}
+    return {
+        "event_type": FULFILLMENT_STATUS_CHANGED,
+        "event_id": report.event_id,
+        "fulfillment_id": report.tracking_number,
+        "order_id": order_id,
+        "new_status": SCAN_MEANS[scan.status],
+        "timestamp": timestamp(scan.at),
+        "metadata": {
+            "source": source,
+            "tracking_number": report.tracking_number,
+            "scan": told | estimated,
+            **({"carrier": report.carrier} if report.carrier else {}),
+        },
+    }
+
+
+def take(event: FulfilmentEvent, clock: Clock = utc_now) -> Outcome:
+    """Applies, records or refuses an event, once.
+
+    Raises:
+        NotFound: no such order (yet): to be delivered again.
+        TransientError: to be delivered again.
+    """
+    wanted = FULFILLMENT_MEANS.get(event.new_status)
+    try:
+        if wanted is OrderStatus.CANCELLED:
+            return _cancel(event, clock)
+        if _returns_to_sender(event):
+            return _return(event, clock)
+        if wanted is None:
+            return _note(event, clock)
+        return _advance(event, wanted, clock)
+    except AlreadyApplied:
+        return Outcome.DUPLICATE
+
+
+def _advance(event: FulfilmentEvent, wanted: OrderStatus, clock: Clock) -> Outcome:
+    order = store.load_order(event.order_id)
+    moved = order.status is OrderStatus.PENDING and not order.is_over
+    if moved:
+        refusal = _bring_in_what_is_due(order, event, clock)
+        if refusal:
+            return _note(event, clock, refusal)
+
+    def step(found: Snapshot) -> Change | None:
+        nonlocal moved
+        if has_reached(found.order.status, wanted) or found.order.is_over:
+            return _noted(found, event, wanted, clock())
+        moved = True
+        return _next_change(found, event, wanted, clock())
+
+    after = apply(event.order_id, step)
+    while not (has_reached(after.order.status, wanted) or after.order.is_over):
+        after = apply(event.order_id, step)
+    fulfilment.collect_cash(after)
+    if moved:
+        return Outcome.APPLIED
+    return Outcome.REFUSED if not has_reached(after.order.status, wanted) else Outcome.RECORDED
+
+
+def _noted(found: Snapshot, event: FulfilmentEvent, wanted: OrderStatus, now: datetime) -> Change:
+    """What is left of an event that comes late, or for an order that is over: its place on the trail, and its scan."""
+    order = found.order
+    refused = None if has_reached(order.status, wanted) else f"The order is {order.status}"
+    return _marked(event, lifecycle.record_fulfilment(found, now, event.source, event.facts, event.scan, refused))
+
+
+def _next_change(found: Snapshot, event: FulfilmentEvent, wanted: OrderStatus, now: datetime) -> Change | None:
+    """The next hop on the way to ``wanted``; the last one carries the event's marker."""
+    status, by = found.order.status, event.source
+    reason = f"Fulfilment is {event.new_status}"
+    if status is OrderStatus.CONFIRMED:
+        change = lifecycle.start_preparation(found, now, by, event.facts, reason)
+    elif status is OrderStatus.PROCESSING:
+        parcel = _parcel(found, event)
+        change = lifecycle.ship(found, parcel, settings.waits().delivery, None, now, by)
+    else:
+        change = lifecycle.deliver(found, now, by, reason, event.facts)
+        if change and change.shipment and event.scan:
+            change = replace(change, shipment=lifecycle.scanned(change.shipment, event.scan))
+    last = change is not None and change.order.status is wanted
+    return _marked(event, change) if change and last else change
+
+
+def _marked(event: FulfilmentEvent, change: Change) -> Change:
+    return replace(change, marker=event.marker)
+
+
+def _parcel(found: Snapshot, event: FulfilmentEvent) -> Shipment:
+    """The parcel as the outside world ships it: ours if we had begun to hand one over, theirs otherwise."""
+    told = event.metadata or {}
+    known = found.shipment or Shipment(event.fulfillment_id, ShipmentStatus.CREATED, OUTSIDE_CARRIER)
+    parcel = replace(
+        known,
+        status=ShipmentStatus.IN_TRANSIT,
+        carrier=str(told.get("carrier", known.carrier)),
+        tracking_number=str(told["tracking_number"]) if told.get("tracking_number") else known.tracking_number,
+    )
+    return lifecycle.scanned(parcel, event.scan) or parcel
+
+
+def _bring_in_what_is_due(order: Order, event: FulfilmentEvent, clock: Clock) -> str | None:
+    """An event ahead of the workflow: reserves and charges now what the workflow would have; answers why it cannot be."""
+    try:
+        lifecycle.review_answered(order)
+        fulfilment.reserve_stock(event.order_id, clock)
+        fulfilment.charge_payment(event.order_id, event.source, clock)
+    except ApprovalPending as pending:
+        return pending.detail
+    except (PaymentDeclined, OutOfStock) as refusal:
+        fulfilment.begin_unwinding(event.order_id, type(refusal).__name__, fulfilment.report_of(refusal), clock)
+        return refusal.detail
+    return None
+
+
+def _cancel(event: FulfilmentEvent, clock: Clock) -> Outcome:
+    refused = False
+
+    def step(found: Snapshot) -> Change:
+        nonlocal refused
+        order = found.order
+        refused = order.status not in CANCELLABLE or order.is_over
+        if refused:
+            why = f"Cancelled by the fulfilment, but the order is {order.status}"
+            late = order.status is not OrderStatus.CANCELLED
+            return _marked(
+                event, lifecycle.record_fulfilment(found, clock(), event.source, event.facts, refused=why if late else None)
+            )
+        change = lifecycle.cancel(found, _cancel_reason(event), clock(), event.source, "Cancelled by the fulfilment")
+        return _marked(event, change)
+
+    after = apply(event.order_id, step)
+    if not refused:
+        return Outcome.APPLIED
+    return Outcome.RECORDED if after.order.status is OrderStatus.CANCELLED else Outcome.REFUSED
+
+
+def _cancel_reason(event: FulfilmentEvent) -> CancelReason:
+    told = (event.metadata or {}).get("reason")
+    return CancelReason(told) if told in set(CancelReason) else CancelReason.STAFF
+
+
+def _returns_to_sender(event: FulfilmentEvent) -> bool:
+    return event.scan is not None and event.scan.status is ShipmentStatus.RETURNED_TO_SENDER
+
+
+def _return(event: FulfilmentEvent, clock: Clock) -> Outcome:
+    returned = False
+
+    def step(found: Snapshot) -> Change:
+        nonlocal returned
+        returned = found.order.status is OrderStatus.SHIPPED and not found.order.is_over
+        if not returned:
+            return _marked(event, lifecycle.record_fulfilment(found, clock(), event.source, event.facts, event.scan))
+        change = lifecycle.return_order(found, clock(), event.source, to_sender=True)
+        return _marked(event, replace(change, shipment=lifecycle.scanned(change.shipment, event.scan)))
+
+    apply(event.order_id, step)
+    return Outcome.APPLIED if returned else Outcome.RECORDED
+
+
+def _note(event: FulfilmentEvent, clock: Clock, refusal: str | None = None) -> Outcome:
+    def step(found: Snapshot) -> Change:
+        note = lifecycle.record_fulfilment(found, clock(), event.source, event.facts, event.scan, refusal)
+        return _marked(event, note)
+
+    apply(event.order_id, step)
+    return Outcome.REFUSED if refusal else Outcome.RECORDED

@@ -1,0 +1,30 @@
+"""Metric names, each in one place; the values leave as embedded metric format lines."""
+
+from enum import StrEnum
+
+from aws_lambda_powertools.metrics import EphemeralMetrics
+
+NAMESPACE = "Orders"
+
+
+class Metric(StrEnum):
+    """What is counted or measured."""
+
+    FULFILMENT_CONSUMED = "fulfillment_status_events_consumed_total"
+    FULFILMENT_UPDATES = "order_status_updates_from_fulfillment_total"
+    FULFILMENT_SECONDS = "fulfillment_event_processing_duration_seconds"
+    FULFILMENT_AGE_SECONDS = "fulfillment_event_age_seconds"
+    FULFILMENT_FAILED = "fulfillment_status_events_failed_total"
+    ORDERS_STUCK = "orders_stuck"
+    ORDERS_RESTARTED = "orders_restarted_total"
+    SWEEPS = "sweeps_total"
+    TRANSITIONS = "order_transitions_total"
+    STATUS_SECONDS = "order_status_duration_seconds"
+    INVALID_TRANSITIONS = "invalid_transitions_total"
+    WEBHOOK_DELIVERED = "webhook_deliveries_succeeded_total"
+    WEBHOOK_FAILED = "webhook_deliveries_failed_total"
+
+
+def metrics() -> EphemeralMetrics:
+    """A set of metrics of its own for one invocation."""
+    return EphemeralMetrics(namespace=NAMESPACE, service="orders")

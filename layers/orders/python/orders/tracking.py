@@ -1,0 +1,26 @@
+"""What the bearer of a tracking link sees: the order as its page shows it, and nothing about who ordered or who decided."""
+
+from datetime import datetime
+
+from orders import settings
+from orders.order import Snapshot
+from orders.views import View, payment_view, progress_view, shipment_view, snapshot_view
+
+
+def tracking_view(snapshot: Snapshot, now: datetime) -> View:
+    """The order, its payment, its shipment and its progress in one.
+
+    A link is passed on to whoever waits for the parcel: the customer's id, the names of those who decided and what they
+    noted stay in the house.
+    """
+    order = snapshot_view(snapshot)["order"]
+    shown = {name: order[name] for name in ("order_id", "status", "version", "items", "total", "shipping_address")}
+    times = {name: order[name] for name in ("created_at", "updated_at")}
+    cancellation = order["cancellation"]
+    told = {"cancellation": cancellation and {name: cancellation[name] for name in ("reason", "cancelled_at")}}
+    return {
+        "order": shown | times | told,
+        "payment": payment_view(snapshot.payment) if snapshot.payment else None,
+        "shipment": shipment_view(snapshot.shipment) if snapshot.shipment else None,
+        "progress": progress_view(snapshot.order, {}, settings.waits(), now),
+    }
