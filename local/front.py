@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, unquote
 from local.asl import Answer, Json
 from local.keys import Issuer, Unauthenticated, as_gateway
 from local.lambdas import Lambdas
+from local.sign_in import SignIn
 
 logger = logging.getLogger(__name__)
 
@@ -240,7 +241,7 @@ def _internal(reason: str) -> Response:
 
 
 class Front:
-    """An ASGI application. Beside the API it serves `/.local/`: the key set, and tools for this machine's user.
+    """An ASGI application. Beside the API it serves `/.local/`: the key set, the sign-in, and tools for this machine's user.
 
     `tools` are what a POST to `/.local/<name>` does, beside giving out tokens.
     """
@@ -250,6 +251,7 @@ class Front:
         self._lambdas = lambdas
         self._issuer = issuer
         self._tools = tools or {}
+        self._sign_in = SignIn(issuer)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -302,6 +304,8 @@ class Front:
         name = request.path.removeprefix("/.local/")
         if name == "jwks.json":
             return _json(self._issuer.jwks())
+        if reply := self._sign_in.answer(request.method, request.path, request.query, dict(request.headers), request.body):
+            return Response(*reply)
         if request.method != "POST" or name not in {"token", *self._tools}:
             return problem(404, "NOT_FOUND", "There is no such route.")
         if not _from_this_machine(dict(request.headers)):

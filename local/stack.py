@@ -118,6 +118,7 @@ class Stack:
             "JwtIssuer": self.issuer.issuer,
             "JwtAudience": AUDIENCE,
             "JwksUrl": f"{self.url}/.local/jwks.json",
+            "SignInUrl": f"{self.url}/.local",
             "DeletionProtection": "false",
             "LogLevel": os.environ.get("POWERTOOLS_LOG_LEVEL", "ERROR"),
         }

@@ -44,6 +44,7 @@ BY_THE_SERVICE = {
 }
 ADDRESS = {"name": "Ada", "line1": "1 Main St", "city": "London", "postal_code": "N1 9GU", "country": "GB"}
 ARN = "arn:aws:states:us-east-1:123456789012"
+SECRETS = {"arn:aws:secretsmanager:us-east-1:123456789012:secret:signing": "SigningSecret"}
 MACHINES = ("orders-fulfil-order", "orders-unwind-order")
 
 
@@ -67,10 +68,11 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _place(resource: Any) -> str:
-    if resource == {"Fn::GetAtt": ["OrdersTable", "Arn"]}:
-        return "table"
-    if resource == {"Ref": "SigningSecret"}:
-        return "secret"
+    """The resource by its logical id, an index by its name, a machine or its executions by the machine's name."""
+    if "Ref" in resource:
+        return str(resource["Ref"])
+    if "Fn::GetAtt" in resource:
+        return str(resource["Fn::GetAtt"][0])
     text = str(resource["Fn::Sub"])
     if text.startswith("${OrdersTable.Arn}/index/"):
         return text.rpartition("/")[2]
@@ -86,11 +88,13 @@ _TRANSACTED = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem",
 def needed(service: str, operation: str, request: dict[str, Any]) -> Iterator[Grant]:
     if operation == "TransactWriteItems":
         for action in request["TransactItems"]:
-            yield f"dynamodb:{_TRANSACTED[next(iter(action))]}", "table"
+            yield f"dynamodb:{_TRANSACTED[next(iter(action))]}", "OrdersTable"
     elif service == "dynamodb":
-        yield f"dynamodb:{operation}", request.get("IndexName", "table")
+        yield f"dynamodb:{operation}", request.get("IndexName", "OrdersTable")
     elif service == "secretsmanager":
-        yield f"secretsmanager:{operation}", "secret"
+        yield f"secretsmanager:{operation}", SECRETS[request["SecretId"].partition("-")[0]]
+    elif service == "events":
+        yield f"events:{operation}", "OrdersBus"
     elif operation.startswith("SendTask"):
         # Only the fulfilment waits for callbacks.
         yield f"states:{operation}", "stateMachine fulfil-order"
@@ -356,6 +360,7 @@ def orders_are_read_and_watched(world: World) -> None:
     token = tokens.tracking_token("seen-1", utc_now(), secrets.signing_key())
     for key in ("GET /orders/{id}/status", "GET /orders/{id}/status/stream"):
         world.http("watch_status", key, sub="", id="seen-1", query={"token": token})
+    world.http("show_pages", "GET /track/{id}", sub="", id="seen-1", query={"token": token})
 
 
 STORIES: tuple[Callable[[World], None], ...] = (

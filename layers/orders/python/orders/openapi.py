@@ -10,6 +10,7 @@ from orders.routes import ROUTES, Route, Who
 from orders.statuses import (
     DEPRECATED_NAMES,
     STEPS,
+    TRANSITIONS,
     ApprovalStatus,
     CancelReason,
     OrderStatus,
@@ -209,7 +210,8 @@ def document() -> Schema:
     """The whole description."""
     paths: dict[str, Schema] = {}
     for route in ROUTES.values():
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        if not route.is_page:
+            paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -223,6 +225,8 @@ def document() -> Schema:
             "schemas": _answers() | _body_schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
+        # Which status may follow which: what a client needs to offer only the changes that are allowed now.
+        "x-order-transitions": {status: sorted(allowed) for status, allowed in TRANSITIONS.items()},
     }
 
 

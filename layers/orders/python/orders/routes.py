@@ -36,6 +36,8 @@ class Route:
     answer: str | None = None
     status: HTTPStatus = HTTPStatus.OK
     refusals: tuple[str, ...] = ()
+    is_page: bool = False
+    """Whether it is for people only: the API's description leaves it out."""
 
     @property
     def method(self) -> str:
@@ -255,6 +257,11 @@ _TABLE = (
     Route("GET /health", _ANYONE, "getHealth", "Tell whether the service is up", "show_docs", answer="Health"),
     Route("GET /openapi.json", _ANYONE, "getOpenApi", "This description", "show_docs", answer="OpenApi"),
     Route("GET /docs", _ANYONE, "getDocs", "The description, to read", "show_docs", answer="text/html"),
+    # A page is open to anyone; what it shows needs a token: the tracking link's, or the bearer token of who signs in.
+    Route("GET /track/{id}", _ANYONE, "showTracking", "An order, to watch", "show_pages", query=("token",), is_page=True),
+    Route("GET /admin", _ANYONE, "showAdmin", "Support's desk", "show_pages", is_page=True),
+    Route("GET /signed-in", _ANYONE, "showSignedIn", "Where the sign-in comes back to", "show_pages", is_page=True),
+    Route("GET /assets/{version}/{file+}", _ANYONE, "showAsset", "What the pages load", "show_pages", is_page=True),
 )
 
 ROUTES = {route.key: route for route in _TABLE}

@@ -84,3 +84,8 @@ def jwks_url() -> str:
 def carrier_secrets_prefix() -> str:
     """What the names of the carriers' webhook secrets begin with."""
     return os.environ["CARRIER_SECRETS_PREFIX"]
+
+
+def sign_in_url() -> str:
+    """Where people sign in: an OAuth 2 server with Cognito's addresses below this one; empty where none is set up."""
+    return os.environ.get("SIGN_IN_URL", "")

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from orders import settings
 from orders.order import Snapshot
-from orders.views import View, payment_view, progress_view, shipment_view, snapshot_view
+from orders.views import View, progress_view, snapshot_view
 
 
 def tracking_view(snapshot: Snapshot, now: datetime) -> View:
@@ -13,14 +13,15 @@ def tracking_view(snapshot: Snapshot, now: datetime) -> View:
     A link is passed on to whoever waits for the parcel: the customer's id, the names of those who decided and what they
     noted stay in the house.
     """
-    order = snapshot_view(snapshot)["order"]
+    whole = snapshot_view(snapshot)
+    order = whole["order"]
     shown = {name: order[name] for name in ("order_id", "status", "version", "items", "total", "shipping_address")}
     times = {name: order[name] for name in ("created_at", "updated_at")}
     cancellation = order["cancellation"]
     told = {"cancellation": cancellation and {name: cancellation[name] for name in ("reason", "cancelled_at")}}
     return {
         "order": shown | times | told,
-        "payment": payment_view(snapshot.payment) if snapshot.payment else None,
-        "shipment": shipment_view(snapshot.shipment) if snapshot.shipment else None,
+        "payment": whole["payment"],
+        "shipment": whole["shipment"],
         "progress": progress_view(snapshot.order, {}, settings.waits(), now),
     }

@@ -1,0 +1,187 @@
+"""The pages people look at: a customer's tracking page, support's desk, where a sign-in comes back to, and what they load.
+
+Plain files stand in ``pages/``; nothing is built. Data enters a page in one place, a block of JSON that no browser runs, and
+leaves it as text nodes only: the policy below lets no other script in and no string become markup.
+"""
+
+import gzip
+import hashlib
+import json
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from functools import cache
+from html import escape
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from orders import secrets, settings, store, tokens
+from orders.changes import utc_now
+from orders.errors import NotFound, OrderError, Unauthenticated
+from orders.http import SECURITY_HEADERS, Answer, Request, problem, serve
+from orders.tracking import tracking_view
+
+PAGES = Path(__file__).parent / "pages"
+TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+HTML, JSON = "text/html; charset=utf-8", "application/json"
+
+FOR_EVER = "public, max-age=31536000, immutable"
+"""For what stands under its content's own hash: another content has another address."""
+
+ASK_AGAIN = "private, no-cache"
+
+
+@cache
+def assets() -> Mapping[str, bytes]:
+    """Every file a page may load, by its path within ``pages/``."""
+    found = sorted(path for path in PAGES.rglob("*") if path.suffix in TYPES)
+    return {path.relative_to(PAGES).as_posix(): path.read_bytes() for path in found}
+
+
+@cache
+def version() -> str:
+    """The hash all files share: they import each other by relative paths, so one folder holds them together."""
+    whole = hashlib.sha256()
+    for name, content in assets().items():
+        whole.update(f"{name}\0{len(content)}\0".encode())
+        whole.update(content)
+    return whole.hexdigest()[:16]
+
+
+@cache
+def policy() -> str:
+    """The Content-Security-Policy: our own files, our own API and the sign-in's token address; nothing inline."""
+    address = urlsplit(settings.sign_in_url())
+    sign_in = f" {address.scheme}://{address.netloc}" if address.netloc else ""
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'{sign_in}; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+
+
+def show_tracking(request: Request) -> Answer:
+    """One order's page. With a tracking token it carries what it shows; without one it offers sign-in.
+
+    The page asks this very route for JSON when the order has moved on.
+    """
+    as_json = JSON in request.headers.get("accept", "")
+    try:
+        view = _tracked(request)
+        if not as_json:
+            return _page(request, "track.html", order=view)
+        if view is None:
+            raise Unauthenticated("Open this with the token of a tracking link.")
+        return _fresh(request, json.dumps(view, separators=(",", ":"), ensure_ascii=False), JSON)
+    except OrderError as refusal:
+        return problem(refusal, request.route.path) if as_json else _refusal(request, refusal)
+
+
+def _tracked(request: Request) -> dict[str, Any] | None:
+    """What the bearer of the tracking token may see; ``None`` for somebody who brings none."""
+    token, order_id = request.query.get("token"), request.order_id
+    if token is None:
+        return None
+    now = utc_now()
+    tokens.check_tracking_token(token, order_id, now, secrets.signing_key())
+    return tracking_view(store.load(order_id), now)
+
+
+def show_admin(request: Request) -> Answer:
+    """Support's desk: an empty page, which asks the API for everything with the token of whoever signs in."""
+    return _page(request, "admin.html")
+
+
+def show_signed_in(request: Request) -> Answer:
+    """Where the sign-in sends people back to; its script changes the code for a token and goes where they came from."""
+    return _page(request, "signed-in.html")
+
+
+def show_asset(request: Request) -> Answer:
+    """A file of the pages. Asked for by an older hash, as a page opened before a deployment does, it is not to be kept."""
+    name = request.path.get("file", "")
+    if name not in assets():
+        return problem(NotFound("There is no such file."), request.route.path)
+    current = request.path.get("version") == version()
+    headers = {
+        "content-type": f"{TYPES[Path(name).suffix]}; charset=utf-8",
+        "cache-control": FOR_EVER if current else ASK_AGAIN,
+        "vary": "accept-encoding",
+    }
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return _answer(HTTPStatus.OK, headers, assets()[name].decode())
+    packed = _answer(HTTPStatus.OK, headers | {"content-encoding": "gzip"}, _packed(name))
+    return packed | {"isBase64Encoded": True}
+
+
+@cache
+def _packed(name: str) -> str:
+    return b64encode(gzip.compress(assets()[name], mtime=0)).decode()
+
+
+def _page(request: Request, name: str, order: Mapping[str, Any] | None = None) -> Answer:
+    return _fresh(request, _filled(name, config=_island(_config()), order=_island(order)), HTML)
+
+
+def _refusal(request: Request, refusal: OrderError) -> Answer:
+    """A refusal as a page of its own, with a way on."""
+    words = {"title": refusal.title, "words": refusal.detail}
+    body = _filled("refused.html", **{name: escape(text) for name, text in words.items()})
+    return _answer(refusal.http_status, _page_headers(), body)
+
+
+def _filled(name: str, **parts: str) -> str:
+    """A page with its placeholders filled, all in one pass: what is filled in is not looked into again."""
+    parts["assets"] = f"/assets/{version()}"
+    text = (PAGES / name).read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], text)
+
+
+def _config() -> dict[str, Any]:
+    """How people sign in here: any OAuth 2 server with Cognito's addresses; none where none is set up."""
+    url = settings.sign_in_url()
+    return {"sign_in": {"url": url, "client_id": settings.jwt_audience()} if url else None}
+
+
+_HARMLESS = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+
+
+def _island(value: Any) -> str:
+    """JSON that stands within a script element and cannot end it, whatever a customer has typed."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).translate(_HARMLESS)
+
+
+def _fresh(request: Request, body: str, kind: str) -> Answer:
+    """An answer that is asked for again each time, and sent again only when it has changed."""
+    etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:16]}"'
+    headers = _page_headers() | {"content-type": kind, "etag": etag, "vary": "accept"}
+    if etag in request.headers.get("if-none-match", ""):
+        return _answer(HTTPStatus.NOT_MODIFIED, headers, "")
+    return _answer(HTTPStatus.OK, headers, body)
+
+
+def _page_headers() -> dict[str, str]:
+    return {
+        "content-type": HTML,
+        "cache-control": ASK_AGAIN,
+        "content-security-policy": policy(),
+        # A tracking link is a key: it is not told to whatever is opened from the page.
+        "referrer-policy": "no-referrer",
+        "cross-origin-opener-policy": "same-origin",
+    }
+
+
+def _answer(status: HTTPStatus, headers: Mapping[str, str], body: str) -> Answer:
+    return {"statusCode": int(status), "headers": {**SECURITY_HEADERS, **headers}, "body": body}
+
+
+handler = serve(
+    {
+        "GET /track/{id}": show_tracking,
+        "GET /admin": show_admin,
+        "GET /signed-in": show_signed_in,
+        "GET /assets/{version}/{file+}": show_asset,
+    }
+)
