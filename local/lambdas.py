@@ -12,11 +12,11 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from local.asl import Answer, Json
+from local.pool import Pool
 
 logger = logging.getLogger(__name__)
 
@@ -86,11 +86,11 @@ class Lambdas:
     since a thread cannot be killed.
     """
 
-    def __init__(self, front_threads: int = 8, work_threads: int = 32) -> None:
+    def __init__(self) -> None:
         self._configs: dict[str, Config] = {}
         self._handlers: dict[str, Callable[[Json, LambdaContext], Json]] = {}
-        self._front = ThreadPoolExecutor(front_threads, thread_name_prefix="api")
-        self._work = ThreadPoolExecutor(work_threads, thread_name_prefix="work")
+        self._front = Pool("api")
+        self._work = Pool("work")
         self._import = threading.Lock()
         self.wrappers: list[Wrapper] = []
 
@@ -124,21 +124,15 @@ class Lambdas:
             raise NoSuchFunction(f"Function not found: {reference}") from None
 
     def close(self) -> None:
-        for pool in (self._front, self._work):
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._front.close()
+        self._work.close()
 
     # -- invoking
-
-    def call(self, reference: str, event: Json, *, front: bool = False) -> Future[Answer]:
-        """Queues the invocation; the time-out counts from its start, as Lambda's does."""
-        config = self.config(reference)
-        pool = self._front if front else self._work
-        return pool.submit(self._run, config, event)
 
     def invoke(self, reference: str, event: Json, *, front: bool = False) -> Answer:
         """From a thread: waits for the answer."""
         config = self.config(reference)
-        future = self.call(reference, event, front=front)
+        future = (self._front if front else self._work).call(lambda: self._run(config, event))
         try:
             return future.result(config.timeout)
         except TimeoutError:

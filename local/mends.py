@@ -11,6 +11,7 @@ import json
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from types import ModuleType
 from typing import Any
@@ -167,6 +168,12 @@ def one_request_at_a_time() -> None:
     replace("dynamodb", "_lock", lambda _: LOCK)
 
 
+def remember_expressions() -> None:
+    """It reads each expression anew for each item it looks at: a tenth of an order's time for a dozen texts."""
+    for name in ("_tokenize", "_condition_syntax_error"):
+        replace("dynamodb", name, lru_cache(maxsize=1024))
+
+
 def tell_of_writes() -> None:
     """It keeps items in memory and saves them at a graceful stop only: a SIGKILL loses acknowledged writes."""
 
@@ -234,6 +241,7 @@ MENDS: tuple[Callable[[], None], ...] = (
     retry_what_events_invoke,
     walk_with_our_interpreter,
     one_request_at_a_time,
+    remember_expressions,
     tell_of_writes,
     hand_stream_records_on,
     keep_messages_from_falling_between,
