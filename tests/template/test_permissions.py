@@ -17,11 +17,13 @@ import pytest
 from aws_lambda_powertools.utilities.parameters import clear_caches
 from botocore.client import BaseClient
 from moto import mock_aws
+from standardwebhooks.webhooks import Webhook
 
 from local.template import expand
-from orders import secrets, settings, store, tokens, workflow
+from orders import bus, secrets, settings, store, tokens, workflow
 from orders.changes import utc_now
 from orders.errors import OutcomeUnknown, PaymentDeclined
+from orders.order import timestamp
 
 Grant = tuple[str, str]
 Event = dict[str, Any]
@@ -40,11 +42,18 @@ BY_THE_SERVICE = {
     "dynamodb:GetRecords",
     "dynamodb:GetShardIterator",
     "dynamodb:ListStreams",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
     "sqs:SendMessage",
 }
 ADDRESS = {"name": "Ada", "line1": "1 Main St", "city": "London", "postal_code": "N1 9GU", "country": "GB"}
 ARN = "arn:aws:states:us-east-1:123456789012"
-SECRETS = {"arn:aws:secretsmanager:us-east-1:123456789012:secret:signing": "SigningSecret"}
+SECRETS: dict[str, str] = {
+    r["Properties"].get("Name", {"Fn::Sub": name})["Fn::Sub"].replace("${AWS::StackName}", "orders"): name
+    for name, r in RESOURCES.items()
+    if r["Type"] == "AWS::SecretsManager::Secret"
+}
 MACHINES = ("orders-fulfil-order", "orders-unwind-order")
 
 
@@ -92,7 +101,7 @@ def needed(service: str, operation: str, request: dict[str, Any]) -> Iterator[Gr
     elif service == "dynamodb":
         yield f"dynamodb:{operation}", request.get("IndexName", "OrdersTable")
     elif service == "secretsmanager":
-        yield f"secretsmanager:{operation}", SECRETS[request["SecretId"].partition("-")[0]]
+        yield f"secretsmanager:{operation}", _secret(request["SecretId"])
     elif service == "events":
         yield f"events:{operation}", "OrdersBus"
     elif operation.startswith("SendTask"):
@@ -102,6 +111,10 @@ def needed(service: str, operation: str, request: dict[str, Any]) -> Iterator[Gr
         arn = request.get("stateMachineArn") or request["executionArn"]
         kind, name = arn.split(":")[5:7]
         yield f"states:{operation}", f"{kind} {name.removeprefix('orders-')}"
+
+
+def _secret(secret_id: str) -> str:
+    return next(logical_id for name, logical_id in SECRETS.items() if name in secret_id)
 
 
 # --- a world in which handlers run ------------------------------------------------------------------------------------
@@ -134,13 +147,13 @@ class World:
             "routeKey": key,
             "rawPath": key.partition(" ")[2],
             "headers": parts.get("headers", {}),
-            "pathParameters": {"id": parts["id"]} if "id" in parts else {},
+            "pathParameters": {name: parts[name] for name in ("id", "carrier") if name in parts},
             "queryStringParameters": parts.get("query", {}),
             "requestContext": {"requestId": "r"} | ({"authorizer": {"jwt": {"claims": claims}}} if sub else {}),
             "body": None if body is None else json.dumps(body),
         }
         answer: dict[str, Any] = self.run(module, event)
-        assert answer["statusCode"] < 400, answer
+        assert answer["statusCode"] < 400 or answer["statusCode"] == parts.get("refused"), answer
         return answer
 
     def place(self, order_id: str, *, method: str = "CREDIT_CARD", token: str | None = "tok_ok", review: bool = False) -> None:
@@ -214,7 +227,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 def _forget() -> None:
     """What one process keeps for its life."""
-    for kept in (store.client, workflow.client, settings.waits):
+    for kept in (store.client, workflow.client, bus.client, settings.waits):
         kept.cache_clear()
 
 
@@ -222,7 +235,9 @@ def _environment() -> dict[str, str]:
     table = RESOURCES["OrdersTable"]["Properties"]
     wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     boto3.client("dynamodb").create_table(TableName="orders", **{name: table[name] for name in wanted})
-    secret = boto3.client("secretsmanager").create_secret(Name="signing", SecretString="s" * 64)
+    for name in SECRETS:
+        boto3.client("secretsmanager").create_secret(Name=name, SecretString="s" * 40)
+    boto3.client("events").create_event_bus(Name="orders")
     for name in MACHINES:
         definition = json.dumps({"StartAt": "Rest", "States": {"Rest": {"Type": "Succeed"}}})
         role = "arn:aws:iam::123456789012:role/any"
@@ -235,7 +250,8 @@ def _environment() -> dict[str, str]:
         "BUS_NAME": "orders",
         "FULFIL_MACHINE_ARN": f"{ARN}:stateMachine:{MACHINES[0]}",
         "UNWIND_MACHINE_ARN": f"{ARN}:stateMachine:{MACHINES[1]}",
-        "SIGNING_SECRET_ARN": secret["ARN"],
+        "SIGNING_SECRET_ARN": "SigningSecret",
+        "CARRIER_SECRETS_PREFIX": "orders/carriers/",
         "POWERTOOLS_SERVICE_NAME": "orders",
         "JWT_ISSUER": "https://issuer.example",
         "JWT_AUDIENCE": "orders",
@@ -359,8 +375,47 @@ def orders_are_read_and_watched(world: World) -> None:
     world.http("read_orders", "GET /orders", group="support", query={"status": "PENDING"})
     token = tokens.tracking_token("seen-1", utc_now(), secrets.signing_key())
     for key in ("GET /orders/{id}/status", "GET /orders/{id}/status/stream"):
-        world.http("watch_status", key, sub="", id="seen-1", query={"token": token})
+        world.http("watch_status", key, sub="", id="seen-1", query={"token": token}, headers={"last-event-id": "0"})
     world.http("show_pages", "GET /track/{id}", sub="", id="seen-1", query={"token": token})
+
+
+def the_warehouse_runs_ahead_of_the_workflow(world: World) -> None:
+    world.place("ahead")
+    news = {
+        "event_type": "fulfillment.status_changed",
+        "fulfillment_id": "f-1",
+        "order_id": "ahead",
+        "old_status": "packed",
+        "new_status": "completed",
+        "timestamp": timestamp(utc_now()),
+    }
+    record = {"messageId": "1", "body": json.dumps(news), "eventSource": "aws:sqs"}
+    assert world.run("on_fulfillment_event", {"Records": [record]}) == {"batchItemFailures": []}
+
+
+def carriers_report_a_parcel(world: World) -> None:
+    world.place("parcel")
+    world.step("reserve_stock", "parcel")
+    world.step("charge_payment", "parcel")
+    world.step("ship_parcel", "parcel")
+    shipment = store.load("parcel").shipment
+    assert shipment
+    scan = {
+        "event_id": "1",
+        "tracking_number": shipment.tracking_number,
+        "status": "DELIVERED",
+        "scanned_at": timestamp(utc_now()),
+    }
+    signature = Webhook("s" * 40).sign("1", utc_now(), json.dumps(scan))
+    headers = {
+        "webhook-id": "1",
+        "webhook-timestamp": str(int(utc_now().timestamp())),
+        "webhook-signature": signature,
+    }
+    key = "POST /carriers/{carrier}/events"
+    world.http("receive_carrier_event", key, sub="", carrier="generic", body=scan, headers=headers)
+    for carrier in ("easypost", "shippo"):
+        world.http("receive_carrier_event", key, sub="", carrier=carrier, body=scan, refused=401)
 
 
 STORIES: tuple[Callable[[World], None], ...] = (
@@ -374,6 +429,8 @@ STORIES: tuple[Callable[[World], None], ...] = (
     a_lost_workflow_is_repaired,
     an_unwinding_is_looked_after,
     orders_are_read_and_watched,
+    the_warehouse_runs_ahead_of_the_workflow,
+    carriers_report_a_parcel,
 )
 
 

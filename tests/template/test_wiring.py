@@ -180,7 +180,12 @@ def test_a_function_that_reads_an_index_may_read_that_index_only() -> None:
                 assert as_list(statement["Action"]) == ["dynamodb:Query"], role
 
 
-@pytest.mark.parametrize("name", sorted(resources("AWS::Lambda::EventSourceMapping")))
+def mappings(*, from_stream: bool) -> list[str]:
+    found = resources("AWS::Lambda::EventSourceMapping")
+    return sorted(name for name, mapping in found.items() if ("StartingPosition" in mapping) == from_stream)
+
+
+@pytest.mark.parametrize("name", mappings(from_stream=True))
 def test_a_stream_s_poisoned_record_holds_nobody_back_and_is_kept(name: str) -> None:
     mapping = resources("AWS::Lambda::EventSourceMapping")[name]
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -192,10 +197,22 @@ def test_a_stream_s_poisoned_record_holds_nobody_back_and_is_kept(name: str) -> 
     assert any(r == role and s["Action"] == "sqs:SendMessage" and s["Resource"] == queue for r, s in statements())
 
 
-def test_every_asynchronous_call_that_fails_is_kept() -> None:
+@pytest.mark.parametrize("name", mappings(from_stream=False))
+def test_a_queue_s_poisoned_message_holds_nobody_back_and_is_kept(name: str) -> None:
+    mapping = resources("AWS::Lambda::EventSourceMapping")[name]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    queue = resources("AWS::SQS::Queue")[mapping["EventSourceArn"]["Fn::GetAtt"][0]]
+    assert 0 < queue["RedrivePolicy"]["maxReceiveCount"] <= 10
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0] in resources("AWS::SQS::Queue")
+    function = functions()[mapping["FunctionName"]["Ref"]]
+    assert queue["VisibilityTimeout"] >= 6 * function["Timeout"], "a message must not come again while it is being handled"
+
+
+def test_whatever_a_rule_cannot_deliver_is_kept() -> None:
     kept = {config["FunctionName"]["Ref"] for config in resources("AWS::Lambda::EventInvokeConfig").values()}
-    called = {target["Arn"]["Fn::GetAtt"][0] for rule in resources("AWS::Events::Rule").values() for target in rule["Targets"]}
-    assert called == kept
+    for rule in resources("AWS::Events::Rule").values():
+        for target in rule["Targets"]:
+            assert target["Arn"]["Fn::GetAtt"][0] in kept or "DeadLetterConfig" in target, target
 
 
 @pytest.mark.parametrize("name", sorted(resources("AWS::Logs::LogGroup")))
