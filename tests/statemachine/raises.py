@@ -1,0 +1,147 @@
+"""Which of our errors a handler can raise, read from its code: what a machine's Retry and Catch are checked against.
+
+Calls are followed by name from ``handler`` on. A method is followed into every class that has one of its name; where that
+class is a ``Protocol``, what its docstring says under ``Raises:`` counts, as a real provider may raise what the built-in
+simulation never does. So the answer may hold an error too many, and none too few.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from orders import errors
+
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = ROOT / "functions"
+PACKAGE = ROOT / "layers" / "orders" / "python" / "orders"
+ERRORS = "orders.errors"
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class Raises:
+    """Names of classes of ``orders.errors``: those that pass by themselves, and those that stay a no."""
+
+    passing: frozenset[str]
+    refusals: frozenset[str]
+
+
+@dataclass
+class Module:
+    """What stands on a module's top level, and where its names come from."""
+
+    functions: dict[str, Function] = field(default_factory=dict)
+    classes: dict[str, ast.ClassDef] = field(default_factory=dict)
+    names: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+
+
+def is_ours(name: str) -> bool:
+    """Whether it is the name of one of our errors."""
+    found = getattr(errors, name, None)
+    return isinstance(found, type) and issubclass(found, errors.OrderError)
+
+
+def is_passing(name: str) -> bool:
+    """Whether it is one of our errors that pass by themselves."""
+    return is_ours(name) and issubclass(getattr(errors, name), errors.TransientError)
+
+
+@cache
+def raised_by(function: str) -> Raises:
+    """What the handler in ``functions/<function>.py`` can raise."""
+    seen: set[int] = set()
+    found: set[str] = set()
+    waiting = [(function, node) for node in _modules()[function].functions.values()]
+    while waiting:
+        module, node = waiting.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            found |= _documented(node)
+            waiting.extend(_called(module, node, found))
+    return Raises(frozenset(filter(is_passing, found)), frozenset(name for name in found if not is_passing(name)))
+
+
+def _called(module: str, node: Function, found: set[str]) -> Iterator[tuple[str, Function]]:
+    """What the code reaches next; the errors it makes are added to ``found``."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Call):
+            found |= _made(module, inner.func)
+        if isinstance(inner, ast.Name):
+            yield from _behind_name(module, inner.id)
+        elif isinstance(inner, ast.Attribute):
+            yield from _behind_attribute(module, inner)
+
+
+def _made(module: str, called: ast.expr) -> set[str]:
+    """The error a call makes: ``OutOfStock(…)``, ``errors.OutOfStock(…)`` or ``InvalidArgument.of(…)``."""
+    names = [part.id for part in ast.walk(called) if isinstance(part, ast.Name)]
+    names += [part.attr for part in ast.walk(called) if isinstance(part, ast.Attribute)]
+    known = _modules()[module].names
+    return {name for name in names if is_ours(name) and (name not in known or known[name][0] == ERRORS)}
+
+
+def _behind_name(module: str, name: str) -> Iterator[tuple[str, Function]]:
+    here = _modules()[module]
+    if name in here.functions:
+        yield module, here.functions[name]
+    elif name in here.names:
+        source, original = here.names[name]
+        if original and source in _modules() and original in _modules()[source].functions:
+            yield source, _modules()[source].functions[original]
+
+
+def _behind_attribute(module: str, node: ast.Attribute) -> Iterator[tuple[str, Function]]:
+    source = _modules()[module].names.get(node.value.id) if isinstance(node.value, ast.Name) else None
+    if source and source[1] is None:
+        there = _modules().get(source[0])
+        if there and node.attr in there.functions:
+            yield source[0], there.functions[node.attr]
+        return
+    for name, other in _modules().items():
+        for owner in other.classes.values():
+            yield from ((name, part) for part in owner.body if isinstance(part, Function) and part.name == node.attr)
+
+
+def _documented(node: Function) -> set[str]:
+    """What a method of a Protocol says that whoever implements it may raise."""
+    if id(node) not in _promised():
+        return set()
+    _, _, section = (ast.get_docstring(node) or "").partition("Raises:")
+    return {name for name in re.findall(r"[A-Z]\w+", section) if is_ours(name)}
+
+
+@cache
+def _promised() -> frozenset[int]:
+    return frozenset(
+        id(part)
+        for module in _modules().values()
+        for owner in module.classes.values()
+        if any(isinstance(base, ast.Name) and base.id == "Protocol" for base in owner.bases)
+        for part in owner.body
+    )
+
+
+@cache
+def _modules() -> dict[str, Module]:
+    handlers = {path.stem: path for path in FUNCTIONS.glob("*.py")}
+    domain = {f"orders.{path.stem}": path for path in PACKAGE.glob("*.py") if path.stem != "__init__"}
+    return {name: _read(path) for name, path in (handlers | domain).items()}
+
+
+def _read(path: Path) -> Module:
+    module = Module()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, Function):
+            module.functions[node.name] = node
+        elif isinstance(node, ast.ClassDef):
+            module.classes[node.name] = node
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                whole = node.module == "orders"
+                target = (f"orders.{alias.name}", None) if whole else (node.module, alias.name)
+                module.names[alias.asname or alias.name] = target
+    return module

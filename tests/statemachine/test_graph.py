@@ -1,0 +1,366 @@
+"""Both machines keep the house's rules, and the check of those rules finds each way to break one."""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from orders import workflow
+from orders.lifecycle import Waits, remaining_waits
+from orders.money import Money
+from orders.order import Address, Approval, Line, Order, Snapshot
+from orders.statuses import ApprovalStatus, OrderStatus, PaymentMethod
+from tests.statemachine.graph import billed_transitions, faults, happy_path
+from tests.statemachine.machines import FILES, FULFIL, INPUTS, UNWIND, definition, rules
+
+LIMIT = 9
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("machine", FILES)
+def test_nothing_is_wrong_with_the_machine(machine: str) -> None:
+    assert faults(definition(machine), rules(machine)) == []
+
+
+def test_an_order_that_nothing_happens_to_costs_eight_transitions() -> None:
+    path = happy_path(definition(FULFIL))
+    assert path == [
+        "Reserve stock",
+        "Review needed?",
+        "Wait for payment",
+        "Charge payment",
+        "Wait for preparation",
+        "Ship parcel and await delivery",
+        "Deliver order",
+    ]
+    assert billed_transitions(len(path)) == 8 <= LIMIT
+
+
+# --- what starts an execution is what it reads ---
+
+
+def an_order(**fields: Any) -> Order:
+    ten = Money(1000, "USD")
+    address = Address("Ada", "1 Main St", "London", "N1 9GU", "GB")
+    line = Line("prod-001", "Enamel mug", 1, ten)
+    facts: dict[str, Any] = {
+        "order_id": "order-1",
+        "customer_id": "ada",
+        "status": OrderStatus.PENDING,
+        "version": 1,
+        "lines": (line,),
+        "total": ten,
+        "shipping_address": address,
+        "method": PaymentMethod.CREDIT_CARD,
+        "created_at": NOON,
+        "updated_at": NOON,
+        "status_since": NOON,
+    }
+    return Order(**(facts | fields))
+
+
+class Recorder:
+    """Step Functions' client, as far as starting goes."""
+
+    def __init__(self) -> None:
+        self.inputs: list[Any] = []
+
+    def start_execution(self, **request: Any) -> None:
+        self.inputs.append(json.loads(request["input"]))
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    recorder = Recorder()
+    monkeypatch.setattr(workflow, "client", lambda: recorder)
+    monkeypatch.setenv("FULFIL_MACHINE_ARN", "arn:aws:states:us-east-1:1:stateMachine:fulfil")
+    monkeypatch.setenv("UNWIND_MACHINE_ARN", "arn:aws:states:us-east-1:1:stateMachine:unwind")
+    return recorder.inputs
+
+
+def paths(value: Any, base: str = "$") -> set[str]:
+    if not isinstance(value, dict):
+        return {base}
+    return {path for key, inner in value.items() for path in paths(inner, f"{base}.{key}")}
+
+
+def test_a_fulfilment_is_started_with_what_its_machine_reads(started: list[Any]) -> None:
+    workflow.start_fulfilment(an_order(), Waits(5, 5, 10, 300))
+    assert paths(started[0]) == set(INPUTS[FULFIL])
+
+
+def test_an_unwinding_is_started_with_what_its_machine_reads(started: list[Any]) -> None:
+    workflow.start_unwinding(Snapshot(an_order()))
+    assert paths(started[0]) == set(INPUTS[UNWIND])
+
+
+@pytest.mark.parametrize("milliseconds", [0, 1, 40, 999, 4001])
+@pytest.mark.parametrize("reviewed", [False, True])
+def test_what_is_left_of_a_whole_wait_is_whole(started: list[Any], milliseconds: int, reviewed: bool) -> None:
+    now = datetime.fromtimestamp(NOON.timestamp() + milliseconds / 1000, UTC)
+    expiry = datetime.fromtimestamp(NOON.timestamp() + 300, UTC)
+    order = an_order(approval=Approval(ApprovalStatus.PENDING, expiry) if reviewed else None)
+    workflow.start_fulfilment(order, remaining_waits(order, Waits(5, 5, 10, 300), now))
+    waits = started[0]["waits"]
+    assert all(isinstance(seconds, int) for seconds in waits.values()), "AWS reads nothing but whole seconds"
+    assert waits["approval" if reviewed else "payment"] >= (300 if reviewed else 5) - milliseconds / 1000
+
+
+def test_a_transit_of_no_time_still_leaves_its_callback_a_positive_limit(started: list[Any]) -> None:
+    workflow.start_fulfilment(an_order(), Waits(0, 0, 0, 0))
+    waits = started[0]["waits"]
+    assert (waits["transit"], waits["payment"], waits["preparation"]) == (0, 0, 0)
+    assert waits["delivery"] >= 1
+    assert waits["approval"] >= 1
+
+
+# --- the check finds what is wrong ---
+
+Machine = dict[str, Any]
+Breaks = Callable[[Machine], object]
+
+
+def at(name: str, **fields: Any) -> Breaks:
+    """Sets fields of one state."""
+    return lambda machine: machine["States"][name].update(fields)
+
+
+def without(name: str, field: str) -> Breaks:
+    """Takes a field out of one state."""
+    return lambda machine: machine["States"][name].pop(field)
+
+
+def retrying(name: str, **fields: Any) -> Breaks:
+    """Sets fields of one state's retrier."""
+    return lambda machine: machine["States"][name]["Retry"][0].update(fields)
+
+
+def not_retrying(name: str, field: str) -> Breaks:
+    """Takes a field out of one state's retrier."""
+    return lambda machine: machine["States"][name]["Retry"][0].pop(field)
+
+
+def retrying_also(name: str, error: str) -> Breaks:
+    """Names one error more in a state's retrier."""
+    return lambda machine: machine["States"][name]["Retry"][0]["ErrorEquals"].append(error)
+
+
+def retrying_no_more(name: str, error: str) -> Breaks:
+    """Names one error less in a state's retrier."""
+    return lambda machine: machine["States"][name]["Retry"][0]["ErrorEquals"].remove(error)
+
+
+def catching(name: str, position: int, **fields: Any) -> Breaks:
+    """Sets fields of one of a state's catchers."""
+    return lambda machine: machine["States"][name]["Catch"][position].update(fields)
+
+
+def not_catching(name: str, position: int, field: str | None = None) -> Breaks:
+    """Takes out one of a state's catchers, or a field of it."""
+
+    def breaks(machine: Machine) -> object:
+        catchers = machine["States"][name]["Catch"]
+        return catchers[position].pop(field) if field else catchers.pop(position)
+
+    return breaks
+
+
+def payload(name: str, **fields: Any) -> Breaks:
+    """Sets fields of what one state's function is told; ``None`` takes one out."""
+
+    def breaks(machine: Machine) -> None:
+        told = machine["States"][name]["Parameters"]["Payload"]
+        for key, value in fields.items():
+            told.pop(f"{key}.$", None)
+            told.update({f"{key}.$": value} if value else {})
+
+    return breaks
+
+
+def choosing(name: str, **fields: Any) -> Breaks:
+    """Sets fields of one state's first choice."""
+    return lambda machine: machine["States"][name]["Choices"][0].update(fields)
+
+
+def comparing_by(name: str, comparison: str | None) -> Breaks:
+    """Gives one state's first choice another comparison, or none."""
+
+    def breaks(machine: Machine) -> None:
+        rule = machine["States"][name]["Choices"][0]
+        value = rule.pop("BooleanEquals")
+        rule.update({comparison: value} if comparison else {})
+
+    return breaks
+
+
+def a_state(name: str, **fields: Any) -> Breaks:
+    """Puts in one state more."""
+    return lambda machine: machine["States"].update({name: fields})
+
+
+def renamed(name: str, other: str) -> Breaks:
+    """Renames a state and nothing that leads to it."""
+    return lambda machine: machine["States"].update({other: machine["States"].pop(name)})
+
+
+SHIP, APPROVAL, CHARGE, DELIVER = "Ship parcel and await delivery", "Wait for approval", "Charge payment", "Deliver order"
+
+MUTATIONS: dict[str, tuple[str, Breaks, str]] = {
+    "the start leads nowhere": (FULFIL, lambda m: m.update(StartAt="Reserve"), "StartAt names no state: Reserve"),
+    "a Next leads nowhere": (FULFIL, at(CHARGE, Next="Wait for packing"), "leads to Wait for packing, which does not exist"),
+    "a Catch leads nowhere": (FULFIL, catching(CHARGE, 0, Next="Closed"), "leads to Closed, which does not exist"),
+    "a Default leads nowhere": (FULFIL, at("Review needed?", Default="Wait"), "leads to Wait, which does not exist"),
+    "a choice leads nowhere": (UNWIND, choosing("What is to be undone?", Next="Recall"), "leads to Recall, which does not"),
+    "a state is renamed": (UNWIND, renamed("Release stock", "Free stock"), "leads to Release stock, which does not exist"),
+    "a state is left aside": (FULFIL, at("Wait for payment", Next="Wait for preparation"), "Charge payment: it cannot"),
+    "a state is left over": (FULFIL, a_state("Old", Type="Succeed", Comment="Was used once."), "Old: it cannot be reached"),
+    "success goes where failure goes": (UNWIND, at("Refund payment", Next="Left to the sweep"), "without having failed"),
+    "a step goes on to the undoing": (FULFIL, at(CHARGE, Next="Unwind order"), "goes on to Unwind order without having failed"),
+    "a wait goes back": (FULFIL, at("Wait for preparation", Next=CHARGE), "an order could go round in circles"),
+    "a step has two ways on": (FULFIL, at(CHARGE, End=True), "either a Next or an End"),
+    "a step has no way on": (FULFIL, without(CHARGE, "Next"), "either a Next or an End"),
+    "a choice has an End": (FULFIL, at("Review needed?", End=True), "End has no place in a Choice"),
+    "an end has a Next": (FULFIL, at("Order was closed", Next=DELIVER), "Next has no place in a Succeed"),
+    "a word is misspelt": (FULFIL, at(CHARGE, Retries=[]), "Retries has no place in a Task"),
+    "JSONata's words in a JSONPath state": (FULFIL, at(CHARGE, Assign={}), "Assign has no place in a Task"),
+    "another language": (FULFIL, lambda m: m.update(QueryLanguage="JSONata"), "written in JSONPath"),
+    "a type we do without": (FULFIL, at("Wait for payment", Type="Pass"), "do without the type Pass"),
+    "no Comment": (FULFIL, without("Wait for payment", "Comment"), "Wait for payment: it has no Comment"),
+    "an empty Comment": (UNWIND, at("Close order", Comment=" "), "Close order: it has no Comment"),
+    "a machine without a Comment": (UNWIND, lambda m: m.pop("Comment"), "the machine has no Comment"),
+    "no Retry": (FULFIL, without(CHARGE, "Retry"), "Charge payment: it has no Retry"),
+    "an empty Retry": (FULFIL, at(CHARGE, Retry=[]), "Charge payment: it has no Retry"),
+    "a Retry of nothing": (FULFIL, retrying(CHARGE, ErrorEquals=[]), "a Retry names no error"),
+    "a Retry of everything": (FULFIL, retrying(CHARGE, ErrorEquals=["States.ALL"]), "States.ALL in a Retry"),
+    "a Retry of every failure": (FULFIL, retrying_also(CHARGE, "States.TaskFailed"), "States.TaskFailed in a Retry"),
+    "a Retry of a time-out": (FULFIL, retrying_also(APPROVAL, "States.Timeout"), "States.Timeout in a Retry"),
+    "a Retry of a declined card": (FULFIL, retrying_also(CHARGE, "PaymentDeclined"), "PaymentDeclined is a refusal"),
+    "a Retry of goods there are none of": (FULFIL, retrying_also("Reserve stock", "OutOfStock"), "OutOfStock is a refusal"),
+    "a Retry of an order that is over": (FULFIL, retrying_also(SHIP, "OrderOver"), "OrderOver is a refusal"),
+    "a Retry of what the step cannot raise": (
+        FULFIL,
+        retrying_also("Reserve stock", "CarrierUnavailable"),
+        "names CarrierUnavailable, which its code cannot raise",
+    ),
+    "a Retry of what nobody raises": (FULFIL, retrying_also(CHARGE, "GatewayDown"), "names GatewayDown, which its code cannot"),
+    "a Retry that forgets our own fault": (
+        FULFIL,
+        retrying_no_more(CHARGE, "GatewayUnavailable"),
+        "GatewayUnavailable passes by itself and is not tried again",
+    ),
+    "a Retry that forgets Lambda's fault": (
+        UNWIND,
+        retrying_no_more("Close order", "Lambda.TooManyRequestsException"),
+        "Lambda.TooManyRequestsException passes by itself and is not tried again",
+    ),
+    "an error retried twice": (FULFIL, retrying_also(CHARGE, "StoreBusy"), "StoreBusy stands in its Retry twice"),
+    "no limit of tries": (FULFIL, not_retrying(CHARGE, "MaxAttempts"), "needs MaxAttempts"),
+    "no try at all": (FULFIL, retrying(CHARGE, MaxAttempts=0), "needs MaxAttempts"),
+    "tries without end": (FULFIL, retrying(CHARGE, MaxAttempts=99_999_999), "needs MaxAttempts"),
+    "no cap": (FULFIL, not_retrying(CHARGE, "MaxDelaySeconds"), "needs a MaxDelaySeconds"),
+    "a cap below the first delay": (FULFIL, retrying(CHARGE, MaxDelaySeconds=1), "needs a MaxDelaySeconds"),
+    "no jitter": (FULFIL, not_retrying(CHARGE, "JitterStrategy"), "needs a JitterStrategy"),
+    "jitter turned off": (FULFIL, retrying(CHARGE, JitterStrategy="NONE"), "needs a JitterStrategy"),
+    "no backoff": (FULFIL, retrying(CHARGE, BackoffRate=1), "needs a BackoffRate"),
+    "no first delay": (FULFIL, not_retrying(CHARGE, "IntervalSeconds"), "needs IntervalSeconds"),
+    "no Catch": (FULFIL, without(CHARGE, "Catch"), "Charge payment: it has no Catch that takes everything last"),
+    "an empty Catch": (UNWIND, at("Close order", Catch=[]), "Close order: it has no Catch that takes everything last"),
+    "no Catch of the rest": (FULFIL, not_catching(CHARGE, 1), "has no Catch that takes everything last"),
+    "everything caught first": (
+        FULFIL,
+        lambda m: m["States"][CHARGE]["Catch"].reverse(),
+        "has no Catch that takes everything last",
+    ),
+    "everything caught beside something": (
+        FULFIL,
+        catching(CHARGE, 1, ErrorEquals=["States.ALL", "PaymentDeclined"]),
+        "has no Catch that takes everything last",
+    ),
+    "a failure that is not undone": (FULFIL, catching(CHARGE, 1, Next="Order was closed"), "does not lead to Unwind order"),
+    "an undoing that fails unseen": (FULFIL, catching("Unwind order", 0, Next="Order was closed"), "does not lead to Left to"),
+    "a Catch of what the step cannot raise": (
+        FULFIL,
+        catching("Reserve stock", 0, ErrorEquals=["PaymentDeclined"]),
+        "a Catch names PaymentDeclined, which its code cannot raise",
+    ),
+    "a Catch of what nobody raises": (FULFIL, catching(SHIP, 1, ErrorEquals=["OrderClosed"]), "a Catch names OrderClosed"),
+    "a time-out caught where nobody waits": (
+        FULFIL,
+        catching(CHARGE, 0, ErrorEquals=["States.Timeout"]),
+        "a Catch names States.Timeout",
+    ),
+    "a failure in the order's place": (FULFIL, not_catching(CHARGE, 1, "ResultPath"), "in the place of the order's id"),
+    "a failure that is not kept": (FULFIL, catching(CHARGE, 1, ResultPath=None), "Unwind order: $.failure is not there"),
+    "a result in the order's place": (FULFIL, without(CHARGE, "ResultPath"), "$.order_id is not there on every way"),
+    "a result under another name": (FULFIL, at("Reserve stock", ResultPath="$.asked"), "$.review.needed is not there on every"),
+    "a result nobody selects": (FULFIL, without("Reserve stock", "ResultSelector"), "$.review.needed is not there on every"),
+    "a wait that nobody set": (FULFIL, at("Wait for payment", SecondsPath="$.waits.paying"), "$.waits.paying is not there"),
+    "a limit that nobody set": (FULFIL, at(SHIP, TimeoutSecondsPath="$.waits.way"), "$.waits.way is not there"),
+    "a choice by what is not there": (UNWIND, choosing("What is to be undone?", Variable="$.from"), "$.from is not there"),
+    "an approval without a time-out": (
+        FULFIL,
+        without(APPROVAL, "TimeoutSecondsPath"),
+        "Wait for approval: it waits for a callback without a time-out",
+    ),
+    "a delivery without a time-out": (FULFIL, without(SHIP, "TimeoutSecondsPath"), "waits for a callback without a time-out"),
+    "a time-out of nothing": (
+        FULFIL,
+        lambda m: (without(SHIP, "TimeoutSecondsPath")(m), at(SHIP, TimeoutSeconds=0)(m)),
+        "TimeoutSeconds must be a whole number from 1 on",
+    ),
+    "two time-outs": (FULFIL, at(SHIP, TimeoutSeconds=5), "waits for a callback without a time-out"),
+    "a callback nobody can answer": (FULFIL, payload(SHIP, task_token=None), "gives nobody its token"),
+    "a token for a step that does not wait": (FULFIL, payload(CHARGE, task_token="$$.Task.Token"), "does not wait"),
+    "a function that is not told the order": (FULFIL, payload(CHARGE, order_id=None), "not told the order's id"),
+    "a function that is told another order": (FULFIL, payload(CHARGE, order_id="$.run"), "not told the order's id"),
+    "another service": (FULFIL, at(CHARGE, Resource="arn:aws:states:::sqs:sendMessage"), "not a function"),
+    "a function by its name": (
+        FULFIL,
+        lambda m: m["States"][CHARGE]["Parameters"].update(FunctionName="charge"),
+        "its FunctionName is no substitution",
+    ),
+    "a function the template does not put in": (
+        FULFIL,
+        lambda m: m["States"][CHARGE]["Parameters"].update(FunctionName="${ChargeFunctionArn}"),
+        "the template puts nothing in for ${ChargeFunctionArn}",
+    ),
+    "a function the machine does not use": (
+        FULFIL,
+        lambda m: m["States"][CHARGE]["Parameters"].update(FunctionName="${ReserveStockFunctionArn}"),
+        "the template puts in ChargePaymentFunctionArn, which is not used",
+    ),
+    "a wait without a length": (FULFIL, without("Wait for payment", "SecondsPath"), "one of Seconds and SecondsPath"),
+    "a wait of two lengths": (FULFIL, at("Wait for payment", Seconds=5), "one of Seconds and SecondsPath"),
+    "a wait of less than nothing": (
+        FULFIL,
+        lambda m: (without("Wait for payment", "SecondsPath")(m), at("Wait for payment", Seconds=-1)(m)),
+        "Seconds must be a whole number from 0 on",
+    ),
+    "a wait by no path": (FULFIL, at("Wait for payment", SecondsPath="waits.payment"), "SecondsPath must be a reference path"),
+    "a choice without choices": (FULFIL, at("Review needed?", Choices=[]), "Review needed?: it has no Choices"),
+    "a choice without a Default": (UNWIND, without("What is to be undone?", "Default"), "it has no Default"),
+    "a choice that compares twice": (FULFIL, choosing("Review needed?", IsPresent=True), "a choice needs a Variable, one comp"),
+    "a choice that compares nothing": (FULFIL, comparing_by("Review needed?", None), "one comparison"),
+    "a choice by an unknown comparison": (FULFIL, comparing_by("Review needed?", "Equals"), "one comparison"),
+    "a failure without a name": (FULFIL, without("Left to the sweep", "Error"), "Error says nothing"),
+    "a failure without a reason": (UNWIND, at("Left to the sweep", Cause=""), "Cause says nothing"),
+    "a failure named as a step's": (FULFIL, at("Left to the sweep", Error="StoreBusy"), "the name of one that a step raises"),
+    "a status in the machine": (FULFIL, at("Order was closed", Comment="It is CANCELLED."), "never here: CANCELLED"),
+    "a status told to a function": (
+        FULFIL,
+        lambda m: m["States"][CHARGE]["Parameters"]["Payload"].update(status="PROCESSING"),
+        "never here: PROCESSING",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_the_check_finds(name: str) -> None:
+    machine, breaks, words = MUTATIONS[name]
+    broken = deepcopy(definition(machine))
+    breaks(broken)
+    found = faults(broken, rules(machine))
+    assert any(words in fault for fault in found), found
