@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ class Changes:
         self._writes: list[Write] = []
         self._records: list[Record] = []
         self._open = False
+        self._counting = threading.Lock()
+        self._on_their_way = 0
 
     def open(self, tables: Mapping[str, str], feeds: dict[str, Feed]) -> None:
         """From here on changes count. Tables have another name at each deployment; in the journal they keep one."""
@@ -57,5 +60,19 @@ class Changes:
         offers: dict[str, list[Delivery]] = {}
         for (name, record), number in zip(wanted, numbers, strict=True):
             offers.setdefault(name, []).append(Delivery(record, number))
+        if offers:
+            self._count(1)
+            self._loop.call_soon_threadsafe(self._offer, offers)
+
+    def _offer(self, offers: dict[str, list[Delivery]]) -> None:
         for name, deliveries in offers.items():
-            self._loop.call_soon_threadsafe(self._feeds[name].offer, deliveries)
+            self._feeds[name].offer(deliveries)
+        self._count(-1)
+
+    def _count(self, step: int) -> None:
+        with self._counting:
+            self._on_their_way += step
+
+    def idle(self) -> bool:
+        """Every record has reached its consumer."""
+        return self._on_their_way == 0 and all(feed.idle() for feed in self._feeds.values())

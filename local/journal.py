@@ -31,7 +31,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)  # the signing keys stand in it
-        self._db = sqlite3.connect(folder / "journal.sqlite", check_same_thread=False, isolation_level=None)
+        self._db = sqlite3.connect(folder / "journal.sqlite", timeout=1, check_same_thread=False, isolation_level=None)
         self._lock = threading.Lock()
         self._done: list[int] = []
         try:
@@ -43,6 +43,7 @@ class Journal:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("COMMIT")
         except sqlite3.OperationalError as busy:
+            self._db.close()
             raise RuntimeError(f"{folder} is in use by another stack, or is not a journal: {busy}") from busy
         self._next = self._db.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()[0]
 

@@ -245,7 +245,7 @@ class Stack:
     def idle(self) -> bool:
         """Nothing left to deliver and no execution running."""
         executions: list[Record] = list(mends.part("stepfunctions", "_executions").values())
-        return all(feed.idle() for feed in self.feeds.values()) and all(e["status"] != "RUNNING" for e in executions)
+        return self.changes.idle() and all(execution["status"] != "RUNNING" for execution in executions)
 
     async def stop(self) -> None:
         for server in self._servers:
@@ -288,8 +288,10 @@ def _expand(template: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _engine(port: int) -> tuple[Any, socket.socket]:
-    """The engine's application and the socket it is to be served on. It reads its settings when it is imported."""
-    listener = _bind(port or int(os.environ.get("GATEWAY_PORT", "0")))
+    """The engine's application and the socket it is to be served on. It reads its settings when it is imported, so
+    a second stack of this process is on the first one's port."""
+    loaded = sys.modules.get("ministack.app")
+    listener = _bind(int(loaded._MINISTACK_PORT) if loaded else port)  # noqa: SLF001
     os.environ.update(
         GATEWAY_PORT=str(listener.getsockname()[1]),
         BIND_HOST="127.0.0.1",

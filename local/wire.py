@@ -90,16 +90,21 @@ def _make_request(client: Any, operation: Any, request: dict[str, Any], context:
 
 
 def _parse(client: Any, operation: Any, answer: mends.Response) -> Any:
+    """As botocore's endpoint does: an error is parsed twice, the second time with what its own shape holds."""
     status, headers, content = answer
-    return client._response_parser.parse(  # noqa: SLF001
-        {
-            "headers": HeadersDict(headers),
-            "status_code": status,
-            "body": content,
-            "context": {"operation_name": operation.name},
-        },
-        operation.output_shape,
-    )
+    parser = client._response_parser  # noqa: SLF001
+    response = {
+        "headers": HeadersDict(headers),
+        "status_code": status,
+        "body": content,
+        "context": {"operation_name": operation.name},
+    }
+    parsed = parser.parse(response, operation.output_shape)
+    if status >= 300:
+        shape = client.meta.service_model.shape_for_error_code(parsed.get("Error", {}).get("Code"))
+        if shape is not None:
+            parsed.update(parser.parse(response, shape))
+    return parsed
 
 
 def run_through(coroutine: Coroutine[Any, Any, mends.Response]) -> mends.Response:

@@ -21,8 +21,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _run_once(self) -> None:
         ready, timers = self._ready, self._scheduled  # type: ignore[attr-defined]
-        if not ready and timers:
-            self.elapsed = max(self.elapsed, timers[0].when())
+        live = [timer.when() for timer in timers if not timer.cancelled()]
+        if not ready and live:
+            self.elapsed = max(self.elapsed, min(live))
         super()._run_once()  # type: ignore[misc]
 
 

@@ -1,0 +1,132 @@
+"""The command itself: ready soon, gone at once, and nothing acknowledged is lost to a kill."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.client import Api, Unreachable
+from local.stack import ROOT
+
+pytestmark = pytest.mark.skipif(not (ROOT / "template.yaml").exists(), reason="needs the product's template")
+
+ADDRESS = {"name": "Ada", "line1": "1 Street", "city": "London", "postal_code": "10115", "country": "GB"}
+
+
+class Served:
+    def __init__(self, *options: str) -> None:
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "local.cli", "serve", "--port", "0", *options],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wait(self) -> Served:
+        self.printed = self._until_ready()
+        self.seconds = time.monotonic() - self.began
+        self.url = re.search(r"http://127\.0\.0\.1:\d+", self.printed).group()  # type: ignore[union-attr]
+        self.api = Api(self.url)
+        return self
+
+    def _until_ready(self) -> str:
+        assert self.process.stdout is not None
+        lines: list[str] = []
+        for line in self.process.stdout:
+            lines.append(line)
+            if line == "ready\n":
+                return "".join(lines)
+        raise AssertionError(f"it never got ready: {lines}")
+
+    def signal(self, number: signal.Signals) -> float:
+        began = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(10)
+        if self.process.stdout:
+            self.process.stdout.close()
+        return time.monotonic() - began
+
+    def memory(self) -> float:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024  # type: ignore[union-attr]
+
+    def session_is_empty(self) -> bool:
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Served]]:
+    served: list[Served] = []
+
+    def start(*options: str) -> Served:
+        served.append(Served(*options))
+        return served[-1].wait()
+
+    yield start
+    for stack in served:
+        if stack.process.poll() is None:
+            stack.signal(signal.SIGKILL)
+
+
+def place(api: Api, **more: Any) -> str:
+    order = {
+        "items": [{"product_id": "prod-001", "quantity": 2}, {"product_id": "prod-002", "quantity": 1}],
+        "payment": {"method": "CREDIT_CARD", "token": "tok_ok"},
+        "shipping_address": ADDRESS,
+    }
+    return str(api.signed_in("sue").call("POST", "/orders", order | more)["order"]["order_id"])
+
+
+def until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.02)
+
+
+def test_it_is_ready_soon_idles_small_and_stops_at_once(serve: Callable[..., Served]) -> None:
+    served = serve()
+    assert served.seconds < 8
+    assert served.memory() < 200
+    assert "export CUSTOMER=" in served.printed
+    assert served.signal(signal.SIGINT) < 2
+    assert served.process.returncode == 0
+    assert served.session_is_empty()
+    with pytest.raises(Unreachable):
+        served.api.call("GET", "/health")
+
+
+def test_an_acknowledged_order_survives_a_kill_and_goes_on_to_its_end(serve: Callable[..., Served], tmp_path: Path) -> None:
+    waits = ("--payment-seconds", "0.5", "--preparation-seconds", "0.2", "--delivery-seconds", "0.2")
+    first = serve("--data", str(tmp_path), *waits)
+    orders = [place(first.api) for _ in range(10)]
+    first.signal(signal.SIGKILL)
+
+    second = serve("--data", str(tmp_path), *waits)
+    api = second.api.signed_in("support-1", ["support"])
+    for order in orders:
+        until(lambda order=order: api.call("GET", f"/orders/{order}")["order"]["status"] == "DELIVERED", 20)  # type: ignore[misc]
+        history = [event["event_type"] for event in api.call("GET", f"/orders/{order}/history")["history"]]
+        assert history.count("PAYMENT_COMPLETED") == 1
+    stock = api.call("GET", "/products/prod-001")["stock"]
+    assert second.signal(signal.SIGTERM) < 2
+
+    third = serve("--data", str(tmp_path))
+    assert third.api.call("GET", "/products/prod-001")["stock"] == stock
+    kept = third.api.signed_in("support-1", ["support"])
+    assert kept.call("GET", f"/orders/{orders[0]}")["order"]["status"] == "DELIVERED"

@@ -1,0 +1,174 @@
+"""Stream records reach their function as AWS delivers them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from local.asl import Answer
+from local.streams import Delivery, Feed, FeedConfig, matches
+from tests.local.virtual_time import START, run
+
+
+def a_record(key: str, sequence: int, written_at: float = START) -> dict[str, Any]:
+    return {
+        "eventName": "INSERT",
+        "dynamodb": {
+            "Keys": {"PK": {"S": key}, "SK": {"S": "x"}},
+            "SequenceNumber": f"{sequence:05d}",
+            "ApproximateCreationDateTime": written_at,
+        },
+    }
+
+
+class Consumer:
+    """A function that fails for the sequences it is told to, as often as it is told to."""
+
+    def __init__(self, answer: Callable[[list[str]], Answer] | None = None, seconds: float = 0) -> None:
+        self.batches: list[tuple[float, list[str]]] = []
+        self.buried: list[tuple[str, dict[str, Any]]] = []
+        self.done: list[int] = []
+        self._answer = answer or (lambda batch: Answer({"batchItemFailures": []}))
+        self._seconds = seconds
+
+    def invoke(self, function: str, event: Any) -> asyncio.Future[Answer]:
+        loop = asyncio.get_running_loop()
+        batch = [record["dynamodb"]["SequenceNumber"].lstrip("0") for record in event["Records"]]
+        self.batches.append((loop.time(), batch))
+        answered: asyncio.Future[Answer] = loop.create_future()
+        loop.call_later(self._seconds, answered.set_result, self._answer(batch))
+        return answered
+
+    def seen(self) -> list[list[str]]:
+        return [batch for _, batch in self.batches]
+
+
+def deliver(consumer: Consumer, records: list[dict[str, Any]], **config: Any) -> None:
+    async def main() -> None:
+        feed = Feed(
+            FeedConfig("consume", "arn:stream", reports_failures=True, **config),
+            consumer.invoke,
+            bury=lambda destination, message: consumer.buried.append((destination, json.loads(message))),
+            done=consumer.done.extend,
+            now=lambda: START + asyncio.get_running_loop().time(),
+        )
+        feed.offer([Delivery(record, number) for number, record in enumerate(records, start=1)])
+        while not feed.idle():
+            await asyncio.wait(list(feed.at_work.values()))
+
+    run(main())
+
+
+def failing(*sequences: str) -> Callable[[list[str]], Answer]:
+    def answer(batch: list[str]) -> Answer:
+        bad = [f"{int(sequence):05d}" for sequence in batch if sequence in sequences]
+        return Answer({"batchItemFailures": [{"itemIdentifier": sequence} for sequence in bad]})
+
+    return answer
+
+
+def test_records_come_in_order_and_in_batches() -> None:
+    consumer = Consumer()
+    deliver(consumer, [a_record("a", n) for n in range(1, 6)], batch_size=2)
+    assert consumer.seen() == [["1", "2"], ["3", "4"], ["5"]]
+    assert consumer.done == [1, 2, 3, 4, 5]
+
+
+def test_lanes_run_side_by_side_and_keep_the_order_of_each_key() -> None:
+    consumer = Consumer(seconds=1)
+    records = [a_record(f"key-{n % 10}", n) for n in range(1, 41)]
+    deliver(consumer, records, batch_size=1, lanes=5)
+    order = [sequence for _, batch in consumer.batches for sequence in batch]
+    for key in range(10):
+        own = [int(sequence) for sequence in order if int(sequence) % 10 == key]
+        assert own == sorted(own)
+    assert consumer.batches[-1][0] < 39  # one after the other would have taken as long as there are records
+
+
+def test_what_comes_after_a_reported_failure_comes_again_and_what_came_before_does_not() -> None:
+    failed: list[str] = []
+
+    def once(batch: list[str]) -> Answer:
+        if "3" in batch and not failed:
+            failed.append("3")
+            return Answer({"batchItemFailures": [{"itemIdentifier": "00003"}]})
+        return Answer({"batchItemFailures": []})
+
+    consumer = Consumer(once)
+    deliver(consumer, [a_record("a", n) for n in range(1, 6)])
+    assert consumer.seen() == [["1", "2", "3", "4", "5"], ["3", "4", "5"]]
+    assert consumer.done == [1, 2, 3, 4, 5]
+
+
+def test_a_poisoned_record_is_isolated_given_up_and_reported_while_the_others_arrive() -> None:
+    consumer = Consumer(failing("2"))
+    deliver(consumer, [a_record("a", n) for n in range(1, 6)], bisect=True, max_retries=2, on_failure="arn:dead")
+    assert consumer.seen().count(["2"]) == 3
+    assert consumer.done == [1, 2, 3, 4, 5]
+    ((destination, message),) = consumer.buried
+    assert destination == "arn:dead"
+    assert message["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert message["requestContext"]["approximateInvokeCount"] == 3
+    batch = message["DDBStreamBatchInfo"]
+    assert (batch["startSequenceNumber"], batch["endSequenceNumber"], batch["batchSize"]) == ("00002", "00002", 1)
+    assert batch["streamArn"] == "arn:stream"
+
+
+def test_without_bisecting_the_whole_rest_is_given_up() -> None:
+    consumer = Consumer(failing("2"))
+    deliver(consumer, [a_record("a", n) for n in range(1, 4)], max_retries=1, on_failure="arn:dead")
+    assert consumer.buried[0][1]["DDBStreamBatchInfo"]["batchSize"] == 2
+
+
+def test_retries_come_ever_later() -> None:
+    consumer = Consumer(lambda _: Answer({"errorType": "Broken"}, failed=True))
+    deliver(consumer, [a_record("a", 1)], max_retries=4)
+    assert [when for when, _ in consumer.batches] == pytest.approx([0, 0.1, 0.3, 0.7, 1.5])
+
+
+def test_a_record_that_grew_too_old_is_given_up_unseen() -> None:
+    consumer = Consumer()
+    deliver(consumer, [a_record("a", 1, START - 100), a_record("a", 2)], max_age=60, on_failure="arn:dead")
+    assert consumer.seen() == [["2"]]
+    assert consumer.buried[0][1]["requestContext"]["condition"] == "MaxRecordAgeExceeded"
+
+
+@pytest.mark.parametrize("payload", [None, {}, {"batchItemFailures": None}, {"other": 1}])
+def test_an_answer_that_reports_nothing_is_a_success(payload: Any) -> None:
+    consumer = Consumer(lambda _: Answer(payload))
+    deliver(consumer, [a_record("a", 1)], max_retries=0)
+    assert consumer.buried == []
+    assert len(consumer.batches) == 1
+
+
+@pytest.mark.parametrize("failures", [[{"itemIdentifier": "nonsense"}], [{}], [{"itemIdentifier": ""}], "x"])
+def test_a_report_that_names_no_record_of_the_batch_is_a_failure_of_all(failures: Any) -> None:
+    consumer = Consumer(lambda _: Answer({"batchItemFailures": failures}))
+    deliver(consumer, [a_record("a", 1), a_record("a", 2)], max_retries=0, on_failure="arn:dead")
+    assert consumer.buried[0][1]["DDBStreamBatchInfo"]["batchSize"] == 2
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ({"eventName": ["INSERT"]}, True),
+        ({"eventName": ["REMOVE", "MODIFY"]}, False),
+        ({"dynamodb": {"NewImage": {"follow_up": {"S": [{"exists": True}]}}}}, True),
+        ({"dynamodb": {"NewImage": {"other": {"S": [{"exists": True}]}}}}, False),
+        ({"dynamodb": {"NewImage": {"other": {"S": [{"exists": False}]}}}}, True),
+        ({"dynamodb": {"Keys": {"SK": {"S": [{"prefix": "EVENT#"}]}}}}, True),
+        ({"dynamodb": {"Keys": {"SK": {"S": [{"prefix": "PRODUCT#"}]}}}}, False),
+        ({"dynamodb": {"NewImage": {"follow_up": {"S": [{"anything-but": ["stop"]}]}}}}, True),
+        ({"$or": [{"eventName": ["REMOVE"]}, {"dynamodb": {"Keys": {"SK": {"S": [{"suffix": "1"}]}}}}]}, True),
+    ],
+)
+def test_filters_match_as_eventbridge_patterns_do(pattern: dict[str, Any], expected: bool) -> None:
+    record = {
+        "eventName": "INSERT",
+        "dynamodb": {"Keys": {"SK": {"S": "EVENT#00000001"}}, "NewImage": {"follow_up": {"S": "start"}}},
+    }
+    assert matches(pattern, record) is expected
