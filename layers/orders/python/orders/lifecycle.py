@@ -193,6 +193,8 @@ def start_preparation(
     order = _alive(snapshot)
     if has_reached(order.status, OrderStatus.PROCESSING):
         return None
+    if order.status is not OrderStatus.CONFIRMED:
+        raise ConstraintViolated("Nothing is prepared before it is paid or cash on delivery is agreed.", order_status=order.status)
     return _move(order, order, OrderStatus.PROCESSING, EventType.PREPARATION_STARTED, now, by, metadata=metadata, reason=reason)
 
 
