@@ -185,14 +185,14 @@ def set_status(
             lambda now: lifecycle.return_order(now, clock(), actor.by, reason, to_sender=to_sender),
         )
     if found.order.is_over:
-        raise ConstraintViolated("The order is being unwound.", status=str(found.order.status))
+        raise ConstraintViolated("The order is being unwound.", order_status=found.order.status)
     if wanted is OrderStatus.DELIVERED:
         return fulfilment.record_delivery(order_id, actor.by, reason, clock, if_match)
     if wanted is OrderStatus.SHIPPED:
         return fulfilment.ship_parcel(order_id, None, actor.by, clock)
     if wanted is OrderStatus.CONFIRMED and not found.order.pays_on_delivery:
         raise ConstraintViolated(
-            "Only a cash-on-delivery order is confirmed before it is paid.", status=str(found.order.status)
+            "Only a cash-on-delivery order is confirmed before it is paid.", order_status=found.order.status
         )
     return _bring_to_preparation(found, wanted, actor, reason, clock)
 

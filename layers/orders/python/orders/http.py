@@ -229,8 +229,9 @@ def problem(refusal: OrderError, instance: str) -> Answer:
         "code": refusal.code,
         "detail": refusal.detail,
         "instance": instance,
-        **refusal.extra,
     }
+    # A refusal may say more, never something else than the standard's own members.
+    body = {**refusal.extra, **body}
     headers = {"content-type": "application/problem+json", **SECURITY_HEADERS}
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["retry-after"] = str(RETRY_AFTER_SECONDS)

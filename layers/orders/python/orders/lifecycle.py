@@ -194,7 +194,7 @@ def start_preparation(
     if has_reached(order.status, OrderStatus.PROCESSING):
         return None
     if order.status is not OrderStatus.CONFIRMED:
-        raise ConstraintViolated("Nothing is prepared before it is paid or cash on delivery is agreed.", order_status=order.status)
+        raise ConstraintViolated("Nothing is prepared before it is paid or to be paid in cash.", order_status=order.status)
     return _move(order, order, OrderStatus.PROCESSING, EventType.PREPARATION_STARTED, now, by, metadata=metadata, reason=reason)
 
 
@@ -284,7 +284,7 @@ def change_address(snapshot: Snapshot, address: Address, now: datetime, by: str)
     order = snapshot.order
     if order.status in TERMINAL or order.is_over or snapshot.shipment is not None:
         raise ConstraintViolated(
-            "The address can only be changed until the parcel is handed over to the carrier.", status=str(order.status)
+            "The address can only be changed until the parcel is handed over to the carrier.", order_status=order.status
         )
     if address == order.shipping_address:
         return None
@@ -296,7 +296,7 @@ def update_location(snapshot: Snapshot, location: str, estimated_delivery: datet
     """Notes where the parcel is, and when it is expected."""
     order, shipment = snapshot.order, snapshot.shipment
     if shipment is None or order.status is not OrderStatus.SHIPPED:
-        raise ConstraintViolated("Only a parcel on its way has a location.", status=str(order.status))
+        raise ConstraintViolated("Only a parcel on its way has a location.", order_status=order.status)
     status = shipment.status if SHIPMENT_RANK[shipment.status] else ShipmentStatus.IN_TRANSIT
     moved = replace(
         shipment,
@@ -313,7 +313,7 @@ def cancel(snapshot: Snapshot, reason: CancelReason, now: datetime, by: str, not
     if order.status not in CANCELLABLE:
         raise IllegalTransition(order.status, OrderStatus.CANCELLED, TRANSITIONS[order.status])
     if order.is_over:
-        raise ConstraintViolated("The order is being unwound already.", status=str(order.status))
+        raise ConstraintViolated("The order is being unwound already.", order_status=order.status)
     marked = _to_be_undone(snapshot, now, interrupted=StepStatus.SKIPPED)
     after = replace(marked, cancellation=Cancellation(reason, now, by, note))
     return _move(
@@ -542,18 +542,18 @@ def undo_from(snapshot: Snapshot) -> str:
 def _alive(snapshot: Snapshot) -> Order:
     order = snapshot.order
     if order.overall in (OverallStatus.ROLLING_BACK, OverallStatus.ROLLED_BACK, OverallStatus.FAILED):
-        raise OrderOver(f"The order is {order.status} and being unwound or closed.", status=str(order.status))
+        raise OrderOver(f"The order is {order.status} and being unwound or closed.", order_status=order.status)
     return order
 
 
 def _under_review(snapshot: Snapshot) -> tuple[Order, Approval]:
     order, approval = snapshot.order, snapshot.order.approval
     if approval is None:
-        raise ConstraintViolated("This order needs no review.", status=str(order.status))
+        raise ConstraintViolated("This order needs no review.", order_status=order.status)
     if approval.status is not ApprovalStatus.PENDING or order.is_over:
         raise ConstraintViolated(
             "The review has been answered, or the order is over.",
-            status=str(order.status),
+            order_status=order.status,
             approval=str(approval.status),
         )
     return order, approval
@@ -634,7 +634,7 @@ def _move(
     if not may_become(before.status, status):
         raise IllegalTransition(before.status, status, TRANSITIONS[before.status])
     if status is OrderStatus.CONFIRMED and not before.pays_on_delivery:
-        raise ConstraintViolated("Only a cash-on-delivery order is confirmed before it is paid.", status=str(before.status))
+        raise ConstraintViolated("Only a cash-on-delivery order is confirmed before it is paid.", order_status=before.status)
     return _change(before, replace(after, status=status, status_since=now), kind, now, by, **rest)
 
 

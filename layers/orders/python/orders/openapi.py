@@ -148,6 +148,7 @@ def _answers() -> dict[str, Schema]:
                 "from": TEXT,
                 "to": TEXT,
                 "allowed": {"type": "array", "items": TEXT},
+                "order_status": _enum(OrderStatus),
             },
         ),
     }
