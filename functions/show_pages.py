@@ -21,6 +21,7 @@ from orders import secrets, settings, store, tokens
 from orders.changes import utc_now
 from orders.errors import NotFound, OrderError, Unauthenticated
 from orders.http import SECURITY_HEADERS, Answer, Request, problem, serve
+from orders.openapi import transitions
 from orders.tracking import tracking_view
 
 PAGES = Path(__file__).parent / "pages"
@@ -140,9 +141,10 @@ def _filled(name: str, **parts: str) -> str:
 
 
 def _config() -> dict[str, Any]:
-    """How people sign in here: any OAuth 2 server with Cognito's addresses; none where none is set up."""
+    """How people sign in here (any OAuth 2 server with Cognito's addresses, or none), and which changes may be offered."""
     url = settings.sign_in_url()
-    return {"sign_in": {"url": url, "client_id": settings.jwt_audience()} if url else None}
+    sign_in = {"url": url, "client_id": settings.jwt_audience()} if url else None
+    return {"sign_in": sign_in, "transitions": transitions()}
 
 
 _HARMLESS = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}

@@ -149,6 +149,7 @@ def _answers() -> dict[str, Schema]:
                 "to": TEXT,
                 "allowed": {"type": "array", "items": TEXT},
                 "order_status": _enum(OrderStatus),
+                "order_status": _enum(OrderStatus),
             },
         ),
     }
@@ -226,9 +227,13 @@ def document() -> Schema:
             "schemas": _answers() | _body_schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
-        # Which status may follow which: what a client needs to offer only the changes that are allowed now.
-        "x-order-transitions": {status: sorted(allowed) for status, allowed in TRANSITIONS.items()},
+        "x-order-transitions": transitions(),
     }
+
+
+def transitions() -> dict[str, list[str]]:
+    """Which status may follow which: what a client needs to offer only the changes that are allowed now."""
+    return {status: sorted(allowed) for status, allowed in TRANSITIONS.items()}
 
 
 def _operation(route: Route) -> Schema:

@@ -1,0 +1,105 @@
+// Signing in by OAuth 2 authorization code with PKCE, at Cognito's hosted pages or whatever stands at their addresses.
+// The token lives as long as the tab does.
+
+import { island } from "./dom.js";
+
+const SESSION = "session";
+const PENDING = "sign-in";
+const EARLY_SECONDS = 60;
+
+const config = island("config")?.sign_in ?? null;
+const home = `${location.origin}/signed-in`;
+
+const read = (name) => JSON.parse(sessionStorage.getItem(name) ?? "null");
+const keep = (name, value) => sessionStorage.setItem(name, JSON.stringify(value));
+
+const base64url = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+const chance = () => base64url(crypto.getRandomValues(new Uint8Array(32)));
+
+function claimsOf(token) {
+  const text = atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
+  return JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (character) => character.charCodeAt(0))));
+}
+
+/** Whether this deployment has somewhere to sign in. */
+export const canSignIn = () => config !== null;
+
+/** Who is signed in: { name, subject, groups }, or null. */
+export function person() {
+  const session = read(SESSION);
+  if (!session) return null;
+  const claims = claimsOf(session.token);
+  return { subject: claims.sub, name: claims.email ?? claims.sub, groups: claims["cognito:groups"] ?? [] };
+}
+
+/** The bearer token of whoever is signed in, renewed when it is about to end; null when nobody is. */
+export async function bearer() {
+  const session = read(SESSION);
+  if (!session) return null;
+  if (session.until - EARLY_SECONDS > Date.now() / 1000) return session.token;
+  if (session.refresh) {
+    const renewed = await ask({ grant_type: "refresh_token", refresh_token: session.refresh });
+    if (renewed) return store({ refresh_token: session.refresh, ...renewed });
+  }
+  forget();
+  return null;
+}
+
+export const forget = () => sessionStorage.removeItem(SESSION);
+
+/** Leaves for the sign-in, and comes back to where we are. */
+export async function signIn() {
+  const pending = { state: chance(), verifier: chance(), back: location.pathname + location.search + location.hash };
+  keep(PENDING, pending);
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(pending.verifier));
+  const asked = {
+    response_type: "code",
+    client_id: config.client_id,
+    redirect_uri: home,
+    scope: "openid email",
+    state: pending.state,
+    code_challenge: base64url(digest),
+    code_challenge_method: "S256",
+  };
+  location.assign(`${config.url}/oauth2/authorize?${new URLSearchParams(asked)}`);
+}
+
+/** Signs out here and at the sign-in's own page, and comes back to where we are. */
+export function signOut() {
+  forget();
+  keep(PENDING, { back: location.pathname + location.search });
+  location.assign(`${config.url}/logout?${new URLSearchParams({ client_id: config.client_id, logout_uri: home })}`);
+}
+
+/** On /signed-in: changes the code for a token and answers where to go on. Throws with words for people. */
+export async function comeBack() {
+  const answer = new URLSearchParams(location.search);
+  const pending = read(PENDING);
+  sessionStorage.removeItem(PENDING);
+  // Only ever a path of this origin: what was kept came from location itself, and is checked all the same.
+  const back = pending?.back?.startsWith("/") && !pending.back.startsWith("//") ? pending.back : "/admin";
+  if (answer.has("error")) throw new Error(answer.get("error_description") ?? "You were not signed in.");
+  if (!answer.has("code")) return back;
+  if (!pending?.state || answer.get("state") !== pending.state) throw new Error("This sign-in was not begun in this tab.");
+  const grant = { grant_type: "authorization_code", code: answer.get("code"), code_verifier: pending.verifier, redirect_uri: home };
+  const token = await ask(grant);
+  if (!token) throw new Error("The sign-in took too long or was used before.");
+  store(token);
+  return back;
+}
+
+async function ask(grant) {
+  const body = new URLSearchParams({ client_id: config.client_id, ...grant });
+  try {
+    const response = await fetch(`${config.url}/oauth2/token`, { method: "POST", body });
+    return response.ok ? await response.json() : null;
+  } catch {
+    return null;
+  }
+}
+
+function store(answer) {
+  const token = answer.id_token;
+  keep(SESSION, { token, until: claimsOf(token).exp, refresh: answer.refresh_token ?? null });
+  return token;
+}

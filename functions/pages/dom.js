@@ -1,0 +1,46 @@
+// Building the page from values. Text is always a text node: nothing that somebody typed can become markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function fill(element, properties, children) {
+  for (const [name, value] of Object.entries(properties ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name.startsWith("--")) element.style.setProperty(name, value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** An HTML element: h("p", { class: "quiet" }, "text", child). */
+export const h = (tag, properties, ...children) => fill(document.createElement(tag), properties, children);
+
+/** An SVG element. */
+export const svg = (tag, properties, ...children) => fill(document.createElementNS(SVG, tag), properties, children);
+
+/** A JSON block the server has put into the page. */
+export const island = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "null");
+
+/**
+ * Parts of the page that are drawn anew only when what they show has changed, so that focus, open dialogs and
+ * animations outlive the news. A part that draws null is hidden.
+ */
+export function parts(host) {
+  const known = new Map();
+  return (name, data, draw) => {
+    const print = JSON.stringify(data ?? null);
+    let part = known.get(name);
+    if (!part) {
+      part = { slot: h("div", { class: "part", "data-part": name }) };
+      known.set(name, part);
+      host.append(part.slot);
+    }
+    if (part.print === print) return part.slot;
+    part.print = print;
+    const drawn = draw(data, part.slot);
+    if (drawn !== undefined) part.slot.replaceChildren(...[drawn].flat().filter(Boolean));
+    part.slot.hidden = drawn === null;
+    return part.slot;
+  };
+}

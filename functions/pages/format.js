@@ -1,0 +1,74 @@
+// Money and time as the reader writes them.
+
+// The page speaks English: of the reader's languages the first English one decides how dates are written.
+const locale = navigator.languages?.find((name) => name.startsWith("en")) ?? "en-GB";
+const clock = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" });
+const exact = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit", second: "2-digit" });
+const weekday = new Intl.DateTimeFormat(locale, { weekday: "long" });
+const day = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long" });
+const whole = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** { amount, currency } of minor units, as people write it. */
+export function money({ amount, currency }) {
+  const format = new Intl.NumberFormat(locale, { style: "currency", currency });
+  const digits = format.resolvedOptions().maximumFractionDigits;
+  return format.format(amount / 10 ** digits);
+}
+
+/** The reader's time zone, in words: "Central European Standard Time". */
+export const zone = () =>
+  new Intl.DateTimeFormat(locale, { timeZoneName: "long" }).formatToParts(new Date()).find((part) => part.type === "timeZoneName")?.value ?? "";
+
+const midnight = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate());
+const daysBetween = (from, to) => Math.round((midnight(to) - midnight(from)) / DAY);
+
+/** A moment of the past or future, with as much of its date as is needed to tell the day. */
+export function moment(text, now = new Date()) {
+  const date = new Date(text);
+  const days = daysBetween(now, date);
+  const named = { [-1]: "yesterday", 0: "today", 1: "tomorrow" }[days];
+  return `${named ?? day.format(date)} at ${clock.format(date)}`;
+}
+
+/** When it should be there, in words: { words, exact }. Near times are counted, far ones named. */
+export function arrival(text, now = new Date()) {
+  const date = new Date(text);
+  const ahead = date - now;
+  if (ahead <= 0) return "any moment now";
+  if (ahead < 10 * SECOND) return "in a few seconds";
+  if (ahead < 50 * SECOND) return `in about ${Math.ceil(ahead / (10 * SECOND)) * 10} seconds`;
+  if (ahead < 90 * SECOND) return "in about a minute";
+  if (ahead < 50 * MINUTE) return `in about ${Math.round(ahead / MINUTE)} minutes, around ${clock.format(date)}`;
+  const days = daysBetween(now, date);
+  if (days === 0) return `today around ${clock.format(date)}`;
+  if (days === 1) return `tomorrow around ${clock.format(date)}`;
+  return days < 7 ? `on ${weekday.format(date)} around ${clock.format(date)}` : `on ${day.format(date)}`;
+}
+
+/** How long ago, in words. */
+export function ago(text, now = new Date()) {
+  const gone = now - new Date(text);
+  if (gone < 5 * SECOND) return "just now";
+  if (gone < MINUTE) return `${Math.floor(gone / SECOND)} s ago`;
+  if (gone < HOUR) return `${Math.floor(gone / MINUTE)} min ago`;
+  if (gone < DAY) return `${Math.floor(gone / HOUR)} h ago`;
+  return moment(text, now);
+}
+
+/** A length of time in seconds, in two of its largest units at most. */
+export function span(seconds) {
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+  return `${Math.floor(seconds / 86400)} d ${Math.round((seconds % 86400) / 3600)} h`;
+}
+
+export const time = (text) => clock.format(new Date(text));
+export const exactTime = (text) => exact.format(new Date(text));
+export const full = (text) => whole.format(new Date(text));

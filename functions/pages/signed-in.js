@@ -1,0 +1,14 @@
+// Where the sign-in comes back to.
+
+import { comeBack } from "./auth.js";
+import { h } from "./dom.js";
+
+try {
+  location.replace(await comeBack());
+} catch (reason) {
+  document.getElementById("page").replaceChildren(
+    h("h1", {}, "You are not signed in"),
+    h("p", {}, reason.message),
+    h("p", {}, h("a", { href: "/admin" }, "Try again")),
+  );
+}

@@ -1,0 +1,131 @@
+// The tracking page's parts, each drawn from the order as it is.
+
+import { h } from "./dom.js";
+import { ago, exactTime, full, money, time, zone } from "./format.js";
+import { PARCEL, headline, outlook, paid, steps, whereTheMoneyIs } from "./words.js";
+
+const MARKS = { done: "✓", failed: "✕", undone: "↺", undoing: "↺", skipped: "–" };
+
+/** The sentence of the moment. Its place is a live region: a screen reader hears what changes. */
+export function drawHeadline({ mood, words }, slot) {
+  slot.setAttribute("role", "status");
+  return h("h1", { class: mood }, words);
+}
+
+export const headlineOf = headline;
+
+/** The sentence below it, which counts down and is not read out each time. */
+export const drawOutlook = (words) => (words ? h("p", { class: "outlook" }, words) : null);
+
+export const outlookOf = outlook;
+
+/** The line that fills. The list stays in place, so that the line moves instead of jumping. */
+export function drawSteps(list, slot) {
+  const reached = list.findLastIndex((one) => ["done", "doing", "failed", "undoing", "undone"].includes(one.state));
+  const share = list.length > 1 ? Math.max(0, reached) / (list.length - 1) : 0;
+  const same = slot.querySelectorAll("li").length === list.length;
+  const line = same ? slot.querySelector("ol") : h("ol", { class: "steps", "aria-label": "Steps" });
+  line.style.setProperty("--share", share);
+  line.style.setProperty("--count", list.length);
+  line.classList.toggle("broken", list.some((one) => ["failed", "undoing", "undone"].includes(one.state)));
+  line.replaceChildren(...list.map(drawStep));
+  return same ? undefined : line;
+}
+
+const drawStep = (one) =>
+  h(
+    "li",
+    { class: `step ${one.state}`, "aria-current": one.state === "doing" ? "step" : null },
+    h("span", { class: "dot", "aria-hidden": "true" }, MARKS[one.state] ?? ""),
+    h("span", { class: "label" }, one.label, h("span", { class: "unseen" }, `, ${one.said}`)),
+    one.at && one.state !== "skipped" && h("time", { datetime: one.at, title: full(one.at) }, time(one.at)),
+  );
+
+export const stepsOf = steps;
+
+/** How fresh the page is, and how it knows. */
+export function drawFreshness({ state, updated, heard }, now) {
+  const words = {
+    live: "Live",
+    polling: "Asking every few seconds",
+    reconnecting: "Reconnecting",
+    over: "Final",
+    refused: "This link does not open the order any more",
+    loading: "Connecting",
+  }[state];
+  const calm = ["over", "loading"].includes(state) ? "calm" : state === "live" ? "good" : "wait";
+  return h(
+    "p",
+    { class: "freshness small quiet" },
+    h("span", { class: `pill ${calm}`, "data-state": state }, state === "live" && h("span", { class: "beat", "aria-hidden": "true" }), words),
+    h("span", {}, "Last updated ", h("time", { datetime: updated, title: full(updated) }, ago(updated, now))),
+    heard && state !== "over" && h("span", {}, `checked ${exactTime(heard)}`),
+  );
+}
+
+/** Why it ended, where the money is. */
+export function drawEnding(words) {
+  return words && h("p", { class: "card ending" }, h("strong", {}, "Your money: "), words);
+}
+
+export const endingOf = whereTheMoneyIs;
+
+/** The parcel and where it goes. */
+export function drawDelivery({ shipment, address }) {
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, "Delivery"),
+    h(
+      "dl",
+      { class: "facts" },
+      shipment && [h("dt", {}, "Parcel"), h("dd", {}, PARCEL[shipment.status])],
+      shipment && [h("dt", {}, "Carrier"), h("dd", {}, shipment.carrier)],
+      shipment?.tracking_number && [h("dt", {}, "Tracking number"), h("dd", {}, h("code", {}, shipment.tracking_number), " ", copyButton(shipment.tracking_number))],
+      shipment?.current_location && [h("dt", {}, "Last seen"), h("dd", {}, shipment.current_location)],
+      h("dt", {}, "Goes to"),
+      h("dd", {}, h("address", {}, address.name, lines(address).map((line) => [h("br"), line]))),
+    ),
+    !shipment && h("p", { class: "small quiet" }, "The carrier's tracking number appears here once the parcel is handed over."),
+  );
+}
+
+const lines = (address) => [address.line1, address.line2, `${address.postal_code} ${address.city}`, address.country].filter(Boolean);
+
+function copyButton(text) {
+  const button = h("button", { class: "plain small", type: "button", "aria-label": "Copy the tracking number" }, "Copy");
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  });
+  return button;
+}
+
+/** What was ordered, and what was paid. */
+export function drawOrder({ order, payment }) {
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, "What you ordered"),
+    h(
+      "ul",
+      { class: "items" },
+      order.items.map((item) =>
+        h(
+          "li",
+          {},
+          h("span", { class: "count" }, `${item.quantity}\u2009×`),
+          h("span", { class: "name" }, item.name),
+          h("span", { class: "price" }, money({ ...item.unit_price, amount: item.unit_price.amount * item.quantity })),
+        ),
+      ),
+    ),
+    h("p", { class: "total" }, h("span", {}, "Total"), h("strong", {}, money(order.total))),
+    h("p", { class: "small quiet" }, paid(payment)),
+  );
+}
+
+/** The small print. */
+export function drawFooter({ id, placed }) {
+  return h("p", { class: "small quiet footer" }, "Order ", h("code", {}, id), `, placed ${full(placed)}. Times are yours: ${zone()}.`);
+}

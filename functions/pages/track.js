@@ -1,0 +1,203 @@
+// The tracking page: shows one order and follows it.
+
+import { Problem, call, get, getIfAny, orderPath } from "./api.js";
+import { bearer, canSignIn, person, signIn, signOut } from "./auth.js";
+import { ask } from "./dialog.js";
+import { h, island, parts } from "./dom.js";
+import { follow } from "./live.js";
+import { drawDelivery, drawEnding, drawFooter, drawFreshness, drawHeadline, drawOrder, drawOutlook, drawSteps, endingOf, headlineOf, outlookOf, stepsOf } from "./track-view.js";
+
+const page = document.getElementById("page");
+const id = decodeURIComponent(location.pathname.split("/")[2]);
+const token = new URLSearchParams(location.search).get("token");
+const may = island("config").transitions;
+const TICK = 1000;
+
+let view = island("order");
+let isOwn = false;
+let freshness = { state: "loading", heard: null };
+let part;
+
+/** The order for somebody signed in who may see it; null when they may not, and the link has to do. */
+async function loadSignedIn() {
+  if (!person()) return null;
+  const whole = await getIfAny(orderPath(id));
+  isOwn = whole !== null;
+  return whole && { ...whole, progress: await get(orderPath(id, "/status")) };
+}
+
+const loadByLink = () => call("GET", location.pathname + location.search, { anonymous: true });
+
+async function reload() {
+  view = (isOwn || !token ? await loadSignedIn() : null) ?? (await loadByLink());
+  draw();
+}
+
+const isOver = () => ["COMPLETED", "FAILED", "ROLLED_BACK"].includes(view.progress.overall_status);
+
+// --- what may be done ---
+
+const address = () => view.order.shipping_address;
+
+async function change(method, rest, body) {
+  await call(method, orderPath(id, rest), { body });
+  await reload();
+  listen();
+}
+
+const REASON = { name: "reason", label: "Reason (if you like to say)", long: true };
+const ADDRESS = [
+  ["name", "Name", "name", 100, true],
+  ["line1", "Street and number", "address-line1", 200, true],
+  ["line2", "Flat, floor, c/o (optional)", "address-line2", 200, false],
+  ["city", "City", "address-level2", 100, true],
+  ["postal_code", "Postal code", "postal-code", 20, true],
+  ["country", "Country", "country-name", 56, true],
+];
+
+const ACTIONS = [
+  {
+    allowed: () => may[view.order.status].includes("CANCELLED") && view.progress.overall_status !== "ROLLING_BACK",
+    label: "Cancel the order",
+    danger: true,
+    ask: () => ({
+      title: "Cancel this order?",
+      words: view.payment?.status === "COMPLETED" ? "What you paid goes back to you." : "You will not be charged.",
+      fields: [REASON],
+      action: "Cancel the order",
+      dismiss: "Keep it",
+      danger: true,
+      act: (values) => change("POST", "/cancel", values),
+    }),
+  },
+  {
+    allowed: () => may[view.order.status].includes("CANCELLED") && !view.shipment && view.progress.overall_status !== "ROLLING_BACK",
+    label: "Change the address",
+    ask: () => ({
+      title: "Where should it go?",
+      fields: ADDRESS.map(([name, label, autocomplete, most, required]) => ({ name, label, autocomplete, most, required, value: address()[name] })),
+      action: "Send it there",
+      act: (values) => change("PUT", "/address", values),
+    }),
+  },
+  {
+    allowed: () => view.order.status === "DELIVERED",
+    label: "Return it",
+    ask: () => ({
+      title: "Return this order?",
+      words: "We take the goods back, and what you paid goes back to you.",
+      fields: [REASON],
+      action: "Return it",
+      dismiss: "Keep it",
+      act: (values) => change("POST", "/return", values),
+    }),
+  },
+];
+
+function drawActions(names) {
+  if (isOwn) {
+    const offered = ACTIONS.filter((action) => names.includes(action.label));
+    return offered.length
+      ? h("div", { class: "row actions" }, offered.map((action) => h("button", { class: action.danger ? "danger" : "", onclick: () => ask(action.ask()) }, action.label)))
+      : null;
+  }
+  if (!canSignIn() || person()) return null;
+  return h("p", { class: "small quiet actions" }, "Is this your order? ", h("button", { class: "plain", onclick: signIn }, "Sign in"), " to change, cancel or return it.");
+}
+
+// --- drawing ---
+
+function draw() {
+  document.title = `${headlineOf(view).words} · Order ${view.order.order_id}`;
+  drawClock();
+  part("steps", stepsOf(view), drawSteps);
+  part("ending", endingOf(view), drawEnding);
+  part("actions", { isOwn, names: ACTIONS.filter((action) => action.allowed()).map((action) => action.label) }, ({ names }) => drawActions(names));
+  part("delivery", { shipment: view.shipment, address: address() }, drawDelivery);
+  part("order", { order: { items: view.order.items, total: view.order.total }, payment: view.payment }, drawOrder);
+  part("footer", { id: view.order.order_id, placed: view.order.created_at }, drawFooter);
+}
+
+/** What changes with time alone: the freshness, and how far away the parcel is. */
+function drawClock() {
+  const now = new Date();
+  const state = freshness.state === "live" && isOver() ? "over" : freshness.state;
+  const said = { ...freshness, state, updated: view.progress.last_updated };
+  part("freshness", [said, Math.floor(now / TICK)], () => drawFreshness(said, now));
+  part("headline", headlineOf(view), drawHeadline);
+  part("outlook", outlookOf(view, now), drawOutlook);
+}
+
+function drawAccount() {
+  const who = person();
+  document.getElementById("account").replaceChildren(
+    ...(who ? [h("span", {}, who.name), h("button", { class: "plain", onclick: signOut }, "Sign out")] : []),
+  );
+}
+
+function say(title, words, ...more) {
+  page.className = "notice";
+  page.replaceChildren(h("h1", {}, title), h("p", {}, words), ...more);
+}
+
+const signInButton = () => canSignIn() && h("p", {}, h("button", { class: "main", onclick: signIn }, "Sign in"));
+
+function explain(problem) {
+  if (problem.status === 404) return say("There is no such order", "Check the address, or the link you were sent.");
+  if (problem.status === 403) return say("This order belongs to somebody else", "Sign in as the person who ordered, or ask them for a tracking link.", signOutButton());
+  if (problem.status === 401) return say("Sign in to see this order", "Or open the tracking link you were sent: it shows the order without signing in.", signInButton());
+  return say("We cannot show the order just now", problem.message, h("p", {}, h("button", { onclick: () => location.reload() }, "Try again")));
+}
+
+const signOutButton = () => person() && h("p", {}, h("button", { onclick: signOut }, "Sign in as somebody else"));
+
+// --- following ---
+
+let stop = () => {};
+
+function listen() {
+  stop();
+  if (isOver()) return told("over", freshness.heard);
+  stop = follow({ request, seen: view.order.version, onNews: reload, poll, onState: told });
+}
+
+async function request() {
+  const query = !isOwn && token ? `?${new URLSearchParams({ token })}` : "";
+  const carried = query ? null : await bearer();
+  return { url: orderPath(id, `/status/stream${query}`), headers: carried ? { authorization: `Bearer ${carried}` } : {} };
+}
+
+async function poll() {
+  await reload();
+  return isOver();
+}
+
+function told(state, heard) {
+  freshness = { state, heard: heard ?? freshness.heard };
+  drawClock();
+}
+
+async function begin() {
+  drawAccount();
+  try {
+    const own = await loadSignedIn();
+    view = own ?? view;
+    if (!view && person() && !token) throw new Problem(403);
+    if (!view) throw new Problem(token ? 403 : 401);
+  } catch (problem) {
+    if (!view) return explain(problem);
+  }
+  page.replaceChildren();
+  part = parts(page);
+  draw();
+  listen();
+  setInterval(drawClock, TICK);
+}
+
+if (view) {
+  // What the server has put into the page is shown at once; whose it is turns out while it is being read.
+  page.replaceChildren();
+  part = parts(page);
+  draw();
+}
+begin();
