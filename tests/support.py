@@ -1,0 +1,184 @@
+"""Shared builders: an order at any point of its life, made by living it, so that no test sees one that cannot be."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from orders import lifecycle
+from orders.lifecycle import Placement, Waits
+from orders.money import Money
+from orders.order import Address, Change, Event, Line, Order, Shipment, Snapshot
+from orders.statuses import CancelReason, OrderStatus, PaymentMethod, ShipmentStatus
+
+START = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
+WAITS = Waits(payment=5, preparation=5, delivery=10, approval=300)
+CUSTOMER = "ada"
+TEAPOT = Line("prod-001", "Teapot", 2, Money(1000, "USD"))
+CUP = Line("prod-002", "Cup", 1, Money(1000, "USD"))
+HOME = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
+ELSEWHERE = replace(HOME, line1="1 Ockham Park", city="Ockham", postal_code="GU23 6NQ")
+
+
+def later(seconds: float = 1) -> datetime:
+    """So many seconds after everything began."""
+    return START + timedelta(seconds=seconds)
+
+
+def a_wish(**changes: Any) -> Placement:
+    """What a customer asks for: two teapots and a cup, paid by card."""
+    usual = Placement("order-1", CUSTOMER, (TEAPOT, CUP), HOME, PaymentMethod.CREDIT_CARD, "tok_ok", needs_review=False)
+    return replace(usual, **changes)
+
+
+def booked(snapshot: Snapshot, transit: float = WAITS.delivery) -> Shipment:
+    """The parcel as the carrier has accepted it."""
+    assert snapshot.shipment is not None
+    estimated = START + timedelta(seconds=transit)
+    return replace(
+        snapshot.shipment,
+        status=ShipmentStatus.IN_TRANSIT,
+        tracking_number="TRACK-1",
+        current_location="Handed over to the carrier",
+        estimated_delivery=estimated,
+    )
+
+
+Decision = Callable[..., Change | None]
+
+
+@dataclass
+class Life:
+    """One order's life as it is lived: each decision is applied to what the one before it left."""
+
+    wish: Placement = field(default_factory=a_wish)
+    waits: Waits = WAITS
+    now: datetime = START
+    trail: list[Event] = field(default_factory=list)
+    stock: dict[str, int] = field(default_factory=dict)
+    snapshot: Snapshot = field(init=False)
+
+    def __post_init__(self) -> None:
+        change = lifecycle.place(self.wish, self.waits, self.now, by=self.wish.customer_id)
+        self.snapshot = Snapshot(change.order)
+        self.trail.append(change.event)
+
+    @property
+    def order(self) -> Order:
+        return self.snapshot.order
+
+    def apply(self, change: Change | None) -> Change | None:
+        """Commits a change the way the store would: on the version it was decided for."""
+        if change is not None:
+            assert change.before is not None
+            assert change.before.version == self.order.version
+            self.snapshot = change.applied_to(self.snapshot)
+            self.trail.append(change.event)
+            for product_id, delta in change.stock.items():
+                self.stock[product_id] = self.stock.get(product_id, 0) + delta
+        return change
+
+    def tick(self, seconds: float = 1) -> datetime:
+        self.now += timedelta(seconds=seconds)
+        return self.now
+
+    # --- the way forward, one step each ---
+
+    def reserve(self) -> "Life":
+        self.apply(lifecycle.reserve_stock(self.snapshot, self.now, self.tick()))
+        return self
+
+    def approve(self) -> "Life":
+        self.apply(lifecycle.approve(self.snapshot, self.tick(), "grace", None))
+        return self
+
+    def start_payment(self) -> "Life":
+        self.apply(lifecycle.start_payment(self.snapshot, "pay-1", self.tick()))
+        return self
+
+    def pay(self) -> "Life":
+        if self.order.pays_on_delivery:
+            self.apply(lifecycle.accept_cash(self.snapshot, "pay-1", self.tick()))
+            return self
+        self.start_payment()
+        self.apply(lifecycle.payment_completed(self.snapshot, self.tick()))
+        return self
+
+    def start_handover(self) -> "Life":
+        self.apply(lifecycle.start_handover(self.snapshot, "ship-1", "SimEx", self.tick()))
+        return self
+
+    def ship(self, token: str | None = "task-1") -> "Life":
+        self.start_handover()
+        self.apply(lifecycle.ship(self.snapshot, booked(self.snapshot), self.waits.delivery, token, self.tick()))
+        return self
+
+    def deliver(self) -> "Life":
+        self.apply(lifecycle.deliver(self.snapshot, self.tick()))
+        return self
+
+    # --- and back ---
+
+    def cancel(self, reason: CancelReason = CancelReason.CUSTOMER) -> "Life":
+        self.apply(lifecycle.cancel(self.snapshot, reason, self.tick(), CUSTOMER))
+        return self
+
+    def return_goods(self, *, to_sender: bool = False) -> "Life":
+        self.apply(lifecycle.return_order(self.snapshot, self.tick(), CUSTOMER, to_sender=to_sender))
+        return self
+
+    def unwind(self, *, charged: bool | None = None) -> "Life":
+        """What the unwinding machine does; ``charged`` is what the gateway says (by default: what the row says)."""
+        entered = lifecycle.undo_from(self.snapshot)
+        chain = (lifecycle.UNDO_SHIPMENT, lifecycle.UNDO_PAYMENT, lifecycle.UNDO_STOCK, lifecycle.UNDO_NOTHING)
+        payment = self.snapshot.payment
+        taken = charged if charged is not None else payment is not None and payment.status.value == "COMPLETED"
+        steps: list[Decision] = [
+            lambda snapshot: lifecycle.shipment_recalled(snapshot, self.tick()),
+            lambda snapshot: lifecycle.payment_undone(snapshot, charged=taken, now=self.tick()),
+            lambda snapshot: lifecycle.release_stock(snapshot, self.tick()),
+            lambda snapshot: lifecycle.close(snapshot, self.tick()),
+        ]
+        for step in steps[chain.index(entered) :]:
+            self.apply(step(self.snapshot))
+        return self
+
+    def until(self, status: OrderStatus) -> "Life":
+        """Lives on to a status, by the usual way."""
+        if status is OrderStatus.PENDING:
+            return self
+        self.reserve()
+        if status is OrderStatus.CANCELLED:
+            return self.cancel()
+        if self.order.approval is not None:
+            self.approve()
+        self.pay()
+        if status in (OrderStatus.CONFIRMED, OrderStatus.PROCESSING) and self.order.status is status:
+            return self
+        if status is OrderStatus.PROCESSING:
+            self.apply(lifecycle.start_preparation(self.snapshot, self.tick(), "warehouse", {}))
+            return self
+        self.ship()
+        if status is OrderStatus.SHIPPED:
+            return self
+        self.deliver()
+        return self if status is OrderStatus.DELIVERED else self.return_goods()
+
+
+def an_order(status: OrderStatus = OrderStatus.PENDING, **wish: Any) -> Life:
+    """An order that has come to that status; ``wish`` changes what was asked for."""
+    if status is OrderStatus.CONFIRMED:
+        wish.setdefault("method", PaymentMethod.CASH_ON_DELIVERY)
+    life = Life(a_wish(**wish)).until(status)
+    assert life.order.status is status
+    return life
+
+
+def a_cod_order(status: OrderStatus = OrderStatus.PENDING, **wish: Any) -> Life:
+    """An order to be paid when it is handed over."""
+    return an_order(status, method=PaymentMethod.CASH_ON_DELIVERY, **wish)
+
+
+def a_dear_order(status: OrderStatus = OrderStatus.PENDING, **wish: Any) -> Life:
+    """An order that a person has to look at first."""
+    return an_order(status, needs_review=True, **wish)

@@ -1,0 +1,274 @@
+"""Laws that hold whatever happens to an order, in whatever order, however often: checked on random lives."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orders import lifecycle, views
+from orders.errors import OrderError
+from orders.order import Change, Event, Order, Payment, Snapshot
+from orders.progress import estimate
+from orders.statuses import (
+    PAYMENT_TRANSITIONS,
+    TERMINAL,
+    TRANSITIONS,
+    CancelReason,
+    OrderStatus,
+    OverallStatus,
+    PaymentMethod,
+    PaymentStatus,
+    StepName,
+    StepStatus,
+)
+from tests.support import ELSEWHERE, HOME, WAITS, Life, a_wish, booked
+
+Doing = Callable[[Life], Change | None]
+
+
+def _recall(life: Life) -> Change | None:
+    return lifecycle.shipment_recalled(life.snapshot, life.tick())
+
+
+def _undo_payment(life: Life, charged: bool) -> Change | None:
+    payment = life.snapshot.payment
+    # A gateway never denies a charge that the row has as completed.
+    known = payment is not None and payment.status is PaymentStatus.COMPLETED
+    return lifecycle.payment_undone(life.snapshot, charged=charged or known, now=life.tick())
+
+
+UNWINDING: dict[str, Doing] = {
+    "recall": _recall,
+    "refund": lambda life: _undo_payment(life, charged=True),
+    "void": lambda life: _undo_payment(life, charged=False),
+    "release": lambda life: lifecycle.release_stock(life.snapshot, life.tick()),
+    "close": lambda life: lifecycle.close(life.snapshot, life.tick()),
+}
+
+FORWARD: dict[str, Doing] = {
+    "reserve": lambda life: lifecycle.reserve_stock(life.snapshot, life.now, life.tick()),
+    "ask": lambda life: lifecycle.request_approval(life.snapshot, f"task-{life.order.version}", 300, life.tick()),
+    "approve": lambda life: lifecycle.approve(life.snapshot, life.tick(), "grace", None),
+    "reject": lambda life: lifecycle.reject(life.snapshot, life.tick(), "grace", None),
+    # Whoever asks for money has reserved the goods before: the workflow, the desk and the fulfilment's events alike.
+    "accept cash": lambda life: (
+        lifecycle.accept_cash(life.reserve().snapshot, "pay-1", life.tick()) if life.order.pays_on_delivery else None
+    ),
+    "intend": lambda life: (
+        None if life.order.pays_on_delivery else lifecycle.start_payment(life.reserve().snapshot, "pay-1", life.tick())
+    ),
+    "charged": lambda life: lifecycle.payment_completed(life.snapshot, life.tick()),
+    "declined": lambda life: lifecycle.payment_declined(life.snapshot, "No.", life.tick()),
+    "prepare": lambda life: lifecycle.start_preparation(life.snapshot, life.tick(), "warehouse", {}),
+    "hand over": lambda life: lifecycle.start_handover(life.snapshot, "ship-1", "SimEx", life.tick()),
+    "ship": lambda life: (
+        lifecycle.ship(life.snapshot, booked(life.snapshot), 10, f"task-{life.order.version}", life.tick())
+        if life.snapshot.shipment
+        else None
+    ),
+    "deliver": lambda life: lifecycle.deliver(life.snapshot, life.tick(), "carrier"),
+    "overdue": lambda life: lifecycle.report_overdue(life.snapshot, 60, life.tick()),
+    "redirect": lambda life: lifecycle.change_address(life.snapshot, ELSEWHERE, life.tick(), "ada"),
+    "direct back": lambda life: lifecycle.change_address(life.snapshot, HOME, life.tick(), "ada"),
+    "locate": lambda life: lifecycle.update_location(life.snapshot, "Utrecht", None, life.tick(), "carrier"),
+    "cancel": lambda life: lifecycle.cancel(life.snapshot, CancelReason.CUSTOMER, life.tick(), "ada"),
+    "fail": lambda life: lifecycle.fail(life.snapshot, CancelReason.EXPIRED, "It failed.", life.tick()),
+    "time out": lambda life: lifecycle.fail(life.snapshot, CancelReason.APPROVAL_TIMEOUT, "Silence.", life.tick()),
+    "return": lambda life: lifecycle.return_order(life.snapshot, life.tick(), "ada"),
+    "send back": lambda life: lifecycle.return_order(life.snapshot, life.tick(), "carrier", to_sender=True),
+    "restart": lambda life: lifecycle.restart(life.snapshot, WAITS, life.tick(), "system", "lost"),
+}
+
+wishes = st.builds(
+    a_wish,
+    method=st.sampled_from([PaymentMethod.CREDIT_CARD, PaymentMethod.CASH_ON_DELIVERY]),
+    needs_review=st.booleans(),
+)
+_USUAL = ("reserve", "ask", "approve", "accept cash", "intend", "charged", "prepare", "hand over", "ship", "deliver")
+deeds = st.lists(st.sampled_from(list(FORWARD)) | st.sampled_from(_USUAL), max_size=40) | st.permutations(_USUAL).map(
+    lambda some: [*_USUAL, *some]
+)
+
+
+def undo_something(life: Life, pick: int) -> Change | None:
+    """What the unwinding machine does next: from where the row says it has to enter, never before."""
+    chain = {
+        lifecycle.UNDO_SHIPMENT: ("recall",),
+        lifecycle.UNDO_PAYMENT: ("refund", "void"),
+        lifecycle.UNDO_STOCK: ("release",),
+        lifecycle.UNDO_NOTHING: ("close",),
+    }
+    choices = chain[lifecycle.undo_from(life.snapshot)]
+    return UNWINDING[choices[pick % len(choices)]](life)
+
+
+def attempt(life: Life, doing: Doing) -> Change | None:
+    """Does it, where it is allowed."""
+    try:
+        return life.apply(doing(life))
+    except OrderError:
+        return None
+
+
+def live(life: Life, names: list[str], picks: Iterator[int]) -> Iterator[tuple[Snapshot, Change]]:
+    """Tries everything named, with the unwinding going on beside it; yields what each change found, and the change."""
+    for name in names:
+        if name in ("accept cash", "intend"):
+            before = life.snapshot
+            if change := attempt(life, FORWARD["reserve"]):
+                yield before, change
+        before = life.snapshot
+        if change := attempt(life, FORWARD[name]):
+            yield before, change
+        if life.order.overall is OverallStatus.ROLLING_BACK and next(picks) % 2:
+            before = life.snapshot
+            if change := attempt(life, lambda life: undo_something(life, next(picks))):
+                yield before, change
+    while life.order.overall is OverallStatus.ROLLING_BACK:
+        before = life.snapshot
+        change = attempt(life, lambda life: undo_something(life, next(picks)))
+        assert change is not None, "the unwinding is stuck"
+        yield before, change
+
+
+def endless(numbers: list[int]) -> Iterator[int]:
+    while True:
+        yield from numbers
+
+
+picks = st.lists(st.integers(0, 5), min_size=1, max_size=20).map(endless)
+
+
+def walk(trail: list[Event]) -> list[OrderStatus]:
+    """The statuses an order went through, each once."""
+    return [event.status for event in trail if event.old_status is not event.status]
+
+
+@given(wishes, deeds, picks)
+@settings(max_examples=300, deadline=None)
+def test_every_life_is_a_path_through_the_table(wish: lifecycle.Placement, names: list[str], chance: Iterator[int]) -> None:
+    life = Life(wish)
+    for before, change in live(life, names, chance):
+        assert change.before is not None
+        assert (change.before.version, change.before.status) == (before.order.version, before.order.status)
+        assert change.order.version == before.order.version + 1 == change.event.version
+        assert change.event.old_status is before.order.status
+        assert change.event.status is change.order.status
+        assert change.event.at == change.order.updated_at >= before.order.updated_at
+        if change.order.status is not before.order.status:
+            assert change.order.status in TRANSITIONS[before.order.status]
+            assert change.order.status_since >= before.order.status_since
+        if change.payment and before.payment and change.payment != before.payment:
+            assert PaymentStatus.REFUNDED in reachable(before.payment.status, change.payment.status)
+    path = walk(life.trail)
+    assert path[0] is OrderStatus.PENDING
+    assert len(set(path)) == len(path)
+    assert sum(status in (OrderStatus.CANCELLED, OrderStatus.RETURNED) for status in path) <= 1
+    assert [event.version for event in life.trail] == list(range(1, len(life.trail) + 1))
+
+
+def reachable(current: PaymentStatus, wanted: PaymentStatus) -> set[PaymentStatus]:
+    """REFUNDED stands for "yes": the second is behind the first on the payment's way."""
+    seen, new = {current}, {current}
+    while new:
+        new = {following for status in new for following in PAYMENT_TRANSITIONS[status]} - seen
+        seen |= new
+    return {PaymentStatus.REFUNDED} if wanted in seen else set()
+
+
+@given(wishes, deeds, picks)
+@settings(max_examples=300, deadline=None)
+def test_every_life_that_is_over_has_its_goods_and_its_money_in_one_place(
+    wish: lifecycle.Placement, names: list[str], chance: Iterator[int]
+) -> None:
+    life = Life(wish)
+    list(live(life, names, chance))
+    order, payment = life.order, life.snapshot.payment
+    gone = {line.product_id: -line.quantity for line in order.lines}
+    back = all(moved == 0 for moved in life.stock.values())
+    assert back or life.stock == gone
+    if order.status in TERMINAL:
+        assert back
+        assert payment is None or payment.status not in (PaymentStatus.COMPLETED, PaymentStatus.PROCESSING)
+        assert order.due_at is None
+    if order.status in (OrderStatus.SHIPPED, OrderStatus.DELIVERED):
+        assert life.stock == gone
+    if order.status is OrderStatus.DELIVERED:
+        assert payment is not None
+        assert payment.status is PaymentStatus.COMPLETED
+    assert payment is None or payment.amount == order.total
+
+
+@given(wishes, deeds, picks)
+@settings(max_examples=200, deadline=None)
+def test_every_life_makes_sense_to_who_looks_at_it(wish: lifecycle.Placement, names: list[str], chance: Iterator[int]) -> None:
+    life = Life(wish)
+    for _, change in live(life, names, chance):
+        order = change.order
+        _check_steps(order)
+        _check_overall(order)
+        assert (estimate(order, {}, WAITS, life.now) is None) is order.is_over
+        assert (order.due_at is None) is (order.overall in _ENDED)
+        seen = repr(views.snapshot_view(life.snapshot)) + repr(views.event_view(change.event)) + repr(order)
+        assert "task-" not in seen
+        assert "tok_ok" not in seen
+
+
+_ENDED = (OverallStatus.COMPLETED, OverallStatus.FAILED, OverallStatus.ROLLED_BACK)
+
+
+def _check_steps(order: Order) -> None:
+    assert sum(step.status is StepStatus.IN_PROGRESS for step in order.steps) <= 1
+    for step in order.steps:
+        if step.started_at and step.completed_at:
+            assert step.started_at <= step.completed_at
+        assert (step.status is StepStatus.FAILED) <= (step.completed_at is not None)
+    if order.overall in _ENDED:
+        assert not any(step.status in (StepStatus.IN_PROGRESS, StepStatus.PENDING) for step in order.steps)
+        assert not any(step.status is StepStatus.COMPENSATING for step in order.steps)
+
+
+def _check_overall(order: Order) -> None:
+    if order.status is OrderStatus.DELIVERED:
+        assert order.overall is OverallStatus.COMPLETED
+        assert order.step(StepName.DELIVERY).status is StepStatus.COMPLETED
+    if order.status in TERMINAL:
+        assert order.is_over
+    if order.overall is OverallStatus.QUEUED:
+        assert order.status is OrderStatus.PENDING
+    if order.status is OrderStatus.CANCELLED:
+        assert order.cancellation is not None
+
+
+@given(wishes, deeds, picks)
+@settings(max_examples=200, deadline=None)
+def test_a_workflow_started_again_never_waits_longer_than_a_new_one(
+    wish: lifecycle.Placement, names: list[str], chance: Iterator[int]
+) -> None:
+    life = Life(wish)
+    for _, change in live(life, names, chance):
+        left = lifecycle.remaining_waits(change.order, WAITS, life.now + timedelta(milliseconds=1))
+        for name in ("payment", "preparation", "delivery", "approval"):
+            assert 0 <= getattr(left, name) <= getattr(WAITS, name)
+            assert float(getattr(left, name)).is_integer()
+
+
+def _payments(life: Life) -> list[Payment]:
+    return [life.snapshot.payment] if life.snapshot.payment else []
+
+
+@given(wishes, deeds, picks)
+@settings(max_examples=200, deadline=None)
+def test_doing_anything_twice_at_once_is_doing_it_once(
+    wish: lifecycle.Placement, names: list[str], chance: Iterator[int]
+) -> None:
+    """Whoever loses the race for a version decides again on what the winner left: then the deed is done or refused."""
+    repeatable = {"ask", "ship", "restart", "locate", "overdue"}
+    life = Life(wish)
+    for name in names:
+        if attempt(life, FORWARD[name]) and name not in repeatable:
+            assert attempt(life, FORWARD[name]) is None, f"{name} was done twice"
+        if life.order.overall is OverallStatus.ROLLING_BACK:
+            attempt(life, lambda life: undo_something(life, next(chance)))
+    assert len(_payments(life)) <= 1
