@@ -1,0 +1,145 @@
+"""The template's stack in moto's account: what a handler needs around it, made from the template itself.
+
+Only what handlers reach at run time: the table, the bus, queues, topics, secrets and their environment.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities.parameters import clear_caches
+from moto.backends import get_backend
+
+from local.template import expand
+from orders import bus, settings, store, workflow
+from orders.money import Money
+from orders.store import Product
+
+ROOT = Path(__file__).parents[1]
+STACK = "orders"
+CARRIER_SECRET = "the secret agreed on with the carrier"
+PSEUDO = {
+    "AWS::AccountId": "123456789012",
+    "AWS::Partition": "aws",
+    "AWS::Region": "us-east-1",
+    "AWS::StackName": STACK,
+    "AWS::URLSuffix": "amazonaws.com",
+}
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
+CATALOGUE = (
+    Product("prod-001", "Enamel mug", Money(1000, "USD"), 100),
+    Product("prod-002", "Canvas tote bag", Money(1000, "USD"), 100),
+    Product("prod-005", "Standing desk", Money(64900, "USD"), 5),
+)
+"""Two products at 10.00, and one dear enough to need a review."""
+
+
+@cache
+def template() -> dict[str, Any]:
+    """The template as CloudFormation sees it."""
+    return expand(ROOT / "template.yaml")
+
+
+def resources(kind: str) -> dict[str, dict[str, Any]]:
+    """The resources of one type, by their logical id."""
+    return {name: made["Properties"] for name, made in template()["Resources"].items() if made["Type"] == kind}
+
+
+@contextmanager
+def deployed() -> Iterator[None]:
+    """The stack with its catalogue, for as long as it is needed; inside ``mock_aws``."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        _forget()
+        made = _made()
+        variables = next(iter(resources("AWS::Lambda::Function").values()))["Environment"]["Variables"]
+        for name, value in variables.items():
+            patch.setenv(name, _text(value, made))
+        _keep_secrets()
+        for product in CATALOGUE:
+            store.save_product(product)
+        yield
+        _forget()
+        # moto's account may live on, for a machine that is dear to deploy: only what was made here goes.
+        for service in ("dynamodb", "events", "sqs", "sns", "secretsmanager"):
+            for backend in get_backend(service).values():
+                backend[PSEUDO["AWS::Region"]].reset()
+
+
+def _forget() -> None:
+    """What one process keeps for its life."""
+    for kept in (store.client, workflow.client, bus.client, settings.waits):
+        kept.cache_clear()
+    clear_caches()  # type: ignore[no-untyped-call]
+
+
+def _made() -> dict[str, str]:
+    """Makes the resources; answers what ``Ref`` gives for each."""
+    table = resources("AWS::DynamoDB::Table")["OrdersTable"]
+    wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+    boto3.client("dynamodb").create_table(TableName=STACK, **{name: table[name] for name in wanted})
+    made = {"OrdersTable": STACK}
+    for name in resources("AWS::Events::EventBus"):
+        made[name] = f"{STACK}-{name}"
+        boto3.client("events").create_event_bus(Name=made[name])
+    for name in resources("AWS::SQS::Queue"):
+        made[name] = boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    for name in resources("AWS::SNS::Topic"):
+        made[name] = boto3.client("sns").create_topic(Name=name)["TopicArn"]
+    for name in resources("AWS::SecretsManager::Secret"):
+        made[name] = boto3.client("secretsmanager").create_secret(Name=name, SecretString="s" * 64)["ARN"]
+    return made
+
+
+def _keep_secrets() -> None:
+    """Those that operators put in beside the stack."""
+    boto3.client("secretsmanager").create_secret(
+        Name=f"{settings.carrier_secrets_prefix()}easypost", SecretString=CARRIER_SECRET
+    )
+
+
+# --- what CloudFormation makes of a value ---
+
+
+def _text(value: Any, made: Mapping[str, str]) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    (function, argument), *_ = value.items()
+    match function:
+        case "Ref":
+            return _named(argument, made)
+        case "Fn::Sub":
+            return re.sub(r"\$\{([\w:.]+)\}", lambda found: _named(found[1], made), str(argument))
+        case "Fn::If":
+            condition, yes, no = argument
+            return _text(yes if _holds(template()["Conditions"][condition], made) else no, made)
+        case "Fn::GetAtt":
+            return ".".join(argument)
+    raise AssertionError(f"{function} is not known here")
+
+
+def _named(name: str, made: Mapping[str, str]) -> str:
+    parameters = {name: str(parameter.get("Default", "")) for name, parameter in template()["Parameters"].items()}
+    return {**PSEUDO, **parameters, **made}.get(name, name)
+
+
+def _holds(condition: Any, made: Mapping[str, str]) -> bool:
+    (function, argument), *_ = condition.items()
+    match function:
+        case "Fn::Equals":
+            return _text(argument[0], made) == _text(argument[1], made)
+        case "Fn::Not":
+            return not _holds(argument[0], made)
+        case "Fn::And":
+            return all(_holds(part, made) for part in argument)
+        case "Fn::Or":
+            return any(_holds(part, made) for part in argument)
+        case "Condition":
+            return _holds(template()["Conditions"][argument], made)
+    raise AssertionError(f"{function} is not known here")

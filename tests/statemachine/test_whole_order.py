@@ -1,0 +1,297 @@
+"""A whole order with the real handlers, from the HTTP request to its end: what it comes to, and what it costs.
+
+The definitions run on moto's interpreter, the handlers on moto's table; what the stream would bring is handed to its
+consumer. Counted are the transitions AWS bills, the functions invoked, and each request that goes to DynamoDB.
+"""
+
+import importlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+
+from orders import settings, store
+from orders.events import FollowUp
+from orders.order import Snapshot
+from orders.statuses import CancelReason, OrderStatus, OverallStatus, PaymentStatus, StepName, StepStatus
+from orders.store import charge_key
+from tests.deployed import deployed
+from tests.statemachine.engines import Fails, MotoEngine, Reply
+
+ADDRESS = {"name": "Ada", "line1": "1 Main St", "city": "London", "postal_code": "N1 9GU", "country": "GB"}
+LEDGERS = ("GATEWAY#", "CARRIER#")
+"""Where the simulated gateway and carrier keep their books: a real one keeps them elsewhere."""
+
+
+@dataclass
+class Costs:
+    """What one order has cost so far."""
+
+    transitions: int = 0
+    invocations: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
+    """DynamoDB requests by the function that made them; those of the simulated parties apart."""
+    transactions: int = 0
+
+    @property
+    def total_requests(self) -> int:
+        """All of them, the simulated parties' too."""
+        return self.requests.total()
+
+    @property
+    def own_requests(self) -> int:
+        """Those that are left with a real gateway and a real carrier."""
+        return self.total_requests - self.requests["(simulated parties)"]
+
+
+class Shop:
+    """The deployed product: a ``World`` for the engine, and the way in for customers."""
+
+    def __init__(self, engine: MotoEngine) -> None:
+        self.costs = Costs()
+        self._engine = engine
+        self._running: str | None = None
+        self._answer_review: str | None = None
+        self._seen: dict[str, int] = {}
+        engine.meet(self)
+        store.client().meta.events.register("before-send.dynamodb.*", self._count)
+
+    # -- what the engine meets
+
+    def invoke(self, function: str, payload: Any) -> Any:
+        try:
+            return json.loads(json.dumps(self._run(function, payload)))
+        except Exception as error:  # noqa: BLE001 - as Lambda does, whatever it is
+            return Fails(type(error).__name__, str(error))
+
+    def reply(self, function: str, token: str) -> Reply | None:
+        """Whoever reviews does it while the workflow waits; the stream then answers the token."""
+        if function == "request_approval" and self._answer_review:
+            route, self._answer_review = self._answer_review, None
+            self._http("change_order", f"POST /orders/{{id}}/{route}", self._order_id, group="SUPPORT", body={})
+            self._follow(self._order_id)
+        return None
+
+    # -- what people do
+
+    def place(self, order_id: str, *, review: str | None = None, **fields: Any) -> Snapshot:
+        """Places an order and lives it to its end; answers what is left of it."""
+        self._order_id, self._answer_review = order_id, review
+        body = {
+            "order_id": order_id,
+            "items": [{"product_id": "prod-001", "quantity": 2}, {"product_id": "prod-002", "quantity": 1}],
+            "payment": {"method": "CREDIT_CARD", "token": "tok_ok"},
+            "shipping_address": ADDRESS,
+            "require_approval": review is not None,
+        }
+        answer = self._http("place_order", "POST /orders", None, body=body | fields)
+        assert answer["statusCode"] == 202, answer
+        self._follow(order_id)
+        self.costs.transitions += self._transitions()
+        return store.load(order_id)
+
+    def _http(self, function: str, route: str, order_id: str | None, *, group: str = "", body: Any) -> dict[str, Any]:
+        claims = {"sub": "ada", "cognito:groups": f"[{group}]"}
+        event = {
+            "routeKey": route,
+            "rawPath": route.partition(" ")[2],
+            "headers": {},
+            "pathParameters": {"id": order_id} if order_id else {},
+            "requestContext": {"requestId": "r", "authorizer": {"jwt": {"claims": claims}}},
+            "body": json.dumps(body),
+        }
+        answer: dict[str, Any] = self._run(function, event)
+        return answer
+
+    def _follow(self, order_id: str) -> None:
+        """The stream: each event with a follow-up is brought to its consumer once, and what that starts is run to its end."""
+        while fresh := [event for event in store.history(order_id, self._seen.get(order_id, 0)) if event.follow_up]:
+            for event in fresh:
+                self._seen[order_id] = event.version
+                image = store.event_to_item(event)
+                record = {"eventID": "1", "eventName": "INSERT", "dynamodb": {"NewImage": image, "SequenceNumber": "1"}}
+                assert self._run("drive_workflow", {"Records": [record]}) == {"batchItemFailures": []}
+
+    # -- counting
+
+    def _run(self, function: str, event: Any) -> Any:
+        outer, self._running = self._running, function
+        self.costs.invocations[function] += 1
+        try:
+            return importlib.import_module(function).handler(event, SimpleNamespace(aws_request_id="r"))
+        finally:
+            self._running = outer
+
+    def _count(self, request: Any, **_: Any) -> None:
+        if self._running:
+            simulated = any(ledger in request.body.decode() for ledger in LEDGERS)
+            self.costs.requests["(simulated parties)" if simulated else self._running] += 1
+            self.costs.transactions += request.headers["X-Amz-Target"].decode().endswith("TransactWriteItems")
+
+    def _transitions(self) -> int:
+        client = boto3.client("stepfunctions")
+        machines = (settings.fulfil_machine_arn(), settings.unwind_machine_arn())
+        billed = 0
+        for machine in machines:
+            for execution in client.list_executions(stateMachineArn=machine)["executions"]:
+                if execution["name"] == self._order_id:
+                    kinds = [event["type"] for event in self._engine.history(execution["executionArn"])]
+                    entered = sum(kind.endswith("StateEntered") for kind in kinds)
+                    billed += 1 + entered + kinds.count("TaskScheduled") - kinds.count("TaskStateEntered")
+        return billed
+
+
+@pytest.fixture
+def shop(moto: MotoEngine) -> Iterator[Shop]:
+    with deployed():
+        yield Shop(moto)
+
+
+def charge_of(snapshot: Snapshot) -> str | None:
+    """What the gateway's books say of the order's payment."""
+    assert snapshot.payment
+    entry = store.ledger_entry(charge_key(snapshot.payment.payment_id))
+    return entry.state if entry else None
+
+
+def stock() -> dict[str, int]:
+    return {product_id: product.stock for product_id, product in store.products(["prod-001", "prod-002"]).items()}
+
+
+# --- what an order costs (README quotes these) ---
+
+
+def test_figures_of_a_delivered_order(shop: Shop) -> None:
+    snapshot = shop.place("delivered")
+    assert snapshot.order.status is OrderStatus.DELIVERED
+    assert snapshot.order.overall is OverallStatus.COMPLETED
+    assert (charge_of(snapshot), stock()) == ("charged", {"prod-001": 98, "prod-002": 99})
+    assert shop.costs.transitions == 8
+    assert shop.costs.invocations == {
+        "place_order": 1,
+        "reserve_stock": 1,
+        "charge_payment": 1,
+        "ship_parcel": 1,
+        "deliver_order": 1,
+        "drive_workflow": 1,
+    }
+    assert shop.costs.requests == {
+        "place_order": 2,
+        "drive_workflow": 1,
+        "reserve_stock": 2,
+        "charge_payment": 3,
+        "ship_parcel": 3,
+        "deliver_order": 2,
+        "(simulated parties)": 2,
+    }
+    assert (shop.costs.own_requests, shop.costs.total_requests, shop.costs.transactions) == (13, 15, 7)
+
+
+def test_figures_of_a_declined_order(shop: Shop) -> None:
+    snapshot = shop.place("declined", payment={"method": "CREDIT_CARD", "token": "tok_declined"})
+    order = snapshot.order
+    assert (order.status, order.overall) == (OrderStatus.CANCELLED, OverallStatus.ROLLED_BACK)
+    assert order.cancellation
+    assert order.cancellation.reason is CancelReason.PAYMENT_FAILED
+    assert snapshot.payment
+    assert (snapshot.payment.status, snapshot.payment.failure_reason) == (PaymentStatus.FAILED, "The card was declined.")
+    assert (charge_of(snapshot), stock()) == ("declined", {"prod-001": 100, "prod-002": 100})
+    assert order.step(StepName.PAYMENT).error_message == "The card was declined."
+    # Fulfilment: start, five states. Unwinding: start, choice, release, close.
+    assert shop.costs.transitions == 6 + 4
+    assert shop.costs.invocations.total() == 8
+    assert (shop.costs.own_requests, shop.costs.total_requests, shop.costs.transactions) == (14, 15, 6)
+
+
+def test_figures_of_an_order_there_is_nothing_left_for(shop: Shop) -> None:
+    snapshot = shop.place("sold-out", items=[{"product_id": "prod-001", "quantity": 101}])
+    order = snapshot.order
+    assert order.cancellation
+    assert (order.status, order.cancellation.reason) == (OrderStatus.CANCELLED, CancelReason.OUT_OF_STOCK)
+    assert (snapshot.payment, snapshot.shipment, stock()["prod-001"]) == (None, None, 100)
+    assert (shop.costs.transitions, shop.costs.invocations["begin_unwinding"]) == (3, 1)
+    assert shop.costs.total_requests == shop.costs.own_requests == 8
+
+
+def test_figures_of_an_order_paid_at_the_door(shop: Shop) -> None:
+    snapshot = shop.place("cash", payment={"method": "CASH_ON_DELIVERY"})
+    assert snapshot.order.status is OrderStatus.DELIVERED
+    assert snapshot.payment
+    assert (snapshot.payment.status, charge_of(snapshot)) == (PaymentStatus.COMPLETED, "charged")
+    assert [event.status for event in store.history("cash")] == [
+        OrderStatus.PENDING,
+        OrderStatus.PENDING,
+        OrderStatus.CONFIRMED,
+        OrderStatus.PROCESSING,
+        OrderStatus.SHIPPED,
+        OrderStatus.DELIVERED,
+    ]
+    assert shop.costs.transitions == 8
+    assert (shop.costs.own_requests, shop.costs.total_requests, shop.costs.transactions) == (12, 14, 6)
+
+
+def test_figures_of_an_order_whose_payment_fails_twice(shop: Shop) -> None:
+    snapshot = shop.place("flaky", payment={"method": "CREDIT_CARD", "token": "tok_flaky_2"})
+    assert (snapshot.order.status, charge_of(snapshot)) == (OrderStatus.DELIVERED, "charged")
+    assert shop.costs.transitions == 8 + 2
+    assert shop.costs.invocations["charge_payment"] == 3
+
+
+def test_figures_of_a_reviewed_order(shop: Shop) -> None:
+    snapshot = shop.place("reviewed", review="approve")
+    assert snapshot.order.status is OrderStatus.DELIVERED
+    assert shop.costs.transitions == 9
+
+
+# --- the other ways an order ends ---
+
+
+def test_a_rejected_order_gives_its_goods_back(shop: Shop) -> None:
+    snapshot = shop.place("rejected", review="reject")
+    order = snapshot.order
+    assert order.cancellation
+    assert (order.status, order.cancellation.reason) == (OrderStatus.CANCELLED, CancelReason.APPROVAL_REJECTED)
+    assert (snapshot.payment, stock()) == (None, {"prod-001": 100, "prod-002": 100})
+    assert order.overall is OverallStatus.ROLLED_BACK
+
+
+def test_an_order_nobody_reviews_gives_its_goods_back(shop: Shop) -> None:
+    snapshot = shop.place("silent", require_approval=True)
+    order = snapshot.order
+    assert order.cancellation
+    assert (order.status, order.cancellation.reason) == (OrderStatus.CANCELLED, CancelReason.APPROVAL_TIMEOUT)
+    assert stock() == {"prod-001": 100, "prod-002": 100}
+
+
+def test_a_parcel_nobody_takes_is_refunded(shop: Shop) -> None:
+    snapshot = shop.place("refused", shipping_address=ADDRESS | {"postal_code": "N1-refused"})
+    order = snapshot.order
+    assert order.cancellation
+    assert (order.status, order.cancellation.reason) == (OrderStatus.CANCELLED, CancelReason.SHIPPING_FAILED)
+    assert (charge_of(snapshot), stock()) == ("refunded", {"prod-001": 100, "prod-002": 100})
+    undone = {step.name: step.status for step in order.steps}
+    assert undone[StepName.PAYMENT] is undone[StepName.INVENTORY] is StepStatus.COMPENSATED
+
+
+@pytest.mark.parametrize("token", ["tok_flaky_6", "tok_timeout_3"])
+def test_a_gateway_that_comes_round_charges_once(shop: Shop, token: str) -> None:
+    snapshot = shop.place(f"patient-{token}", payment={"method": "CREDIT_CARD", "token": token})
+    assert (snapshot.order.status, charge_of(snapshot)) == (OrderStatus.DELIVERED, "charged")
+
+
+def test_a_gateway_that_stays_away_leaves_nothing_behind(shop: Shop) -> None:
+    snapshot = shop.place("dead", payment={"method": "CREDIT_CARD", "token": "tok_flaky_99"})
+    order = snapshot.order
+    assert order.cancellation
+    assert (order.status, order.cancellation.reason) == (OrderStatus.CANCELLED, CancelReason.PAYMENT_FAILED)
+    assert (charge_of(snapshot), stock()) == ("voided", {"prod-001": 100, "prod-002": 100})
+
+
+def test_nothing_follows_from_an_order_that_is_done(shop: Shop) -> None:
+    shop.place("done")
+    assert [event.follow_up for event in store.history("done") if event.follow_up] == [FollowUp.START_FULFILMENT]
