@@ -1,11 +1,15 @@
 """What callers may send: each body and each parameter is checked here, at the door, and nowhere else."""
 
+import re
+import unicodedata
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -14,7 +18,7 @@ from pydantic import (
 )
 
 from orders.errors import InvalidArgument
-from orders.order import Address
+from orders.order import Address, moment
 from orders.statuses import DEPRECATED_NAMES, OrderStatus, PaymentMethod
 
 MOST_LINES = 50
@@ -26,8 +30,13 @@ ORDER_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$"
 
 
+_BIDIRECTIONAL = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""They let a text read otherwise than it is written."""
+
+
 def _readable(text: str) -> str:
-    if any(not (character.isprintable() or character == " ") for character in text):
+    """No control characters, line breaks or text that runs backwards; what scripts need to be written well stays allowed."""
+    if _BIDIRECTIONAL.search(text) or any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
         raise ValueError("must not hold control characters")
     return text
 
@@ -45,6 +54,19 @@ Text56 = Annotated[str, text_of(56), _READABLE]
 Text100 = Annotated[str, text_of(100), _READABLE]
 Text200 = Annotated[str, text_of(200), _READABLE]
 Reason = Annotated[str, text_of(500), _READABLE]
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _moment(text: Any) -> datetime:
+    if not isinstance(text, str) or not _RFC_3339.fullmatch(text):
+        raise ValueError("must be a time with its offset, as RFC 3339 writes it")
+    try:
+        return moment(text.upper())
+    except OverflowError:
+        raise ValueError("must be a time that exists in UTC too") from None
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 OrderId = Annotated[str, StringConstraints(pattern=ORDER_ID)]
 ProductId = Annotated[str, StringConstraints(pattern=ORDER_ID)]
 CustomerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@|+-]{0,127}$")]
@@ -133,7 +155,7 @@ class SetLocation(Body):
     """``PUT /orders/{id}/shipment/location``."""
 
     location: Text200
-    estimated_delivery: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    estimated_delivery: Moment | None = None
 
 
 class MoneyBody(Body):
