@@ -1,6 +1,6 @@
 """Watching one order: its progress, and the stream of its changes. Open to tracking links, so it knows its callers itself."""
 
-from orders import identity, secrets, settings, stream, tokens
+from orders import estimates, identity, secrets, settings, stream, tokens
 from orders.changes import utc_now
 from orders.errors import Unauthenticated
 from orders.http import Answer, Request, answer, serve
@@ -12,7 +12,8 @@ from orders.views import progress_view
 def get_progress(request: Request) -> Answer:
     """The saga's progress, from the order's own item: one read."""
     order = _watched(request)
-    return answer(progress_view(order, {}, settings.waits(), utc_now()), version=order.version)
+    now = utc_now()
+    return answer(progress_view(order, estimates.history(now), settings.waits(), now), version=order.version)
 
 
 def stream_progress(request: Request) -> Answer:

@@ -39,8 +39,18 @@ export function parts(host) {
     if (part.print === print) return part.slot;
     part.print = print;
     const drawn = draw(data, part.slot);
-    if (drawn !== undefined) part.slot.replaceChildren(...[drawn].flat().filter(Boolean));
+    if (drawn !== undefined) replace(part.slot, [drawn].flat().filter(Boolean));
     part.slot.hidden = drawn === null;
     return part.slot;
   };
+}
+
+const keyOf = (element) => element?.getAttribute("href") ?? element?.dataset?.key ?? element?.name ?? element?.textContent;
+
+/** Puts new content in place of the old, and the focus back on what stands for what had it. */
+export function replace(host, nodes) {
+  const focused = host.contains(document.activeElement) ? keyOf(document.activeElement) : null;
+  host.replaceChildren(...nodes);
+  if (!focused) return;
+  [...host.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")].find((one) => keyOf(one) === focused)?.focus({ preventScroll: true });
 }

@@ -20,6 +20,7 @@ MODULES_OF = {
     "aws-lambda-powertools": {"aws_lambda_powertools", "typing_extensions"},
     "boto3": {"boto3", "botocore"},
     "pydantic": {"pydantic", "pydantic_core", "annotated_types"},
+    "standardwebhooks": {"standardwebhooks"},
     "pyjwt": {"jwt", "cryptography"},
 }
 

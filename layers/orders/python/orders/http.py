@@ -103,10 +103,20 @@ class Request:
         """The product the path names; raises ``InvalidArgument`` for what cannot be a product's id."""
         return self._id(requests.ORDER_ID)
 
-    def _id(self, pattern: str) -> str:
-        text = self.path.get("id", "")
+    @property
+    def webhook_id(self) -> str:
+        """The webhook the path names; raises ``InvalidArgument`` for what cannot be a webhook's id."""
+        return self._id(requests.ORDER_ID)
+
+    @property
+    def delivery_id(self) -> str:
+        """The delivery the path names; raises ``InvalidArgument`` for what cannot be a delivery's id."""
+        return self._id(requests.ORDER_ID, "delivery_id")
+
+    def _id(self, pattern: str, name: str = "id") -> str:
+        text = self.path.get(name, "")
         if not re.fullmatch(pattern, text):
-            raise InvalidArgument.of("id", "must begin with a letter or digit, then at most 63 of letters, digits, . _ -")
+            raise InvalidArgument.of(name, "must begin with a letter or digit, then at most 63 of letters, digits, . _ -")
         return text
 
     @property

@@ -19,6 +19,7 @@ from orders.order import (
     Change,
     Event,
     Line,
+    Measures,
     Order,
     Payment,
     Shipment,
@@ -682,8 +683,23 @@ def _event(  # noqa: PLR0913 - an event has that many facts
         reason=reason,
         metadata=metadata or {},
         signals=_signals(before, after),
+        measures=_measures(before, after, now),
         follow_up=follow_up,
     )
+
+
+def _measures(before: Order | None, after: Order, now: datetime) -> Measures | None:
+    if before is None:
+        return Measures(after.total, None, {})
+    if before.status is after.status:
+        return None
+    ended = (step for step in after.steps if step.status is StepStatus.COMPLETED and step.started_at and step.completed_at)
+    seconds = {
+        step.name: (step.completed_at - step.started_at).total_seconds()
+        for step in ended
+        if step.started_at and step.completed_at and step.completed_at > before.status_since
+    }
+    return Measures(after.total, (now - before.status_since).total_seconds(), seconds)
 
 
 _SIGNAL_OF = {

@@ -6,6 +6,7 @@ from typing import Any
 
 from orders import errors, requests
 from orders.carrier_webhooks import SENDERS
+from orders.notifications import EVENT_TYPES
 from orders.routes import ROUTES, Route, Who
 from orders.statuses import (
     DEPRECATED_NAMES,
@@ -20,6 +21,7 @@ from orders.statuses import (
     ShipmentStatus,
     StepStatus,
 )
+from orders.webhooks import DeliveryStatus, WebhookStatus
 
 Schema = dict[str, Any]
 
@@ -138,6 +140,8 @@ def _answers() -> dict[str, Schema]:
         "Product": _object({"product_id": ID, "name": TEXT, "unit_price": _ref("Money"), "stock": COUNT}),
         "ProductList": _object({"products": {"type": "array", "items": _ref("Product")}, "next_cursor": _nullable(TEXT)}),
         "Health": _object({"status": TEXT}),
+        **_webhook_answers(),
+        "Analytics": _analytics(),
         "Accepted": _object({"accepted": {"type": "boolean"}}),
         "OpenApi": {"type": "object"},
         "Problem": _object(
@@ -149,10 +153,67 @@ def _answers() -> dict[str, Schema]:
                 "to": TEXT,
                 "allowed": {"type": "array", "items": TEXT},
                 "order_status": _enum(OrderStatus),
-                "order_status": _enum(OrderStatus),
             },
         ),
     }
+
+
+def _webhook_answers() -> dict[str, Schema]:
+    webhook = _object(
+        {
+            "webhook_id": ID,
+            "url": TEXT,
+            "events": {"type": "array", "items": _enum(EVENT_TYPES)},
+            "status": _enum(WebhookStatus),
+            "created_at": TIME,
+            "failing_since": _nullable(TIME),
+            "disabled_reason": _nullable(TEXT),
+        },
+        {"secret": TEXT},
+    )
+    attempt = _object(
+        {"at": TIME, "duration_ms": COUNT, "status_code": _nullable(COUNT), "error": _nullable(TEXT)},
+    )
+    delivery = _object(
+        {
+            "delivery_id": ID,
+            "webhook_id": ID,
+            "event_type": _enum(EVENT_TYPES),
+            "status": _enum(DeliveryStatus),
+            "created_at": TIME,
+            "next_attempt_at": _nullable(TIME),
+            "attempts": {"type": "array", "items": attempt},
+        }
+    )
+    return {
+        "Webhook": webhook,
+        "WebhookList": _object({"webhooks": {"type": "array", "items": _ref("Webhook")}}),
+        "Delivery": delivery,
+        "DeliveryList": _object({"deliveries": {"type": "array", "items": _ref("Delivery")}, "next_cursor": _nullable(TEXT)}),
+    }
+
+
+def _analytics() -> Schema:
+    seconds: Schema = {"type": "number", "minimum": 0}
+    lasted = {"mean_seconds": seconds, "p95_seconds": seconds}
+    status = _object(
+        {
+            "status": _enum(OrderStatus),
+            "count": COUNT,
+            "mean_order_value": _nullable(_ref("Money")),
+            "mean_order_values": {"type": "array", "items": _ref("Money")},
+            "time_in_status": _nullable(_object(lasted)),
+        }
+    )
+    return _object(
+        {
+            "orders_placed": COUNT,
+            "payment_failures": COUNT,
+            "cancel_rate": {"type": "number", "minimum": 0},
+            "statuses": {"type": "array", "items": status},
+            "steps": {"type": "array", "items": _object({"step": _enum(STEPS), **lasted})},
+        }
+    )
 
 
 PARAMETERS: dict[str, Schema] = {
@@ -318,6 +379,8 @@ _GUARDED = {"Unauthenticated", "PermissionDenied"}
 
 
 def _success(route: Route) -> Schema:
+    if route.status is HTTPStatus.NO_CONTENT:
+        return {"description": route.summary}
     if route.answer in (EVENT_STREAM, PAGE):
         return {"description": route.summary, "content": {route.answer: {"schema": TEXT}}}
     return {"description": route.summary, "content": {"application/json": {"schema": _ref(route.answer or "OpenApi")}}}

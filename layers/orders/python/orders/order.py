@@ -178,11 +178,23 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Measures:
+    """What a change of status teaches: the order's worth, how long the old status lasted, how long the ended steps took.
+
+    ``status_seconds`` is ``None`` for a new order; ``step_seconds`` holds the steps completed since the last such change.
+    """
+
+    total: Money
+    status_seconds: float | None
+    step_seconds: Mapping[StepName, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One entry of the audit trail, written in the same transaction as the version it belongs to.
 
-    ``signals`` are the saga notifications that follow, each ``(signal, step name or None)``; ``follow_up`` is what the
-    workflow service has to be told.
+    ``signals`` are the saga notifications that follow, each ``(signal, step name or None)``; ``measures`` is what the
+    statistics learn from a change of status; ``follow_up`` is what the workflow service has to be told.
     """
 
     order_id: str
@@ -196,6 +208,7 @@ class Event:
     reason: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     signals: tuple[tuple[Signal, StepName | None], ...] = ()
+    measures: Measures | None = None
     follow_up: FollowUp | None = None
 
 

@@ -3,7 +3,10 @@
 import re
 import unicodedata
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+import re
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +21,7 @@ from pydantic import (
 )
 
 from orders.errors import InvalidArgument
+from orders.notifications import EVENT_TYPES
 from orders.order import Address, moment
 from orders.statuses import DEPRECATED_NAMES, OrderStatus, PaymentMethod
 
@@ -54,6 +58,19 @@ Text56 = Annotated[str, text_of(56), _READABLE]
 Text100 = Annotated[str, text_of(100), _READABLE]
 Text200 = Annotated[str, text_of(200), _READABLE]
 Reason = Annotated[str, text_of(500), _READABLE]
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _moment(text: Any) -> datetime:
+    if not isinstance(text, str) or not _RFC_3339.fullmatch(text):
+        raise ValueError("must be a time with its offset, as RFC 3339 writes it")
+    try:
+        return moment(text.upper())
+    except OverflowError:
+        raise ValueError("must be a time that exists in UTC too") from None
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -171,6 +188,13 @@ class SetProduct(Body):
     name: Text200
     unit_price: MoneyBody
     stock: Annotated[int, Field(ge=0, le=10**12)]
+
+
+class AddWebhook(Body):
+    """``POST /webhooks``; no ``events`` means all of them."""
+
+    url: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+    events: Annotated[tuple[Literal[EVENT_TYPES], ...], Field(strict=False, max_length=len(EVENT_TYPES))] = ()  # type: ignore[valid-type]
 
 
 Model = TypeVar("Model", bound=Body)

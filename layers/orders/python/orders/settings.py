@@ -89,3 +89,18 @@ def carrier_secrets_prefix() -> str:
 def sign_in_url() -> str:
     """Where people sign in: an OAuth 2 server with Cognito's addresses below this one; empty where none is set up."""
     return os.environ.get("SIGN_IN_URL", "")
+
+
+def webhook_deliveries_url() -> str:
+    """The queue that holds webhook deliveries until they are due."""
+    return os.environ["WEBHOOK_DELIVERIES_URL"]
+
+
+def notices_topic_arn() -> str:
+    """The topic that customers' notices go to."""
+    return os.environ["NOTICES_TOPIC_ARN"]
+
+
+def loopback_webhooks() -> bool:
+    """Whether a webhook may go to this very machine, and by plain http: on a laptop, never in the cloud."""
+    return os.environ.get("LOOPBACK_WEBHOOKS", "false") == "true"

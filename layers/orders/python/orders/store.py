@@ -28,6 +28,7 @@ from orders.order import (
     Change,
     Event,
     Line,
+    Measures,
     Order,
     Payment,
     Shipment,
@@ -36,6 +37,7 @@ from orders.order import (
     moment,
     timestamp,
 )
+from orders.statistics import Counters, Told, added
 from orders.statuses import (
     STEPS,
     ApprovalStatus,
@@ -47,6 +49,15 @@ from orders.statuses import (
     ShipmentStatus,
     StepName,
     StepStatus,
+)
+from orders.webhooks import (
+    DELIVERIES_KEPT,
+    Attempt,
+    Delivery,
+    DeliveryStatus,
+    Secret,
+    Webhook,
+    WebhookStatus,
 )
 
 if TYPE_CHECKING:
@@ -494,6 +505,288 @@ def _product_from_item(item: Item) -> Product:
     return Product(item["product_id"]["S"], item["name"]["S"], price, int(item["stock"]["N"]))
 
 
+# --- statistics ---
+
+LANES = 8
+"""The counters are spread over this many items, so that batches counted at the same time seldom meet."""
+
+
+def count(lane: int, told: Sequence[Told]) -> int:
+    """Adds notifications to the counters, each at most once for ever; answers how many were new.
+
+    Raises:
+        StoreBusy: nothing was counted; all may be counted again.
+    """
+    fresh = {one.event_id: one for one in told}
+    while fresh:
+        try:
+            _count_at_once(lane % LANES, list(fresh.values()))
+        except ClientError as error:
+            reasons: Any = error.response.get("CancellationReasons", [])
+            known = [one for one, why in zip(list(fresh), reasons, strict=False) if why.get("Code") == CONDITION_FAILED]
+            if not known:
+                raise
+            for event_id in known:
+                del fresh[event_id]
+        else:
+            return len(fresh)
+    return 0
+
+
+def _count_at_once(lane: int, told: Sequence[Told]) -> None:
+    counters = added(one.counters for one in told)
+    names = {f"#{position}": name for position, name in enumerate(counters)}
+    values = {f":{position}": {"N": str(int(value))} for position, value in enumerate(counters.values())}
+    addition = ", ".join(f"#{position} :{position}" for position in range(len(counters)))
+    update = {
+        "TableName": settings.table_name(),
+        "Key": _key("STATISTICS", f"LANE#{lane}"),
+        "UpdateExpression": f"ADD {addition}",
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
+    }
+    marks = [
+        {
+            "Update": {
+                "TableName": settings.table_name(),
+                "Key": event_key(one.order_id, one.version),
+                "UpdateExpression": "ADD counted :id",
+                "ConditionExpression": "attribute_exists(PK) AND NOT contains(counted, :text)",
+                "ExpressionAttributeValues": {":id": {"SS": [one.event_id]}, ":text": {"S": one.event_id}},
+            }
+        }
+        for one in told
+    ]
+    _call(client().transact_write_items, TransactItems=[*marks, {"Update": update}])
+
+
+def counters() -> Counters:
+    """All counters, summed over their lanes."""
+    pages = _pages(KeyConditionExpression="PK = :pk", ExpressionAttributeValues={":pk": {"S": "STATISTICS"}})
+    return added({name: int(value["N"]) for name, value in item.items() if name not in ("PK", "SK")} for item in pages)
+
+
+# --- webhooks ---
+
+
+def webhook_key(webhook_id: str) -> Key:
+    """A webhook subscription."""
+    return _key(f"WEBHOOK#{webhook_id}", "#WEBHOOK")
+
+
+def delivery_key(webhook_id: str, delivery_id: str) -> Key:
+    """One event on its way to one webhook; delivery ids sort by time."""
+    return _key(f"WEBHOOK#{webhook_id}", f"DELIVERY#{delivery_id}")
+
+
+def add_webhook(webhook: Webhook) -> None:
+    """Adds a subscription."""
+    _call(client().put_item, TableName=settings.table_name(), Item=webhook_to_item(webhook))
+
+
+def change_webhook(webhook_id: str, change: Callable[[Webhook], Webhook]) -> Webhook:
+    """Changes a subscription as it is now; whoever loses against another change does it again.
+
+    Raises:
+        NotFound: there is no such subscription (any more).
+        OrderChanged: it kept changing.
+    """
+    for _ in range(5):
+        before = webhook(webhook_id)
+        after = change(before)
+        if after == before:
+            return after
+        try:
+            _call(
+                client().put_item,
+                TableName=settings.table_name(),
+                Item=webhook_to_item(after),
+                ConditionExpression="document = :before",
+                ExpressionAttributeValues={":before": webhook_to_item(before)["document"]},
+            )
+        except ClientError as error:
+            if _code(error) != "ConditionalCheckFailedException":
+                raise
+        else:
+            return after
+    raise OrderChanged(f"Webhook {webhook_id} keeps changing.")
+
+
+def webhook(webhook_id: str) -> Webhook:
+    """One subscription.
+
+    Raises:
+        NotFound: there is none of that id.
+    """
+    answer = _call(client().get_item, TableName=settings.table_name(), Key=webhook_key(webhook_id), ConsistentRead=True)
+    if "Item" not in answer:
+        raise NotFound(f"There is no webhook {webhook_id}.")
+    return webhook_from_item(answer["Item"])
+
+
+def webhooks() -> list[Webhook]:
+    """All subscriptions, the oldest first."""
+    pages = _pages(
+        IndexName=BY_KEY,
+        KeyConditionExpression="GSI1PK = :pk",
+        ExpressionAttributeValues={":pk": {"S": "WEBHOOKS"}},
+    )
+    items = {item["PK"]["S"]: item for item in _batch_get([{"PK": found["PK"], "SK": found["SK"]} for found in pages])}
+    return sorted((webhook_from_item(item) for item in items.values()), key=lambda found: found.webhook_id)
+
+
+def remove_webhook(webhook_id: str) -> None:
+    """Ends a subscription; what is still owed to it is dropped when it comes up.
+
+    Raises:
+        NotFound: there is none of that id.
+    """
+    try:
+        _call(
+            client().delete_item,
+            TableName=settings.table_name(),
+            Key=webhook_key(webhook_id),
+            ConditionExpression="attribute_exists(PK)",
+        )
+    except ClientError as error:
+        if _code(error) == "ConditionalCheckFailedException":
+            raise NotFound(f"There is no webhook {webhook_id}.") from error
+        raise
+
+
+def add_delivery(delivery: Delivery) -> bool:
+    """Writes down that an event is owed to a webhook; ``False`` when that was written before."""
+    try:
+        _call(
+            client().put_item,
+            TableName=settings.table_name(),
+            Item=delivery_to_item(delivery),
+            ConditionExpression="attribute_not_exists(PK)",
+        )
+    except ClientError as error:
+        if _code(error) == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def save_delivery(before: Delivery, after: Delivery) -> bool:
+    """Replaces a delivery by what it has become; ``False`` when another attempt was noted meanwhile."""
+    try:
+        _call(
+            client().put_item,
+            TableName=settings.table_name(),
+            Item=delivery_to_item(after),
+            ConditionExpression="tries = :tries",
+            ExpressionAttributeValues={":tries": {"N": str(len(before.attempts))}},
+        )
+    except ClientError as error:
+        if _code(error) == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def delivery(webhook_id: str, delivery_id: str) -> Delivery:
+    """One delivery.
+
+    Raises:
+        NotFound: there is none of that id (any more).
+    """
+    key = delivery_key(webhook_id, delivery_id)
+    answer = _call(client().get_item, TableName=settings.table_name(), Key=key, ConsistentRead=True)
+    if "Item" not in answer:
+        raise NotFound(f"There is no delivery {delivery_id}.")
+    return delivery_from_item(answer["Item"])
+
+
+def deliveries(webhook_id: str, before: str | None = None, page: int = 50) -> Iterator[Delivery]:
+    """A webhook's deliveries, newest first, from behind the one with the id ``before`` on."""
+    until = f"DELIVERY#{before}" if before else "DELIVERY#~"
+    pages = _pages(
+        KeyConditionExpression="PK = :pk AND SK BETWEEN :from AND :to",
+        ExpressionAttributeValues={
+            ":pk": {"S": f"WEBHOOK#{webhook_id}"},
+            ":from": {"S": "DELIVERY#"},
+            ":to": {"S": until},
+        },
+        ScanIndexForward=False,
+        Limit=page,
+    )
+    return (delivery_from_item(item) for item in pages if item["SK"]["S"] != until)
+
+
+def webhook_to_item(webhook: Webhook) -> Item:
+    """A subscription as its item, secrets included: the table is encrypted, and no view or stream consumer reads it."""
+    document = {
+        "url": webhook.url,
+        "events": list(webhook.events),
+        "secrets": [[secret.text, _when(secret.until)] for secret in webhook.secrets],
+        "created_at": timestamp(webhook.created_at),
+        "status": webhook.status.value,
+        "failing_since": _when(webhook.failing_since),
+        "disabled_reason": webhook.disabled_reason,
+    }
+    text = {
+        "kind": "webhook",
+        "webhook_id": webhook.webhook_id,
+        "document": _json(document),
+        "GSI1PK": "WEBHOOKS",
+        "GSI1SK": webhook.webhook_id,
+    }
+    return {**webhook_key(webhook.webhook_id), **_texts(text)}
+
+
+def webhook_from_item(item: Item) -> Webhook:
+    """The subscription an item holds."""
+    document = _loads(item, "document")
+    failing = document["failing_since"]
+    return Webhook(
+        webhook_id=item["webhook_id"]["S"],
+        url=document["url"],
+        events=tuple(document["events"]),
+        secrets=tuple(Secret(text, moment(until) if until else None) for text, until in document["secrets"]),
+        created_at=moment(document["created_at"]),
+        status=WebhookStatus(document["status"]),
+        failing_since=moment(failing) if failing else None,
+        disabled_reason=document["disabled_reason"],
+    )
+
+
+def delivery_to_item(delivery: Delivery) -> Item:
+    """A delivery as its item, kept for thirty days."""
+    attempts = [[timestamp(one.at), one.duration_ms, one.status_code, one.error] for one in delivery.attempts]
+    text = {
+        "kind": "delivery",
+        "webhook_id": delivery.webhook_id,
+        "delivery_id": delivery.delivery_id,
+        "event_type": delivery.event_type,
+        "payload": delivery.payload,
+        "created_at": timestamp(delivery.created_at),
+        "status": delivery.status.value,
+        "attempts": _json(attempts),
+        "next_attempt_at": _when(delivery.next_attempt_at),
+    }
+    expires = int((delivery.created_at + DELIVERIES_KEPT).timestamp())
+    numbers = {"tries": len(delivery.attempts), "expires_at_epoch": expires}
+    return {**delivery_key(delivery.webhook_id, delivery.delivery_id), **_texts(text), **_numbers(numbers)}
+
+
+def delivery_from_item(item: Item) -> Delivery:
+    """The delivery an item holds."""
+    planned = _text(item, "next_attempt_at")
+    return Delivery(
+        webhook_id=item["webhook_id"]["S"],
+        delivery_id=item["delivery_id"]["S"],
+        event_type=item["event_type"]["S"],
+        payload=item["payload"]["S"],
+        created_at=moment(item["created_at"]["S"]),
+        status=DeliveryStatus(item["status"]["S"]),
+        attempts=tuple(Attempt(moment(at), taken, code, error) for at, taken, code, error in _loads(item, "attempts")),
+        next_attempt_at=moment(planned) if planned else None,
+    )
+
+
 # --- ledgers of the simulated outside parties ---
 
 
@@ -721,6 +1014,7 @@ def event_to_item(event: Event) -> Item:
         "reason": event.reason,
         "metadata": _json(event.metadata) if event.metadata else None,
         "signals": _json([[signal.value, step and step.value] for signal, step in event.signals]) if event.signals else None,
+        "measures": _json(_measures_to_json(event.measures)) if event.measures else None,
         "follow_up": event.follow_up and event.follow_up.value,
     }
     return {**event_key(event.order_id, event.version), **_texts(text), **_numbers({"version": event.version})}
@@ -729,6 +1023,7 @@ def event_to_item(event: Event) -> Item:
 def event_from_item(item: Item) -> Event:
     """The audit event an item, or a stream record's image, holds."""
     old_status, follow_up = _text(item, "old_status"), _text(item, "follow_up")
+    measures = _loads(item, "measures")
     return Event(
         order_id=item["order_id"]["S"],
         customer_id=item["customer_id"]["S"],
@@ -741,6 +1036,7 @@ def event_from_item(item: Item) -> Event:
         reason=_text(item, "reason"),
         metadata=_loads(item, "metadata") or {},
         signals=tuple((Signal(signal), StepName(step) if step else None) for signal, step in _loads(item, "signals") or ()),
+        measures=_measures_from_json(measures) if measures else None,
         follow_up=FollowUp(follow_up) if follow_up else None,
     )
 
@@ -788,6 +1084,16 @@ def _cancellation_to_json(cancellation: Cancellation) -> dict[str, str | None]:
 
 def _cancellation_from_json(fields: Mapping[str, Any]) -> Cancellation:
     return Cancellation(CancelReason(fields["reason"]), moment(fields["at"]), fields["by"], fields["note"])
+
+
+def _measures_to_json(measures: Measures) -> list[Any]:
+    steps = {step.value: seconds for step, seconds in measures.step_seconds.items()}
+    return [measures.total.amount, measures.total.currency, measures.status_seconds, steps]
+
+
+def _measures_from_json(row: list[Any]) -> Measures:
+    amount, currency, status_seconds, steps = row
+    return Measures(Money(amount, currency), status_seconds, {StepName(name): taken for name, taken in steps.items()})
 
 
 def _approval_to_json(approval: Approval) -> dict[str, str | None]:

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from orders import settings, store
+from orders import estimates, settings, store
 from orders.errors import InvalidArgument
 from orders.http import SECURITY_HEADERS, Answer
-from orders.order import Event, Order
+from orders.order import Event, Order, timestamp
 from orders.statuses import OverallStatus
-from orders.views import event_view, progress_view
+from orders.views import progress_view
 
 RETRY_MILLISECONDS = 1000
 SNAPSHOT = "status"
@@ -26,7 +26,7 @@ def answer(order: Order, last_event_id: str | None, now: datetime) -> Answer:
     seen = _version(last_event_id)
     if _is_over(order) and seen is not None and seen >= order.version:
         return {"statusCode": 204, "headers": dict(SECURITY_HEADERS)}
-    progress = progress_view(order, {}, settings.waits(), now)
+    progress = progress_view(order, estimates.history(now), settings.waits(), now)
     if seen is None:
         return _stream([_frame(order.version, SNAPSHOT, progress)])
     missed = store.history(order.order_id, seen) if seen < order.version else []
@@ -34,8 +34,15 @@ def answer(order: Order, last_event_id: str | None, now: datetime) -> Answer:
 
 
 def _data(event: Event, order: Order, progress: Mapping[str, Any]) -> dict[str, Any]:
-    """One change; the one that led to the present state carries the progress with it."""
-    return event_view(event) | ({"progress": progress} if event.version == order.version else {})
+    """One change, without who made it: a link may be passed on. The one that led to the present carries the progress."""
+    change = {
+        "order_id": event.order_id,
+        "version": event.version,
+        "event_type": event.type,
+        "status": event.status,
+        "timestamp": timestamp(event.at),
+    }
+    return change | ({"progress": progress} if event.version == order.version else {})
 
 
 def _is_over(order: Order) -> bool:

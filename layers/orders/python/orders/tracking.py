@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from orders import settings
+from orders import estimates, settings
 from orders.order import Snapshot
 from orders.views import View, progress_view, snapshot_view
 
@@ -23,5 +23,5 @@ def tracking_view(snapshot: Snapshot, now: datetime) -> View:
         "order": shown | times | told,
         "payment": whole["payment"],
         "shipment": whole["shipment"],
-        "progress": progress_view(snapshot.order, {}, settings.waits(), now),
+        "progress": progress_view(snapshot.order, estimates.history(now), settings.waits(), now),
     }

@@ -1,0 +1,23 @@
+"""The bus: tell customers, in words, what has become of their order."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from orders import messaging, notifications
+
+logger = Logger()
+
+
+def handler(event: dict[str, Any], _context: Any) -> None:
+    """Publishes one notice; subscribers choose by customer, order and status."""
+    detail = event["detail"]
+    logger.set_correlation_id(detail["order_id"])
+    subject, text = notifications.notice(detail)
+    attributes = {
+        "event_id": detail["event_id"],
+        "order_id": detail["order_id"],
+        "customer_id": detail["customer_id"],
+        "status": detail["new_status"],
+    }
+    messaging.notify(subject, text, attributes)
