@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import json
 import logging
@@ -108,6 +109,9 @@ class Stack:
         self._open_table()
         self.front = Front(routes_of(self._deployed()["Api"]["Properties"]["Body"]), self.lambdas, self.issuer, self._tools())
         await self._serve(self.front, self._front_socket)
+        # What is here now stays: the collector need not look through it again and again (0.1 s each time).
+        gc.collect()
+        gc.freeze()
         if self.settings.seed:
             await self._seed()
             self._sweep = asyncio.get_running_loop().create_task(self._recover())
@@ -120,6 +124,7 @@ class Stack:
             "JwksUrl": f"{self.url}/.local/jwks.json",
             "SignInUrl": f"{self.url}/.local",
             "DeletionProtection": "false",
+            "LoopbackWebhooks": "true",
             "LogLevel": os.environ.get("POWERTOOLS_LOG_LEVEL", "ERROR"),
         }
         declared = self.settings.template.read_text(encoding="utf-8")
