@@ -137,7 +137,8 @@ def product_key(product_id: str) -> Key:
 
 def idempotency_key(customer_id: str, key: str) -> Key:
     """What a customer's idempotency key led to, kept for ever."""
-    return _key(f"IDEMPOTENCY#{customer_id}#{key}", "#IDEMPOTENCY")
+    # Two attributes: no customer's id and key read together as another customer's.
+    return _key(f"IDEMPOTENCY#{customer_id}", f"KEY#{key}")
 
 
 def charge_key(key: str) -> Key:
