@@ -169,7 +169,16 @@ def test_a_refusal_does_not_repeat_what_was_sent() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Ada  Lovelace", "Zoë Ångström", "李小龍", "علی‌رضا", "東京都\u3000千代田区", "Ada\u00a0Lovelace", "👩‍🚀 Ada", "O'Brien & Söhne <1>"],
+    [
+        "Ada  Lovelace",
+        "Zoë Ångström",
+        "李小龍",
+        "علی‌رضا",
+        "東京都\u3000千代田区",
+        "Ada\u00a0Lovelace",
+        "👩‍🚀 Ada",
+        "O'Brien & Söhne <1>",
+    ],
 )
 def test_names_and_addresses_of_the_whole_world_are_taken(name: str) -> None:
     assert fields(changed("shipping_address.name", name)) == []
@@ -215,9 +224,7 @@ def test_a_reason_has_words_or_is_left_out(reason: Any) -> None:
 
 @pytest.mark.parametrize("when", ["2026-11-24T12:00:00Z", "2026-11-24T13:00:00+01:00", "2026-11-24T12:00:00.000Z"])
 def test_an_estimated_delivery_is_a_time_with_an_offset(when: str) -> None:
-    location = requests.parse(
-        requests.SetLocation, json.dumps({"location": "Utrecht", "estimated_delivery": when}).encode()
-    )
+    location = requests.parse(requests.SetLocation, json.dumps({"location": "Utrecht", "estimated_delivery": when}).encode())
     assert location.estimated_delivery is not None
     assert timestamp(location.estimated_delivery) == "2026-11-24T12:00:00.000Z"
 

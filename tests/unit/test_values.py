@@ -13,7 +13,9 @@ from orders.order import moment, timestamp
 
 amounts = st.integers(min_value=-(10**15), max_value=10**15)
 moments = st.datetimes(
-    min_value=datetime(1970, 1, 1), max_value=datetime(9998, 12, 31), timezones=st.timezones()  # noqa: DTZ001
+    min_value=datetime(1970, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+    max_value=datetime(9998, 12, 31),  # noqa: DTZ001 - as above
+    timezones=st.timezones(),
 )
 
 

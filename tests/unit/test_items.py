@@ -1,0 +1,175 @@
+"""What is written to the table is read back as it was: every order, payment, shipment and event there can be."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orders import store
+from orders.events import EventType, FollowUp, Signal
+from orders.money import Money
+from orders.order import Address, Approval, Cancellation, Event, Line, Order, Payment, Shipment, Step
+from orders.statuses import (
+    STEPS,
+    ApprovalStatus,
+    CancelReason,
+    OrderStatus,
+    OverallStatus,
+    PaymentMethod,
+    PaymentStatus,
+    ShipmentStatus,
+    StepName,
+    StepStatus,
+)
+from tests.support import CUSTOMER, a_dear_order, an_order
+
+Value = TypeVar("Value")
+
+words = st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=30)
+ids = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+versions = st.integers(1, 10**7)
+# What is kept has milliseconds.
+moments = st.datetimes(datetime(1970, 1, 1), datetime(9990, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001
+    lambda when: when.replace(microsecond=when.microsecond // 1000 * 1000)
+)
+amounts = st.integers(0, 10**18)
+usd = amounts.map(lambda amount: Money(amount, "USD"))
+
+
+def maybe(strategy: st.SearchStrategy[Value]) -> st.SearchStrategy[Value | None]:
+    return st.none() | strategy
+
+
+addresses = st.builds(Address, words, words, words, words, words, maybe(words))
+lines = st.lists(st.builds(Line, ids, words, st.integers(1, 10_000), usd), min_size=1, max_size=5).map(tuple)
+a_step = st.tuples(st.sampled_from(StepStatus), maybe(moments), maybe(moments), maybe(words))
+steps = st.tuples(*[a_step] * len(STEPS)).map(
+    lambda rows: tuple(Step(name, *row) for name, row in zip(STEPS, rows, strict=True))
+)
+orders = st.builds(
+    Order,
+    order_id=ids,
+    customer_id=words,
+    status=st.sampled_from(OrderStatus),
+    version=versions,
+    lines=lines,
+    total=usd,
+    shipping_address=addresses,
+    method=st.sampled_from(PaymentMethod),
+    created_at=moments,
+    updated_at=moments,
+    status_since=moments,
+    payment_token=maybe(words),
+    steps=steps,
+    overall=st.sampled_from(OverallStatus),
+    cancellation=maybe(st.builds(Cancellation, st.sampled_from(CancelReason), moments, words, maybe(words))),
+    approval=maybe(st.builds(Approval, st.sampled_from(ApprovalStatus), moments, maybe(words), maybe(words))),
+    run=versions,
+    unwind_run=st.integers(0, 99),
+    due_at=maybe(moments),
+    approval_token=maybe(words),
+    delivery_token=maybe(words),
+)
+payments = st.builds(
+    Payment, ids, st.sampled_from(PaymentStatus), usd, st.sampled_from(PaymentMethod), failure_reason=maybe(words)
+)
+shipments = st.builds(
+    Shipment,
+    ids,
+    st.sampled_from(ShipmentStatus),
+    words,
+    tracking_number=maybe(words),
+    current_location=maybe(words),
+    estimated_delivery=maybe(moments),
+    scanned_at=maybe(moments),
+    recalled=st.booleans(),
+)
+facts = st.dictionaries(words, st.none() | st.booleans() | st.integers() | words | st.lists(words), max_size=4)
+signals = st.lists(st.tuples(st.sampled_from(Signal), maybe(st.sampled_from(StepName))), max_size=5).map(tuple)
+events = st.builds(
+    Event,
+    order_id=ids,
+    customer_id=words,
+    version=versions,
+    type=st.sampled_from(EventType),
+    status=st.sampled_from(OrderStatus),
+    old_status=maybe(st.sampled_from(OrderStatus)),
+    at=moments,
+    by=words,
+    reason=maybe(words),
+    metadata=facts,
+    signals=signals,
+    measures=st.none(),
+    follow_up=maybe(st.sampled_from(FollowUp)),
+)
+
+
+def through_json(item: dict[str, Any]) -> dict[str, Any]:
+    """The item as it travels: nothing but what DynamoDB's wire format holds."""
+    travelled: dict[str, Any] = json.loads(json.dumps(item))
+    for name, attribute in travelled.items():
+        assert len(attribute) == 1, name
+        assert next(iter(attribute)) in ("S", "N", "BOOL", "M", "L", "NULL"), name
+        assert attribute != {"S": ""} or not name.endswith(("PK", "SK")), name
+    return travelled
+
+
+@given(orders)
+def test_an_order_is_read_as_it_was_written(order: Order) -> None:
+    assert store.order_from_item(through_json(store.order_to_item(order))) == order
+
+
+@given(ids, payments)
+def test_a_payment_is_read_as_it_was_written(order_id: str, payment: Payment) -> None:
+    assert store.payment_from_item(through_json(store.payment_to_item(order_id, payment))) == payment
+
+
+@given(ids, shipments)
+def test_a_shipment_is_read_as_it_was_written(order_id: str, shipment: Shipment) -> None:
+    assert store.shipment_from_item(through_json(store.shipment_to_item(order_id, shipment))) == shipment
+
+
+@given(events)
+def test_an_event_is_read_as_it_was_written(event: Event) -> None:
+    assert store.event_from_item(through_json(store.event_to_item(event))) == event
+
+
+def test_every_event_of_a_life_is_read_as_it_was_written() -> None:
+    for life in (an_order(OrderStatus.RETURNED).unwind(), a_dear_order().reserve().cancel().unwind()):
+        for event in life.trail:
+            assert store.event_from_item(through_json(store.event_to_item(event))) == event
+
+
+@given(st.lists(st.tuples(ids, versions), min_size=2, max_size=2, unique=True))
+def test_no_two_events_share_a_key(two: list[tuple[str, int]]) -> None:
+    first, second = (store.event_key(order_id, version) for order_id, version in two)
+    assert first != second
+
+
+@given(versions, versions)
+def test_events_are_kept_in_the_order_of_their_versions(one: int, other: int) -> None:
+    first, second = (str(store.event_key("order-1", version)["SK"]["S"]) for version in sorted((one, other)))
+    assert (first < second) is (one != other)
+
+
+@given(orders)
+def test_only_an_order_that_somebody_has_to_look_at_stands_in_the_sweeps_index(order: Order) -> None:
+    item = store.order_to_item(order)
+    assert ("GSI3PK" in item) is ("GSI3SK" in item) is (order.due_at is not None)
+
+
+def test_an_order_that_is_over_is_in_no_queue() -> None:
+    assert "GSI3PK" not in store.order_to_item(an_order(OrderStatus.DELIVERED).order)
+    assert "GSI3PK" not in store.order_to_item(an_order(OrderStatus.CANCELLED).unwind().order)
+
+
+@given(st.tuples(words, words), st.tuples(words, words))
+def test_no_two_customers_share_an_idempotency_key(mine: tuple[str, str], theirs: tuple[str, str]) -> None:
+    assert (store.idempotency_key(*mine) == store.idempotency_key(*theirs)) is (mine == theirs)
+
+
+def test_a_customer_with_a_separator_in_the_name_is_nobody_else() -> None:
+    assert store.idempotency_key("a#b", "c") != store.idempotency_key("a", "b#c")
+    assert CUSTOMER in store.order_to_item(an_order().order)["GSI1PK"]["S"]

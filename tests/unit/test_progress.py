@@ -1,0 +1,76 @@
+"""When an order should be done: from the history of each step, and from the configured waits where there is none."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orders.lifecycle import Waits
+from orders.progress import Duration, estimate, running_step
+from orders.statuses import STEPS, OrderStatus, StepName
+from tests.support import START, WAITS, Life, a_dear_order, an_order, later
+
+durations = st.builds(lambda mean, more: Duration(mean, mean + more), st.floats(0, 10**6), st.floats(0, 10**6))
+histories = st.dictionaries(st.sampled_from(STEPS), durations)
+OPEN = [OrderStatus.PENDING, OrderStatus.PROCESSING, OrderStatus.SHIPPED]
+
+
+def left(life: Life, seconds: float = 0, history: dict[StepName, Duration] | None = None) -> float:
+    now = life.order.updated_at + timedelta(seconds=seconds)
+    estimated = estimate(life.order, history or {}, WAITS, now)
+    assert estimated is not None
+    return (estimated - now).total_seconds()
+
+
+def test_a_new_order_takes_all_its_waits() -> None:
+    assert left(an_order()) == WAITS.payment + WAITS.preparation + WAITS.delivery
+
+
+def test_a_review_takes_its_time_only_where_there_is_one() -> None:
+    assert left(a_dear_order()) == left(an_order()) + WAITS.approval
+
+
+def test_the_estimate_moves_as_steps_finish() -> None:
+    assert left(an_order(OrderStatus.PROCESSING)) == WAITS.preparation + WAITS.delivery
+    assert left(an_order(OrderStatus.SHIPPED)) == WAITS.delivery
+
+
+def test_the_step_under_way_counts_for_what_is_left_of_it() -> None:
+    assert left(an_order(OrderStatus.SHIPPED), seconds=4) == WAITS.delivery - 4
+    assert left(an_order(OrderStatus.SHIPPED), seconds=400) == 0
+
+
+def test_measured_steps_are_believed_more_than_configured_ones() -> None:
+    history = {StepName.DELIVERY: Duration(mean=20, p95=50)}
+    assert left(an_order(OrderStatus.SHIPPED), history=history) == 50
+    assert left(an_order(OrderStatus.SHIPPED), seconds=30, history=history) == 20
+    assert left(an_order(OrderStatus.SHIPPED), seconds=60, history=history) == 0
+
+
+@pytest.mark.parametrize("status", [OrderStatus.DELIVERED, OrderStatus.CANCELLED, OrderStatus.RETURNED])
+def test_an_order_that_is_over_has_no_estimate(status: OrderStatus) -> None:
+    assert estimate(an_order(status).order, {}, WAITS, later()) is None
+
+
+@given(st.sampled_from(OPEN), histories, st.floats(0, 10**7))
+def test_an_estimate_is_never_in_the_past_and_never_early(
+    status: OrderStatus, history: dict[StepName, Duration], seconds: float
+) -> None:
+    assert left(an_order(status), seconds, history) >= 0
+
+
+@given(st.sampled_from(OPEN), histories)
+def test_waiting_never_brings_the_end_nearer_than_it_was(status: OrderStatus, history: dict[StepName, Duration]) -> None:
+    life = an_order(status)
+    assert left(life, 10, history) + 10 >= left(life, 0, history) - 0.001
+
+
+def test_waits_of_nothing_end_at_once() -> None:
+    assert estimate(an_order().order, {}, Waits(0, 0, 0, 0), START) == START
+
+
+def test_the_step_that_is_being_undone_is_the_one_under_way() -> None:
+    step = running_step(an_order(OrderStatus.PROCESSING).cancel().order)
+    assert step is not None
+    assert step.name is StepName.PAYMENT
