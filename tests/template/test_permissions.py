@@ -217,6 +217,10 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(BaseClient, "_make_api_call", recorded)
+    # A local stack that an earlier test of this process has run leaves its address and its session behind.
+    for name in ("AWS_ENDPOINT_URL", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     with mock_aws():
         _forget()
         for name, value in _environment().items():
