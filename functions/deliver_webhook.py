@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from orders import messaging, outbound, store
 from orders.errors import NotFound
-from orders.metrics import Metric, metrics
+from orders.metrics import Metric, measuring
 from orders.webhooks import Delivery, DeliveryStatus, Webhook, WebhookStatus, attempted, hold, judged
 
 logger = Logger()
@@ -39,9 +39,8 @@ def deliver(record: SQSRecord) -> None:
 def _attempt(webhook: Webhook, delivery: Delivery) -> None:
     attempt = outbound.send(delivery, webhook.url, webhook.signing(datetime.now(UTC)))
     after = attempted(delivery, attempt)
-    measured = metrics()
-    measured.add_metric(Metric.WEBHOOK_DELIVERED if attempt.succeeded else Metric.WEBHOOK_FAILED, MetricUnit.Count, 1)
-    measured.flush_metrics()
+    with measuring() as measured:
+        measured.add_metric(Metric.WEBHOOK_DELIVERED if attempt.succeeded else Metric.WEBHOOK_FAILED, MetricUnit.Count, 1)
     logger.info("Attempted", delivery_id=delivery.delivery_id, status_code=attempt.status_code, error=attempt.error)
     if not store.save_delivery(delivery, after):
         # A second copy of the message made its attempt meanwhile and has queued what follows.

@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from orders import fulfilment_events, requests
 from orders.fulfilment_events import FulfilmentEvent, Outcome
-from orders.metrics import Metric, metrics
+from orders.metrics import Metric, measuring
 from orders.news import FulfilmentNews
 
 logger = Logger()
@@ -55,11 +55,9 @@ def read(body: str) -> FulfilmentEvent:
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
     """Takes a batch of events."""
-    measured = metrics()
-    consumer = Consumer(measured)
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    answer = process_partial_response(event, record_handler=consumer.take, processor=processor, context=context)
-    failed = len(answer["batchItemFailures"])
-    measured.add_metric(Metric.FULFILMENT_FAILED, MetricUnit.Count, failed)
-    measured.flush_metrics()
+    with measuring() as measured:
+        take = Consumer(measured).take
+        answer = process_partial_response(event, record_handler=take, processor=processor, context=context)
+        measured.add_metric(Metric.FULFILMENT_FAILED, MetricUnit.Count, len(answer["batchItemFailures"]))
     return answer

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from orders import notifications
 from orders.bus import publish
 from orders.errors import TransientError
-from orders.metrics import Metric, metrics
+from orders.metrics import Metric, measuring
 from orders.notifications import Message
 from orders.order import Event
 from orders.store import event_from_item
@@ -22,20 +22,18 @@ def handler(event: dict[str, Any], _context: Any) -> PartialItemFailureResponse:
 
     Records behind a failed one are delivered again with it: their ids are the same then, and their order is kept.
     """
-    measured = metrics()
     pending: list[Message] = []
-    for record in event["Records"]:
-        number = record["dynamodb"]["SequenceNumber"]
-        try:
-            change = event_from_item(record["dynamodb"]["NewImage"])
-        except (KeyError, ValueError, TypeError):
-            logger.exception("A record of the stream cannot be read", sequence_number=number)
-            return _sent_up_to(pending, event, number)
-        pending += notifications.messages(change)
-        _measure(change, measured)
-    answer = _sent_up_to(pending, event, None)
-    measured.flush_metrics()
-    return answer
+    with measuring() as measured:
+        for record in event["Records"]:
+            number = record["dynamodb"]["SequenceNumber"]
+            try:
+                change = event_from_item(record["dynamodb"]["NewImage"])
+            except (KeyError, ValueError, TypeError):
+                logger.exception("A record of the stream cannot be read", sequence_number=number)
+                return _sent_up_to(pending, event, number)
+            pending += notifications.messages(change)
+            _measure(change, measured)
+        return _sent_up_to(pending, event, None)
 
 
 def _sent_up_to(pending: list[Message], event: dict[str, Any], failed: str | None) -> PartialItemFailureResponse:

@@ -3,10 +3,12 @@
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import MetricUnit
 
 from orders import desk, workflow
 from orders.errors import NotFound
 from orders.events import SYSTEM
+from orders.metrics import Metric, measuring
 
 logger = Logger()
 
@@ -22,4 +24,11 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         return {"restarted": [], "checked": ended}
     restarted = list(desk.sweep(everything=bool(event.get("everything"))))
     logger.info("Swept", restarted=len(restarted))
+    with measuring() as measured:
+        measured.add_metric(Metric.SWEEPS, MetricUnit.Count, 1)
+        measured.add_metric(Metric.ORDERS_RESTARTED, MetricUnit.Count, len(restarted))
+    for status, stuck in desk.stuck().items():
+        with measuring() as measured:
+            measured.add_dimension(name="status", value=status)
+            measured.add_metric(Metric.ORDERS_STUCK, MetricUnit.Count, stuck)
     return {"restarted": restarted}

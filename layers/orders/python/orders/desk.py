@@ -298,6 +298,20 @@ def sweep(everything: bool = False, clock: Clock = utc_now) -> Iterator[str]:
             _look_again_later(after, clock)
 
 
+STUCK_AFTER = {
+    OrderStatus.PENDING: timedelta(minutes=20),
+    OrderStatus.CONFIRMED: timedelta(minutes=10),
+    OrderStatus.PROCESSING: timedelta(minutes=30),
+}
+"""How old an order may be in a status it should have left; counted from when it was placed."""
+
+
+def stuck(clock: Clock = utc_now) -> dict[OrderStatus, int]:
+    """How many orders of each status are older than an order should be that is still there; counted from an index."""
+    now = clock()
+    return {status: store.count_in_status(status, now - age) for status, age in STUCK_AFTER.items()}
+
+
 def _look_again_later(snapshot: Snapshot, clock: Clock) -> None:
     order = snapshot.order
     if order.status is OrderStatus.SHIPPED and not settings.delivery_is_timed():

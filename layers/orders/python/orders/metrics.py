@@ -1,5 +1,7 @@
 """Metric names, each in one place; the values leave as embedded metric format lines."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 from aws_lambda_powertools.metrics import EphemeralMetrics
@@ -25,6 +27,12 @@ class Metric(StrEnum):
     WEBHOOK_FAILED = "webhook_deliveries_failed_total"
 
 
-def metrics() -> EphemeralMetrics:
-    """A set of metrics of its own for one invocation."""
-    return EphemeralMetrics(namespace=NAMESPACE, service="orders")
+@contextmanager
+def measuring() -> Iterator[EphemeralMetrics]:
+    """Metrics of one invocation: written out at its end, where there are any."""
+    measured = EphemeralMetrics(namespace=NAMESPACE, service="orders")
+    try:
+        yield measured
+    finally:
+        if measured.metric_set:
+            measured.flush_metrics()

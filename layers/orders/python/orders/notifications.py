@@ -16,7 +16,7 @@ from orders.statuses import OrderStatus
 
 Message = tuple[str, dict[str, Any], datetime]
 
-EVENT_TYPES = (ORDER_STATUS_CHANGED, *Signal)
+EVENT_TYPES = (ORDER_STATUS_CHANGED, *(signal.value for signal in Signal))
 """Every type of notification, by the name it travels under."""
 
 
@@ -55,9 +55,12 @@ def _status_changed(event: Event) -> dict[str, Any]:
 
 
 def stable_id(event: Event, position: int) -> str:
-    """The id of one of an event's notifications: a UUIDv7 of the change's time, the same each time it is told."""
+    """The id of one of an event's notifications: a UUIDv7 of the change's time, the same each time it is told.
+
+    Version and position come first in what is random elsewhere, so that ids of one moment sort as things happened.
+    """
     what = f"{event.order_id}#{event.version}#{position}"
-    return uuid7(event.at, hashlib.sha256(what.encode()).digest())
+    return uuid7(event.at, bytes([event.version % 16, position]) + hashlib.sha256(what.encode()).digest())
 
 
 NOTICES: Mapping[OrderStatus, tuple[str, str]] = MappingProxyType(

@@ -3,9 +3,6 @@
 import re
 import unicodedata
 from datetime import datetime
-import re
-import unicodedata
-from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -58,19 +55,6 @@ Text56 = Annotated[str, text_of(56), _READABLE]
 Text100 = Annotated[str, text_of(100), _READABLE]
 Text200 = Annotated[str, text_of(200), _READABLE]
 Reason = Annotated[str, text_of(500), _READABLE]
-_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-
-
-def _moment(text: Any) -> datetime:
-    if not isinstance(text, str) or not _RFC_3339.fullmatch(text):
-        raise ValueError("must be a time with its offset, as RFC 3339 writes it")
-    try:
-        return moment(text.upper())
-    except OverflowError:
-        raise ValueError("must be a time that exists in UTC too") from None
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
