@@ -58,6 +58,7 @@ def serve(options: argparse.Namespace) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         stack = Stack(settings)
+        stack.lambdas.listeners.append(_print_log)
         starting = asyncio.ensure_future(stack.start())
         waiting = asyncio.ensure_future(stopping.wait())
         await asyncio.wait([starting, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -86,6 +87,13 @@ def _leave(code: int) -> None:
 def _log() -> None:
     level = os.environ.get("LOG_LEVEL", "WARNING").upper()
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+def _print_log(function: str, text: str) -> None:
+    """What functions log, but for their metrics; LOG_LEVEL of the template's parameter decides what that is."""
+    for line in text.splitlines():
+        if line and not line.startswith('{"_aws"'):
+            print(f"{function}: {line}", file=sys.stderr)
 
 
 def _welcome(stack: Any) -> None:

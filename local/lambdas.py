@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import io
 import json
 import logging
 import os
+import sys
 import threading
 import time
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TextIO
 
 from local.asl import Answer, Json
 from local.pool import Pool
@@ -48,6 +50,8 @@ class Invocation:
 Call = Callable[[Invocation], Json]
 # A wrapper gets the call and what would carry it out; it may call it never, once or twice, before or after a fault.
 Wrapper = Callable[[Invocation, Call], Json]
+# Gets a function's name and what it printed in one invocation: its log, metrics included.
+Listener = Callable[[str, str], None]
 
 
 class Killed(BaseException):
@@ -75,6 +79,28 @@ class LambdaContext:
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
+class _Output(io.TextIOBase):
+    """Stands for sys.stdout: what a handler prints goes to its function's log, the rest where it always went."""
+
+    def __init__(self, real: TextIO) -> None:
+        self.real = real
+        self.log = threading.local()
+
+    def write(self, text: str) -> int:
+        lines = getattr(self.log, "lines", None)
+        if lines is None:
+            return self.real.write(text)
+        lines.append(text)
+        return len(text)
+
+    def flush(self) -> None:
+        if getattr(self.log, "lines", None) is None:
+            self.real.flush()
+
+    def isatty(self) -> bool:
+        return self.real.isatty()
+
+
 class NoSuchFunction(LookupError):
     """Lambda's ResourceNotFoundException."""
 
@@ -93,6 +119,8 @@ class Lambdas:
         self._work = Pool("work")
         self._import = threading.Lock()
         self.wrappers: list[Wrapper] = []
+        self.listeners: list[Listener] = []
+        self._output = _Output(sys.stdout)
 
     def register(self, configs: list[Config]) -> None:
         """Takes the functions in, and their environment into this process: one environment must serve them all."""
@@ -106,6 +134,7 @@ class Lambdas:
 
     def preload(self) -> None:
         """Imports every handler, so that no order pays for it; a handler that cannot be imported fails when called."""
+        sys.stdout = self._output  # before they make their loggers, which keep the stream they find
         for config in self._configs.values():
             try:
                 self._handler(config)
@@ -124,6 +153,8 @@ class Lambdas:
             raise NoSuchFunction(f"Function not found: {reference}") from None
 
     def close(self) -> None:
+        if sys.stdout is self._output:
+            sys.stdout = self._output.real
         self._front.close()
         self._work.close()
 
@@ -180,6 +211,7 @@ class Lambdas:
         call: Call = handle
         for wrapper in self.wrappers:
             call = _wrapped(wrapper, call)
+        printed = self._output.log.lines = []
         try:
             return Answer(call(invocation))
         except Killed:
@@ -188,6 +220,14 @@ class Lambdas:
         except Exception as error:
             logger.debug("%s failed", config.name, exc_info=True)
             return Answer(error_document(error), failed=True)
+        finally:
+            self._output.log.lines = None
+            if printed:
+                self._tell(config.name, "".join(printed))
+
+    def _tell(self, function: str, text: str) -> None:
+        for listener in self.listeners:
+            listener(function, text)
 
     def _handler(self, config: Config) -> Callable[[Json, LambdaContext], Json]:
         handler = self._handlers.get(config.name)

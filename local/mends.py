@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from local.changes import Changes
+from local.invocations import Invocations, Policy
 from local.lambdas import Lambdas, NoSuchFunction
 from local.states import Refusal, StateMachines
 
@@ -32,6 +34,8 @@ class Seams:
     lambdas: Lambdas
     machines: StateMachines
     changes: Changes
+    invocations: Invocations
+    wake_queues: Callable[[], None]
 
 
 _current: Seams | None = None
@@ -103,15 +107,37 @@ def run_handlers_here() -> None:
 
 def retry_what_events_invoke() -> None:
     """A rule's or schedule's target function is called once; AWS calls it asynchronously: tried three times, then
-    sent to the function's OnFailure destination."""
+    sent to the function's OnFailure destination. Where it does retry, it takes a thread for each event."""
 
     def dispatch(arn: str, payload: str) -> None:
         function, config, _ = part("lambda_svc", "_get_func_record_for_ref")(arn)
         if function and config:
-            record = part("lambda_svc", "_execution_record_for_config")(function, config)
-            part("lambda_svc", "invoke_async_with_retry")(record, json.loads(payload))
+            invoke(function, json.loads(payload))
+
+    def invoke(function: dict[str, Any], event: Any) -> None:
+        config = function.get("config") or function
+        seams().invocations.submit(config["FunctionName"], event, _policy(function, config))
 
     replace("eventbridge", "_dispatch_to_lambda", lambda _: dispatch)
+    replace("lambda_svc", "invoke_async_with_retry", lambda _: invoke)
+
+
+def _policy(function: dict[str, Any], config: dict[str, Any]) -> Policy:
+    own = function.get("event_invoke_config") or (function.get("event_invoke_configs") or {}).get("$LATEST") or {}
+    destination = ((own.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
+    return Policy(
+        retries=int(own.get("MaximumRetryAttempts", 2)),
+        max_age=float(own.get("MaximumEventAgeInSeconds", 21_600)),
+        on_failure=destination or (config.get("DeadLetterConfig") or {}).get("TargetArn"),
+    )
+
+
+def deliver_from_queues_at_once() -> None:
+    """Its poller looks at every queue at each message anywhere, takes ten messages at most, ignores the batching
+    window, takes a thread for each batch, and deletes a batch whose report makes no sense."""
+    wake: Any = importlib.import_module("ministack.core.concurrency").esm_wake
+    wake.set = lambda: seams().wake_queues()
+    replace("lambda_svc", "_ensure_poller", lambda _: lambda: None)
 
 
 # --- Executions ---------------------------------------------------------------------------------------------
@@ -162,7 +188,7 @@ def one_request_at_a_time() -> None:
 
         return handle
 
-    for name in ("dynamodb", "eventbridge", "secretsmanager"):
+    for name in ("dynamodb", "eventbridge", "secretsmanager", "sns"):
         replace(name, "handle_request", make)
     # The expiry of items runs in a thread of its own, under this name.
     replace("dynamodb", "_lock", lambda _: LOCK)
@@ -244,6 +270,35 @@ MENDS: tuple[Callable[[], None], ...] = (
     remember_expressions,
     tell_of_writes,
     hand_stream_records_on,
+    deliver_from_queues_at_once,
     keep_messages_from_falling_between,
     forget_published_events,
 )
+
+
+class EngineQueue:
+    """One of its queues, for our own delivery."""
+
+    def __init__(self, arn: str) -> None:
+        self._queue = part("sqs", "_queue_by_arn")(arn)
+        self._receive = part("sqs", "_receive_messages_for_esm")
+        self._delete = part("sqs", "_delete_messages_for_esm")
+
+    def waiting(self) -> int:
+        now = time.time()
+        return sum(message["visible_at"] <= now for message in list(self._queue["messages"]))
+
+    def next_at(self) -> float | None:
+        return min((message["visible_at"] for message in list(self._queue["messages"])), default=None)
+
+    def receive(self, most: int) -> list[dict[str, Any]]:
+        batch: list[dict[str, Any]] = []
+        while len(batch) < most:
+            some = self._receive(self._queue["url"], most - len(batch))  # ten at a time
+            if not some:
+                break
+            batch += some
+        return batch
+
+    def delete(self, messages: list[dict[str, Any]]) -> None:
+        self._delete(self._queue["url"], {message["receipt_handle"] for message in messages})

@@ -26,9 +26,11 @@ from botocore.config import Config as BotoConfig
 from local import asl, mends, wire
 from local.changes import Changes
 from local.front import Front, Request, Tool, routes_of
+from local.invocations import Invocations
 from local.journal import Journal
 from local.keys import AUDIENCE, Issuer, new_key
 from local.lambdas import REGION, Config, Lambdas
+from local.queues import QueueConfig, QueueFeed
 from local.states import Record, StateMachines
 from local.streams import Feed, FeedConfig
 
@@ -73,6 +75,8 @@ class Stack:
         self.outputs: dict[str, str] = {}
         self.resources: dict[str, str] = {}
         self.feeds: dict[str, Feed] = {}
+        self.queues: dict[str, QueueFeed] = {}
+        self._waking = False
         self._journal = Journal(settings.data) if settings.data else None
         self._front_socket = _bind(settings.port)
         self.port: int = self._front_socket.getsockname()[1]
@@ -101,7 +105,9 @@ class Stack:
             mends.part("stepfunctions", "_executions"),
             _announce,
         )
-        mends.install(mends.Seams(self.lambdas, self.machines, self.changes))
+        self.invocations = Invocations(loop, self.lambdas, _bury)
+        self._loop = loop
+        mends.install(mends.Seams(self.lambdas, self.machines, self.changes, self.invocations, self._wake_queues))
         _wake_engine(engine, loop)
         await self._serve(engine.app, aws_socket)
         await self._deploy(template)
@@ -202,6 +208,21 @@ class Stack:
             mapping = mappings.get(made["PhysicalResourceId"]) if _is(made, "EventSourceMapping") else None
             if mapping and ":dynamodb:" in mapping["EventSourceArn"]:
                 self.feeds[name] = Feed(FeedConfig.of(mapping), self.lambdas.begin, _bury)
+            elif mapping:
+                config = QueueConfig.of(mapping)
+                queue = mends.EngineQueue(config.queue_arn)
+                self.queues[name] = QueueFeed(config, queue, self.lambdas.begin, time.time)
+
+    def _wake_queues(self) -> None:
+        """From any thread: some message has come. Many that come at once make one look."""
+        if not self._waking:
+            self._waking = True
+            self._loop.call_soon_threadsafe(self._pump_queues)
+
+    def _pump_queues(self) -> None:
+        self._waking = False
+        for feed in self.queues.values():
+            feed.pump()
 
     async def _seed(self) -> None:
         token = self.token("catalogue", ["admin"])
@@ -252,13 +273,20 @@ class Stack:
         executions: list[Record] = list(mends.part("stepfunctions", "_executions").values())
         return self.changes.idle() and all(execution["status"] != "RUNNING" for execution in executions)
 
+    def settled(self) -> bool:
+        """Idle, and every notification has arrived too; a queue's batching window is waited out."""
+        return self.idle() and self.invocations.idle() and all(queue.idle() for queue in self.queues.values())
+
     async def stop(self) -> None:
         for server in self._servers:
             server.should_exit = True
         await asyncio.wait(self._serving, timeout=1.5)
         self.machines.close()
+        self.invocations.close()
         for feed in self.feeds.values():
             feed.close()
+        for queue in self.queues.values():
+            queue.close()
         self.lambdas.close()
         wire.connect(None)
         if self._journal:

@@ -24,7 +24,10 @@ DIRECT = {
     "stepfunctions": "stepfunctions",
     "events": "eventbridge",
     "secretsmanager": "secretsmanager",
+    "sns": "sns",
+    "sqs": "sqs",
 }
+AWAITING = {"ReceiveMessage"}  # but for these
 ITEM_CALLS = {
     "BatchGetItem",
     "DeleteItem",
@@ -77,7 +80,7 @@ def _blob(value: Any) -> str:
 
 def _make_request(client: Any, operation: Any, request: dict[str, Any], context: Any) -> Any:
     module = DIRECT.get(operation.service_model.service_name)
-    if module is None or client.meta.endpoint_url != _endpoint:
+    if module is None or operation.name in AWAITING or client.meta.endpoint_url != _endpoint:
         assert _request is not None  # noqa: S101 - set before this function can be called
         return _request(client, operation, request, context)
     headers = {name.lower(): value for name, value in request["headers"].items()}

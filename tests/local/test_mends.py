@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 import uuid
@@ -64,7 +63,6 @@ def test_a_function_that_an_event_invokes_is_tried_again(stack: Stack, execution
         start(stack, fail)
         wait_until(lambda: len(seen("watch")) == before + 1)
         before += 1
-    os.environ["LAMBDA_ASYNC_RETRY_BASE_SECONDS"] = "0"
     start(stack, order, wait=30)
     stack.client("stepfunctions").stop_execution(executionArn=execution(order), error="Stopped")
     wait_until(lambda: len(seen("watch")) >= before + 2)
@@ -253,6 +251,24 @@ def test_an_event_goes_over_its_queue_and_a_poisoned_one_to_the_dead_letters(sta
     wait_until(arrived)
     (letter,) = dead_letters(stack, lambda body: bad in body)
     assert letter["detail"]["id"] == bad
+
+
+@pytest.mark.parametrize("way", ["event", "wire"])
+def test_nothing_is_appended_to_a_queue_while_its_messages_are_replaced(stack: Stack, way: str) -> None:
+    def send() -> None:
+        if way == "wire":
+            stack.client("sqs").send_message(QueueUrl=stack.outputs["DeadLettersUrl"], MessageBody="x")
+        else:
+            entry = {"Source": "sample", "DetailType": "x", "Detail": "{}", "EventBusName": "orders-bus"}
+            stack.client("events").put_events(Entries=[entry])
+
+    sending = threading.Thread(target=send)
+    with mends.part("sqs", "_queues_lock"):
+        sending.start()
+        sending.join(0.3)
+        assert sending.is_alive()
+    sending.join(5)
+    assert not sending.is_alive()
 
 
 def test_published_events_are_not_kept_for_ever(stack: Stack) -> None:
