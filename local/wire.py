@@ -11,7 +11,7 @@ import base64
 import json
 from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.client import BaseClient
@@ -85,6 +85,8 @@ def _make_request(client: Any, operation: Any, request: dict[str, Any], context:
         return _request(client, operation, request, context)
     headers = {name.lower(): value for name, value in request["headers"].items()}
     body = request["body"]
+    if isinstance(body, dict):  # a service of the query protocol: botocore leaves writing the form to its HTTP session
+        body = urlencode(body)
     body = body.encode() if isinstance(body, str) else bytes(body or b"")
     handler = mends.part(module, "handle_request")
     answer = run_through(handler(request["method"], urlsplit(request["url"]).path, headers, body, {}))
