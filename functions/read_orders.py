@@ -1,7 +1,8 @@
 """Reading orders: one, a list, an audit trail."""
 
 from orders import listing, requests, secrets, store
-from orders.errors import PermissionDenied
+from orders.changes import utc_now
+from orders.errors import InvalidArgument, PermissionDenied
 from orders.http import DEPRECATED_SINCE, Answer, Request, answer, order_answer, serve
 from orders.routes import Who
 from orders.views import history_view, order_view
@@ -24,7 +25,9 @@ def get_history(request: Request) -> Answer:
 
 
 def list_orders(request: Request) -> Answer:
-    """Orders, newest first: their own for customers, anybody's for support."""
+    """Orders, newest first: their own for customers, anybody's for support. Support may ask for the overdue ones."""
+    if "overdue" in request.query:
+        return list_overdue(request)
     caller = request.caller
     customer_id = request.text("customer_id", r"[A-Za-z0-9][A-Za-z0-9._:@|+-]{0,127}")
     if Who.SUPPORT not in caller.groups:
@@ -38,6 +41,21 @@ def list_orders(request: Request) -> Answer:
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
     page = listing.page(wanted, limit, request.query.get("cursor"), secrets.signing_key())
     headers = {"deprecation": DEPRECATED_SINCE} if deprecated else {}
+    return _list(page, headers)
+
+
+def list_overdue(request: Request) -> Answer:
+    """Orders nothing has happened to in the time it should have taken, longest overdue first."""
+    if Who.SUPPORT not in request.caller.groups:
+        raise PermissionDenied("Only support can ask for overdue orders.")
+    request.text("overdue", "true")
+    if {"customer_id", "status"} & set(request.query):
+        raise InvalidArgument.of("overdue", "cannot be combined with customer_id or status")
+    limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
+    return _list(listing.overdue_page(utc_now(), limit, request.query.get("cursor"), secrets.signing_key()))
+
+
+def _list(page: listing.Page, headers: dict[str, str] | None = None) -> Answer:
     body = {"orders": [order_view(order) for order in page.orders], "next_cursor": page.next_cursor}
     return answer(body, headers=headers)
 

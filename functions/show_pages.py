@@ -77,7 +77,7 @@ def show_tracking(request: Request) -> Answer:
             raise Unauthenticated("Open this with the token of a tracking link.")
         return _fresh(request, json.dumps(view, separators=(",", ":"), ensure_ascii=False), JSON)
     except OrderError as refusal:
-        return problem(refusal, request.route.path) if as_json else _refusal(request, refusal)
+        return problem(refusal, request.route.path) if as_json else _refusal(refusal)
 
 
 def _tracked(request: Request) -> dict[str, Any] | None:
@@ -126,9 +126,16 @@ def _page(request: Request, name: str, order: Mapping[str, Any] | None = None) -
     return _fresh(request, _filled(name, config=_island(_config()), order=_island(order)), HTML)
 
 
-def _refusal(request: Request, refusal: OrderError) -> Answer:
+TITLES = {
+    HTTPStatus.FORBIDDEN: "This link does not open the order",
+    HTTPStatus.NOT_FOUND: "There is no such order",
+    HTTPStatus.BAD_REQUEST: "There is no such order",
+}
+
+
+def _refusal(refusal: OrderError) -> Answer:
     """A refusal as a page of its own, with a way on."""
-    words = {"title": refusal.title, "words": refusal.detail}
+    words = {"title": TITLES.get(refusal.http_status, refusal.title), "words": refusal.detail}
     body = _filled("refused.html", **{name: escape(text) for name, text in words.items()})
     return _answer(refusal.http_status, _page_headers(), body)
 

@@ -381,6 +381,7 @@ def orders_are_read_and_watched(world: World) -> None:
     for key in ("GET /orders/{id}/status", "GET /orders/{id}/status/stream"):
         world.http("watch_status", key, sub="", id="seen-1", query={"token": token}, headers={"last-event-id": "0"})
     world.http("show_pages", "GET /track/{id}", sub="", id="seen-1", query={"token": token})
+    world.http("read_orders", "GET /orders", group="support", query={"overdue": "true"})
 
 
 def the_warehouse_runs_ahead_of_the_workflow(world: World) -> None:

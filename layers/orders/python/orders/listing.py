@@ -1,8 +1,9 @@
 """Lists of orders, newest first, page by page: queries on two indexes, never a scan."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 
 from orders import store, tokens
@@ -32,24 +33,43 @@ class Page:
     next_cursor: str | None
 
 
+OVERDUE = "overdue"
+"""The scope of the list of overdue orders."""
+
+
 def page(wanted: Filter, limit: int, cursor: str | None, key: bytes) -> Page:
     """One page of a list; raises ``InvalidArgument`` for a cursor that is not of this very list."""
     before = tokens.place_of(cursor, wanted.scope, key) if cursor is not None else None
-    found = list(islice(_matching(wanted, before, limit), limit + 1))
+    found = _matching(_references(wanted, before, limit + 1), lambda order: wanted.status in (None, order.status), limit)
+    return _page(found, wanted.scope, limit, key)
+
+
+def overdue_page(now: datetime, limit: int, cursor: str | None, key: bytes) -> Page:
+    """One page of the open orders nothing has happened to in time, longest overdue first."""
+    after = tokens.place_of(cursor, OVERDUE, key) if cursor is not None else None
+    references = store.orders_overdue(now, after, limit + 1)
+    return _page(
+        _matching(references, lambda order: order.due_at is not None and order.due_at <= now, limit), OVERDUE, limit, key
+    )
+
+
+def _page(matching: Iterator[tuple[Order, Reference]], scope: str, limit: int, key: bytes) -> Page:
+    found = list(islice(matching, limit + 1))
     orders = [order for order, _ in found[:limit]]
-    more = tokens.cursor(found[limit - 1][1].sort, wanted.scope, key) if len(found) > limit else None
+    more = tokens.cursor(found[limit - 1][1].sort, scope, key) if len(found) > limit else None
     return Page(orders, more)
 
 
-def _matching(wanted: Filter, before: str | None, limit: int) -> Iterator[tuple[Order, Reference]]:
-    """Orders with their places. An index may lag behind: the order's own item has the last word on its status."""
-    references = _references(wanted, before, limit + 1)
+def _matching(
+    references: Iterator[Reference], belongs: Callable[[Order], bool], limit: int
+) -> Iterator[tuple[Order, Reference]]:
+    """Orders with their places. An index may lag behind: the order's own item has the last word on whether it belongs."""
     seen: set[str] = set()
     while chunk := list(islice(references, limit + 1)):
         orders = {order.order_id: order for order in store.orders_by_id([ref.order_id for ref in chunk])}
         for reference in chunk:
             order = orders.get(reference.order_id)
-            if order is None or reference.order_id in seen or wanted.status not in (None, order.status):
+            if order is None or reference.order_id in seen or not belongs(order):
                 continue
             seen.add(reference.order_id)
             yield order, reference

@@ -224,6 +224,13 @@ PARAMETERS: dict[str, Schema] = {
         "description": "PAID and COMPLETED are deprecated names for PROCESSING and DELIVERED, still taken.",
         "schema": _enum([*OrderStatus, *sorted(DEPRECATED_NAMES)]),
     },
+    "overdue": {
+        "name": "overdue",
+        "in": "query",
+        "description": "For support: open orders nothing has happened to in time, longest overdue first. Goes with neither "
+        "customer_id nor status.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
     "limit": {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
     "cursor": {"name": "cursor", "in": "query", "schema": TEXT},
     "token": {"name": "token", "in": "query", "description": "The token of a tracking link.", "schema": TEXT},

@@ -77,7 +77,7 @@ _TABLE = (
         "listOrders",
         "List orders, newest first",
         "read_orders",
-        query=("customer_id", "status", "limit", "cursor"),
+        query=("customer_id", "status", "overdue", "limit", "cursor"),
         answer="OrderList",
     ),
     Route(

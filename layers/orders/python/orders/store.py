@@ -437,6 +437,22 @@ def orders_due(until: datetime | None) -> Iterator[str]:
     return (_order_id(item) for item in pages)
 
 
+def orders_overdue(now: datetime, after: str | None = None, page: int = 50) -> Iterator[Reference]:
+    """Open orders nothing has happened to in time, longest overdue first, from behind the place ``after`` on."""
+    pages = _pages(
+        IndexName=BY_DUE,
+        KeyConditionExpression="GSI3PK = :pk AND GSI3SK BETWEEN :from AND :until",
+        ExpressionAttributeValues={
+            ":pk": {"S": "DUE"},
+            # No order id holds a character below this one, so it stands right behind the place and before the next.
+            ":from": {"S": f"{after}!" if after else "0"},
+            ":until": {"S": f"{timestamp(now)}~"},
+        },
+        Limit=page,
+    )
+    return (Reference(_order_id(item), item["GSI3SK"]["S"]) for item in pages)
+
+
 def orders_by_id(order_ids: Sequence[str]) -> list[Order]:
     """Whole orders in the order of their ids; ids that lead nowhere are left out."""
     found: dict[str, Order] = {}

@@ -1,0 +1,103 @@
+// Support's desk: which view is open, who is signed in, and the news all views share.
+
+import { getIfAny } from "./api.js";
+import { canSignIn, person, signIn, signOut } from "./auth.js";
+import { h } from "./dom.js";
+
+const page = document.getElementById("page");
+const nav = document.getElementById("tabs");
+
+/** The views: each module has `show(host, argument, desk)`, which answers how to stop it. Loaded when first opened. */
+const VIEWS = {
+  "": { label: "Orders", load: () => import("./desk-orders.js"), group: "support" },
+  order: { load: () => import("./desk-order.js"), group: "support" },
+  reviews: { label: "Reviews", load: () => import("./desk-reviews.js"), group: "support" },
+  analytics: { label: "Figures", load: () => import("./desk-analytics.js"), group: "support" },
+  webhooks: { label: "Webhooks", load: () => import("./desk-webhooks.js"), group: "admin" },
+};
+
+const who = person();
+const belongs = (group) => who?.groups.includes(group);
+
+/** What the views share: who is here, and what the figures say. `watch` runs a task now and again while it is looked at. */
+const desk = {
+  person: who,
+  isAdmin: belongs("admin"),
+  summary: () => getIfAny("/analytics/summary"),
+  watch(task, milliseconds = 2500) {
+    let timer;
+    let stopped = false;
+    const run = async () => {
+      clearTimeout(timer);
+      try {
+        await task();
+        complain(null);
+      } catch (problem) {
+        complain(problem);
+      }
+      if (!stopped && !document.hidden) timer = setTimeout(run, milliseconds);
+    };
+    const woken = () => document.hidden || run();
+    document.addEventListener("visibilitychange", woken);
+    run();
+    return () => {
+      stopped = true;
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", woken);
+    };
+  },
+};
+
+const banner = h("p", { class: "alert banner", role: "alert", hidden: true });
+page.before(banner);
+
+function complain(problem) {
+  banner.hidden = !problem;
+  if (!problem) return;
+  banner.textContent = problem.status === 401 ? "Your sign-in has ended. Reload the page to sign in again." : `${problem.message} What you see may be old.`;
+}
+
+let stop = () => {};
+let opening = 0;
+
+async function open() {
+  const [name = "", argument = ""] = location.hash.replace(/^#\/?/, "").split(/[/?]/, 2).map(decodeURIComponent);
+  const view = VIEWS[name] && belongs(VIEWS[name].group) ? name : "";
+  const turn = (opening += 1);
+  stop();
+  stop = () => {};
+  drawTabs(view);
+  const module = await VIEWS[view].load();
+  if (turn !== opening) return;
+  page.replaceChildren();
+  stop = module.show(page, argument, desk) ?? (() => {});
+  page.focus({ preventScroll: true });
+  scrollTo(0, 0);
+}
+
+function drawTabs(current) {
+  const tabs = Object.entries(VIEWS).filter(([, view]) => view.label && belongs(view.group));
+  nav.replaceChildren(...tabs.map(([name, view]) => h("a", { href: `#/${name}`, "aria-current": name === current ? "page" : null }, view.label)));
+}
+
+function say(title, ...more) {
+  page.className = "notice";
+  page.replaceChildren(h("h1", {}, title), ...more);
+}
+
+function begin() {
+  if (who) document.getElementById("account").replaceChildren(h("span", {}, who.name), h("button", { class: "plain", onclick: signOut }, "Sign out"));
+  if (!canSignIn()) {
+    return say("There is no sign-in here yet", h("p", {}, "Deploy again with the parameter ", h("code", {}, "PagesUrl"), " set to this address: sign-in comes back to nowhere else."));
+  }
+  if (!who) {
+    return say("The order desk", h("p", {}, "Sign in as support to see and help every order, or as admin for webhooks and the catalogue."), h("p", {}, h("button", { class: "main", onclick: signIn }, "Sign in")));
+  }
+  if (!belongs("support")) {
+    return say("This desk is for support", h("p", {}, `${who.name} is not in the group support.`), h("p", {}, h("button", { onclick: signOut }, "Sign in as somebody else")));
+  }
+  addEventListener("hashchange", open);
+  return open();
+}
+
+begin();

@@ -1,0 +1,82 @@
+// What support may do to an order now: from the transition table the API serves, each with a question first.
+
+import { call, orderPath } from "./api.js";
+import { ask } from "./dialog.js";
+import { h, island } from "./dom.js";
+
+const may = island("config").transitions;
+const REASON = { name: "reason", label: "Reason (goes on the order's history)", long: true };
+
+const BY_HAND = {
+  CONFIRMED: { label: "Confirm", words: "For cash on delivery: the order is accepted and will be paid at the door." },
+  PROCESSING: { label: "Mark as processing", words: "Stock is reserved and the payment settled, as the workflow would have done." },
+  SHIPPED: { label: "Mark as shipped", words: "The parcel is handed to the carrier now." },
+  DELIVERED: { label: "Mark as delivered", words: "The customer has the parcel; a payment on delivery is collected with it.", path: "/delivered" },
+  CANCELLED: { label: "Cancel", words: "What was done is undone at once: the money goes back and the stock is released.", path: "/cancel", danger: true },
+  RETURNED: { label: "Return", words: "The goods are back: the money goes back and the stock is released.", danger: true },
+};
+
+const button = ({ label, title, words, fields = [REASON], danger, main, method = "POST", path, body = {} }, order, done) =>
+  h(
+    "button",
+    {
+      class: [main && "main", danger && "danger"].filter(Boolean).join(" ") || null,
+      "data-key": label,
+      onclick: () =>
+        ask({
+          title: title ?? `${label}?`,
+          words,
+          fields,
+          action: label,
+          danger,
+          act: async (values) => {
+            await call(method, orderPath(order.order_id, path), { body: { ...body, ...values } });
+            await done();
+          },
+        }),
+    },
+    label,
+  );
+
+/** The two answers to a manual review. */
+export const decide = (order, done) => [
+  button({ label: "Approve", title: "Approve this order?", words: "It goes on to payment.", path: "/approve", main: true }, order, done),
+  button({ label: "Reject", title: "Reject this order?", words: "It is cancelled; nothing is charged.", path: "/reject", danger: true }, order, done),
+];
+
+function changes({ order, payment }) {
+  const allowed = may[order.status].filter((status) => status !== "CONFIRMED" || !payment || payment.method === "CASH_ON_DELIVERY");
+  return allowed.map((status) => {
+    const { path, ...rest } = BY_HAND[status];
+    return path ? { ...rest, path } : { ...rest, path: "/status", method: "PATCH", body: { status } };
+  });
+}
+
+const LOCATION = {
+  label: "Note where it is",
+  title: "Where is the parcel?",
+  fields: [{ name: "location", label: "Place", required: true, most: 200 }],
+  method: "PUT",
+  path: "/shipment/location",
+};
+
+const SYNC = {
+  label: "Repair",
+  title: "Repair this order?",
+  words: "It is derived anew from its facts: a workflow that was lost is started again, and scans that were missed are replayed.",
+  fields: [],
+  path: "/sync",
+};
+
+/** The buttons for one order as it is. */
+export function actionsFor(view, done) {
+  const { order, shipment, progress } = view;
+  const undoing = progress.overall_status === "ROLLING_BACK";
+  const review = order.approval?.status === "PENDING" && !undoing && may[order.status].length > 0;
+  return [
+    review && decide(order, done),
+    !undoing && changes(view).map((change) => button(change, order, done)),
+    !undoing && shipment && order.status === "SHIPPED" && button(LOCATION, order, done),
+    button(SYNC, order, done),
+  ];
+}

@@ -1,0 +1,141 @@
+// The execution viewer: both machines of an order, each as a graph with its states coloured, the state that is picked
+// beside it, and the events below.
+
+import { LEGEND, consoleLink, read } from "./execution.js";
+import { fact, word } from "./desk-words.js";
+import { h, parts } from "./dom.js";
+import { exactTime, full, span } from "./format.js";
+import { draw } from "./graph.js";
+
+const MACHINES = { fulfilment: "Fulfilment", unwinding: "Unwinding" };
+const RUN = { RUNNING: "", SUCCEEDED: "good", FAILED: "bad", TIMED_OUT: "bad", ABORTED: "calm" };
+
+/** A viewer in `host`: hand it what GET /orders/{id}/execution answers, again and again. */
+export function viewer(host) {
+  const part = parts(host);
+  let chosen = null;
+  let picked = null;
+  let answer = null;
+
+  function show() {
+    const names = Object.keys(MACHINES).filter((name) => answer[name]);
+    const current = names.includes(chosen) ? chosen : names.at(-1);
+    part("tabs", { names, current, runs: names.map((name) => answer[name].status) }, () => drawTabs(names, current));
+    const execution = answer[current];
+    part("none", !execution, (none) => (none ? h("p", { class: "quiet" }, "No execution is kept for this order: it has not begun, or it ended more than 90 days ago.") : null));
+    part("machine", execution && [current, picked, execution.status, execution.events.length], () => (execution ? drawExecution(execution) : null));
+  }
+
+  function drawTabs(names, current) {
+    if (!names.length) return null;
+    return h(
+      "div",
+      { class: "row machines", role: "group", "aria-label": "Machine" },
+      names.map((name) =>
+        h(
+          "button",
+          { "aria-pressed": String(name === current), "data-key": name, onclick: () => { chosen = name; picked = null; show(); } },
+          MACHINES[name],
+          h("span", { class: `pill ${RUN[answer[name].status]}` }, word(answer[name].status)),
+        ),
+      ),
+    );
+  }
+
+  function drawExecution(execution) {
+    const story = read(execution);
+    const link = consoleLink(execution.execution_arn);
+    const choose = (name) => { picked = name === picked ? null : name; show(); };
+    const picture = draw(execution.definition, story, choose);
+    if (picked) picture.querySelector(`[data-state="${CSS.escape(picked)}"]`)?.classList.add("picked");
+    return [
+      h(
+        "p",
+        { class: "small quiet" },
+        h("code", {}, execution.name),
+        ` began ${full(execution.started_at)}`,
+        execution.stopped_at ? `, took ${length(execution.started_at, execution.stopped_at)}` : ", still running",
+        link && [" · ", h("a", { href: link, rel: "noreferrer", target: "_blank" }, "Open in the AWS console")],
+      ),
+      h("ul", { class: "legend", "aria-label": "Colours" }, Object.entries(LEGEND).map(([status, label]) => h("li", { class: status }, label))),
+      h("div", { class: "viewer" }, h("div", { class: "picture", tabindex: "0", role: "region", "aria-label": "Graph of the machine" }, picture), h("div", { class: "beside" }, picked ? drawState(picked, execution, story) : drawHint(), drawEvents(story, picked, choose))),
+    ];
+  }
+
+  return (found) => {
+    answer = found;
+    show();
+  };
+}
+
+const length = (from, to) => span((new Date(to) - new Date(from)) / 1000);
+const drawHint = () => h("p", { class: "quiet small" }, "Choose a state to see what went in, what came out, and each try.");
+
+function drawState(name, execution, story) {
+  const state = execution.definition.States[name];
+  const visits = story.states.get(name) ?? [];
+  return h(
+    "section",
+    { class: "chosen", "aria-live": "polite" },
+    h("h3", {}, name),
+    h("p", { class: "small quiet" }, `${state.Type}. ${state.Comment ?? ""}`),
+    visits.length === 0 && h("p", {}, "Not reached."),
+    visits.map((visit) => [
+      h(
+        "dl",
+        { class: "facts small" },
+        fact("Came to", h("span", { class: `status ${visit.status}` }, LEGEND[visit.status])),
+        fact("Entered", full(visit.entered)),
+        fact("Took", visit.left && length(visit.entered, visit.left)),
+        fact("Tries", visit.tries.length > 0 && h("ol", { class: "trials" }, visit.tries.map(drawTry))),
+      ),
+      data("Input", visit.input),
+      data("Output", visit.output),
+    ]),
+  );
+}
+
+const drawTry = (one) =>
+  h("li", {}, `${exactTime(one.from)} `, h("span", { class: `status ${one.outcome}` }, LEGEND[one.outcome] ?? word(one.outcome)), one.to && ` after ${length(one.from, one.to)}`, one.error && [": ", h("code", {}, one.error), " ", cause(one.cause)]);
+
+/** A Lambda error's cause is JSON; its message is what a person wants. */
+function cause(text) {
+  try {
+    return JSON.parse(text).errorMessage ?? text;
+  } catch {
+    return text;
+  }
+}
+
+function data(label, text) {
+  if (text === null) return null;
+  let shown = text;
+  try {
+    shown = JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    // Truncated by the service: shown as it came.
+  }
+  return h("details", { open: true }, h("summary", {}, label), h("pre", { tabindex: "0" }, shown));
+}
+
+function drawEvents(story, picked, choose) {
+  const start = story.events[0]?.at;
+  return h(
+    "details",
+    { open: true, class: "events" },
+    h("summary", {}, `${story.events.length} events`),
+    h(
+      "ol",
+      { tabindex: "0", "aria-label": "Events" },
+      story.events.map((event) =>
+        h(
+          "li",
+          { class: event.state && event.state === picked ? "picked" : null },
+          h("span", { class: "small quiet number" }, String(event.id)),
+          h("span", {}, event.type, event.state && [" ", h("button", { class: "plain small", "data-key": `event ${event.id}`, onclick: () => choose(event.state) }, event.state)], event.words && h("span", { class: "small quiet" }, ` ${event.words.slice(0, 200)}`)),
+          h("span", { class: "small quiet number" }, `+${length(start, event.at)}`),
+        ),
+      ),
+    ),
+  );
+}

@@ -1,0 +1,144 @@
+// Orders by status, with live counts; what needs attention first; search.
+
+import { Problem, get, getIfAny, orderPath } from "./api.js";
+import { STATUSES, orderHref, shortId, statusPill, word } from "./desk-words.js";
+import { h, parts } from "./dom.js";
+import { ago, full, money } from "./format.js";
+import { offerSample } from "./sample.js";
+
+const PAGE = 25;
+const query = (values) => `/orders?${new URLSearchParams(Object.entries(values).filter(([, value]) => value))}`;
+
+export function show(host, argument, desk) {
+  const asked = new URLSearchParams(location.hash.split("?")[1]);
+  const status = STATUSES.includes(asked.get("status")) ? asked.get("status") : null;
+  const wanted = asked.get("q")?.trim() || null;
+  const cursors = [null];
+  const part = parts(host);
+
+  part("title", status, () => [h("h1", {}, "Orders"), searchForm(wanted)]);
+
+  async function load() {
+    const cursor = cursors.at(-1);
+    const [summary, overdue, found] = await Promise.all([
+      desk.summary(),
+      wanted ? null : getIfAny(query({ overdue: "true", limit: 50 })),
+      wanted ? search(wanted) : get(query({ status, limit: PAGE, cursor })),
+    ]);
+    const counts = summary ? Object.fromEntries(summary.statuses.map((one) => [one.status, one.count])) : await countByHand();
+    const late = overdue?.orders ?? [];
+    part("tabs", { counts, status, wanted }, drawTabs);
+    part("attention", late, drawAttention);
+    part("list", { orders: found.orders, empty: isEmpty(counts), wanted, status }, drawList);
+    part("pages", { more: found.next_cursor ?? null, depth: cursors.length }, drawPages);
+  }
+
+  function drawPages({ more, depth }) {
+    if (!more && depth === 1) return null;
+    const turn = (change) => { change(); load(); };
+    return h(
+      "div",
+      { class: "row pages" },
+      h("button", { disabled: depth === 1, onclick: () => turn(() => cursors.pop()) }, "Newer"),
+      h("button", { disabled: !more, onclick: () => turn(() => cursors.push(more)) }, "Older"),
+    );
+  }
+
+  function drawList({ orders, empty, wanted: asked, status: only }) {
+    if (orders.length) return table(orders);
+    if (asked) return h("p", { class: "card" }, "No order and no customer is called ", h("strong", {}, asked), ".");
+    return empty ? firstVisit(desk) : h("p", { class: "card quiet" }, only ? `No order is ${word(only).toLowerCase()} just now.` : "Nothing here.");
+  }
+
+  return desk.watch(load);
+}
+
+const isEmpty = (counts) => Object.values(counts).every((count) => !count);
+
+/** Without figures: what one page of each status holds. */
+async function countByHand() {
+  const pages = await Promise.all(STATUSES.map((status) => get(query({ status, limit: 100 }))));
+  return Object.fromEntries(pages.map((page, place) => [STATUSES[place], page.next_cursor ? "100+" : page.orders.length]));
+}
+
+/** The order of that id and the orders of the customer of that id. */
+async function search(wanted) {
+  const [order, list] = await Promise.all([
+    get(orderPath(wanted)).catch(missing),
+    get(query({ customer_id: wanted, limit: 100 })).catch(missing),
+  ]);
+  return { orders: [...(order ? [order.order] : []), ...(list?.orders ?? [])], next_cursor: null };
+}
+
+function missing(problem) {
+  if (problem instanceof Problem && [400, 404].includes(problem.status)) return null;
+  throw problem;
+}
+
+function searchForm(wanted) {
+  const field = h("input", { type: "search", name: "q", placeholder: "Order or customer id", "aria-label": "Search by order or customer id", value: wanted ?? "" });
+  const form = h("form", { role: "search", class: "search" }, field, h("button", {}, "Search"));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    location.hash = field.value.trim() ? `#/?${new URLSearchParams({ q: field.value.trim() })}` : "#/";
+  });
+  return form;
+}
+
+function drawTabs({ counts, status, wanted }) {
+  const whole = Object.values(counts).every((count) => typeof count === "number");
+  const all = whole ? Object.values(counts).reduce((sum, count) => sum + count, 0) : null;
+  const tab = (href, label, count, current) =>
+    h("a", { href, "aria-current": current ? "true" : null }, label, count !== null && h("span", { class: "count" }, String(count)));
+  return h(
+    "nav",
+    { class: "statuses", "aria-label": "Orders by status" },
+    tab("#/", "All", all, !status && !wanted),
+    STATUSES.map((one) => tab(`#/?status=${one}`, word(one), counts[one] ?? 0, one === status)),
+  );
+}
+
+function drawAttention(orders) {
+  if (!orders.length) return null;
+  return h(
+    "section",
+    { class: "card attention" },
+    h("h2", {}, `${orders.length === 1 ? "One order is" : `${orders.length} orders are`} overdue`),
+    h("p", { class: "small quiet" }, "Nothing has happened to them in the time it should have taken. The sweep looks at them every minute; open one to repair it at once."),
+    table(orders),
+  );
+}
+
+function table(orders) {
+  return h(
+    "table",
+    { class: "orders" },
+    h("thead", {}, h("tr", {}, ["Order", "Customer", "Status", "Items", "Total", "Changed"].map((head) => h("th", { scope: "col" }, head)))),
+    h("tbody", {}, orders.map(row)),
+  );
+}
+
+function row(order) {
+  const first = order.items[0];
+  const more = order.items.length - 1;
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, h("a", { href: orderHref(order.order_id), title: order.order_id }, h("code", {}, shortId(order.order_id)))),
+    h("td", { "data-head": "Customer" }, h("a", { class: "calm", href: `#/?${new URLSearchParams({ q: order.customer_id })}` }, order.customer_id)),
+    h("td", { "data-head": "Status" }, statusPill(order.status), order.approval?.status === "PENDING" && h("span", { class: "pill wait" }, "In review")),
+    h("td", { "data-head": "Items", class: "items" }, `${first.quantity} × ${first.name}${more ? ` and ${more} more` : ""}`),
+    h("td", { "data-head": "Total", class: "number" }, money(order.total)),
+    h("td", { "data-head": "Changed" }, h("time", { datetime: order.updated_at, title: full(order.updated_at) }, ago(order.updated_at))),
+  );
+}
+
+function firstVisit(desk) {
+  return h(
+    "section",
+    { class: "card welcome" },
+    h("h2", {}, "No orders yet"),
+    h("p", {}, "An order comes in by ", h("code", {}, "POST /orders"), " (see ", h("a", { href: "/docs" }, "the API"), "). Or place a sample one here and watch what becomes of it:"),
+    h("div", { class: "row" }, offerSample(desk)),
+  );
+}

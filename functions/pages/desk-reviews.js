@@ -1,0 +1,50 @@
+// The manual review queue.
+
+import { get } from "./api.js";
+import { decide } from "./desk-actions.js";
+import { orderHref, shortId } from "./desk-words.js";
+import { h, parts } from "./dom.js";
+import { ago, arrival, full, money } from "./format.js";
+
+const MOST_PAGES = 5;
+
+export function show(host, _argument, desk) {
+  const part = parts(host);
+  part("title", null, () => [h("h1", {}, "Reviews"), h("p", { class: "quiet" }, "Orders that a person has to say yes to. Without an answer in time they are cancelled.")]);
+
+  async function load() {
+    const waiting = await queue();
+    part("list", waiting, (orders) => (orders.length ? h("ul", { class: "reviews" }, orders.map((order) => card(order, load))) : h("p", { class: "card quiet" }, "Nothing to review. Well done.")));
+  }
+
+  return desk.watch(load);
+}
+
+/** Every order that waits for its review, the one whose time ends first at the top. */
+async function queue() {
+  const waiting = [];
+  let cursor = null;
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const found = await get(`/orders?status=PENDING&limit=100${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+    waiting.push(...found.orders.filter((order) => order.approval?.status === "PENDING"));
+    cursor = found.next_cursor;
+    if (!cursor) break;
+  }
+  return waiting.sort((one, other) => one.approval.expires_at.localeCompare(other.approval.expires_at));
+}
+
+function card(order, reload) {
+  return h(
+    "li",
+    { class: "card review" },
+    h(
+      "div",
+      {},
+      h("h2", {}, h("a", { href: orderHref(order.order_id) }, money(order.total)), ` for ${order.customer_id}`),
+      h("p", {}, order.items.map((item) => `${item.quantity} × ${item.name}`).join(", ")),
+      h("p", { class: "small quiet" }, h("code", {}, shortId(order.order_id)), ` · placed ${ago(order.created_at)} · to ${order.shipping_address.city}, ${order.shipping_address.country}`),
+      h("p", { class: "small" }, "Time to answer ends ", h("time", { datetime: order.approval.expires_at, title: full(order.approval.expires_at) }, arrival(order.approval.expires_at))),
+    ),
+    h("div", { class: "row" }, decide(order, reload)),
+  );
+}
