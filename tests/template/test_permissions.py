@@ -20,7 +20,7 @@ from moto import mock_aws
 from standardwebhooks.webhooks import Webhook
 
 from local.template import expand
-from orders import bus, secrets, settings, store, tokens, workflow
+from orders import bus, messaging, notifications, secrets, settings, store, tokens, workflow
 from orders.changes import utc_now
 from orders.errors import OutcomeUnknown, PaymentDeclined
 from orders.order import timestamp
@@ -45,7 +45,6 @@ BY_THE_SERVICE = {
     "sqs:DeleteMessage",
     "sqs:GetQueueAttributes",
     "sqs:ReceiveMessage",
-    "sqs:SendMessage",
 }
 ADDRESS = {"name": "Ada", "line1": "1 Main St", "city": "London", "postal_code": "N1 9GU", "country": "GB"}
 ARN = "arn:aws:states:us-east-1:123456789012"
@@ -54,6 +53,7 @@ SECRETS: dict[str, str] = {
     for name, r in RESOURCES.items()
     if r["Type"] == "AWS::SecretsManager::Secret"
 }
+ONE_RESOURCE = {"events": "OrdersBus", "sns": "NoticesTopic", "sqs": "WebhookDeliveries"}
 MACHINES = ("orders-fulfil-order", "orders-unwind-order")
 
 
@@ -68,7 +68,7 @@ def granted(module: str) -> set[Grant]:
         for statement in policy["PolicyDocument"]["Statement"]
         for action in _as_list(statement["Action"])
         for resource in _as_list(statement["Resource"])
-        if action not in BY_THE_SERVICE
+        if action not in BY_THE_SERVICE and _place(resource) != "UnhandledEvents"
     }
 
 
@@ -102,8 +102,8 @@ def needed(service: str, operation: str, request: dict[str, Any]) -> Iterator[Gr
         yield f"dynamodb:{operation}", request.get("IndexName", "OrdersTable")
     elif service == "secretsmanager":
         yield f"secretsmanager:{operation}", _secret(request["SecretId"])
-    elif service == "events":
-        yield f"events:{operation}", "OrdersBus"
+    elif service in ONE_RESOURCE:
+        yield f"{service}:{operation}", ONE_RESOURCE[service]
     elif operation.startswith("SendTask"):
         # Only the fulfilment waits for callbacks.
         yield f"states:{operation}", "stateMachine fulfil-order"
@@ -147,7 +147,7 @@ class World:
             "routeKey": key,
             "rawPath": key.partition(" ")[2],
             "headers": parts.get("headers", {}),
-            "pathParameters": {name: parts[name] for name in ("id", "carrier") if name in parts},
+            "pathParameters": {name: parts[name] for name in ("id", "carrier", "delivery_id") if name in parts},
             "queryStringParameters": parts.get("query", {}),
             "requestContext": {"requestId": "r"} | ({"authorizer": {"jwt": {"claims": claims}}} if sub else {}),
             "body": None if body is None else json.dumps(body),
@@ -231,7 +231,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 def _forget() -> None:
     """What one process keeps for its life."""
-    for kept in (store.client, workflow.client, bus.client, settings.waits):
+    for kept in (store.client, workflow.client, bus.client, messaging.sqs, messaging.sns, settings.waits):
         kept.cache_clear()
 
 
@@ -242,6 +242,8 @@ def _environment() -> dict[str, str]:
     for name in SECRETS:
         boto3.client("secretsmanager").create_secret(Name=name, SecretString="s" * 40)
     boto3.client("events").create_event_bus(Name="orders")
+    queue = boto3.client("sqs").create_queue(QueueName="deliveries")
+    topic = boto3.client("sns").create_topic(Name="notices")
     for name in MACHINES:
         definition = json.dumps({"StartAt": "Rest", "States": {"Rest": {"Type": "Succeed"}}})
         role = "arn:aws:iam::123456789012:role/any"
@@ -256,6 +258,8 @@ def _environment() -> dict[str, str]:
         "UNWIND_MACHINE_ARN": f"{ARN}:stateMachine:{MACHINES[1]}",
         "SIGNING_SECRET_ARN": "SigningSecret",
         "CARRIER_SECRETS_PREFIX": "orders/carriers/",
+        "WEBHOOK_DELIVERIES_URL": queue["QueueUrl"],
+        "NOTICES_TOPIC_ARN": topic["TopicArn"],
         "POWERTOOLS_SERVICE_NAME": "orders",
         "JWT_ISSUER": "https://issuer.example",
         "JWT_AUDIENCE": "orders",
@@ -377,11 +381,11 @@ def orders_are_read_and_watched(world: World) -> None:
     world.http("read_orders", "GET /orders/{id}/history", id="seen-1")
     world.http("read_orders", "GET /orders", query={"limit": "1"})
     world.http("read_orders", "GET /orders", group="support", query={"status": "PENDING"})
+    world.http("read_orders", "GET /orders", group="support", query={"overdue": "true"})
     token = tokens.tracking_token("seen-1", utc_now(), secrets.signing_key())
     for key in ("GET /orders/{id}/status", "GET /orders/{id}/status/stream"):
         world.http("watch_status", key, sub="", id="seen-1", query={"token": token}, headers={"last-event-id": "0"})
     world.http("show_pages", "GET /track/{id}", sub="", id="seen-1", query={"token": token})
-    world.http("read_orders", "GET /orders", group="support", query={"overdue": "true"})
 
 
 def the_warehouse_runs_ahead_of_the_workflow(world: World) -> None:
@@ -423,6 +427,45 @@ def carriers_report_a_parcel(world: World) -> None:
         world.http("receive_carrier_event", key, sub="", carrier=carrier, body=scan, refused=401)
 
 
+def everyone_who_waits_for_news_is_told(world: World) -> None:
+    admin = {"group": "admin"}
+    # A private address: the delivery is refused before anything is sent.
+    made = world.http("manage_webhooks", "POST /webhooks", **admin, body={"url": "https://127.0.0.1/", "events": []})
+    webhook = json.loads(made["body"])["webhook_id"]
+    world.place("news")
+    world.step("reserve_stock", "news")
+    events = store.history("news")
+    images = [{"NewImage": store.event_to_item(event), "SequenceNumber": str(event.version)} for event in events]
+    published = world.run("publish_changes", {"Records": [{"dynamodb": image} for image in images]})
+    assert published == {"batchItemFailures": []}
+    details = [detail for event in events for _, detail, _ in notifications.messages(event)]
+    world.run("notify_customers", {"detail": details[0]})
+    told = [_message({"detail": detail}) for detail in details]
+    for module in ("keep_statistics", "fan_out_webhooks"):
+        assert world.run(module, {"Records": told}) == {"batchItemFailures": []}
+    owed = {"webhook_id": webhook, "delivery_id": details[0]["event_id"]}
+    for _ in range(2):
+        assert world.run("deliver_webhook", {"Records": [_message(owed)]}) == {"batchItemFailures": []}
+    world.http("read_analytics", "GET /analytics/summary", group="support")
+    _look_after_a_webhook(world, webhook, owed["delivery_id"])
+
+
+def _message(body: Any) -> Event:
+    return {"messageId": "1", "body": json.dumps(body), "eventSource": "aws:sqs"}
+
+
+def _look_after_a_webhook(world: World, webhook: str, delivery: str) -> None:
+    def ask(key: str, **parts: Any) -> dict[str, Any]:
+        return world.http("manage_webhooks", key, group="admin", id=webhook, **parts)
+
+    ask("GET /webhooks")
+    ask("GET /webhooks/{id}")
+    ask("GET /webhooks/{id}/deliveries", query={"limit": "1"})
+    ask("POST /webhooks/{id}/deliveries/{delivery_id}/redeliver", delivery_id=delivery, body={})
+    ask("POST /webhooks/{id}/rotate", body={})
+    ask("DELETE /webhooks/{id}")
+
+
 STORIES: tuple[Callable[[World], None], ...] = (
     an_order_is_delivered_and_returned,
     a_charge_is_declined,
@@ -436,6 +479,7 @@ STORIES: tuple[Callable[[World], None], ...] = (
     orders_are_read_and_watched,
     the_warehouse_runs_ahead_of_the_workflow,
     carriers_report_a_parcel,
+    everyone_who_waits_for_news_is_told,
 )
 
 

@@ -20,6 +20,7 @@ SELF_VERIFIED = {Who.ANYONE, Who.TRACKING_LINK, Who.SIGNED}
 WILDCARD_RESOURCES = {
     ("WorkflowLogDelivery", "*"),  # log delivery knows no resource
     ("DriveWorkflowFunctionRole", "${OrdersTable.Arn}/stream/*"),
+    ("PublishChangesFunctionRole", "${OrdersTable.Arn}/stream/*"),
     # An execution is named by its order: these are all orders.
     ("DriveWorkflowFunctionRole", "execution:${AWS::StackName}-fulfil-order:*"),
     ("RepairOrderFunctionRole", "execution:${AWS::StackName}-fulfil-order:*"),
