@@ -4,6 +4,7 @@ Only what handlers reach at run time: the table, the bus, queues, topics, secret
 """
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -16,7 +17,7 @@ from aws_lambda_powertools.utilities.parameters import clear_caches
 from moto.backends import get_backend
 
 from local.template import expand
-from orders import bus, settings, store, workflow
+from orders import settings, store
 from orders.money import Money
 from orders.store import Product
 
@@ -73,9 +74,12 @@ def deployed() -> Iterator[None]:
 
 
 def _forget() -> None:
-    """What one process keeps for its life."""
-    for kept in (store.client, workflow.client, bus.client, settings.waits):
-        kept.cache_clear()
+    """What one process keeps for its life: clients, settings, what was read once."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("orders."):
+            for kept in vars(module).values():
+                if getattr(kept, "__module__", None) == name and hasattr(kept, "cache_clear"):
+                    kept.cache_clear()
     clear_caches()  # type: ignore[no-untyped-call]
 
 
