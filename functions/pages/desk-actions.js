@@ -5,6 +5,7 @@ import { ask } from "./dialog.js";
 import { h, island } from "./dom.js";
 
 const may = island("config").transitions;
+const OVER = ["COMPLETED", "FAILED", "ROLLED_BACK"];
 const REASON = { name: "reason", label: "Reason (goes on the order's history)", long: true };
 
 const BY_HAND = {
@@ -77,6 +78,6 @@ export function actionsFor(view, done) {
     review && decide(order, done),
     !undoing && changes(view).map((change) => button(change, order, done)),
     !undoing && shipment && order.status === "SHIPPED" && button(LOCATION, order, done),
-    button(SYNC, order, done),
+    !OVER.includes(progress.overall_status) && button(SYNC, order, done),
   ];
 }

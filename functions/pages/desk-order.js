@@ -119,7 +119,7 @@ function drawFacts({ order, payment, shipment, tries, scans }) {
         fact("Placed", full(order.created_at)),
         fact("Version", String(order.version)),
         fact("Review", order.approval && `${word(order.approval.status)}${order.approval.decided_by ? ` by ${order.approval.decided_by}` : ""}${order.approval.reason ? `: ${order.approval.reason}` : ""}`),
-        fact("Cancelled", order.cancellation && `${word(order.cancellation.reason)}, by ${order.cancellation.cancelled_by}${order.cancellation.note ? `: ${order.cancellation.note}` : ""}`),
+        fact("Cancelled", order.cancellation && `${word(order.cancellation.reason.toUpperCase())}, by ${order.cancellation.cancelled_by}${order.cancellation.note ? `: ${order.cancellation.note}` : ""}`),
       ),
     ),
     h(
@@ -127,7 +127,7 @@ function drawFacts({ order, payment, shipment, tries, scans }) {
       { class: "card" },
       h("h2", {}, "Payment"),
       payment
-        ? h("dl", { class: "facts" }, fact("Status", `${word(payment.status)} (${paid(payment).toLowerCase()})`), fact("Amount", money(payment.amount)), fact("Gateway's key", h("code", {}, payment.payment_id)), fact("Refused", payment.failure_reason))
+        ? h("dl", { class: "facts" }, fact("Status", paid(payment)), fact("Amount", money(payment.amount)), fact("Gateway's key", h("code", {}, payment.payment_id)), fact("Refused", payment.failure_reason))
         : h("p", { class: "quiet" }, "Nothing has been asked of the gateway."),
       tries.length > 0 && [h("h3", {}, "Calls of the gateway"), h("ol", { class: "trials small" }, tries.map(drawTry))],
     ),

@@ -16,7 +16,7 @@ export function show(host, argument, desk) {
   const cursors = [null];
   const part = parts(host);
 
-  part("title", status, () => [h("h1", {}, "Orders"), searchForm(wanted)]);
+  part("title", status, () => [h("h1", {}, "Orders"), searchForm(wanted), offerSample("")]);
 
   async function load() {
     const cursor = cursors.at(-1);
@@ -47,7 +47,7 @@ export function show(host, argument, desk) {
   function drawList({ orders, empty, wanted: asked, status: only }) {
     if (orders.length) return table(orders);
     if (asked) return h("p", { class: "card" }, "No order and no customer is called ", h("strong", {}, asked), ".");
-    return empty ? firstVisit(desk) : h("p", { class: "card quiet" }, only ? `No order is ${word(only).toLowerCase()} just now.` : "Nothing here.");
+    return empty ? firstVisit() : h("p", { class: "card quiet" }, only ? `No order is ${word(only).toLowerCase()} just now.` : "Nothing here.");
   }
 
   return desk.watch(load);
@@ -126,19 +126,19 @@ function row(order) {
     {},
     h("th", { scope: "row" }, h("a", { href: orderHref(order.order_id), title: order.order_id }, h("code", {}, shortId(order.order_id)))),
     h("td", { "data-head": "Customer" }, h("a", { class: "calm", href: `#/?${new URLSearchParams({ q: order.customer_id })}` }, order.customer_id)),
-    h("td", { "data-head": "Status" }, statusPill(order.status), order.approval?.status === "PENDING" && h("span", { class: "pill wait" }, "In review")),
+    h("td", { "data-head": "Status" }, statusPill(order.status), " ", order.approval?.status === "PENDING" && h("span", { class: "pill wait" }, "In review")),
     h("td", { "data-head": "Items", class: "items" }, `${first.quantity} × ${first.name}${more ? ` and ${more} more` : ""}`),
     h("td", { "data-head": "Total", class: "number" }, money(order.total)),
     h("td", { "data-head": "Changed" }, h("time", { datetime: order.updated_at, title: full(order.updated_at) }, ago(order.updated_at))),
   );
 }
 
-function firstVisit(desk) {
+function firstVisit() {
   return h(
     "section",
     { class: "card welcome" },
     h("h2", {}, "No orders yet"),
     h("p", {}, "An order comes in by ", h("code", {}, "POST /orders"), " (see ", h("a", { href: "/docs" }, "the API"), "). Or place a sample one here and watch what becomes of it:"),
-    h("div", { class: "row" }, offerSample(desk)),
+    h("div", { class: "row" }, offerSample("main")),
   );
 }

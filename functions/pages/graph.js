@@ -4,14 +4,14 @@ import { svg } from "./dom.js";
 import { LEGEND, arrows, statusOf } from "./execution.js";
 import { Graph, layout } from "./vendor/dagre.js";
 
-const WIDTH = 168;
+const WIDTH = 178;
 const HEIGHT = 48;
 const ROUND = 26;
 const GLYPHS = { running: "…", succeeded: "✓", caught: "!", failed: "✕", aborted: "■", untouched: "" };
 
 function laidOut(definition, found) {
   const graph = new Graph({ multigraph: true });
-  graph.setGraph({ rankdir: "TB", nodesep: 34, ranksep: 44, edgesep: 14, marginx: 14, marginy: 14 });
+  graph.setGraph({ rankdir: "TB", nodesep: 30, ranksep: 34, edgesep: 12, marginx: 14, marginy: 14 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const name of ["start", "end"]) graph.setNode(name, { width: ROUND * 2, height: ROUND });
   for (const name of Object.keys(definition.States)) graph.setNode(name, { width: WIDTH, height: HEIGHT });
@@ -47,7 +47,7 @@ function drawArrow(arrow, edge, isTaken) {
 
 /** A name on one line or two. */
 function lines(name) {
-  if (name.length <= 20) return [name];
+  if (name.length <= 19) return [name];
   const words = name.split(" ");
   let cut = 1;
   while (cut < words.length - 1 && words.slice(0, cut + 1).join(" ").length <= name.length / 2 + 2) cut += 1;

@@ -31,11 +31,11 @@ async function place(story) {
 }
 
 /** The button that asks which story to play, and plays it. */
-export const offerSample = () =>
+export const offerSample = (kind) =>
   h(
     "button",
     {
-      class: "main",
+      class: kind,
       onclick: () =>
         ask({
           title: "Place a sample order",

@@ -71,7 +71,7 @@ export function drawEnding(words) {
 export const endingOf = whereTheMoneyIs;
 
 /** The parcel and where it goes. */
-export function drawDelivery({ shipment, address }) {
+export function drawDelivery({ shipment, address, ended }) {
   return h(
     "section",
     { class: "card" },
@@ -83,10 +83,10 @@ export function drawDelivery({ shipment, address }) {
       shipment && [h("dt", {}, "Carrier"), h("dd", {}, shipment.carrier)],
       shipment?.tracking_number && [h("dt", {}, "Tracking number"), h("dd", {}, h("code", {}, shipment.tracking_number), " ", copyButton(shipment.tracking_number))],
       shipment?.current_location && [h("dt", {}, "Last seen"), h("dd", {}, shipment.current_location)],
-      h("dt", {}, "Goes to"),
+      h("dt", {}, ended ? "Meant for" : "Goes to"),
       h("dd", {}, h("address", {}, address.name, lines(address).map((line) => [h("br"), line]))),
     ),
-    !shipment && h("p", { class: "small quiet" }, "The carrier's tracking number appears here once the parcel is handed over."),
+    !shipment && !ended && h("p", { class: "small quiet" }, "The carrier's tracking number appears here once the parcel is handed over."),
   );
 }
 

@@ -101,7 +101,7 @@ function drawActions(names) {
       ? h("div", { class: "row actions" }, offered.map((action) => h("button", { class: action.danger ? "danger" : "", onclick: () => ask(action.ask()) }, action.label)))
       : null;
   }
-  if (!canSignIn() || person()) return null;
+  if (!names.length || !canSignIn() || person()) return null;
   return h("p", { class: "small quiet actions" }, "Is this your order? ", h("button", { class: "plain", onclick: signIn }, "Sign in"), " to change, cancel or return it.");
 }
 
@@ -113,7 +113,7 @@ function draw() {
   part("steps", stepsOf(view), drawSteps);
   part("ending", endingOf(view), drawEnding);
   part("actions", { isOwn, names: ACTIONS.filter((action) => action.allowed()).map((action) => action.label) }, ({ names }) => drawActions(names));
-  part("delivery", { shipment: view.shipment, address: address() }, drawDelivery);
+  part("delivery", { shipment: view.shipment, address: address(), ended: view.order.status === "CANCELLED" }, drawDelivery);
   part("order", { order: { items: view.order.items, total: view.order.total }, payment: view.payment }, drawOrder);
   part("footer", { id: view.order.order_id, placed: view.order.created_at }, drawFooter);
 }

@@ -83,18 +83,18 @@ export function paid(payment) {
 }
 
 const STEP_WORDS = {
-  "Inventory Reservation": { todo: "Reserve", doing: "Reserving", done: "Reserved", undone: "Released" },
-  "Manual Review": { todo: "Check", doing: "Being checked", done: "Checked", undone: "Checked" },
-  "Payment Processing": { todo: "Pay", doing: "Paying", done: "Paid", undone: "Refunded" },
-  "Shipping Arrangement": { todo: "Pack", doing: "Packing", done: "Shipped", undone: "Recalled" },
-  Delivery: { todo: "Deliver", doing: "On its way", done: "Delivered", undone: "Taken back" },
+  "Inventory Reservation": { todo: "Reserve", doing: "Reserving", done: "Reserved", undone: "Released", failed: "Sold out" },
+  "Manual Review": { todo: "Check", doing: "Being checked", done: "Checked", undone: "Checked", failed: "Not accepted" },
+  "Payment Processing": { todo: "Pay", doing: "Paying", done: "Paid", undone: "Refunded", failed: "Payment failed" },
+  "Shipping Arrangement": { todo: "Pack", doing: "Packing", done: "Shipped", undone: "Recalled", failed: "Not shipped" },
+  Delivery: { todo: "Deliver", doing: "On its way", done: "Delivered", undone: "Taken back", failed: "Sent back" },
 };
 
 const STEP_STATE = {
   PENDING: ["todo", "todo"],
   IN_PROGRESS: ["doing", "doing"],
   COMPLETED: ["done", "done"],
-  FAILED: ["todo", "failed"],
+  FAILED: ["failed", "failed"],
   COMPENSATING: ["undone", "undoing"],
   COMPENSATED: ["undone", "undone"],
   SKIPPED: ["todo", "skipped"],
