@@ -366,6 +366,11 @@ class Answer:
     payload: Json
     failed: bool = False
 
+    def told(self) -> str:
+        """A failure in one line."""
+        known = self.payload if isinstance(self.payload, dict) else {}
+        return f"{known.get('errorType')}: {known.get('errorMessage')}"
+
 
 class Services(Protocol):
     """What the walker needs of the world; `now` is the wall clock, the timers are the running loop's."""

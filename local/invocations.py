@@ -78,7 +78,7 @@ class Invocations:
             self._give_up(function, event, policy, answer, tries)
 
     def _give_up(self, function: str, event: Any, policy: Policy, answer: Answer, tries: int) -> None:
-        logger.error("%s gave up an event after %d tries: %s", function, tries, answer.payload)
+        logger.error("%s gave up an event after %d tries: %s", function, tries, answer.told())
         if policy.on_failure:
             arn = self._lambdas.config(function).arn
             self._bury(policy.on_failure, json.dumps(_obituary(arn, event, answer, tries)))

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -93,7 +94,7 @@ class Stack:
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
-        template = await asyncio.to_thread(_expand, self.settings.template, self._parameters())
+        expanding = loop.run_in_executor(None, _expand, self.settings.template, self._parameters())
         engine, aws_socket = _engine(self.settings.aws_port)
         self.aws_url = f"http://127.0.0.1:{aws_socket.getsockname()[1]}"
         _prepare_environment(self.aws_url, self.settings.code)
@@ -110,7 +111,7 @@ class Stack:
         mends.install(mends.Seams(self.lambdas, self.machines, self.changes, self.invocations, self._wake_queues))
         _wake_engine(engine, loop)
         await self._serve(engine.app, aws_socket)
-        await self._deploy(template)
+        await self._deploy(await expanding)
         await asyncio.to_thread(self.lambdas.preload)
         self._open_table()
         self.front = Front(routes_of(self._deployed()["Api"]["Properties"]["Body"]), self.lambdas, self.issuer, self._tools())
@@ -313,10 +314,24 @@ def _bind(port: int) -> socket.socket:
     return listener
 
 
+_EXPAND = """
+import json, sys
+from local.template import TemplateInvalid, expand
+try:
+    json.dump(expand(sys.argv[1], json.loads(sys.argv[2])), sys.stdout)
+except TemplateInvalid as invalid:
+    sys.exit(str(invalid))
+"""
+
+
 def _expand(template: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
-    # Imported late: the translator is the heaviest thing there is here.
-    expand = importlib.import_module("local.template").expand
-    expanded: dict[str, Any] = expand(template, parameters)
+    """In a process of its own, while this one loads the engine: the translator takes a second, and 35 MB that it
+    would never give back."""
+    command = [sys.executable, "-c", _EXPAND, str(template), json.dumps(parameters)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NotReady(f"the template could not be expanded: {done.stderr.strip()}")
+    expanded: dict[str, Any] = json.loads(done.stdout)
     return expanded
 
 

@@ -150,7 +150,7 @@ class Feed:
     def _accepted(self, answer: Answer, batch: list[Delivery]) -> int:
         """How many of the batch, from its beginning, need not come again."""
         if answer.failed:
-            logger.warning("%s failed on %d records: %s", self.config.function, len(batch), answer.payload)
+            logger.warning("%s failed on %d records: %s", self.config.function, len(batch), answer.told())
             return 0
         if not self.config.reports_failures or not answer.payload:
             return len(batch)
