@@ -244,10 +244,11 @@ def follow_up(order_id: str, wanted: FollowUp, clock: Clock = utc_now) -> None:
         workflow.refuse(order.approval_token, "ApprovalRejected", reason or "Rejected in review")
     elif wanted is FollowUp.ANSWER_DELIVERED and order.delivery_token:
         workflow.answer(order.delivery_token, {"delivered": True})
-    elif wanted is FollowUp.STOP_AND_UNWIND:
-        workflow.stop_fulfilment(order, f"The order is {order.status}.")
+    # The unwinding starts before the fulfilment ends: whoever hears of that end finds the order attended.
     if order.overall is OverallStatus.ROLLING_BACK:
         workflow.start_unwinding(snapshot)
+    if wanted is FollowUp.STOP_AND_UNWIND:
+        workflow.stop_fulfilment(order, f"The order is {order.status}.")
 
 
 def sync(order_id: str, by: str, clock: Clock = utc_now) -> Snapshot:
