@@ -187,7 +187,8 @@ def begin_unwinding(order_id: str, error: str, cause: str, clock: Clock = utc_no
         order, now = snapshot.order, clock()
         reason = _reason(order.current_step.name if order.current_step else None, error)
         approval = order.approval
-        if reason is CancelReason.APPROVAL_TIMEOUT and approval and approval.status is ApprovalStatus.APPROVED:
+        approved = approval is not None and approval.status is ApprovalStatus.APPROVED
+        if reason is CancelReason.APPROVAL_TIMEOUT and approved and not order.is_over:
             # The answer was committed before the wait ran out, but never reached it: the row decides.
             return lifecycle.restart(snapshot, settings.waits(), now, SYSTEM, "Approved while the wait ran out")
         message = "Nobody answered the review in time." if reason is CancelReason.APPROVAL_TIMEOUT else _message(cause)
