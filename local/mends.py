@@ -9,24 +9,16 @@ from __future__ import annotations
 import importlib
 import json
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.metadata import version
-from types import ModuleType
+from functools import lru_cache, partial
 from typing import Any
 
 from local.changes import Changes
+from local.engine import LOCK, Response, check_version, part, replace
 from local.invocations import Invocations, Policy
 from local.lambdas import Lambdas, NoSuchFunction
 from local.states import Refusal, StateMachines
-
-PINNED = "1.5.33"
-Response = tuple[int, dict[str, str], bytes]
-
-# The engine was written to be called on one loop; our handlers call it from their threads. This keeps its promise.
-LOCK = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,30 +34,12 @@ _current: Seams | None = None
 _mended = False
 
 
-class WrongEngine(RuntimeError):
-    pass
-
-
-def service(name: str) -> ModuleType:
-    return importlib.import_module(f"ministack.services.{name}")
-
-
-def part(name: str, attribute: str) -> Any:
-    """An inner part of one of the engine's modules."""
-    return getattr(service(name), attribute)
-
-
-def check_version(found: str) -> None:
-    if found != PINNED:
-        raise WrongEngine(f"The mends fit ministack {PINNED}, not {found}: go through local/mends.py before changing it.")
-
-
 def install(seams: Seams) -> None:
     global _current, _mended  # noqa: PLW0603 - the engine is the process's, and so is what runs on it
     _current = seams
     if _mended:
         return
-    check_version(version("ministack"))
+    check_version()
     for mend in MENDS:
         mend()
     _mended = True
@@ -75,16 +49,6 @@ def seams() -> Seams:
     if _current is None:
         raise RuntimeError("no stack runs in this process")
     return _current
-
-
-def _present(module: str, name: str) -> str:
-    part(module, name)
-    return name
-
-
-def replace(module: str, name: str, make: Callable[[Any], Any]) -> None:
-    """Puts `make(original)` in its place; a name that is gone is an error, not a mend that silently does nothing."""
-    setattr(service(module), name, make(part(module, name)))
 
 
 # --- Functions ----------------------------------------------------------------------------------------------
@@ -164,7 +128,11 @@ def walk_with_our_interpreter() -> None:
         "_send_task_failure": StateMachines.task_failure,
         "_send_task_heartbeat": StateMachines.task_heartbeat,
     }.items():
-        setattr(service("stepfunctions"), _present("stepfunctions", name), answering(call))
+        replace("stepfunctions", name, partial(_instead, answering(call)))
+
+
+def _instead(ours: Any, _: Any) -> Any:
+    return ours
 
 
 def _json(data: dict[str, Any]) -> Response:
@@ -274,31 +242,3 @@ MENDS: tuple[Callable[[], None], ...] = (
     keep_messages_from_falling_between,
     forget_published_events,
 )
-
-
-class EngineQueue:
-    """One of its queues, for our own delivery."""
-
-    def __init__(self, arn: str) -> None:
-        self._queue = part("sqs", "_queue_by_arn")(arn)
-        self._receive = part("sqs", "_receive_messages_for_esm")
-        self._delete = part("sqs", "_delete_messages_for_esm")
-
-    def waiting(self) -> int:
-        now = time.time()
-        return sum(message["visible_at"] <= now for message in list(self._queue["messages"]))
-
-    def next_at(self) -> float | None:
-        return min((message["visible_at"] for message in list(self._queue["messages"])), default=None)
-
-    def receive(self, most: int) -> list[dict[str, Any]]:
-        batch: list[dict[str, Any]] = []
-        while len(batch) < most:
-            some = self._receive(self._queue["url"], most - len(batch))  # ten at a time
-            if not some:
-                break
-            batch += some
-        return batch
-
-    def delete(self, messages: list[dict[str, Any]]) -> None:
-        self._delete(self._queue["url"], {message["receipt_handle"] for message in messages})

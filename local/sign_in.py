@@ -36,12 +36,13 @@ class Person:
 
 
 PEOPLE = (
-    Person("ada", "Ada", "A customer: places orders, follows and cancels them"),
-    Person("grace", "Grace", "Another customer, who must not see Ada's orders"),
-    Person("sam", "Sam", "Support: sees and changes every order, answers reviews", ("support",)),
-    Person("alex", "Alex", "Admin: support, and keeps the catalogue and the webhooks", ("support", "admin")),
-    Person("carl", "Carl", "A carrier: reports where parcels are", ("carrier",)),
+    Person("customer-1", "Ada", "A customer: places orders, follows and cancels them"),
+    Person("customer-2", "Grace", "Another customer, who must not see Ada's orders"),
+    Person("support-1", "Sam", "Support: sees and changes every order, answers reviews", ("support",)),
+    Person("admin-1", "Alex", "Admin: support, and keeps the catalogue and the webhooks", ("support", "admin")),
+    Person("carrier-1", "Carl", "A carrier: reports where parcels are", ("carrier",)),
 )
+"""The first of each kind is who the command `orders` acts as, too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ import boto3
 import uvicorn
 from botocore.config import Config as BotoConfig
 
-from local import asl, mends, wire
+from local import asl, engine, mends, wire
 from local.changes import Changes
 from local.front import Front, Request, Tool, routes_of
 from local.invocations import Invocations
@@ -95,22 +95,22 @@ class Stack:
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
         expanding = loop.run_in_executor(None, _expand, self.settings.template, self._parameters())
-        engine, aws_socket = _engine(self.settings.aws_port)
+        application, aws_socket = _engine(self.settings.aws_port)
         self.aws_url = f"http://127.0.0.1:{aws_socket.getsockname()[1]}"
         _prepare_environment(self.aws_url, self.settings.code)
         self.changes = Changes(loop, self._journal)
         self.machines = StateMachines(
             loop,
             self.lambdas,
-            mends.part("stepfunctions", "_state_machines"),
-            mends.part("stepfunctions", "_executions"),
+            engine.part("stepfunctions", "_state_machines"),
+            engine.part("stepfunctions", "_executions"),
             _announce,
         )
         self.invocations = Invocations(loop, self.lambdas, _bury)
         self._loop = loop
         mends.install(mends.Seams(self.lambdas, self.machines, self.changes, self.invocations, self._wake_queues))
-        _wake_engine(engine, loop)
-        await self._serve(engine.app, aws_socket)
+        _wake_engine(application, loop)
+        await self._serve(application.app, aws_socket)
         await self._deploy(await expanding)
         await asyncio.to_thread(self.lambdas.preload)
         self._open_table()
@@ -163,7 +163,7 @@ class Stack:
             )
 
         await asyncio.to_thread(create)
-        record = mends.part("cloudformation", "_stacks")[STACK_NAME]
+        record = engine.part("cloudformation", "_stacks")[STACK_NAME]
         while record["StackStatus"] == "CREATE_IN_PROGRESS":  # noqa: ASYNC110 - the engine offers nothing to wait on
             await asyncio.sleep(0.005)
         if record["StackStatus"] != "CREATE_COMPLETE":
@@ -174,11 +174,11 @@ class Stack:
         self._check_machines()
 
     def _deployed(self) -> dict[str, Any]:
-        deployed: dict[str, Any] = mends.part("cloudformation", "_stacks")[STACK_NAME]["_resources"]
+        deployed: dict[str, Any] = engine.part("cloudformation", "_stacks")[STACK_NAME]["_resources"]
         return deployed
 
     def _check_machines(self) -> None:
-        for machine in mends.part("stepfunctions", "_state_machines").values():
+        for machine in engine.part("stepfunctions", "_state_machines").values():
             if found := asl.unsupported(json.loads(machine["definition"])):
                 raise NotReady(f"{machine['name']} uses what the local walker does not know: {', '.join(found)}")
 
@@ -204,14 +204,14 @@ class Stack:
                 secrets.put_secret_value(SecretId=secret_id, SecretString=kept)
 
     def _make_feeds(self) -> None:
-        mappings = mends.part("lambda_svc", "_esms")
+        mappings = engine.part("lambda_svc", "_esms")
         for name, made in self._deployed().items():
             mapping = mappings.get(made["PhysicalResourceId"]) if _is(made, "EventSourceMapping") else None
             if mapping and ":dynamodb:" in mapping["EventSourceArn"]:
                 self.feeds[name] = Feed(FeedConfig.of(mapping), self.lambdas.begin, _bury)
             elif mapping:
                 config = QueueConfig.of(mapping)
-                queue = mends.EngineQueue(config.queue_arn)
+                queue = engine.Queue(config.queue_arn)
                 self.queues[name] = QueueFeed(config, queue, self.lambdas.begin, time.time)
 
     def _wake_queues(self) -> None:
@@ -271,7 +271,7 @@ class Stack:
 
     def idle(self) -> bool:
         """Nothing left to deliver and no execution running."""
-        executions: list[Record] = list(mends.part("stepfunctions", "_executions").values())
+        executions: list[Record] = list(engine.part("stepfunctions", "_executions").values())
         return self.changes.idle() and all(execution["status"] != "RUNNING" for execution in executions)
 
     def settled(self) -> bool:
@@ -291,7 +291,7 @@ class Stack:
         self.lambdas.close()
         wire.connect(None)
         if self._journal:
-            with mends.LOCK:
+            with engine.LOCK:
                 self._journal.close()
 
 
@@ -351,13 +351,13 @@ def _engine(port: int) -> tuple[Any, socket.socket]:
     return importlib.import_module("ministack.app"), listener
 
 
-def _wake_engine(engine: Any, loop: asyncio.AbstractEventLoop) -> None:
+def _wake_engine(application: Any, loop: asyncio.AbstractEventLoop) -> None:
     """Its start without what is not for here: looking for Docker, SFTP and MQTT listeners, 64 threads."""
-    engine._reset_all_state()  # noqa: SLF001 - an earlier stack of this process may have left something
-    engine._MAIN_LOOP = loop  # noqa: SLF001
+    application._reset_all_state()  # noqa: SLF001 - an earlier stack of this process may have left something
+    application._MAIN_LOOP = loop  # noqa: SLF001
     loop.set_default_executor(ThreadPoolExecutor(8, thread_name_prefix="engine"))
-    mends.part("eventbridge", "start_scheduler")()
-    mends.part("scheduler", "start_scheduler")()
+    engine.part("eventbridge", "start_scheduler")()
+    engine.part("scheduler", "start_scheduler")()
 
 
 def _prepare_environment(aws_url: str, code: Sequence[Path]) -> None:
@@ -381,7 +381,7 @@ def _is(made: Mapping[str, Any], kind: str) -> bool:
 
 
 def _function(made: Mapping[str, Any]) -> Config:
-    config = mends.part("lambda_svc", "_functions")[made["PhysicalResourceId"]]["config"]
+    config = engine.part("lambda_svc", "_functions")[made["PhysicalResourceId"]]["config"]
     return Config(
         name=config["FunctionName"],
         arn=config["FunctionArn"],
@@ -402,8 +402,8 @@ def _reason(record: Mapping[str, Any]) -> str:
 
 
 def _restore(journal: Journal, tables: Mapping[str, str]) -> None:
-    known = mends.part("dynamodb", "_tables")
-    key, put = mends.part("dynamodb", "_extract_key_val"), mends.part("dynamodb", "_set_item")
+    known = engine.part("dynamodb", "_tables")
+    key, put = engine.part("dynamodb", "_extract_key_val"), engine.part("dynamodb", "_set_item")
     for name, item in journal.items():
         table = known.get(tables.get(name))
         if table is not None:
@@ -411,15 +411,15 @@ def _restore(journal: Journal, tables: Mapping[str, str]) -> None:
 
 
 def _announce(record: Record) -> None:
-    mends.part("stepfunctions", "_emit_execution_status_event")(record)
+    engine.part("stepfunctions", "_emit_execution_status_event")(record)
 
 
 def _bury(destination: str, message: str) -> None:
-    queue = mends.part("sqs", "_queue_by_arn")(destination)
+    queue = engine.part("sqs", "_queue_by_arn")(destination)
     if queue is None:
         logger.error("what could not be delivered has nowhere to go, there is no %s: %s", destination, message)
         return
-    mends.part("sqs", "_HANDLERS")["SendMessage"]({"MessageBody": message}, queue["url"])
+    engine.part("sqs", "_HANDLERS")["SendMessage"]({"MessageBody": message}, queue["url"])
 
 
 # --- For tests and other programs ---------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.client import BaseClient
 
-from local import mends
+from local import engine
 
 # Services whose handlers run through without awaiting anything, by botocore's name, and the engine's module for each.
 DIRECT = {
@@ -62,7 +62,7 @@ def _make_api_call(client: Any, name: str, parameters: dict[str, Any]) -> Any:
         return _call(client, name, parameters)
     body = json.dumps(parameters, default=_blob).encode()
     headers = {"x-amz-target": f"DynamoDB_20120810.{name}"}
-    answer = run_through(mends.part("dynamodb", "handle_request")("POST", "/", headers, body, {}))
+    answer = run_through(engine.part("dynamodb", "handle_request")("POST", "/", headers, body, {}))
     status, _, content = answer
     if status == 200 and b'"B' not in content:
         return {**json.loads(content), "ResponseMetadata": _OK}
@@ -88,13 +88,13 @@ def _make_request(client: Any, operation: Any, request: dict[str, Any], context:
     if isinstance(body, dict):  # a service of the query protocol: botocore leaves writing the form to its HTTP session
         body = urlencode(body)
     body = body.encode() if isinstance(body, str) else bytes(body or b"")
-    handler = mends.part(module, "handle_request")
+    handler = engine.part(module, "handle_request")
     answer = run_through(handler(request["method"], urlsplit(request["url"]).path, headers, body, {}))
     headers_of_answer: Any = HeadersDict(answer[1])
     return AWSResponse(request["url"], answer[0], headers_of_answer, None), _parse(client, operation, answer)
 
 
-def _parse(client: Any, operation: Any, answer: mends.Response) -> Any:
+def _parse(client: Any, operation: Any, answer: engine.Response) -> Any:
     """As botocore's endpoint does: an error is parsed twice, the second time with what its own shape holds."""
     status, headers, content = answer
     parser = client._response_parser  # noqa: SLF001
@@ -112,12 +112,12 @@ def _parse(client: Any, operation: Any, answer: mends.Response) -> Any:
     return parsed
 
 
-def run_through(coroutine: Coroutine[Any, Any, mends.Response]) -> mends.Response:
+def run_through(coroutine: Coroutine[Any, Any, engine.Response]) -> engine.Response:
     """Runs a coroutine that never waits, here and now."""
     try:
         coroutine.send(None)
     except StopIteration as done:
-        response: mends.Response = done.value
+        response: engine.Response = done.value
         return response
     coroutine.close()
     raise RuntimeError(f"{coroutine!r} awaits: it cannot be answered in process")

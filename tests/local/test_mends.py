@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local import mends
+from local import engine
 from local.client import Api
 from local.lambdas import Call, Invocation, Killed
 from local.stack import Stack, wait_until
@@ -35,14 +35,14 @@ def status(stack: Stack, arn: str) -> str:
 
 
 def test_the_mends_are_for_one_version_of_the_engine_only() -> None:
-    mends.check_version(mends.PINNED)
-    with pytest.raises(mends.WrongEngine, match=r"9\.9\.9"):
-        mends.check_version("9.9.9")
+    engine.check_version(engine.PINNED)
+    with pytest.raises(engine.WrongEngine, match=r"9\.9\.9"):
+        engine.check_version("9.9.9")
 
 
 def test_a_name_that_is_gone_is_an_error_and_not_a_mend_without_effect(stack: Stack) -> None:
     with pytest.raises(AttributeError):
-        mends.replace("sqs", "_no_such_name", lambda original: original)
+        engine.replace("sqs", "_no_such_name", lambda original: original)
 
 
 # --- Functions ----------------------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ def test_nothing_is_appended_to_a_queue_while_its_messages_are_replaced(stack: S
             stack.client("events").put_events(Entries=[entry])
 
     sending = threading.Thread(target=send)
-    with mends.part("sqs", "_queues_lock"):
+    with engine.part("sqs", "_queues_lock"):
         sending.start()
         sending.join(0.3)
         assert sending.is_alive()
@@ -272,9 +272,9 @@ def test_nothing_is_appended_to_a_queue_while_its_messages_are_replaced(stack: S
 
 
 def test_published_events_are_not_kept_for_ever(stack: Stack) -> None:
-    assert mends.part("eventbridge", "_events_log_list")() == []
+    assert engine.part("eventbridge", "_events_log_list")() == []
 
 
 def test_an_expression_is_read_once(stack: Stack) -> None:
-    tokenize = mends.part("dynamodb", "_tokenize")
+    tokenize = engine.part("dynamodb", "_tokenize")
     assert tokenize("a = :b") is tokenize("a = :b")
