@@ -77,7 +77,7 @@ class SignIn:
 
     def _is_ours(self, url: str) -> bool:
         parts = urlsplit(url)
-        return parts.hostname in {"127.0.0.1", "localhost"} and parts.port == self._port
+        return parts.scheme in {"http", ""} and parts.netloc in {f"127.0.0.1:{self._port}", f"localhost:{self._port}"}
 
     def _authorize(self, asked: dict[str, str]) -> Reply:
         target = asked.get("redirect_uri", "")

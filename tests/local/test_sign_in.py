@@ -103,6 +103,8 @@ def test_a_code_is_good_once_soon_and_with_its_verifier(sign_in: SignIn, clock: 
         {"redirect_uri": "https://elsewhere.example/signed-in"},
         {"redirect_uri": "http://127.0.0.1:3001/signed-in"},
         {"redirect_uri": "http://127.0.0.1:3000.elsewhere.example/"},
+        {"redirect_uri": "http://127.0.0.1:3000@elsewhere.example/"},
+        {"redirect_uri": "javascript://127.0.0.1:3000/"},
         {"client_id": "another"},
         {"code_challenge": ""},
         {"code_challenge_method": "plain"},
