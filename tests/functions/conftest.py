@@ -12,7 +12,7 @@ from orders import bus, identity, settings, store, workflow
 from tests.functions.world import ENVIRONMENT, FakeBus, FakeStepFunctions, World, table_of_the_template
 
 
-@pytest.fixture(autouse=True, scope="module")
+@pytest.fixture(scope="module")
 def aws() -> Iterator[None]:
     """AWS in memory, for the tests of one module."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
@@ -26,7 +26,7 @@ def aws() -> Iterator[None]:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A new world: an empty table but for the catalogue, no executions, nothing on the bus."""
     dynamodb = boto3.client("dynamodb")
     dynamodb.create_table(**table_of_the_template())
