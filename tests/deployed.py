@@ -17,7 +17,7 @@ from aws_lambda_powertools.utilities.parameters import clear_caches
 from moto.backends import get_backend
 
 from local.template import expand
-from orders import settings, store
+from orders import store
 from orders.money import Money
 from orders.store import Product
 
@@ -59,10 +59,8 @@ def deployed() -> Iterator[None]:
             patch.setenv(name, value)
         _forget()
         made = _made()
-        variables = next(iter(resources("AWS::Lambda::Function").values()))["Environment"]["Variables"]
-        for name, value in variables.items():
+        for name, value in _variables().items():
             patch.setenv(name, _text(value, made))
-        _keep_secrets()
         for product in CATALOGUE:
             store.save_product(product)
         yield
@@ -87,25 +85,29 @@ def _made() -> dict[str, str]:
     """Makes the resources; answers what ``Ref`` gives for each."""
     table = resources("AWS::DynamoDB::Table")["OrdersTable"]
     wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-    boto3.client("dynamodb").create_table(TableName=STACK, **{name: table[name] for name in wanted})
+    dynamodb, events, sqs, sns = (boto3.client("dynamodb"), boto3.client("events"), boto3.client("sqs"), boto3.client("sns"))
+    dynamodb.create_table(TableName=STACK, **{name: table[name] for name in wanted})
     made = {"OrdersTable": STACK}
     for name in resources("AWS::Events::EventBus"):
         made[name] = f"{STACK}-{name}"
-        boto3.client("events").create_event_bus(Name=made[name])
+        events.create_event_bus(Name=made[name])
     for name in resources("AWS::SQS::Queue"):
-        made[name] = boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+        made[name] = sqs.create_queue(QueueName=name)["QueueUrl"]
     for name in resources("AWS::SNS::Topic"):
-        made[name] = boto3.client("sns").create_topic(Name=name)["TopicArn"]
+        made[name] = sns.create_topic(Name=name)["TopicArn"]
+    secrets = boto3.client("secretsmanager")
     for name in resources("AWS::SecretsManager::Secret"):
-        made[name] = boto3.client("secretsmanager").create_secret(Name=name, SecretString="s" * 64)["ARN"]
+        made[name] = secrets.create_secret(Name=name, SecretString="s" * 64)["ARN"]
+    # What operators put in beside the stack.
+    prefix = _text(_variables()["CARRIER_SECRETS_PREFIX"], made)
+    secrets.create_secret(Name=f"{prefix}easypost", SecretString=CARRIER_SECRET)
     return made
 
 
-def _keep_secrets() -> None:
-    """Those that operators put in beside the stack."""
-    boto3.client("secretsmanager").create_secret(
-        Name=f"{settings.carrier_secrets_prefix()}easypost", SecretString=CARRIER_SECRET
-    )
+def _variables() -> dict[str, Any]:
+    """The environment of every function."""
+    found: dict[str, Any] = next(iter(resources("AWS::Lambda::Function").values()))["Environment"]["Variables"]
+    return found
 
 
 # --- what CloudFormation makes of a value ---

@@ -43,9 +43,9 @@ def stack() -> Iterator[None]:
     """The deployed stack, with machines that rest: what they do is another test's business."""
     with mock_aws(), deployed():
         definition = json.dumps({"StartAt": "Rest", "States": {"Rest": {"Type": "Succeed"}}})
+        client, role = boto3.client("stepfunctions"), "arn:aws:iam::123456789012:role/any"
         for machine in ("fulfil-order", "unwind-order"):
-            role = "arn:aws:iam::123456789012:role/any"
-            boto3.client("stepfunctions").create_state_machine(name=f"{STACK}-{machine}", definition=definition, roleArn=role)
+            client.create_state_machine(name=f"{STACK}-{machine}", definition=definition, roleArn=role)
         yield
 
 
