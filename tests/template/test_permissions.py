@@ -429,8 +429,8 @@ def carriers_report_a_parcel(world: World) -> None:
 
 def everyone_who_waits_for_news_is_told(world: World) -> None:
     admin = {"group": "admin"}
-    # A private address: the delivery is refused before anything is sent.
-    made = world.http("manage_webhooks", "POST /webhooks", **admin, body={"url": "https://127.0.0.1/", "events": []})
+    # A name without an address: the delivery is refused before anything is sent.
+    made = world.http("manage_webhooks", "POST /webhooks", **admin, body={"url": "https://receiver.invalid/", "events": []})
     webhook = json.loads(made["body"])["webhook_id"]
     world.place("news")
     world.step("reserve_stock", "news")

@@ -7,6 +7,7 @@ not read, and the whole exchange has one deadline, however slowly the bytes drip
 
 import http.client
 import ipaddress
+import re
 import socket
 import ssl
 import threading
@@ -24,8 +25,11 @@ from orders.webhooks import Attempt, Delivery
 
 DEADLINE_SECONDS = 10.0
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+_URL = re.compile("[!-~]+")
 
 Resolve = Callable[[str, int], Iterable[str]]
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Refused(Exception):
@@ -34,12 +38,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to connect, checked: ``address`` is the one to use, ``host`` what to ask and to verify for."""
+    """Where to connect, checked: any of ``addresses`` will do, ``host`` is what to ask and to verify for."""
 
     url: SplitResult
     host: str
     port: int
-    address: str
+    addresses: tuple[str, ...]
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -48,7 +52,9 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 def check_url(text: str) -> SplitResult:
-    """A URL a webhook may have: https, a host, no credentials; http to loopback too, where the deployment is a laptop's.
+    """A URL a webhook may have: https, a public host, no credentials; http to loopback too, where the deployment is a laptop's.
+
+    What a name leads to is checked with every delivery; an address is known to be wrong from the start.
 
     Raises:
         InvalidArgument: with what is wrong about it.
@@ -58,11 +64,33 @@ def check_url(text: str) -> SplitResult:
         port = url.port
     except ValueError:
         raise InvalidArgument.of("url", "is not a URL") from None
+    if not _URL.fullmatch(text):
+        raise InvalidArgument.of("url", "must be written in ASCII, without spaces: names in punycode, the rest percent-encoded")
     if not url.hostname or url.username or url.password or port == 0:
         raise InvalidArgument.of("url", "must have a host and no credentials")
-    if url.scheme == "https" or (url.scheme == "http" and settings.loopback_webhooks()):
-        return url
-    raise InvalidArgument.of("url", "must begin with https://")
+    if url.scheme != "https" and not (url.scheme == "http" and _is_this_machine(url.hostname)):
+        raise InvalidArgument.of("url", "must begin with https://")
+    address = _literal(url.hostname)
+    if address is not None and not _may_reach(address, plain=url.scheme == "http"):
+        raise InvalidArgument.of("url", "must lead to a public address")
+    return url
+
+
+def _is_this_machine(host: str) -> bool:
+    address = _literal(host)
+    return settings.loopback_webhooks() and (host == "localhost" if address is None else _real(address).is_loopback)
+
+
+def _literal(host: str) -> Address | None:
+    """The address that a host is written as, in any of the ways the resolver would take it; ``None`` for a name."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except OSError:
+        return None
 
 
 def target_of(text: str, lookup: Resolve = resolve) -> Target:
@@ -76,26 +104,27 @@ def target_of(text: str, lookup: Resolve = resolve) -> Target:
     port = url.port or (443 if url.scheme == "https" else 80)
     try:
         addresses = list(lookup(host, port))
-    except OSError:
+    except (OSError, UnicodeError):
         raise Refused("The host name has no address.") from None
     if not addresses:
         raise Refused("The host name has no address.")
     for address in addresses:
-        _check_address(address, plain=url.scheme == "http")
-    return Target(url, host, port, addresses[0])
+        if not _may_reach(ipaddress.ip_address(address.partition("%")[0]), plain=url.scheme == "http"):
+            raise Refused("The host has an address that is not public.")
+    return Target(url, host, port, tuple(addresses))
 
 
-def _check_address(text: str, *, plain: bool) -> None:
-    address = _real(ipaddress.ip_address(text.partition("%")[0]))
-    if settings.loopback_webhooks() and address.is_loopback:
-        return
-    if plain or not address.is_global or address.is_multicast:
-        raise Refused("The host has an address that is not public.")
+def _may_reach(address: Address, *, plain: bool) -> bool:
+    real = _real(address)
+    if settings.loopback_webhooks() and real.is_loopback:
+        return True
+    if isinstance(real, ipaddress.IPv6Address) and real not in GLOBAL_UNICAST:
+        # Outside of it there are only wrapped, local and retired addresses, and not all of them are called private.
+        return False
+    return not plain and real.is_global and not real.is_multicast
 
 
-def _real(
-    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
-) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _real(address: Address) -> Address:
     """The IPv4 address inside an IPv6 one that only wraps it."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
@@ -104,12 +133,18 @@ def _real(
     return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None) or address
 
 
-def send(delivery: Delivery, url: str, secrets: Iterable[str], lookup: Resolve = resolve) -> Attempt:
+def send(
+    delivery: Delivery,
+    url: str,
+    secrets: Iterable[str],
+    lookup: Resolve = resolve,
+    deadline: float = DEADLINE_SECONDS,
+) -> Attempt:
     """Makes one attempt and says how it went; nothing a receiver does makes this raise."""
     at, started = datetime.now(UTC), time.monotonic()
     code, error = None, None
     try:
-        code = _post(target_of(url, lookup), delivery, _headers(delivery, secrets, at))
+        code = _post(target_of(url, lookup), delivery, _headers(delivery, secrets, at), started + deadline)
     except Refused as refusal:
         error = str(refusal)
     except InvalidArgument as refusal:
@@ -134,40 +169,72 @@ def _headers(delivery: Delivery, secrets: Iterable[str], at: datetime) -> dict[s
     }
 
 
-def _post(target: Target, delivery: Delivery, headers: dict[str, str]) -> int:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    raw = socket.create_connection((target.address, target.port), timeout=DEADLINE_SECONDS)
-    watch = threading.Timer(DEADLINE_SECONDS, _hang_up, (raw,))
-    watch.daemon = True
-    watch.start()
+def _post(target: Target, delivery: Delivery, headers: dict[str, str], ends: float) -> int:
+    raw = _connected(target, ends)
+    fuse = _Fuse(raw, _left(ends))
+    connection = http.client.HTTPConnection(target.host, target.port)
     try:
-        connection = http.client.HTTPConnection(target.host, target.port, timeout=DEADLINE_SECONDS)
-        connection.sock = _secured(raw, target)
+        connection.sock = raw
+        if target.url.scheme == "https":
+            connection.sock = ssl.create_default_context().wrap_socket(raw, server_hostname=target.host)
         path = (target.url.path or "/") + (f"?{target.url.query}" if target.url.query else "")
         connection.request("POST", path, body=delivery.payload.encode(), headers=headers)
-        return connection.getresponse().status
-    except OSError:
-        if time.monotonic() >= deadline:
-            raise TimeoutError from None
-        raise
-    except http.client.HTTPException:
-        if time.monotonic() >= deadline:
-            raise TimeoutError from None
+        with connection.getresponse() as response:
+            # Headers that were cut off look like headers that have ended.
+            fuse.check()
+            return response.status
+    except (OSError, http.client.HTTPException):
+        fuse.check()
         raise
     finally:
-        watch.cancel()
+        fuse.stop()
+        connection.close()
         raw.close()
 
 
-def _secured(raw: socket.socket, target: Target) -> socket.socket:
-    if target.url.scheme == "http":
-        return raw
-    return ssl.create_default_context().wrap_socket(raw, server_hostname=target.host)
+def _connected(target: Target, ends: float) -> socket.socket:
+    """To the first of the addresses that answers: not every network has a way to every one of them."""
+    for address in target.addresses[:-1]:
+        try:
+            return socket.create_connection((address, target.port), timeout=_left(ends))
+        except TimeoutError:
+            raise
+        except OSError:
+            continue
+    return socket.create_connection((target.addresses[-1], target.port), timeout=_left(ends))
 
 
-def _hang_up(raw: socket.socket) -> None:
-    """Ends the exchange from outside: a time-out of the socket's own starts anew with each byte that drips in."""
-    try:
-        raw.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return  # it ended by itself a moment before
+def _left(ends: float) -> float:
+    left = ends - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+class _Fuse:
+    """Ends an exchange from outside: a time-out of the socket's own starts anew with each byte that drips in."""
+
+    def __init__(self, connected: socket.socket, seconds: float) -> None:
+        # A handle of its own: TLS takes the socket's away.
+        self._handle = connected.dup()
+        self._blown = False
+        self._timer = threading.Timer(seconds, self._blow)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _blow(self) -> None:
+        self._blown = True
+        try:
+            self._handle.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # it ended by itself a moment before
+
+    def check(self) -> None:
+        """Raises ``TimeoutError`` when it was this that ended the exchange."""
+        if self._blown:
+            raise TimeoutError from None
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        self._timer.join()
+        self._handle.close()
