@@ -30,7 +30,7 @@ from local.front import Front, Request, Tool, routes_of
 from local.invocations import Invocations
 from local.journal import Journal
 from local.keys import AUDIENCE, Issuer, new_key
-from local.lambdas import REGION, Config, Lambdas
+from local.lambdas import REGION, Config, Lambdas, NoSuchFunction
 from local.queues import QueueConfig, QueueFeed
 from local.states import Record, StateMachines
 from local.streams import Feed, FeedConfig
@@ -207,12 +207,17 @@ class Stack:
         mappings = engine.part("lambda_svc", "_esms")
         for name, made in self._deployed().items():
             mapping = mappings.get(made["PhysicalResourceId"]) if _is(made, "EventSourceMapping") else None
-            if mapping and ":dynamodb:" in mapping["EventSourceArn"]:
+            if mapping is None:
+                continue
+            try:
+                self.lambdas.config(mapping["FunctionName"])
+            except NoSuchFunction as missing:
+                raise NotReady(f"{name}: {missing}") from missing
+            if ":dynamodb:" in mapping["EventSourceArn"]:
                 self.feeds[name] = Feed(FeedConfig.of(mapping), self.lambdas.begin, _bury)
-            elif mapping:
+            else:
                 config = QueueConfig.of(mapping)
-                queue = engine.Queue(config.queue_arn)
-                self.queues[name] = QueueFeed(config, queue, self.lambdas.begin, time.time)
+                self.queues[name] = QueueFeed(config, engine.Queue(config.queue_arn), self.lambdas.begin, time.time)
 
     def _wake_queues(self) -> None:
         """From any thread: some message has come. Many that come at once make one look."""
