@@ -24,7 +24,10 @@ STAGE ?= default
 # What a layer is built from, as the lock has it: each line with its hashes.
 EXPORT := $(UV) export --frozen --quiet --no-emit-project --no-header --no-annotate
 
-.PHONY: help setup demo test check check-sam deploy lint-fix lock clean
+AWSLAMBDARIC_VERSION := 3.1.1
+FUNCTION ?= reserve_stock
+
+.PHONY: help setup demo test check check-sam deploy invoke lint-fix lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -63,7 +66,7 @@ check: $(READY) ## formatting, lint, types, the lock, the template, and the wiri
 	  || { echo "layers/orders/requirements.txt is not what uv.lock says: make lock" >&2; exit 1; }
 	@$(EXPORT) --only-group identity | diff -q - layers/identity/requirements.txt >/dev/null \
 	  || { echo "layers/identity/requirements.txt is not what uv.lock says: make lock" >&2; exit 1; }
-	@$(BIN)/pytest --quiet $(wildcard tests/template tests/statemachine)
+	@$(BIN)/pytest --quiet $(wildcard tests/template tests/statemachine/test_graph.py)
 
 check-sam: $(READY) ## sam validate, sam build and a lint of the expanded template (downloads sam once)
 	@$(SAM) validate --region us-east-1
@@ -77,6 +80,11 @@ check-sam: $(READY) ## sam validate, sam build and a lint of the expanded templa
 deploy: $(READY) ## build and deploy the development stack; STAGE=prod the other
 	@$(SAM) build --config-env $(STAGE)
 	@$(SAM) deploy --config-env $(STAGE)
+
+invoke: $(READY) ## try one function in Lambda's runtime: FUNCTION=reserve_stock [EVENT=events/...json] (downloads sam once)
+	@$(UV) run --frozen --no-sync --quiet --with awslambdaric==$(AWSLAMBDARIC_VERSION) python -m local.invoke $(FUNCTION) \
+	  $(if $(EVENT),--event $(EVENT)) --emulators "$$($(BIN)/uvx --quiet --from aws-sam-cli==$(SAM_VERSION) python -c \
+	  'import pathlib, samcli; print(pathlib.Path(samcli.__file__).parent / "local" / "rapid")')"
 
 lint-fix: $(READY) ## put right what ruff can put right
 	@$(BIN)/ruff check --fix $(SOURCES)
