@@ -11,12 +11,16 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from orders import fulfilment_events, requests
+from orders import fulfilment_events, messaging, requests
+from orders.errors import OrderError, TransientError
 from orders.fulfilment_events import FulfilmentEvent, Outcome
 from orders.metrics import Metric, measuring
 from orders.news import FulfilmentNews
 
 logger = Logger()
+
+PATIENCE = (1, 4, 10, 20)
+"""Seconds until an event that cannot be applied is tried again; a fault of ours is given the queue's own time."""
 
 
 class Consumer:
@@ -26,7 +30,17 @@ class Consumer:
         self.measured = measured
 
     def take(self, record: SQSRecord) -> Outcome:
-        """Applies one event; one that cannot be applied yet rises, and ends in the dead-letter queue if it never can."""
+        """Applies one event; one that cannot be applied rises, and ends in the dead-letter queue if it never can."""
+        try:
+            return self._apply(record)
+        except (OrderError, ValueError, TypeError, LookupError) as refusal:
+            if not isinstance(refusal, TransientError):
+                # Its order may be placed in a moment. If not, it should not take a quarter of an hour to be found out.
+                tries = int(record.attributes.approximate_receive_count)
+                messaging.hold_back(record.receipt_handle, PATIENCE[min(tries, len(PATIENCE)) - 1])
+            raise
+
+    def _apply(self, record: SQSRecord) -> Outcome:
         started = time.monotonic()
         event = read(record.body)
         logger.set_correlation_id(event.order_id)

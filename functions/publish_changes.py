@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
-from orders import notifications
+from orders import messaging, notifications
 from orders.bus import publish
 from orders.errors import TransientError
 from orders.metrics import Metric, measuring
@@ -18,32 +18,27 @@ logger = Logger()
 
 
 def handler(event: dict[str, Any], _context: Any) -> PartialItemFailureResponse:
-    """Publishes a batch. A record that cannot be read is reported by itself; the stream goes on around it.
+    """Publishes a batch; when the bus is busy all of it comes again, in the same order and with the same ids.
 
-    Records behind a failed one are delivered again with it: their ids are the same then, and their order is kept.
+    A record that cannot be read is set aside at once: no retry would mend it, and all that time it would hold up its shard.
     """
     pending: list[Message] = []
     with measuring() as measured:
         for record in event["Records"]:
-            number = record["dynamodb"]["SequenceNumber"]
             try:
                 change = event_from_item(record["dynamodb"]["NewImage"])
-            except (KeyError, ValueError, TypeError):
-                logger.exception("A record of the stream cannot be read", sequence_number=number)
-                return _sent_up_to(pending, event, number)
+            except (KeyError, ValueError, TypeError) as error:
+                logger.exception("A record of the stream cannot be read")
+                messaging.set_aside("publish_changes", record, f"{type(error).__name__}: {error}")
+                continue
             pending += notifications.messages(change)
             _measure(change, measured)
-        return _sent_up_to(pending, event, None)
-
-
-def _sent_up_to(pending: list[Message], event: dict[str, Any], failed: str | None) -> PartialItemFailureResponse:
-    """Publishes what was read, then names the record from which on the batch has to come again."""
-    try:
-        publish(pending)
-    except TransientError:
-        logger.warning("The bus is busy; the batch comes again")
-        failed = event["Records"][0]["dynamodb"]["SequenceNumber"]
-    return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}
+        try:
+            publish(pending)
+        except TransientError:
+            logger.warning("The bus is busy; the batch comes again")
+            return {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["dynamodb"]["SequenceNumber"]}]}
+    return {"batchItemFailures": []}
 
 
 def _measure(change: Event, measured: Any) -> None:

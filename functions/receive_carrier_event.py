@@ -12,7 +12,7 @@ SOURCE = "orders.carriers"
 
 
 def receive_event(request: Request) -> Answer:
-    """Verifies the request's bytes, keeps the scan with its order and passes it on; a parcel we don't know is no fault."""
+    """Verifies the request's bytes, keeps the scan and passes it on; a parcel we don't know is no fault."""
     carrier = request.path.get("carrier", "")
     if carrier not in SENDERS:
         raise NotFound("We work with no carrier of that name.")
@@ -23,12 +23,13 @@ def receive_event(request: Request) -> Answer:
 
 
 def _pass_on(carrier: str, report: Report) -> bool:
-    order_id = store.order_of_parcel(report.tracking_number)
-    if order_id is None:
-        return False
+    now, order_id = utc_now(), store.order_of_parcel(report.tracking_number)
     detail = fulfilment_events.detail_of(carrier, order_id, report)
-    store.keep_scan(order_id, report.event_id, report.scan.at, detail)
-    publish([(FULFILLMENT_STATUS_CHANGED, detail, utc_now())], SOURCE)
+    store.keep_scan(report.tracking_number, report.event_id, report.scan.at, detail, now)
+    if order_id is None:
+        # Nobody's parcel, or one whose hand-over is being written down this very moment: then its order's sync finds this.
+        return False
+    publish([(FULFILLMENT_STATUS_CHANGED, detail, now)], SOURCE)
     return True
 
 

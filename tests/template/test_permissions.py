@@ -53,7 +53,8 @@ SECRETS: dict[str, str] = {
     for name, r in RESOURCES.items()
     if r["Type"] == "AWS::SecretsManager::Secret"
 }
-ONE_RESOURCE = {"events": "OrdersBus", "sns": "NoticesTopic", "sqs": "WebhookDeliveries"}
+ONE_RESOURCE = {"events": "OrdersBus", "sns": "NoticesTopic"}
+QUEUES = ("WebhookDeliveries", "FulfillmentEvents")
 MACHINES = ("orders-fulfil-order", "orders-unwind-order")
 
 
@@ -102,6 +103,8 @@ def needed(service: str, operation: str, request: dict[str, Any]) -> Iterator[Gr
         yield f"dynamodb:{operation}", request.get("IndexName", "OrdersTable")
     elif service == "secretsmanager":
         yield f"secretsmanager:{operation}", _secret(request["SecretId"])
+    elif service == "sqs":
+        yield f"sqs:{operation}", request["QueueUrl"].rpartition("/")[2]
     elif service in ONE_RESOURCE:
         yield f"{service}:{operation}", ONE_RESOURCE[service]
     elif operation.startswith("SendTask"):
@@ -242,7 +245,7 @@ def _environment() -> dict[str, str]:
     for name in SECRETS:
         boto3.client("secretsmanager").create_secret(Name=name, SecretString="s" * 40)
     boto3.client("events").create_event_bus(Name="orders")
-    queue = boto3.client("sqs").create_queue(QueueName="deliveries")
+    queues = {name: boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"] for name in QUEUES}
     topic = boto3.client("sns").create_topic(Name="notices")
     for name in MACHINES:
         definition = json.dumps({"StartAt": "Rest", "States": {"Rest": {"Type": "Succeed"}}})
@@ -258,7 +261,8 @@ def _environment() -> dict[str, str]:
         "UNWIND_MACHINE_ARN": f"{ARN}:stateMachine:{MACHINES[1]}",
         "SIGNING_SECRET_ARN": "SigningSecret",
         "CARRIER_SECRETS_PREFIX": "orders/carriers/",
-        "WEBHOOK_DELIVERIES_URL": queue["QueueUrl"],
+        "WEBHOOK_DELIVERIES_URL": queues["WebhookDeliveries"],
+        "FULFILLMENT_EVENTS_URL": queues["FulfillmentEvents"],
         "NOTICES_TOPIC_ARN": topic["TopicArn"],
         "POWERTOOLS_SERVICE_NAME": "orders",
         "JWT_ISSUER": "https://issuer.example",
@@ -398,23 +402,47 @@ def the_warehouse_runs_ahead_of_the_workflow(world: World) -> None:
         "new_status": "completed",
         "timestamp": timestamp(utc_now()),
     }
-    record = {"messageId": "1", "body": json.dumps(news), "eventSource": "aws:sqs"}
-    assert world.run("on_fulfillment_event", {"Records": [record]}) == {"batchItemFailures": []}
+    assert world.run("on_fulfillment_event", {"Records": [_message(news)]}) == {"batchItemFailures": []}
+    # One that runs ahead of its very order comes again soon.
+    boto3.client("sqs").send_message(QueueUrl=settings.fulfillment_events_url(), MessageBody="early")
+    received = boto3.client("sqs").receive_message(QueueUrl=settings.fulfillment_events_url())["Messages"][0]
+    early = _message(news | {"order_id": "nobody-s"}) | {
+        "receiptHandle": received["ReceiptHandle"],
+        "attributes": {"ApproximateReceiveCount": "1"},
+    }
+    failed = {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert world.run("on_fulfillment_event", {"Records": [early]}) == failed
 
 
 def carriers_report_a_parcel(world: World) -> None:
-    world.place("parcel")
-    world.step("reserve_stock", "parcel")
-    world.step("charge_payment", "parcel")
-    world.step("ship_parcel", "parcel")
-    shipment = store.load("parcel").shipment
+    _report(world, _shipped(world, "parcel"), "DELIVERED")
+    for carrier in ("easypost", "shippo"):
+        key = "POST /carriers/{carrier}/events"
+        world.http("receive_carrier_event", key, sub="", carrier=carrier, body={}, refused=401)
+
+
+def a_carrier_s_report_is_missed(world: World) -> None:
+    for order_id in ("missed-1", "missed-2"):
+        # The bus lost it: nobody runs the consumer here.
+        _report(world, _shipped(world, order_id, method="CASH_ON_DELIVERY", token=None), "DELIVERED")
+        world.make_overdue(order_id)
+    world.http("repair_order", "POST /orders/{id}/sync", id="missed-1", group="support", body={})
+    world.run("sweep_orders", {})
+    assert all(store.load_order(f"missed-{number}").status == "DELIVERED" for number in (1, 2))
+
+
+def _shipped(world: World, order_id: str, **how: Any) -> str:
+    world.place(order_id, **how)
+    for module in ("reserve_stock", "charge_payment", "ship_parcel"):
+        world.step(module, order_id)
+    shipment = store.load(order_id).shipment
     assert shipment
-    scan = {
-        "event_id": "1",
-        "tracking_number": shipment.tracking_number,
-        "status": "DELIVERED",
-        "scanned_at": timestamp(utc_now()),
-    }
+    assert shipment.tracking_number
+    return shipment.tracking_number
+
+
+def _report(world: World, tracking_number: str, status: str) -> None:
+    scan = {"event_id": "1", "tracking_number": tracking_number, "status": status, "scanned_at": timestamp(utc_now())}
     signature = Webhook("s" * 40).sign("1", utc_now(), json.dumps(scan))
     headers = {
         "webhook-id": "1",
@@ -423,8 +451,6 @@ def carriers_report_a_parcel(world: World) -> None:
     }
     key = "POST /carriers/{carrier}/events"
     world.http("receive_carrier_event", key, sub="", carrier="generic", body=scan, headers=headers)
-    for carrier in ("easypost", "shippo"):
-        world.http("receive_carrier_event", key, sub="", carrier=carrier, body=scan, refused=401)
 
 
 def everyone_who_waits_for_news_is_told(world: World) -> None:
@@ -479,6 +505,7 @@ STORIES: tuple[Callable[[World], None], ...] = (
     orders_are_read_and_watched,
     the_warehouse_runs_ahead_of_the_workflow,
     carriers_report_a_parcel,
+    a_carrier_s_report_is_missed,
     everyone_who_waits_for_news_is_told,
 )
 

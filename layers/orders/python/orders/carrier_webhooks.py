@@ -56,7 +56,7 @@ def receive(carrier: str, body: bytes, headers: Headers, secret: str, now: datet
     sender.verify(body, headers, secret, now)
     try:
         return sender.read(json.loads(body))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         raise InvalidArgument.of("body", "is not an event as this carrier documents it") from None
 
 

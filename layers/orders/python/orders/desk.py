@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from orders import fulfilment, lifecycle, settings, store, workflow
+from orders import fulfilment, fulfilment_events, lifecycle, settings, store, workflow
 from orders.changes import Clock, Decide, apply, patiently, utc_now
 from orders.errors import (
     AlreadyExists,
@@ -252,11 +252,13 @@ def follow_up(order_id: str, wanted: FollowUp, clock: Clock = utc_now) -> None:
 
 
 def sync(order_id: str, by: str, clock: Clock = utc_now) -> Snapshot:
-    """Re-derives what should be going on from the order's row, and starts again what is not.
+    """Re-derives what should be going on from the order's row and its parcel's scans, and starts again what is not.
 
     An order that is over is left alone; one whose execution is alive too, and looked at again later.
     """
     snapshot = store.load(order_id)
+    if snapshot.order.due_at is not None and fulfilment_events.replay(snapshot, clock):
+        snapshot = store.load(order_id)
     order = snapshot.order
     if order.due_at is None or _is_attended(snapshot):
         return snapshot

@@ -18,7 +18,7 @@ from orders.errors import AlreadyApplied, ApprovalPending, OutOfStock, PaymentDe
 from orders.events import FULFILLMENT_STATUS_CHANGED
 from orders.ids import fingerprint
 from orders.lifecycle import Scan
-from orders.order import Change, Order, Shipment, Snapshot, timestamp
+from orders.order import Change, Order, Shipment, Snapshot, moment, timestamp
 from orders.statuses import (
     CANCELLABLE,
     FULFILLMENT_MEANS,
@@ -68,7 +68,7 @@ class FulfilmentEvent:
         return {**(self.metadata or {}), **own, "reported_at": timestamp(self.at)}
 
 
-def detail_of(source: str, order_id: str, report: Report) -> dict[str, Any]:
+def detail_of(source: str, order_id: str | None, report: Report) -> dict[str, Any]:
     """A carrier's report as the event that travels on the bus."""
     scan = report.scan
     told = {"status": scan.status, "at": timestamp(scan.at), "location": scan.location}
@@ -87,6 +87,33 @@ def detail_of(source: str, order_id: str, report: Report) -> dict[str, Any]:
             **({"carrier": report.carrier} if report.carrier else {}),
         },
     }
+
+
+def event_of(order_id: str, detail: Mapping[str, Any]) -> FulfilmentEvent:
+    """A carrier's report as it was kept, back from ``detail_of``, for the order that its parcel is known to belong to."""
+    told = dict(detail["metadata"])
+    scan = told.pop("scan")
+    estimated = scan.get("estimated_delivery")
+    return FulfilmentEvent(
+        order_id=order_id,
+        fulfillment_id=detail["fulfillment_id"],
+        new_status=detail["new_status"],
+        at=moment(detail["timestamp"]),
+        event_id=detail["event_id"],
+        metadata=told,
+        scan=Scan(
+            ShipmentStatus(scan["status"]), moment(scan["at"]), scan["location"], moment(estimated) if estimated else None
+        ),
+        source=f"carrier:{told['source']}",
+    )
+
+
+def replay(found: Snapshot, clock: Clock = utc_now) -> bool:
+    """Takes again all that carriers have reported of the order's parcel; answers whether something had been missed."""
+    number = found.shipment.tracking_number if found.shipment else None
+    kept = store.scans(number) if number else []
+    outcomes = [take(event_of(found.order.order_id, detail), clock) for detail in kept]
+    return any(outcome is not Outcome.DUPLICATE for outcome in outcomes)
 
 
 def take(event: FulfilmentEvent, clock: Clock = utc_now) -> Outcome:

@@ -1,4 +1,4 @@
-"""The only module that talks to SQS and SNS: deliveries held back until they are due, notices to customers."""
+"""The only module that talks to SQS and SNS: what is held back until it is due, set aside, or told to customers."""
 
 import json
 from collections.abc import Mapping
@@ -33,6 +33,19 @@ def owe(webhook_id: str, delivery_id: str, seconds: int) -> None:
     """Queues a delivery to be looked at after so many seconds, 900 at most."""
     body = json.dumps({"webhook_id": webhook_id, "delivery_id": delivery_id})
     sqs().send_message(QueueUrl=settings.webhook_deliveries_url(), MessageBody=body, DelaySeconds=seconds)
+
+
+def hold_back(receipt_handle: str, seconds: int) -> None:
+    """Lets a fulfilment event that could not be handled come again after so many seconds, instead of the queue's own time."""
+    sqs().change_message_visibility(
+        QueueUrl=settings.fulfillment_events_url(), ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
+    )
+
+
+def set_aside(consumer: str, record: Mapping[str, Any], why: str) -> None:
+    """Puts a record that no retry will mend where people look at what failed, so that those behind it can go on."""
+    body = json.dumps({"consumer": consumer, "error": why, "record": record})
+    sqs().send_message(QueueUrl=settings.unhandled_events_url(), MessageBody=body)
 
 
 def notify(subject: str, text: str, attributes: Mapping[str, str]) -> None:

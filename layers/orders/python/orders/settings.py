@@ -96,6 +96,16 @@ def webhook_deliveries_url() -> str:
     return os.environ["WEBHOOK_DELIVERIES_URL"]
 
 
+def fulfillment_events_url() -> str:
+    """The queue of what the warehouse and the carriers report."""
+    return os.environ["FULFILLMENT_EVENTS_URL"]
+
+
+def unhandled_events_url() -> str:
+    """The queue of what could not be handled, for a person to look at."""
+    return os.environ["UNHANDLED_EVENTS_URL"]
+
+
 def notices_topic_arn() -> str:
     """The topic that customers' notices go to."""
     return os.environ["NOTICES_TOPIC_ARN"]

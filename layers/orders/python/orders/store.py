@@ -357,11 +357,14 @@ def order_of_parcel(tracking_number: str) -> str | None:
     return _order_id(found) if found else None
 
 
-def keep_scan(order_id: str, event_id: str, at: datetime, event: Mapping[str, Any]) -> None:
-    """Keeps what a carrier reported, before it is passed on: ``scans`` finds it even if the passing on fails."""
-    key = _key(order_partition(order_id), f"{SCAN_PREFIX}{timestamp(at)}#{fingerprint(event_id)}")
-    expires = int((at + MARKERS_KEPT).timestamp())
-    text = {"kind": "scan", "order_id": order_id, "event_id": event_id, "event": _json(event)}
+def keep_scan(tracking_number: str, event_id: str, at: datetime, event: Mapping[str, Any], now: datetime) -> None:
+    """Keeps what a carrier reported, before it is passed on: ``scans`` finds it even if the passing on fails.
+
+    By the parcel and not by the order: a carrier may report a parcel before we have written down whose it is.
+    """
+    key = _key(f"TRACKING#{tracking_number}", f"{SCAN_PREFIX}{timestamp(at)}#{fingerprint(event_id)}")
+    expires = int((now + MARKERS_KEPT).timestamp())
+    text = {"kind": "scan", "event_id": event_id, "event": _json(event)}
     _call(
         client().put_item,
         TableName=settings.table_name(),
@@ -369,12 +372,12 @@ def keep_scan(order_id: str, event_id: str, at: datetime, event: Mapping[str, An
     )
 
 
-def scans(order_id: str) -> list[Mapping[str, Any]]:
-    """What carriers reported of the order's parcel, by the scans' own times."""
+def scans(tracking_number: str) -> list[dict[str, Any]]:
+    """What carriers reported of a parcel, by the scans' own times."""
     pages = _pages(
         ConsistentRead=True,
         KeyConditionExpression="PK = :pk AND begins_with(SK, :scan)",
-        ExpressionAttributeValues={":pk": {"S": order_partition(order_id)}, ":scan": {"S": SCAN_PREFIX}},
+        ExpressionAttributeValues={":pk": {"S": f"TRACKING#{tracking_number}"}, ":scan": {"S": SCAN_PREFIX}},
     )
     return [json.loads(item["event"]["S"]) for item in pages]
 
