@@ -121,6 +121,7 @@ class Lambdas:
         self.wrappers: list[Wrapper] = []
         self.listeners: list[Listener] = []
         self._output = _Output(sys.stdout)
+        self._closed = False
 
     def register(self, configs: list[Config]) -> None:
         """Takes the functions in, and their environment into this process: one environment must serve them all."""
@@ -153,6 +154,7 @@ class Lambdas:
             raise NoSuchFunction(f"Function not found: {reference}") from None
 
     def close(self) -> None:
+        self._closed = True
         if sys.stdout is self._output:
             sys.stdout = self._output.real
         self._front.close()
@@ -170,10 +172,13 @@ class Lambdas:
             return timed_out(config)
 
     def begin(self, reference: str, event: Json, *, front: bool = False) -> asyncio.Future[Answer]:
-        """From the loop: a future of the answer."""
+        """From the loop: a future of the answer; a cancelled one when the stack is being stopped."""
         loop = asyncio.get_running_loop()
         config = self.config(reference)
         answered: asyncio.Future[Answer] = loop.create_future()
+        if self._closed:
+            answered.cancel()
+            return answered
         started: list[float] = []
 
         timer: asyncio.TimerHandle

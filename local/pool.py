@@ -21,10 +21,11 @@ IDLE_SECONDS = 2.0
 
 
 class Pool:
-    def __init__(self, name: str, usual: int = 2, most: int = 64) -> None:
+    def __init__(self, name: str, usual: int = 2, most: int = 64, stuck: float = STUCK_SECONDS) -> None:
         self._name = name
         self._usual = usual
         self._most = most
+        self._stuck = stuck
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
@@ -82,7 +83,7 @@ class Pool:
                 for _ in range(max(1, self._threads)):
                     self._add()
             finished = self._finished
-            time.sleep(STUCK_SECONDS)
+            time.sleep(self._stuck)
         self._watched = False
 
     def _run(self) -> None:
