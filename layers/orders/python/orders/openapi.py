@@ -183,7 +183,8 @@ def _webhook_answers() -> dict[str, Schema]:
             "created_at": TIME,
             "next_attempt_at": _nullable(TIME),
             "attempts": {"type": "array", "items": attempt},
-        }
+        },
+        {"order_id": ID},
     )
     return {
         "Webhook": webhook,

@@ -4,6 +4,7 @@ Pure: times arrive as arguments, and sending is ``outbound``'s job.
 """
 
 import base64
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -169,7 +170,8 @@ def webhook_view(webhook: Webhook, secret: str | None = None) -> dict[str, Any]:
 
 
 def delivery_view(delivery: Delivery) -> dict[str, Any]:
-    """A delivery with all its attempts."""
+    """A delivery with all its attempts, and the order its event is about."""
+    about = json.loads(delivery.payload).get("data", {}).get("order_id")
     return {
         "delivery_id": delivery.delivery_id,
         "webhook_id": delivery.webhook_id,
@@ -178,6 +180,7 @@ def delivery_view(delivery: Delivery) -> dict[str, Any]:
         "created_at": timestamp(delivery.created_at),
         "next_attempt_at": timestamp(delivery.next_attempt_at) if delivery.next_attempt_at else None,
         "attempts": [_attempt_view(attempt) for attempt in delivery.attempts],
+        **({"order_id": about} if about else {}),
     }
 
 
