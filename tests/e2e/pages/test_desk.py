@@ -1,0 +1,150 @@
+"""Support's desk in a browser."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.pages.browsing import Stack, Visit, serving, wait_for
+from tests.e2e.pages.conftest import Visiting
+
+
+def state(tab: Visit, name: str) -> Any:
+    return tab.page.locator(f'[data-state="{name}"]')
+
+
+def has(kind: str) -> re.Pattern[str]:
+    return re.compile(rf"\b{kind}\b")
+
+
+def test_a_first_visit_places_a_sample_order_and_watches_it(browser: object, visit: Visiting) -> None:
+    waits = ("--payment-seconds", "0", "--preparation-seconds", "1", "--delivery-seconds", "1")
+    with serving(*waits) as fresh, visit(fresh) as tab:
+        tab.sign_in("Sam")
+        expect(tab.page.get_by_text("No orders yet")).to_be_visible()
+        tab.page.get_by_role("button", name="Place a sample order").last.click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="Place it").click()
+        expect(tab.page.get_by_text("Your parcel has arrived")).to_be_visible()
+        expect(state(tab, "Deliver order")).to_have_class(has("succeeded"))
+
+
+def test_orders_are_counted_by_status_and_found(quick: Stack, visit: Visiting) -> None:
+    placed = quick.place("customer-7", order_id="to-be-found", token="tok_declined")["order"]
+    wait_for(lambda: quick.order(placed["order_id"])["order"]["status"] == "CANCELLED")
+    with visit(quick) as tab:
+        tab.sign_in("Sam")
+        statuses = tab.page.get_by_role("navigation", name="Orders by status")
+        expect(statuses.get_by_role("link", name="Cancelled")).to_contain_text(re.compile(r"[1-9]"))
+        statuses.get_by_role("link", name="Cancelled").click()
+        expect(tab.page.get_by_role("link", name="to-be-found")).to_be_visible()
+        for wanted in ("to-be-found", "customer-7"):
+            tab.page.get_by_role("searchbox").fill(wanted)
+            tab.page.keyboard.press("Enter")
+            expect(tab.page.get_by_role("row")).to_have_count(2)
+        tab.page.get_by_role("link", name="to-be-found").click()
+        expect(tab.heading()).to_have_text("to-be-found")
+
+
+def test_a_review_is_approved_from_the_queue(quick: Stack, visit: Visiting) -> None:
+    order_id = quick.place(product="prod-005", order_id="dear")["order"]["order_id"]
+    with visit(quick) as tab:
+        tab.sign_in("Sam", "/admin#/reviews")
+        card = tab.page.get_by_role("listitem").filter(has_text="Standing desk")
+        card.get_by_role("button", name="Approve").click()
+        dialog = tab.page.get_by_role("dialog")
+        dialog.get_by_label("Reason").fill("A good customer")
+        dialog.get_by_role("button", name="Approve").click()
+        expect(card).to_have_count(0)
+    approval = quick.order(order_id)["order"]["approval"]
+    assert (approval["status"], approval["decided_by"], approval["reason"]) == ("APPROVED", "support-1", "A good customer")
+
+
+def test_the_viewer_shows_what_succeeded_and_how_often_it_was_tried(quick: Stack, visit: Visiting) -> None:
+    quick.place(order_id="flaky", token="tok_flaky_1")
+    with visit(quick) as tab:
+        tab.sign_in("Sam", "/admin#/order/flaky")
+        expect(state(tab, "Deliver order")).to_have_class(has("succeeded"))
+        expect(state(tab, "Wait for approval")).to_have_class(has("untouched"))
+        state(tab, "Charge payment").click()
+        chosen = tab.page.locator(".chosen")
+        expect(chosen).to_contain_text("GatewayUnavailable")
+        expect(chosen.locator(".trials li")).to_have_count(2)
+        expect(chosen.get_by_text('"order_id": "flaky"').first).to_be_visible()
+        expect(tab.page.get_by_role("list", name="Events")).to_contain_text("ExecutionSucceeded")
+
+
+def test_the_viewer_shows_a_caught_failure_and_what_was_undone(quick: Stack, visit: Visiting) -> None:
+    quick.place(order_id="declined", token="tok_declined")
+    with visit(quick) as tab:
+        tab.sign_in("Sam", "/admin#/order/declined")
+        expect(tab.page.get_by_text("This order was cancelled")).to_be_visible()
+        expect(state(tab, "Release stock")).to_have_class(has("succeeded"))
+        expect(state(tab, "Recall shipment")).to_have_class(has("untouched"))
+        tab.page.get_by_role("button", name="Fulfilment").click()
+        expect(state(tab, "Charge payment")).to_have_class(has("caught"))
+        expect(state(tab, "Unwind order")).to_have_class(has("succeeded"))
+        expect(state(tab, "Wait for preparation")).to_have_class(has("untouched"))
+
+
+def test_the_viewer_shows_where_an_execution_waits_and_where_it_was_aborted(patient: Stack, visit: Visiting) -> None:
+    patient.place(order_id="stopped")
+    with visit(patient) as tab:
+        tab.sign_in("Sam", "/admin#/order/stopped")
+        expect(state(tab, "Wait for preparation")).to_have_class(has("running"))
+        tab.page.get_by_role("button", name="Cancel", exact=True).click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="Cancel", exact=True).click()
+        expect(tab.page.get_by_text("This order was cancelled")).to_be_visible()
+        expect(state(tab, "Refund payment")).to_have_class(has("succeeded"))
+        tab.page.get_by_role("button", name="Fulfilment").click()
+        expect(state(tab, "Wait for preparation")).to_have_class(has("aborted"))
+
+
+def test_only_what_the_table_allows_is_offered(patient: Stack, visit: Visiting) -> None:
+    patient.place(order_id="packed")
+    wait_for(lambda: patient.order("packed")["order"]["status"] == "PROCESSING")
+    with visit(patient) as tab:
+        tab.sign_in("Sam", "/admin#/order/packed")
+        actions = tab.page.locator(".actions")
+        expect(actions.get_by_role("button")).to_have_text(["Cancel", "Mark as shipped", "Repair"])
+        actions.get_by_role("button", name="Mark as shipped").click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="Mark as shipped").click()
+        expect(actions.get_by_role("button", name="Mark as delivered")).to_be_visible()
+        actions.get_by_role("button", name="Note where it is").click()
+        dialog = tab.page.get_by_role("dialog")
+        dialog.get_by_label("Place").fill("Sorting centre Utrecht")
+        dialog.get_by_role("button", name="Note where it is").click()
+        expect(tab.page.get_by_text("Sorting centre Utrecht").first).to_be_visible()
+
+
+def test_an_admin_keeps_webhooks_and_sends_what_failed_again(quick: Stack, visit: Visiting) -> None:
+    with visit(quick) as tab:
+        tab.sign_in("Alex", "/admin#/webhooks")
+        tab.page.get_by_role("button", name="Add a webhook").click()
+        dialog = tab.page.get_by_role("dialog")
+        dialog.get_by_label("Address").fill("http://127.0.0.1:9/closed")
+        dialog.get_by_role("button", name="Add it").click()
+        expect(tab.page.get_by_text("whsec_")).to_be_visible()
+        quick.place(order_id="told")
+        expect(tab.page.get_by_text("not delivered")).to_be_visible()
+        tab.page.get_by_role("link", name="told").first.click()
+        expect(tab.page.get_by_role("heading", name="Webhooks sent")).to_be_visible()
+        expect(tab.page.locator(".deliveries li").first).to_be_visible()
+        tab.page.get_by_role("link", name="Webhooks").click()
+        tab.page.get_by_role("button", name="Remove").click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+        expect(tab.page.get_by_text("Nobody is told anything yet.")).to_be_visible()
+
+
+def test_the_desk_is_for_support(quick: Stack, visit: Visiting) -> None:
+    with visit(quick) as tab:
+        tab.sign_in("Ada")
+        expect(tab.heading()).to_have_text("This desk is for support")
+
+
+@pytest.mark.parametrize("who", ["Sam", "Alex"])
+def test_a_view_is_offered_to_whom_it_opens_for(quick: Stack, visit: Visiting, who: str) -> None:
+    with visit(quick) as tab:
+        tab.sign_in(who)
+        expect(tab.page.get_by_role("link", name="Figures")).to_be_visible()
+        expect(tab.page.get_by_role("link", name="Webhooks")).to_have_count(1 if who == "Alex" else 0)

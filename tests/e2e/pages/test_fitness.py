@@ -1,0 +1,159 @@
+"""What holds for every page: readable to all, at every width, in light and dark, by keyboard, light in weight, soon there."""
+
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import pytest
+from playwright.sync_api import Response, expect
+
+from tests.e2e.pages.browsing import ColorScheme, Stack, Visit, wait_for
+from tests.e2e.pages.conftest import Visiting
+
+KB = 1024
+TRACK_BYTES, ADMIN_BYTES = 150 * KB, 400 * KB
+FIRST_PAINT_MILLISECONDS = 300
+
+Opening = Callable[[Visit], None]
+Placed = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def orders(patient: Stack) -> Placed:
+    """One order of each kind that looks different."""
+    placed = {
+        "packed": patient.place(),
+        "reviewed": patient.place(require_approval=True),
+        "declined": patient.place(token="tok_declined"),
+        "cash": patient.place(method="CASH_ON_DELIVERY"),
+    }
+    wait_for(lambda: patient.order(placed["declined"]["order"]["order_id"])["order"]["status"] == "CANCELLED")
+    wait_for(lambda: patient.order(placed["packed"]["order"]["order_id"])["order"]["status"] == "PROCESSING")
+    return placed
+
+
+def look(tab: Visit, what: str) -> None:
+    """What axe-core says of it, and whether it fits."""
+    assert tab.violations() == [], what
+    assert tab.fits(), f"{what} is wider than the window"
+
+
+COMBINATIONS: list[tuple[int, ColorScheme]] = [(360, "light"), (360, "dark"), (1440, "light"), (1440, "dark")]
+
+
+@pytest.mark.parametrize(("width", "scheme"), COMBINATIONS)
+def test_the_tracking_page_is_for_everybody(
+    patient: Stack, orders: Placed, visit: Visiting, width: int, scheme: ColorScheme
+) -> None:
+    with visit(patient, width=width, scheme=scheme) as tab:
+        for what, placed in orders.items():
+            tab.page.goto(patient.link(placed))
+            expect(tab.page.locator("[data-state=live], [data-state=over]")).to_be_visible()
+            look(tab, what)
+        order_id = orders["packed"]["order"]["order_id"]
+        for path, what in ((f"/track/{order_id}", "without a token"), (f"/track/{order_id}?token=x", "with a bad token")):
+            tab.page.goto(f"{patient.url}{path}")
+            expect(tab.heading()).not_to_have_text("Your order")
+            look(tab, what)
+        tab.sign_in("Ada", f"/track/{order_id}")
+        tab.page.get_by_role("button", name="Change the address").click()
+        look(tab, "the dialog")
+
+
+@pytest.mark.parametrize(("width", "scheme"), COMBINATIONS)
+def test_the_desk_is_for_everybody(patient: Stack, orders: Placed, visit: Visiting, width: int, scheme: ColorScheme) -> None:
+    declined = orders["declined"]["order"]["order_id"]
+    with visit(patient, width=width, scheme=scheme) as tab:
+        tab.page.goto(f"{patient.url}/admin")
+        look(tab, "the sign-in's offer")
+        tab.page.get_by_role("button", name="Sign in").click()
+        expect(tab.heading()).to_have_text("Who are you today?")
+        look(tab, "the local sign-in")
+        tab.page.get_by_role("link", name="Alex").click()
+        expect(tab.page.get_by_role("table").first).to_be_visible()
+        look(tab, "orders")
+        for view, sign in (("reviews", "button:text('Approve')"), ("analytics", ".chart"), ("webhooks", ".card")):
+            tab.page.goto(f"{patient.url}/admin#/{view}")
+            expect(tab.page.locator(sign).first).to_be_visible()
+            look(tab, view)
+        tab.page.goto(f"{patient.url}/admin#/order/{declined}")
+        tab.page.get_by_role("button", name="Fulfilment").click()
+        tab.page.locator('[data-state="Charge payment"]').click()
+        expect(tab.page.locator(".chosen")).to_contain_text("Caught error")
+        look(tab, "an order")
+
+
+def test_the_keyboard_alone_cancels_an_order(patient: Stack, visit: Visiting) -> None:
+    order_id = patient.place()["order"]["order_id"]
+    with visit(patient) as tab:
+        tab.page.goto(f"{patient.url}/track/{order_id}")
+        for name in ("Sign in", "Ada", "Cancel the order"):
+            expect(tab.page.get_by_text(name).first).to_be_visible()
+            tab.tab_to(name)
+            tab.page.keyboard.press("Enter")
+        expect(tab.page.get_by_role("dialog")).to_be_visible()
+        tab.tab_to("Cancel the order")
+        tab.page.keyboard.press("Enter")
+        expect(tab.heading()).to_have_text("This order was cancelled")
+
+
+def test_the_keyboard_alone_works_the_desk(patient: Stack, visit: Visiting) -> None:
+    patient.place(order_id="by-keyboard")
+    with visit(patient) as tab:
+        tab.sign_in("Sam", "/admin")
+        expect(tab.page.get_by_role("link", name="by-keyboard")).to_be_visible()
+        tab.tab_to("by-keyboard")
+        tab.page.keyboard.press("Enter")
+        expect(tab.page.locator('[data-state="Charge payment"].succeeded')).to_be_visible()
+        tab.tab_to("Charge payment: Succeeded")
+        tab.page.keyboard.press("Enter")
+        expect(tab.page.locator(".chosen h3")).to_have_text("Charge payment")
+        tab.page.keyboard.press("Escape")
+        tab.tab_to("Mark as shipped")
+        tab.page.keyboard.press("Enter")
+        expect(tab.page.get_by_role("dialog")).to_be_visible()
+        tab.page.keyboard.press("Escape")
+        expect(tab.page.get_by_role("dialog")).to_have_count(0)
+
+
+def weighed(tab: Visit, opening: Opening) -> int:
+    """The bytes of everything that was fetched, unpacked."""
+    answers: list[Response] = []
+    tab.page.on("response", answers.append)
+    opening(tab)
+    return sum(len(answer.body()) for answer in answers if answer.status == 200)
+
+
+def test_the_tracking_page_is_light(patient: Stack, orders: Placed, visit: Visiting) -> None:
+    def opened(tab: Visit) -> None:
+        tab.page.goto(patient.link(orders["packed"]))
+        expect(tab.page.locator("[data-state=live]")).to_be_visible()
+
+    with visit(patient) as tab:
+        assert weighed(tab, opened) < TRACK_BYTES
+
+
+def test_the_desk_is_light_with_everything_open(patient: Stack, orders: Placed, visit: Visiting) -> None:
+    def opened(tab: Visit) -> None:
+        tab.page.reload()
+        for view, sign in (("", "table"), ("reviews", ".review"), ("analytics", ".chart"), ("webhooks", ".card")):
+            tab.page.goto(f"{patient.url}/admin#/{view}")
+            expect(tab.page.locator(sign).first).to_be_visible()
+        order_id = orders["declined"]["order"]["order_id"]
+        tab.page.goto(f"{patient.url}/admin#/order/{order_id}")
+        expect(tab.page.locator(".machine")).to_be_visible()
+
+    with visit(patient) as tab:
+        tab.sign_in("Alex")
+        expect(tab.page.get_by_role("table")).to_be_visible()
+        assert weighed(tab, opened) < ADMIN_BYTES
+
+
+def test_the_tracking_page_is_painted_at_once(patient: Stack, orders: Placed, visit: Visiting) -> None:
+    painted = []
+    for _ in range(5):
+        with visit(patient) as tab:
+            tab.page.goto(patient.link(orders["packed"]))
+            expect(tab.heading()).to_have_text("We are packing your order")
+            painted.append(tab.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+    assert median(painted) < FIRST_PAINT_MILLISECONDS

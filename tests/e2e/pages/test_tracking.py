@@ -1,0 +1,170 @@
+"""The tracking page in a browser: watched, acted upon, disturbed."""
+
+from playwright.sync_api import Route, expect
+
+from local.client import Api
+from tests.e2e.pages.browsing import HOME, Stack, wait_for
+from tests.e2e.pages.conftest import Visiting
+
+STREAM = "**/status/stream*"
+WICKED = "</script><script>alert('run')</script><img src=x onerror=alert('run')>"
+
+
+def test_an_order_is_watched_until_it_arrives_without_a_reload(quick: Stack, visit: Visiting) -> None:
+    with visit(quick) as tab:
+        tab.page.goto(quick.link(quick.place()))
+        tab.page.evaluate("window.stillHere = true")
+        expect(tab.page.locator("[data-state=live]")).to_be_visible()
+        expect(tab.heading()).to_have_text("Your parcel has arrived")
+        expect(tab.page.locator(".step.done")).to_have_count(4)
+        expect(tab.page.get_by_text("TRACK-")).to_be_visible()
+        expect(tab.page.get_by_text("Paid by card")).to_be_visible()
+        expect(tab.page.locator("[data-state=over]")).to_be_visible()
+        assert tab.page.evaluate("window.stillHere")
+
+
+def test_the_page_says_when_in_the_reader_s_own_time(patient: Stack, visit: Visiting) -> None:
+    placed = patient.place()
+    with visit(patient) as tab:
+        tab.page.goto(patient.link(placed))
+        expect(tab.heading()).to_have_text("We are packing your order")
+        expect(tab.page.get_by_text("It should be with you")).to_contain_text("around")
+        expect(tab.page.get_by_text("Central European")).to_be_visible()
+
+
+def test_a_declined_order_says_why_and_where_the_money_is(quick: Stack, visit: Visiting) -> None:
+    with visit(quick) as tab:
+        tab.page.goto(quick.link(quick.place(token="tok_declined")))
+        expect(tab.heading()).to_have_text("This order was cancelled")
+        expect(tab.page.get_by_text("The payment did not go through")).to_be_visible()
+        expect(tab.page.get_by_text("You were not charged: The card was declined.")).to_be_visible()
+        expect(tab.page.locator(".step.failed")).to_contain_text("Payment failed")
+
+
+def test_a_customer_signs_in_and_cancels_in_the_middle(patient: Stack, visit: Visiting) -> None:
+    placed = patient.place()
+    order_id = placed["order"]["order_id"]
+    with visit(patient) as tab:
+        tab.sign_in("Ada", f"/track/{order_id}")
+        expect(tab.heading()).to_have_text("We are packing your order")
+        tab.page.get_by_role("button", name="Cancel the order").click()
+        dialog = tab.page.get_by_role("dialog")
+        dialog.get_by_label("Reason").fill("I found a better one")
+        dialog.get_by_role("button", name="Cancel the order").click()
+        expect(tab.heading()).to_have_text("This order was cancelled")
+        expect(tab.page.get_by_text("US$20.00 went back to your card")).to_be_visible()
+        expect(tab.page.get_by_role("button", name="Cancel the order")).to_have_count(0)
+    cancellation = patient.order(order_id)["order"]["cancellation"]
+    assert (cancellation["reason"], cancellation["note"]) == ("customer", "I found a better one")
+
+
+def test_a_customer_changes_the_address_and_is_told_what_is_wrong_with_it(patient: Stack, visit: Visiting) -> None:
+    placed = patient.place()
+    order_id = placed["order"]["order_id"]
+    with visit(patient) as tab:
+        tab.sign_in("Ada", f"/track/{order_id}")
+        tab.page.get_by_role("button", name="Change the address").click()
+        dialog = tab.page.get_by_role("dialog")
+        dialog.get_by_label("City").fill("\u202ebroken")
+        dialog.get_by_role("button", name="Send it there").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("city")
+        dialog.get_by_label("City").fill("Ockham")
+        dialog.get_by_role("button", name="Send it there").click()
+        expect(dialog).to_have_count(0)
+        expect(tab.page.get_by_text("Ockham")).to_be_visible()
+    assert patient.order(order_id)["order"]["shipping_address"]["city"] == "Ockham"
+
+
+def test_a_delivered_order_is_returned(quick: Stack, visit: Visiting) -> None:
+    order_id = quick.place()["order"]["order_id"]
+    with visit(quick) as tab:
+        tab.sign_in("Ada", f"/track/{order_id}")
+        tab.page.get_by_role("button", name="Return it").click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="Return it").click()
+        expect(tab.heading()).to_have_text("This order was returned")
+        expect(tab.page.get_by_text("went back to your card")).to_be_visible()
+
+
+def test_the_bearer_of_a_link_may_look_and_not_touch(patient: Stack, visit: Visiting) -> None:
+    placed = patient.place()
+    with visit(patient) as tab:
+        tab.page.goto(patient.link(placed))
+        expect(tab.heading()).to_have_text("We are packing your order")
+        expect(tab.page.get_by_role("button", name="Cancel the order")).to_have_count(0)
+        tab.choose("Grace")
+        expect(tab.heading()).to_have_text("We are packing your order")
+        expect(tab.page.get_by_role("button", name="Cancel the order")).to_have_count(0)
+
+
+def test_somebody_else_s_order_stays_somebody_else_s(patient: Stack, visit: Visiting) -> None:
+    order_id = patient.place()["order"]["order_id"]
+    with visit(patient) as tab:
+        tab.page.goto(f"{patient.url}/track/{order_id}")
+        expect(tab.heading()).to_have_text("Sign in to see this order")
+        tab.choose("Grace")
+        expect(tab.heading()).to_have_text("This order belongs to somebody else")
+
+
+def test_a_link_that_does_not_open_the_order_says_so(patient: Stack, visit: Visiting) -> None:
+    one, other = patient.place(), patient.place()
+    foreign = patient.link(one).replace(one["order"]["order_id"], other["order"]["order_id"], 1)
+    with visit(patient) as tab:
+        answer = tab.page.goto(foreign)
+        assert answer is not None
+        assert answer.status == 403
+        expect(tab.heading()).to_have_text("This link does not open the order")
+        tab.page.get_by_role("link", name="Sign in to see it").click()
+        expect(tab.heading()).to_have_text("Sign in to see this order")
+
+
+def test_without_the_stream_the_page_asks_again_and_again(quick: Stack, visit: Visiting) -> None:
+    placed = quick.place(require_approval=True)
+    with visit(quick) as tab:
+        tab.page.route(STREAM, lambda route: route.abort())
+        tab.page.goto(quick.link(placed))
+        expect(tab.page.locator("[data-state=polling]")).to_be_visible()
+        quick.as_("support-1", "support").call("POST", f"/orders/{placed['order']['order_id']}/approve", {})
+        expect(tab.heading()).to_have_text("Your parcel has arrived")
+
+
+def test_a_stream_that_breaks_is_taken_up_where_it_broke(patient: Stack, visit: Visiting) -> None:
+    placed = patient.place(require_approval=True)
+    order_id = placed["order"]["order_id"]
+    broken: list[str] = []
+
+    def break_twice(route: Route) -> None:
+        if len(broken) < 2:
+            broken.append(route.request.headers["last-event-id"])
+            route.abort()
+        else:
+            route.continue_()
+
+    support = patient.as_("support-1", "support")
+    wait_for(lambda: patient.order(order_id)["order"]["version"] >= 3)
+    with visit(patient) as tab:
+        tab.page.goto(patient.link(placed))
+        expect(tab.page.locator("[data-state=live]")).to_be_visible()
+        tab.page.route(STREAM, break_twice)
+        expect(tab.page.locator("[data-state=polling]")).to_be_visible()
+        support.call("POST", f"/orders/{order_id}/approve", {})
+        expect(tab.heading()).to_have_text("We are packing your order")
+        expect(tab.page.locator("[data-state=live]")).to_be_visible()
+    assert set(broken) == {"3"}
+
+
+def test_nothing_a_customer_types_is_ever_run(quick: Stack, visit: Visiting) -> None:
+    product = {"name": WICKED, "unit_price": {"amount": 500, "currency": "EUR"}, "stock": 10}
+    quick.as_("admin-1", "admin").call("PUT", "/products/wicked", product)
+    address = {**HOME, "name": WICKED, "line1": WICKED}
+    placed = quick.place(product="wicked", shipping_address=address, require_approval=True)
+    order_id = placed["order"]["order_id"]
+    Api(quick.url).signed_in("customer-1", ()).call("POST", f"/orders/{order_id}/cancel", {"reason": WICKED})
+    with visit(quick) as tab:
+        tab.page.goto(quick.link(placed))
+        expect(tab.page.get_by_text(WICKED)).to_have_count(2)
+    with visit(quick) as tab:
+        tab.sign_in("Sam", f"/admin#/order/{order_id}")
+        expect(tab.page.get_by_text(WICKED).first).to_be_visible()
+        assert tab.page.locator("main img").count() == 0
+        tab.page.goto(f"{quick.url}/admin#/")
+        expect(tab.page.get_by_text(WICKED).first).to_be_visible()
