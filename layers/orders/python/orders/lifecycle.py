@@ -221,7 +221,7 @@ def ship(
     """The carrier has the parcel: SHIPPED. ``None`` when it was shipped before and no new token has to be kept."""
     order = _alive(snapshot)
     if has_reached(order.status, OrderStatus.SHIPPED):
-        return _await_delivery(order, token, now)
+        return _await_delivery(snapshot, booked, token, now)
     after = order.with_step(StepName.SHIPPING, StepStatus.COMPLETED, now)
     after = after.with_step(StepName.DELIVERY, StepStatus.IN_PROGRESS, now)
     due = now + timedelta(seconds=transit_seconds) + GRACE
@@ -230,11 +230,18 @@ def ship(
     return _move(order, after, OrderStatus.SHIPPED, EventType.ORDER_SHIPPED, now, by, shipment=booked, metadata=metadata)
 
 
-def _await_delivery(order: Order, token: str | None, now: datetime) -> Change | None:
-    if token is None or token == order.delivery_token or order.status is not OrderStatus.SHIPPED:
+def _await_delivery(snapshot: Snapshot, booked: Shipment, token: str | None, now: datetime) -> Change | None:
+    """News ran ahead of the hand-over: what is left is the token to wait with, and the number that the carrier has given."""
+    order, parcel = snapshot.order, snapshot.shipment
+    if order.status is not OrderStatus.SHIPPED or parcel is None:
         return None
-    after = replace(order, delivery_token=token)
-    return _change(order, after, EventType.DELIVERY_AWAITED, now)
+    waits = token is not None and token != order.delivery_token
+    numbered = parcel.tracking_number is None and booked.tracking_number is not None
+    if not waits and not numbered:
+        return None
+    after = replace(order, delivery_token=token) if waits else order
+    known = replace(parcel, tracking_number=booked.tracking_number) if numbered else None
+    return _change(order, after, EventType.DELIVERY_AWAITED, now, shipment=known)
 
 
 def deliver(

@@ -1,0 +1,102 @@
+"""A store in memory, with the conditions of the real one: for tests that live through a thousand lives of an order.
+
+Whether DynamoDB itself keeps those conditions is shown elsewhere, against the table.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from orders import store
+from orders.errors import AlreadyApplied, AlreadyExists, NotFound, OrderChanged, OutOfStock
+from orders.order import Change, Event, Order, Snapshot
+from orders.store import Entry, Key, Promise
+
+ENVIRONMENT = {
+    "TABLE_NAME": "shelf",
+    "PAYMENT_WAIT_SECONDS": "5",
+    "PREPARATION_WAIT_SECONDS": "5",
+    "DELIVERY_WAIT_SECONDS": "10",
+    "DELIVERY_OVERDUE_SECONDS": "1209600",
+    "APPROVAL_TIMEOUT_SECONDS": "300",
+}
+
+
+class Shelf:
+    """Orders, ledgers and what has been applied."""
+
+    def __init__(self, stock: int = 1_000_000) -> None:
+        self.orders: dict[str, Snapshot] = {}
+        self.trails: dict[str, list[Event]] = {}
+        self.markers: dict[tuple[str, str], int] = {}
+        self.stock = stock
+        self.ledger: dict[str, Entry] = {}
+        self.attempts: dict[str, int] = {}
+
+    # --- what the product calls ---
+
+    def load(self, order_id: str) -> Snapshot:
+        if order_id not in self.orders:
+            raise NotFound(f"There is no order {order_id}.")
+        return self.orders[order_id]
+
+    def load_order(self, order_id: str) -> Order:
+        return self.load(order_id).order
+
+    def commit(self, change: Change, promise: Promise | None = None) -> None:
+        order_id = change.order.order_id
+        if change.marker and (order_id, change.marker) in self.markers:
+            raise AlreadyApplied("applied before")
+        found = self.orders.get(order_id)
+        if change.before is None:
+            if found:
+                raise AlreadyExists("taken")
+            found = Snapshot(change.order)
+        elif not found or (found.order.version, found.order.status) != (change.before.version, change.before.status):
+            raise OrderChanged("somebody else was first")
+        taken = -sum(change.stock.values())
+        if taken > self.stock:
+            raise OutOfStock("not enough", products=list(change.stock))
+        self.stock -= taken
+        self.orders[order_id] = change.applied_to(found)
+        self.trails.setdefault(order_id, []).append(change.event)
+        if change.marker:
+            self.markers[order_id, change.marker] = change.order.version
+
+    def history(self, order_id: str, after_version: int = 0) -> list[Event]:
+        return [event for event in self.trails.get(order_id, []) if event.version > after_version]
+
+    def ledger_entry(self, key: Key) -> Entry | None:
+        return self.ledger.get(_name(key))
+
+    def open_ledger_entry(self, key: Key, state: str, facts: Mapping[str, Any]) -> Entry:
+        return self.ledger.setdefault(_name(key), Entry(_name(key), state, facts))
+
+    def move_ledger_entry(self, key: Key, state: str, wanted: str) -> bool:
+        entry = self.ledger.get(_name(key))
+        if entry is None or entry.state != state:
+            return False
+        self.ledger[_name(key)] = Entry(entry.key, wanted, entry.facts)
+        return True
+
+    def count_attempt(self, key: Key) -> int:
+        self.attempts[_name(key)] = self.attempts.get(_name(key), 0) + 1
+        return self.attempts[_name(key)]
+
+
+def _name(key: Key) -> str:
+    return str(key["PK"]["S"])
+
+
+@contextmanager
+def shelved() -> Iterator[Shelf]:
+    """The product on a fresh shelf."""
+    shelf = Shelf()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        for name in (name for name in vars(Shelf) if not name.startswith("_")):
+            patch.setattr(store, name, getattr(shelf, name))
+        yield shelf

@@ -1,0 +1,457 @@
+"""The order follows its fulfilment: whatever of its news is lost, repeated or late, and in whatever order it comes."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orders import desk, fulfilment, lifecycle, news, requests
+from orders import settings as deployment
+from orders.carrier import SimulatedCarrier
+from orders.carrier_webhooks import Report
+from orders.errors import NotFound, OrderChanged
+from orders.events import EventType
+from orders.fulfilment_events import FulfilmentEvent, Outcome, detail_of, event_of, take
+from orders.lifecycle import Scan
+from orders.order import Order
+from orders.statuses import (
+    CANCELLABLE,
+    FORWARD_PATH,
+    FULFILLMENT_MEANS,
+    SHIPMENT_RANK,
+    TRANSITIONS,
+    CancelReason,
+    OrderStatus,
+    PaymentMethod,
+    PaymentStatus,
+    ShipmentStatus,
+)
+from tests.shelf import Shelf, shelved
+from tests.support import START, WAITS, a_wish, later
+
+PENDING, CONFIRMED, PROCESSING = OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING
+SHIPPED, DELIVERED, CANCELLED, RETURNED = (
+    OrderStatus.SHIPPED,
+    OrderStatus.DELIVERED,
+    OrderStatus.CANCELLED,
+    OrderStatus.RETURNED,
+)
+COD, CARD = PaymentMethod.CASH_ON_DELIVERY, PaymentMethod.CREDIT_CARD
+WAY = ("planning", "picking", "picked", "packing", "packed", "ready", "shipped", "completed")
+
+
+@pytest.fixture
+def shelf() -> Iterator[Shelf]:
+    deployment.waits.cache_clear()
+    with shelved() as made:
+        yield made
+    deployment.waits.cache_clear()
+
+
+def clock() -> datetime:
+    return later(1000)
+
+
+def place(shelf: Shelf, method: PaymentMethod = CARD, **wish: Any) -> Order:
+    change = lifecycle.place(a_wish(method=method, **wish), WAITS, START, by="ada")
+    shelf.commit(change)
+    return change.order
+
+
+def bring(order: Order, status: OrderStatus) -> None:
+    """By the workflow's own steps."""
+    if status is PENDING:
+        return
+    fulfilment.reserve_stock(order.order_id, clock)
+    if status is CANCELLED:
+        desk.cancel(order.order_id, desk.Actor("ada"), None, None, clock)
+        return
+    fulfilment.charge_payment(order.order_id, clock=clock)
+    if status in (SHIPPED, DELIVERED):
+        fulfilment.ship_parcel(order.order_id, None, clock=clock)
+    if status is DELIVERED:
+        fulfilment.record_delivery(order.order_id, "support", clock=clock)
+
+
+def said(status: str, number: int = 0, **more: Any) -> FulfilmentEvent:
+    at = later(100 + number)
+    usual = FulfilmentEvent("order-1", "ful-1", status, at, event_id=f"evt-{number}-{status}")
+    return replace(usual, **more)
+
+
+def scanned(status: ShipmentStatus, seconds: float, location: str | None = None) -> FulfilmentEvent:
+    scan = Scan(status, later(seconds), location)
+    report = Report(f"easypost:{status}:{seconds}:{location}", "EZ1000000001", scan, "FedEx")
+    return event_of("order-1", detail_of("easypost", "order-1", report))
+
+
+def statuses(shelf: Shelf) -> list[OrderStatus]:
+    """The order's way, each status once for each time it was entered."""
+    trail = shelf.trails["order-1"]
+    return [event.status for event in trail if event.old_status is not event.status]
+
+
+def types(shelf: Shelf) -> list[EventType]:
+    return [event.type for event in shelf.trails["order-1"]]
+
+
+# --- what each status means -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", WAY[:6])
+def test_whatever_happens_in_the_warehouse_means_processing(shelf: Shelf, status: str) -> None:
+    bring(place(shelf, COD), CONFIRMED)
+    assert take(said(status), clock) is Outcome.APPLIED
+    assert statuses(shelf) == [PENDING, CONFIRMED, PROCESSING]
+
+
+def test_cash_on_delivery_from_end_to_end(shelf: Shelf) -> None:
+    order = place(shelf, COD)
+    bring(order, CONFIRMED)
+    outcomes = [take(said(status, number), clock) for number, status in enumerate(WAY)]
+    assert outcomes == [Outcome.APPLIED, *[Outcome.RECORDED] * 5, Outcome.APPLIED, Outcome.APPLIED]
+    assert statuses(shelf) == [PENDING, CONFIRMED, PROCESSING, SHIPPED, DELIVERED]
+    found = shelf.load("order-1")
+    assert found.payment
+    assert found.payment.status is PaymentStatus.COMPLETED
+    assert [entry.state for entry in shelf.ledger.values()] == ["charged"], "the cash was entered once"
+
+
+@pytest.mark.parametrize("status", [PENDING, PROCESSING, SHIPPED])
+def test_a_step_skipped_by_lost_events_is_caught_up(shelf: Shelf, status: OrderStatus) -> None:
+    bring(place(shelf), status)
+    assert take(said("completed"), clock) is Outcome.APPLIED
+    assert statuses(shelf) == [PENDING, PROCESSING, SHIPPED, DELIVERED]
+    assert next(iter(shelf.ledger.values())).state == "charged"
+
+
+def test_an_event_is_applied_once_however_often_it_comes(shelf: Shelf) -> None:
+    bring(place(shelf), PROCESSING)
+    assert take(said("shipped"), clock) is Outcome.APPLIED
+    versions = len(shelf.trails["order-1"])
+    assert [take(said("shipped"), clock) for _ in range(3)] == [Outcome.DUPLICATE] * 3
+    assert len(shelf.trails["order-1"]) == versions
+
+
+def test_without_an_id_what_an_event_says_is_its_identity(shelf: Shelf) -> None:
+    bring(place(shelf), PROCESSING)
+    assert take(said("picking", event_id=None), clock) is Outcome.RECORDED
+    assert take(said("picking", event_id=None), clock) is Outcome.DUPLICATE
+    assert take(said("picking", event_id=None, at=later(500)), clock) is Outcome.RECORDED
+
+
+def test_one_event_id_of_two_orders_is_two_events(shelf: Shelf) -> None:
+    for order_id in ("order-1", "order-2"):
+        bring(place(shelf, order_id=order_id), PROCESSING)
+        assert take(said("shipped", order_id=order_id, event_id="1"), clock) is Outcome.APPLIED
+
+
+@pytest.mark.parametrize("status", ["on_hold", "SHIPPED", "delivery_failed", "lost"])
+def test_an_unknown_status_is_recorded_and_changes_nothing(shelf: Shelf, status: str) -> None:
+    bring(place(shelf), PROCESSING)
+    assert take(said(status), clock) is Outcome.RECORDED
+    assert types(shelf)[-1] is EventType.FULFILLMENT_RECORDED
+    assert shelf.trails["order-1"][-1].metadata["fulfillment_status"] == status
+    assert statuses(shelf)[-1] is PROCESSING
+
+
+def test_an_unknown_order_rises(shelf: Shelf) -> None:
+    for status in (*WAY, "cancelled", "on_hold"):
+        with pytest.raises(NotFound):
+            take(said(status), clock)
+
+
+@pytest.mark.parametrize("status", [PENDING, CONFIRMED, PROCESSING])
+def test_cancelled_cancels_while_that_is_allowed(shelf: Shelf, status: OrderStatus) -> None:
+    bring(place(shelf, COD if status is CONFIRMED else CARD), status)
+    assert take(said("cancelled", metadata={"reason": "out_of_stock"}), clock) is Outcome.APPLIED
+    order = shelf.load_order("order-1")
+    assert order.status is CANCELLED
+    assert order.cancellation
+    assert order.cancellation.reason is CancelReason.OUT_OF_STOCK
+
+
+@pytest.mark.parametrize("status", [SHIPPED, DELIVERED])
+def test_a_late_cancelled_is_refused_and_reported(shelf: Shelf, status: OrderStatus) -> None:
+    bring(place(shelf), status)
+    assert take(said("cancelled"), clock) is Outcome.REFUSED
+    last = shelf.trails["order-1"][-1]
+    assert last.type is EventType.FULFILLMENT_REFUSED
+    assert str(status) in (last.reason or "")
+    assert shelf.load_order("order-1").status is status
+    assert take(said("cancelled"), clock) is Outcome.DUPLICATE
+
+
+def test_what_comes_for_a_cancelled_order_is_refused_and_a_second_cancelled_recorded(shelf: Shelf) -> None:
+    bring(place(shelf), CANCELLED)
+    assert take(said("shipped"), clock) is Outcome.REFUSED
+    assert take(said("cancelled"), clock) is Outcome.RECORDED
+    assert statuses(shelf)[-1] is CANCELLED
+
+
+def test_nothing_moves_while_a_review_is_open(shelf: Shelf) -> None:
+    place(shelf, needs_review=True)
+    assert take(said("shipped"), clock) is Outcome.REFUSED
+    assert statuses(shelf) == [PENDING]
+
+
+def test_a_card_that_is_declined_undoes_the_order_and_the_event_is_on_its_trail(shelf: Shelf) -> None:
+    place(shelf, payment_token="tok_declined")
+    assert take(said("picking"), clock) is Outcome.REFUSED
+    order = shelf.load_order("order-1")
+    assert order.cancellation
+    assert order.cancellation.reason is CancelReason.PAYMENT_FAILED
+    assert order.is_over
+
+
+def test_goods_that_are_not_there_undo_the_order(shelf: Shelf) -> None:
+    place(shelf)
+    shelf.stock = 0
+    assert take(said("picking"), clock) is Outcome.REFUSED
+    cancellation = shelf.load_order("order-1").cancellation
+    assert cancellation
+    assert cancellation.reason is CancelReason.OUT_OF_STOCK
+
+
+def test_an_event_that_a_crash_cut_short_goes_on_where_it_was(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(place(shelf), PROCESSING)
+    real, left = shelf.commit, [1]
+
+    def commit(change: Any, promise: Any = None) -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        real(change, promise)
+
+    monkeypatch.setattr("orders.store.commit", commit)
+    with pytest.raises(KeyboardInterrupt):
+        take(said("completed"), clock)
+    assert statuses(shelf)[-1] is SHIPPED
+    assert shelf.markers == {}
+    left[0] = 100
+    assert take(said("completed"), clock) is Outcome.APPLIED
+    assert take(said("completed"), clock) is Outcome.DUPLICATE
+    assert statuses(shelf) == [PENDING, PROCESSING, SHIPPED, DELIVERED]
+
+
+def test_one_that_keeps_losing_rises(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(place(shelf), PROCESSING)
+
+    def lose(*_: object) -> None:
+        raise OrderChanged("again")
+
+    monkeypatch.setattr("orders.store.commit", lose)
+    monkeypatch.setattr("orders.changes.time.sleep", lambda _: None)
+    with pytest.raises(OrderChanged):
+        take(said("shipped"), clock)
+
+
+# --- the workflow behind an event finds its work done -----------------------------------------------------------------
+
+
+def test_the_workflow_finds_its_work_done(shelf: Shelf) -> None:
+    order = place(shelf)
+    take(said("completed", metadata={"carrier": "FedEx", "tracking_number": "FX-1"}), clock)
+    for step in (fulfilment.reserve_stock, fulfilment.charge_payment):
+        step(order.order_id, clock=clock)
+    fulfilment.ship_parcel(order.order_id, "task-1", clock=clock)
+    fulfilment.deliver(order.order_id, clock)
+    found = shelf.load("order-1")
+    assert found.shipment
+    assert (found.shipment.carrier, found.shipment.tracking_number) == ("FedEx", "FX-1")
+    assert len(shelf.ledger) == 1, "one charge, and no second parcel"
+    assert statuses(shelf) == [PENDING, PROCESSING, SHIPPED, DELIVERED]
+
+
+def test_an_event_between_intent_and_booking_leaves_the_parcel_its_tracking_number(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(place(shelf), PROCESSING)
+    real = SimulatedCarrier.book
+
+    def book(*arguments: Any) -> Any:
+        take(said("shipped"), clock)
+        return real(*arguments)
+
+    monkeypatch.setattr(SimulatedCarrier, "book", book)
+    fulfilment.ship_parcel("order-1", "task-1", clock=clock)
+    found = shelf.load("order-1")
+    assert statuses(shelf)[-1] is SHIPPED
+    assert found.shipment
+    assert found.shipment.tracking_number
+    assert found.shipment.status is ShipmentStatus.IN_TRANSIT
+
+
+# --- scans ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_carrier_s_delivered_ends_the_transit_and_places_the_parcel(shelf: Shelf) -> None:
+    bring(place(shelf), SHIPPED)
+    assert take(scanned(ShipmentStatus.DELIVERED, 50, "London, GB"), clock) is Outcome.APPLIED
+    found = shelf.load("order-1")
+    assert found.order.status is DELIVERED
+    assert found.shipment
+    assert (found.shipment.current_location, found.shipment.status) == ("London, GB", ShipmentStatus.DELIVERED)
+    assert shelf.trails["order-1"][-1].by == "carrier:easypost"
+
+
+def test_a_failed_attempt_is_recorded_and_the_next_one_counts(shelf: Shelf) -> None:
+    bring(place(shelf), SHIPPED)
+    assert take(scanned(ShipmentStatus.OUT_FOR_DELIVERY, 10), clock) is Outcome.RECORDED
+    assert take(scanned(ShipmentStatus.FAILED, 20), clock) is Outcome.RECORDED
+    assert shelf.load("order-1").shipment.status is ShipmentStatus.FAILED  # type: ignore[union-attr]
+    assert take(scanned(ShipmentStatus.OUT_FOR_DELIVERY, 30), clock) is Outcome.RECORDED
+    assert shelf.load("order-1").shipment.status is ShipmentStatus.OUT_FOR_DELIVERY  # type: ignore[union-attr]
+    assert take(scanned(ShipmentStatus.DELIVERED, 40), clock) is Outcome.APPLIED
+
+
+def test_a_parcel_returned_to_its_sender_takes_the_order_back(shelf: Shelf) -> None:
+    bring(place(shelf), SHIPPED)
+    assert take(scanned(ShipmentStatus.RETURNED_TO_SENDER, 50), clock) is Outcome.APPLIED
+    assert statuses(shelf)[-1] is RETURNED
+    bring(place(shelf, order_id="order-2"), PROCESSING)
+    back = replace(scanned(ShipmentStatus.RETURNED_TO_SENDER, 50), order_id="order-2")
+    assert take(back, clock) is Outcome.RECORDED, "what was never shipped cannot come back"
+
+
+PLACES = st.sampled_from(["Orlando", "Kenly", "Edison", "London"])
+SCANS = st.lists(
+    st.tuples(st.sampled_from([s for s in ShipmentStatus if s is not ShipmentStatus.RETURNED_TO_SENDER]), PLACES),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(SCANS, st.randoms(use_true_random=False))
+def test_scans_are_ordered_by_their_own_time_and_not_by_arrival(scans: list[Any], random: Any) -> None:
+    deployment.waits.cache_clear()
+    events = [scanned(status, 10 * number, place) for number, (status, place) in enumerate(scans, 1)]
+    with shelved() as shelf:
+        bring(place(shelf), SHIPPED)
+        arrived = random.sample(events, k=len(events)) + random.choices(events, k=3)
+        ranks = []
+        for event in arrived:
+            take(event, clock)
+            parcel = shelf.load("order-1").shipment
+            assert parcel
+            ranks.append(parcel.status)
+        parcel = shelf.load("order-1").shipment
+        assert parcel
+        assert parcel.scanned_at == later(10 * len(scans))
+        assert parcel.current_location == scans[-1][1]
+        for before, after in pairwise(ranks):
+            assert SHIPMENT_RANK[after] >= SHIPMENT_RANK[before] or before is ShipmentStatus.FAILED
+        expected = DELIVERED if any(status is ShipmentStatus.DELIVERED for status, _ in scans) else SHIPPED
+        assert shelf.load_order("order-1").status is expected
+
+
+# --- the law ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Story:
+    """An order's beginning, and the news of its fulfilment as it happens to arrive."""
+
+    start: OrderStatus
+    method: PaymentMethod
+    arrivals: tuple[FulfilmentEvent, ...]
+
+
+@st.composite
+def stories(draw: st.DrawFn, extra: tuple[str, ...] = ()) -> Story:
+    """Any part of a fulfilment's news, in any order, any of it more than once."""
+    method = draw(st.sampled_from([CARD, COD]))
+    start = draw(st.sampled_from([PENDING, CONFIRMED if method is COD else PROCESSING, SHIPPED]))
+    with_ids = draw(st.booleans())
+    happened = [*WAY, *draw(st.lists(st.sampled_from([*extra, "on_hold"]), max_size=2))] if extra else list(WAY)
+    told = [said(status, number) for number, status in enumerate(happened)]
+    told = told if with_ids else [replace(event, event_id=None) for event in told]
+    kept = draw(st.lists(st.sampled_from(told), min_size=1, max_size=20))
+    return Story(start, method, tuple(kept))
+
+
+def live(story: Story, shelf: Shelf) -> list[Outcome]:
+    bring(place(shelf, story.method), story.start)
+    return [take(event, clock) for event in story.arrivals]
+
+
+def check_trail(shelf: Shelf, story: Story) -> None:
+    trail = shelf.trails["order-1"]
+    assert [event.version for event in trail] == list(range(1, len(trail) + 1))
+    assert all(before.at <= after.at for before, after in pairwise(trail))
+    way = statuses(shelf)
+    assert all(after in TRANSITIONS[before] for before, after in pairwise(way)), way
+    ranks = [FORWARD_PATH.index(status) for status in way if status in FORWARD_PATH]
+    assert ranks == sorted(set(ranks)), "it went backwards"
+    assert set(shelf.markers) == {("order-1", event.marker) for event in story.arrivals}
+    charges = [entry for name, entry in shelf.ledger.items() if name.startswith("GATEWAY#")]
+    assert len(charges) <= 1
+    bookings = [entry for name, entry in shelf.ledger.items() if name.startswith("CARRIER#")]
+    assert len(bookings) == (story.start is SHIPPED), "no parcel but the workflow's own was booked"
+
+
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(stories())
+def test_any_permutation_duplication_and_loss_ends_in_the_furthest_status_reached(story: Story) -> None:
+    deployment.waits.cache_clear()
+    with shelved() as shelf:
+        outcomes = live(story, shelf)
+        furthest = max(
+            (story.start, *(FULFILLMENT_MEANS[event.new_status] for event in story.arrivals)), key=FORWARD_PATH.index
+        )
+        assert shelf.load_order("order-1").status is furthest
+        check_trail(shelf, story)
+        seen: set[str] = set()
+        for event, outcome in zip(story.arrivals, outcomes, strict=True):
+            assert (outcome is Outcome.DUPLICATE) == (event.marker in seen)
+            seen.add(event.marker)
+
+
+def expected(story: Story) -> OrderStatus:
+    """What a reader of the contract would write down for the order, event by event."""
+    status = story.start
+    for event in story.arrivals:
+        wanted = FULFILLMENT_MEANS.get(event.new_status)
+        if status is CANCELLED or wanted is None:
+            continue
+        if wanted is CANCELLED:
+            status = CANCELLED if status in CANCELLABLE else status
+        elif FORWARD_PATH.index(wanted) > FORWARD_PATH.index(status):
+            status = wanted
+    return status
+
+
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(stories(extra=("cancelled",)))
+def test_cancelled_and_unknown_news_among_it_change_only_what_they_may(story: Story) -> None:
+    deployment.waits.cache_clear()
+    with shelved() as shelf:
+        live(story, shelf)
+        assert shelf.load_order("order-1").status is expected(story)
+        check_trail(shelf, story)
+
+
+# --- how it travels ---------------------------------------------------------------------------------------------------
+
+
+TIMES = st.integers(0, 4_000_000_000_000).map(lambda milliseconds: datetime.fromtimestamp(milliseconds / 1000, UTC))
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=200)
+
+
+@given(st.sampled_from(list(ShipmentStatus)), TIMES, st.none() | WORDS.filter(str.strip), st.booleans())
+def test_a_report_comes_off_the_bus_as_it_went_on_it(
+    status: ShipmentStatus, at: datetime, location: str | None, estimated: bool
+) -> None:
+    scan = Scan(status, at, location, at + timedelta(days=1) if estimated else None)
+    report = Report("easypost:evt_1", "EZ1", scan, "FedEx")
+    detail = detail_of("easypost", "order-1", report)
+    kept = event_of("order-1", detail)
+    assert kept.scan == scan
+    assert requests.parse(news.FulfilmentNews, json.dumps(detail).encode()).event() == kept
