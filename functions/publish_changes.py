@@ -12,6 +12,7 @@ from orders.errors import TransientError
 from orders.metrics import Metric, measuring
 from orders.notifications import Message
 from orders.order import Event
+from orders.statuses import OrderStatus
 from orders.store import event_from_item
 
 logger = Logger()
@@ -45,5 +46,9 @@ def _measure(change: Event, measured: Any) -> None:
     if change.old_status is change.status:
         return
     measured.add_metric(Metric.TRANSITIONS, MetricUnit.Count, 1)
+    if change.old_status is None:
+        measured.add_metric(Metric.ORDERS_PLACED, MetricUnit.Count, 1)
+    if change.status is OrderStatus.CANCELLED:
+        measured.add_metric(Metric.ORDERS_CANCELLED, MetricUnit.Count, 1)
     if change.measures and change.measures.status_seconds is not None:
         measured.add_metric(Metric.STATUS_SECONDS, MetricUnit.Seconds, change.measures.status_seconds)

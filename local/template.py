@@ -2,9 +2,13 @@
 
 Code stays where it is (a function's ``CodeUri`` becomes a bucket that does not exist, its key the folder), and each
 state machine carries its definition, read from its file, so that nothing that stands in the template is wired twice.
+
+What only a deployment on AWS has is left out unless it is asked for: versions and aliases, whose place the function or
+machine itself takes, the deployments that shift between them, and the nested stack of alarms.
 """
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,6 +23,18 @@ from samtranslator.yaml_helper import yaml_parse
 
 LOCAL_ARTIFACTS = "s3://local-artifacts/"
 REGION = "us-east-1"
+RELEASES = (
+    "AWS::CloudFormation::Stack",
+    "AWS::CodeDeploy::",
+    "AWS::Lambda::Alias",
+    "AWS::Lambda::Version",
+    "AWS::StepFunctions::StateMachineAlias",
+    "AWS::StepFunctions::StateMachineVersion",
+)
+CODE_DEPLOY_ROLE = "CodeDeployServiceRole"
+
+# It warns of feature toggles and metrics that only the service itself has.
+logging.getLogger("samtranslator").setLevel(logging.ERROR)
 
 # The translator looks managed policies up in IAM only when a template names one that it does not know.
 _NO_IAM = SimpleNamespace(load=dict)
@@ -28,8 +44,13 @@ class TemplateInvalid(Exception):
     """The template, or a parameter given for it, is not one that can be deployed."""
 
 
-def expand(path: Path | str = "template.yaml", parameters: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The template at ``path`` in plain CloudFormation, each given parameter standing as its default."""
+def expand(
+    path: Path | str = "template.yaml", parameters: Mapping[str, str] | None = None, *, released: bool = False
+) -> dict[str, Any]:
+    """The template at ``path`` in plain CloudFormation, each given parameter standing as its default.
+
+    ``released`` keeps what only AWS has: versions, aliases, gradual deployments and nested stacks.
+    """
     path = Path(path)
     template = yaml_parse(path.read_text(encoding="utf-8"))
     _set_defaults(template, parameters or {})
@@ -41,7 +62,47 @@ def expand(path: Path | str = "template.yaml", parameters: Mapping[str, str] | N
             causes = [cause.message for cause in error.causes] or [error.message]
             raise TemplateInvalid(f"{path}: " + "; ".join(causes)) from error
     plain: dict[str, Any] = json.loads(json.dumps(expanded))
-    return plain
+    return plain if released else _without_releases(plain)
+
+
+def _without_releases(template: dict[str, Any]) -> dict[str, Any]:
+    """The template with each alias replaced by what it stands for, and without what makes and moves aliases."""
+    resources = template["Resources"]
+    functions = {
+        name: made["Properties"]["FunctionName"]["Ref"]
+        for name, made in resources.items()
+        if made["Type"] == "AWS::Lambda::Alias"
+    }
+    gone = {name for name, made in resources.items() if made["Type"].startswith(RELEASES)} | {CODE_DEPLOY_ROLE}
+    left = {name: _of_no_alias(made) for name, made in resources.items() if name not in gone}
+    straight: dict[str, Any] = _without_aliases({**template, "Resources": left}, functions)
+    return straight
+
+
+def _of_no_alias(made: dict[str, Any]) -> dict[str, Any]:
+    """How a function is invoked asynchronously is said of its alias: here of the function, which waits for no alias."""
+    if made["Type"] != "AWS::Lambda::EventInvokeConfig":
+        return made
+    properties = {name: value for name, value in made["Properties"].items() if name != "Qualifier"}
+    return {"Type": made["Type"], "Properties": {**properties, "Qualifier": "$LATEST"}}
+
+
+def _without_aliases(value: Any, functions: Mapping[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_without_aliases(inner, functions) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("Ref") in functions:
+        return {"Fn::GetAtt": [functions[value["Ref"]], "Arn"]}
+    if isinstance(value.get("FunctionName"), dict) and value["FunctionName"].get("Ref") in functions:
+        by_name = {"FunctionName": {"Ref": functions[value["FunctionName"]["Ref"]]}}
+        return by_name | {name: _without_aliases(inner, functions) for name, inner in value.items() if name != "FunctionName"}
+    if isinstance(value.get("Fn::Sub"), str):
+        text = value["Fn::Sub"]
+        for alias, function in functions.items():
+            text = text.replace(f"${{{alias}}}", f"${{{function}.Arn}}")
+        return {"Fn::Sub": text}
+    return {name: _without_aliases(inner, functions) for name, inner in value.items()}
 
 
 def _set_defaults(template: dict[str, Any], parameters: Mapping[str, str]) -> None:
@@ -78,7 +139,7 @@ def _a_region() -> Iterator[None]:
 
 
 def main() -> None:
-    json.dump(expand(sys.argv[1]), sys.stdout, indent=1)
+    json.dump(expand(sys.argv[1], released=True), sys.stdout, indent=1)
 
 
 if __name__ == "__main__":

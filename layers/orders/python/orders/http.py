@@ -11,10 +11,12 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import MetricUnit
 
 from orders import requests, secrets, tokens
 from orders.desk import Actor
-from orders.errors import InvalidArgument, OrderError, PayloadTooLarge, PermissionDenied, Unauthenticated
+from orders.errors import IllegalTransition, InvalidArgument, OrderError, PayloadTooLarge, PermissionDenied, Unauthenticated
+from orders.metrics import Metric, measuring
 from orders.order import Snapshot
 from orders.routes import GROUPS, ROUTES, Route, Who
 from orders.views import snapshot_view
@@ -204,6 +206,9 @@ def serve(operations: Mapping[str, Operation], identify: WhoIsCalling | None = N
             return operations[request.route.key](request)
         except OrderError as refusal:
             logger.info("Refused", code=refusal.code, refusal=type(refusal).__name__)
+            if isinstance(refusal, IllegalTransition):
+                with measuring() as measured:
+                    measured.add_metric(Metric.INVALID_TRANSITIONS, MetricUnit.Count, 1)
             return problem(refusal, event.get("rawPath", ""))
 
     return handler

@@ -20,6 +20,8 @@ class Metric(StrEnum):
     ORDERS_STUCK = "orders_stuck"
     ORDERS_RESTARTED = "orders_restarted_total"
     SWEEPS = "sweeps_total"
+    ORDERS_PLACED = "orders_placed_total"
+    ORDERS_CANCELLED = "orders_cancelled_total"
     TRANSITIONS = "order_transitions_total"
     STATUS_SECONDS = "order_status_duration_seconds"
     INVALID_TRANSITIONS = "invalid_transitions_total"

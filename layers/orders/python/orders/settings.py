@@ -29,6 +29,11 @@ def unwind_machine_arn() -> str:
     return os.environ["UNWIND_MACHINE_ARN"]
 
 
+def machine_alias() -> str:
+    """The alias through which executions are started, so that a release shifts gradually; empty where there is none."""
+    return os.environ.get("MACHINE_ALIAS", "")
+
+
 def signing_secret_arn() -> str:
     """The secret that signs tracking links and list cursors."""
     return os.environ["SIGNING_SECRET_ARN"]

@@ -76,8 +76,10 @@ def start_unwinding(snapshot: Snapshot) -> None:
 
 
 def _start(machine_arn: str, name: str, facts: Mapping[str, Any]) -> None:
+    alias = settings.machine_alias()
+    qualified = f"{machine_arn}:{alias}" if alias else machine_arn
     try:
-        client().start_execution(stateMachineArn=machine_arn, name=name, input=json.dumps(facts))
+        client().start_execution(stateMachineArn=qualified, name=name, input=json.dumps(facts))
     except ClientError as error:
         if _code(error) != "ExecutionAlreadyExists":
             raise
