@@ -59,27 +59,24 @@ function drawState(name, node, story, choose) {
   const tries = story.states.get(name)?.at(-1).tries.length ?? 0;
   const again = tries > 1 ? `, ${tries} tries` : "";
   const text = lines(name);
+  const press = (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    choose(name);
+  };
   return svg(
     "g",
-    {
-      class: `state ${status}`,
-      role: "button",
-      tabindex: "0",
-      "aria-label": `${name}: ${LEGEND[status]}${again}`,
-      "data-key": name,
-      "data-state": name,
-      transform: `translate(${node.x - WIDTH / 2},${node.y - HEIGHT / 2})`,
-      onclick: () => choose(name),
-      onkeydown: (event) => {
-        if (event.key !== "Enter" && event.key !== " ") return;
-        event.preventDefault();
-        choose(name);
-      },
-    },
+    { class: `state ${status}`, "data-state": name, transform: `translate(${node.x - WIDTH / 2},${node.y - HEIGHT / 2})`, onclick: () => choose(name), onkeydown: press },
     svg("rect", { width: WIDTH, height: HEIGHT, rx: 9 }),
-    svg("text", { x: 14, y: HEIGHT / 2 + 5, class: "glyph" }, GLYPHS[status]),
-    text.map((line, place) => svg("text", { x: WIDTH / 2 + 6, y: HEIGHT / 2 + 4 + (place - (text.length - 1) / 2) * 15, class: "name" }, line)),
-    tries > 1 && svg("text", { x: WIDTH - 8, y: 13, class: "tries" }, `${tries}×`),
+    // What is drawn is for the eye; the button above it says all of it in one piece.
+    svg(
+      "g",
+      { "aria-hidden": "true" },
+      svg("text", { x: 14, y: HEIGHT / 2 + 5, class: "glyph" }, GLYPHS[status]),
+      text.map((line, place) => svg("text", { x: WIDTH / 2 + 6, y: HEIGHT / 2 + 4 + (place - (text.length - 1) / 2) * 15, class: "name" }, line)),
+      tries > 1 && svg("text", { x: WIDTH - 8, y: 13, class: "tries" }, `${tries}×`),
+    ),
+    svg("rect", { class: "touch", width: WIDTH, height: HEIGHT, rx: 9, role: "button", tabindex: "0", "data-key": name, "aria-label": `${name}: ${LEGEND[status]}${again}` }),
   );
 }
 
