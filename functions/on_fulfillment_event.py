@@ -2,7 +2,6 @@
 
 import json
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -51,7 +50,8 @@ class Consumer:
         if outcome is Outcome.REFUSED:
             logger.warning("Refused a fulfilment event", fulfillment_status=event.new_status)
             self._count(Metric.INVALID_TRANSITIONS)
-        age = (datetime.now(UTC) - event.at).total_seconds()
+        # Since it has come to us: a carrier's scan may be days old before we are told.
+        age = time.time() - int(record.attributes.sent_timestamp) / 1000
         self.measured.add_metric(Metric.FULFILMENT_AGE_SECONDS, MetricUnit.Seconds, max(0.0, age))
         self.measured.add_metric(Metric.FULFILMENT_SECONDS, MetricUnit.Seconds, time.monotonic() - started)
         return outcome
