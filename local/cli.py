@@ -54,27 +54,39 @@ def serve(options: argparse.Namespace) -> int:
     settings = Settings(port=options.port, aws_port=options.aws_port, data=options.data, parameters=parameters)
 
     async def main() -> None:
+        stack = Stack(settings)
+        stack.lambdas.listeners.append(_print_log)
+        _leave_on_signal(stack)
+        await stack.start()
         stopping = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        stack = Stack(settings)
-        stack.lambdas.listeners.append(_print_log)
-        starting = asyncio.ensure_future(stack.start())
-        waiting = asyncio.ensure_future(stopping.wait())
-        await asyncio.wait([starting, waiting], return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            await starting
-            _welcome(stack)
-            await waiting
+        _welcome(stack)
+        await stopping.wait()
         await stack.stop()
 
+    code = 0
     try:
         run(main())
     except (NotReady, RuntimeError) as failure:
         print(f"orders: {failure}", file=sys.stderr)
-        _leave(1)
-    _leave(0)
-    return 0
+        code = 1
+    except Exception:
+        logging.getLogger(__name__).exception("the stack ended")
+        code = 1
+    _leave(code)
+    return code
+
+
+def _leave_on_signal(stack: Any) -> None:
+    """While it starts, the loop is busy for seconds on end; and nothing has been promised to anybody yet."""
+
+    def leave(number: int, _: Any) -> None:
+        stack.abandon()
+        _leave(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, leave)
 
 
 def _leave(code: int) -> None:

@@ -13,10 +13,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,9 @@ class Stack:
         self.port: int = self._front_socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.issuer = Issuer(self.url, self._keep("token-key", new_key()))
+        # What has to be put away again, in the order of its making; a stack can be stopped half-way up.
+        self._closing: list[Callable[[], None]] = [self._front_socket.close]
+        self._expander: subprocess.Popen[str] | None = None
         self._servers: list[uvicorn.Server] = []
         self._serving: list[asyncio.Task[None]] = []
         self._sweep: asyncio.Task[None] | None = None
@@ -94,9 +98,12 @@ class Stack:
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
-        expanding = loop.run_in_executor(None, _expand, self.settings.template, self._parameters())
+        self._expander = _expander(self.settings.template, self._parameters())
+        self._closing.append(self.abandon)
+        expanding = loop.run_in_executor(None, _expanded, self._expander)
         application, aws_socket = _engine(self.settings.aws_port)
         self.aws_url = f"http://127.0.0.1:{aws_socket.getsockname()[1]}"
+        self._closing += [aws_socket.close, partial(wire.connect, None)]
         _prepare_environment(self.aws_url, self.settings.code)
         self.changes = Changes(loop, self._journal)
         self.machines = StateMachines(
@@ -107,6 +114,7 @@ class Stack:
             _announce,
         )
         self.invocations = Invocations(loop, self.lambdas, _bury)
+        self._closing += [self.machines.close, self.invocations.close]
         self._loop = loop
         mends.install(mends.Seams(self.lambdas, self.machines, self.changes, self.invocations, self._wake_queues))
         _wake_engine(application, loop)
@@ -138,7 +146,15 @@ class Stack:
         return {name: value for name, value in own.items() if f"\n  {name}:" in declared} | dict(self.settings.parameters)
 
     async def _serve(self, app: Any, listener: socket.socket) -> None:
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
         server = _Server(config)
         self._servers.append(server)
         serving = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
@@ -215,9 +231,11 @@ class Stack:
                 raise NotReady(f"{name}: {missing}") from missing
             if ":dynamodb:" in mapping["EventSourceArn"]:
                 self.feeds[name] = Feed(FeedConfig.of(mapping), self.lambdas.begin, _bury)
+                self._closing.append(self.feeds[name].close)
             else:
                 config = QueueConfig.of(mapping)
                 self.queues[name] = QueueFeed(config, engine.Queue(config.queue_arn), self.lambdas.begin, time.time)
+                self._closing.append(self.queues[name].close)
 
     def _wake_queues(self) -> None:
         """From any thread: some message has come. Many that come at once make one look."""
@@ -283,18 +301,20 @@ class Stack:
         """Idle, and every notification has arrived too; a queue's batching window is waited out."""
         return self.idle() and self.invocations.idle() and all(queue.idle() for queue in self.queues.values())
 
+    def abandon(self) -> None:
+        """Ends the one process that this one has started, if it still runs."""
+        if self._expander is not None and self._expander.poll() is None:
+            self._expander.kill()
+            self._expander.wait()
+
     async def stop(self) -> None:
         for server in self._servers:
             server.should_exit = True
-        await asyncio.wait(self._serving, timeout=1.5)
-        self.machines.close()
-        self.invocations.close()
-        for feed in self.feeds.values():
-            feed.close()
-        for queue in self.queues.values():
-            queue.close()
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=1.5)
+        for close in self._closing:
+            close()
         self.lambdas.close()
-        wire.connect(None)
         if self._journal:
             with engine.LOCK:
                 self._journal.close()
@@ -329,14 +349,18 @@ except TemplateInvalid as invalid:
 """
 
 
-def _expand(template: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
+def _expander(template: Path, parameters: Mapping[str, str]) -> subprocess.Popen[str]:
     """In a process of its own, while this one loads the engine: the translator takes a second, and 35 MB that it
     would never give back."""
     command = [sys.executable, "-c", _EXPAND, str(template), json.dumps(parameters)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NotReady(f"the template could not be expanded: {done.stderr.strip()}")
-    expanded: dict[str, Any] = json.loads(done.stdout)
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _expanded(expander: subprocess.Popen[str]) -> dict[str, Any]:
+    output, errors = expander.communicate()
+    if expander.returncode:
+        raise NotReady(f"the template could not be expanded: {errors.strip()}")
+    expanded: dict[str, Any] = json.loads(output)
     return expanded
 
 
@@ -442,9 +466,9 @@ def running(settings: Settings | None = None) -> Iterator[Stack]:
             stack = Stack(settings or Settings())
             await stack.start()
         except BaseException as failure:  # noqa: BLE001 - raised in the thread that asked for the stack
-            started.set_exception(failure)
-            if stack is not None and stack._serving:  # noqa: SLF001
+            if stack is not None:
                 await stack.stop()
+            started.set_exception(failure)
             return
         started.set_result(stack)
         await asyncio.to_thread(stopping.wait)

@@ -1,4 +1,4 @@
-"""One sample stack for all the tests of a process: the engine is the process's."""
+"""One sample stack for the tests of a module: the engine is the process's, so there is one at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local.stack import Settings, Stack, running
 SAMPLE = Path(__file__).parent / "sample"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     with running(Settings(template=SAMPLE / "template.yaml", code=[SAMPLE], seed=False)) as started:
         yield started
