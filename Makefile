@@ -27,10 +27,10 @@ EXPORT := $(UV) export --frozen --quiet --no-emit-project --no-header --no-annot
 AWSLAMBDARIC_VERSION := 3.1.1
 FUNCTION ?= reserve_stock
 
-.PHONY: help setup demo test check check-sam deploy invoke lint-fix lock clean
+.PHONY: help setup demo test browser screenshots check check-sam deploy invoke lint-fix lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(READY) ## make the environment in .venv, from the lock
 	@echo "Ready. Next: make demo (three orders, live), make test, or $(BIN)/orders serve"
@@ -53,8 +53,20 @@ demo: $(READY) ## three orders on a stack of their own, followed live
 
 test: check ## every check and every test
 	@$(BIN)/pytest -n auto --dist loadfile $(addprefix --ignore=,$(wildcard tests/e2e))
+	@$(MAKE) --no-print-directory browser
 	@if test -d tests/e2e; then $(BIN)/pytest tests/e2e; fi
 	@if test -z "$${CI:-}"; then echo "All passed. Next: make demo, or make check-sam before a deployment."; fi
+
+# Without it the tests of the pages are skipped and say so: no reason to fail where nothing can be installed.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	  && echo "Installing Chromium, for the tests of the pages ..." && export DEBIAN_FRONTEND=noninteractive \
+	  && apt-get -qq -o Acquire::Retries=3 update >/dev/null \
+	  && apt-get -qq -o Acquire::Retries=3 install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null 2>&1; } \
+	  || echo "There is no Chromium here (on Debian and Ubuntu: apt install chromium): the pages are not looked at."
+
+screenshots: $(READY) browser ## take the documentation's pictures of the pages anew
+	@$(BIN)/python -m tests.e2e.pages.screenshots
 
 check: $(READY) ## formatting, lint, types, the lock, the template, and the wiring of both with the machines
 	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "Formatting differs: make lint-fix" >&2; exit 1; }
