@@ -115,9 +115,9 @@ def new_secret(random: bytes) -> str:
 
 
 def rotated(webhook: Webhook, secret: str, now: datetime) -> Webhook:
-    """The webhook with a new secret; the one in use goes on signing beside it for a day."""
-    still = tuple(replace(old, until=now + OVERLAP) for old in webhook.secrets if old.until is None)
-    return replace(webhook, secrets=(Secret(secret), *still))
+    """The webhook with a new secret; each one before it goes on signing beside it for a day from when it was replaced."""
+    still = (old for old in webhook.secrets if old.until is None or now < old.until)
+    return replace(webhook, secrets=(Secret(secret), *(replace(old, until=old.until or now + OVERLAP) for old in still)))
 
 
 def attempted(delivery: Delivery, attempt: Attempt) -> Delivery:
