@@ -4,10 +4,10 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from orders import store
-from orders.errors import OrderChanged, StoreBusy
+from orders.errors import OrderChanged, StoreBusy, VersionMismatch
 from orders.order import Change, Snapshot
 
 Clock = Callable[[], datetime]
@@ -44,6 +44,41 @@ def apply(order_id: str, decide: Decide, known: Snapshot | None = None) -> Snaps
         return change.applied_to(snapshot)
 
     return patiently(once)
+
+
+class Apply(Protocol):
+    """What ``apply`` is: how a step has its changes made."""
+
+    def __call__(self, order_id: str, decide: Decide, known: Snapshot | None = None) -> Snapshot:
+        """See ``apply``."""
+
+
+class SeenAt:
+    """``apply`` for a caller who has read one version: refused once somebody else has changed the order.
+
+    Their own first change ends that: the versions behind it are theirs.
+    """
+
+    def __init__(self, version: int | None) -> None:
+        self._version = version
+
+    def __call__(self, order_id: str, decide: Decide, known: Snapshot | None = None) -> Snapshot:
+        """See ``apply``; raises ``VersionMismatch`` too."""
+
+        def checked(snapshot: Snapshot) -> Change | None:
+            check_version(snapshot, self._version)
+            return decide(snapshot)
+
+        after = apply(order_id, checked, known)
+        if after.order.version != self._version:
+            self._version = None
+        return after
+
+
+def check_version(snapshot: Snapshot, if_match: int | None) -> None:
+    """Raises ``VersionMismatch`` when the caller has seen another version of the order."""
+    if if_match is not None and snapshot.order.version != if_match:
+        raise VersionMismatch("The order has changed since you read it.", version=snapshot.order.version)
 
 
 def patiently(action: Callable[[], Result]) -> Result:

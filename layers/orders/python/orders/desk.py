@@ -4,12 +4,12 @@ Each request is one change of the row; what the workflow has to be told follows 
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orders import fulfilment, fulfilment_events, lifecycle, settings, store, workflow
-from orders.changes import Clock, Decide, apply, patiently, utc_now
+from orders.changes import Apply, Clock, Decide, SeenAt, apply, check_version, patiently, utc_now
 from orders.errors import (
     AlreadyExists,
     ConstraintViolated,
@@ -19,7 +19,6 @@ from orders.errors import (
     PaymentDeclined,
 )
 from orders.events import SYSTEM, FollowUp
-from orders.fulfilment import check_version
 from orders.ids import uuid7
 from orders.order import Address, Change, Line, Order, Snapshot
 from orders.statuses import (
@@ -67,20 +66,16 @@ def place_order(
         AlreadyExists: the order id is taken.
         IdempotencyMismatch: the key was used with another body.
     """
-    catalogue = store.products(wish.quantities)
-    unknown = [product_id for product_id in wish.quantities if product_id not in catalogue]
-    if unknown:
-        position = list(wish.quantities).index(unknown[0])
-        raise InvalidArgument.of(f"items.{position}.product_id", f"There is no product {unknown[0]}.")
-    currencies = {product.unit_price.currency for product in catalogue.values()}
-    if len(currencies) > 1:
-        raise InvalidArgument.of("items", "All products of an order must be priced in one currency.")
+    try:
+        lines = _priced(wish.quantities)
+    except InvalidArgument:
+        # The catalogue may have moved on since the key was used: what the key led to stands.
+        kept = store.promised(wish.customer_id, key) if key else None
+        if kept is None:
+            raise
+        return _as_promised(kept, body_print), False
     now = clock()
     order_id = wish.order_id or uuid7(now, os.urandom(10))
-    lines = tuple(
-        Line(product_id, catalogue[product_id].name, quantity, catalogue[product_id].unit_price)
-        for product_id, quantity in wish.quantities.items()
-    )
     total = sum(line.unit_price.amount * line.quantity for line in lines)
     placement = lifecycle.Placement(
         order_id=order_id,
@@ -96,6 +91,28 @@ def place_order(
     return _commit_new(change, promise)
 
 
+def _priced(quantities: Mapping[str, int]) -> tuple[Line, ...]:
+    """The order's lines at the catalogue's names and prices."""
+    catalogue = store.products(quantities)
+    unknown = [product_id for product_id in quantities if product_id not in catalogue]
+    if unknown:
+        position = list(quantities).index(unknown[0])
+        raise InvalidArgument.of(f"items.{position}.product_id", f"There is no product {unknown[0]}.")
+    currencies = {product.unit_price.currency for product in catalogue.values()}
+    if len(currencies) > 1:
+        raise InvalidArgument.of("items", "All products of an order must be priced in one currency.")
+    return tuple(
+        Line(product_id, catalogue[product_id].name, quantity, catalogue[product_id].unit_price)
+        for product_id, quantity in quantities.items()
+    )
+
+
+def _as_promised(kept: store.Promise, body_print: str) -> Snapshot:
+    if kept.fingerprint != body_print:
+        raise IdempotencyMismatch("This Idempotency-Key was used with another request before.")
+    return store.load(kept.order_id)
+
+
 def _commit_new(change: Change, promise: store.Promise | None) -> tuple[Snapshot, bool]:
     """Commits a new order under its idempotency key; whoever loses the race for the key answers the winner's order."""
     try:
@@ -104,9 +121,7 @@ def _commit_new(change: Change, promise: store.Promise | None) -> tuple[Snapshot
         kept = promise and store.promised(promise.customer_id, promise.key)
         if not promise or not kept:
             raise
-        if kept.fingerprint != promise.fingerprint:
-            raise IdempotencyMismatch("This Idempotency-Key was used with another request before.") from None
-        return store.load(kept.order_id), False
+        return _as_promised(kept, promise.fingerprint), False
     return Snapshot(change.order), True
 
 
@@ -178,39 +193,41 @@ def set_status(
     if wanted is OrderStatus.CANCELLED:
         return cancel(order_id, actor, reason, if_match, clock)
     if wanted is OrderStatus.RETURNED:
-        to_sender = found.order.status is OrderStatus.SHIPPED
-        return _change(
-            order_id,
-            if_match,
-            lambda now: lifecycle.return_order(now, clock(), actor.by, reason, to_sender=to_sender),
-        )
+
+        def returned(now: Snapshot) -> Change:
+            to_sender = now.order.status is OrderStatus.SHIPPED
+            return lifecycle.return_order(now, clock(), actor.by, reason, to_sender=to_sender)
+
+        return _change(order_id, if_match, returned)
     if found.order.is_over:
         raise ConstraintViolated("The order is being unwound.", order_status=found.order.status)
     if wanted is OrderStatus.DELIVERED:
         return fulfilment.record_delivery(order_id, actor.by, reason, clock, if_match)
     if wanted is OrderStatus.SHIPPED:
-        return fulfilment.ship_parcel(order_id, None, actor.by, clock)
+        return fulfilment.ship_parcel(order_id, None, actor.by, clock, SeenAt(if_match))
     if wanted is OrderStatus.CONFIRMED and not found.order.pays_on_delivery:
         raise ConstraintViolated(
             "Only a cash-on-delivery order is confirmed before it is paid.", order_status=found.order.status
         )
-    return _bring_to_preparation(found, wanted, actor, reason, clock)
+    return _bring_to_preparation(found, wanted, actor, reason, clock, SeenAt(if_match))
 
 
-def _bring_to_preparation(found: Snapshot, wanted: OrderStatus, actor: Actor, reason: str | None, clock: Clock) -> Snapshot:
+def _bring_to_preparation(
+    found: Snapshot, wanted: OrderStatus, actor: Actor, reason: str | None, clock: Clock, change: Apply
+) -> Snapshot:
     """CONFIRMED or PROCESSING by hand: reserves the stock and settles the payment, as the workflow would have done."""
     order_id = found.order.order_id
     if found.order.status is OrderStatus.PENDING:
         lifecycle.review_answered(found.order)
-        fulfilment.reserve_stock(order_id, clock)
+        fulfilment.reserve_stock(order_id, clock, change)
         try:
-            fulfilment.charge_payment(order_id, actor.by, clock)
+            fulfilment.charge_payment(order_id, actor.by, clock, change)
         except PaymentDeclined as declined:
             fulfilment.begin_unwinding(order_id, PaymentDeclined.__name__, fulfilment.report_of(declined), clock)
             raise
     if wanted is OrderStatus.CONFIRMED:
         return store.load(order_id)
-    return apply(order_id, lambda now: lifecycle.start_preparation(now, clock(), actor.by, {}, reason))
+    return change(order_id, lambda now: lifecycle.start_preparation(now, clock(), actor.by, {}, reason))
 
 
 def _refused(order: Order, wanted: OrderStatus) -> Exception:
@@ -218,11 +235,7 @@ def _refused(order: Order, wanted: OrderStatus) -> Exception:
 
 
 def _change(order_id: str, if_match: int | None, decide: Decide) -> Snapshot:
-    def checked(snapshot: Snapshot) -> Change | None:
-        check_version(snapshot, if_match)
-        return decide(snapshot)
-
-    return apply(order_id, checked)
+    return SeenAt(if_match)(order_id, decide)
 
 
 # --- following up, repairing ---

@@ -11,8 +11,8 @@ from datetime import timedelta
 
 from orders import errors, lifecycle, settings, store, workflow
 from orders.carrier import parcel_carrier
-from orders.changes import Clock, apply, utc_now
-from orders.errors import OrderOver, PaymentDeclined, VersionMismatch
+from orders.changes import Apply, Clock, apply, check_version, utc_now
+from orders.errors import OrderOver, PaymentDeclined
 from orders.events import SYSTEM
 from orders.gateway import payment_gateway
 from orders.ids import uuid7
@@ -44,10 +44,10 @@ def new_id(prefix: str, clock: Clock) -> str:
     return f"{prefix}-{uuid7(clock(), os.urandom(10))}"
 
 
-def reserve_stock(order_id: str, clock: Clock = utc_now) -> Snapshot:
+def reserve_stock(order_id: str, clock: Clock = utc_now, change: Apply = apply) -> Snapshot:
     """Takes the goods out of stock; raises ``OutOfStock`` when there are not enough."""
     started = clock()
-    return apply(order_id, lambda snapshot: lifecycle.reserve_stock(snapshot, started, clock()))
+    return change(order_id, lambda snapshot: lifecycle.reserve_stock(snapshot, started, clock()))
 
 
 def request_approval(order_id: str, token: str, seconds: float, clock: Clock = utc_now) -> None:
@@ -58,7 +58,7 @@ def request_approval(order_id: str, token: str, seconds: float, clock: Clock = u
         workflow.answer(token, {"approved": True})
 
 
-def charge_payment(order_id: str, by: str = SYSTEM, clock: Clock = utc_now) -> Snapshot:
+def charge_payment(order_id: str, by: str = SYSTEM, clock: Clock = utc_now, change: Apply = apply) -> Snapshot:
     """Charges the order at most once, or accepts that it is paid in cash.
 
     The intent is committed before the gateway is called. An intent that is there already may have been charged by a call
@@ -72,18 +72,18 @@ def charge_payment(order_id: str, by: str = SYSTEM, clock: Clock = utc_now) -> S
     fresh = new_id("pay", clock)
     found = store.load(order_id)
     if found.order.pays_on_delivery:
-        return apply(order_id, lambda snapshot: lifecycle.accept_cash(snapshot, fresh, clock(), by), found)
-    intended = apply(order_id, lambda snapshot: lifecycle.start_payment(snapshot, fresh, clock(), by), found)
+        return change(order_id, lambda snapshot: lifecycle.accept_cash(snapshot, fresh, clock(), by), found)
+    intended = change(order_id, lambda snapshot: lifecycle.start_payment(snapshot, fresh, clock(), by), found)
     payment = intended.payment
     if payment is None or has_reached(intended.order.status, OrderStatus.PROCESSING):
         return intended
     gateway = payment_gateway()
     if not (found.payment and gateway.was_charged(payment.payment_id)):
         gateway.charge(payment.payment_id, payment.amount, intended.order.payment_token)
-    return apply(order_id, lambda snapshot: lifecycle.payment_completed(snapshot, clock(), by), intended)
+    return change(order_id, lambda snapshot: lifecycle.payment_completed(snapshot, clock(), by), intended)
 
 
-def ship_parcel(order_id: str, token: str | None, by: str = SYSTEM, clock: Clock = utc_now) -> Snapshot:
+def ship_parcel(order_id: str, token: str | None, by: str = SYSTEM, clock: Clock = utc_now, change: Apply = apply) -> Snapshot:
     """Hands the parcel to the carrier, once, for the address the order has then, and keeps the token of the wait for delivery.
 
     Raises:
@@ -94,7 +94,7 @@ def ship_parcel(order_id: str, token: str | None, by: str = SYSTEM, clock: Clock
     carrier = parcel_carrier()
     transit = settings.waits().delivery
     fresh = new_id("ship", clock)
-    intended = apply(order_id, lambda snapshot: lifecycle.start_handover(snapshot, fresh, carrier.name, clock(), by))
+    intended = change(order_id, lambda snapshot: lifecycle.start_handover(snapshot, fresh, carrier.name, clock(), by))
     if not has_reached(intended.order.status, OrderStatus.SHIPPED):
         intended = replace(intended, shipment=_book(intended, transit, clock))
 
@@ -104,7 +104,7 @@ def ship_parcel(order_id: str, token: str | None, by: str = SYSTEM, clock: Clock
             raise OrderOver("There is no parcel to ship.")
         return lifecycle.ship(snapshot, booked, transit, token, clock(), by)
 
-    return apply(order_id, shipped, intended)
+    return change(order_id, shipped, intended)
 
 
 def _book(snapshot: Snapshot, transit: float, clock: Clock) -> Shipment | None:
@@ -170,12 +170,6 @@ def collect_cash(snapshot: Snapshot) -> None:
     payment = snapshot.payment
     if snapshot.order.pays_on_delivery and payment and payment.status is PaymentStatus.COMPLETED:
         payment_gateway().collected(payment.payment_id, payment.amount)
-
-
-def check_version(snapshot: Snapshot, if_match: int | None) -> None:
-    """Raises ``VersionMismatch`` when the caller has seen another version of the order."""
-    if if_match is not None and snapshot.order.version != if_match:
-        raise VersionMismatch("The order has changed since you read it.", version=snapshot.order.version)
 
 
 def begin_unwinding(order_id: str, error: str, cause: str, clock: Clock = utc_now) -> Snapshot:
