@@ -218,10 +218,10 @@ def start_handover(snapshot: Snapshot, shipment_id: str, carrier: str, now: date
 def ship(
     snapshot: Snapshot, booked: Shipment, transit_seconds: float, token: str | None, now: datetime, by: str = SYSTEM
 ) -> Change | None:
-    """The carrier has the parcel: SHIPPED. ``None`` when it was shipped before and no new token has to be kept."""
+    """The carrier has the parcel: SHIPPED. ``None`` when it was shipped before and nothing new has to be kept."""
     order = _alive(snapshot)
     if has_reached(order.status, OrderStatus.SHIPPED):
-        return _await_delivery(snapshot, booked, token, now)
+        return _overtaken(snapshot, booked, token, now)
     after = order.with_step(StepName.SHIPPING, StepStatus.COMPLETED, now)
     after = after.with_step(StepName.DELIVERY, StepStatus.IN_PROGRESS, now)
     due = now + timedelta(seconds=transit_seconds) + GRACE
@@ -230,18 +230,19 @@ def ship(
     return _move(order, after, OrderStatus.SHIPPED, EventType.ORDER_SHIPPED, now, by, shipment=booked, metadata=metadata)
 
 
-def _await_delivery(snapshot: Snapshot, booked: Shipment, token: str | None, now: datetime) -> Change | None:
-    """News ran ahead of the hand-over: what is left is the token to wait with, and the number that the carrier has given."""
-    order, parcel = snapshot.order, snapshot.shipment
-    if order.status is not OrderStatus.SHIPPED or parcel is None:
+def _overtaken(snapshot: Snapshot, booked: Shipment, token: str | None, now: datetime) -> Change | None:
+    """News of the parcel was quicker than its booking: keeps the number it was booked under, and who waits for its delivery."""
+    order, known = snapshot.order, snapshot.shipment
+    shipment = None
+    if known is not None and known.tracking_number is None and known.shipment_id == booked.shipment_id:
+        shipment = replace(known, tracking_number=booked.tracking_number)
+    if token is not None and token != order.delivery_token and order.status is OrderStatus.SHIPPED:
+        after = replace(order, delivery_token=token)
+        return _change(order, after, EventType.DELIVERY_AWAITED, now, shipment=shipment)
+    if shipment is None or shipment == known:
         return None
-    waits = token is not None and token != order.delivery_token
-    numbered = parcel.tracking_number is None and booked.tracking_number is not None
-    if not waits and not numbered:
-        return None
-    after = replace(order, delivery_token=token) if waits else order
-    known = replace(parcel, tracking_number=booked.tracking_number) if numbered else None
-    return _change(order, after, EventType.DELIVERY_AWAITED, now, shipment=known)
+    metadata = {"carrier": booked.carrier, "tracking_number": booked.tracking_number}
+    return _change(order, order, EventType.FULFILLMENT_RECORDED, now, shipment=shipment, metadata=metadata)
 
 
 def deliver(
