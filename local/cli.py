@@ -109,7 +109,10 @@ def _print_log(function: str, text: str) -> None:
 
 
 def _welcome(stack: Any) -> None:
-    print(f"Orders is up at {stack.url}   (its AWS, for a look inside: --endpoint-url {stack.aws_url})\n")
+    print(f"Orders is up at {stack.url}   (its AWS, for a look inside: --endpoint-url {stack.aws_url})")
+    print(
+        f"The desk is at {stack.url}/admin (sign in as Sam or Alex); an order's own page is the tracking_url it answers with.\n"
+    )
     print("# Tokens, good for 12 hours:")
     for subject, group in PEOPLE:
         token = stack.token(subject, [group] if group else [])
@@ -172,6 +175,12 @@ def act(action: str) -> Callable[[argparse.Namespace], int]:
     return run
 
 
+def operate(options: argparse.Namespace) -> int:
+    from local.operate import run  # noqa: PLC0415 - brings boto3 along
+
+    return run(options)
+
+
 def _as(options: argparse.Namespace, subject: str, *groups: str) -> Api:
     return Api(url_of(options.url)).signed_in(subject, groups)
 
@@ -223,7 +232,23 @@ def _parser() -> argparse.ArgumentParser:
         command = _remote(commands, action, help_, act(action))
         command.add_argument("order_id", metavar="ORDER_ID")
         command.add_argument("--reason")
+    _operator_commands(commands)
     return parser
+
+
+def _operator_commands(commands: Any) -> None:
+    """Those that work on AWS too (docs/runbook.md)."""
+    redrive = _remote(commands, "redrive", "send again what failed for good: letters, executions or webhooks", operate)
+    redrive.add_argument("what", choices=["letters", "executions", "webhooks"], help="letters: the dead-letter queues'")
+    redrive.add_argument("webhook_id", nargs="?", metavar="WEBHOOK_ID", help="with webhooks: those of this one only")
+    export = _remote(commands, "export", "all that is kept of a customer, as JSON", operate)
+    erase = _remote(commands, "erase", "erase a customer's personal data from their orders", operate)
+    erase.add_argument("--by", default="operator", help="who does it, for the audit trail (default %(default)s)")
+    for command in (export, erase):
+        command.add_argument("customer_id", metavar="CUSTOMER")
+    for name, command in (("redrive", redrive), ("export", export), ("erase", erase)):
+        command.add_argument("--stack", metavar="NAME", help="the stack on AWS instead, with the credentials of this shell")
+        command.set_defaults(command=name)
 
 
 def _serve_options(command: argparse.ArgumentParser) -> None:

@@ -19,6 +19,9 @@ const VIEWS = {
 const who = person();
 const belongs = (group) => who?.groups.includes(group);
 
+/** Where somebody who asks for nothing else, or for what does not open for them, is taken. */
+const home = Object.keys(VIEWS).find((name) => VIEWS[name].label && belongs(VIEWS[name].group));
+
 /** What the views share: who is here, and what the figures say. `watch` runs a task now and again while it is looked at. */
 const desk = {
   person: who,
@@ -62,7 +65,7 @@ let opening = 0;
 
 async function open() {
   const [name = "", argument = ""] = location.hash.replace(/^#\/?/, "").split(/[/?]/, 2).map(decodeURIComponent);
-  const view = VIEWS[name] && belongs(VIEWS[name].group) ? name : "";
+  const view = VIEWS[name] && belongs(VIEWS[name].group) ? name : home;
   const turn = (opening += 1);
   stop();
   stop = () => {};
@@ -93,8 +96,8 @@ function begin() {
   if (!who) {
     return say("The order desk", h("p", {}, "Sign in as support to see and help every order, or as admin for webhooks and the catalogue."), h("p", {}, h("button", { class: "main", onclick: signIn }, "Sign in")));
   }
-  if (!belongs("support")) {
-    return say("This desk is for support", h("p", {}, `${who.name} is not in the group support.`), h("p", {}, h("button", { onclick: signOut }, "Sign in as somebody else")));
+  if (home === undefined) {
+    return say("This desk is for support", h("p", {}, `${who.name} is in neither of the groups support and admin.`), h("p", {}, h("button", { onclick: signOut }, "Sign in as somebody else")));
   }
   addEventListener("hashchange", open);
   return open();
