@@ -199,7 +199,7 @@ def serve(operations: Mapping[str, Operation], identify: WhoIsCalling | None = N
     """
 
     def handler(event: dict[str, Any], _context: Any) -> Answer:
-        logger.set_correlation_id(event.get("pathParameters", {}).get("id") or event["requestContext"]["requestId"])
+        logger.set_correlation_id((event.get("pathParameters") or {}).get("id") or event["requestContext"]["requestId"])
         try:
             request = Request.of(event, identify(event) if identify else None)
             authorise(request)

@@ -24,7 +24,7 @@ def caller_of(event: Mapping[str, Any]) -> Principal | None:
     Raises:
         Unauthenticated: the token is forged, expired, or not from our issuer for our audience.
     """
-    scheme, _, token = event.get("headers", {}).get("authorization", "").partition(" ")
+    scheme, _, token = (event.get("headers") or {}).get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         return None
     try:
