@@ -459,7 +459,8 @@ def orders_overdue(now: datetime, after: str | None = None, page: int = 50) -> I
 def orders_by_id(order_ids: Sequence[str]) -> list[Order]:
     """Whole orders in the order of their ids; ids that lead nowhere are left out."""
     found: dict[str, Order] = {}
-    for item in _batch_get([order_key(order_id) for order_id in order_ids]):
+    # An index that lags behind may name an order twice; one request may not.
+    for item in _batch_get([order_key(order_id) for order_id in dict.fromkeys(order_ids)]):
         order = order_from_item(item)
         found[order.order_id] = order
     return [found[order_id] for order_id in order_ids if order_id in found]
