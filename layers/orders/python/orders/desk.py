@@ -193,12 +193,7 @@ def set_status(
     if wanted is OrderStatus.CANCELLED:
         return cancel(order_id, actor, reason, if_match, clock)
     if wanted is OrderStatus.RETURNED:
-
-        def returned(now: Snapshot) -> Change:
-            to_sender = now.order.status is OrderStatus.SHIPPED
-            return lifecycle.return_order(now, clock(), actor.by, reason, to_sender=to_sender)
-
-        return _change(order_id, if_match, returned)
+        return _change(order_id, if_match, lambda now: _taken_back(now, clock(), actor, reason))
     if found.order.is_over:
         raise ConstraintViolated("The order is being unwound.", order_status=found.order.status)
     if wanted is OrderStatus.DELIVERED:
@@ -210,6 +205,11 @@ def set_status(
             "Only a cash-on-delivery order is confirmed before it is paid.", order_status=found.order.status
         )
     return _bring_to_preparation(found, wanted, actor, reason, clock, SeenAt(if_match))
+
+
+def _taken_back(now: Snapshot, at: datetime, actor: Actor, reason: str | None) -> Change:
+    """Returned by hand: to its sender while it is under way, by its customer once it is delivered."""
+    return lifecycle.return_order(now, at, actor.by, reason, to_sender=now.order.status is OrderStatus.SHIPPED)
 
 
 def _bring_to_preparation(
