@@ -899,6 +899,68 @@ def _entry(item: Mapping[str, Any]) -> Entry:
     return Entry(partition.split("#", 1)[1], item["state"]["S"], json.loads(item["facts"]["S"]))
 
 
+# --- erasing personal data ---
+
+
+def redact_trail(
+    order_id: str,
+    without_person: Callable[[Event], Event],
+    without_place: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> None:
+    """Rewrites an order's audit events and carrier reports without what is personal in them; their keys stay."""
+    for event in history(order_id):
+        redacted = event_to_item(without_person(event))
+        changed: Item = {name: redacted[name] for name in ("reason", "metadata") if name in redacted}
+        gone = [name for name in ("reason", "metadata") if name not in redacted]
+        # Attribute by attribute: what the statistics have marked on the event stays.
+        _set(event_key(order_id, event.version), changed, gone)
+    pages = _pages(
+        ConsistentRead=True,
+        KeyConditionExpression="PK = :pk AND begins_with(SK, :scan)",
+        ExpressionAttributeValues={":pk": {"S": order_partition(order_id)}, ":scan": {"S": SCAN_PREFIX}},
+    )
+    for item in pages:
+        placeless = _json(without_place(json.loads(item["event"]["S"])))
+        _set({"PK": item["PK"], "SK": item["SK"]}, {"event": {"S": placeless}}, [])
+
+
+def redact_booking(shipment_id: str, placeholder: str) -> None:
+    """Rewrites the simulated carrier's book entry without the person the parcel was for."""
+    entry = ledger_entry(booking_key(shipment_id))
+    if entry:
+        facts = {name: value if name == "country" else placeholder for name, value in entry.facts.items()}
+        _set(booking_key(shipment_id), {"facts": {"S": _json(facts)}}, [])
+
+
+def redact_deliveries(order_ids: frozenset[str], placeholder: str) -> None:
+    """Rewrites what was told to webhooks of these orders without what people wrote."""
+    for hook in webhooks():
+        for told in deliveries(hook.webhook_id):
+            payload = json.loads(told.payload)
+            if payload["data"].get("order_id") in order_ids and "reason" in payload["data"]:
+                payload["data"]["reason"] = placeholder
+                text = json.dumps(payload, separators=(",", ":"))
+                _set(delivery_key(hook.webhook_id, told.delivery_id), {"payload": {"S": text}}, [])
+
+
+def _set(key: Key, attributes: Item, gone: Sequence[str]) -> None:
+    """Sets some attributes of an item that exists and removes others; the rest of it stays as it is."""
+    names = {f"#{position}": name for position, name in enumerate([*attributes, *gone])}
+    values = {f":{position}": value for position, value in enumerate(attributes.values())}
+    assigned = ", ".join(f"#{position} = :{position}" for position in range(len(attributes)))
+    removed = ", ".join(f"#{position}" for position in range(len(attributes), len(names)))
+    parts = ([f"SET {assigned}"] if assigned else []) + ([f"REMOVE {removed}"] if removed else [])
+    _call(
+        client().update_item,
+        TableName=settings.table_name(),
+        Key=key,
+        UpdateExpression=" ".join(parts),
+        ConditionExpression="attribute_exists(PK)",
+        ExpressionAttributeNames=names,
+        **({"ExpressionAttributeValues": values} if values else {}),
+    )
+
+
 # --- item mapping ---
 
 

@@ -1,0 +1,232 @@
+"""The operator's commands against a running stack: dead letters, executions, webhooks, one customer's data."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pytest
+
+from local import operate
+from local.client import Api
+from local.operate import Place
+from local.stack import ROOT, Settings, Stack, running, wait_until
+
+ADA = "customer-ada"
+PERSONAL = ("Ada Lovelace", "12 St James's Square", "Mayfair", "SW1Y 4JH", "my mother is ill", "tok_ok_of_ada")
+ADDRESS = {"name": PERSONAL[0], "line1": PERSONAL[1], "city": PERSONAL[2], "postal_code": PERSONAL[3], "country": "GB"}
+AT_ONCE = {"PaymentWaitSeconds": "0", "PreparationWaitSeconds": "0", "DeliveryWaitSeconds": "0"}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with running(Settings(parameters={**AT_ONCE, "DeliveryMode": "carrier"})) as started:
+        yield started
+
+
+@pytest.fixture
+def place(stack: Stack) -> Place:
+    return Place(None, stack.url)
+
+
+def support(stack: Stack) -> Api:
+    return Api(stack.url, stack.token("grace", ["support"]))
+
+
+def an_order(stack: Stack, order_id: str, customer: str = ADA) -> None:
+    body = {
+        "order_id": order_id,
+        "items": [{"product_id": "prod-001", "quantity": 1}],
+        "payment": {"method": "CREDIT_CARD", "token": PERSONAL[5]},
+        "shipping_address": ADDRESS,
+    }
+    Api(stack.url, stack.token(customer)).call("POST", "/orders", body)
+
+
+def status_of(stack: Stack, order_id: str) -> str:
+    return str(support(stack).call("GET", f"/orders/{order_id}")["order"]["status"])
+
+
+def command(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, which knows nothing but the stack's URL."""
+    scrubbed = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name != "TABLE_NAME"}
+    return subprocess.run(
+        [sys.executable, "-m", "local.cli", *arguments],
+        cwd=ROOT,
+        env={**scrubbed, "ORDERS_URL": stack.url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def everything_kept(stack: Stack) -> str:
+    pages = stack.client("dynamodb").get_paginator("scan").paginate(TableName=stack.resources["OrdersTable"])
+    return json.dumps([page["Items"] for page in pages], ensure_ascii=False)
+
+
+# --- one customer's data ---
+
+
+def test_a_customer_s_data_is_handed_over_and_erased_but_not_while_an_order_is_open(stack: Stack) -> None:
+    an_order(stack, "ada-1")
+    an_order(stack, "ada-2")
+    wait_until(lambda: {status_of(stack, "ada-1"), status_of(stack, "ada-2")} == {"SHIPPED"})
+    refused = command(stack, "erase", ADA)
+    assert refused.returncode == 1
+    assert "ada-1" in refused.stderr
+    desk = support(stack)
+    desk.call("PUT", "/orders/ada-1/shipment/location", {"location": PERSONAL[1]})
+    for order_id in ("ada-1", "ada-2"):
+        desk.call("POST", f"/orders/{order_id}/delivered", {})
+    desk.call("POST", "/orders/ada-1/return", {"reason": PERSONAL[4]})
+    wait_until(lambda: status_of(stack, "ada-1") == "RETURNED" and status_of(stack, "ada-2") == "DELIVERED")
+    wait_until(stack.settled)
+
+    exported = json.loads(command(stack, "export", ADA).stdout)
+    assert sorted(one["order"]["order_id"] for one in exported["orders"]) == ["ada-1", "ada-2"]
+    told = json.dumps(exported, ensure_ascii=False)
+    assert [text for text in PERSONAL[:5] if text not in told] == []
+
+    erased = command(stack, "erase", ADA, "--by", "grace")
+    assert json.loads(erased.stdout) == {"customer_id": ADA, "erased_orders": ["ada-2", "ada-1"]}
+    assert [text for text in PERSONAL if text in everything_kept(stack)] == []
+    after = desk.call("GET", "/orders/ada-1")
+    assert after["order"]["total"] == {"amount": 1000, "currency": "USD"}
+    assert after["payment"]["status"] == "REFUNDED"
+    last = desk.call("GET", "/orders/ada-1/history")["history"][-1]
+    assert (last["event_type"], last["triggered_by"]) == ("PERSONAL_DATA_ERASED", "grace")
+
+    version = after["order"]["version"]
+    assert command(stack, "erase", ADA).returncode == 0
+    assert desk.call("GET", "/orders/ada-1")["order"]["version"] == version, "erased once"
+
+
+# --- dead letters ---
+
+
+def news(order_id: str, status: str) -> dict[str, Any]:
+    return {
+        "event_type": "fulfillment.status_changed",
+        "fulfillment_id": "f-1",
+        "order_id": order_id,
+        "old_status": "packed",
+        "new_status": status,
+        "timestamp": "2026-11-20T12:00:00.000Z",
+    }
+
+
+def bury(stack: Stack, queue: str, body: Any, target: str = "") -> None:
+    attributes = {"TARGET_ARN": {"DataType": "String", "StringValue": target}} if target else {}
+    url = stack.resources[queue]
+    stack.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(body), MessageAttributes=attributes)
+
+
+def arn_of(stack: Stack, queue: str) -> str:
+    told = stack.client("sqs").get_queue_attributes(QueueUrl=stack.resources[queue], AttributeNames=["QueueArn"])
+    return str(told["Attributes"]["QueueArn"])
+
+
+def test_dead_letters_go_back_to_where_they_failed(stack: Stack, place: Place) -> None:
+    an_order(stack, "late", "customer-late")
+    wait_until(lambda: status_of(stack, "late") == "SHIPPED")
+    bury(stack, "FulfillmentDeadLetters", news("late", "completed"), arn_of(stack, "FulfillmentEvents"))
+    bury(stack, "FulfillmentDeadLetters", {"nobody": "knows where"})
+    assert operate.redrive_letters(place)["FulfillmentDeadLetters"] == {"sent": 1, "left": 1}
+    wait_until(lambda: status_of(stack, "late") == "DELIVERED")
+
+
+def test_an_invocation_that_failed_is_made_again(stack: Stack, place: Place) -> None:
+    an_order(stack, "lost", "customer-lost")
+    wait_until(lambda: status_of(stack, "lost") == "SHIPPED")
+    function = stack.lambdas.config(stack.resources["OnFulfillmentEventFunction"]).arn
+    record = {"messageId": "1", "body": json.dumps(news("lost", "completed")), "attributes": {"ApproximateReceiveCount": "1"}}
+    payload = {"Records": [record]}
+    bury(stack, "UnhandledEvents", {"requestPayload": payload, "requestContext": {"functionArn": f"{function}:$LATEST"}})
+    bury(stack, "UnhandledEvents", {"requestContext": {"functionArn": function}, "DDBStreamBatchInfo": {}})
+    assert operate.redrive_letters(place)["UnhandledEvents"] == {"sent": 1, "left": 1}
+    wait_until(lambda: status_of(stack, "lost") == "DELIVERED")
+
+
+def test_locally_the_sweep_stands_for_the_redrive_of_executions(place: Place) -> None:
+    assert set(operate.redrive_executions(place)) == {"swept"}
+
+
+# --- on AWS: the services as they answer there ---
+
+
+@dataclass
+class FakeStates:
+    """Step Functions with some executions that ended badly."""
+
+    ended: dict[str, list[str]]
+    stuck: set[str] = field(default_factory=set)
+    redriven: list[str] = field(default_factory=list)
+
+    def get_paginator(self, _: str) -> FakeStates:
+        return self
+
+    def paginate(self, *, stateMachineArn: str, statusFilter: str) -> list[dict[str, Any]]:  # noqa: N803
+        names = self.ended.get(f"{stateMachineArn} {statusFilter}", [])
+        return [{"executions": [{"name": name, "executionArn": f"{stateMachineArn}:{name}"} for name in names]}]
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, str]:  # noqa: N803
+        return {"redriveStatus": "NOT_REDRIVABLE" if executionArn in self.stuck else "REDRIVABLE"}
+
+    def redrive_execution(self, *, executionArn: str) -> None:  # noqa: N803
+        self.redriven.append(executionArn)
+
+
+class OnAws(Place):
+    """A place on AWS whose services are these."""
+
+    services: dict[str, Any]
+    outputs: ClassVar = {"TableName": "orders", "FulfilMachineArn": "fulfil", "UnwindMachineArn": "unwind"}
+
+    def client(self, service: str) -> Any:
+        return self.services[service]
+
+    def enter(self) -> None:
+        """The test's own stack has set everything."""
+
+
+def test_only_executions_that_their_orders_still_wait_for_are_redriven(stack: Stack) -> None:
+    an_order(stack, "waiting", "customer-w")
+    an_order(stack, "over", "customer-o")
+    wait_until(lambda: status_of(stack, "over") == status_of(stack, "waiting") == "SHIPPED")
+    support(stack).call("POST", "/orders/over/delivered", {})
+    names = ["waiting", "over", "_2_waiting", "nobody-s"]
+    states = FakeStates({"fulfil FAILED": names, "fulfil ABORTED": ["waiting"], "unwind TIMED_OUT": ["waiting"]})
+    place = OnAws("orders-prod", "")
+    place.__dict__["services"] = {"stepfunctions": states}
+    assert operate.redrive_executions(place) == {"redriven": ["waiting", "waiting"]}
+    assert states.redriven == ["fulfil:waiting", "fulfil:waiting"], "not the unwinding, which it never came to"
+
+
+class FakeApi(Api):
+    """Two pages of deliveries, one of them given up."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.sent: list[str] = []
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        if method == "POST":
+            self.sent.append(path)
+            return {}
+        if path == "/webhooks":
+            return {"webhooks": [{"webhook_id": "wh-1"}]}
+        if "cursor" in path:
+            return {"deliveries": [{"delivery_id": "d-2", "status": "FAILED"}], "next_cursor": None}
+        return {"deliveries": [{"delivery_id": "d-1", "status": "SUCCEEDED"}], "next_cursor": "more"}
+
+
+def test_deliveries_that_were_given_up_are_sent_again() -> None:
+    api = FakeApi()
+    assert operate.redrive_webhooks(api, None) == {"wh-1": 1}
+    assert api.sent == ["/webhooks/wh-1/deliveries/d-2/redeliver"]
