@@ -380,9 +380,30 @@ def _engine(port: int) -> tuple[Any, socket.socket]:
     return importlib.import_module("ministack.app"), listener
 
 
+_OURS = (
+    "apigateway",
+    "cloudformation",
+    "cloudwatch",
+    "cloudwatch_logs",
+    "cognito",
+    "dynamodb",
+    "eventbridge",
+    "iam",
+    "lambda_svc",
+    "s3",
+    "scheduler",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "stepfunctions",
+)
+
+
 def _wake_engine(application: Any, loop: asyncio.AbstractEventLoop) -> None:
     """Its start without what is not for here: looking for Docker, SFTP and MQTT listeners, 64 threads."""
-    application._reset_all_state()  # noqa: SLF001 - an earlier stack of this process may have left something
+    for name in _OURS:  # what an earlier stack of this process left; all its services together would look for Docker
+        if f"ministack.services.{name}" in sys.modules:
+            engine.part(name, "reset")()
     application._MAIN_LOOP = loop  # noqa: SLF001
     loop.set_default_executor(ThreadPoolExecutor(8, thread_name_prefix="engine"))
     engine.part("eventbridge", "start_scheduler")()
