@@ -47,6 +47,10 @@ class StoreBusy(TransientError):
     """The table throttled the request or another transaction held one of its items."""
 
 
+class WorkflowBusy(TransientError):
+    """The workflow service did not take a waiting task's answer, or its own answer was lost."""
+
+
 class OrderChanged(TransientError):
     """Somebody else changed the order between our read and our write."""
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ConnectionError as NoConnection
 
 from orders import settings
+from orders.errors import WorkflowBusy
 from orders.lifecycle import Waits, undo_from
 from orders.order import Order, Snapshot
 
@@ -18,14 +20,16 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 STALE_TOKEN = frozenset({"TaskTimedOut", "InvalidToken", "TaskDoesNotExist"})
+THROTTLED = frozenset({"ThrottlingException", "TooManyRequestsException", "InternalFailure", "ServiceUnavailable"})
 RUNNING = "RUNNING"
 HIDDEN = "(hidden)"
 
 
 @cache
 def client() -> "SFNClient":
-    """One client a process."""
-    return boto3.client("stepfunctions", config=Config(retries={"mode": "standard", "total_max_attempts": 4}))
+    """One client a process; short time-outs, as a Lambda pays for every second it waits."""
+    config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 4})
+    return boto3.client("stepfunctions", config=config)
 
 
 def execution_name(order_id: str, run: int) -> str:
@@ -95,24 +99,34 @@ def stop_fulfilment(order: Order, cause: str) -> None:
 
 
 def answer(token: str, output: Mapping[str, Any]) -> bool:
-    """Lets a waiting task succeed; ``False`` when it waits no more."""
-    try:
-        client().send_task_success(taskToken=token, output=json.dumps(output))
-    except ClientError as error:
-        if _code(error) not in STALE_TOKEN:
-            raise
-        return False
-    return True
+    """Lets a waiting task succeed; ``False`` when it waits no more.
+
+    Raises:
+        WorkflowBusy: it was not taken, or that is not known; answering again changes nothing.
+    """
+    return _answered(lambda: client().send_task_success(taskToken=token, output=json.dumps(output)))
 
 
 def refuse(token: str, error_name: str, cause: str) -> bool:
-    """Lets a waiting task fail; ``False`` when it waits no more."""
+    """Lets a waiting task fail; ``False`` when it waits no more.
+
+    Raises:
+        WorkflowBusy: it was not taken, or that is not known; answering again changes nothing.
+    """
+    return _answered(lambda: client().send_task_failure(taskToken=token, error=error_name, cause=cause))
+
+
+def _answered(send: Callable[[], object]) -> bool:
     try:
-        client().send_task_failure(taskToken=token, error=error_name, cause=cause)
+        send()
     except ClientError as error:
+        if _code(error) in THROTTLED:
+            raise WorkflowBusy("The workflow service is busy.") from error
         if _code(error) not in STALE_TOKEN:
             raise
         return False
+    except (NoConnection, ReadTimeoutError) as error:
+        raise WorkflowBusy("The workflow service cannot be reached.") from error
     return True
 
 
