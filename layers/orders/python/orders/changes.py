@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
@@ -56,18 +57,21 @@ class Apply(Protocol):
 class SeenAt:
     """``apply`` for a caller who has read one version: refused once somebody else has changed the order.
 
-    Their own first change ends that: the versions behind it are theirs.
+    Their own first change ends that: the versions behind it are theirs. ``reason`` is theirs too, and stands on the trail
+    with each change that has no other.
     """
 
-    def __init__(self, version: int | None) -> None:
+    def __init__(self, version: int | None, reason: str | None = None) -> None:
         self._version = version
+        self._reason = reason
 
     def __call__(self, order_id: str, decide: Decide, known: Snapshot | None = None) -> Snapshot:
         """See ``apply``; raises ``VersionMismatch`` too."""
 
         def checked(snapshot: Snapshot) -> Change | None:
             check_version(snapshot, self._version)
-            return decide(snapshot)
+            change = decide(snapshot)
+            return change and replace(change, event=replace(change.event, reason=change.event.reason or self._reason))
 
         after = apply(order_id, checked, known)
         if after.order.version != self._version:

@@ -199,12 +199,12 @@ def set_status(
     if wanted is OrderStatus.DELIVERED:
         return fulfilment.record_delivery(order_id, actor.by, reason, clock, if_match)
     if wanted is OrderStatus.SHIPPED:
-        return fulfilment.ship_parcel(order_id, None, actor.by, clock, SeenAt(if_match))
+        return fulfilment.ship_parcel(order_id, None, actor.by, clock, SeenAt(if_match, reason))
     if wanted is OrderStatus.CONFIRMED and not found.order.pays_on_delivery:
         raise ConstraintViolated(
             "Only a cash-on-delivery order is confirmed before it is paid.", order_status=found.order.status
         )
-    return _bring_to_preparation(found, wanted, actor, reason, clock, SeenAt(if_match))
+    return _bring_to_preparation(found, wanted, actor, clock, SeenAt(if_match, reason))
 
 
 def _taken_back(now: Snapshot, at: datetime, actor: Actor, reason: str | None) -> Change:
@@ -212,9 +212,7 @@ def _taken_back(now: Snapshot, at: datetime, actor: Actor, reason: str | None) -
     return lifecycle.return_order(now, at, actor.by, reason, to_sender=now.order.status is OrderStatus.SHIPPED)
 
 
-def _bring_to_preparation(
-    found: Snapshot, wanted: OrderStatus, actor: Actor, reason: str | None, clock: Clock, change: Apply
-) -> Snapshot:
+def _bring_to_preparation(found: Snapshot, wanted: OrderStatus, actor: Actor, clock: Clock, change: Apply) -> Snapshot:
     """CONFIRMED or PROCESSING by hand: reserves the stock and settles the payment, as the workflow would have done."""
     order_id = found.order.order_id
     if found.order.status is OrderStatus.PENDING:
@@ -227,7 +225,7 @@ def _bring_to_preparation(
             raise
     if wanted is OrderStatus.CONFIRMED:
         return store.load(order_id)
-    return change(order_id, lambda now: lifecycle.start_preparation(now, clock(), actor.by, {}, reason))
+    return change(order_id, lambda now: lifecycle.start_preparation(now, clock(), actor.by, {}))
 
 
 def _refused(order: Order, wanted: OrderStatus) -> Exception:
