@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from local import carriers, listen, watch
 from local.client import DEFAULT_URL, Api, Refused, Unreachable, url_of
 
 CUSTOMER, CARRIER = "customer-1", "carrier-1"
@@ -232,6 +233,8 @@ def _parser() -> argparse.ArgumentParser:
         command = _remote(commands, action, help_, act(action))
         command.add_argument("order_id", metavar="ORDER_ID")
         command.add_argument("--reason")
+    for tool in (carriers, listen, watch):
+        tool.register(commands, _remote)
     _operator_commands(commands)
     return parser
 

@@ -6,7 +6,7 @@ import json
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 DEFAULT_URL = "http://127.0.0.1:3000"
@@ -47,13 +47,18 @@ class Api:
         return Api(self.url, answer["token"])
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
+        return self.send(method, path, None if body is None else json.dumps(body).encode(), {})
+
+    def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Any:
+        """These very bytes: what is signed must not be written anew."""
         request = urllib.request.Request(self.url + path, method=method)  # noqa: S310 - the user's own URL
         request.add_header("content-type", "application/json")
+        for name, value in headers.items():
+            request.add_header(name, value)
         if self.token:
             request.add_header("authorization", f"Bearer {self.token}")
-        data = None if body is None else json.dumps(body).encode()
         try:
-            with urllib.request.urlopen(request, data, timeout=35) as response:  # noqa: S310
+            with urllib.request.urlopen(request, body, timeout=35) as response:  # noqa: S310
                 return json.loads(response.read() or b"null")
         except urllib.error.HTTPError as refusal:
             raise Refused(refusal.code, _problem(refusal.read())) from None

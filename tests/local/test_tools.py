@@ -1,0 +1,144 @@
+"""The small tools for a running stack: what they send is what the product takes, and what they are sent they check."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from local import carriers
+from local.carriers import EVENTS, SIGNERS, STATUSES
+from local.client import Refused
+from local.listen import Receiver
+from local.watch import Frame, Stream, line
+from orders import carrier_webhooks, outbound
+from orders.errors import Unauthenticated
+from orders.statuses import ShipmentStatus
+from orders.webhooks import Delivery, new_secret
+
+SECRET = "a-secret-of-forty-letters-and-digits-000"[:40].replace("-", "x")
+NOW = datetime.now(UTC)
+
+
+# --- orders carrier ---
+
+
+@pytest.mark.parametrize("name", list(EVENTS))
+@pytest.mark.parametrize("status", STATUSES)
+def test_what_is_sent_as_a_carrier_is_taken_as_that_carrier_s(name: str, status: str) -> None:
+    at = NOW.replace(microsecond=0) - timedelta(hours=1)
+    body = json.dumps(EVENTS[name]("evt-1", "TRACK-1", status, at, "London")).encode()
+    headers = SIGNERS[name](body, SECRET, "evt-1")
+    report = carrier_webhooks.receive(name, body, headers, SECRET, NOW)
+    assert report
+    assert report.tracking_number == "TRACK-1"
+    assert report.scan.status is ShipmentStatus(status.upper())
+    assert (report.scan.at, report.scan.location) == (at, "London")
+    with pytest.raises(Unauthenticated):
+        carrier_webhooks.receive(name, body + b" ", headers, SECRET, NOW)
+
+
+def test_every_carrier_we_know_can_be_played() -> None:
+    assert set(EVENTS) == set(SIGNERS) == set(carriers.SECRETS) == set(carrier_webhooks.SENDERS)
+
+
+# --- orders listen ---
+
+
+@contextmanager
+def serving(server: Any) -> Iterator[str]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_listener_prints_what_is_signed_and_refuses_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOPBACK_WEBHOOKS", "true")
+    secret, shown = new_secret(b"a" * 24), list[str]()
+    data = {"order_id": "order-1", "version": 3, "new_status": "PROCESSING"}
+    payload = json.dumps({"type": "OrderStatusChanged", "timestamp": "2026-11-20T12:00:00.000Z", "data": data})
+    delivery = Delivery("wh-1", "evt-1", "OrderStatusChanged", payload, NOW)
+    receiver = Receiver(0, show=shown.append)
+    with serving(receiver) as url:
+        assert outbound.send(delivery, url, [secret]).status_code == 401, "it has not subscribed yet"
+        receiver.trust(secret)
+        assert outbound.send(delivery, url, [secret]).status_code == 204
+        assert outbound.send(delivery, url, [new_secret(b"b" * 24)]).status_code == 401
+        receiver.answer = 410
+        assert outbound.send(delivery, url, [secret]).gone
+    assert [message["data"]["order_id"] for message in receiver.seen] == ["order-1"] * 2
+    assert [text.split()[0] for text in shown] == [
+        "refused:",
+        "2026-11-20T12:00:00.000Z",
+        "refused:",
+        "2026-11-20T12:00:00.000Z",
+    ]
+
+
+# --- orders watch ---
+
+
+def frame(version: int, status: str = "PENDING") -> str:
+    return f"id: {version}\nevent: STOCK_RESERVED\ndata: {json.dumps({'status': status, 'version': version})}\n\n"
+
+
+class Scripted(BaseHTTPRequestHandler):
+    """Answers as it was told, one after the other; notes from where it was asked to go on."""
+
+    script: list[tuple[int, str] | None]
+    asked: list[str | None]
+
+    def do_GET(self) -> None:
+        self.asked.append(self.headers.get("last-event-id"))
+        step = self.script.pop(0)
+        if step is None:
+            self.close_connection = True
+            return
+        code, text = step
+        self.send_response(code)
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Says nothing."""
+
+
+def follow(script: list[tuple[int, str] | None]) -> tuple[list[Frame], list[str | None], list[float]]:
+    handler = type("Script", (Scripted,), {"script": script, "asked": []})
+    slept: list[float] = []
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as url:
+        frames = list(Stream(url, "token", slept.append).frames())
+    return frames, handler.asked, slept  # type: ignore[attr-defined]
+
+
+def test_a_watcher_goes_on_where_it_was_over_every_interruption() -> None:
+    first = "retry: 500\n\n" + frame(1) + frame(2)
+    script = [(200, first), None, (503, "{}"), (200, "retry: 500\n\n"), (200, "retry: 500\n\n" + frame(3)), (204, "")]
+    frames, asked, slept = follow(script)
+    assert [one.id for one in frames] == ["1", "2", "3"]
+    assert asked == [None, "2", "2", "2", "2", "3"]
+    assert slept == [0.5, 1.0, 2.0, 0.5, 0.5], "as the stream asks, and ever longer while nobody answers"
+
+
+def test_a_watcher_that_is_refused_says_so() -> None:
+    with pytest.raises(Refused, match="403"):
+        follow([(403, json.dumps({"code": "PERMISSION_DENIED", "detail": "This order belongs to somebody else."}))])
+
+
+def test_a_line_says_where_the_order_is() -> None:
+    progress = {"status": "SHIPPED", "steps": [], "current_step": "Delivery", "last_updated": "12:00", "overall_status": "x"}
+    assert line(Frame("6", "status", progress)).split() == ["12:00", "v6", "SHIPPED", "status", "Delivery"]
+    change = {"status": "DELIVERED", "timestamp": "12:01", "progress": {"current_step": None, "overall_status": "COMPLETED"}}
+    assert line(Frame("9", "ORDER_DELIVERED", change)).split() == ["12:01", "v9", "DELIVERED", "ORDER_DELIVERED", "COMPLETED"]
