@@ -129,6 +129,8 @@ class Stack:
         gc.freeze()
         if self.settings.seed:
             await self._seed()
+        if self.settings.data:
+            # What an earlier process left open. A fresh table has nothing to recover.
             self._sweep = asyncio.get_running_loop().create_task(self._recover())
 
     def _parameters(self) -> dict[str, str]:
