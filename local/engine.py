@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import json
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from importlib.metadata import version
 from types import ModuleType
 from typing import Any
+
+from local.backlog import Backlog, Message
 
 PINNED = "1.5.33"
 Response = tuple[int, dict[str, str], bytes]
@@ -46,24 +50,52 @@ class Queue:
 
     def __init__(self, arn: str) -> None:
         self._queue = part("sqs", "_queue_by_arn")(arn)
-        self._receive = part("sqs", "_receive_messages_for_esm")
-        self._delete = part("sqs", "_delete_messages_for_esm")
+        self._lock = part("sqs", "_queues_lock")
+
+    def _backlog(self) -> Backlog:
+        """Some of the engine's calls put a list back in its place."""
+        messages = self._queue["messages"]
+        if not isinstance(messages, Backlog):
+            messages = self._queue["messages"] = Backlog(messages)
+        return messages
 
     def waiting(self) -> int:
-        now = time.time()
-        return sum(message["visible_at"] <= now for message in list(self._queue["messages"]))
+        with self._lock:
+            return self._backlog().waiting()
 
     def next_at(self) -> float | None:
-        return min((message["visible_at"] for message in list(self._queue["messages"])), default=None)
+        with self._lock:
+            return self._backlog().next_at()
 
-    def receive(self, most: int) -> list[dict[str, Any]]:
-        batch: list[dict[str, Any]] = []
-        while len(batch) < most:
-            some = self._receive(self._queue["url"], most - len(batch))  # ten at a time
-            if not some:
-                break
-            batch += some
-        return batch
+    def receive(self, most: int) -> list[Message]:
+        with self._lock:
+            attributes = self._queue["attributes"]
+            oldest = time.time() - float(attributes.get("MessageRetentionPeriod", 345_600))
+            limit, dead_letters = _redrive(attributes.get("RedrivePolicy"))
+            batch = self._backlog().take(most, float(attributes.get("VisibilityTimeout", 30)))
+            spent = [message for message in batch if message["receive_count"] > limit]
+            expired = [message for message in batch if message["sent_at"] <= oldest]
+            if spent or expired:
+                self._backlog().delete([*spent, *expired])
+                self._bury(spent, dead_letters)
+                gone = {message["id"] for message in (*spent, *expired)}
+                batch = [message for message in batch if message["id"] not in gone]
+            return batch
 
-    def delete(self, messages: list[dict[str, Any]]) -> None:
-        self._delete(self._queue["url"], {message["receipt_handle"] for message in messages})
+    def _bury(self, spent: list[Message], dead_letters: str) -> None:
+        graves = part("sqs", "_queue_by_arn")(dead_letters)
+        for message in spent:
+            told = {**message.get("sys", {}), "DeadLetterQueueSourceArn": self._queue["attributes"].get("QueueArn", "")}
+            kept = {"receipt_handle": None, "visible_at": time.time(), "receive_count": message["receive_count"] - 1}
+            graves["messages"].append({**message, **kept, "sys": told})
+
+    def delete(self, messages: list[Message]) -> None:
+        with self._lock:
+            self._backlog().delete(messages)
+
+
+@lru_cache(maxsize=64)
+def _redrive(policy: str | None) -> tuple[float, str]:
+    """How often a message may be received, and where it goes then."""
+    described = json.loads(policy) if policy else {}
+    return float(described.get("maxReceiveCount") or "inf"), str(described.get("deadLetterTargetArn", ""))
