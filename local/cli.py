@@ -168,6 +168,10 @@ def show(options: argparse.Namespace) -> int:
     return _show({**api.call("GET", path), **{part: api.call("GET", f"{path}/{part}") for part in ("status", "history")}})
 
 
+def sync(options: argparse.Namespace) -> int:
+    return _show(_as(options, SUPPORT, "support").call("POST", f"/orders/{options.order_id}/sync", {}))
+
+
 def act(action: str) -> Callable[[argparse.Namespace], int]:
     def run(options: argparse.Namespace) -> int:
         body = {"reason": options.reason} if options.reason else {}
@@ -227,6 +231,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--review", action="store_true", help="ask for a manual review")
 
     command = _remote(commands, "show", "an order with its progress and its history", show)
+    command.add_argument("order_id", metavar="ORDER_ID")
+
+    command = _remote(commands, "sync", "start anew what an order has lost", sync)
     command.add_argument("order_id", metavar="ORDER_ID")
 
     for action, help_ in (("cancel", "cancel an order"), ("approve", "approve a review"), ("reject", "refuse a review")):

@@ -1,0 +1,175 @@
+"""Whatever is taken away from the wiring is missed: every variable, grant, permission, event source, route and alarm."""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from local.template import expand
+from tests.template import wiring
+from tests.template.test_permissions import STORIES, World, keep_a_catalogue, world  # noqa: F401 - a fixture
+from tests.template.wiring import Deployment, faults, variables_read
+
+ROOT = Path(__file__).parents[2]
+Resources = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One thing to take away from a copy of both templates' resources; ``kind`` groups them for the count."""
+
+    kind: str
+    name: str
+    take_away: Callable[[Resources], object]
+
+
+@pytest.fixture
+def deployment(world: World) -> Deployment:  # noqa: F811
+    keep_a_catalogue(world)
+    for story in STORIES:
+        story(world)
+    template = expand(ROOT / "template.yaml")
+    operations = yaml_parse((ROOT / "operations.yaml").read_text(encoding="utf-8"))
+    functions = (r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function")
+    told = {variable for function in functions for variable in function["Environment"]["Variables"]}
+    return Deployment(template, operations, world.calls, variables_read(told))
+
+
+def test_nothing_is_missing_and_whatever_is_taken_away_is_missed(deployment: Deployment) -> None:
+    assert faults(deployment) == []
+    unmissed, count = [], dict[str, int]()
+    for mutation in mutations(deployment):
+        count[mutation.kind] = count.get(mutation.kind, 0) + 1
+        if not _faults_without(deployment, mutation):
+            unmissed.append(f"{mutation.kind}: {mutation.name}")
+    assert unmissed == []
+    assert set(count) == {"variable", "grant", "permission", "feed", "rule", "target", "queue policy", "route", "step", "alarm"}
+    assert sum(count.values()) > 1200
+
+
+def _faults_without(found: Deployment, mutation: Mutation) -> list[str]:
+    """What the checks that look at this kind of thing say once it is gone; a check that cannot go on has noticed too."""
+    side = "operations" if mutation.kind == "alarm" else "template"
+    resources = copy.copy(getattr(found, side)["Resources"])
+    touched = mutation.name.split(" ")[0]
+    resources[touched] = copy.deepcopy(resources[touched])
+    mutation.take_away(resources)
+    changed = {**getattr(found, side), "Resources": resources}
+    checks = {"variable": (wiring.environment,), "alarm": (wiring.watched,)}.get(mutation.kind)
+    mutated = replace(found, operations=changed) if side == "operations" else replace(found, template=changed)
+    try:
+        return faults(mutated) if checks is None else [fault for check in checks for fault in check(mutated)]
+    except (KeyError, IndexError) as gone:
+        return [f"a check misses {gone}"]
+
+
+# --- the list ---------------------------------------------------------------------------------------------------------
+
+
+def mutations(found: Deployment) -> Iterator[Mutation]:
+    """One for each thing that the wiring consists of."""
+    for name, made in found.template["Resources"].items():
+        yield from _OF_KIND.get(made["Type"], _nothing)(name, made["Properties"])
+    for name, made in found.operations["Resources"].items():
+        if made["Type"] == "AWS::CloudWatch::Alarm":
+            yield Mutation("alarm", name, _without(name))
+            parts = [number for number, part in enumerate(made["Properties"].get("Metrics", [])) if "MetricStat" in part]
+            yield from (Mutation("alarm", f"{name} {number}", _pop(name, "Metrics", number)) for number in parts)
+
+
+def _nothing(_: str, __: Resources) -> Iterator[Mutation]:
+    return iter(())
+
+
+def _function(name: str, function: Resources) -> Iterator[Mutation]:
+    for variable in function["Environment"]["Variables"]:
+        yield Mutation("variable", f"{name} {variable}", _pop(name, "Environment", "Variables", variable))
+
+
+def _role(name: str, role: Resources) -> Iterator[Mutation]:
+    for number, arn in enumerate(role.get("ManagedPolicyArns", [])):
+        yield Mutation("grant", f"{name} {arn}", _pop(name, "ManagedPolicyArns", number))
+    for number, policy in enumerate(role.get("Policies", [])):
+        for position, statement in enumerate(policy["PolicyDocument"]["Statement"]):
+            path = ("Policies", number, "PolicyDocument", "Statement", position)
+            for action in wiring.as_list(statement["Action"]):
+                yield Mutation("grant", f"{name} {action}", _drop(name, path, "Action", action))
+            for resource in wiring.as_list(statement["Resource"]):
+                yield Mutation("grant", f"{name} {resource}", _drop(name, path, "Resource", resource))
+
+
+def _rule(name: str, rule: Resources) -> Iterator[Mutation]:
+    yield Mutation("rule", name, _without(name))
+    yield from (Mutation("target", f"{name} {number}", _pop(name, "Targets", number)) for number in range(len(rule["Targets"])))
+
+
+def _queue_policy(name: str, policy: Resources) -> Iterator[Mutation]:
+    yield from (Mutation("queue policy", f"{name} {queue}", _drop(name, (), "Queues", queue)) for queue in policy["Queues"])
+    for position, statement in enumerate(policy["PolicyDocument"]["Statement"]):
+        path: tuple[str | int, ...] = ("PolicyDocument", "Statement", position)
+        for resource in wiring.as_list(statement["Resource"]):
+            yield Mutation("queue policy", f"{name} {resource}", _drop(name, path, "Resource", resource))
+        for source in wiring.as_list(statement["Condition"]["ArnEquals"]["aws:SourceArn"]):
+            inner = (*path, "Condition", "ArnEquals")
+            yield Mutation("queue policy", f"{name} {source}", _drop(name, inner, "aws:SourceArn", source))
+
+
+def _api(name: str, api: Resources) -> Iterator[Mutation]:
+    for path, methods in api["Body"]["paths"].items():
+        for method in methods:
+            yield Mutation("route", f"{name} {method} {path}", _pop(name, "Body", "paths", path, method))
+
+
+def _machine(name: str, machine: Resources) -> Iterator[Mutation]:
+    for step in machine["DefinitionSubstitutions"]:
+        yield Mutation("step", f"{name} {step}", _pop(name, "DefinitionSubstitutions", step))
+
+
+def _whole(kind: str) -> Callable[[str, Resources], Iterator[Mutation]]:
+    return lambda name, _: iter([Mutation(kind, name, _without(name))])
+
+
+_OF_KIND: dict[str, Callable[[str, Resources], Iterator[Mutation]]] = {
+    "AWS::Lambda::Function": _function,
+    "AWS::IAM::Role": _role,
+    "AWS::Lambda::Permission": _whole("permission"),
+    "AWS::Lambda::EventSourceMapping": _whole("feed"),
+    "AWS::Events::Rule": _rule,
+    "AWS::SQS::QueuePolicy": _queue_policy,
+    "AWS::ApiGatewayV2::Api": _api,
+    "AWS::StepFunctions::StateMachine": _machine,
+}
+
+
+# --- taking away ------------------------------------------------------------------------------------------------------
+
+
+def _without(name: str) -> Callable[[Resources], object]:
+    return lambda resources: resources.pop(name)
+
+
+def _pop(name: str, *path: str | int) -> Callable[[Resources], object]:
+    def take_away(resources: Resources) -> object:
+        found: Any = resources[name]["Properties"]
+        for part in path[:-1]:
+            found = found[part]
+        return found.pop(path[-1])
+
+    return take_away
+
+
+def _drop(name: str, path: tuple[str | int, ...], listed: str, value: Any) -> Callable[[Resources], object]:
+    """One of what may be a list, or the only one."""
+
+    def take_away(resources: Resources) -> object:
+        found: Any = resources[name]["Properties"]
+        for part in path:
+            found = found[part]
+        found[listed] = [one for one in wiring.as_list(found[listed]) if one != value]
+        return found
+
+    return take_away
