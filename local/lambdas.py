@@ -82,9 +82,14 @@ class LambdaContext:
 class _Output(io.TextIOBase):
     """Stands for sys.stdout: what a handler prints goes to its function's log, the rest where it always went."""
 
-    def __init__(self, real: TextIO) -> None:
-        self.real = real
+    def __init__(self) -> None:
+        self.real: TextIO = sys.stdout
         self.log = threading.local()
+
+    def take_over(self) -> None:
+        if sys.stdout is not self:
+            self.real = sys.stdout
+            sys.stdout = self
 
     def write(self, text: str) -> int:
         lines = getattr(self.log, "lines", None)
@@ -99,6 +104,9 @@ class _Output(io.TextIOBase):
 
     def isatty(self) -> bool:
         return self.real.isatty()
+
+
+_OUTPUT = _Output()  # one for all stacks of a process: loggers made for the first serve the others too
 
 
 class NoSuchFunction(LookupError):
@@ -120,7 +128,7 @@ class Lambdas:
         self._import = threading.Lock()
         self.wrappers: list[Wrapper] = []
         self.listeners: list[Listener] = []
-        self._output = _Output(sys.stdout)
+        self._output = _OUTPUT
         self._closed = False
 
     def register(self, configs: list[Config]) -> None:
@@ -135,7 +143,7 @@ class Lambdas:
 
     def preload(self) -> None:
         """Imports every handler, so that no order pays for it; a handler that cannot be imported fails when called."""
-        sys.stdout = self._output  # before they make their loggers, which keep the stream they find
+        self._output.take_over()  # before they make their loggers, which keep the stream they find
         for config in self._configs.values():
             try:
                 self._handler(config)
