@@ -77,7 +77,11 @@ export function show(host, id, desk) {
       seen: view.order.version,
       onNews: reload,
       poll: async () => { await load(); return OVER.includes(view.progress.overall_status); },
-      onState: (state) => { freshness = state; draw(); },
+      onState: (state) => {
+        freshness = state;
+        draw();
+        if (state === "over") reload().catch(() => draw());
+      },
     });
   }
 

@@ -12,6 +12,7 @@ const id = decodeURIComponent(location.pathname.split("/")[2]);
 const token = new URLSearchParams(location.search).get("token");
 const may = island("config").transitions;
 const TICK = 1000;
+const MOST_TRIES = 3;
 
 let view = island("order");
 let isOwn = false;
@@ -21,9 +22,16 @@ let part;
 /** The order for somebody signed in who may see it; null when they may not, and the link has to do. */
 async function loadSignedIn() {
   if (!person()) return null;
-  const whole = await getIfAny(orderPath(id));
+  // Without a link to fall back on, the refusal itself is what there is to say.
+  let whole = await (token ? getIfAny : get)(orderPath(id));
   isOwn = whole !== null;
-  return whole && { ...whole, progress: await get(orderPath(id, "/status")) };
+  if (!whole) return null;
+  // Two answers make the view: they are asked for again until both tell of the same moment.
+  for (let tries = 0; ; tries += 1) {
+    const progress = await get(orderPath(id, "/status"));
+    if (progress.last_updated === whole.order.updated_at || tries === MOST_TRIES) return { ...whole, progress };
+    whole = await get(orderPath(id));
+  }
 }
 
 const loadByLink = () => call("GET", location.pathname + location.search, { anonymous: true });
@@ -108,6 +116,10 @@ function drawActions(names) {
 // --- drawing ---
 
 function draw() {
+  if (!part) {
+    page.replaceChildren();
+    part = parts(page);
+  }
   document.title = `${headlineOf(view).words} · Order ${view.order.order_id}`;
   drawClock();
   part("steps", stepsOf(view), drawSteps);
@@ -157,7 +169,10 @@ let stop = () => {};
 
 function listen() {
   stop();
-  if (isOver()) return told("over", freshness.heard);
+  if (isOver()) {
+    freshness = { ...freshness, state: "over" };
+    return drawClock();
+  }
   stop = follow({ request, seen: view.order.version, onNews: reload, poll, onState: told });
 }
 
@@ -175,29 +190,23 @@ async function poll() {
 function told(state, heard) {
   freshness = { state, heard: heard ?? freshness.heard };
   drawClock();
+  // The stream has nothing more to say: what is shown from here on is read once more.
+  if (state === "over") reload().catch(() => drawClock());
 }
 
 async function begin() {
   drawAccount();
+  // What the server has put into the page is shown at once; whose it is turns out while it is being looked at.
+  if (view) draw();
   try {
-    const own = await loadSignedIn();
-    view = own ?? view;
-    if (!view && person() && !token) throw new Problem(403);
-    if (!view) throw new Problem(token ? 403 : 401);
+    view = (await loadSignedIn()) ?? view;
+    if (!view) throw new Problem(401);
   } catch (problem) {
     if (!view) return explain(problem);
   }
-  page.replaceChildren();
-  part = parts(page);
   draw();
   listen();
   setInterval(drawClock, TICK);
 }
 
-if (view) {
-  // What the server has put into the page is shown at once; whose it is turns out while it is being read.
-  page.replaceChildren();
-  part = parts(page);
-  draw();
-}
 begin();
