@@ -1,11 +1,12 @@
 """What anyone may see: whether the service is up, what it offers, and a clear word about what it does not."""
 
+import re
 from html import escape
 from http import HTTPStatus
 from typing import Any
 
 from orders import openapi
-from orders.errors import NotFound
+from orders.errors import MethodNotAllowed, NotFound
 from orders.http import SECURITY_HEADERS, Answer, Request, answer, problem, serve
 from orders.routes import ROUTES
 
@@ -71,6 +72,18 @@ _handler = serve({"GET /health": get_health, "GET /openapi.json": get_openapi, "
 def handler(event: dict[str, Any], context: Any) -> Answer:
     """The three documents, and the answer to every route there is not."""
     if event["routeKey"] not in ROUTES:
-        path = event.get("rawPath", "")
-        return problem(NotFound("There is nothing here; see /docs."), path)
+        return _nothing_at(event.get("rawPath", ""))
     return _handler(event, context)
+
+
+def _nothing_at(path: str) -> Answer:
+    methods = sorted(route.method for route in ROUTES.values() if _leads_to(route.path, path))
+    if not methods:
+        return problem(NotFound("There is nothing here; see /docs."), path)
+    allowed = ", ".join(methods)
+    refused = problem(MethodNotAllowed(f"This path takes {allowed}; see /docs."), path)
+    return refused | {"headers": refused["headers"] | {"allow": allowed}}
+
+
+def _leads_to(template: str, path: str) -> bool:
+    return re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path) is not None

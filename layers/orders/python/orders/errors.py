@@ -51,6 +51,10 @@ class WorkflowBusy(TransientError):
     """The workflow service did not take a waiting task's answer, or its own answer was lost."""
 
 
+class IssuerUnavailable(TransientError):
+    """The keys that tokens are verified with could not be fetched."""
+
+
 class OrderChanged(TransientError):
     """Somebody else changed the order between our read and our write."""
 
@@ -90,6 +94,14 @@ class NotFound(OrderError):
     code = "NOT_FOUND"
     http_status = HTTPStatus.NOT_FOUND
     title = "Not found"
+
+
+class MethodNotAllowed(OrderError):
+    """There is such a path, but not with that method."""
+
+    code = "METHOD_NOT_ALLOWED"
+    http_status = HTTPStatus.METHOD_NOT_ALLOWED
+    title = "Not with that method"
 
 
 class PayloadTooLarge(OrderError):
