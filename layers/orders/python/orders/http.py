@@ -48,8 +48,8 @@ class Principal:
     def from_claims(cls, claims: Mapping[str, Any]) -> "Principal":
         """The caller a verified token names. API Gateway writes a list claim as the text ``[a b]``."""
         listed = claims.get("cognito:groups", claims.get("groups", ()))
-        names = re.findall(r"[^\s,\[\]\"]+", listed) if isinstance(listed, str) else listed
-        lowered = {str(name).lower() for name in names}
+        texts = [listed] if isinstance(listed, str) else listed if isinstance(listed, list | tuple) else []
+        lowered = {name.lower() for text in texts for name in re.findall(r"[^\s,\[\]\"]+", str(text))}
         return cls(str(claims["sub"]), frozenset(group for group in GROUPS if group.value in lowered))
 
     @property
@@ -127,10 +127,11 @@ class Request:
         text = self.headers.get("if-match", "").strip()
         if text in ("", "*"):
             return None
-        found = re.fullmatch(r'(?:W/)?"(\d{1,18})"', text)
+        # Some clients lose an ETag's quotes on the way; the version is as good without them.
+        found = re.fullmatch(r'(?:W/)?("?)([0-9]{1,18})\1', text)
         if not found:
             raise InvalidArgument.of("If-Match", 'must be a version in quotes, such as "3"')
-        return int(found[1])
+        return int(found[2])
 
     def parse(self, model: type[Model]) -> Model:
         """The body as the model has it; raises ``InvalidArgument`` or ``PayloadTooLarge``."""

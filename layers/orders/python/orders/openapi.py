@@ -241,7 +241,7 @@ _IF_MATCH: Schema = {
     "name": "If-Match",
     "in": "header",
     "description": "The version to change, in quotes; 412 when the order has moved on.",
-    "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[0-9]{1,18}")$'},
+    "schema": {"type": "string", "pattern": r'^(\*|(W/)?("[0-9]{1,18}"|[0-9]{1,18}))$'},
 }
 _KEY: Schema = {
     "name": "Idempotency-Key",
@@ -253,7 +253,7 @@ _LAST_EVENT: Schema = {
     "name": "Last-Event-ID",
     "in": "header",
     "description": "The version last seen; the stream goes on behind it.",
-    "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+    "schema": {"type": "string", "pattern": "^[0-9]{0,18}$"},
 }
 
 
@@ -389,6 +389,9 @@ _GUARDED = {"Unauthenticated", "PermissionDenied"}
 def _success(route: Route) -> Schema:
     if route.status is HTTPStatus.NO_CONTENT:
         return {"description": route.summary}
-    if route.answer in (EVENT_STREAM, PAGE):
+    if route.answer == EVENT_STREAM:
+        # A schema here would be one of each event, which OpenAPI 3.1 has no words for.
+        return {"description": route.summary, "content": {EVENT_STREAM: {}}}
+    if route.answer == PAGE:
         return {"description": route.summary, "content": {route.answer: {"schema": TEXT}}}
     return {"description": route.summary, "content": {"application/json": {"schema": _ref(route.answer or "OpenApi")}}}
