@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import string
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -225,6 +226,22 @@ def keep_messages_from_falling_between() -> None:
     replace("eventbridge", "_dispatch_to_sqs", make)
 
 
+def make_secrets_as_asked() -> None:
+    """It puts punctuation into a secret that is to have none, and thereby makes what is to be base64 none."""
+
+    def make(original: Callable[..., str]) -> Callable[..., str]:
+        def secret(properties: dict[str, Any]) -> str:
+            asked = properties.get("GenerateSecretString") or {}
+            if asked.get("ExcludePunctuation"):
+                excluded = asked.get("ExcludeCharacters", "") + string.punctuation
+                properties = {**properties, "GenerateSecretString": {**asked, "ExcludeCharacters": excluded}}
+            return original(properties)
+
+        return secret
+
+    replace("cloudformation.provisioners", "_sm_secret_string", make)
+
+
 def forget_published_events() -> None:
     """It keeps every event ever put, which nothing reads."""
     replace("eventbridge", "_events_log_list", lambda _: list)
@@ -240,5 +257,6 @@ MENDS: tuple[Callable[[], None], ...] = (
     hand_stream_records_on,
     deliver_from_queues_at_once,
     keep_messages_from_falling_between,
+    make_secrets_as_asked,
     forget_published_events,
 )

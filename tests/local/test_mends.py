@@ -278,3 +278,12 @@ def test_published_events_are_not_kept_for_ever(stack: Stack) -> None:
 def test_an_expression_is_read_once(stack: Stack) -> None:
     tokenize = engine.part("dynamodb", "_tokenize")
     assert tokenize("a = :b") is tokenize("a = :b")
+
+
+def test_a_secret_without_punctuation_has_none(stack: Stack) -> None:
+    made = engine.part("cloudformation.provisioners", "_sm_secret_string")
+    asked = {"PasswordLength": 400, "ExcludePunctuation": True, "ExcludeCharacters": "0O"}
+    secret = made({"GenerateSecretString": asked})
+    assert len(secret) == 400
+    assert secret.isalnum()
+    assert not set("0O") & set(secret)
