@@ -1,0 +1,227 @@
+"""The books of a local stack, read from its table: every order, what its gateway charged, what its carrier got, what is left.
+
+``Books.errors`` knows the laws that hold once everything has come to rest, whatever was thrown at the orders before.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from orders import store
+from orders.order import Event, Order, Payment, Shipment
+from orders.statuses import (
+    TERMINAL,
+    TRANSITIONS,
+    OrderStatus,
+    OverallStatus,
+    PaymentMethod,
+    PaymentStatus,
+    StepName,
+    StepStatus,
+)
+from tests.e2e.stacks import Deployment, until
+
+_O, _P = OrderStatus, PaymentStatus
+OURS = "SimEx"
+"""The simulated carrier; a parcel of any other was shipped by somebody else, who may not have told its number."""
+RESTING = (OverallStatus.COMPLETED, OverallStatus.ROLLED_BACK)
+
+
+@dataclass
+class Account:
+    """All there is of one order."""
+
+    order: Order
+    payment: Payment | None = None
+    shipment: Shipment | None = None
+    trail: list[Event] = field(default_factory=list)
+
+
+@dataclass
+class Books:
+    """A table at one moment."""
+
+    accounts: dict[str, Account]
+    ledger: dict[str, tuple[str, dict[str, Any]]]
+    bookings: dict[str, tuple[str, dict[str, Any]]]
+    stock: dict[str, int]
+
+    @classmethod
+    def of(cls, stack: Deployment) -> "Books":
+        """Everything, by a scan: the engine's is as good as any moment once nothing moves any more."""
+        books = cls({}, {}, {}, {})
+        items = list(_scan(stack))
+        for item in items:
+            if item.get("SK", {}).get("S") == "#ORDER":
+                order = store.order_from_item(item)
+                books.accounts[order.order_id] = Account(order)
+        for item in items:
+            books._enter(item)
+        for account in books.accounts.values():
+            account.trail.sort(key=lambda event: event.version)
+        return books
+
+    def _enter(self, item: dict[str, Any]) -> None:
+        partition, sort = item["PK"]["S"], item["SK"]["S"]
+        kind, _, name = partition.partition("#")
+        if kind == "GATEWAY" and "state" in item:
+            self.ledger[name] = (item["state"]["S"], json.loads(item["facts"]["S"]))
+        elif kind == "CARRIER" and "state" in item:
+            self.bookings[name] = (item["state"]["S"], json.loads(item["facts"]["S"]))
+        elif kind == "PRODUCT":
+            self.stock[name] = int(item["stock"]["N"])
+        elif kind == "ORDER" and name in self.accounts:
+            account = self.accounts[name]
+            if sort == "#PAYMENT":
+                account.payment = store.payment_from_item(item)
+            elif sort == "#SHIPMENT":
+                account.shipment = store.shipment_from_item(item)
+            elif sort.startswith(store.EVENT_PREFIX):
+                account.trail.append(store.event_from_item(item))
+
+    # --- the laws ---
+
+    def errors(self, stocked: Mapping[str, int] | None = None) -> list[str]:
+        """Every law that is broken; ``stocked`` is what the products had before their first order."""
+        found = [f"{name}: {error}" for name, account in self.accounts.items() for error in self._wrong_with(account)]
+        known = {account.payment.payment_id for account in self.accounts.values() if account.payment}
+        found += [f"the gateway's {key} belongs to no payment" for key in self.ledger.keys() - known]
+        return [*found, *self._stock_errors(stocked or {})]
+
+    def _wrong_with(self, account: Account) -> Iterator[str]:
+        yield from trail_errors(account.trail)
+        order = account.order
+        if [event.version for event in account.trail] != list(range(1, order.version + 1)):
+            yield f"its trail has versions {[event.version for event in account.trail]}, it has {order.version}"
+        if account.trail and account.trail[-1].status is not order.status:
+            yield f"it is {order.status}, its trail ends with {account.trail[-1].status}"
+        if order.overall not in RESTING or order.due_at is not None:
+            yield f"it is stuck: {order.status}, {order.overall}, due {order.due_at}: {told(account.trail)}"
+        if any(step.status in (StepStatus.IN_PROGRESS, StepStatus.COMPENSATING) for step in order.steps):
+            yield f"a step is under way: {[(step.name, step.status) for step in order.steps]}"
+        yield from self._money_errors(account)
+        yield from self._parcel_errors(account)
+
+    def _money_errors(self, account: Account) -> Iterator[str]:
+        order, payment = account.order, account.payment
+        state, facts = self.ledger.get(payment.payment_id, ("", {})) if payment else ("", {})
+        kept = order.status is _O.DELIVERED
+        if kept and state != "charged":
+            yield f"delivered, and the gateway says {state or 'nothing'}: {told(account.trail)}"
+        if kept and (payment is None or payment.status is not _P.COMPLETED):
+            yield f"delivered, and the payment is {payment and payment.status}"
+        if state == "charged" and (facts["amount"], facts["currency"]) != (order.total.amount, order.total.currency):
+            yield f"charged {facts} for {order.total}"
+        if order.status in TERMINAL and state == "charged":
+            yield f"{order.status}, and the money was kept: {told(account.trail)}"
+        if order.status in TERMINAL and payment and payment.status in (_P.PROCESSING, _P.COMPLETED):
+            yield f"{order.status}, and the payment is {payment.status}: {told(account.trail)}"
+        if payment and (payment.status is _P.REFUNDED) is not (state == "refunded"):
+            yield f"the payment is {payment.status}, the gateway says {state or 'nothing'}"
+        if order.method is not PaymentMethod.CASH_ON_DELIVERY and self._times(account, "PAYMENT_COMPLETED") > 1:
+            yield "completed its payment twice"
+
+    def _parcel_errors(self, account: Account) -> Iterator[str]:
+        order, shipment = account.order, account.shipment
+        state, facts = self.bookings.get(shipment.shipment_id, ("", {})) if shipment else ("", {})
+        told_to_carrier = {name: facts.get(name) for name in ("name", "line1", "city", "postal_code", "country")}
+        address = order.shipping_address
+        if state == "booked" and told_to_carrier != {name: getattr(address, name) for name in told_to_carrier}:
+            yield f"the carrier got {told_to_carrier}, the order says {address}"
+        if state == "booked" and order.status is _O.CANCELLED:
+            yield f"cancelled, and the carrier has the parcel: {told(account.trail)}"
+        if shipment and shipment.carrier == OURS and state == "booked" and shipment.tracking_number is None:
+            yield f"{order.status}, booked, and without a tracking number: {told(account.trail)}"
+        if order.status in (_O.DELIVERED, _O.RETURNED) and shipment is None:
+            yield f"{order.status} without a parcel"
+        if order.status is _O.DELIVERED and shipment and shipment.carrier == OURS and state != "booked":
+            yield f"delivered, and the carrier's book says {state or 'nothing'}"
+
+    def _stock_errors(self, stocked: Mapping[str, int]) -> Iterator[str]:
+        gone: Counter[str] = Counter()
+        for account in self.accounts.values():
+            if account.order.step(StepName.INVENTORY).status is StepStatus.COMPLETED:
+                for line in account.order.lines:
+                    gone[line.product_id] += line.quantity
+            if account.order.status in TERMINAL and self._times(account, "STOCK_RESERVED") != self._times(
+                account, "STOCK_RELEASED"
+            ):
+                yield f"{account.order.order_id}: its goods are not back: {told(account.trail)}"
+        for product_id, before in stocked.items():
+            if self.stock[product_id] + gone[product_id] != before:
+                yield f"{product_id}: {before} before, {self.stock[product_id]} now, {gone[product_id]} sold"
+
+    @staticmethod
+    def _times(account: Account, kind: str) -> int:
+        return sum(event.type.value == kind for event in account.trail)
+
+    def statuses(self, order_ids: Iterable[str]) -> Counter[str]:
+        """How many of these orders ended how."""
+        return Counter(self.accounts[order_id].order.status.value for order_id in order_ids)
+
+    def charges(self, order_id: str) -> int:
+        """How often the gateway has taken this order's money: 0 or 1, however the order's payment is called."""
+        payment = self.accounts[order_id].payment
+        state, _ = self.ledger.get(payment.payment_id, ("", {})) if payment else ("", {})
+        return int(state in ("charged", "refunded"))
+
+
+def told(trail: list[Event]) -> str:
+    """A trail in one line."""
+    return " > ".join(event.type.value for event in trail)
+
+
+def trail_errors(trail: list[Event]) -> Iterator[str]:
+    """Where an audit trail is no path of the transition table, has two endings, or runs backwards in time."""
+    if not trail or trail[0].status is not _O.PENDING or trail[0].old_status is not None:
+        yield "its trail does not begin with its placing"
+    endings = [event for event in trail if event.status in TERMINAL and event.old_status is not event.status]
+    if len(endings) > 1:
+        yield f"it has {len(endings)} endings: {told(trail)}"
+    for before, after in pairwise(trail):
+        if after.old_status is not before.status:
+            yield f"version {after.version} does not follow from {before.status}"
+        if after.status is not before.status and after.status not in TRANSITIONS[before.status]:
+            yield f"{before.status} became {after.status}: {told(trail)}"
+        if after.at < before.at:
+            yield f"version {after.version} is older than the one before"
+
+
+def _scan(stack: Deployment) -> Iterator[dict[str, Any]]:
+    for page in (
+        stack.aws("dynamodb").get_paginator("scan").paginate(TableName=stack.aws_names["TableName"], ConsistentRead=True)
+    ):
+        yield from page["Items"]
+
+
+def running_executions(stack: Deployment) -> list[str]:
+    """The executions that have not ended, as the service has them."""
+    client = stack.aws("stepfunctions")
+    return [
+        found["executionArn"]
+        for machine in ("FulfilMachineArn", "UnwindMachineArn")
+        for page in client.get_paginator("list_executions").paginate(
+            stateMachineArn=stack.aws_names[machine], statusFilter="RUNNING"
+        )
+        for found in page["executions"]
+    ]
+
+
+def at_rest(stack: Deployment, seconds: float = 60) -> Books:
+    """The books once no order is open and no execution runs any more."""
+    last: list[Books] = []
+
+    def look() -> bool:
+        last[:] = [Books.of(stack)]
+        open_orders = [found for found in last[0].accounts.values() if found.order.due_at is not None]
+        return not open_orders and not running_executions(stack)
+
+    try:
+        until(look, seconds, "rest")
+    except AssertionError:
+        assert last[0].errors() == []
+        raise
+    return last[0]

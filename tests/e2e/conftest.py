@@ -1,0 +1,69 @@
+"""Stacks for the black-box tests: two that run on this machine for the whole session, or the one that ORDERS_URL names."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.e2e.stacks import Deployment, Served, deployed, serving
+
+FULL = os.environ.get("E2E_FULL") == "1"
+"""Whether races and kills run at their full size (200 orders each) rather than at the one that fits a usual test run."""
+
+
+_FIGURES: list[str] = []
+
+
+@pytest.fixture
+def figure() -> Callable[[str], None]:
+    """Takes down what was measured; it is shown when all tests are through."""
+    return _FIGURES.append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures of this run."""
+    if _FIGURES:
+        terminalreporter.section("measured")
+        for line in _FIGURES:
+            terminalreporter.line(line)
+
+
+@pytest.fixture(scope="session")
+def swift() -> Iterator[Deployment]:
+    """A stack without any waits."""
+    yield from _stack("--payment-seconds", "0", "--preparation-seconds", "0", "--delivery-seconds", "0")
+
+
+@pytest.fixture(scope="session")
+def steady() -> Iterator[Deployment]:
+    """A stack whose waits are long enough to catch an order at each of its stages."""
+    waits = ("--payment-seconds", "0.3", "--preparation-seconds", "0.3", "--delivery-seconds", "0.3")
+    yield from _stack(*waits, "--approval-seconds", "3")
+
+
+def _stack(*options: str) -> Iterator[Deployment]:
+    remote = deployed()
+    if remote is not None:
+        yield remote
+        remote.close()
+        return
+    with serving(*options) as stack:
+        yield stack
+
+
+@pytest.fixture
+def local_swift(swift: Deployment) -> Served:
+    """The stack without waits, where its books can be read."""
+    return _local(swift)
+
+
+@pytest.fixture
+def local_steady(steady: Deployment) -> Served:
+    """The stack with waits, where its books can be read."""
+    return _local(steady)
+
+
+def _local(stack: Deployment) -> Served:
+    if not isinstance(stack, Served):
+        pytest.skip("needs a look inside a stack on this machine")
+    return stack

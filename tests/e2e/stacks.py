@@ -1,0 +1,311 @@
+"""Running stacks as the black-box tests see them: a URL, somebody who signs tokens, and, on this machine, a look inside."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import boto3
+import httpx
+from botocore.config import Config
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = float(os.environ.get("E2E_PATIENCE", "1"))
+"""Multiplies every deadline: a deployed stack waits longer between its steps than a local one is told to."""
+
+Found = TypeVar("Found")
+
+
+class TooLate(AssertionError):
+    """It did not come about before its deadline."""
+
+
+def until(look: Callable[[], Found | None], seconds: float = 30, what: str = "it") -> Found:
+    """The first truthy thing that ``look`` finds; asked for again and again, more and more calmly."""
+    deadline, pause = time.monotonic() + seconds * PATIENCE, 0.005
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise TooLate(f"{what} did not come about in {seconds * PATIENCE:g} s; last seen: {found!r}")
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.1)
+    return found
+
+
+@dataclass(frozen=True)
+class Api:
+    """The API as one caller has it."""
+
+    http: httpx.Client
+    token: str | None = None
+    subject: str = ""
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        """One request; header names are written with underscores."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.token is not None:
+            sent.setdefault("authorization", f"Bearer {self.token}")
+        return self.http.request(method, path, json=body, headers=sent)
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return self.call("GET", path, None, **headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        return self.call("POST", path, {} if body is None else body, **headers)
+
+    def put(self, path: str, body: Any, **headers: str) -> httpx.Response:
+        return self.call("PUT", path, body, **headers)
+
+    def patch(self, path: str, body: Any, **headers: str) -> httpx.Response:
+        return self.call("PATCH", path, body, **headers)
+
+    # --- what tests ask for most ---
+
+    def place(self, **changes: Any) -> dict[str, Any]:
+        """An order that was taken, as it was answered."""
+        answer = self.post("/orders", an_order(**changes))
+        assert answer.status_code == 202, answer.text
+        placed: dict[str, Any] = answer.json()
+        return placed
+
+    def order(self, order_id: str) -> dict[str, Any]:
+        """An order with its payment and shipment."""
+        answer = self.get(f"/orders/{order_id}")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def history(self, order_id: str) -> list[dict[str, Any]]:
+        """An order's audit trail."""
+        found: list[dict[str, Any]] = self.get(f"/orders/{order_id}/history").json()["history"]
+        return found
+
+    def progress(self, order_id: str) -> dict[str, Any]:
+        """An order's saga."""
+        found: dict[str, Any] = self.get(f"/orders/{order_id}/status").json()
+        return found
+
+    def until_status(self, order_id: str, *wanted: str, seconds: float = 30) -> dict[str, Any]:
+        """The order, once it is in one of these statuses."""
+        last: list[str] = []
+
+        def look() -> dict[str, Any] | None:
+            found = self.order(order_id)
+            last[:] = [found["order"]["status"]]
+            return found if last[0] in wanted else None
+
+        try:
+            return until(look, seconds, f"{order_id}: {' or '.join(wanted)}")
+        except TooLate as late:
+            raise TooLate(f"{late}; it is {last}: {self.history(order_id)}") from None
+
+    def until_over(self, order_id: str, seconds: float = 30) -> dict[str, Any]:
+        """The order, once nothing more happens to it: delivered, or undone to the last bit."""
+        over = ("COMPLETED", "ROLLED_BACK", "FAILED")
+        until(lambda: self.progress(order_id)["overall_status"] in over, seconds, f"the end of {order_id}")
+        return self.order(order_id)
+
+
+HOME = {
+    "name": "Ada Lovelace",
+    "line1": "12 St James's Square",
+    "city": "London",
+    "postal_code": "SW1Y 4JH",
+    "country": "GB",
+}
+ELSEWHERE = {"name": "Ada Lovelace", "line1": "1 Ockham Park", "city": "Ockham", "postal_code": "GU23 6NQ", "country": "GB"}
+
+
+def an_order(**changes: Any) -> dict[str, Any]:
+    """Two mugs and a bag for 30.00, paid by card; ``token``, ``method``, ``postal_code``, ``product`` go where they belong."""
+    product = changes.pop("product", None)
+    items = [{"product_id": "prod-001", "quantity": 2}, {"product_id": "prod-002", "quantity": 1}]
+    method = changes.pop("method", "CREDIT_CARD")
+    token = changes.pop("token", None if method == "CASH_ON_DELIVERY" else "tok_ok")
+    return {
+        "items": [{"product_id": product, "quantity": changes.pop("quantity", 1)}] if product else items,
+        "payment": {"method": method} | ({"token": token} if token else {}),
+        "shipping_address": HOME | ({"postal_code": changes.pop("postal_code")} if "postal_code" in changes else {}),
+        **changes,
+    }
+
+
+@dataclass
+class Deployment:
+    """A running stack; ``aws_url`` is known of local ones only."""
+
+    url: str
+    sign: Callable[[str, Sequence[str]], str]
+    aws_url: str | None = None
+    aws_names: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def http(self) -> httpx.Client:
+        limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
+        return httpx.Client(base_url=self.url, timeout=30, limits=limits, trust_env=False)
+
+    def as_(self, subject: str, *groups: str) -> Api:
+        return Api(self.http, self.sign(subject, groups), subject)
+
+    @cached_property
+    def anybody(self) -> Api:
+        return Api(self.http)
+
+    @cached_property
+    def ada(self) -> Api:
+        return self.as_("ada")
+
+    @cached_property
+    def eve(self) -> Api:
+        return self.as_("eve")
+
+    @cached_property
+    def support(self) -> Api:
+        return self.as_("sue", "support")
+
+    @cached_property
+    def admin(self) -> Api:
+        return self.as_("ann", "admin")
+
+    @cached_property
+    def carrier(self) -> Api:
+        return self.as_("carl", "carrier")
+
+    def a_product(self, product_id: str, stock: int, amount: int = 1000) -> str:
+        """A product of one test's own, so that its stock is that test's alone."""
+        price = {"amount": amount, "currency": "USD"}
+        answer = self.admin.put(f"/products/{product_id}", {"name": "Race bib", "unit_price": price, "stock": stock})
+        assert answer.status_code == 200, answer.text
+        return product_id
+
+    def stock(self, product_id: str) -> int:
+        return int(self.anybody.get(f"/products/{product_id}").json()["stock"])
+
+    def aws(self, service: str) -> Any:
+        """A client of the local stack's AWS."""
+        config = Config(retries={"mode": "standard", "total_max_attempts": 3}, max_pool_connections=32)
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=self.aws_url,
+            region_name="us-east-1",
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+            config=config,
+        )
+
+    def close(self) -> None:
+        self.http.close()
+
+
+class Served(Deployment):
+    """``orders serve`` in a process of its own, on free ports."""
+
+    def __init__(self, *options: str) -> None:
+        self.log = Path(tempfile.mkstemp(prefix="orders-serve-", suffix=".log")[1])
+        began = time.monotonic()
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "local.cli", "serve", "--port", "0", *options],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+                env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+            )
+        printed = self._until_ready()
+        self.seconds_to_ready = time.monotonic() - began
+        url = re.search(r"http://[\d.:]+", printed)
+        assert url is not None
+        super().__init__(url.group(), self._token)
+        known = httpx.post(f"{self.url}/.local/stack", trust_env=False).json()
+        self.aws_url, self.aws_names = known["aws_url"], known["outputs"] | known["resources"]
+
+    def _until_ready(self) -> str:
+        assert self.process.stdout is not None
+        lines: list[str] = []
+        for line in self.process.stdout:
+            lines.append(line)
+            if line == "ready\n":
+                return "".join(lines)
+        raise AssertionError(f"it never got ready: {lines} {self.log.read_text()}")
+
+    def _token(self, subject: str, groups: Sequence[str]) -> str:
+        answer = httpx.post(f"{self.url}/.local/token", json={"sub": subject, "groups": list(groups)}, trust_env=False)
+        return str(answer.json()["token"])
+
+    def sweep(self) -> list[str]:
+        """What ``orders sweep`` does; answers the orders it restarted."""
+        answer = httpx.post(f"{self.url}/.local/sweep", timeout=120, trust_env=False)
+        assert answer.status_code == 200, answer.text
+        restarted: list[str] = answer.json()["restarted"]
+        return restarted
+
+    def memory(self) -> float:
+        """Resident, in MB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+)", status)
+        assert found is not None
+        return int(found.group(1)) / 1024
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> float:
+        """Sends the signal, and says how long the process then took to go."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(20)
+        took = time.monotonic() - began
+        if self.process.stdout:
+            self.process.stdout.close()
+        self.close()
+        return took
+
+    def is_gone(self) -> bool:
+        """Whether nothing of its session is left."""
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    def crashes(self) -> list[str]:
+        """What went wrong inside without anybody having asked for it."""
+        return [line for line in self.log.read_text().splitlines() if " ERROR " in line or line.startswith("Traceback")]
+
+
+@contextmanager
+def serving(*options: str) -> Iterator[Served]:
+    """A stack for as long as it is needed; it must not have tripped over itself meanwhile."""
+    stack = Served(*options)
+    try:
+        yield stack
+        assert stack.crashes() == [], stack.log.read_text()[-5000:]
+    finally:
+        if stack.process.poll() is None:
+            stack.end(signal.SIGKILL)
+        stack.close()
+        stack.log.unlink(missing_ok=True)
+
+
+def deployed() -> Deployment | None:
+    """The stack that ORDERS_URL names, if it does. TOKEN_CMD prints a token when it is given SUB [--group GROUP]..."""
+    url = os.environ.get("ORDERS_URL")
+    if not url:
+        return None
+    command = os.environ["TOKEN_CMD"]
+
+    def sign(subject: str, groups: Sequence[str]) -> str:
+        flags = [word for group in groups for word in ("--group", group)]
+        return subprocess.run(
+            [*shlex.split(command), subject, *flags], check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    return Deployment(url.rstrip("/"), sign)
