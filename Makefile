@@ -16,6 +16,8 @@ MODULES := $(wildcard functions layers/orders/python/orders local tests)
 UV := env -u VIRTUAL_ENV UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
 
 SAM_VERSION := 1.170.0
+CHECKOV_VERSION := 3.2.450
+PIP_AUDIT_VERSION := 2.9.0
 # Isolated: sam pins its own boto3, click and pydantic. What it builds calls uv, and python3.13 where there is one
 # (pyenv keeps those that it was not told to use off the PATH).
 SAM := env PATH="$(CURDIR)/$(BIN):$(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin)):$$PATH" SAM_CLI_TELEMETRY=0 \
@@ -27,10 +29,10 @@ EXPORT := $(UV) export --frozen --quiet --no-emit-project --no-header --no-annot
 AWSLAMBDARIC_VERSION := 3.1.1
 FUNCTION ?= reserve_stock
 
-.PHONY: help setup demo test browser screenshots check check-sam deploy invoke lint-fix lock clean
+.PHONY: help setup demo test browser screenshots check check-sam check-security audit e2e deploy invoke lint-fix lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(READY) ## make the environment in .venv, from the lock
 	@echo "Ready. Next: make demo (three orders, live), make test, or $(BIN)/orders serve"
@@ -100,6 +102,23 @@ deploy: $(READY) ## build and deploy the development stack; STAGE=prod the other
 	@$(PRINT_LAYERS)
 	@$(SAM) build --config-env $(STAGE)
 	@$(SAM) deploy --config-env $(STAGE)
+
+check-security: $(READY) ## checkov and cfn-lint on both templates (downloads checkov once)
+	@$(BIN)/cfn-lint template.yaml operations.yaml
+	@$(BIN)/uvx --quiet --from checkov==$(CHECKOV_VERSION) checkov --config-file .checkov.yaml
+	@echo "Nothing found, but for what is excepted with its reason in template.yaml and .checkov.yaml"
+
+# All that uv.lock names, with its hashes; the advisories are asked for over the network, which not every machine has.
+audit: $(READY) ## known vulnerabilities of what uv.lock names (needs the advisories' database, over the network)
+	@mkdir -p .cache
+	@$(EXPORT) --all-groups --output-file .cache/requirements.txt
+	@$(BIN)/uvx --quiet --from pip-audit==$(PIP_AUDIT_VERSION) pip-audit --strict --progress-spinner off --require-hashes --disable-pip --requirement .cache/requirements.txt \
+	  || { echo "Not clean, or not audited: without the advisories' database every package counts as not audited" >&2; exit 1; }
+
+e2e: $(READY) ## the black-box suite against a deployed stack: URL=https://... TOKEN_CMD='command'
+	@test -n "$(URL)" && test -n "$(TOKEN_CMD)" || { \
+	  echo "Say where, and what prints a token when it is given SUB [--group GROUP]...: make e2e URL=https://... TOKEN_CMD='...'" >&2; exit 1; }
+	@ORDERS_URL='$(URL)' TOKEN_CMD='$(TOKEN_CMD)' $(BIN)/pytest tests/e2e --ignore=tests/e2e/pages
 
 invoke: $(READY) ## try one function in Lambda's runtime: FUNCTION=reserve_stock [EVENT=events/...json] (downloads sam once)
 	@$(UV) run --frozen --no-sync --quiet --with awslambdaric==$(AWSLAMBDARIC_VERSION) python -m local.invoke $(FUNCTION) \
