@@ -1,11 +1,10 @@
 """What holds for every page: readable to all, at every width, in light and dark, by keyboard, light in weight, soon there."""
 
-from collections.abc import Callable
 from statistics import median
 from typing import Any
 
 import pytest
-from playwright.sync_api import Response, expect
+from playwright.sync_api import expect
 
 from tests.e2e.pages.browsing import ColorScheme, Stack, Visit, wait_for
 from tests.e2e.pages.conftest import Visiting
@@ -14,7 +13,6 @@ KB = 1024
 TRACK_BYTES, ADMIN_BYTES = 150 * KB, 400 * KB
 FIRST_PAINT_MILLISECONDS = 300
 
-Opening = Callable[[Visit], None]
 Placed = dict[str, dict[str, Any]]
 
 
@@ -116,43 +114,30 @@ def test_the_keyboard_alone_works_the_desk(patient: Stack, visit: Visiting) -> N
         expect(tab.page.get_by_role("dialog")).to_have_count(0)
 
 
-def weighed(tab: Visit, opening: Opening) -> int:
-    """The bytes of everything that was fetched, unpacked."""
-    answers: list[Response] = []
-
-    def note(answer: Response) -> None:
-        answers.append(answer)
-
-    tab.page.on("response", note)
-    opening(tab)
-    return sum(len(answer.body()) for answer in answers if answer.status == 200)
+def weight(tab: Visit) -> int:
+    """The bytes of everything this page has fetched since it was opened, unpacked."""
+    kinds = "['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind))"
+    return int(tab.page.evaluate(f"{kinds}.reduce((sum, entry) => sum + entry.decodedBodySize, 0)"))
 
 
 def test_the_tracking_page_is_light(patient: Stack, orders: Placed, visit: Visiting) -> None:
-    def opened(tab: Visit) -> None:
+    with visit(patient) as tab:
         tab.page.goto(patient.link(orders["packed"]))
         expect(tab.page.locator("[data-state=live]")).to_be_visible()
-
-    with visit(patient) as tab:
-        held = weighed(tab, opened)
-    assert held < TRACK_BYTES
+        assert 0 < weight(tab) < TRACK_BYTES
 
 
 def test_the_desk_is_light_with_everything_open(patient: Stack, orders: Placed, visit: Visiting) -> None:
-    def opened(tab: Visit) -> None:
-        tab.page.reload()
+    with visit(patient) as tab:
+        tab.sign_in("Alex")
         for view, sign in (("", "table"), ("reviews", ".review"), ("analytics", ".chart"), ("webhooks", ".card")):
             tab.page.goto(f"{patient.url}/admin#/{view}")
             expect(tab.page.locator(sign).first).to_be_visible()
-        order_id = orders["declined"]["order"]["order_id"]
-        tab.page.goto(f"{patient.url}/admin#/order/{order_id}")
+        tab.page.goto(f"{patient.url}/admin#/order/{orders['declined']['order']['order_id']}")
         expect(tab.page.locator(".machine")).to_be_visible()
-
-    with visit(patient) as tab:
-        tab.sign_in("Alex")
-        expect(tab.page.get_by_role("table")).to_be_visible()
-        held = weighed(tab, opened)
-    assert held < ADMIN_BYTES
+        loaded = tab.page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)")
+        assert any("dagre" in name for name in loaded)
+        assert 0 < weight(tab) < ADMIN_BYTES
 
 
 def test_the_tracking_page_is_painted_at_once(patient: Stack, orders: Placed, visit: Visiting) -> None:
