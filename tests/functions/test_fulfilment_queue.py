@@ -1,0 +1,377 @@
+"""The fulfilment's queue and the carriers' door: against the table, with what SQS and API Gateway hand over."""
+
+import base64
+import hashlib
+import hmac
+import importlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from orders import bus, desk, fulfilment, settings, store
+from orders.changes import utc_now
+from orders.desk import Actor, Wish
+from orders.errors import StoreBusy
+from orders.events import EventType
+from orders.order import Address, Snapshot, timestamp
+from orders.statuses import OrderStatus, PaymentMethod, PaymentStatus, ShipmentStatus
+from tests.deployed import CARRIER_SECRET, deployed
+
+HOME = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
+DATA = Path(__file__).parents[1] / "data"
+SECRET = "s" * 64
+
+
+class Recorder:
+    """Stands for EventBridge: keeps what is put, and fails when it is told to."""
+
+    def __init__(self) -> None:
+        self.entries: list[dict[str, Any]] = []
+        self.refuses = 0
+
+    def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - botocore's name
+        if self.refuses:
+            self.refuses -= 1
+            self.entries += Entries[1:]  # it takes some and not others
+            return {"FailedEntryCount": 1, "Entries": []}
+        self.entries += Entries
+        return {"FailedEntryCount": 0, "Entries": []}
+
+    def details(self) -> list[dict[str, Any]]:
+        return [json.loads(entry["Detail"]) for entry in self.entries]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _stack() -> Iterator[None]:
+    with mock_aws(), deployed():
+        definition = json.dumps({"StartAt": "Rest", "States": {"Rest": {"Type": "Succeed"}}})
+        for machine in ("fulfil-order", "unwind-order"):
+            boto3.client("stepfunctions").create_state_machine(
+                name=f"orders-{machine}", definition=definition, roleArn="arn:aws:iam::123456789012:role/any"
+            )
+        yield
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    recorder = Recorder()
+    monkeypatch.setattr(bus, "client", lambda: recorder)
+    return recorder
+
+
+def an_order(order_id: str, status: OrderStatus, method: PaymentMethod = PaymentMethod.CREDIT_CARD) -> str:
+    token = None if method is PaymentMethod.CASH_ON_DELIVERY else "tok_ok"
+    desk.place_order(Wish("ada", {"prod-001": 1}, HOME, method, token, order_id), Actor("ada"))
+    if status is not OrderStatus.PENDING:
+        fulfilment.reserve_stock(order_id)
+        fulfilment.charge_payment(order_id)
+    if status is OrderStatus.SHIPPED:
+        fulfilment.ship_parcel(order_id, None)
+    return order_id
+
+
+def call(module: str, event: Any) -> Any:
+    return importlib.import_module(module).handler(event, SimpleNamespace(aws_request_id="r"))
+
+
+def news(order_id: str, status: str, event_id: str | None = None, **more: Any) -> dict[str, Any]:
+    told = {"event_id": event_id} if event_id else {}
+    return {
+        "event_type": "fulfillment.status_changed",
+        "fulfillment_id": f"ful-{order_id}",
+        "order_id": order_id,
+        "old_status": None,
+        "new_status": status,
+        "timestamp": timestamp(utc_now()),
+        **told,
+        **more,
+    }
+
+
+def message(detail: Any, number: int = 1, tries: int = 1) -> dict[str, Any]:
+    body = detail if isinstance(detail, str) else json.dumps({"detail-type": "fulfillment.status_changed", "detail": detail})
+    sent = str(int((utc_now() - timedelta(seconds=2)).timestamp() * 1000))
+    attributes = {"ApproximateReceiveCount": str(tries), "SentTimestamp": sent}
+    return {
+        "messageId": str(number),
+        "receiptHandle": "none",
+        "body": body,
+        "attributes": attributes,
+        "eventSource": "aws:sqs",
+    }
+
+
+def received(detail: Any, number: int = 1, tries: int = 1) -> dict[str, Any]:
+    """A message that is really in the queue, so that its visibility can be changed."""
+    sqs, url = boto3.client("sqs"), settings.fulfillment_events_url()
+    sent = message(detail, number, tries)
+    sqs.send_message(QueueUrl=url, MessageBody=sent["body"])
+    there = sqs.receive_message(QueueUrl=url, VisibilityTimeout=180)["Messages"][0]
+    return sent | {"receiptHandle": there["ReceiptHandle"]}
+
+
+def take(*records: dict[str, Any]) -> list[str]:
+    """Delivers a batch; answers which come again."""
+    answer = call("on_fulfillment_event", {"Records": list(records)})
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def metrics(printed: str) -> dict[str, Any]:
+    lines = [json.loads(line) for line in printed.splitlines() if line.startswith('{"_aws"')]
+    return {name: value for line in lines for name, value in line.items()}
+
+
+# --- the queue --------------------------------------------------------------------------------------------------------
+
+
+def test_an_event_and_its_marker_are_one_transaction() -> None:
+    an_order("f-1", OrderStatus.PROCESSING)
+    assert take(message(news("f-1", "shipped", "evt-1"))) == []
+    order = store.load_order("f-1")
+    marker = store.client().get_item(TableName="orders", Key=store.marker_key("f-1", "evt-1"))["Item"]
+    assert int(marker["version"]["N"]) == order.version
+    assert int(marker["expires_at_epoch"]["N"]) > utc_now().timestamp() + 80 * 86_400
+    assert take(message(news("f-1", "shipped", "evt-1"))) == []
+    assert store.load_order("f-1").version == order.version, "a duplicate changes nothing"
+
+
+def test_what_stands_on_the_bus_and_its_bare_detail_are_the_same_event() -> None:
+    an_order("f-bare", OrderStatus.PROCESSING)
+    detail = news("f-bare", "packed", "evt-bare")
+    assert take(message(json.dumps(detail)), message(detail, 2)) == []
+    assert [event.type for event in store.history("f-bare")].count(EventType.FULFILLMENT_RECORDED) == 1
+
+
+def test_cash_on_delivery_end_to_end(capsys: pytest.CaptureFixture[str]) -> None:
+    an_order("f-cod", OrderStatus.CONFIRMED, PaymentMethod.CASH_ON_DELIVERY)
+    seen = []
+    for status in ("planning", "picking", "shipped", "completed"):
+        assert take(message(news("f-cod", status))) == []
+        seen.append(store.load_order("f-cod").status.value)
+    assert seen == ["PROCESSING", "PROCESSING", "SHIPPED", "DELIVERED"]
+    payment = store.load("f-cod").payment
+    assert payment
+    assert payment.status is PaymentStatus.COMPLETED
+    assert store.ledger_entry(store.charge_key(payment.payment_id))
+    said = metrics(capsys.readouterr().out)
+    assert said["fulfillment_status_events_consumed_total"] == [1.0]
+    assert said["order_status_updates_from_fulfillment_total"] == [1.0]
+    assert 0 < said["fulfillment_event_processing_duration_seconds"][0] < 30
+    assert 2 <= said["fulfillment_event_age_seconds"][0] < 30
+
+
+def test_one_bad_event_does_not_keep_the_others_of_its_batch() -> None:
+    for name in ("f-2", "f-3"):
+        an_order(name, OrderStatus.PROCESSING)
+    batch = [
+        message(news("f-2", "shipped"), 1),
+        received("{", 2),
+        received(news("nobody-s", "shipped"), 3),
+        received(news("f-2", "shipped", event_type="something.else"), 4),
+        received(news("f-2", "shipped", timestamp="yesterday"), 5),
+        received("5", 6),
+        received(json.dumps({"detail-type": "fulfillment.status_changed"}), 7),
+        message(news("f-3", "shipped"), 8),
+    ]
+    assert take(*batch) == ["2", "3", "4", "5", "6", "7"]
+    assert {store.load_order(name).status for name in ("f-2", "f-3")} == {OrderStatus.SHIPPED}
+
+
+def test_what_can_never_be_applied_is_found_out_within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    monkeypatch.setattr("orders.messaging.hold_back", lambda _handle, seconds: held.append(seconds))
+    for tries in range(1, 6):
+        assert take(message(news("nobody-s", "shipped"), tries=tries)) == ["1"]
+    assert held == [1, 4, 10, 20, 20]
+    assert sum(held[:4]) < 60
+
+
+def test_a_fault_of_ours_is_given_the_queue_s_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    an_order("f-4", OrderStatus.PROCESSING)
+
+    def busy(*_: object) -> Snapshot:
+        raise StoreBusy("throttled")
+
+    monkeypatch.setattr("orders.messaging.hold_back", lambda *_: pytest.fail("it is held back"))
+    monkeypatch.setattr("orders.changes.time.sleep", lambda _: None)
+    monkeypatch.setattr("orders.store.load", busy)
+    assert take(message(news("f-4", "shipped"))) == ["1"]
+
+
+def test_an_early_event_is_held_back_in_the_queue() -> None:
+    record = received(news("soon", "shipped"), tries=1)
+    assert take(record) == ["1"]
+    queue = boto3.client("sqs").get_queue_attributes(QueueUrl=settings.fulfillment_events_url(), AttributeNames=["All"])
+    assert int(queue["Attributes"]["ApproximateNumberOfMessagesNotVisible"]) >= 1
+
+
+def test_a_late_cancelled_is_refused_reported_and_not_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
+    an_order("f-5", OrderStatus.SHIPPED)
+    assert take(message(news("f-5", "cancelled"))) == []
+    assert store.load_order("f-5").status is OrderStatus.SHIPPED
+    assert store.history("f-5")[-1].type is EventType.FULFILLMENT_REFUSED
+    assert metrics(capsys.readouterr().out)["invalid_transitions_total"] == [1.0]
+
+
+# --- the carriers' door -----------------------------------------------------------------------------------------------
+
+
+def report(carrier: str, body: bytes, headers: Mapping[str, str], *, encoded: bool = False) -> tuple[int, Any]:
+    event = {
+        "routeKey": "POST /carriers/{carrier}/events",
+        "rawPath": f"/carriers/{carrier}/events",
+        "pathParameters": {"carrier": carrier},
+        "headers": dict(headers),
+        "requestContext": {"requestId": "r"},
+        "isBase64Encoded": encoded,
+        "body": base64.b64encode(body).decode() if encoded else body.decode(),
+    }
+    answer = call("receive_carrier_event", event)
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def easypost(tracking_number: str, status: str, at: datetime, event_id: str = "evt_1") -> tuple[bytes, dict[str, str]]:
+    detail = {"datetime": timestamp(at), "tracking_location": {"city": "Köln", "country": "DE"}}
+    tracker = {"object": "Tracker", "tracking_code": tracking_number, "status": status, "tracking_details": [detail]}
+    body = json.dumps({"id": event_id, "object": "Event", "result": tracker | {"carrier": "DHL"}}, ensure_ascii=False).encode()
+    digest = hmac.new(CARRIER_SECRET.encode(), body, hashlib.sha256).hexdigest()
+    return body, {"x-hmac-signature": f"hmac-sha256-hex={digest}"}
+
+
+def number_of(order_id: str) -> str:
+    shipment = store.load(order_id).shipment
+    assert shipment
+    assert shipment.tracking_number
+    return shipment.tracking_number
+
+
+@pytest.mark.parametrize("encoded", [False, True], ids=["text", "base64"])
+def test_a_scan_becomes_an_event_on_the_bus(events: Recorder, encoded: bool) -> None:
+    order_id = an_order(f"c-{encoded}", OrderStatus.SHIPPED)
+    at = utc_now() - timedelta(minutes=5)
+    body, headers = easypost(number_of(order_id), "out_for_delivery", at)
+    assert report("easypost", body, headers, encoded=encoded) == (200, {"accepted": True})
+    (entry,) = events.entries
+    assert (entry["Source"], entry["DetailType"]) == ("orders.carriers", "fulfillment.status_changed")
+    (detail,) = events.details()
+    assert (detail["order_id"], detail["new_status"], detail["event_id"]) == (order_id, "shipped", "easypost:evt_1")
+    assert detail["timestamp"] == timestamp(at), "the scan's own time"
+    assert take(message(detail)) == []
+    shipment = store.load(order_id).shipment
+    assert shipment
+    assert (shipment.status, shipment.current_location) == (ShipmentStatus.OUT_FOR_DELIVERY, "Köln, DE")
+    assert store.load_order(order_id).status is OrderStatus.SHIPPED
+
+
+def test_a_bad_signature_is_401_and_leaves_no_trace(events: Recorder) -> None:
+    order_id = an_order("c-forged", OrderStatus.SHIPPED)
+    body, headers = easypost(number_of(order_id), "delivered", utc_now())
+    for forged in ({}, {"x-hmac-signature": ""}, {"x-hmac-signature": headers["x-hmac-signature"][:-1] + "x"}):
+        status, problem = report("easypost", body, forged)
+        assert (status, problem["code"]) == (401, "UNAUTHENTICATED")
+    assert report("easypost", body + b" ", headers)[0] == 401
+    assert events.entries == []
+    assert store.scans(number_of(order_id)) == []
+
+
+def test_an_unknown_parcel_and_a_duplicate_are_200(events: Recorder) -> None:
+    body, headers = easypost("EZ-NOBODY-S", "delivered", utc_now())
+    assert report("easypost", body, headers) == (200, {"accepted": False})
+    assert events.entries == []
+    order_id = an_order("c-twice", OrderStatus.SHIPPED)
+    body, headers = easypost(number_of(order_id), "delivered", utc_now())
+    for _ in range(3):
+        assert report("easypost", body, headers) == (200, {"accepted": True})
+    assert len(store.scans(number_of(order_id))) == 1
+    assert take(*(message(detail, number) for number, detail in enumerate(events.details()))) == []
+    assert [event.type for event in store.history(order_id)].count(EventType.ORDER_DELIVERED) == 1
+
+
+def test_what_tells_nothing_of_a_parcel_is_200(events: Recorder) -> None:
+    body, headers = easypost("EZ-1", "unknown", utc_now())
+    assert report("easypost", body, headers) == (200, {"accepted": False})
+
+
+def test_an_unknown_carrier_is_404_and_a_huge_body_413(events: Recorder) -> None:
+    assert report("pigeon", b"{}", {})[0] == 404
+    assert report("easypost", b" " * 300_000, {})[0] == 413
+
+
+def test_a_signed_body_that_is_no_event_is_400(events: Recorder) -> None:
+    body = b'{"id": "evt_1"}'
+    digest = hmac.new(CARRIER_SECRET.encode(), body, hashlib.sha256).hexdigest()
+    status, problem = report("easypost", body, {"x-hmac-signature": f"hmac-sha256-hex={digest}"})
+    assert (status, problem["code"]) == (400, "INVALID_ARGUMENT")
+
+
+def test_a_scan_of_shippo_s_example_is_kept_though_it_is_years_old(events: Recorder) -> None:
+    body = (DATA / "shippo/track_updated.docs-example.json").read_bytes()
+    sent = str(int(utc_now().timestamp()))
+    digest = hmac.new(SECRET.encode(), sent.encode() + b"." + body, hashlib.sha256).hexdigest()
+    secrets = boto3.client("secretsmanager")
+    secrets.create_secret(Name=f"{settings.carrier_secrets_prefix()}shippo", SecretString=SECRET)
+    assert report("shippo", body, {"shippo-auth-signature": f"t={sent},v1={digest}"}) == (200, {"accepted": False})
+    number = json.loads(body)["data"]["tracking_number"]
+    (kept,) = store.scans(number)
+    assert kept["timestamp"] == "2016-07-23T00:00:00.000Z"
+    item = store.client().scan(
+        TableName="orders",
+        FilterExpression="PK = :pk",
+        ExpressionAttributeValues={":pk": {"S": f"TRACKING#{number}"}},
+    )["Items"][0]
+    assert int(item["expires_at_epoch"]["N"]) > utc_now().timestamp(), "kept from its arrival on, not from the scan"
+
+
+# --- what was missed --------------------------------------------------------------------------------------------------
+
+
+def test_sync_makes_up_for_what_was_lost_on_its_way(events: Recorder) -> None:
+    order_id = an_order("m-1", OrderStatus.SHIPPED)
+    number, now = number_of(order_id), utc_now()
+    for count, (status, minutes) in enumerate([("out_for_delivery", 20), ("in_transit", 40), ("delivered", 10)]):
+        body, headers = easypost(number, status, now - timedelta(minutes=minutes), f"evt_{count}")
+        assert report("easypost", body, headers)[0] == 200
+    # The bus lost every one of them.
+    after = desk.sync(order_id, "sue")
+    assert after.order.status is OrderStatus.DELIVERED
+    assert after.shipment
+    assert after.shipment.status is ShipmentStatus.DELIVERED
+    version = store.load_order(order_id).version
+    # And brings them after all.
+    assert take(*(message(detail, place) for place, detail in enumerate(events.details()))) == []
+    desk.sync(order_id, "sue")
+    assert store.load_order(order_id).version == version, "repetition is harmless"
+
+
+def test_a_scan_that_came_before_we_knew_the_parcel_is_found_by_sync(events: Recorder) -> None:
+    order_id = an_order("m-2", OrderStatus.PROCESSING)
+    body, headers = easypost("DHL-EARLY", "delivered", utc_now(), "evt_early")
+    assert report("easypost", body, headers) == (200, {"accepted": False})
+    shipped = news(order_id, "shipped", metadata={"carrier": "DHL", "tracking_number": "DHL-EARLY"})
+    assert take(message(shipped)) == []
+    assert desk.sync(order_id, "sue").order.status is OrderStatus.DELIVERED
+    assert store.history(order_id)[-1].by == "carrier:easypost"
+
+
+def test_the_sweep_makes_up_for_it_too_once_the_parcel_is_overdue(events: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DELIVERY_MODE", "carrier")
+    settings.waits.cache_clear()
+    lost, silent = an_order("m-3", OrderStatus.SHIPPED), an_order("m-4", OrderStatus.SHIPPED)
+    body, headers = easypost(number_of(lost), "delivered", utc_now(), "evt_lost")
+    assert report("easypost", body, headers)[0] == 200
+    overdue = utc_now() + timedelta(days=15)
+    list(desk.sweep(clock=lambda: overdue))
+    assert store.load_order(lost).status is OrderStatus.DELIVERED
+    order = store.load_order(silent)
+    assert order.status is OrderStatus.SHIPPED, "not delivered by default"
+    assert store.history(silent)[-1].type is EventType.DELIVERY_OVERDUE
+    assert order.due_at
+    assert order.due_at > overdue, "and looked at again"
+    settings.waits.cache_clear()
