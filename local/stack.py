@@ -422,10 +422,24 @@ def _prepare_environment(aws_url: str, code: Sequence[Path]) -> None:
         AWS_EC2_METADATA_DISABLED="true",
         POWERTOOLS_TRACE_DISABLED="true",
     )
+    _forget_settings(code)
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
         os.environ.pop(name, None)
     sys.path[:0] = [str(folder) for folder in code if str(folder) not in sys.path]
     wire.connect(aws_url)
+
+
+def _forget_settings(code: Sequence[Path]) -> None:
+    """What handlers keep between invocations belongs to an earlier stack of this process, if there was one."""
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if file and any(Path(file).is_relative_to(folder) for folder in code):
+            for value in list(vars(module).values()):
+                clear = getattr(value, "cache_clear", None)
+                if callable(clear):
+                    clear()
+    if parameters := sys.modules.get("aws_lambda_powertools.utilities.parameters"):
+        parameters.clear_caches()
 
 
 def _is(made: Mapping[str, Any], kind: str) -> bool:
