@@ -12,6 +12,9 @@ from tests.e2e.pages.conftest import Visiting
 KB = 1024
 TRACK_BYTES, ADMIN_BYTES = 150 * KB, 400 * KB
 FIRST_PAINT_MILLISECONDS = 300
+FIRST_PAINT = """new Promise((done) => new PerformanceObserver((list) => {
+    for (const entry of list.getEntriesByName("first-contentful-paint")) done(entry.startTime);
+}).observe({ type: "paint", buffered: true }))"""
 
 Placed = dict[str, dict[str, Any]]
 
@@ -146,5 +149,5 @@ def test_the_tracking_page_is_painted_at_once(patient: Stack, orders: Placed, vi
         with visit(patient) as tab:
             tab.page.goto(patient.link(orders["packed"]))
             expect(tab.heading()).to_have_text("We are packing your order")
-            painted.append(tab.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+            painted.append(tab.page.evaluate(FIRST_PAINT))
     assert median(painted) < FIRST_PAINT_MILLISECONDS
