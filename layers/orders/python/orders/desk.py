@@ -301,15 +301,35 @@ def _is_attended(snapshot: Snapshot) -> bool:
 
 
 def sweep(everything: bool = False, clock: Clock = utc_now) -> Iterator[str]:
-    """Repairs each order that is overdue (or every open one), and yields the ids of those it restarted."""
+    """Repairs each order that is overdue (or every open one), and yields the ids of those it restarted.
+
+    Raises:
+        ExceptionGroup: at the end, with what went wrong: the longest overdue order comes first in every sweep, and one that
+            cannot be repaired must not keep it from the others.
+    """
     now = clock()
+    failures: dict[str, Exception] = {}
     for order_id in list(store.orders_due(None if everything else now)):
-        before = store.load(order_id)
-        after = sync(order_id, SYSTEM, clock)
-        if after.order.version != before.order.version:
-            yield order_id
-        elif after.order.due_at and after.order.due_at <= now:
-            _look_again_later(after, clock)
+        try:
+            restarted = _repair(order_id, now, clock)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is raised when the others have had their turn
+            failures[order_id] = failure
+        else:
+            if restarted:
+                yield order_id
+    if failures:
+        raise ExceptionGroup(f"Not repaired: {', '.join(list(failures)[:20])}", list(failures.values()))
+
+
+def _repair(order_id: str, now: datetime, clock: Clock) -> bool:
+    """Syncs one order and answers whether that changed it; one that is fine is looked at again later."""
+    before = store.load(order_id)
+    after = sync(order_id, SYSTEM, clock)
+    if after.order.version != before.order.version:
+        return True
+    if after.order.due_at and after.order.due_at <= now:
+        _look_again_later(after, clock)
+    return False
 
 
 STUCK_AFTER = {
