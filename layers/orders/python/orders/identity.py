@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 
 from orders import settings
-from orders.errors import Unauthenticated
+from orders.errors import IssuerUnavailable, Unauthenticated
 from orders.http import Principal
 
 ALGORITHMS = ["RS256"]
@@ -23,6 +23,7 @@ def caller_of(event: Mapping[str, Any]) -> Principal | None:
 
     Raises:
         Unauthenticated: the token is forged, expired, or not from our issuer for our audience.
+        IssuerUnavailable: the issuer's keys cannot be fetched.
     """
     scheme, _, token = (event.get("headers") or {}).get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
@@ -36,6 +37,8 @@ def caller_of(event: Mapping[str, Any]) -> Principal | None:
             issuer=settings.jwt_issuer(),
             options={"require": ["exp", "iss", "sub"], "verify_aud": False},
         )
+    except jwt.PyJWKClientConnectionError:
+        raise IssuerUnavailable("The token cannot be checked at the moment.") from None
     except (jwt.PyJWTError, jwt.PyJWKClientError):
         raise Unauthenticated("The bearer token is not valid.") from None
     # Cognito's access tokens name their client in client_id, not in aud; API Gateway takes either, and so does this.
