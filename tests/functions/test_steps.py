@@ -22,7 +22,13 @@ from orders.statuses import OrderStatus, PaymentStatus, ShipmentStatus
 from tests.functions.world import ADDRESS, World
 
 COD = "CASH_ON_DELIVERY"
-AT_DUSK = {"task_token": "ship-order-1", "transit": 10}
+AT_DUSK: dict[str, Any] = {"task_token": "ship-order-1", "transit": 10}
+WAY: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("reserve_stock", {}),
+    ("charge_payment", {}),
+    ("ship_parcel", AT_DUSK),
+    ("deliver_order", {}),
+)
 
 
 def failure(error: OrderError) -> dict[str, Any]:
@@ -95,7 +101,7 @@ def test_an_order_lives_from_placed_to_delivered(world: World) -> None:
 
 def test_every_step_run_twice_is_run_once(world: World) -> None:
     world.place()
-    for module, more in (("reserve_stock", {}), ("charge_payment", {}), ("ship_parcel", AT_DUSK), ("deliver_order", {})):
+    for module, more in WAY:
         first = world.step(module, **more)
         version = world.order().version
         assert world.step(module, **more) == first
@@ -151,7 +157,7 @@ def test_cash_that_a_carrier_reported_is_in_the_books_though_the_function_was_ki
 ) -> None:
     monkeypatch.setenv("DELIVERY_MODE", "carrier")
     world.live(OrderStatus.PENDING, method=COD)
-    for module, more in (("reserve_stock", {}), ("charge_payment", {}), ("ship_parcel", AT_DUSK)):
+    for module, more in WAY[:3]:
         world.step(module, **more)
     world.executions.waiting.add("ship-order-1")
     with monkeypatch.context() as patch:
@@ -359,7 +365,7 @@ def test_a_cancellation_during_the_hand_over_gets_the_parcel_back(
 def test_a_step_of_a_cancelled_order_stops(world: World, status: OrderStatus) -> None:
     world.live(status)
     world.http("POST /orders/{id}/cancel", "order-1")
-    for module, more in (("reserve_stock", {}), ("charge_payment", {}), ("ship_parcel", AT_DUSK), ("deliver_order", {})):
+    for module, more in WAY:
         fail_step(world, module, OrderOver, **more)
     world.unwind()
     world.add_up()

@@ -20,7 +20,7 @@ from orders.events import FollowUp
 from orders.money import Money
 from orders.order import Order, Snapshot
 from orders.routes import ROUTES
-from orders.statuses import TRANSITIONS, OrderStatus, PaymentMethod
+from orders.statuses import TRANSITIONS, OrderStatus, PaymentMethod, StepName
 from orders.store import Product
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
@@ -235,9 +235,13 @@ class Answer:
 
 
 @cache
+def description() -> dict[str, Any]:
+    return openapi.document()
+
+
+@cache
 def _validator(name: str) -> Draft202012Validator:
-    document = openapi.document()
-    return Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": document["components"]})
+    return Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": description()["components"]})
 
 
 def check_answer(route_key: str, answer: Answer) -> None:
@@ -245,7 +249,7 @@ def check_answer(route_key: str, answer: Answer) -> None:
     if ROUTES[route_key].is_page:
         return
     route = ROUTES[route_key]
-    described = openapi.document()["paths"][route.path][route.method.lower()]["responses"]
+    described = description()["paths"][route.path][route.method.lower()]["responses"]
     assert str(answer.status) in described, f"{route_key} does not say that it answers {answer.status}: {answer.text}"
     kind = answer.headers.get("content-type", "").split(";")[0]
     if answer.status >= 400:
@@ -448,7 +452,7 @@ class World:
             _check_trail(order_id, found)
             if found.payment and found.payment.status.value == "COMPLETED":
                 kept += found.payment.amount.amount
-            if found.order.step(lifecycle.StepName.INVENTORY).status.value in ("COMPLETED", "COMPENSATING"):
+            if found.order.step(StepName.INVENTORY).status.value in ("COMPLETED", "COMPENSATING"):
                 for line in found.order.lines:
                     gone[line.product_id] = gone.get(line.product_id, 0) + line.quantity
         assert charged == kept + refunded

@@ -1,0 +1,250 @@
+"""Reading orders: one, lists page by page, audit trails, progress and its stream."""
+
+import json
+from typing import Any
+
+import pytest
+
+from orders import store
+from orders.statuses import OrderStatus
+from tests.functions.world import CUSTOMER, STRANGER, World
+
+
+def ids(answer: Any) -> list[str]:
+    return [order["order_id"] for order in answer.body["orders"]]
+
+
+def listed(world: World, *, support: bool = False, **query: str) -> Any:
+    if support:
+        return world.support("GET /orders", query=query)
+    return world.http("GET /orders", query=query)
+
+
+def all_pages(world: World, *, support: bool = False, **query: str) -> list[str]:
+    found: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = listed(world, support=support, **query, **cursor)
+        assert page.status == 200, page.text
+        found += ids(page)
+        if page.body["next_cursor"] is None:
+            return found
+        assert len(ids(page)) == int(query["limit"])
+        cursor = {"cursor": page.body["next_cursor"]}
+
+
+def some_orders(world: World, count: int = 7) -> list[str]:
+    """Orders of two customers, newest first; every third is cancelled."""
+    names = [f"order-{number:02}" for number in range(count)]
+    for number, name in enumerate(names):
+        world.place(name, by=CUSTOMER if number % 2 == 0 else STRANGER)
+        if number % 3 == 0:
+            by = CUSTOMER if number % 2 == 0 else STRANGER
+            assert world.http("POST /orders/{id}/cancel", name, by=by).status == 200
+    return names[::-1]
+
+
+def test_a_customer_lists_their_own_orders_newest_first(world: World) -> None:
+    names = some_orders(world)
+    mine = [name for name in names if int(name[-2:]) % 2 == 0]
+    assert ids(listed(world)) == mine
+    assert ids(listed(world, customer_id=CUSTOMER)) == mine
+    assert listed(world, customer_id=STRANGER).status == 403
+
+
+def test_support_lists_everybodys_orders(world: World) -> None:
+    names = some_orders(world)
+    assert sorted(ids(listed(world, support=True))) == sorted(names)
+    assert ids(listed(world, support=True)) == names
+    assert ids(listed(world, support=True, customer_id=STRANGER)) == [name for name in names if int(name[-2:]) % 2]
+    assert ids(listed(world, support=True, customer_id="nobody")) == []
+
+
+def test_pages_hold_every_order_once(world: World) -> None:
+    some_orders(world)
+    filters: list[dict[str, str]] = [{}, {"status": "PENDING"}, {"status": "CANCELLED"}, {"customer_id": CUSTOMER}]
+    for query in filters:
+        whole = ids(listed(world, support=True, limit="100", **query))
+        assert len(set(whole)) == len(whole) > 1
+        for limit in ("1", "2", "3", "7"):
+            assert all_pages(world, support=True, limit=limit, **query) == whole
+
+
+def test_a_list_is_filtered_by_customer_and_status_at_once(world: World) -> None:
+    names = some_orders(world)
+    both = [name for name in names if int(name[-2:]) % 6 == 0]
+    assert ids(listed(world, status="CANCELLED")) == both
+    assert all_pages(world, limit="1", status="CANCELLED") == both
+
+
+def test_orders_that_come_between_two_pages_shift_nothing(world: World) -> None:
+    names = some_orders(world)
+    first = listed(world, support=True, limit="3")
+    world.place("latecomer")
+    world.http("POST /orders/{id}/cancel", names[-2], by=STRANGER)
+    rest = listed(world, support=True, limit="100", cursor=first.body["next_cursor"])
+    assert ids(first) + ids(rest) == names
+
+
+def test_an_index_that_lags_behind_shows_no_order_in_a_status_it_has_left(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_orders(world)
+    stale = list(store.orders_in_status(OrderStatus.PENDING))
+    assert world.support("POST /orders/{id}/cancel", stale[0].order_id).status == 200
+    real = store.orders_in_status
+
+    def lagging(status: OrderStatus, *more: Any) -> Any:
+        return iter(stale) if status is OrderStatus.PENDING else real(status, *more)
+
+    monkeypatch.setattr(store, "orders_in_status", lagging)
+    shown = listed(world, support=True, status="PENDING")
+    assert stale[0].order_id not in ids(shown)
+    assert {order["status"] for order in shown.body["orders"]} == {"PENDING"}
+    everything = ids(listed(world, support=True))
+    assert everything.count(stale[0].order_id) == 1
+
+
+@pytest.mark.parametrize("name", ["PAID", "COMPLETED"])
+def test_an_old_name_of_a_status_filters_and_is_marked(world: World, name: str) -> None:
+    world.live(OrderStatus.PROCESSING if name == "PAID" else OrderStatus.DELIVERED)
+    shown = listed(world, status=name)
+    assert ids(shown) == ["order-1"]
+    assert shown.headers["deprecation"]
+    assert name not in {order["status"] for order in shown.body["orders"]}
+    assert "deprecation" not in listed(world, status="PROCESSING").headers
+
+
+BAD_PARAMETERS: list[tuple[dict[str, str], str]] = [
+    ({"limit": "0"}, "limit"),
+    ({"limit": "101"}, "limit"),
+    ({"limit": "-1"}, "limit"),
+    ({"limit": "1.5"}, "limit"),
+    ({"limit": ""}, "limit"),
+    ({"limit": "9" * 5000}, "limit"),
+    ({"limit": "1,2"}, "limit"),
+    ({"status": ""}, "status"),
+    ({"status": "UNKNOWN"}, "status"),
+    ({"status": "PENDING,SHIPPED"}, "status"),
+    ({"customer_id": ""}, "customer_id"),
+    ({"customer_id": "a b"}, "customer_id"),
+    ({"customer_id": "x" * 500}, "customer_id"),
+    ({"cursor": ""}, "cursor"),
+    ({"cursor": "made-up"}, "cursor"),
+    ({"cursor": "é.ü"}, "cursor"),
+]
+
+
+def test_a_bad_parameter_is_refused_by_its_name(world: World) -> None:
+    for query, field in BAD_PARAMETERS:
+        answer = world.support("GET /orders", query=query)
+        assert (answer.status, answer.fields) == (400, [field]), query
+
+
+def test_a_cursor_belongs_to_its_own_list(world: World) -> None:
+    some_orders(world)
+    cursor = listed(world, support=True, limit="1").body["next_cursor"]
+    assert listed(world, support=True, cursor=cursor, status="PENDING").status == 400
+    assert listed(world, cursor=cursor).status == 400, "nobody else's list is opened by it"
+
+
+def test_a_page_asks_for_no_more_than_it_shows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    some_orders(world, 12)
+    calls: list[str] = []
+    real = store._call
+
+    def counting(operation: Any, **request: Any) -> Any:
+        calls.append(operation.__name__)
+        return real(operation, **request)
+
+    monkeypatch.setattr(store, "_call", counting)
+    listed(world, limit="3")
+    assert calls.count("query") == 1
+    assert "scan" not in calls
+
+
+# --- one order ---
+
+
+@pytest.mark.parametrize("status", OrderStatus)
+def test_an_order_is_shown_in_every_status(world: World, status: OrderStatus) -> None:
+    method = "CASH_ON_DELIVERY" if status is OrderStatus.CONFIRMED else "CREDIT_CARD"
+    world.live(status, method=method)
+    answer = world.http("GET /orders/{id}", "order-1")
+    assert answer.order["status"] == status.value
+    assert answer.headers["etag"] == f'"{answer.order["version"]}"'
+    assert world.http("GET /orders/{id}/history", "order-1").status == 200
+
+
+def test_what_cannot_be_an_id_is_refused_and_not_looked_for(world: World) -> None:
+    for order_id in ("", "a/b", "..", "_2_order-1", "x" * 65, "a b", "é", "order-1\n", "-a", "a%00"):
+        answer = world.http("GET /orders/{id}", {"id": order_id})
+        assert (answer.status, answer.fields) == (400, ["id"]), order_id
+
+
+def test_an_order_that_is_not_there_is_not_found(world: World) -> None:
+    for route in ("GET /orders/{id}", "GET /orders/{id}/history"):
+        assert world.http(route, "nowhere").status == 404
+    assert world.http("POST /orders/{id}/cancel", "nowhere").status == 404
+
+
+def test_a_trail_says_who_did_what_and_why_oldest_first(world: World) -> None:
+    world.live(OrderStatus.PROCESSING)
+    world.support("POST /orders/{id}/cancel", "order-1", {"reason": "Customer called"})
+    world.unwind()
+    history = world.http("GET /orders/{id}/history", "order-1").body["history"]
+    assert [entry["version"] for entry in history] == list(range(1, len(history) + 1))
+    assert history[0]["triggered_by"] == CUSTOMER
+    cancelled = next(entry for entry in history if entry["event_type"] == "ORDER_CANCELLED")
+    assert (cancelled["triggered_by"], cancelled["reason"]) == ("grace", "Customer called")
+    assert cancelled["metadata"] == {"cancellation_reason": "staff"}
+    assert {entry["triggered_by"] for entry in history} == {CUSTOMER, "system", "grace"}
+
+
+def test_no_credential_stands_in_any_answer_event_or_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.place(token="tok_very_secret", require_approval=True)
+    world.step("reserve_stock")
+    world.executions.waiting.update({"task-approval", "task-delivery"})
+    world.step("request_approval", task_token="task-approval", seconds=300)
+    seen = [world.support("POST /orders/{id}/approve", "order-1").text]
+    world.follow_up()
+    world.step("charge_payment")
+    world.step("ship_parcel", task_token="task-delivery", transit=10)
+    routes = ("GET /orders/{id}", "GET /orders/{id}/history", "GET /orders/{id}/execution")
+    seen.extend(world.support(route, "order-1").text for route in routes)
+    seen.append(world.support("GET /orders").text)
+    seen.append(json.dumps(world.items("order-1", "EVENT#")))
+    seen.append(caplog.text)
+    for secret in ("tok_very_secret", "task-approval", "task-delivery", "secret-token", "signing key of the tests"):
+        assert not any(secret in text for text in seen), secret
+
+
+def test_an_execution_is_shown_with_its_history(world: World) -> None:
+    world.place()
+    assert world.support("GET /orders/{id}/execution", "order-1").body["fulfilment"] is None
+    world.follow_up()
+    shown = world.support("GET /orders/{id}/execution", "order-1").body
+    assert shown["fulfilment"]["name"] == "order-1"
+    assert shown["unwinding"] is None
+    assert shown["fulfilment"]["events"][0]["timestamp"] == "2026-11-20T00:00:00.000Z"
+
+
+# --- the catalogue ---
+
+
+def test_the_catalogue_is_read_page_by_page(world: World) -> None:
+    for number in range(3, 8):
+        world.stock(f"prod-00{number}", number)
+    first = world.http("GET /products", query={"limit": "4"}, by=None)
+    rest = world.http("GET /products", query={"limit": "4", "cursor": first.body["next_cursor"]}, by=None)
+    names = [product["product_id"] for product in first.body["products"] + rest.body["products"]]
+    assert names == [f"prod-00{number}" for number in range(1, 8)]
+    assert rest.body["next_cursor"] is None
+
+
+def test_an_admin_keeps_the_catalogue(world: World) -> None:
+    product = {"name": "Teapot", "unit_price": {"amount": 1250, "currency": "USD"}, "stock": 3}
+    assert world.http("PUT /products/{id}", "teapot", product, by="root", groups=["admin"]).status == 200
+    assert world.http("GET /products/{id}", "teapot", by=None).body == {"product_id": "teapot"} | product
+    assert world.http("GET /products/{id}", "saucer", by=None).status == 404
+    assert world.http("PUT /products/{id}", "teapot", product | {"stock": -1}, by="root", groups=["admin"]).fields == ["stock"]

@@ -1,0 +1,332 @@
+"""Keeping the workflow going: what follows from a change, what the sweep finds, what sync mends; each order for itself."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from orders import desk, lifecycle, settings, store
+from orders.changes import utc_now
+from orders.order import Snapshot
+from orders.statuses import OrderStatus, OverallStatus
+from tests.functions.world import FULFIL, UNWIND, World, in_a_while, throttled
+
+LONG = 10_000.0
+
+
+def sweep_later(world: World, seconds: float = LONG) -> list[str]:
+    return list(desk.sweep(clock=in_a_while(seconds)))
+
+
+def record(order_id: str, follow_up: str, sequence: str) -> dict[str, Any]:
+    image = {"order_id": {"S": order_id}, "follow_up": {"S": follow_up}, "version": {"N": "1"}}
+    return {"eventName": "INSERT", "eventID": sequence, "dynamodb": {"SequenceNumber": sequence, "NewImage": image}}
+
+
+# --- following up ---
+
+
+def test_one_bad_record_does_not_hold_back_the_others(world: World) -> None:
+    world.place("one")
+    world.place("two")
+    records = [
+        record("one", "start_fulfilment", "1"),
+        record("nowhere", "start_fulfilment", "2"),
+        record("one", "no such thing", "3"),
+        {"eventName": "INSERT", "dynamodb": {"SequenceNumber": "4", "NewImage": {}}},
+        record("two", "start_fulfilment", "5"),
+    ]
+    answer = world.invoke("drive_workflow", {"Records": records})
+    assert [failure["itemIdentifier"] for failure in answer["batchItemFailures"]] == ["2", "3", "4"]
+    assert world.executions.running() == ["fulfil one", "fulfil two"]
+
+
+def test_every_record_comes_again_when_the_service_is_down(world: World) -> None:
+    world.place()
+    world.executions.breaks = throttled("StartExecution")
+    answer = world.invoke("drive_workflow", {"Records": world.records()})
+    assert len(answer["batchItemFailures"]) == 1
+    world.executions.breaks = None
+    assert world.invoke("drive_workflow", {"Records": world.records()}) == {"batchItemFailures": []}
+    assert world.executions.running() == ["fulfil order-1"]
+
+
+def test_records_delivered_again_and_late_change_nothing(world: World) -> None:
+    world.live(OrderStatus.PROCESSING)
+    world.http("POST /orders/{id}/cancel", "order-1")
+    for _ in range(3):
+        world.invoke("drive_workflow", {"Records": world.records()})
+    world.invoke("drive_workflow", {"Records": world.records()[::-1]})
+    assert world.executions.running() == ["unwind order-1"]
+    assert world.executions.executions[f"{FULFIL}:order-1"]["status"] == "ABORTED"
+
+
+def test_an_order_cancelled_before_its_start_was_read_is_never_started(world: World) -> None:
+    world.place()
+    world.http("POST /orders/{id}/cancel", "order-1")
+    world.follow_up()
+    assert world.executions.executions == {}
+
+
+def test_a_late_start_of_an_order_that_is_being_unwound_starts_the_unwinding_only(world: World) -> None:
+    world.place()
+    world.step("reserve_stock")
+    world.http("POST /orders/{id}/cancel", "order-1")
+    world.invoke("drive_workflow", {"Records": world.records()[:1]})
+    assert world.executions.running() == ["unwind order-1"]
+
+
+def test_the_unwinding_enters_where_the_last_effect_was(world: World) -> None:
+    world.live(OrderStatus.PROCESSING)
+    world.http("POST /orders/{id}/cancel", "order-1")
+    world.follow_up()
+    assert world.executions.input_of(f"{UNWIND}:order-1")["undo_from"] == lifecycle.UNDO_PAYMENT
+
+
+def test_a_token_that_waits_no_more_is_left_alone(world: World) -> None:
+    world.place(require_approval=True)
+    world.step("reserve_stock")
+    world.step("request_approval", task_token="gone", seconds=1)
+    world.support("POST /orders/{id}/approve", "order-1")
+    assert "ANSWER_APPROVED" in world.follow_up()
+    assert world.executions.answers == {}
+
+
+# --- the sweep ---
+
+
+def test_an_order_in_time_is_left_alone(world: World) -> None:
+    world.place()
+    assert world.invoke("sweep_orders", {}) == {"restarted": []}
+    assert world.order().version == 1
+
+
+def test_a_lost_start_is_found(world: World) -> None:
+    world.place()
+    assert sweep_later(world) == ["order-1"]
+    assert world.follow_up()
+    assert world.executions.running() == ["fulfil _2_order-1"]
+    world.go_on(OrderStatus.DELIVERED)
+    world.add_up()
+
+
+@pytest.mark.parametrize("end", ["FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED", "lost"])
+@pytest.mark.parametrize("status", [OrderStatus.PENDING, OrderStatus.PROCESSING, OrderStatus.SHIPPED])
+def test_an_execution_that_ended_too_early_is_started_again_and_repeats_nothing(
+    world: World, end: str, status: OrderStatus
+) -> None:
+    world.live(status)
+    if end == "lost":
+        world.executions.lose(f"{FULFIL}:order-1")
+    else:
+        world.executions.end(f"{FULFIL}:order-1", end)
+    assert sweep_later(world) == ["order-1"]
+    world.follow_up()
+    assert world.executions.running() == ["fulfil _2_order-1"]
+    waits = world.executions.input_of(f"{FULFIL}:_2_order-1")["waits"]
+    assert all(isinstance(seconds, int) for seconds in waits.values())
+    world.step("reserve_stock")
+    world.step("charge_payment")
+    world.step("ship_parcel", task_token="again", transit=waits["transit"])
+    world.step("deliver_order")
+    assert [entry["state"] for entry in world.ledger()] == ["charged"]
+    assert len(world.ledger("CARRIER")) == 1
+    world.add_up()
+
+
+def test_an_order_whose_execution_is_alive_is_looked_at_again_later(world: World) -> None:
+    world.live(OrderStatus.PROCESSING)
+    version, due = world.order().version, world.order().due_at
+    assert sweep_later(world) == []
+    after = world.order()
+    assert after.version == version
+    assert after.due_at is not None
+    assert due is not None
+    assert after.due_at > due
+    assert after.due_at > utc_now() + timedelta(seconds=LONG)
+    assert world.http("GET /orders/{id}/history", "order-1").status == 200
+
+
+def test_a_lost_unwinding_is_found(world: World) -> None:
+    world.live(OrderStatus.PROCESSING)
+    world.http("POST /orders/{id}/cancel", "order-1")
+    assert sweep_later(world) == ["order-1"]
+    world.follow_up()
+    assert world.executions.running() == ["unwind _2_order-1"]
+    world.unwind()
+    assert sweep_later(world, 2 * LONG) == []
+    assert [entry["state"] for entry in world.ledger()] == ["refunded"]
+    world.add_up()
+
+
+def test_an_unwinding_that_stopped_half_way_goes_on_from_there(world: World) -> None:
+    world.live(OrderStatus.PROCESSING)
+    world.http("POST /orders/{id}/cancel", "order-1")
+    world.follow_up()
+    world.step("refund_payment")
+    world.executions.end(f"{UNWIND}:order-1", "FAILED")
+    sweep_later(world)
+    world.follow_up()
+    assert world.executions.input_of(f"{UNWIND}:_2_order-1")["undo_from"] == lifecycle.UNDO_STOCK
+    world.unwind()
+    world.add_up()
+
+
+@pytest.mark.parametrize("status", [OrderStatus.DELIVERED, OrderStatus.CANCELLED, OrderStatus.RETURNED])
+def test_an_order_that_is_over_is_never_swept(world: World, status: OrderStatus) -> None:
+    world.live(status)
+    if status is not OrderStatus.DELIVERED:
+        world.unwind()
+    assert list(desk.sweep(everything=True, clock=in_a_while(LONG))) == []
+    assert store.orders_due(None) is not None
+    assert list(store.orders_due(None)) == []
+
+
+def test_everything_that_is_open_is_swept_when_asked(world: World) -> None:
+    world.place("one")
+    world.place("two")
+    world.live(OrderStatus.DELIVERED, "three")
+    answer = world.invoke("sweep_orders", {"everything": True})
+    assert sorted(answer["restarted"]) == ["one", "two"]
+
+
+def test_one_order_that_cannot_be_repaired_does_not_hold_back_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.place("one")
+    world.place("two")
+    world.place("three")
+    real = store.load
+
+    def load(order_id: str) -> Snapshot:
+        if order_id == "one":
+            raise ValueError("this item cannot be read")
+        return real(order_id)
+
+    monkeypatch.setattr(store, "load", load)
+    swept: list[str] = []
+    with pytest.raises(Exception, match="one"):
+        swept.extend(world.invoke("sweep_orders", {"everything": True})["restarted"])
+    monkeypatch.undo()
+    assert {store.load_order(order_id).run for order_id in ("two", "three")} == {2}
+    assert swept == []
+
+
+def test_an_order_that_was_restarted_too_often_is_given_up_with_its_money_back(world: World) -> None:
+    world.live(OrderStatus.PROCESSING)
+    seconds = LONG
+    for _ in range(desk.MOST_RUNS + 1):
+        world.executions.executions.clear()
+        sweep_later(world, seconds)
+        seconds += LONG
+    assert world.order().overall is OverallStatus.ROLLING_BACK
+    world.unwind()
+    shown = world.http("GET /orders/{id}", "order-1").order
+    assert (shown["status"], shown["cancellation"]["reason"]) == ("CANCELLED", "expired")
+    world.add_up()
+
+
+def test_a_silent_carrier_is_reported_once_in_a_while_and_the_parcel_stays_shipped(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DELIVERY_MODE", "carrier")
+    settings.waits.cache_clear()
+    world.live(OrderStatus.SHIPPED)
+    overdue = settings.waits().delivery
+    assert sweep_later(world, LONG) == []
+    world.executions.executions.clear()
+    list(desk.sweep(clock=in_a_while(overdue + LONG)))
+    list(desk.sweep(clock=in_a_while(overdue + LONG + 10)))
+    assert world.trail().count("DELIVERY_OVERDUE") == 1
+    assert (world.order().status, world.order().run) == (OrderStatus.SHIPPED, 1)
+
+
+# --- what the service says of an execution ---
+
+
+@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
+def test_an_execution_that_died_is_started_again_at_once(world: World, status: str) -> None:
+    world.live(OrderStatus.PROCESSING)
+    world.executions.end(f"{FULFIL}:order-1", status)
+    world.invoke("sweep_orders", {"detail": {"name": "order-1", "status": status}})
+    assert world.order().run == 2
+    world.follow_up()
+    world.invoke("sweep_orders", {"detail": {"name": "order-1", "status": status}})
+    assert world.order().run == 2, "told twice, started once"
+    assert world.executions.running() == ["fulfil _2_order-1"]
+
+
+def test_the_end_of_a_cancelled_orders_execution_starts_nothing(world: World) -> None:
+    world.live(OrderStatus.PROCESSING)
+    world.http("POST /orders/{id}/cancel", "order-1")
+    world.follow_up()
+    version = world.order().version
+    world.invoke("sweep_orders", {"detail": {"name": "order-1", "status": "ABORTED"}})
+    assert world.order().version == version
+
+
+def test_an_execution_that_is_stopped_for_its_unwinding_is_not_taken_for_dead(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service tells of the stop at once; by then the unwinding must have begun."""
+    world.live(OrderStatus.PROCESSING)
+    world.http("POST /orders/{id}/cancel", "order-1")
+    real = world.executions.stop_execution
+
+    def stop(**request: Any) -> dict[str, Any]:
+        answer = real(**request)
+        world.invoke("sweep_orders", {"detail": {"name": "order-1", "status": "ABORTED"}})
+        return answer
+
+    monkeypatch.setattr(world.executions, "stop_execution", stop)
+    world.follow_up()
+    assert world.order().unwind_run == 1
+    assert world.executions.running() == ["unwind order-1"]
+
+
+def test_an_execution_of_nobody_is_no_fault(world: World) -> None:
+    assert world.invoke("sweep_orders", {"detail": {"name": "nobody"}})["checked"] == "nobody"
+    assert world.invoke("sweep_orders", {"detail": {"name": "_2_a_b"}})["checked"] == "_2_a_b"
+
+
+# --- sync ---
+
+
+def test_support_repairs_one_order_at_once(world: World) -> None:
+    world.live(OrderStatus.PROCESSING)
+    assert world.support("POST /orders/{id}/sync", "order-1").order["version"] == world.order().version
+    world.executions.lose(f"{FULFIL}:order-1")
+    answer = world.support("POST /orders/{id}/sync", "order-1")
+    assert answer.status == 200
+    assert world.order().run == 2
+    trail = world.support("GET /orders/{id}/history", "order-1").body["history"]
+    assert (trail[-1]["event_type"], trail[-1]["triggered_by"]) == ("WORKFLOW_RESTARTED", "grace")
+
+
+@pytest.mark.parametrize("status", [OrderStatus.DELIVERED, OrderStatus.CANCELLED, OrderStatus.RETURNED])
+def test_an_order_that_is_over_needs_no_repair(world: World, status: OrderStatus) -> None:
+    world.live(status)
+    if status is not OrderStatus.DELIVERED:
+        world.unwind()
+    version = world.order().version
+    assert world.support("POST /orders/{id}/sync", "order-1").order["version"] == version
+
+
+def test_two_syncs_at_once_restart_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.place()
+    real = store.commit
+
+    def commit(*arguments: Any) -> None:
+        monkeypatch.setattr(store, "commit", real)
+        world.support("POST /orders/{id}/sync", "order-1")
+        real(*arguments)
+
+    monkeypatch.setattr(store, "commit", commit)
+    assert world.support("POST /orders/{id}/sync", "order-1").status == 200
+    assert world.order().run == 2
+
+
+def test_a_workflow_service_that_is_down_changes_nothing(world: World) -> None:
+    world.place()
+    world.executions.breaks = throttled("DescribeExecution")
+    with pytest.raises(Exception, match="Throttling"):
+        world.support("POST /orders/{id}/sync", "order-1")
+    assert world.order().run == 1
