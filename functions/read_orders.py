@@ -1,6 +1,8 @@
 """Reading orders: one, a list, an audit trail."""
 
-from orders import listing, requests, secrets, store
+from datetime import timedelta
+
+from orders import listing, requests, secrets, settings, store
 from orders.changes import utc_now
 from orders.errors import InvalidArgument, PermissionDenied
 from orders.http import DEPRECATED_SINCE, Answer, Request, answer, order_answer, serve
@@ -52,7 +54,8 @@ def list_overdue(request: Request) -> Answer:
     if {"customer_id", "status"} & set(request.query):
         raise InvalidArgument.of("overdue", "cannot be combined with customer_id or status")
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
-    return _list(listing.overdue_page(utc_now(), limit, request.query.get("cursor"), secrets.signing_key()))
+    transit = None if settings.delivery_is_timed() else timedelta(seconds=settings.waits().delivery)
+    return _list(listing.overdue_page(utc_now(), limit, request.query.get("cursor"), secrets.signing_key(), transit))
 
 
 def _list(page: listing.Page, headers: dict[str, str] | None = None) -> Answer:

@@ -15,7 +15,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from orders import bus, desk, fulfilment, settings, store
+from orders import bus, desk, fulfilment, listing, settings, store
 from orders.changes import utc_now
 from orders.desk import Actor, Wish
 from orders.errors import StoreBusy
@@ -374,4 +374,18 @@ def test_the_sweep_makes_up_for_it_too_once_the_parcel_is_overdue(events: Record
     assert store.history(silent)[-1].type is EventType.DELIVERY_OVERDUE
     assert order.due_at
     assert order.due_at > overdue, "and looked at again"
+    another = an_order("m-5", OrderStatus.SHIPPED)
+    list(desk.sweep(clock=lambda: overdue))
+    assert overdue_orders(overdue) == [silent, another]
+    assert overdue_orders(utc_now()) == []
     settings.waits.cache_clear()
+
+
+def overdue_orders(now: datetime) -> list[str]:
+    """As support finds them, page by page."""
+    found, cursor = list[str](), None
+    while True:
+        page = listing.overdue_page(now, 1, cursor, b"key", timedelta(seconds=settings.waits().delivery))
+        found += [order.order_id for order in page.orders]
+        if (cursor := page.next_cursor) is None:
+            return [order_id for order_id in found if order_id.startswith("m-")]

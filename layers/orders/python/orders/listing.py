@@ -3,8 +3,8 @@
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import islice
+from datetime import datetime, timedelta
+from itertools import chain, islice
 
 from orders import store, tokens
 from orders.order import Order
@@ -35,6 +35,8 @@ class Page:
 
 OVERDUE = "overdue"
 """The scope of the list of overdue orders."""
+MISSING = "missing/"
+"""What the places of its second part begin with."""
 
 
 def page(wanted: Filter, limit: int, cursor: str | None, key: bytes) -> Page:
@@ -44,13 +46,33 @@ def page(wanted: Filter, limit: int, cursor: str | None, key: bytes) -> Page:
     return _page(found, wanted.scope, limit, key)
 
 
-def overdue_page(now: datetime, limit: int, cursor: str | None, key: bytes) -> Page:
-    """One page of the open orders nothing has happened to in time, longest overdue first."""
+def overdue_page(now: datetime, limit: int, cursor: str | None, key: bytes, transit: timedelta | None = None) -> Page:
+    """One page of the open orders nothing has happened to in time, longest overdue first.
+
+    Behind them, where only the carrier may say that a parcel has arrived, those that have been under way for longer than
+    ``transit``: reported once in as long a time, they stay here until the carrier speaks.
+    """
     after = tokens.place_of(cursor, OVERDUE, key) if cursor is not None else None
-    references = store.orders_overdue(now, after, limit + 1)
-    return _page(
-        _matching(references, lambda order: order.due_at is not None and order.due_at <= now, limit), OVERDUE, limit, key
-    )
+
+    def is_due(order: Order) -> bool:
+        return order.due_at is not None and order.due_at <= now
+
+    def is_missing(order: Order) -> bool:
+        under_way = order.status is OrderStatus.SHIPPED and not order.is_over
+        return under_way and not is_due(order) and transit is not None and order.status_since <= now - transit
+
+    found: Iterator[tuple[Order, Reference]] = iter(())
+    if after is None or not after.startswith(MISSING):
+        found = _matching(store.orders_overdue(now, after, limit + 1), is_due, limit)
+    if transit is not None:
+        found = chain(found, _matching(_under_way(now - transit, after, limit), is_missing, limit))
+    return _page(found, OVERDUE, limit, key)
+
+
+def _under_way(until: datetime, after: str | None, limit: int) -> Iterator[Reference]:
+    place = after.removeprefix(MISSING) if after and after.startswith(MISSING) else None
+    for reference in store.orders_placed_before(OrderStatus.SHIPPED, until, place, limit + 1):
+        yield Reference(reference.order_id, f"{MISSING}{reference.sort}")
 
 
 def _page(matching: Iterator[tuple[Order, Reference]], scope: str, limit: int, key: bytes) -> Page:

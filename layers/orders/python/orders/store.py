@@ -456,6 +456,21 @@ def orders_overdue(now: datetime, after: str | None = None, page: int = 50) -> I
     return (Reference(_order_id(item), item["GSI3SK"]["S"]) for item in pages)
 
 
+def orders_placed_before(status: OrderStatus, until: datetime, after: str | None = None, page: int = 50) -> Iterator[Reference]:
+    """Orders of a status that were placed before a moment, the oldest first, from behind the place ``after`` on."""
+    pages = _pages(
+        IndexName=BY_STATUS,
+        KeyConditionExpression="GSI2PK = :pk AND GSI2SK BETWEEN :from AND :until",
+        ExpressionAttributeValues={
+            ":pk": {"S": f"STATUS#{status.value}"},
+            ":from": {"S": f"{after}!" if after else "0"},
+            ":until": {"S": timestamp(until)},
+        },
+        Limit=page,
+    )
+    return (Reference(_order_id(item), item["GSI2SK"]["S"]) for item in pages)
+
+
 def orders_by_id(order_ids: Sequence[str]) -> list[Order]:
     """Whole orders in the order of their ids; ids that lead nowhere are left out."""
     found: dict[str, Order] = {}
