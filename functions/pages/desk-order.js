@@ -150,7 +150,9 @@ function drawFacts({ order, payment, shipment, tries, scans }) {
 const drawTry = (one) => h("li", {}, `${exactTime(one.from)} ${one.what} `, h("span", { class: `status ${one.outcome}` }, one.error ?? word(one.outcome)));
 
 /** Each try of the two states that call the gateway, from both machines. */
-function gatewayTries({ execution }) {
+function gatewayTries({ execution, payment }) {
+  // Cash is agreed upon in the same state, and no gateway is asked.
+  if (payment?.method === "CASH_ON_DELIVERY") return [];
   const found = [execution?.fulfilment, execution?.unwinding].filter(Boolean).map(read);
   return found.flatMap((story) => [CHARGE, BACK].flatMap((name) => (story.states.get(name) ?? []).flatMap((visit) => visit.tries.map((one) => ({ from: one.from, outcome: one.outcome, error: one.error, what: name.toLowerCase() })))));
 }

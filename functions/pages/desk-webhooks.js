@@ -4,7 +4,7 @@ import { call, get, post } from "./api.js";
 import { ask } from "./dialog.js";
 import { orderHref, shortId, word } from "./desk-words.js";
 import { h, parts } from "./dom.js";
-import { ago, full, span } from "./format.js";
+import { ago, full, moment, span } from "./format.js";
 
 const path = (id, rest = "") => `/webhooks/${encodeURIComponent(id)}${rest}`;
 
@@ -80,7 +80,7 @@ export function show(host, _argument, desk) {
         h("button", { class: "danger", "data-key": `remove ${webhook.webhook_id}`, onclick: () => remove(webhook) }, "Remove"),
       ),
       h("h3", {}, failed.length ? `${failed.length} not delivered` : deliveries.length ? "All delivered" : "Nothing sent yet"),
-      deliveries.length > 0 && h("ul", { class: "deliveries" }, [...failed, ...deliveries.filter((one) => one.status === "SUCCEEDED")].slice(0, 20).map((one) => deliveryRow(one, again))),
+      deliveries.length > 0 && h("ul", { class: "deliveries" }, URGENCY.flatMap((status) => deliveries.filter((one) => one.status === status)).slice(0, 20).map((one) => deliveryRow(one, again))),
     );
   }
 
@@ -99,6 +99,7 @@ export const sendAgain = (delivery, done) =>
     },
   });
 
+const URGENCY = ["FAILED", "PENDING", "SUCCEEDED"];
 const DELIVERY = { SUCCEEDED: "good", PENDING: "wait", FAILED: "bad" };
 
 /** One delivery with its attempts; `again` sends it once more. */
@@ -109,9 +110,14 @@ export function deliveryRow(delivery, again) {
     h("span", { class: `pill ${DELIVERY[delivery.status]}` }, word(delivery.status)),
     h("span", {}, delivery.event_type, delivery.order_id && [" · ", h("a", { href: orderHref(delivery.order_id) }, shortId(delivery.order_id))]),
     h("time", { class: "small quiet", datetime: delivery.created_at, title: full(delivery.created_at) }, ago(delivery.created_at)),
-    h("span", { class: "small quiet" }, delivery.attempts.map(attempt).join(", ") || "not tried yet", delivery.next_attempt_at ? ` · again ${full(delivery.next_attempt_at)}` : ""),
-    delivery.status !== "PENDING" && h("button", { class: "plain small", "data-key": delivery.delivery_id, "aria-label": `Send ${delivery.event_type} again`, onclick: () => again(delivery) }, "Send again"),
+    h("span", { class: "small quiet" }, tried(delivery.attempts), delivery.next_attempt_at ? ` · again ${moment(delivery.next_attempt_at)}` : ""),
+    delivery.attempts.length > 0 && h("button", { class: "plain small", "data-key": delivery.delivery_id, "aria-label": `Send ${delivery.event_type} again`, onclick: () => again(delivery) }, "Send again"),
   );
 }
 
-const attempt = (one) => `${one.status_code ?? one.error ?? "no answer"} in ${span(one.duration_ms / 1000)}`;
+function tried(attempts) {
+  if (!attempts.length) return "not tried yet";
+  const last = attempts.at(-1);
+  const answer = `${last.status_code ?? (last.error ?? "no answer").replace(/\.$/, "")} after ${span(last.duration_ms / 1000)}`;
+  return attempts.length === 1 ? answer : `${attempts.length} tries, the last: ${answer}`;
+}
