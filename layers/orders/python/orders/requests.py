@@ -43,6 +43,9 @@ def _readable(text: str) -> str:
 
 
 _READABLE = AfterValidator(_readable)
+_PRINTED = r"[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]"
+_SAID = Field(json_schema_extra={"pattern": rf"^{_PRINTED}*(?!\s){_PRINTED}+$"})
+"""The same, as far as a schema can say it: nothing but printed characters, and not only white space."""
 
 
 def text_of(longest: int) -> StringConstraints:
@@ -50,11 +53,11 @@ def text_of(longest: int) -> StringConstraints:
     return StringConstraints(strip_whitespace=True, min_length=1, max_length=longest)
 
 
-Text20 = Annotated[str, text_of(20), _READABLE]
-Text56 = Annotated[str, text_of(56), _READABLE]
-Text100 = Annotated[str, text_of(100), _READABLE]
-Text200 = Annotated[str, text_of(200), _READABLE]
-Reason = Annotated[str, text_of(500), _READABLE]
+Text20 = Annotated[str, text_of(20), _READABLE, _SAID]
+Text56 = Annotated[str, text_of(56), _READABLE, _SAID]
+Text100 = Annotated[str, text_of(100), _READABLE, _SAID]
+Text200 = Annotated[str, text_of(200), _READABLE, _SAID]
+Reason = Annotated[str, text_of(500), _READABLE, _SAID]
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -204,7 +207,7 @@ def _problem(details: Any) -> dict[str, str]:
     cause = details.get("ctx", {}).get("error")
     path = ".".join(str(part) for part in details["loc"])
     field = cause.field if isinstance(cause, RepeatedProduct) else path
-    return {"field": field or "body", "message": details["msg"]}
+    return {"field": field or "body", "message": details["msg"].removeprefix("Value error, ")}
 
 
 def parse_status(text: str, field: str = "status") -> tuple[OrderStatus, bool]:
