@@ -46,6 +46,19 @@ def test_orders_are_counted_by_status_and_found(quick: Stack, visit: Visiting) -
         expect(tab.heading()).to_have_text("to-be-found")
 
 
+def test_what_is_overdue_stands_first(quick: Stack, visit: Visiting) -> None:
+    order_id = quick.place(order_id="late", require_approval=True)["order"]["order_id"]
+    late = {"orders": [quick.order(order_id)["order"]], "next_cursor": None}
+    with visit(quick, width=360) as tab:
+        tab.page.route("**/orders?overdue=true*", lambda route: route.fulfill(json=late))
+        tab.sign_in("Sam")
+        expect(tab.page.get_by_role("heading", name="One order is overdue")).to_be_visible()
+        assert tab.violations() == []
+        assert tab.fits()
+        tab.page.locator(".attention").get_by_role("link", name="late").click()
+        expect(tab.page.get_by_role("button", name="Repair")).to_be_visible()
+
+
 def test_a_review_is_approved_from_the_queue(quick: Stack, visit: Visiting) -> None:
     order_id = quick.place(product="prod-005", order_id="dear")["order"]["order_id"]
     with visit(quick) as tab:
