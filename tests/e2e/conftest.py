@@ -2,9 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from local.journal import Journal
+from local.keys import new_key
 from tests.e2e.stacks import Deployment, Served, deployed, serving
 
 FULL = os.environ.get("E2E_FULL") == "1"
@@ -48,6 +51,19 @@ def _stack(*options: str) -> Iterator[Deployment]:
         remote.close()
         return
     with serving(*options) as stack:
+        yield stack
+
+
+@pytest.fixture
+def keyed(tmp_path: Path) -> Iterator[Served]:
+    """A stack whose issuer's key is known: it was put where the stack keeps its own."""
+    if deployed() is not None:
+        pytest.skip("needs the issuer's own key")
+    journal = Journal(tmp_path)
+    key = journal.keep("token-key", new_key())
+    journal.close()
+    with serving("--data", str(tmp_path)) as stack:
+        stack.signing_key = key
         yield stack
 
 

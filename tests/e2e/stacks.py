@@ -209,6 +209,9 @@ class Deployment:
 class Served(Deployment):
     """``orders serve`` in a process of its own, on free ports."""
 
+    signing_key: str | None = None
+    """What its issuer signs with, where a test has put it there."""
+
     def __init__(self, *options: str) -> None:
         self.log = Path(tempfile.mkstemp(prefix="orders-serve-", suffix=".log")[1])
         began = time.monotonic()

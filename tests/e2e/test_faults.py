@@ -1,0 +1,191 @@
+"""Every transient fault at once, in a stack of this process whose handlers can be killed and called twice.
+
+Each order's gateway fails twice, then charges and has the function killed under it before it can tell; its carrier loses an
+answer; and every step of the workflow is invoked twice at the same time.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local.lambdas import Call, Invocation, Killed
+from local.stack import Settings, Stack, running, wait_until
+from orders import gateway
+from tests.e2e.books import Books, at_rest
+from tests.e2e.stacks import Deployment, deployed
+
+pytestmark = pytest.mark.skipif(deployed() is not None, reason="handlers are killed in this very process")
+
+ORDERS = 10
+STEPS = ("ReserveStock", "RequestApproval", "ChargePayment", "ShipParcel", "DeliverOrder", "DriveWorkflow")
+
+
+class Here(Deployment):
+    """The stack of this process, spoken to over HTTP as any other."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack.url, stack.token, stack.aws_url, stack.outputs | stack.resources)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    waits = {"PaymentWaitSeconds": "0", "PreparationWaitSeconds": "0", "DeliveryWaitSeconds": "0"}
+    with running(Settings(parameters=waits)) as started:
+        yield started
+
+
+@pytest.fixture
+def here(stack: Stack) -> Iterator[Here]:
+    deployment = Here(stack)
+    yield deployment
+    stack.lambdas.wrappers.clear()
+    deployment.close()
+
+
+def name_of(stack: Stack, step: str) -> str:
+    """What the template's function is called once it is deployed."""
+    return stack.lambdas.config(stack.resources[f"{step}Function"]).name
+
+
+class Twice:
+    """Invokes each step twice at the same time; the machine sees the first answer."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._names = {name_of(stack, step): step for step in STEPS}
+        self.count: Counter[str] = Counter()
+
+    def __call__(self, invocation: Invocation, call: Call) -> Any:
+        step = self._names.get(invocation.function)
+        if step is None:
+            return call(invocation)
+        self.count[step] += 1
+        failures: list[BaseException] = []
+
+        def duplicate() -> None:
+            try:
+                call(invocation)
+            except (Exception, Killed) as failure:  # noqa: BLE001 - whatever becomes of the duplicate, the machine hears of the other
+                failures.append(failure)
+
+        shadow = threading.Thread(target=duplicate)
+        shadow.start()
+        try:
+            return call(invocation)
+        finally:
+            shadow.join()
+
+
+def killed_after_charging(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Each payment's first charge goes through, and takes the function with it."""
+    kills: Counter[str] = Counter()
+    charge = gateway.SimulatedGateway.charge
+    lock = threading.Lock()
+
+    def charging(self: gateway.SimulatedGateway, key: str, *rest: Any) -> None:
+        charge(self, key, *rest)
+        with lock:
+            kills[key] += 1
+            first = kills[key] == 1
+        if first:
+            raise Killed
+
+    monkeypatch.setattr(gateway.SimulatedGateway, "charge", charging)
+    return kills
+
+
+def test_ten_orders_with_every_fault_are_charged_once_and_delivered(
+    here: Here, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twice, kills = Twice(stack), killed_after_charging(monkeypatch)
+    stack.lambdas.wrappers.append(twice)
+    wishes: list[dict[str, Any]] = [{"token": "tok_flaky_2", "postal_code": "timeout_1"} for _ in range(ORDERS)]
+    wishes[0]["require_approval"] = True
+    placed = [here.ada.place(**wish)["order"]["order_id"] for wish in wishes]
+    assert here.support.post(f"/orders/{placed[0]}/approve").status_code == 200
+    books = at_rest(here, 90)
+    assert books.errors() == []
+    assert books.statuses(placed) == {"DELIVERED": ORDERS}
+    assert [books.charges(order_id) for order_id in placed] == [1] * ORDERS
+    assert len(books.ledger) == ORDERS
+    assert len(kills) == ORDERS
+    assert all(twice.count[step] for step in STEPS if step != "RequestApproval")
+    for order_id in placed:
+        kinds = Counter(event.type.value for event in books.accounts[order_id].trail)
+        assert [kinds[kind] for kind in ("STOCK_RESERVED", "PAYMENT_STARTED", "PAYMENT_COMPLETED", "ORDER_SHIPPED")] == [1] * 4
+
+
+@pytest.mark.parametrize("step", ["ReserveStock", "ChargePayment", "ShipParcel", "DeliverOrder"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_function_killed_before_or_after_its_work_is_called_again(here: Here, stack: Stack, step: str, moment: str) -> None:
+    killed: list[str] = []
+
+    def kill_once(invocation: Invocation, call: Call) -> Any:
+        doomed = invocation.function == name_of(stack, step) and not killed
+        if doomed:
+            killed.append(invocation.function)
+        if doomed and moment == "before":
+            raise Killed
+        answer = call(invocation)
+        if doomed:
+            raise Killed
+        return answer
+
+    stack.lambdas.wrappers.append(kill_once)
+    order_id = here.ada.place()["order"]["order_id"]
+    assert here.ada.until_over(order_id)["order"]["status"] == "DELIVERED"
+    assert killed
+    assert Books.of(here).charges(order_id) == 1
+
+
+@pytest.mark.parametrize("step", ["RecallShipment", "RefundPayment", "ReleaseStock", "CloseOrder", "BeginUnwinding"])
+def test_unwinding_goes_on_over_a_kill_and_undoes_once(here: Here, stack: Stack, step: str) -> None:
+    killed: list[str] = []
+
+    def kill_once(invocation: Invocation, call: Call) -> Any:
+        answer = call(invocation)
+        if invocation.function == name_of(stack, step) and not killed:
+            killed.append(invocation.function)
+            raise Killed
+        return answer
+
+    stack.lambdas.wrappers.append(kill_once)
+    order_id = here.ada.place(postal_code="refused")["order"]["order_id"]
+    over = here.ada.until_over(order_id)
+    assert (over["order"]["status"], over["payment"]["status"]) == ("CANCELLED", "REFUNDED")
+    assert killed
+    books = at_rest(here)
+    assert books.errors() == []
+    kinds = Counter(event.type.value for event in books.accounts[order_id].trail)
+    assert [kinds[kind] for kind in ("SHIPMENT_RECALLED", "PAYMENT_REFUNDED", "STOCK_RELEASED", "ORDER_CANCELLED")] == [1] * 4
+
+
+def test_the_cash_of_a_delivery_is_entered_although_the_function_dies_before(
+    here: Here, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``/delivered`` is committed, and the function is killed before the gateway hears of the cash: nobody asks again."""
+    collected = gateway.SimulatedGateway.collected
+    kills: list[str] = []
+
+    def dying(self: gateway.SimulatedGateway, key: str, *rest: Any) -> None:
+        kills.append(key)
+        if len(kills) == 1:
+            raise Killed
+        collected(self, key, *rest)
+
+    monkeypatch.setattr(gateway.SimulatedGateway, "collected", dying)
+
+    def hold(invocation: Invocation, call: Call) -> Any:
+        if invocation.function == name_of(stack, "DeliverOrder"):
+            wait_until(lambda: bool(kills), 20)
+        return call(invocation)
+
+    stack.lambdas.wrappers.append(hold)
+    order_id = here.ada.place(method="CASH_ON_DELIVERY")["order"]["order_id"]
+    here.ada.until_status(order_id, "SHIPPED")
+    assert here.carrier.post(f"/orders/{order_id}/delivered").status_code == 500
+    assert here.ada.until_over(order_id)["payment"]["status"] == "COMPLETED"
+    books = at_rest(here)
+    assert books.errors() == []

@@ -1,0 +1,56 @@
+"""schemathesis goes through everything that /openapi.json describes, right and wrong, and finds nothing.
+
+All its checks are on; ``schemathesis.toml`` says what a description cannot. ``E2E_FULL=1`` (``make fuzz``) tries much more,
+from a new seed each time.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import FULL
+from tests.e2e.stacks import Deployment, Served, deployed, serving
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+EXAMPLES = 200 if FULL else 8
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Deployment]:
+    """One of its own: prices, products and webhooks are anything afterwards."""
+    remote = deployed()
+    if remote is not None:
+        yield remote
+        return
+    with serving("--payment-seconds", "0", "--preparation-seconds", "0", "--delivery-seconds", "0") as served:
+        yield served
+
+
+@pytest.mark.parametrize("groups", [("support", "admin", "carrier"), ()], ids=["staff", "customer"])
+def test_schemathesis_finds_nothing(
+    stack: Deployment, groups: tuple[str, ...], tmp_path: Path, figure: Callable[[str], None]
+) -> None:
+    token = stack.sign("fuzzer", groups)
+    seed = [] if FULL else ["--seed", "20261120"]
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)),
+            *("run", f"{stack.url}/openapi.json", "--header", f"Authorization: Bearer {token}"),
+            *("--checks", "all", "--mode", "all", "--max-examples", str(EXAMPLES), "--no-color", *seed),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = run.stdout + run.stderr
+    assert run.returncode == 0, said[-20_000:]
+    counted = re.search(r"\d+ generated.*", said)
+    took = re.search(r" in [\d.]+s", said)
+    figure(f"schemathesis as {'staff' if groups else 'a customer'}: {counted and counted.group()}{took and took.group()}")
+    if isinstance(stack, Served):
+        assert stack.crashes() == []
