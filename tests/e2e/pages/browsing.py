@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -158,18 +158,16 @@ def axe() -> str:
 
 @contextmanager
 def visiting(
-    browser: Browser, stack: Stack, width: int = 1440, scheme: ColorScheme = "light", scripts: Sequence[str] = ()
+    browser: Browser, stack: Stack, width: int = 1440, scheme: ColorScheme = "light", zone: str = "Europe/Berlin"
 ) -> Iterator[Visit]:
     """A visit that must end without a script's error, a broken policy, or a word to another host."""
     context = browser.new_context(
         viewport={"width": width, "height": 900},
         color_scheme=scheme,
         locale="en-GB",
-        timezone_id="Europe/Berlin",
+        timezone_id=zone,
         reduced_motion="reduce",
     )
-    for script in scripts:
-        context.add_init_script(script)
     page = context.new_page()
     visit = Visit(context, page, stack)
     page.on("pageerror", lambda error: visit.faults.append(f"script: {error}"))

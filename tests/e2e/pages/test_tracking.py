@@ -1,5 +1,7 @@
 """The tracking page in a browser: watched, acted upon, disturbed."""
 
+from datetime import datetime, timedelta, timezone
+
 from playwright.sync_api import Route, expect
 
 from local.client import Api
@@ -7,6 +9,7 @@ from tests.e2e.pages.browsing import HOME, Stack, wait_for
 from tests.e2e.pages.conftest import Visiting
 
 STREAM = "**/status/stream*"
+KOLKATA = timezone(timedelta(hours=5, minutes=30))
 WICKED = "</script><script>alert('run')</script><img src=x onerror=alert('run')>"
 
 
@@ -24,12 +27,17 @@ def test_an_order_is_watched_until_it_arrives_without_a_reload(quick: Stack, vis
 
 
 def test_the_page_says_when_in_the_reader_s_own_time(patient: Stack, visit: Visiting) -> None:
-    placed = patient.place()
-    with visit(patient) as tab:
-        tab.page.goto(patient.link(placed))
-        expect(tab.heading()).to_have_text("We are packing your order")
-        expect(tab.page.get_by_text("It should be with you")).to_contain_text("around")
-        expect(tab.page.get_by_text("Central European")).to_be_visible()
+    order_id = patient.place()["order"]["order_id"]
+    support = patient.as_("support-1", "support")
+    wait_for(lambda: patient.order(order_id)["order"]["status"] == "PROCESSING")
+    support.call("PATCH", f"/orders/{order_id}/status", {"status": "SHIPPED"})
+    tomorrow = (datetime.now(KOLKATA) + timedelta(days=1)).replace(hour=16, minute=45)
+    news = {"location": "Sorting centre Pune", "estimated_delivery": tomorrow.isoformat()}
+    support.call("PUT", f"/orders/{order_id}/shipment/location", news)
+    with visit(patient, zone="Asia/Kolkata") as tab:
+        tab.page.goto(patient.link(patient.order(order_id)))
+        expect(tab.page.get_by_text("It should be with you tomorrow around 16:45.")).to_be_visible()
+        expect(tab.page.get_by_text("India Standard Time")).to_be_visible()
 
 
 def test_a_declined_order_says_why_and_where_the_money_is(quick: Stack, visit: Visiting) -> None:
