@@ -142,6 +142,9 @@ class FakeStepFunctions:
     def describe_state_machine_for_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
         return {"definition": json.dumps({"StartAt": "Reserve stock", "States": {}})}
 
+    def get_paginator(self, name: str) -> Any:
+        return SimpleNamespace(paginate=lambda **request: [getattr(self, name)(**request)])
+
     def get_execution_history(self, *, executionArn: str, **_: Any) -> dict[str, Any]:  # noqa: N803
         scheduled = {"Payload": {"order_id": "order-1", "task_token": "secret-token"}}
         details = {"parameters": json.dumps(scheduled), "resource": "invoke.waitForTaskToken"}

@@ -55,10 +55,6 @@ class IssuerUnavailable(TransientError):
     """The keys that tokens are verified with could not be fetched."""
 
 
-class IssuerUnavailable(TransientError):
-    """The keys that tokens are verified with could not be fetched."""
-
-
 class OrderChanged(TransientError):
     """Somebody else changed the order between our read and our write."""
 

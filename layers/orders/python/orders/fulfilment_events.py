@@ -239,7 +239,9 @@ def _cancel(event: FulfilmentEvent, clock: Clock) -> Outcome:
 
 def _cancel_reason(event: FulfilmentEvent) -> CancelReason:
     told = (event.metadata or {}).get("reason")
-    return CancelReason(told) if told in set(CancelReason) else CancelReason.STAFF
+    if isinstance(told, str) and told in set(CancelReason):
+        return CancelReason(told)
+    return CancelReason.STAFF
 
 
 def _returns_to_sender(event: FulfilmentEvent) -> bool:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -16,11 +16,16 @@ from orders.errors import WorkflowBusy
 from orders.lifecycle import Waits, undo_from
 from orders.order import Order, Snapshot
 
+Answer = TypeVar("Answer")
+
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 STALE_TOKEN = frozenset({"TaskTimedOut", "InvalidToken", "TaskDoesNotExist"})
 THROTTLED = frozenset({"ThrottlingException", "TooManyRequestsException", "InternalFailure", "ServiceUnavailable"})
+STARTED_BEFORE = frozenset({"ExecutionAlreadyExists"})
+NOT_THERE = frozenset({"ExecutionDoesNotExist"})
+NOT_RUNNING = NOT_THERE | {"ValidationException"}
 RUNNING = "RUNNING"
 HIDDEN = "(hidden)"
 
@@ -82,20 +87,13 @@ def start_unwinding(snapshot: Snapshot) -> None:
 def _start(machine_arn: str, name: str, facts: Mapping[str, Any]) -> None:
     alias = settings.machine_alias()
     qualified = f"{machine_arn}:{alias}" if alias else machine_arn
-    try:
-        client().start_execution(stateMachineArn=qualified, name=name, input=json.dumps(facts))
-    except ClientError as error:
-        if _code(error) != "ExecutionAlreadyExists":
-            raise
+    _called(lambda: client().start_execution(stateMachineArn=qualified, name=name, input=json.dumps(facts)), STARTED_BEFORE)
 
 
 def stop_fulfilment(order: Order, cause: str) -> None:
     """Ends the order's fulfilment run, wherever it waits; one that has ended or never was is left alone."""
-    try:
-        client().stop_execution(executionArn=fulfilment_arn(order), error="OrderOver", cause=cause)
-    except ClientError as error:
-        if _code(error) not in ("ExecutionDoesNotExist", "ValidationException"):
-            raise
+    arn = fulfilment_arn(order)
+    _called(lambda: client().stop_execution(executionArn=arn, error="OrderOver", cause=cause), NOT_RUNNING)
 
 
 def answer(token: str, output: Mapping[str, Any]) -> bool:
@@ -104,7 +102,7 @@ def answer(token: str, output: Mapping[str, Any]) -> bool:
     Raises:
         WorkflowBusy: it was not taken, or that is not known; answering again changes nothing.
     """
-    return _answered(lambda: client().send_task_success(taskToken=token, output=json.dumps(output)))
+    return _called(lambda: client().send_task_success(taskToken=token, output=json.dumps(output)), STALE_TOKEN) is not None
 
 
 def refuse(token: str, error_name: str, cause: str) -> bool:
@@ -113,52 +111,22 @@ def refuse(token: str, error_name: str, cause: str) -> bool:
     Raises:
         WorkflowBusy: it was not taken, or that is not known; answering again changes nothing.
     """
-    return _answered(lambda: client().send_task_failure(taskToken=token, error=error_name, cause=cause))
-
-
-def _answered(send: Callable[[], object]) -> bool:
-    try:
-        send()
-    except ClientError as error:
-        if _code(error) in THROTTLED:
-            raise WorkflowBusy("The workflow service is busy.") from error
-        if _code(error) not in STALE_TOKEN:
-            raise
-        return False
-    except (NoConnection, ReadTimeoutError) as error:
-        raise WorkflowBusy("The workflow service cannot be reached.") from error
-    return True
+    return _called(lambda: client().send_task_failure(taskToken=token, error=error_name, cause=cause), STALE_TOKEN) is not None
 
 
 def is_running(execution_arn: str) -> bool:
     """Whether the execution exists and has not ended."""
-    try:
-        return client().describe_execution(executionArn=execution_arn)["status"] == RUNNING
-    except ClientError as error:
-        if _code(error) == "ExecutionDoesNotExist":
-            return False
-        raise
+    found = _called(lambda: client().describe_execution(executionArn=execution_arn), NOT_THERE)
+    return found is not None and found["status"] == RUNNING
 
 
 def view(execution_arn: str) -> dict[str, Any] | None:
     """An execution's definition, status and whole history, for the viewer; ``None`` when it is not there (any more)."""
-    try:
-        execution = client().describe_execution(executionArn=execution_arn)
-        machine = client().describe_state_machine_for_execution(executionArn=execution_arn)
-        events: list[Any] = []
-        more: Any = {}
-        while True:
-            page = client().get_execution_history(
-                executionArn=execution_arn, maxResults=1000, includeExecutionData=True, **more
-            )
-            events.extend(page["events"])
-            if "nextToken" not in page:
-                break
-            more = {"nextToken": page["nextToken"]}
-    except ClientError as error:
-        if _code(error) == "ExecutionDoesNotExist":
-            return None
-        raise
+    execution = _called(lambda: client().describe_execution(executionArn=execution_arn), NOT_THERE)
+    machine = _called(lambda: client().describe_state_machine_for_execution(executionArn=execution_arn), NOT_THERE)
+    events = _called(lambda: _events(execution_arn), NOT_THERE)
+    if execution is None or machine is None or events is None:
+        return None
     return {
         "execution_arn": execution_arn,
         "name": execution["name"],
@@ -170,9 +138,32 @@ def view(execution_arn: str) -> dict[str, Any] | None:
     }
 
 
+def _events(execution_arn: str) -> list[Any]:
+    pages = client().get_paginator("get_execution_history").paginate(executionArn=execution_arn, includeExecutionData=True)
+    return [event for page in pages for event in page["events"]]
+
+
 def whole(seconds: float) -> float | int:
     """Seconds as the service wants them: an integer where they are one."""
     return int(seconds) if float(seconds).is_integer() else seconds
+
+
+def _called(send: Callable[[], Answer], expected: frozenset[str]) -> Answer | None:
+    """What the service answers; ``None`` for an error that is expected of it.
+
+    Raises:
+        WorkflowBusy: not taken, or not known; every call here may be made again.
+    """
+    try:
+        return send()
+    except ClientError as error:
+        if _code(error) in THROTTLED:
+            raise WorkflowBusy("The workflow service is busy.") from error
+        if _code(error) not in expected:
+            raise
+        return None
+    except (NoConnection, ReadTimeoutError) as error:
+        raise WorkflowBusy("The workflow service cannot be reached.") from error
 
 
 def _code(error: ClientError) -> str:
