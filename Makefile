@@ -29,7 +29,7 @@ EXPORT := $(UV) export --frozen --quiet --no-emit-project --no-header --no-annot
 AWSLAMBDARIC_VERSION := 3.1.1
 FUNCTION ?= reserve_stock
 
-.PHONY: help setup demo test browser screenshots check check-sam check-security audit e2e deploy invoke lint-fix lock clean
+.PHONY: help setup demo test browser screenshots check check-sam check-security audit e2e deploy invoke fuzz openapi lint-fix lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -124,6 +124,13 @@ invoke: $(READY) ## try one function in Lambda's runtime: FUNCTION=reserve_stock
 	@$(UV) run --frozen --no-sync --quiet --with awslambdaric==$(AWSLAMBDARIC_VERSION) python -m local.invoke $(FUNCTION) \
 	  $(if $(EVENT),--event $(EVENT)) --emulators "$$($(BIN)/uvx --quiet --from aws-sam-cli==$(SAM_VERSION) python -c \
 	  'import pathlib, samcli; print(pathlib.Path(samcli.__file__).parent / "local" / "rapid")')"
+
+fuzz: $(READY) ## schemathesis at length against a stack of its own, from a new seed (some minutes)
+	@E2E_FULL=1 $(BIN)/pytest --quiet tests/e2e/test_fuzz.py
+
+openapi: $(READY) ## write docs/openapi.json anew, from the code
+	@$(BIN)/python -c 'import json; from orders.openapi import document; print(json.dumps(document(), indent=2, ensure_ascii=False))' \
+	  > docs/openapi.json
 
 lint-fix: $(READY) ## put right what ruff can put right
 	@$(BIN)/ruff check --fix $(SOURCES)
