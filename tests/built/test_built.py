@@ -1,0 +1,182 @@
+"""What is built for Lambda runs there: each function, from the artefacts of the very Makefiles that `sam build` calls, cold, in
+Lambda's runtime interface emulator, with its recorded event, and with nothing to import but what its layers hold.
+
+Built for the Python and the processor of this machine; Lambda's own differ in the wheels alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import invoke
+from local.lambdas import Config
+from local.stack import ROOT, Settings, Stack, running
+from orders import errors
+
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+UV = Path(sys.prefix) / "bin" / "uv"
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+MACHINE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
+PLATFORM = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}[MACHINE]
+LAYERS = {"orders": "OrdersLayer", "identity": "IdentityLayer"}
+
+# One order lives through most of them, in this order; the others stand for themselves and come after.
+LIFE = ("manage_products", "place_order", "reserve_stock", "charge_payment", "ship_parcel", "deliver_order")
+REFUSALS = {name for name, found in vars(errors).items() if isinstance(found, type) and issubclass(found, errors.OrderError)}
+
+
+@dataclass(frozen=True)
+class Built:
+    """The artefacts, and what Lambda brings along itself."""
+
+    functions: Path
+    layers: Mapping[str, Path]
+    emulator: Path
+    runtime: Path
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    if sys.platform != "linux":
+        pytest.skip("Lambda's emulator runs on Linux only")
+    scratch = tmp_path_factory.mktemp("built")
+    _fetch(scratch / "sam", f"aws-sam-cli=={_pinned('SAM_VERSION')}", "--no-deps")
+    _fetch(scratch / "runtime", f"awslambdaric=={_pinned('AWSLAMBDARIC_VERSION')}")
+    # A copy: the print of the layers is written beside the modules.
+    source = shutil.copytree(ROOT / "functions", scratch / "source", ignore=shutil.ignore_patterns("__pycache__"))
+    (source / "layers.sha256").write_text("the print of the layers\n", encoding="utf-8")
+    _make(source, "build-PlaceOrderFunction", scratch / "functions")
+    for name, target in LAYERS.items():
+        _make(ROOT / "layers" / name, f"build-{target}", scratch / name)
+    return Built(
+        scratch / "functions",
+        {target: scratch / name / "python" for name, target in LAYERS.items()},
+        scratch / "sam" / "samcli/local/rapid" / f"aws-lambda-rie-{MACHINE}",
+        scratch / "runtime",
+    )
+
+
+def _pinned(name: str) -> str:
+    found = re.search(rf"^{name} := (\S+)$", MAKEFILE, re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def _fetch(target: Path, *what: str) -> None:
+    done = subprocess.run(
+        [UV, "pip", "install", "--quiet", "--target", target, "--python-version", PYTHON, "--only-binary", ":all:", *what],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip(f"{what[0]} cannot be had here, and with it Lambda's emulator: {done.stderr.strip().splitlines()[-1]}")
+
+
+def _make(folder: Path, target: str, artefacts: Path) -> None:
+    path = f"{UV.parent}{os.pathsep}{os.environ['PATH']}"
+    variables = [f"ARTIFACTS_DIR={artefacts}", f"PYTHON_VERSION={PYTHON}", f"PYTHON_PLATFORM={PLATFORM}"]
+    artefacts.mkdir()
+    make = shutil.which("make")
+    assert make
+    subprocess.run([make, "--silent", "-C", folder, target, *variables], env={**os.environ, "PATH": path}, check=True)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with running(Settings(parameters=invoke.SLOW)) as started:
+        yield started
+
+
+def _modules(stack: Stack) -> list[str]:
+    modules = sorted(stack.lambdas.config(name).handler.partition(".")[0] for name in stack.lambdas.names())
+    return [*LIFE, *(module for module in modules if module not in LIFE)]
+
+
+def _layers_of(stack: Stack) -> dict[str, list[str]]:
+    """Which layers the template gives each module."""
+    resources = invoke_template()["Resources"]
+    names = {name: made for name in resources for made in LAYERS.values() if name.startswith(made)}
+    return {
+        made["Properties"]["Handler"].partition(".")[0]: [names[layer["Ref"]] for layer in made["Properties"]["Layers"]]
+        for made in resources.values()
+        if made["Type"] == "AWS::Lambda::Function"
+    }
+
+
+def invoke_template() -> dict[str, Any]:
+    from local.template import expand  # noqa: PLC0415 - a second of imports that only this needs
+
+    return expand(ROOT / "template.yaml")
+
+
+def test_each_function_runs_as_it_is_built(built: Built, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (built.functions / "layers.sha256").is_file()
+    assert not (built.functions / "Makefile").exists()
+    layers = _layers_of(stack)
+    outcomes = {}
+    for module in _modules(stack):
+        config = invoke._config(stack, module)
+        event = invoke._filled((ROOT / f"events/{module}.json").read_text(encoding="utf-8"))
+        outcomes[module] = _outcome(_run(built, config, layers[module], event))
+    failed = {module: outcome for module, outcome in outcomes.items() if outcome not in {"answered", *REFUSALS}}
+    assert failed == {}, "neither answered nor refused by name"
+    assert len(outcomes) == len(stack.lambdas.names())
+    assert {outcomes[module] for module in LIFE} == {"answered"}
+
+
+def _outcome(answer: Any) -> str:
+    """How a call ended: an error by its type, a batch's or an answer's failure as such."""
+    if isinstance(answer, dict) and "errorType" in answer:
+        return str(answer["errorType"])
+    if isinstance(answer, dict) and answer.get("statusCode", 200) >= 500:
+        return f"HTTP {answer['statusCode']}"
+    return "answered"
+
+
+def _run(built: Built, config: Config, layers: list[str], event: str) -> Any:
+    door, inside = invoke._free_port(), invoke._free_port()
+    paths = [built.functions, *(built.layers[layer] for layer in layers), built.runtime]
+    environment = {
+        # Lambda's interpreter knows nothing of this environment's packages: neither does the one below.
+        **{name: value for name, value in invoke._environment(config).items() if name != "VIRTUAL_ENV"},
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
+    }
+    command = [
+        *(str(built.emulator), "--runtime-interface-emulator-address", f"127.0.0.1:{door}"),
+        *("--runtime-api-address", f"127.0.0.1:{inside}"),
+        *(_bare_python(), "-S", "-m", "awslambdaric", config.handler),
+    ]
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, env=environment, cwd=built.functions, stdout=quiet, stderr=quiet)
+    try:
+        invoke._await_port(door)
+        url = f"http://127.0.0.1:{door}/2015-03-31/functions/function/invocations"
+        request = urllib.request.Request(url, event.encode(), {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=config.timeout + 5) as response:  # noqa: S310 - loopback
+            return json.loads(response.read() or b"null")
+    except urllib.error.HTTPError as failure:
+        # The runtime has not even come up: something cannot be imported.
+        return {"errorType": f"{failure.code} from the runtime"}
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _bare_python() -> str:
+    """The interpreter that this environment was made from; with -S it knows no packages but those it is told of."""
+    return str(getattr(sys, "_base_executable", sys.executable))
