@@ -86,6 +86,11 @@ class Backlog:
         for message in messages:
             self._hidden.pop(id(message), None)
 
+    def moved(self) -> None:
+        """To be called when the engine has moved a hidden message's time in place: it may have become an earlier one."""
+        self._times = [(message["visible_at"], next(self._number), message) for message in self._hidden.values()]
+        heapq.heapify(self._times)
+
     def _hide(self, message: Message) -> None:
         self._hidden[id(message)] = message
         heapq.heappush(self._times, (message["visible_at"], next(self._number), message))

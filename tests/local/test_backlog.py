@@ -91,3 +91,16 @@ def test_none_is_lost_and_none_is_taken_by_two(steps: list[tuple[str, int]]) -> 
             clock.now += amount * 3
     assert {found["id"] for found in backlog} == present
     assert len(backlog) == len(present)
+
+
+def test_a_message_whose_time_was_moved_forward_comes_then() -> None:
+    clock = Clock()
+    backlog = Backlog([message("a"), message("b")], clock)
+    first, _ = backlog.take(2, 180)
+    first["visible_at"] = clock.now + 5
+    backlog.moved()
+    assert backlog.next_at() == clock.now + 5
+    clock.now += 5
+    assert names(backlog.take(2, 180)) == ["a"]
+    clock.now += 175
+    assert names(backlog.take(2, 180)) == ["b"]
