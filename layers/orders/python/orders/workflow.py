@@ -123,9 +123,11 @@ def is_running(execution_arn: str) -> bool:
 def view(execution_arn: str) -> dict[str, Any] | None:
     """An execution's definition, status and whole history, for the viewer; ``None`` when it is not there (any more)."""
     execution = _called(lambda: client().describe_execution(executionArn=execution_arn), NOT_THERE)
+    if execution is None:
+        return None
     machine = _called(lambda: client().describe_state_machine_for_execution(executionArn=execution_arn), NOT_THERE)
     events = _called(lambda: _events(execution_arn), NOT_THERE)
-    if execution is None or machine is None or events is None:
+    if machine is None or events is None:
         return None
     return {
         "execution_arn": execution_arn,
