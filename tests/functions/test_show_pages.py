@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 import show_pages
-from orders import secrets, store, tokens
+from orders import openapi, secrets, settings, store, tokens
 from orders.changes import utc_now
 from orders.statuses import TRANSITIONS, OrderStatus
 from tests.functions.world import Answer, World
@@ -124,6 +124,18 @@ def test_the_policy_lets_in_our_own_files_and_nothing_inline(world: World) -> No
     assert "default-src 'none'" in policy
     assert "script-src 'self';" in policy
     assert "require-trusted-types-for 'script'" in policy
+
+
+def test_the_policy_and_the_page_know_where_people_sign_in(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGN_IN_URL", "https://orders-1.auth.example.com")
+    show_pages.policy.cache_clear()
+    page = world.http(ADMIN, by=None)
+    show_pages.policy.cache_clear()
+    assert "connect-src 'self' https://orders-1.auth.example.com;" in page.headers["content-security-policy"]
+    assert island(page.text, "config") == {
+        "sign_in": {"url": "https://orders-1.auth.example.com", "client_id": settings.jwt_audience()},
+        "transitions": openapi.transitions(),
+    }
 
 
 def test_no_page_holds_a_script_or_a_style_of_its_own() -> None:
