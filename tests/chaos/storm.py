@@ -1,0 +1,320 @@
+"""One storm: many mixed orders while everything fails, then calm, then the books."""
+
+import itertools
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from orders import notifications, statistics, store
+from orders.order import Event
+from tests.chaos.faults import published
+from tests.e2e.books import Account, Books
+from tests.e2e.stacks import ROOT, Deployment, an_order
+
+Json = Any
+
+STOCKED = {"mug": 100_000, "scarce": 25}
+WORKERS = 8
+
+
+@dataclass
+class Report:
+    """What a storm came to."""
+
+    seed: int
+    orders: int
+    errors: list[str]
+    statuses: Counter[str]
+    faults: Counter[str]
+    kills: int
+    seconds: float
+    events: int = 0
+    told_again: int = 0
+
+
+@dataclass
+class Chaotic:
+    """A stack with faults; killed and started again it is another process on the same data."""
+
+    seed: int
+    rate: float
+    folder: Path
+    faults: Counter[str] = field(default_factory=Counter)
+    kills: int = 0
+
+    def start(self) -> None:
+        options = {"data": str(self.folder), "seed": self.seed * 1000 + self.kills, "rate": self.rate}
+        command = [sys.executable, "-m", "tests.chaos.server", json.dumps(options)]
+        with (self.folder / "stack.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        self.told = json.loads(self._line())
+        self.http = httpx.Client(base_url=self.told["url"], timeout=35, trust_env=False)
+
+    def ask(self, command: str) -> Json:
+        assert self._process.stdin
+        self._process.stdin.write(command + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._line())
+
+    def _line(self) -> str:
+        assert self._process.stdout
+        return self._process.stdout.readline()
+
+    def kill(self) -> None:
+        """SIGKILL, in the middle of everything."""
+        self.faults.update(self.ask("told"))
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe
+            pipe.close()
+        self.http.close()
+        self.kills += 1
+
+    def deployment(self) -> Deployment:
+        names = {"TableName": self.told["table"], "BusName": self.told["bus"]}
+        return Deployment(self.told["url"], lambda _, __: "", self.told["aws_url"], names)
+
+
+class Crowd:
+    """Customers, support and the warehouse: what each does with an order follows from the seed and the order's number."""
+
+    def __init__(self, stack: Chaotic, orders: int) -> None:
+        self._stack = stack
+        self._numbers = itertools.count()
+        self._orders = orders
+        self._up = threading.Event()
+        self._up.set()
+        self.placed: dict[str, str] = {}
+        self.errors: list[str] = []
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Nobody calls while the stack is down; who was calling calls again."""
+        self._up.clear()
+        try:
+            yield
+        finally:
+            self._up.set()
+
+    def live(self) -> None:
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for worker in [pool.submit(self._work) for _ in range(WORKERS)]:
+                worker.result()
+
+    def _work(self) -> None:
+        for number in self._numbers:
+            if number >= self._orders:
+                return
+            dice = random.Random(f"{self._stack.seed}:order:{number}")  # noqa: S311 - chance, to be had again
+            self._one(f"c{self._stack.seed}-{number}", dice)
+
+    def _one(self, order_id: str, dice: random.Random) -> None:
+        method = dice.choices(["CREDIT_CARD", "CASH_ON_DELIVERY"], [6, 1])[0]
+        tokens = ["tok_ok", "tok_declined", "tok_flaky_2", "tok_timeout_1", "tok_timeout_3"]
+        wish = an_order(
+            product=dice.choices(["mug", "scarce"], [12, 1])[0],
+            quantity=dice.randint(1, 3),
+            method=method,
+            order_id=order_id,
+            require_approval=dice.random() < 0.08,
+            postal_code=dice.choices(["SW1Y 4JH", "refused", "flaky_2", "timeout_1"], [12, 1, 1, 1])[0],
+            **({"token": dice.choices(tokens, [8, 1, 1, 1, 1])[0]} if method == "CREDIT_CARD" else {}),
+        )
+        answer = self._call("ada", "POST", "/orders", wish, key=f"key-{order_id}")
+        if answer.status_code != 202:
+            self.errors.append(f"{order_id}: {answer.status_code} {answer.text[:200]}")
+            return
+        self.placed[order_id] = order_id
+        if wish["require_approval"]:
+            self._call("sue", "POST", f"/orders/{order_id}/{dice.choice(['approve', 'reject'])}", {})
+        if dice.random() < 0.25:
+            self._meddle(order_id, dice)
+
+    def _meddle(self, order_id: str, dice: random.Random) -> None:
+        path = f"/orders/{order_id}"
+        what = dice.choice(["cancel", "return", "address", "delivered", "ship", "sync", "warehouse"])
+        if what == "address":
+            home = {"name": "Ada", "line1": "1 Ockham Park", "city": "Ockham", "postal_code": "GU23 6NQ", "country": "GB"}
+            self._call("ada", "PUT", f"{path}/address", home)
+        elif what == "ship":
+            self._call("sue", "PATCH", f"{path}/status", {"status": dice.choice(["PROCESSING", "SHIPPED", "CANCELLED"])})
+        elif what == "warehouse":
+            self._warehouse(order_id, dice)
+        else:
+            who = "ada" if what in ("cancel", "return") else "sue"
+            for _ in range(dice.randint(1, 2)):
+                self._call(who, "POST", f"{path}/{what}", {})
+
+    def _warehouse(self, order_id: str, dice: random.Random) -> None:
+        """Its events in any order, some of them twice."""
+        news = dice.sample(["picking", "packed", "shipped", "completed", "cancelled"], 3)
+        for status in [*news, news[0]]:
+            detail = {
+                "event_type": "fulfillment.status_changed",
+                "event_id": f"{order_id}-{status}",
+                "fulfillment_id": f"f-{order_id}",
+                "order_id": order_id,
+                "new_status": status,
+                "timestamp": "2026-11-20T12:00:00Z",
+            }
+            entry = {"EventBusName": self._stack.told["bus"], "Source": "warehouse"}
+            try:
+                bus = self._stack.deployment().aws("events")
+                bus.put_events(Entries=[{**entry, "DetailType": detail["event_type"], "Detail": json.dumps(detail)}])
+            except Exception:  # noqa: BLE001 - the stack was killed under it: the warehouse is no part of what is tested
+                return
+
+    def _call(self, who: str, method: str, path: str, body: Json, key: str | None = None) -> httpx.Response:
+        """As a good client: what went wrong at the other side is tried again, under the same key."""
+        deadline = time.monotonic() + 60
+        while True:
+            self._up.wait()
+            headers = {"authorization": f"Bearer {self._stack.told['tokens'][who]}"}
+            if key:
+                headers["idempotency-key"] = key
+            try:
+                answer = self._stack.http.request(method, path, json=body, headers=headers)
+                if answer.status_code < 500 or time.monotonic() > deadline:
+                    return answer
+            except httpx.TransportError:
+                if time.monotonic() > deadline:
+                    raise
+            self._up.wait()
+            time.sleep(0.01)
+
+
+def storm(seed: int, orders: int, rate: float = 0.15, kills: int = 0) -> Report:
+    """So many orders under faults of this seed, the stack killed so many times among them, and what the books say then."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="chaos-") as name:
+        stack = Chaotic(seed, rate, Path(name))
+        stack.start()
+        _stock(stack)
+        crowd = Crowd(stack, orders)
+        stack.ask("rage")
+        living = threading.Thread(target=crowd.live)
+        living.start()
+        for kill in range(kills):
+            _wait_for(crowd, orders * (kill + 1) // (kills + 1), living)
+            with crowd.away():
+                stack.kill()
+                stack.start()
+                stack.ask("rage")
+        living.join()
+        stack.faults.update(stack.ask("calm"))
+        stuck = stack.ask("rest")
+        report = _reconciled(stack, crowd, stuck)
+        stack.kill()
+        stack.kills -= 1
+        report.errors.extend(_crashes(stack.folder))
+    report.kills, report.seconds, report.orders = kills, time.monotonic() - began, orders
+    return report
+
+
+def _stock(stack: Chaotic) -> None:
+    for product, count in STOCKED.items():
+        body = {"name": product, "unit_price": {"amount": 1000, "currency": "USD"}, "stock": count}
+        headers = {"authorization": f"Bearer {stack.told['tokens']['ann']}"}
+        stack.http.put(f"/products/{product}", json=body, headers=headers).raise_for_status()
+
+
+def _wait_for(crowd: Crowd, count: int, living: threading.Thread) -> None:
+    while living.is_alive() and len(crowd.placed) < count:
+        time.sleep(0.01)
+
+
+def _crashes(folder: Path) -> list[str]:
+    """What only a mistake of the stack's own writes."""
+    text = (folder / "stack.log").read_text(encoding="utf-8", errors="replace")
+    return [line for line in text.splitlines() if "Task exception was never retrieved" in line]
+
+
+# --- the books ---
+
+
+def _reconciled(stack: Chaotic, crowd: Crowd, stuck: list[str]) -> Report:
+    deployment = stack.deployment()
+    books = Books.of(deployment)
+    told = published(stack.folder)
+    errors = [*crowd.errors, *(f"stuck: {found}" for found in stuck[:20]), *books.errors(STOCKED)]
+    errors += [f"{order_id} was acknowledged and is lost" for order_id in crowd.placed.keys() - books.accounts.keys()]
+    errors += _publishing_errors(books.accounts, told)
+    errors += _counting_errors(deployment, books.accounts, everything=stack.kills == 0)
+    statuses = Counter(account.order.status.value for account in books.accounts.values())
+    again = len(told) - len({detail["event_id"] for detail in told})
+    return Report(stack.seed, len(crowd.placed), errors, statuses, stack.faults, 0, 0.0, len(told), again)
+
+
+def _publishing_errors(accounts: Mapping[str, Account], told: list[Json]) -> Iterator[str]:
+    """Each event of each trail was published at least once, nothing else was, and each order's first tellings are in order."""
+    wanted = {
+        detail["event_id"]: detail
+        for account in accounts.values()
+        for event in account.trail
+        for _, detail, _ in notifications.messages(event)
+    }
+    heard = {detail["event_id"] for detail in told}
+    for event_id in wanted.keys() - heard:
+        yield f"never published: {wanted[event_id]['order_id']} {wanted[event_id]['event_type']}"
+    for event_id in heard - wanted.keys():
+        yield f"published, and on no trail: {event_id}"
+    newest: dict[str, int] = {}
+    seen: set[str] = set()
+    for detail in told:
+        if detail["event_id"] in seen:
+            continue
+        seen.add(detail["event_id"])
+        if detail["version"] < newest.get(detail["order_id"], 0):
+            yield f"{detail['order_id']}: version {detail['version']} was first told after {newest[detail['order_id']]}"
+        newest[detail["order_id"]] = max(detail["version"], newest.get(detail["order_id"], 0))
+
+
+def _counting_errors(deployment: Deployment, accounts: Mapping[str, Account], *, everything: bool) -> Iterator[str]:
+    """The counters are the sum of the events that are marked as counted; without a kill each one is."""
+    marked, counters = _counted(deployment)
+    sums: Counter[str] = Counter()
+    for account in accounts.values():
+        for event in account.trail:
+            for event_id, added in _countable(event):
+                if event_id in marked:
+                    sums.update(added)
+                elif everything:
+                    yield f"never counted: {event.order_id} version {event.version}"
+    wrong = {name for name in sums.keys() | counters.keys() if sums[name] != counters[name]}
+    for name in sorted(wrong):
+        yield f"the counter {name} is {counters[name]}, the trails make {sums[name]}"
+
+
+def _countable(event: Event) -> Iterator[tuple[str, Counter[str]]]:
+    for _, detail, _ in notifications.messages(event):
+        as_sent = json.loads(json.dumps(detail))
+        if one := statistics.told(as_sent):
+            yield one.event_id, one.counters
+
+
+def _counted(deployment: Deployment) -> tuple[set[str], Counter[str]]:
+    marked: set[str] = set()
+    counters: Counter[str] = Counter()
+    pages = deployment.aws("dynamodb").get_paginator("scan").paginate(TableName=deployment.aws_names["TableName"])
+    for item in (item for page in pages for item in page["Items"]):
+        if item["PK"]["S"] == "STATISTICS":
+            counters.update({name: int(value["N"]) for name, value in item.items() if name not in ("PK", "SK")})
+        elif item["SK"]["S"].startswith(store.EVENT_PREFIX):
+            marked.update(item.get("counted", {}).get("SS", []))
+    return marked, counters
