@@ -253,8 +253,10 @@ def follow_up(order_id: str, wanted: FollowUp, clock: Clock = utc_now) -> None:
     elif wanted is FollowUp.ANSWER_REJECTED and order.approval_token:
         reason = order.approval.reason if order.approval else None
         workflow.refuse(order.approval_token, "ApprovalRejected", reason or "Rejected in review")
-    elif wanted is FollowUp.ANSWER_DELIVERED and order.delivery_token:
-        workflow.answer(order.delivery_token, {"delivered": True})
+    elif wanted is FollowUp.ANSWER_DELIVERED:
+        fulfilment.collect_cash(snapshot)
+        if order.delivery_token:
+            workflow.answer(order.delivery_token, {"delivered": True})
     # The unwinding starts before the fulfilment ends: whoever hears of that end finds the order attended.
     if order.overall is OverallStatus.ROLLING_BACK:
         workflow.start_unwinding(snapshot)

@@ -274,8 +274,9 @@ def deliver(
         shipment=shipment,
         reason=reason,
         metadata=metadata,
-        # The workflow's own step comes after the wait: there is nobody to be told.
-        follow_up=FollowUp.ANSWER_DELIVERED if order.delivery_token and by != SYSTEM else None,
+        # The workflow's own step comes after the wait: there is nobody to be told. Cash taken at the door is entered
+        # into the gateway's books by whoever delivers, and by the follow-up if they die before they can.
+        follow_up=FollowUp.ANSWER_DELIVERED if order.pays_on_delivery or (order.delivery_token and by != SYSTEM) else None,
     )
 
 
