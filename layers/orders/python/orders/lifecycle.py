@@ -702,10 +702,12 @@ def _measures(before: Order | None, after: Order, now: datetime) -> Measures | N
         return Measures(after.total, None, {})
     if before.status is after.status:
         return None
-    ended = (step for step in after.steps if step.status is StepStatus.COMPLETED and step.started_at and step.completed_at)
+    # Cash is collected with the parcel: that its payment step ends only then says nothing about how long payments take.
+    skipped = StepName.PAYMENT if after.pays_on_delivery else None
     seconds = {
         step.name: (step.completed_at - step.started_at).total_seconds()
-        for step in ended
+        for step in after.steps
+        if step.status is StepStatus.COMPLETED and step.name is not skipped
         if step.started_at and step.completed_at and step.completed_at > before.status_since
     }
     return Measures(after.total, (now - before.status_since).total_seconds(), seconds)
