@@ -4,6 +4,7 @@ Each order's gateway fails twice, then charges and has the function killed under
 answer; and every step of the workflow is invoked twice at the same time.
 """
 
+import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from local.lambdas import Call, Invocation, Killed
 from local.stack import Settings, Stack, running, wait_until
 from orders import gateway
 from tests.e2e.books import Books, at_rest
-from tests.e2e.stacks import Deployment, deployed
+from tests.e2e.stacks import Deployment, deployed, until
 
 pytestmark = pytest.mark.skipif(deployed() is not None, reason="handlers are killed in this very process")
 
@@ -33,6 +34,7 @@ class Here(Deployment):
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     waits = {"PaymentWaitSeconds": "0", "PreparationWaitSeconds": "0", "DeliveryWaitSeconds": "0"}
+    waits["ApprovalTimeoutSeconds"] = "3"
     with running(Settings(parameters=waits)) as started:
         yield started
 
@@ -192,3 +194,40 @@ def test_the_cash_of_a_delivery_is_entered_although_all_die_before(
     assert here.ada.until_over(order_id)["payment"]["status"] == "COMPLETED"
     wait_until(lambda: Books.of(here).charges(order_id), 20)
     assert at_rest(here).errors() == []
+
+
+def test_whatever_the_stream_loses_or_repeats_the_sweep_finds(here: Here, stack: Stack) -> None:
+    """Half of what the workflow service should be told is never told, and the rest twice."""
+    dice = random.Random("2026-11-20")  # noqa: S311 - chance, not a secret
+    stocked = {here.a_product("lossy", 1000): 1000}
+    lossy = [True]
+
+    def lose(invocation: Invocation, call: Call) -> Any:
+        if lossy[0] and invocation.function == name_of(stack, "DriveWorkflow"):
+            if dice.random() < 0.5:
+                return {"batchItemFailures": []}
+            call(invocation)
+        return call(invocation)
+
+    stack.lambdas.wrappers.append(lose)
+    wishes: list[dict[str, Any]] = [
+        {},
+        {"token": "tok_declined"},
+        {"method": "CASH_ON_DELIVERY"},
+        {"require_approval": True},
+        {"postal_code": "refused"},
+    ]
+    placed = [here.ada.place(product="lossy", **wish)["order"]["order_id"] for wish in wishes * 6]
+    for order_id in placed:
+        verb = dice.choice(["cancel", "approve", "reject", "return", "delivered", "sync"])
+        assert here.support.post(f"/orders/{order_id}/{verb}").status_code in (200, 403, 409)
+    lossy[0] = False
+    sweep = stack.resources["SweepOrdersFunction"]
+
+    def swept() -> bool:
+        answer = stack.lambdas.invoke(sweep, {"everything": True})
+        assert not answer.failed, answer.payload
+        return all(account.order.due_at is None for account in Books.of(here).accounts.values())
+
+    until(swept, 60, "an end of every order")
+    assert at_rest(here).errors(stocked) == []
