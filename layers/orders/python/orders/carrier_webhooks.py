@@ -24,6 +24,8 @@ from orders.statuses import ShipmentStatus
 TOLERANCE_SECONDS = 300
 """How far a signed time may be from ours, in both directions: a recorded request cannot be replayed later."""
 
+LONGEST_WORDS = 200
+
 Headers = Mapping[str, str]
 
 
@@ -118,8 +120,14 @@ def _place(location: Mapping[str, Any]) -> str | None:
     return _joined(location.get(part) for part in ("city", "state", "country"))
 
 
+def words(text: str) -> str | None:
+    """What a carrier wrote, fit to be shown: printable, on one line, of bounded length; ``None`` when nothing is left."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())[:LONGEST_WORDS].strip() or None
+
+
 def _joined(parts: Iterable[Any]) -> str | None:
-    return ", ".join(str(part) for part in parts if part) or None
+    return words(", ".join(str(part) for part in parts if part))
 
 
 # --- shippo ---
@@ -192,7 +200,7 @@ def _read_generic(event: Any) -> Report:
     scan = Scan(
         status=ShipmentStatus(event["status"]),
         at=moment(event["scanned_at"]),
-        location=str(location)[:200] if location else None,
+        location=words(str(location)) if location else None,
         estimated_delivery=moment(estimated) if estimated else None,
     )
     return Report(f"generic:{event['event_id']}", str(event["tracking_number"]), scan, event.get("carrier"))
