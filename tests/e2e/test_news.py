@@ -63,7 +63,7 @@ def here() -> Iterator[Here]:
 def observed(stack: Deployment) -> Callable[[], list[Json]]:
     """Subscribes a queue to everything that the product says on the bus; answers what takes it, in the order of its arrival."""
     events, sqs = stack.aws("events"), stack.aws("sqs")
-    url = sqs.create_queue(QueueName="observer")["QueueUrl"]
+    url = sqs.create_queue(QueueName="observer", Attributes={"VisibilityTimeout": "3600"})["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     bus = stack.aws_names["BusName"]
     events.put_rule(Name="observe", EventBusName=bus, EventPattern=json.dumps({"source": ["orders"]}))
