@@ -1,6 +1,6 @@
 """What must hold between the template, the machines, the code and the alarms: each check names what is missing.
 
-Pure functions of a ``Deployment``, so that test_mutations.py can take one thing away after the other and see it missed.
+Pure functions of a ``Deployment``, so that test_stories.py can take one thing away after the other and see it missed.
 """
 
 import ast
