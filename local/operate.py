@@ -101,13 +101,22 @@ def _empty(place: Place, name: str) -> dict[str, int]:
     waiting, count = int(told["ApproximateNumberOfMessages"]), {"sent": 0, "left": 0}
     for letter in _received(sqs, url, waiting):
         again = _sender(place, letter)
-        if again is None:
+        if again is None or not _sent(again):
             count["left"] += 1
             continue
-        again()
         sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
         count["sent"] += 1
     return count
+
+
+def _sent(again: Callable[[], Any]) -> bool:
+    """One that fails again says so, stays, and keeps no other back."""
+    try:
+        again()
+    except NotPossible as reason:
+        print(f"orders: {reason}", file=sys.stderr)
+        return False
+    return True
 
 
 def _received(sqs: Any, url: str, most: int) -> Iterator[Letter]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local import operate
 from local.client import Api
@@ -230,3 +232,78 @@ def test_deliveries_that_were_given_up_are_sent_again() -> None:
     api = FakeApi()
     assert operate.redrive_webhooks(api, None) == {"wh-1": 1}
     assert api.sent == ["/webhooks/wh-1/deliveries/d-2/redeliver"]
+
+
+@dataclass
+class FakeStreams:
+    """A stream of four records; its letters name a range of them."""
+
+    records: list[dict[str, Any]]
+    trimmed: bool = False
+
+    def get_shard_iterator(self, **asked: str) -> dict[str, str]:
+        if self.trimmed:
+            raise ClientError({"Error": {"Code": "TrimmedDataAccessException", "Message": ""}}, "GetShardIterator")
+        return {"ShardIterator": asked["SequenceNumber"]}
+
+    def get_records(self, *, ShardIterator: str) -> dict[str, Any]:  # noqa: N803
+        wanted = [record for record in self.records if int(record["dynamodb"]["SequenceNumber"]) >= int(ShardIterator)]
+        return {"Records": wanted, "NextShardIterator": None}
+
+
+@dataclass
+class FakeLambda:
+    """Notes what it is invoked with, and answers as it is told."""
+
+    answer: dict[str, Any] = field(default_factory=dict)
+    invoked: list[tuple[str, Any]] = field(default_factory=list)
+
+    def invoke(self, *, FunctionName: str, Payload: str) -> dict[str, Any]:  # noqa: N803
+        self.invoked.append((FunctionName, json.loads(Payload)))
+        return {"Payload": io.BytesIO(json.dumps(self.answer).encode())}
+
+
+def a_record(number: int, event: str = "INSERT", **image: str) -> dict[str, Any]:
+    told = {name: {"S": value} for name, value in image.items()}
+    return {"eventName": event, "dynamodb": {"SequenceNumber": str(number), "NewImage": told}}
+
+
+RECORDS = [
+    a_record(1, kind="event", follow_up="start_fulfilment"),
+    a_record(2, kind="order"),
+    a_record(3, "MODIFY", kind="event", follow_up="start_fulfilment"),
+    a_record(4, kind="event"),
+    a_record(5, kind="event", follow_up="start_unwinding"),
+]
+
+
+def a_letter(function: str) -> dict[str, Any]:
+    batch = {"streamArn": "stream", "shardId": "shard", "startSequenceNumber": "1", "endSequenceNumber": "4"}
+    return {"Body": json.dumps({"requestContext": {"functionArn": function}, "DDBStreamBatchInfo": batch})}
+
+
+@pytest.mark.parametrize(
+    ("function", "numbers"), [("orders-drive-workflow:live", ["1"]), ("orders-publish-changes:live", ["1", "4"])]
+)
+def test_a_stream_s_letter_is_filled_from_the_stream_as_the_mapping_filters_it(function: str, numbers: list[str]) -> None:
+    invoked = FakeLambda()
+    place = OnAws("orders-prod", "")
+    place.__dict__["services"] = {"dynamodbstreams": FakeStreams(RECORDS), "lambda": invoked}
+    again = operate._sender(place, a_letter(function))
+    assert again
+    again()
+    ((name, payload),) = invoked.invoked
+    assert name == function
+    assert [record["dynamodb"]["SequenceNumber"] for record in payload["Records"]] == numbers
+
+
+def test_a_stream_s_letter_stays_when_it_fails_again_or_the_stream_has_forgotten() -> None:
+    failing = FakeLambda({"batchItemFailures": [{"itemIdentifier": "1"}]})
+    place = OnAws("orders-prod", "")
+    place.__dict__["services"] = {"dynamodbstreams": FakeStreams(RECORDS), "lambda": failing}
+    again = operate._sender(place, a_letter("orders-drive-workflow:live"))
+    assert again
+    with pytest.raises(operate.NotPossible, match="failed again"):
+        again()
+    place.__dict__["services"] = {"dynamodbstreams": FakeStreams(RECORDS, trimmed=True)}
+    assert operate._sender(place, a_letter("orders-drive-workflow:live")) is None
