@@ -143,6 +143,10 @@ def _sender(place: Place, letter: Letter) -> Callable[[], Any] | None:
         return lambda: _invoke(place, body["requestContext"]["functionArn"], body["requestPayload"])
     if "DDBStreamBatchInfo" in body:
         return _stream_sender(place, body)
+    if "consumer" in body and "record" in body:
+        # A record that its consumer could not read and has set aside: whole, so that no stream has to remember it.
+        function = place.resources["".join(word.capitalize() for word in body["consumer"].split("_")) + "Function"]
+        return lambda: _invoke(place, function, {"Records": [body["record"]]})
     told = {name: value.get("StringValue", "") for name, value in letter.get("MessageAttributes", {}).items()}
     target = told.get("TARGET_ARN") or letter.get("Attributes", {}).get("DeadLetterQueueSourceArn", "")
     if ":sqs:" in target:

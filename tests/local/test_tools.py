@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from local import carriers
+from local import carriers, operate
 from local.carriers import EVENTS, SIGNERS, STATUSES
 from local.client import Refused
 from local.listen import Receiver
@@ -142,3 +143,19 @@ def test_a_line_says_where_the_order_is() -> None:
     assert line(Frame("6", "status", progress)).split() == ["12:00", "v6", "SHIPPED", "status", "Delivery"]
     change = {"status": "DELIVERED", "timestamp": "12:01", "progress": {"current_step": None, "overall_status": "COMPLETED"}}
     assert line(Frame("9", "ORDER_DELIVERED", change)).split() == ["12:01", "v9", "DELIVERED", "ORDER_DELIVERED", "COMPLETED"]
+
+
+# --- orders redrive: what a consumer of the stream has set aside ---
+
+
+def test_a_record_that_was_set_aside_goes_back_to_its_consumer() -> None:
+    made: list[dict[str, Any]] = []
+    lambdas = SimpleNamespace(invoke=lambda **call: made.append(call))
+    place: Any = SimpleNamespace(resources={"PublishChangesFunction": "orders-publish-changes"}, client=lambda _: lambdas)
+    record = {"dynamodb": {"SequenceNumber": "1", "NewImage": {}}}
+    letter = {"Body": json.dumps({"consumer": "publish_changes", "error": "KeyError: 'type'", "record": record})}
+    send = operate._sender(place, letter)
+    assert send
+    send()
+    (call,) = made
+    assert (call["FunctionName"], json.loads(call["Payload"])) == ("orders-publish-changes", {"Records": [record]})
