@@ -22,7 +22,7 @@ PIP_AUDIT_VERSION := 2.9.0
 # (pyenv keeps those that it was not told to use off the PATH).
 SAM := env PATH="$(CURDIR)/$(BIN):$(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin)):$$PATH" SAM_CLI_TELEMETRY=0 \
   $(BIN)/uvx --quiet --from aws-sam-cli==$(SAM_VERSION) sam
-STAGE ?= default
+STAGE ?= dev
 # What a layer is built from, as the lock has it: each line with its hashes.
 EXPORT := $(UV) export --frozen --quiet --no-emit-project --no-header --no-annotate
 
@@ -82,10 +82,6 @@ check: $(READY) ## formatting, lint, types, the lock, the template, and the wiri
 	  || { echo "layers/identity/requirements.txt is not what uv.lock says: make lock" >&2; exit 1; }
 	@$(BIN)/pytest --quiet $(wildcard tests/template tests/statemachine/test_graph.py)
 
-# What the layers are built from, for functions/Makefile.
-PRINT_LAYERS = find layers -type f -not -path '*/__pycache__/*' | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1 \
-  > functions/layers.sha256
-
 check-sam: $(READY) ## sam validate, sam build and a lint of the expanded template (downloads sam once)
 	@$(SAM) validate --region us-east-1
 	@$(SAM) validate --lint --region us-east-1
@@ -94,12 +90,10 @@ check-sam: $(READY) ## sam validate, sam build and a lint of the expanded templa
 	@cp operations.yaml .aws-sam/
 	@# Packaging puts the nested template's address in (W3002).
 	@$(BIN)/cfn-lint --ignore-checks W3002 -- .aws-sam/expanded.json
-	@$(PRINT_LAYERS)
 	@$(SAM) build
 	@echo "Ready to deploy. Next: make deploy (or STAGE=prod make deploy), with AWS credentials and a region set"
 
 deploy: $(READY) ## build and deploy the development stack; STAGE=prod the other
-	@$(PRINT_LAYERS)
 	@$(SAM) build --config-env $(STAGE)
 	@$(SAM) deploy --config-env $(STAGE)
 
