@@ -10,8 +10,8 @@ UV_VERSION := 0.13.8
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := $(wildcard functions layers local tests)
-MODULES := $(wildcard functions layers/orders/python/orders local tests)
+SOURCES := $(wildcard functions layers local bench tests)
+MODULES := $(wildcard functions layers/orders/python/orders local bench tests)
 # An activated environment of somebody else's must not decide where this one goes.
 UV := env -u VIRTUAL_ENV UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
 
@@ -29,7 +29,7 @@ EXPORT := $(UV) export --frozen --quiet --no-emit-project --no-header --no-annot
 AWSLAMBDARIC_VERSION := 3.1.1
 FUNCTION ?= reserve_stock
 
-.PHONY: help setup demo test browser screenshots check check-sam check-security audit e2e deploy invoke fuzz openapi lint-fix lock clean
+.PHONY: help setup demo bench chaos test browser screenshots check check-sam check-security audit e2e deploy invoke fuzz openapi lint-fix lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -52,6 +52,12 @@ $(READY): pyproject.toml uv.lock $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) ## three orders on a stack of their own, followed live
 	@$(BIN)/orders demo
+
+bench: $(READY) ## measure everything, beside DBOS and Restate, and write docs/benchmarks.md (a quarter of an hour)
+	@$(BIN)/orders bench
+
+chaos: $(READY) ## 2,000 orders under faults at every seam, the stack killed twice, then the books: SEEDS=1 ORDERS=2000
+	@$(BIN)/python -m tests.chaos --seeds $(or $(SEEDS),1) --orders $(or $(ORDERS),2000)
 
 test: check ## every check and every test
 	@$(BIN)/pytest -n auto --dist loadfile $(addprefix --ignore=,$(wildcard tests/e2e))

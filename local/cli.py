@@ -142,6 +142,21 @@ def demo(_: argparse.Namespace) -> int:
     return code
 
 
+# --- Measuring ----------------------------------------------------------------------------------------------
+
+
+def bench(options: argparse.Namespace) -> int:
+    from bench.report import main as measure  # noqa: PLC0415 - as above
+
+    return measure(["--times", str(options.times), *(["--skip", *options.skip] if options.skip else [])])
+
+
+def load(options: argparse.Namespace) -> int:
+    from bench.load import run as load_steadily  # noqa: PLC0415 - as above
+
+    return load_steadily(options.rate, options.minutes)
+
+
 # --- A running stack ----------------------------------------------------------------------------------------
 
 
@@ -216,6 +231,16 @@ def _parser() -> argparse.ArgumentParser:
     _serve_options(commands.add_parser("serve", help="run the whole stack until Ctrl-C"))
     command = commands.add_parser("demo", help="three real orders, followed live")
     command.set_defaults(run=demo)
+
+    command = commands.add_parser("bench", help="measure everything, beside what else there is, and write docs/benchmarks.md")
+    command.add_argument("--times", type=int, default=3, help="how often each is measured (default %(default)s)")
+    command.add_argument("--skip", nargs="*", default=[], choices=["rivals", "cold", "units"], help="what to leave out")
+    command.set_defaults(run=bench)
+
+    command = commands.add_parser("load", help="place orders at a steady rate on a stack of its own, and watch it")
+    command.add_argument("--rate", type=float, default=20.0, metavar="R", help="orders a second (default %(default)g)")
+    command.add_argument("--minutes", type=float, default=30.0, metavar="M", help="for how long (default %(default)g)")
+    command.set_defaults(run=load)
 
     command = _remote(commands, "token", "print a token of the running stack", token)
     command.add_argument("subject", metavar="SUB", help="whom it is for; a customer's id")

@@ -1,0 +1,246 @@
+"""Cold starts: each function as it is built, in Lambda's runtime interface emulator, beside a bare handler that makes the same
+boto3 clients. What differs is what this product's own code and its libraries cost.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.rivals import UV, NotHere
+from local import invoke
+from local.lambdas import Config
+from local.stack import ROOT, Settings, Stack, running
+from local.template import expand
+
+PYTHON = "3.13"
+MACHINE = {"aarch64": "arm64", "arm64": "arm64"}.get(os.uname().machine, "x86_64")
+PLATFORM = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}[MACHINE]
+LAYERS = {"orders": "OrdersLayer", "identity": "IdentityLayer"}
+LIFE = ("manage_products", "place_order", "reserve_stock", "charge_payment", "ship_parcel", "deliver_order")
+
+# Which clients a function has made by the end of its first call.
+PROBE = """
+import boto3, importlib, json, sys, types
+made, original = [], boto3.client
+def client(service, *rest, **more):
+    made.append(service)
+    return original(service, *rest, **more)
+boto3.client = client
+context = types.SimpleNamespace(aws_request_id="1", function_name="f", memory_limit_in_mb="512",
+    invoked_function_arn="arn:f", get_remaining_time_in_millis=lambda: 30000)
+module = importlib.import_module(sys.argv[1])
+try:
+    module.handler(json.load(sys.stdin), context)
+except Exception:
+    pass
+print("\\n" + json.dumps(sorted(set(made))))
+"""
+BARE = """
+import boto3
+clients = [boto3.client(name) for name in {services!r}]
+def handler(event, context):
+    return None
+"""
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """One function's first call, in milliseconds; ``bare`` is a handler with the same clients and nothing else."""
+
+    function: str
+    services: tuple[str, ...]
+    first: float
+    bare: float
+    cpu: float
+    bare_cpu: float
+
+    @property
+    def ratio(self) -> float:
+        return self.first / self.bare
+
+    @property
+    def cpu_ratio(self) -> float:
+        return self.cpu / self.bare_cpu
+
+
+@dataclass(frozen=True)
+class Built:
+    functions: Path
+    layers: Mapping[str, Path]
+    emulator: Path
+    runtime: Path
+    python: Path
+    bare: Path
+
+
+def build(scratch: Path) -> Built:
+    """The artefacts of the Makefiles that `sam build` calls, for this machine's processor."""
+    python = _python()
+    _fetch(scratch / "sam", f"aws-sam-cli=={_pinned('SAM_VERSION')}", "--no-deps")
+    _fetch(scratch / "runtime", f"awslambdaric=={_pinned('AWSLAMBDARIC_VERSION')}")
+    source = shutil.copytree(ROOT / "functions", scratch / "source", ignore=shutil.ignore_patterns("__pycache__"))
+    (scratch / "layers").symlink_to(ROOT / "layers")  # their print goes into the functions
+    path = f"{UV.parent}{os.pathsep}{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
+    for folder, target, into in (
+        (source, "build-PlaceOrderFunction", "functions"),
+        *((ROOT / "layers" / name, f"build-{layer}", name) for name, layer in LAYERS.items()),
+    ):
+        (scratch / into).mkdir()
+        made = [f"ARTIFACTS_DIR={scratch / into}", f"PYTHON_VERSION={PYTHON}", f"PYTHON_PLATFORM={PLATFORM}"]
+        command = [shutil.which("make") or "make", "--silent", "-C", str(folder), target, *made]
+        subprocess.run(command, env={**os.environ, "PATH": path}, check=True)
+    (scratch / "bare").mkdir()
+    emulator = scratch / "sam" / "samcli/local/rapid" / f"aws-lambda-rie-{MACHINE}"
+    layers = {layer: scratch / name / "python" for name, layer in LAYERS.items()}
+    return Built(scratch / "functions", layers, emulator, scratch / "runtime", Path(python), scratch / "bare")
+
+
+def _python() -> str:
+    """A shim of a version manager answers to the name and runs nothing: the interpreter itself is asked for."""
+    kept = sorted((Path.home() / ".pyenv/versions").glob(f"{PYTHON}*/bin/python{PYTHON}"))
+    for candidate in (*map(str, reversed(kept)), shutil.which(f"python{PYTHON}") or ""):
+        if candidate and not subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode:
+            return candidate
+    raise NotHere(f"cold starts are measured on Lambda's Python, and there is no python{PYTHON} here")
+
+
+def _pinned(name: str) -> str:
+    found = re.search(rf"^{name} := (\S+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def _fetch(target: Path, *what: str) -> None:
+    command = [
+        str(UV),
+        "pip",
+        "install",
+        "--quiet",
+        "--target",
+        str(target),
+        "--python-version",
+        PYTHON,
+        "--only-binary",
+        ":all:",
+        *what,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NotHere(f"{what[0]} cannot be had here, and with it Lambda's emulator: {done.stderr.strip()[-200:]}")
+
+
+def measure(times: int = 5) -> list[ColdStart]:
+    """Every function of the template."""
+    with tempfile.TemporaryDirectory() as folder, running(Settings(parameters=invoke.SLOW)) as stack:
+        built = build(Path(folder))
+        layers = _layers()
+        bare: dict[tuple[str, ...], tuple[float, float]] = {}
+        found = []
+        for module in _modules(stack):
+            config = _config(stack, module)
+            event = invoke._filled((ROOT / f"events/{module}.json").read_text(encoding="utf-8"))  # noqa: SLF001
+            paths = [built.functions, *(built.layers[layer] for layer in layers[module])]
+            services = _services(built, config, paths, event)
+            if services not in bare:
+                bare[services] = _bare(built, config, services, times)
+            first, cpu = _median([_once(built, config, config.handler, paths, event) for _ in range(times)])
+            found.append(ColdStart(module, services, first, bare[services][0], cpu, bare[services][1]))
+        return found
+
+
+def _modules(stack: Stack) -> list[str]:
+    modules = sorted(stack.lambdas.config(name).handler.partition(".")[0] for name in stack.lambdas.names())
+    return [*LIFE, *(module for module in modules if module not in LIFE)]
+
+
+def _config(stack: Stack, module: str) -> Config:
+    configs = (stack.lambdas.config(name) for name in stack.lambdas.names())
+    return next(config for config in configs if config.handler == f"{module}.handler")
+
+
+def _layers() -> dict[str, list[str]]:
+    resources = expand(ROOT / "template.yaml")["Resources"]
+    names = {name: layer for name in resources for layer in LAYERS.values() if name.startswith(layer)}
+    functions = (made["Properties"] for made in resources.values() if made["Type"] == "AWS::Lambda::Function")
+    return {made["Handler"].partition(".")[0]: [names[layer["Ref"]] for layer in made["Layers"]] for made in functions}
+
+
+def _services(built: Built, config: Config, paths: Sequence[Path], event: str) -> tuple[str, ...]:
+    command = [str(built.python), "-S", "-c", PROBE, config.handler.partition(".")[0]]
+    done = subprocess.run(
+        command, input=event, env=_environment(config, paths), cwd=built.functions, capture_output=True, text=True, check=True
+    )
+    return tuple(json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def _bare(built: Built, config: Config, services: tuple[str, ...], times: int) -> tuple[float, float]:
+    (built.bare / "bare.py").write_text(BARE.format(services=list(services)), encoding="utf-8")
+    paths = [built.bare, built.layers["OrdersLayer"]]
+    return _median([_once(built, config, "bare.handler", paths, "{}") for _ in range(times)])
+
+
+def _median(measured: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    return statistics.median(first for first, _ in measured), statistics.median(cpu for _, cpu in measured)
+
+
+def _environment(config: Config, paths: Sequence[Path]) -> dict[str, str]:
+    inherited = {name: value for name, value in invoke._environment(config).items() if name != "VIRTUAL_ENV"}  # noqa: SLF001
+    return {**inherited, "PYTHONPATH": os.pathsep.join(map(str, paths))}
+
+
+def _once(built: Built, config: Config, handler: str, paths: Sequence[Path], event: str) -> tuple[float, float]:
+    """Milliseconds of a first call, and of CPU until its end."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with _emulating(built, config, handler, paths) as url:
+        request = urllib.request.Request(url, event.encode(), {"content-type": "application/json"})  # noqa: S310 - loopback
+        began = time.perf_counter()
+        try:
+            urllib.request.urlopen(request, timeout=40).close()  # noqa: S310 - loopback
+        except urllib.error.HTTPError as failed:
+            raise RuntimeError(f"{handler} does not start: {failed.read().decode()}") from failed
+        taken = (time.perf_counter() - began) * 1000
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return taken, (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000
+
+
+@contextmanager
+def _emulating(built: Built, config: Config, handler: str, paths: Sequence[Path]) -> Iterator[str]:
+    door, inside = invoke._free_port(), invoke._free_port()  # noqa: SLF001
+    command = [
+        *(str(built.emulator), "--runtime-interface-emulator-address", f"127.0.0.1:{door}"),
+        *("--runtime-api-address", f"127.0.0.1:{inside}"),
+        *(str(built.python), "-S", "-m", "awslambdaric", handler),
+    ]
+    quiet: Any = subprocess.DEVNULL
+    environment = _environment(config, [*paths, built.runtime])
+    process = subprocess.Popen(command, env=environment, cwd=paths[0], stdout=quiet, stderr=quiet)
+    try:
+        invoke._await_port(door)  # noqa: SLF001
+        yield f"http://127.0.0.1:{door}/2015-03-31/functions/function/invocations"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+if __name__ == "__main__":
+    for one in measure(int(sys.argv[1]) if len(sys.argv) > 1 else 5):
+        sys.stdout.write(
+            f"{one.function:24} {','.join(one.services):32} first {one.first:6.0f} ms, bare {one.bare:6.0f}, ratio {one.ratio:.2f}; "
+            f"CPU {one.cpu:6.0f} / {one.bare_cpu:6.0f}, ratio {one.cpu_ratio:.2f}\n"
+        )
