@@ -138,7 +138,7 @@ class Books:
         if order.status in (_O.DELIVERED, _O.RETURNED) and shipment is None:
             yield f"{order.status} without a parcel"
         if order.status is _O.DELIVERED and shipment and shipment.carrier == OURS and state != "booked":
-            yield f"delivered, and the carrier's book says {state or 'nothing'}"
+            yield f"delivered, and the carrier's book says {state or 'nothing'}: {shipment} {told(account.trail)}"
 
     def _stock_errors(self, stocked: Mapping[str, int]) -> Iterator[str]:
         gone: Counter[str] = Counter()
@@ -224,4 +224,5 @@ def at_rest(stack: Deployment, seconds: float = 60) -> Books:
     except AssertionError:
         assert last[0].errors() == []
         raise
-    return last[0]
+    # A scan takes a while, and what it saw first may have changed before it saw the rest: now nothing does any more.
+    return Books.of(stack)
