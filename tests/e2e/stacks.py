@@ -283,6 +283,12 @@ class Served(Deployment):
         """What went wrong inside without anybody having asked for it."""
         return [line for line in self.log.read_text().splitlines() if " ERROR " in line or line.startswith("Traceback")]
 
+    def gossip(self) -> list[str]:
+        """What people are called, where they live and what opens doors, as far as it stands in the log."""
+        text = self.log.read_text()
+        places = {value for place in (HOME, ELSEWHERE) for name, value in place.items() if name != "country"} - {"London"}
+        return [word for word in sorted(places | {"tok_", "Bearer ", "task_token", "whsec_"}) if word in text]
+
 
 @contextmanager
 def serving(*options: str) -> Iterator[Served]:
@@ -291,6 +297,7 @@ def serving(*options: str) -> Iterator[Served]:
     try:
         yield stack
         assert stack.crashes() == [], stack.log.read_text()[-5000:]
+        assert stack.gossip() == [], "the log holds what it must not"
     finally:
         if stack.process.poll() is None:
             stack.end(signal.SIGKILL)
