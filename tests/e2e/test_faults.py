@@ -14,7 +14,7 @@ import pytest
 
 from local.lambdas import Call, Invocation, Killed
 from local.stack import Settings, Stack, running, wait_until
-from orders import gateway
+from orders import desk, gateway
 from tests.e2e.books import Books, at_rest
 from tests.e2e.stacks import Deployment, deployed, until
 
@@ -194,6 +194,25 @@ def test_the_cash_of_a_delivery_is_entered_although_all_die_before(
     assert here.ada.until_over(order_id)["payment"]["status"] == "COMPLETED"
     wait_until(lambda: Books.of(here).charges(order_id), 20)
     assert at_rest(here).errors() == []
+
+
+def test_a_parcel_on_its_way_is_never_given_up(here: Here, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often its workflow was restarted before, an order that cannot be cancelled any more is carried on."""
+    monkeypatch.setattr(desk, "MOST_RUNS", 1)
+    aborted: list[str] = []
+
+    def abort_once(invocation: Invocation, call: Call) -> Any:
+        if invocation.function == name_of(stack, "DeliverOrder") and not aborted:
+            aborted.append(invocation.event["order_id"])
+            machine = stack.outputs["FulfilMachineArn"].replace(":stateMachine:", ":execution:")
+            stack.client("stepfunctions").stop_execution(executionArn=f"{machine}:{aborted[0]}")
+            raise Killed
+        return call(invocation)
+
+    stack.lambdas.wrappers.append(abort_once)
+    order_id = here.ada.place()["order"]["order_id"]
+    assert here.ada.until_over(order_id)["order"]["status"] == "DELIVERED"
+    assert aborted == [order_id]
 
 
 def test_whatever_the_stream_loses_or_repeats_the_sweep_finds(here: Here, stack: Stack) -> None:

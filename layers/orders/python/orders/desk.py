@@ -22,6 +22,7 @@ from orders.events import SYSTEM, FollowUp
 from orders.ids import uuid7
 from orders.order import Address, Change, Line, Order, Snapshot
 from orders.statuses import (
+    CANCELLABLE,
     TRANSITIONS,
     CancelReason,
     OrderStatus,
@@ -32,7 +33,10 @@ from orders.statuses import (
 )
 
 MOST_RUNS = 10
-"""After so many restarts an order is given up as expired: something is wrong that a restart cannot mend."""
+"""After so many restarts an order is given up as expired: something is wrong that a restart cannot mend.
+
+A parcel that is on its way cannot be given up, and neither can money that is owed: those are carried on for ever.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +279,7 @@ def sync(order_id: str, by: str, clock: Clock = utc_now) -> Snapshot:
     order = snapshot.order
     if order.due_at is None or _is_attended(snapshot):
         return snapshot
-    if max(order.run, order.unwind_run) >= MOST_RUNS and not order.is_over:
+    if order.run >= MOST_RUNS and order.status in CANCELLABLE and not order.is_over:
         return apply(
             order_id,
             lambda now: lifecycle.fail(now, CancelReason.EXPIRED, "The order could not be completed.", clock()),
