@@ -6,6 +6,7 @@ from orders import desk, requests, store
 from orders.desk import Actor
 from orders.http import DEPRECATED_SINCE, Answer, Operation, Request, order_answer, serve
 from orders.order import Snapshot
+from orders.status_names import parse_status
 
 Change = Callable[[str, Actor, str | None, int | None], Snapshot]
 
@@ -36,7 +37,7 @@ def change_address(request: Request) -> Answer:
 def set_status(request: Request) -> Answer:
     """Sets the status by hand."""
     body = request.parse(requests.SetStatus)
-    wanted, deprecated = requests.parse_status(body.status)
+    wanted, deprecated = parse_status(body.status)
     order_id, actor = _admitted(request)
     snapshot = desk.set_status(order_id, wanted, actor, body.reason, request.if_match)
     return order_answer(snapshot, headers={"deprecation": DEPRECATED_SINCE} if deprecated else None)

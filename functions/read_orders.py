@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 
-from orders import listing, requests, secrets, settings, store
+from orders import listing, secrets, settings, store
 from orders.changes import utc_now
 from orders.errors import InvalidArgument, PermissionDenied
 from orders.http import DEPRECATED_SINCE, Answer, Request, answer, order_answer, serve
 from orders.routes import Who
+from orders.status_names import parse_status
 from orders.views import history_view, order_view
 
 USUAL_PAGE, LARGEST_PAGE = 20, 100
@@ -38,7 +39,7 @@ def list_orders(request: Request) -> Answer:
         customer_id = caller.subject
     status, deprecated = None, False
     if "status" in request.query:
-        status, deprecated = requests.parse_status(request.query["status"])
+        status, deprecated = parse_status(request.query["status"])
     wanted = listing.Filter(customer_id, status)
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
     page = listing.page(wanted, limit, request.query.get("cursor"), secrets.signing_key())

@@ -1,6 +1,6 @@
 """``POST /carriers/{carrier}/events``: what carriers report becomes a fulfilment event on the bus."""
 
-from orders import carrier_webhooks, fulfilment_events, requests, secrets, store
+from orders import carrier_webhooks, fulfilment_events, limits, secrets, store
 from orders.bus import publish
 from orders.carrier_webhooks import SENDERS, Report
 from orders.changes import utc_now
@@ -16,7 +16,7 @@ def receive_event(request: Request) -> Answer:
     carrier = request.path.get("carrier", "")
     if carrier not in SENDERS:
         raise NotFound("We work with no carrier of that name.")
-    request.bounded(requests.LARGEST_CARRIER_BODY)
+    request.bounded(limits.LARGEST_CARRIER_BODY)
     report = carrier_webhooks.receive(carrier, request.body, request.headers, secrets.carrier_secret(carrier), utc_now())
     accepted = report is not None and _pass_on(carrier, report)
     return answer({"accepted": accepted})

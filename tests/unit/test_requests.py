@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from orders import requests
 from orders.errors import InvalidArgument
 from orders.order import timestamp
+from orders.status_names import parse_status
 from orders.statuses import OrderStatus, PaymentMethod
 
 GOOD: dict[str, Any] = {
@@ -243,20 +244,20 @@ def test_what_is_no_time_that_we_can_write_is_refused(when: Any) -> None:
 
 @pytest.mark.parametrize("name", ["PAID", "COMPLETED"])
 def test_an_old_name_of_a_status_is_taken_and_marked(name: str) -> None:
-    status, deprecated = requests.parse_status(name)
+    status, deprecated = parse_status(name)
     assert deprecated
     assert status in (OrderStatus.PROCESSING, OrderStatus.DELIVERED)
 
 
 @pytest.mark.parametrize("name", OrderStatus)
 def test_a_status_is_taken_by_its_name(name: OrderStatus) -> None:
-    assert requests.parse_status(name.value) == (name, False)
+    assert parse_status(name.value) == (name, False)
 
 
 @pytest.mark.parametrize("name", ["", "pending", "PENDING ", "PENDING,SHIPPED", "UNKNOWN", "None"])
 def test_an_unknown_status_is_refused(name: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        requests.parse_status(name)
+        parse_status(name)
     assert refused.value.extra["errors"][0]["field"] == "status"
 
 

@@ -6,10 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
-
-from orders import settings
+from orders import aws, settings
 from orders.errors import TransientError
 
 if TYPE_CHECKING:
@@ -26,7 +23,8 @@ class BusBusy(TransientError):
 @cache
 def client() -> "EventBridgeClient":
     """One client a process."""
-    return boto3.client("events", config=Config(retries={"mode": "standard", "total_max_attempts": 4}))
+    made: EventBridgeClient = aws.client("events")
+    return made
 
 
 def publish(events: Sequence[tuple[str, Mapping[str, Any], datetime]], source: str = SOURCE) -> None:

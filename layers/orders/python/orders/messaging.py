@@ -5,28 +5,25 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
-
-from orders import settings
+from orders import aws, settings
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
-_RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 4})
-
 
 @cache
 def sqs() -> "SQSClient":
     """One client a process."""
-    return boto3.client("sqs", config=_RETRIES)
+    made: SQSClient = aws.client("sqs")
+    return made
 
 
 @cache
 def sns() -> "SNSClient":
     """One client a process."""
-    return boto3.client("sns", config=_RETRIES)
+    made: SNSClient = aws.client("sns")
+    return made
 
 
 def owe(webhook_id: str, delivery_id: str, seconds: int) -> None:

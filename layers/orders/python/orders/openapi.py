@@ -4,7 +4,7 @@ import re
 from http import HTTPStatus
 from typing import Any
 
-from orders import errors, requests
+from orders import errors, limits, requests
 from orders.carrier_webhooks import SENDERS
 from orders.notifications import EVENT_TYPES
 from orders.routes import ROUTES, Route, Who
@@ -47,7 +47,7 @@ def _enum(statuses: Any) -> Schema:
 TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 TIME: Schema = {"type": "string", "format": "date-time", "examples": ["2026-11-20T12:00:00.000Z"]}
-ID: Schema = {"type": "string", "pattern": requests.ORDER_ID}
+ID: Schema = {"type": "string", "pattern": limits.ORDER_ID}
 
 
 def _answers() -> dict[str, Schema]:

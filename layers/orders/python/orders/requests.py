@@ -18,16 +18,14 @@ from pydantic import (
 )
 
 from orders.errors import InvalidArgument
+from orders.limits import ORDER_ID
 from orders.notifications import EVENT_TYPES
 from orders.order import Address, moment
-from orders.statuses import DEPRECATED_NAMES, OrderStatus, PaymentMethod
+from orders.statuses import PaymentMethod
 
 MOST_LINES = 50
 MOST_PIECES = 10_000
-LARGEST_BODY = 64 * 1024
-LARGEST_CARRIER_BODY = 256 * 1024
 
-ORDER_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$"
 
 
@@ -208,18 +206,3 @@ def _problem(details: Any) -> dict[str, str]:
     path = ".".join(str(part) for part in details["loc"])
     field = cause.field if isinstance(cause, RepeatedProduct) else path
     return {"field": field or "body", "message": details["msg"].removeprefix("Value error, ")}
-
-
-def parse_status(text: str, field: str = "status") -> tuple[OrderStatus, bool]:
-    """The status a caller names, and whether by a deprecated name.
-
-    Raises:
-        InvalidArgument: no such status.
-    """
-    if text in DEPRECATED_NAMES:
-        return DEPRECATED_NAMES[text], True
-    try:
-        return OrderStatus(text), False
-    except ValueError:
-        names = ", ".join(OrderStatus)
-        raise InvalidArgument.of(field, f"must be one of {names}") from None

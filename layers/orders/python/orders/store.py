@@ -11,12 +11,10 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnection
 
-from orders import settings
+from orders import aws, settings
 from orders.errors import AlreadyApplied, AlreadyExists, NotFound, OrderChanged, OrderError, OutOfStock, StoreBusy
 from orders.events import EventType, FollowUp, Signal
 from orders.ids import fingerprint
@@ -89,8 +87,8 @@ THROTTLED = frozenset(
 @cache
 def client() -> "DynamoDBClient":
     """One client a process; short time-outs, as a Lambda pays for every second it waits."""
-    config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 4})
-    return boto3.client("dynamodb", config=config)
+    made: DynamoDBClient = aws.client("dynamodb", connect_timeout=2, read_timeout=5)
+    return made
 
 
 # --- keys ---

@@ -6,12 +6,10 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnection
 
-from orders import settings
+from orders import aws, settings
 from orders.errors import WorkflowBusy
 from orders.lifecycle import Waits, undo_from
 from orders.order import Order, Snapshot
@@ -33,8 +31,8 @@ HIDDEN = "(hidden)"
 @cache
 def client() -> "SFNClient":
     """One client a process; short time-outs, as a Lambda pays for every second it waits."""
-    config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 4})
-    return boto3.client("stepfunctions", config=config)
+    made: SFNClient = aws.client("stepfunctions", connect_timeout=2, read_timeout=5)
+    return made
 
 
 def execution_name(order_id: str, run: int) -> str:

@@ -1,0 +1,6 @@
+"""What a request may look like before anybody reads its body: known without loading the models of bodies."""
+
+LARGEST_BODY = 64 * 1024
+LARGEST_CARRIER_BODY = 256 * 1024
+
+ORDER_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
