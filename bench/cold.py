@@ -36,12 +36,12 @@ LIFE = ("manage_products", "place_order", "reserve_stock", "charge_payment", "sh
 
 # Which clients a function has made by the end of its first call.
 PROBE = """
-import boto3, importlib, json, sys, types
-made, original = [], boto3.client
-def client(service, *rest, **more):
+import botocore.session, importlib, json, sys, types
+made, original = [], botocore.session.Session.create_client
+def create(self, service, *rest, **more):
     made.append(service)
-    return original(service, *rest, **more)
-boto3.client = client
+    return original(self, service, *rest, **more)
+botocore.session.Session.create_client = create
 context = types.SimpleNamespace(aws_request_id="1", function_name="f", memory_limit_in_mb="512",
     invoked_function_arn="arn:f", get_remaining_time_in_millis=lambda: 30000)
 module = importlib.import_module(sys.argv[1])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import string
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -182,7 +183,7 @@ def tell_of_writes() -> None:
     def set_item(original: Callable[..., Any]) -> Callable[..., Any]:
         def setting(table: dict[str, Any], pk: Any, sk: Any, item: dict[str, Any]) -> Any:
             seams().changes.wrote(table["TableName"], pk, sk, item)
-            return original(table, pk, sk, item)
+            return original(table, pk, sk, {sys.intern(name): _shared(value) for name, value in item.items()})
 
         return setting
 
@@ -195,6 +196,18 @@ def tell_of_writes() -> None:
 
     replace("dynamodb", "_set_item", set_item)
     replace("dynamodb", "_remove_item", remove_item)
+
+
+def _shared(value: dict[str, Any]) -> dict[str, Any]:
+    """Most values of an order's items stand in several of them, and each would have a dict and a text of its own: tens of
+    kilobytes an order, as long as the stack runs. The engine copies what it changes."""
+    text = value.get("S")
+    return _text(text) if isinstance(text, str) and len(value) == 1 and len(text) < 64 else value
+
+
+@lru_cache(maxsize=16_384)
+def _text(text: str) -> dict[str, Any]:
+    return {"S": text}
 
 
 def hand_stream_records_on() -> None:

@@ -20,7 +20,7 @@ Shape = tuple[Any, ...]
 
 KINDS = {"Put": "Item", "Update": "Key", "Delete": "Key", "ConditionCheck": "Key"}
 LONGEST_TEXT = 50_000
-MOST_SHAPES = 4096
+MOST_SHAPES, MOST_ACTIONS = 256, 10
 
 
 def remembering(original: Callable[[Any], Response]) -> Callable[[Any], Response]:
@@ -41,7 +41,7 @@ def remembering(original: Callable[[Any], Response]) -> Callable[[Any], Response
 
 def shape_of(data: Any) -> Shape | None:
     """What two transactions that are right or wrong together have in common; ``None`` for one to be looked at closely."""
-    if set(data) != {"TransactItems"}:
+    if set(data) != {"TransactItems"} or len(data["TransactItems"]) > MOST_ACTIONS:
         return None
     try:
         return tuple(_shape_of_action(*action.popitem()) for action in map(dict, data["TransactItems"]))
