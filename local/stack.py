@@ -495,6 +495,7 @@ def _bury(destination: str, message: str) -> None:
 def running(settings: Settings | None = None) -> Iterator[Stack]:
     """A stack on a loop in a thread of its own. One at a time: the engine and the handlers' settings are the process's."""
     started: Future[Stack] = Future()
+    environment = dict(os.environ)
     stopping = threading.Event()
 
     async def main() -> None:
@@ -518,6 +519,9 @@ def running(settings: Settings | None = None) -> Iterator[Stack]:
     finally:
         stopping.set()
         thread.join()
+        # Whoever asks for AWS next in this process must not be sent to a stack that is gone.
+        os.environ.clear()
+        os.environ.update(environment)
 
 
 def run(main: Any) -> None:
