@@ -13,7 +13,6 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities.parameters import clear_caches
 from moto.backends import get_backend
 
 from local.template import expand
@@ -78,7 +77,6 @@ def _forget() -> None:
             for kept in vars(module).values():
                 if getattr(kept, "__module__", None) == name and hasattr(kept, "cache_clear"):
                     kept.cache_clear()
-    clear_caches()  # type: ignore[no-untyped-call]
 
 
 def _made() -> dict[str, str]:

@@ -6,19 +6,17 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities.parameters import clear_caches
 from moto import mock_aws
 from moto.core.serialize import ResponseSerializer
 
-from orders import bus, identity, settings, store, workflow
+from orders import bus, identity, secrets, settings, store, workflow
 from tests.functions.world import ENVIRONMENT, FakeBus, FakeStepFunctions, World, table_of_the_template
 
 
 def forget() -> None:
     """As in a new process."""
-    for remembering in (store.client, bus.client, settings.waits, identity._keys):
+    for remembering in (store.client, bus.client, settings.waits, identity._keys, secrets.client, secrets._read_in):
         remembering.cache_clear()
-    clear_caches()  # type: ignore[no-untyped-call]
 
 
 _picked = ResponseSerializer.get_value

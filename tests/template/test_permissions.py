@@ -14,7 +14,6 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities.parameters import clear_caches
 from botocore.client import BaseClient
 from moto import mock_aws
 from standardwebhooks.webhooks import Webhook
@@ -132,7 +131,7 @@ class World:
 
     def run(self, module: str, event: Event) -> Any:
         self.running = module
-        clear_caches()  # type: ignore[no-untyped-call]  # as in a process of its own
+        secrets._read_in.cache_clear()  # as in a process of its own
         try:
             return importlib.import_module(module).handler(event, SimpleNamespace(aws_request_id="r"))
         finally:
