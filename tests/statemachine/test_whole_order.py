@@ -232,7 +232,8 @@ def test_figures_of_an_order_paid_at_the_door(shop: Shop) -> None:
         OrderStatus.DELIVERED,
     ]
     assert shop.costs.transitions == 8
-    assert (shop.costs.own_requests, shop.costs.total_requests, shop.costs.transactions) == (12, 14, 6)
+    # One more read than with a card: what follows from the delivery enters the cash too, if whoever delivered could not.
+    assert (shop.costs.own_requests, shop.costs.total_requests, shop.costs.transactions) == (13, 16, 6)
 
 
 def test_figures_of_an_order_whose_payment_fails_twice(shop: Shop) -> None:
