@@ -21,7 +21,7 @@ from orders.errors import InvalidArgument
 from orders.limits import ORDER_ID
 from orders.notifications import EVENT_TYPES
 from orders.order import Address, moment
-from orders.statuses import PaymentMethod
+from orders.statuses import DEPRECATED_NAMES, OrderStatus, PaymentMethod
 
 MOST_LINES = 50
 MOST_PIECES = 10_000
