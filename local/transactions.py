@@ -109,12 +109,17 @@ def _decided(kind: str, action: Action, before: Item | None) -> Item | None:
             item: Item = action["Item"]
             return item
         if kind == "Update":
-            start = copy.deepcopy(before) if before else dict(action["Key"])
+            start = _copied(before) if before else dict(action["Key"])
             updated: Item = part("dynamodb", "_apply_update_expression")(start, action["UpdateExpression"], values, names)[0]
             return updated
     except ValueError:
         return None
     return {}
+
+
+def _copied(item: Item) -> Item:
+    """Fit to be changed: texts and numbers are replaced as a whole, sets and lists in place."""
+    return {name: value if "S" in value or "N" in value else copy.deepcopy(value) for name, value in item.items()}
 
 
 def _write(kind: str, place: Place, after: Item) -> None:
