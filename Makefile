@@ -59,8 +59,12 @@ bench: $(READY) ## measure everything, beside DBOS and Restate, and write docs/b
 chaos: $(READY) ## 2,000 orders under faults at every seam, the stack killed twice, then the books: SEEDS=1 ORDERS=2000
 	@$(BIN)/python -m tests.chaos --seeds $(or $(SEEDS),1) --orders $(or $(ORDERS),2000)
 
+# Each of these starts the engine in its own process, which no test that imitates AWS in memory should share.
+STACKS := $(wildcard tests/local tests/chaos tests/built)
+
 test: check ## every check and every test
-	@$(BIN)/pytest -n auto --dist loadfile $(addprefix --ignore=,$(wildcard tests/e2e))
+	@$(BIN)/pytest -n auto --dist loadfile tests/unit tests/functions tests/statemachine --ignore=tests/statemachine/test_graph.py
+	@$(BIN)/pytest -n auto --dist loadfile $(STACKS)
 	@$(MAKE) --no-print-directory browser
 	@if test -d tests/e2e; then $(BIN)/pytest tests/e2e; fi
 	@if test -z "$${CI:-}"; then echo "All passed. Next: make demo, or make check-sam before a deployment."; fi
@@ -86,7 +90,7 @@ check: $(READY) ## formatting, lint, types, the lock, the template, and the wiri
 	  || { echo "layers/orders/requirements.txt is not what uv.lock says: make lock" >&2; exit 1; }
 	@$(EXPORT) --only-group identity | diff -q - layers/identity/requirements.txt >/dev/null \
 	  || { echo "layers/identity/requirements.txt is not what uv.lock says: make lock" >&2; exit 1; }
-	@$(BIN)/pytest --quiet $(wildcard tests/template tests/statemachine/test_graph.py)
+	@$(BIN)/pytest --quiet -n auto --dist loadfile tests/template tests/statemachine/test_graph.py
 
 check-sam: $(READY) ## sam validate, sam build and a lint of the expanded template (downloads sam once)
 	@$(SAM) validate --region us-east-1
