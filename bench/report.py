@@ -88,7 +88,7 @@ def _measured(times: int, counts: Sequence[int], skip: set[str]) -> Findings:
     before = os.getloadavg()
     parties = [_ourselves(times, counts)]
     if "rivals" not in skip:
-        parties += [_rival(make, times, [count for count in counts if count <= 1000]) for make in rivals.RIVALS]
+        parties += [_rival(make, (times + 1) // 2, [count for count in counts if count <= 1000]) for make in rivals.RIVALS]
     starts: list[cold.ColdStart] = []
     missing = "left out"
     if "cold" not in skip:

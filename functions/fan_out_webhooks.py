@@ -45,5 +45,7 @@ class FanOut:
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
     """Fans a batch out."""
     fan_out = FanOut(store.webhooks())
+    if not fan_out.webhooks:
+        return {"batchItemFailures": []}
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
     return process_partial_response(event, record_handler=fan_out.owe, processor=processor, context=context)

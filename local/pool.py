@@ -1,7 +1,7 @@
 """Threads for handlers: few while they compute, more while they wait.
 
 Handlers that compute share one interpreter lock, and each further thread only makes them trip over one another (a
-fifth of an order's time with 32). Handlers that wait, for a slow gateway or a lock, must not hold up the rest. So a
+tenth of an order's time with two, a fifth with 32). Handlers that wait, for a slow gateway or a lock, must not hold up the rest. So a
 thread is added only while there is work and none of it gets done, and goes again when there is nothing to do.
 """
 
@@ -21,7 +21,7 @@ IDLE_SECONDS = 2.0
 
 
 class Pool:
-    def __init__(self, name: str, usual: int = 2, most: int = 64, stuck: float = STUCK_SECONDS) -> None:
+    def __init__(self, name: str, usual: int = 1, most: int = 64, stuck: float = STUCK_SECONDS) -> None:
         self._name = name
         self._usual = usual
         self._most = most
