@@ -1,8 +1,9 @@
 """Threads for handlers: few while they compute, more while they wait.
 
 Handlers that compute share one interpreter lock, and each further thread only makes them trip over one another (a
-tenth of an order's time with two, a fifth with 32). Handlers that wait, for a slow gateway or a lock, must not hold up the rest. So a
-thread is added only while there is work and none of it gets done, and goes again when there is nothing to do.
+tenth of an order's time with two, a fifth with 32). Handlers that wait, for a slow gateway or a lock, must not hold up
+the rest. So a thread is added only while there is work and none of it gets done, and goes again when there is nothing
+to do.
 """
 
 from __future__ import annotations
