@@ -170,7 +170,7 @@ def written(findings: Findings) -> str:
         "",
         "## Orders at once, waits 0",
         "",
-        "From the first `POST` to the last order's delivery and its last notice; the statistics' batching window is not waited for.",
+        "From the first `POST` to the last order's delivery and its last notice; the batching windows of the statistics and the webhooks are not waited for.",
         "Memory: the highest proportional set size of all processes of the party. Each size on a stack of its own; medians, then the spread.",
         "",
         *_floods(findings),
