@@ -114,7 +114,7 @@ class NoSuchFunction(LookupError):
 
 
 class Lambdas:
-    """The functions of the stack. Handlers run on two bounded pools, so that a rush of work never delays an answer.
+    """The functions of the stack. Handlers run on bounded pools, so that a rush of work never delays an answer.
 
     An invocation over its time-out is given up as Lambda gives it up; its thread ends when the handler returns,
     since a thread cannot be killed.
@@ -124,6 +124,8 @@ class Lambdas:
         self._configs: dict[str, Config] = {}
         self._handlers: dict[str, Callable[[Json, LambdaContext], Json]] = {}
         self._front = Pool("api")
+        # Who looks at an order does not queue behind those who place theirs.
+        self._reads = Pool("reads")
         self._work = Pool("work")
         self._import = threading.Lock()
         self.wrappers: list[Wrapper] = []
@@ -166,6 +168,7 @@ class Lambdas:
         if sys.stdout is self._output:
             sys.stdout = self._output.real
         self._front.close()
+        self._reads.close()
         self._work.close()
 
     # -- invoking
@@ -173,7 +176,7 @@ class Lambdas:
     def invoke(self, reference: str, event: Json, *, front: bool = False) -> Answer:
         """From a thread: waits for the answer."""
         config = self.config(reference)
-        future = (self._front if front else self._work).call(lambda: self._run(config, event))
+        future = self._pool(event, front=front).call(lambda: self._run(config, event))
         try:
             return future.result(config.timeout)
         except TimeoutError:
@@ -209,8 +212,13 @@ class Lambdas:
             _tell(loop, settle, self._run(config, event))
 
         timer = loop.call_later(config.timeout, look)
-        (self._front if front else self._work).submit(work)
+        self._pool(event, front=front).submit(work)
         return answered
+
+    def _pool(self, event: Json, *, front: bool) -> Pool:
+        if not front:
+            return self._work
+        return self._reads if str(event.get("routeKey", "")).startswith("GET ") else self._front
 
     def _run(self, config: Config, event: Json) -> Answer:
         invocation = Invocation(config.name, event, str(uuid.uuid4()))
