@@ -65,8 +65,9 @@ STACKS := $(wildcard tests/local tests/chaos tests/built)
 test: check ## every check and every test
 	@$(BIN)/pytest -n auto --dist loadfile tests/unit tests/functions tests/statemachine --ignore=tests/statemachine/test_graph.py
 	@$(BIN)/pytest -n auto --dist loadfile $(STACKS)
+	@$(BIN)/pytest -n 2 --dist loadfile tests/e2e --ignore=tests/e2e/pages
 	@$(MAKE) --no-print-directory browser
-	@if test -d tests/e2e; then $(BIN)/pytest tests/e2e; fi
+	@$(BIN)/pytest tests/e2e/pages
 	@if test -z "$${CI:-}"; then echo "All passed. Next: make demo, or make check-sam before a deployment."; fi
 
 # Without it the tests of the pages are skipped and say so: no reason to fail where nothing can be installed.
