@@ -12,8 +12,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SOURCES := $(wildcard functions layers local bench tests)
 MODULES := $(wildcard functions layers/orders/python/orders local bench tests)
-# An activated environment of somebody else's must not decide where this one goes.
-UV := env -u VIRTUAL_ENV UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
+# An activated environment of somebody else's must not decide where this one goes; a company's own certificates are the system's.
+UV := env -u VIRTUAL_ENV UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
 
 SAM_VERSION := 1.170.0
 CHECKOV_VERSION := 3.2.450
