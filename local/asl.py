@@ -532,7 +532,7 @@ class Execution:
         except asyncio.CancelledError:
             if self.status == "RUNNING":  # the loop is closing, nobody stopped the execution
                 raise
-        except Exception as bug:
+        except Exception as bug:  # a fault of the interpreter itself: the execution must not hang for ever
             logger.exception("execution %s", self.arn)
             self._finish("FAILED", "ExecutionFailed", "States.Runtime", str(bug))
         finally:

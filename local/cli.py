@@ -72,7 +72,7 @@ def serve(options: argparse.Namespace) -> int:
     except (NotReady, RuntimeError) as failure:
         print(f"orders: {failure}", file=sys.stderr)
         code = 1
-    except Exception:
+    except Exception:  # whatever it was, the process ends with its trace and a bad exit code
         logging.getLogger(__name__).exception("the stack ended")
         code = 1
     _leave(code)

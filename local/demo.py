@@ -10,11 +10,20 @@ from typing import Any
 
 from local.client import Api
 from local.stack import Settings, running
+from orders.statuses import OrderStatus, StepStatus
 
 ADDRESS = {"name": "Ada Lovelace", "line1": "12 Analytical Way", "city": "London", "postal_code": "10115", "country": "GB"}
 PATIENCE = 35.0
 
-_COLOURS = {"DELIVERED": "32", "CANCELLED": "31", "SHIPPED": "36", "PROCESSING": "34", "dim": "2", "bold": "1", "red": "31"}
+_COLOURS = {
+    OrderStatus.DELIVERED.value: "32",
+    OrderStatus.CANCELLED.value: "31",
+    OrderStatus.SHIPPED.value: "36",
+    OrderStatus.PROCESSING.value: "34",
+    "dim": "2",
+    "bold": "1",
+    "red": "31",
+}
 
 
 def paint(text: str, colour: str) -> str:
@@ -35,14 +44,14 @@ class Watched:
     status: str = ""
 
     def over(self) -> bool:
-        return self.status in {"DELIVERED", "CANCELLED"}
+        return self.status in {OrderStatus.DELIVERED, OrderStatus.CANCELLED}
 
 
 def demo() -> int:
     orders = [
-        Watched("A", "tok_ok", "a good card", "DELIVERED"),
-        Watched("B", "tok_declined", "a card that is declined", "CANCELLED"),
-        Watched("C", "tok_flaky_2", "a gateway that fails twice, then works", "DELIVERED"),
+        Watched("A", "tok_ok", "a good card", OrderStatus.DELIVERED),
+        Watched("B", "tok_declined", "a card that is declined", OrderStatus.CANCELLED),
+        Watched("C", "tok_flaky_2", "a gateway that fails twice, then works", OrderStatus.DELIVERED),
     ]
     began = time.monotonic()
     print("Starting a stack of its own, from template.yaml ...", flush=True)
@@ -89,7 +98,7 @@ def _news(api: Api, order: Watched) -> list[tuple[float, str]]:
     moved = [
         f"{step['name']}: {step['status'].replace('_', ' ').lower()}"
         for step in progress["steps"]
-        if step["status"] not in {"PENDING", "SKIPPED", order.steps.get(step["name"])}
+        if step["status"] not in {StepStatus.PENDING, StepStatus.SKIPPED, order.steps.get(step["name"])}
     ]
     order.steps = {step["name"]: step["status"] for step in progress["steps"]}
     order.seen += len(events)

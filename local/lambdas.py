@@ -238,7 +238,7 @@ class Lambdas:
         except Killed:
             exited = f"RequestId: {invocation.request_id} Error: Runtime exited with error: signal: killed"
             return Answer({"errorType": "Runtime.ExitError", "errorMessage": exited}, failed=True)
-        except Exception as error:
+        except Exception as error:  # as Lambda does: whatever a handler raises is its answer
             logger.debug("%s failed", config.name, exc_info=True)
             return Answer(error_document(error), failed=True)
         finally:

@@ -527,7 +527,10 @@ def catalogue(after: str | None = None, page: int = 100) -> Iterator[str]:
 
 
 def save_product(product: Product) -> None:
-    """Creates the product, or sets its name, price and stock as given."""
+    """Creates the product, or sets its name, price and stock as given.
+
+    Without a condition, on purpose: the catalogue's keeper has counted, and the last count is the one that holds.
+    """
     _call(
         client().update_item,
         TableName=settings.table_name(),
@@ -627,8 +630,13 @@ def delivery_key(webhook_id: str, delivery_id: str) -> Key:
 
 
 def add_webhook(webhook: Webhook) -> None:
-    """Adds a subscription."""
-    _call(client().put_item, TableName=settings.table_name(), Item=webhook_to_item(webhook))
+    """Adds a subscription; its id is new."""
+    _call(
+        client().put_item,
+        TableName=settings.table_name(),
+        Item=webhook_to_item(webhook),
+        ConditionExpression="attribute_not_exists(PK)",
+    )
 
 
 def change_webhook(webhook_id: str, change: Callable[[Webhook], Webhook]) -> Webhook:
