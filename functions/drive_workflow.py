@@ -10,7 +10,6 @@ from orders import desk
 from orders.events import FollowUp
 
 logger = Logger()
-processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
 
 
 def follow_up(record: Any) -> None:
@@ -23,4 +22,5 @@ def follow_up(record: Any) -> None:
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
     """Follows up on each record; those that fail are delivered again."""
+    processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
     return process_partial_response(event=event, record_handler=follow_up, processor=processor, context=context)

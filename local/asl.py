@@ -21,6 +21,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
+from local import fast_json
+
 Json = Any  # a JSON value: the recursive type reads worse than it protects
 
 logger = logging.getLogger(__name__)
@@ -39,7 +41,7 @@ class StateError(Exception):
 
 
 def dumps(value: Json) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return fast_json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def iso(epoch: float) -> str:
@@ -487,7 +489,7 @@ class Execution:
             "Execution": {
                 "Id": self.arn,
                 "Name": self.name,
-                "Input": json.loads(self.input),
+                "Input": fast_json.loads(self.input),
                 "RoleArn": self.machine.role_arn,
                 "StartTime": iso(self.started_at),
                 "RedriveCount": 0,

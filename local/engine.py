@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from types import ModuleType
 from typing import Any
@@ -31,6 +31,7 @@ def check_version(found: str | None = None) -> None:
         raise WrongEngine(f"The mends fit ministack {PINNED}, not {found}: go through local/mends.py before changing it.")
 
 
+@cache
 def service(name: str) -> ModuleType:
     return importlib.import_module(f"ministack.services.{name}")
 

@@ -6,12 +6,13 @@ consumer is done with them. WAL without an fsync per commit: the process may die
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from local import fast_json
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (tbl TEXT, pk TEXT, sk TEXT, body TEXT NOT NULL, PRIMARY KEY (tbl, pk, sk)) WITHOUT ROWID;
@@ -50,7 +51,7 @@ class Journal:
     def commit(self, writes: Sequence[Write], records: Sequence[tuple[str, dict[str, Any]]] = ()) -> list[int]:
         """Keeps one request's writes and the records (feed, record) they caused; answers the records' numbers."""
         numbers = list(range(self._next + 1, self._next + 1 + len(records)))
-        puts = [(w.table, w.pk, w.sk, json.dumps(w.item)) for w in writes if w.item is not None]
+        puts = [(w.table, w.pk, w.sk, fast_json.dumps(w.item)) for w in writes if w.item is not None]
         # A later write of the request wins over an earlier one of the same key.
         last = {(w.table, w.pk, w.sk): w.item for w in writes}
         deletes = [key for key, item in last.items() if item is None]
@@ -60,7 +61,7 @@ class Journal:
             try:
                 self._db.executemany("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?)", puts)
                 self._db.executemany("DELETE FROM items WHERE tbl = ? AND pk = ? AND sk = ?", deletes)
-                rows = ((n, feed, json.dumps(record)) for n, (feed, record) in zip(numbers, records, strict=True))
+                rows = ((n, feed, fast_json.dumps(record)) for n, (feed, record) in zip(numbers, records, strict=True))
                 self._db.executemany("INSERT INTO outbox VALUES (?, ?, ?)", rows)
                 self._forget()
             except BaseException:
@@ -80,11 +81,11 @@ class Journal:
 
     def items(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for table, body in self._db.execute("SELECT tbl, body FROM items"):
-            yield table, json.loads(body)
+            yield table, fast_json.loads(body)
 
     def outstanding(self) -> list[tuple[int, str, dict[str, Any]]]:
         rows = self._db.execute("SELECT id, feed, record FROM outbox ORDER BY id").fetchall()
-        return [(number, feed, json.loads(record)) for number, feed, record in rows]
+        return [(number, feed, fast_json.loads(record)) for number, feed, record in rows]
 
     def keep(self, name: str, value: str) -> str:
         """What was kept under the name at an earlier start, or else this value from now on."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from local.asl import Answer, Json
+from local.fast_json import copied
 from local.pool import Pool
 
 logger = logging.getLogger(__name__)
@@ -225,8 +226,7 @@ class Lambdas:
 
         def handle(invocation: Invocation) -> Json:
             # The handler gets its own copy, and its answer must be JSON: nothing is shared that Lambda would not share.
-            copied = json.loads(json.dumps(invocation.event))
-            answer = self._handler(config)(copied, LambdaContext(config, invocation.request_id))
+            answer = self._handler(config)(copied(invocation.event), LambdaContext(config, invocation.request_id))
             return json.loads(json.dumps(answer))
 
         call: Call = handle

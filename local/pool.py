@@ -2,8 +2,8 @@
 
 Handlers that compute share one interpreter lock, and each further thread only makes them trip over one another (a
 tenth of an order's time with two, a fifth with 32). Handlers that wait, for a slow gateway or a lock, must not hold up
-the rest. So a thread is added only while there is work and none of it gets done, and goes again when there is nothing
-to do.
+the rest. So a thread is added only while there is work, none of it gets done and the process rests, and goes again when
+there is nothing to do.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ Result = TypeVar("Result")
 
 STUCK_SECONDS = 0.02
 IDLE_SECONDS = 2.0
+PATIENCE = 10
+"""After so many looks nothing can be expected of those who are at it, though somebody computes."""
 
 
 class Pool:
@@ -77,14 +79,18 @@ class Pool:
         threading.Thread(target=self._look, name=f"{self._name}-watch", daemon=True).start()
 
     def _look(self) -> None:
-        """While work is waiting: adds threads when nothing got done since the last look."""
-        finished = -1
+        """While work is waiting: adds threads when nothing got done since the last look, and nobody was computing either."""
+        finished, looks = -1, 0
         while not self._work.empty() and not self._closed:
-            if finished == self._finished:
+            before = time.process_time()
+            time.sleep(self._stuck)
+            looks = looks + 1 if finished == self._finished else 0
+            rested = time.process_time() - before < self._stuck / 2
+            if looks and (rested or looks >= PATIENCE):
                 for _ in range(max(1, self._threads)):
                     self._add()
+                looks = 0
             finished = self._finished
-            time.sleep(self._stuck)
         self._watched = False
 
     def _run(self) -> None:

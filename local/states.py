@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 
+from local import fast_json
 from local.asl import Answer, Callback, Execution, Json, Machine, StateError, iso, token_owner
 from local.lambdas import REGION, Lambdas, NoSuchFunction
 
@@ -140,7 +141,7 @@ class StateMachines:
             raise Refusal("InvalidName", f"Invalid Name: '{name}'")
         text = data.get("input") or "{}"
         try:
-            json.loads(text)
+            fast_json.loads(text)
         except ValueError as invalid:
             raise Refusal("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{invalid}'") from invalid
         machine = _machine(arn, described["name"], described["roleArn"], described["definition"])
@@ -168,7 +169,7 @@ class StateMachines:
 
     def task_success(self, data: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            output = json.loads(data.get("output", ""))
+            output = fast_json.loads(data.get("output", ""))
         except ValueError as invalid:
             raise Refusal("InvalidOutput", f"Invalid Output: '{invalid}'") from invalid
         self._on_loop(self._claim(data).succeed, output)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from local import fast_json
 from local.asl import Answer
 
 logger = logging.getLogger(__name__)
@@ -95,8 +96,8 @@ class Feed:
     def offer(self, deliveries: Sequence[Delivery]) -> None:
         """Takes records in; on the loop. A lane that rests starts at once."""
         for delivery in deliveries:
-            key = json.dumps(next(iter(delivery.record["dynamodb"]["Keys"].values())))
-            lane = zlib.crc32(key.encode()) % self.config.lanes
+            key = fast_json.written(next(iter(delivery.record["dynamodb"]["Keys"].values())))
+            lane = zlib.crc32(key) % self.config.lanes
             self.waiting[lane].append(delivery)
             if lane not in self.at_work:
                 self.at_work[lane] = asyncio.get_running_loop().create_task(self._drain(lane))

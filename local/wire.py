@@ -9,9 +9,8 @@ its protocol is forms and XML. The figures are in docs/decisions/004.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Coroutine
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -19,7 +18,7 @@ from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from local import engine
+from local import engine, fast_json
 
 # Services whose handlers run through without awaiting anything, by botocore's name, and the engine's module for each.
 DIRECT = {
@@ -31,7 +30,7 @@ DIRECT = {
     "sqs": "sqs",
 }
 AWAITING = {"ReceiveMessage"}  # but for these
-# The calls that an order makes over a JSON protocol: the prefix of their target by service, and whose answers hold no time.
+# The calls that an order makes over a JSON protocol: the prefix of their target by service, and which they are.
 TARGETS = {"dynamodb": "DynamoDB_20120810", "events": "AWSEvents", "stepfunctions": "AWSStepFunctions", "sqs": "AmazonSQS"}
 PLAIN_CALLS = {
     "dynamodb": {
@@ -48,7 +47,7 @@ PLAIN_CALLS = {
     "stepfunctions": {"SendTaskFailure", "SendTaskSuccess", "StartExecution", "StopExecution"},
     "sqs": {"SendMessage"},
 }
-TIMED_ANSWERS = {"StartExecution", "StopExecution"}
+TIMES = {"startDate", "stopDate"}  # the only times in their answers
 _OK = {"RequestId": "local", "HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}
 
 _endpoint: str | None = None
@@ -78,12 +77,15 @@ def _make_api_call(client: Any, name: str, parameters: dict[str, Any]) -> Any:
 
 
 def _plain_call(client: Any, service: str, name: str, parameters: dict[str, Any]) -> Any:
-    body = json.dumps(parameters, default=_as_json).encode()
+    body = fast_json.written(parameters, _as_json)
     headers = {"x-amz-target": f"{TARGETS[service]}.{name}", "content-type": "application/x-amz-json-1.0"}
     answer = run_through(engine.part(DIRECT[service], "handle_request")("POST", "/", headers, body, {}))
     status, _, content = answer
-    if status == 200 and b'"B' not in content and name not in TIMED_ANSWERS:
-        return {**json.loads(content or b"{}"), "ResponseMetadata": _OK}
+    if status == 200 and b'"B' not in content:
+        answered = {**fast_json.loads(content or b"{}"), "ResponseMetadata": _OK}
+        for time in TIMES & answered.keys():
+            answered[time] = datetime.fromtimestamp(answered[time], UTC)
+        return answered
     parsed = _parse(client, client.meta.service_model.operation_model(name), answer)
     if status >= 300:
         raise client.exceptions.from_code(parsed["Error"]["Code"])(parsed, name)

@@ -1244,14 +1244,14 @@ def _when(moment_or_none: datetime | None) -> str | None:
     return timestamp(moment_or_none) if moment_or_none else None
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), default=_times, ensure_ascii=False)
-
-
 def _times(value: Any) -> str:
     if isinstance(value, datetime):
         return timestamp(value)
     raise TypeError(f"{type(value).__name__} has no place in an item")
+
+
+# Made once: `json.dumps` makes a new one for every call that is not of its own defaults, which takes longer than the call.
+_json = json.JSONEncoder(separators=(",", ":"), default=_times, ensure_ascii=False).encode
 
 
 def _loads(item: Item, name: str) -> Any:
