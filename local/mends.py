@@ -32,6 +32,7 @@ class Seams:
     changes: Changes
     invocations: Invocations
     wake_queues: Callable[[], None]
+    between_requests: Callable[[], None]
 
 
 _current: Seams | None = None
@@ -156,6 +157,7 @@ def one_request_at_a_time() -> None:
             with LOCK:
                 response = await original(*request)
                 seams().changes.commit()
+                seams().between_requests()
                 return response
 
         return handle

@@ -27,6 +27,7 @@ from botocore.config import Config as BotoConfig
 
 from local import asl, engine, mends, wire
 from local.changes import Changes
+from local.cold import Partitions
 from local.front import Front, Request, Tool, routes_of
 from local.invocations import Invocations
 from local.journal import Journal
@@ -86,6 +87,7 @@ class Stack:
         self.issuer = Issuer(self.url, self._keep("token-key", new_key()))
         # What has to be put away again, in the order of its making; a stack can be stopped half-way up.
         self._closing: list[Callable[[], None]] = [self._front_socket.close]
+        self._partitions: list[Partitions] = []
         self._expander: subprocess.Popen[str] | None = None
         self._servers: list[uvicorn.Server] = []
         self._serving: list[threading.Thread] = []
@@ -116,7 +118,7 @@ class Stack:
         self.invocations = Invocations(loop, self.lambdas, _bury)
         self._closing += [self.machines.close, self.invocations.close]
         self._loop = loop
-        mends.install(mends.Seams(self.lambdas, self.machines, self.changes, self.invocations, self._wake_queues))
+        mends.install(mends.Seams(self.lambdas, self.machines, self.changes, self.invocations, self._wake_queues, self._cool))
         _wake_engine(application, loop)
         await self._serve(application.app, aws_socket)
         await self._deploy(await expanding)
@@ -210,11 +212,19 @@ class Stack:
     def _open_table(self) -> None:
         """Fills the tables from the journal, and from then on journals and delivers every change."""
         tables = {made["PhysicalResourceId"]: name for name, made in self._deployed().items() if _is(made, "::Table")}
+        for physical in tables:
+            table, expiry = engine.part("dynamodb", "_tables")[physical], engine.part("dynamodb", "_ttl_settings").get(physical)
+            table["items"] = Partitions(table["items"], (expiry or {}).get("AttributeName"))
+            self._partitions.append(table["items"])
         if self._journal:
             _restore(self._journal, {name: physical for physical, name in tables.items()})
             self._restore_secrets(self._journal)
         self._make_feeds()
         self.changes.open(tables, self.feeds)
+
+    def _cool(self) -> None:
+        for partitions in self._partitions:
+            partitions.cool()
 
     def _restore_secrets(self, journal: Journal) -> None:
         """A secret made by the template is made once, not at every start."""
@@ -481,6 +491,7 @@ def _restore(journal: Journal, tables: Mapping[str, str]) -> None:
         table = known.get(tables.get(name))
         if table is not None:
             put(table, key(item[table["pk_name"]]), key(item[table["sk_name"]]), item)
+            table["items"].cool()
 
 
 def _announce(record: Record) -> None:

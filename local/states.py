@@ -21,7 +21,7 @@ from local import fast_json
 from local.asl import Answer, Callback, Execution, Json, Machine, StateError, iso, token_owner
 from local.lambdas import REGION, Lambdas, NoSuchFunction
 
-REMEMBERED = 20_000  # ended executions; AWS forgets them after 90 days, a laptop has to sooner
+REMEMBERED = 2_000  # ended executions; AWS forgets them after 90 days, a laptop has to sooner
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f<>{}\[\]?*\"#%\\^|~`$&,;:/]{1,80}")
 
 
