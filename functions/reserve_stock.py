@@ -1,14 +1,12 @@
 """Workflow step: take the order's goods out of stock."""
 
-from orders import fulfilment
-from orders.statuses import ApprovalStatus
+from orders import fulfilment, lifecycle
 from orders.tasks import Event, standing, task
 
 
 @task
 def handler(event: Event) -> dict[str, object]:
-    """Reserves the stock and says whether a person has to look at the order first."""
+    """Reserves the stock; ``ApprovalPending`` sends the workflow to the review first."""
     snapshot = fulfilment.reserve_stock(event["order_id"])
-    approval = snapshot.order.approval
-    needs_review = approval is not None and approval.status is ApprovalStatus.PENDING
-    return {**standing(snapshot), "needs_review": needs_review}
+    lifecycle.review_answered(snapshot.order)
+    return standing(snapshot)

@@ -155,7 +155,7 @@ def test_a_charge_by_hand_that_did_not_go_through_may_be_asked_for_again(world: 
 
 def test_an_order_under_review_is_not_moved_past_it_by_hand(world: World) -> None:
     world.place(require_approval=True)
-    world.step("reserve_stock")
+    world.reserve_for_review()
     answer = patch(world, "PROCESSING")
     assert (answer.status, answer.body["title"]) == (409, "Waiting for review")
     assert world.ledger() == []
@@ -252,7 +252,7 @@ def test_a_cancellation_just_before_shipping_by_hand_wins(world: World, monkeypa
 @pytest.mark.parametrize("answers", [("approve", "reject"), ("reject", "approve"), ("approve", "approve")])
 def test_of_two_reviewers_one_is_refused(world: World, monkeypatch: pytest.MonkeyPatch, answers: tuple[str, str]) -> None:
     world.place(require_approval=True)
-    world.step("reserve_stock")
+    world.reserve_for_review()
     first, second = answers
     meanwhile(monkeypatch, lambda: world.support(f"POST /orders/{{id}}/{first}", "order-1"))
     assert world.support(f"POST /orders/{{id}}/{second}", "order-1").status == 409

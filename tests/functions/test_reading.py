@@ -203,7 +203,7 @@ def test_a_trail_says_who_did_what_and_why_oldest_first(world: World) -> None:
 
 def test_no_credential_stands_in_any_answer_event_or_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.place(token="tok_very_secret", require_approval=True)
-    world.step("reserve_stock")
+    world.reserve_for_review()
     world.executions.waiting.update({"task-approval", "task-delivery"})
     world.step("request_approval", task_token="task-approval", seconds=300)
     seen = [world.support("POST /orders/{id}/approve", "order-1").text]

@@ -342,7 +342,7 @@ CASES: Mapping[str, Case] = {
     "receive_carrier_event": Case(tracked, answers(200, lambda body: body == {"accepted": True})),
     "receive_carrier_event-forged": Case(tracked, refuses(401, "UNAUTHENTICATED")),
     "on_fulfillment_event": Case(paid, shipment_is_reported),
-    "reserve_stock": Case(placed, order_is(OrderStatus.PENDING, needs_review=False)),
+    "reserve_stock": Case(placed, order_is(OrderStatus.PENDING)),
     "request_approval": Case(under_review, review_is_asked_for),
     "charge_payment": Case(reserved, order_is(OrderStatus.PROCESSING)),
     "ship_parcel": Case(paid, order_is(OrderStatus.SHIPPED)),

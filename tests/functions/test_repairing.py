@@ -85,7 +85,7 @@ def test_the_unwinding_enters_where_the_last_effect_was(world: World) -> None:
 
 def test_a_token_that_waits_no_more_is_left_alone(world: World) -> None:
     world.place(require_approval=True)
-    world.step("reserve_stock")
+    world.reserve_for_review()
     world.step("request_approval", task_token="gone", seconds=1)
     world.support("POST /orders/{id}/approve", "order-1")
     assert "ANSWER_APPROVED" in world.follow_up()

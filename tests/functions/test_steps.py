@@ -466,9 +466,21 @@ def test_only_the_carrier_says_that_a_parcel_arrived_where_it_is_so_agreed(
 # --- review ---
 
 
+def test_an_execution_that_knows_no_way_to_the_review_from_here_is_followed_by_one_that_does(world: World) -> None:
+    world.place(require_approval=True)
+    world.follow_up()
+    world.reserve_for_review()
+    world.step("begin_unwinding", failure={"Error": "ApprovalPending", "Cause": ""})
+    order = world.order()
+    assert (order.status, order.is_over, order.run) == (OrderStatus.PENDING, False, 2)
+    world.executions.end(next(iter(world.executions.executions)), "SUCCEEDED")
+    world.follow_up()
+    assert world.executions.running() == ["fulfil _2_order-1"]
+
+
 def test_the_review_is_waited_for_and_its_answer_wakes_the_workflow(world: World) -> None:
     world.place(require_approval=True)
-    assert world.step("reserve_stock")["needs_review"]
+    world.reserve_for_review()
     world.executions.waiting.add("review-1")
     world.step("request_approval", task_token="review-1", seconds=300)
     assert world.support("POST /orders/{id}/approve", "order-1", {"reason": "Known customer"}).status == 200
@@ -478,7 +490,7 @@ def test_the_review_is_waited_for_and_its_answer_wakes_the_workflow(world: World
 
 def test_an_answer_given_before_it_was_asked_for_wakes_the_workflow_too(world: World) -> None:
     world.place(require_approval=True)
-    assert world.step("reserve_stock")["needs_review"]
+    world.reserve_for_review()
     world.support("POST /orders/{id}/approve", "order-1")
     world.executions.waiting.add("review-1")
     world.step("request_approval", task_token="review-1", seconds=300)
@@ -487,7 +499,7 @@ def test_an_answer_given_before_it_was_asked_for_wakes_the_workflow_too(world: W
 
 def test_a_rejection_wakes_the_workflow_with_its_error(world: World) -> None:
     world.place(require_approval=True)
-    world.step("reserve_stock")
+    world.reserve_for_review()
     world.executions.waiting.add("review-1")
     world.step("request_approval", task_token="review-1", seconds=300)
     world.support("POST /orders/{id}/reject", "order-1", {"reason": "Too dear"})
@@ -503,7 +515,7 @@ def test_a_rejection_wakes_the_workflow_with_its_error(world: World) -> None:
 
 def test_silence_cancels_the_order(world: World) -> None:
     world.place(require_approval=True)
-    world.step("reserve_stock")
+    world.reserve_for_review()
     world.step("request_approval", task_token="review-1", seconds=300)
     world.step("begin_unwinding", failure={"Error": "States.Timeout", "Cause": ""})
     world.unwind()
@@ -517,7 +529,7 @@ def test_silence_cancels_the_order(world: World) -> None:
 def test_an_approval_that_was_committed_before_the_time_ran_out_counts(world: World) -> None:
     world.place(require_approval=True)
     world.follow_up()
-    world.step("reserve_stock")
+    world.reserve_for_review()
     world.step("request_approval", task_token="review-1", seconds=300)
     world.support("POST /orders/{id}/approve", "order-1")
     world.step("begin_unwinding", failure={"Error": "States.Timeout"})
@@ -530,7 +542,7 @@ def test_an_approval_that_was_committed_before_the_time_ran_out_counts(world: Wo
 
 def test_an_approved_order_that_was_cancelled_is_not_started_again_by_a_late_time_out(world: World) -> None:
     world.place(require_approval=True)
-    world.step("reserve_stock")
+    world.reserve_for_review()
     world.support("POST /orders/{id}/approve", "order-1")
     world.http("POST /orders/{id}/cancel", "order-1")
     version = world.order().version

@@ -11,11 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from botocore.exceptions import ClientError
 from jsonschema import Draft202012Validator
 
 from local.template import expand
 from orders import lifecycle, openapi, store
+from orders.errors import ApprovalPending
 from orders.events import FollowUp
 from orders.money import Money
 from orders.order import Order, Snapshot
@@ -333,6 +335,11 @@ class World:
 
     def step(self, module: str, order_id: str = "order-1", **more: Json) -> Json:
         return self.invoke(module, {"order_id": order_id, **more})
+
+    def reserve_for_review(self, order_id: str = "order-1") -> None:
+        """The first step of an order that a person has to look at first: the goods are taken, and an error says so."""
+        with pytest.raises(ApprovalPending):
+            self.step("reserve_stock", order_id)
 
     # --- an order's life ---
 

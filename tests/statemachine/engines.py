@@ -96,7 +96,7 @@ class Script:
         number = self._told.get(function, 0)
         self._told[function] = number + 1
         outcomes = self.outcomes.get(function, ())
-        plain = {"needs_review": self.needs_review} if function == "reserve_stock" else {}
+        plain: Json = Fails("ApprovalPending") if self.needs_review and function == "reserve_stock" else {}
         return outcomes[number] if number < len(outcomes) else plain
 
     def reply(self, function: str, token: str) -> Reply | None:

@@ -171,7 +171,7 @@ def test_figures_of_a_delivered_order(shop: Shop) -> None:
     assert snapshot.order.status is OrderStatus.DELIVERED
     assert snapshot.order.overall is OverallStatus.COMPLETED
     assert (charge_of(snapshot), stock()) == ("charged", {"prod-001": 98, "prod-002": 99})
-    assert shop.costs.transitions == 8
+    assert shop.costs.transitions == 7
     assert shop.costs.invocations == {
         "place_order": 1,
         "reserve_stock": 1,
@@ -203,7 +203,7 @@ def test_figures_of_a_declined_order(shop: Shop) -> None:
     assert (charge_of(snapshot), stock()) == ("declined", {"prod-001": 100, "prod-002": 100})
     assert order.step(StepName.PAYMENT).error_message == "The card was declined."
     # Fulfilment: start, five states. Unwinding: start, choice, release, close.
-    assert shop.costs.transitions == 6 + 4
+    assert shop.costs.transitions == 5 + 4
     assert shop.costs.invocations.total() == 8
     assert (shop.costs.own_requests, shop.costs.total_requests, shop.costs.transactions) == (14, 15, 6)
 
@@ -231,7 +231,7 @@ def test_figures_of_an_order_paid_at_the_door(shop: Shop) -> None:
         OrderStatus.SHIPPED,
         OrderStatus.DELIVERED,
     ]
-    assert shop.costs.transitions == 8
+    assert shop.costs.transitions == 7
     # One more read than with a card: what follows from the delivery enters the cash too, if whoever delivered could not.
     assert (shop.costs.own_requests, shop.costs.total_requests, shop.costs.transactions) == (13, 16, 6)
 
@@ -239,14 +239,14 @@ def test_figures_of_an_order_paid_at_the_door(shop: Shop) -> None:
 def test_figures_of_an_order_whose_payment_fails_twice(shop: Shop) -> None:
     snapshot = shop.place("flaky", payment={"method": "CREDIT_CARD", "token": "tok_flaky_2"})
     assert (snapshot.order.status, charge_of(snapshot)) == (OrderStatus.DELIVERED, "charged")
-    assert shop.costs.transitions == 8 + 2
+    assert shop.costs.transitions == 7 + 2
     assert shop.costs.invocations["charge_payment"] == 3
 
 
 def test_figures_of_a_reviewed_order(shop: Shop) -> None:
     snapshot = shop.place("reviewed", review="approve")
     assert snapshot.order.status is OrderStatus.DELIVERED
-    assert shop.costs.transitions == 9
+    assert shop.costs.transitions == 8
 
 
 # --- the other ways an order ends ---

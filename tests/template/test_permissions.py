@@ -21,7 +21,7 @@ from standardwebhooks.webhooks import Webhook
 from local.template import expand
 from orders import bus, messaging, notifications, secrets, settings, store, tokens, workflow
 from orders.changes import utc_now
-from orders.errors import OutcomeUnknown, PaymentDeclined
+from orders.errors import ApprovalPending, OutcomeUnknown, PaymentDeclined
 from orders.order import timestamp
 
 Grant = tuple[str, str]
@@ -331,7 +331,8 @@ def cash_is_collected_at_the_door(world: World) -> None:
 def an_order_is_reviewed(world: World) -> None:
     for order_id, answer in (("good", "approve"), ("bad", "reject")):
         world.place(order_id, review=True)
-        world.step("reserve_stock", order_id)
+        with pytest.raises(ApprovalPending):
+            world.step("reserve_stock", order_id)
         world.step("request_approval", order_id)
         world.change(order_id, f"POST /orders/{{id}}/{answer}")
     world.step("request_approval", "good")

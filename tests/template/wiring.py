@@ -49,6 +49,7 @@ BUSINESS: tuple[tuple[str, str], ...] = (
     ("orders_stuck", "service=orders,status=CONFIRMED"),
     ("orders_stuck", "service=orders,status=PENDING"),
     ("orders_stuck", "service=orders,status=PROCESSING"),
+    ("step_refusals_total", "service=orders"),
     ("sweeps_total", "service=orders"),
     ("webhook_deliveries_failed_total", "service=orders"),
     ("webhook_deliveries_succeeded_total", "service=orders"),

@@ -24,7 +24,8 @@ SHIPPO_BODY = (DATA / "shippo/track_updated.docs-example.json").read_bytes()
 STANDARD = json.loads((DATA / "standard-webhooks/vectors.json").read_text(encoding="utf-8"))
 SIGNED = STANDARD["sign"]
 NOW = datetime.fromtimestamp(SIGNED["timestamp"], UTC)
-OTHER_SECRETS = st.text(min_size=1, max_size=60)
+# Zeros at the end of a key are no other key: HMAC fills every key up with them.
+OTHER_SECRETS = st.text(min_size=1, max_size=60).filter(lambda text: text.strip("\0"))
 
 
 def test_the_data_is_what_its_owners_publish() -> None:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from orders import errors, lifecycle, settings, store, workflow
 from orders.carrier import parcel_carrier
 from orders.changes import Apply, Clock, apply, check_version, utc_now
-from orders.errors import OrderOver, PaymentDeclined
+from orders.errors import ApprovalPending, OrderOver, PaymentDeclined
 from orders.events import SYSTEM
 from orders.gateway import payment_gateway
 from orders.ids import uuid7
@@ -180,6 +180,9 @@ def begin_unwinding(order_id: str, error: str, cause: str, clock: Clock = utc_no
 
     def failed(snapshot: Snapshot) -> Change | None:
         order, now = snapshot.order, clock()
+        if error == ApprovalPending.__name__:
+            # No failure: the definition that this execution was started with did not lead to the review from there.
+            return lifecycle.restart(snapshot, settings.waits(), now, SYSTEM, "Waits for its review")
         reason = _reason(order.current_step.name if order.current_step else None, error)
         approval = order.approval
         approved = approval is not None and approval.status is ApprovalStatus.APPROVED

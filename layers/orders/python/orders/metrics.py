@@ -25,6 +25,7 @@ class Metric(StrEnum):
     TRANSITIONS = "order_transitions_total"
     STATUS_SECONDS = "order_status_duration_seconds"
     INVALID_TRANSITIONS = "invalid_transitions_total"
+    STEP_REFUSALS = "step_refusals_total"
     WEBHOOK_DELIVERED = "webhook_deliveries_succeeded_total"
     WEBHOOK_FAILED = "webhook_deliveries_failed_total"
 
