@@ -40,6 +40,8 @@ class Invocations:
 
     def submit(self, function: str, event: Any, policy: Policy) -> None:
         """From any thread."""
+        if self._loop.is_closed():  # a schedule that fires while the stack is being stopped
+            return
         self._count(1)
         self._loop.call_soon_threadsafe(self._begin, function, event, policy)
 

@@ -110,6 +110,36 @@ class _Output(io.TextIOBase):
 _OUTPUT = _Output()  # one for all stacks of a process: loggers made for the first serve the others too
 
 
+class _Waiting:
+    """For the answer of one invocation, or for the end of its time, which begins when it does.
+
+    Settled, it holds on to nothing: closures that know each other would be left to the garbage collector, thrice an order.
+    """
+
+    __slots__ = ("_answered", "_config", "_loop", "_timer", "since")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, config: Config, answered: asyncio.Future[Answer]) -> None:
+        self._loop = loop
+        self._config = config
+        self._answered = answered
+        self.since: float | None = None
+        self._timer: asyncio.TimerHandle | None = loop.call_later(config.timeout, self._look)
+
+    def settle(self, answer: Answer) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._answered.done():
+            self._answered.set_result(answer)
+
+    def _look(self) -> None:
+        left = self._config.timeout - (time.monotonic() - self.since if self.since else 0)
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self.settle(timed_out(self._config))
+
+
 class NoSuchFunction(LookupError):
     """Lambda's ResourceNotFoundException."""
 
@@ -191,28 +221,12 @@ class Lambdas:
         if self._closed:
             answered.cancel()
             return answered
-        started: list[float] = []
-
-        timer: asyncio.TimerHandle
-
-        def settle(answer: Answer) -> None:
-            timer.cancel()
-            if not answered.done():
-                answered.set_result(answer)
-
-        def look() -> None:
-            nonlocal timer
-            left = started[0] + config.timeout - time.monotonic() if started else config.timeout
-            if left > 0:
-                timer = loop.call_later(left, look)
-            else:
-                settle(timed_out(config))
+        waiting = _Waiting(loop, config, answered)
 
         def work() -> None:
-            started.append(time.monotonic())
-            _tell(loop, settle, self._run(config, event))
+            waiting.since = time.monotonic()
+            _tell(loop, waiting.settle, self._run(config, event))
 
-        timer = loop.call_later(config.timeout, look)
         self._pool(event, front=front).submit(work)
         return answered
 

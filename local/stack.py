@@ -131,7 +131,7 @@ class Stack:
         gc.freeze()
         # An order leaves some 300 objects behind for good and next to no rings: looking for rings as often as Python does
         # by itself took a sixth of the time, and more with every order.
-        gc.set_threshold(10_000, 10, 100)
+        gc.set_threshold(10_000, 10, 20)
         # Who asks must get a turn among threads that compute: with Python's own 5 ms a read waits several times as long.
         sys.setswitchinterval(0.0003)
         if self.settings.seed:
