@@ -21,7 +21,7 @@ from orders import secrets, settings, store, tokens
 from orders.changes import utc_now
 from orders.errors import NotFound, OrderError, Unauthenticated
 from orders.http import SECURITY_HEADERS, Answer, Request, problem, serve
-from orders.openapi import transitions
+from orders.statuses import transitions
 from orders.tracking import tracking_view
 
 PAGES = Path(__file__).parent / "pages"

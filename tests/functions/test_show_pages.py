@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 import show_pages
-from orders import openapi, secrets, settings, store, tokens
+from orders import secrets, settings, statuses, store, tokens
 from orders.changes import utc_now
 from orders.statuses import TRANSITIONS, OrderStatus
 from tests.functions.world import Answer, World
@@ -134,7 +134,7 @@ def test_the_policy_and_the_page_know_where_people_sign_in(world: World, monkeyp
     assert "connect-src 'self' https://orders-1.auth.example.com;" in page.headers["content-security-policy"]
     assert island(page.text, "config") == {
         "sign_in": {"url": "https://orders-1.auth.example.com", "client_id": settings.jwt_audience()},
-        "transitions": openapi.transitions(),
+        "transitions": statuses.transitions(),
     }
 
 

@@ -13,7 +13,7 @@ from orders.statuses import ShipmentStatus
 class ScanNews(BaseModel):
     """What a carrier saw, as it travels in an event's metadata."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     status: ShipmentStatus
     at: AwareDatetime
@@ -24,7 +24,7 @@ class ScanNews(BaseModel):
 class FulfilmentNews(Body):
     """``fulfillment.status_changed`` on the bus (contract, section 5)."""
 
-    model_config = ConfigDict(extra="ignore", strict=False, frozen=True)
+    model_config = ConfigDict(extra="ignore", strict=False, frozen=True, defer_build=True)
 
     event_type: Literal["fulfillment.status_changed"]
     event_id: Annotated[str, text_of(200)] | None = None

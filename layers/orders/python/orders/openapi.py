@@ -11,7 +11,6 @@ from orders.routes import ROUTES, Route, Who
 from orders.statuses import (
     DEPRECATED_NAMES,
     STEPS,
-    TRANSITIONS,
     ApprovalStatus,
     CancelReason,
     OrderStatus,
@@ -20,6 +19,7 @@ from orders.statuses import (
     PaymentStatus,
     ShipmentStatus,
     StepStatus,
+    transitions,
 )
 from orders.webhooks import DeliveryStatus, WebhookStatus
 
@@ -298,11 +298,6 @@ def document() -> Schema:
         },
         "x-order-transitions": transitions(),
     }
-
-
-def transitions() -> dict[str, list[str]]:
-    """Which status may follow which: what a client needs to offer only the changes that are allowed now."""
-    return {status: sorted(allowed) for status, allowed in TRANSITIONS.items()}
 
 
 def _operation(route: Route) -> Schema:

@@ -127,6 +127,13 @@ TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = _table(
 )
 
 _P = PaymentStatus
+
+
+def transitions() -> dict[str, list[str]]:
+    """Which status may follow which: what a client needs to offer only the changes that are allowed now."""
+    return {status: sorted(allowed) for status, allowed in TRANSITIONS.items()}
+
+
 PAYMENT_TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = _table(
     {
         _P.PENDING: {_P.PROCESSING},
