@@ -19,7 +19,7 @@ from local.expressions import Item
 
 Partition = dict[str, Item]
 
-HOT = 8_000  # partitions in memory; an order has three or four
+HOT = 4_000  # partitions in memory; an order has three or four
 AT_ONCE = 32  # so many are put away together: half a millisecond of work
 REAPER = "dynamodb-ttl-reaper"  # the engine's thread that looks for what has expired
 _ABSENT: Any = object()
