@@ -41,6 +41,8 @@ class Count:
     units: Counter[str] = field(default_factory=Counter)
     functions: Counter[str] = field(default_factory=Counter)
     requests: Counter[str] = field(default_factory=Counter)
+    trips: dict[str, int] = field(default_factory=dict)
+    """How many calls of AWS each function's last invocation made."""
     _here: threading.local = field(default_factory=threading.local)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -54,6 +56,7 @@ class Count:
             records = invocation.event.get("Records") if isinstance(invocation.event, dict) else None
             with self._lock:
                 self.functions[invocation.function.removeprefix("orders-")] += 1
+                self.trips[invocation.function.removeprefix("orders-")] = self._here.requests
                 self.units["invocations"] += 1
                 self.units["billed_ms"] += billed
                 if records and "messageId" in records[0]:
@@ -154,6 +157,18 @@ def measure() -> list[Bill]:
             _path(stack, api, "cancelled", "tok_ok", after="PENDING", then="cancel"),
             _path(stack, api, "returned", "tok_ok", after="DELIVERED", then="return"),
         ]
+
+
+def round_trips() -> tuple[int, int]:
+    """How often AWS is called for one ``POST /orders``, and for one ``GET`` of its status, once the functions are warm."""
+    with running(Settings()) as stack:
+        api, count = Api(stack.url, stack.token("ada")), Count()
+        api.call("POST", "/orders", wish("warm"))
+        api.call("GET", "/orders/warm/status")
+        with _counting(count, stack):
+            api.call("POST", "/orders", wish("counted"))
+            api.call("GET", "/orders/counted/status")
+        return count.trips["place-order"], count.trips["watch-status"]
 
 
 def _path(stack: Stack, api: Api, path: str, token: str, after: str = "", then: str = "") -> Bill:
