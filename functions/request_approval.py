@@ -7,5 +7,5 @@ from orders.tasks import Event, task
 @task
 def handler(event: Event) -> dict[str, object]:
     """Keeps the task token with the order, for the review's answer to find."""
-    fulfilment.request_approval(event["order_id"], event["task_token"], event["seconds"])
+    fulfilment.request_approval(event["order_id"], event["task_token"], event["seconds"], run=event.get("run"))
     return {}

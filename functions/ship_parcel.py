@@ -7,7 +7,7 @@ from orders.tasks import Event, standing, task
 @task
 def handler(event: Event) -> dict[str, object]:
     """Ships the parcel; a transit that takes no time, or a delivery reported ahead of us, ends the wait at once."""
-    snapshot = fulfilment.ship_parcel(event["order_id"], event["task_token"])
+    snapshot = fulfilment.ship_parcel(event["order_id"], event["task_token"], run=event.get("run"))
     if event["transit"] == 0 or fulfilment.is_delivered(snapshot):
         workflow.answer(event["task_token"], standing(snapshot))
     return standing(snapshot)

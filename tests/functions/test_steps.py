@@ -463,6 +463,28 @@ def test_only_the_carrier_says_that_a_parcel_arrived_where_it_is_so_agreed(
     assert world.order().status is OrderStatus.DELIVERED
 
 
+# --- a run that another has replaced ---
+
+
+def test_the_token_of_an_earlier_run_does_not_replace_the_later_one_s(world: World) -> None:
+    world.place(require_approval=True)
+    world.follow_up()
+    world.reserve_for_review()
+    world.step("begin_unwinding", failure={"Error": "ApprovalPending", "Cause": ""})
+    world.step("request_approval", task_token="of-run-2", seconds=300, run=2)
+    with pytest.raises(OrderOver):
+        world.step("request_approval", task_token="of-run-1", seconds=300, run=1)
+    assert world.order().approval_token == "of-run-2"
+
+
+def test_an_earlier_run_that_ships_late_ships_and_leaves_the_wait_to_the_later_one(world: World) -> None:
+    world.live(OrderStatus.PROCESSING)
+    world.step("ship_parcel", task_token="of-run-0", transit=10, run=0)
+    assert (world.order().status, world.order().delivery_token) == (OrderStatus.SHIPPED, None)
+    world.step("ship_parcel", task_token="of-run-1", transit=10, run=1)
+    assert world.order().delivery_token == "of-run-1"
+
+
 # --- review ---
 
 

@@ -59,7 +59,7 @@ def test_an_order_nothing_happens_to(engine: Engine) -> None:
     assert [(call.function, call.payload) for call in walk.calls] == [
         ("reserve_stock", {"order_id": "order-1"}),
         ("charge_payment", {"order_id": "order-1"}),
-        ("ship_parcel", {"order_id": "order-1", "task_token": token, "transit": 10}),
+        ("ship_parcel", {"order_id": "order-1", "run": 1, "task_token": token, "transit": 10}),
         ("deliver_order", {"order_id": "order-1"}),
     ]
     assert token
@@ -103,7 +103,7 @@ def test_an_approved_order_goes_on(engine: Engine) -> None:
     assert walk.path == [*REVIEW, *DELIVER[1:]]
     assert (walk.status, walk.transitions) == ("SUCCEEDED", 8)
     asked = walk.of("request_approval")[0].payload
-    assert asked == {"order_id": "order-1", "task_token": asked["task_token"], "seconds": 300}
+    assert asked == {"order_id": "order-1", "run": 1, "task_token": asked["task_token"], "seconds": 300}
     assert asked["task_token"]
     assert walk.limits == [300, 10]
     assert walk.of("charge_payment")[0].at == 30 + 5

@@ -50,9 +50,13 @@ def reserve_stock(order_id: str, clock: Clock = utc_now, change: Apply = apply) 
     return change(order_id, lambda snapshot: lifecycle.reserve_stock(snapshot, started, clock()))
 
 
-def request_approval(order_id: str, token: str, seconds: float, clock: Clock = utc_now) -> None:
-    """Keeps the token with which the review's answer wakes the workflow, or answers at once when it is there already."""
-    snapshot = apply(order_id, lambda now: lifecycle.request_approval(now, token, seconds, clock()))
+def request_approval(order_id: str, token: str, seconds: float, clock: Clock = utc_now, run: int | None = None) -> None:
+    """Keeps the token with which the review's answer wakes the workflow, or answers at once when it is there already.
+
+    Raises:
+        OrderOver: closed meanwhile, or a later run than ``run`` has taken the order over.
+    """
+    snapshot = apply(order_id, lambda now: lifecycle.request_approval(now, token, seconds, clock(), run))
     approval = snapshot.order.approval
     if approval is None or approval.status is ApprovalStatus.APPROVED:
         workflow.answer(token, {"approved": True})
@@ -83,8 +87,17 @@ def charge_payment(order_id: str, by: str = SYSTEM, clock: Clock = utc_now, chan
     return change(order_id, lambda snapshot: lifecycle.payment_completed(snapshot, clock(), by), intended)
 
 
-def ship_parcel(order_id: str, token: str | None, by: str = SYSTEM, clock: Clock = utc_now, change: Apply = apply) -> Snapshot:
+def ship_parcel(
+    order_id: str,
+    token: str | None,
+    by: str = SYSTEM,
+    clock: Clock = utc_now,
+    change: Apply = apply,
+    run: int | None = None,
+) -> Snapshot:
     """Hands the parcel to the carrier, once, for the address the order has then, and keeps the token of the wait for delivery.
+
+    The token of an earlier run than the order's is not kept: nobody waits behind it, and it would hide the later one's.
 
     Raises:
         ShippingRefused: the carrier will not take it.
@@ -102,7 +115,8 @@ def ship_parcel(order_id: str, token: str | None, by: str = SYSTEM, clock: Clock
         booked = intended.shipment
         if booked is None:
             raise OrderOver("There is no parcel to ship.")
-        return lifecycle.ship(snapshot, booked, transit, token, clock(), by)
+        waits = run is None or run == snapshot.order.run
+        return lifecycle.ship(snapshot, booked, transit, token if waits else None, clock(), by)
 
     return change(order_id, shipped, intended)
 

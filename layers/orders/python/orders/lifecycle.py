@@ -122,9 +122,14 @@ def reserve_stock(snapshot: Snapshot, started_at: datetime, now: datetime) -> Ch
     return _change(order, after, EventType.STOCK_RESERVED, now, stock=stock)
 
 
-def request_approval(snapshot: Snapshot, token: str, seconds: float, now: datetime) -> Change | None:
-    """Keeps the callback token of the wait for approval; ``None`` when the answer is there already."""
+def request_approval(snapshot: Snapshot, token: str, seconds: float, now: datetime, run: int | None = None) -> Change | None:
+    """Keeps the callback token of the wait for approval; ``None`` when the answer is there already.
+
+    ``run`` is the one that waits: where a later one has taken the order over, its token must not be replaced by this one.
+    """
     order = _alive(snapshot)
+    if run is not None and run != order.run:
+        raise OrderOver(f"Run {order.run} has taken the order over.", order_status=order.status)
     approval = order.approval
     if approval is None or approval.status is not ApprovalStatus.PENDING:
         return None
