@@ -67,14 +67,14 @@ class Invocations:
 
     async def _carry_out(self, function: str, event: Any, policy: Policy) -> None:
         began = self._loop.time()
-        answer = await self._lambdas.begin(function, event)
+        answer = await self._lambdas.begin(function, event, later=True)
         tries = 1
         while answer.failed and tries <= policy.retries:
             pause = PAUSES[min(tries, len(PAUSES)) - 1]
             if self._loop.time() + pause - began > policy.max_age:
                 break
             await asyncio.sleep(pause)
-            answer = await self._lambdas.begin(function, event)
+            answer = await self._lambdas.begin(function, event, later=True)
             tries += 1
         if answer.failed:
             self._give_up(function, event, policy, answer, tries)

@@ -213,8 +213,11 @@ class Lambdas:
         except TimeoutError:
             return timed_out(config)
 
-    def begin(self, reference: str, event: Json, *, front: bool = False) -> asyncio.Future[Answer]:
-        """From the loop: a future of the answer; a cancelled one when the stack is being stopped."""
+    def begin(self, reference: str, event: Json, *, front: bool = False, later: bool = False) -> asyncio.Future[Answer]:
+        """From the loop: a future of the answer; a cancelled one when the stack is being stopped.
+
+        ``later`` lets others pass: for what comes from a queue, or asynchronously.
+        """
         loop = asyncio.get_running_loop()
         config = self.config(reference)
         answered: asyncio.Future[Answer] = loop.create_future()
@@ -227,7 +230,7 @@ class Lambdas:
             waiting.since = time.monotonic()
             _tell(loop, waiting.settle, self._run(config, event))
 
-        self._pool(event, front=front).submit(work)
+        self._pool(event, front=front).submit(work, later=later)
         return answered
 
     def _pool(self, event: Json, *, front: bool) -> Pool:

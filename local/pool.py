@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
@@ -19,6 +20,8 @@ Result = TypeVar("Result")
 
 STUCK_SECONDS = 0.02
 IDLE_SECONDS = 2.0
+ONE_IN = 8
+"""Of so many pieces of work one is taken from those that can wait: consumers of queues lag behind a rush, and do not starve."""
 PATIENCE = 10
 """After so many looks nothing can be expected of those who are at it, though somebody computes."""
 
@@ -29,18 +32,22 @@ class Pool:
         self._usual = usual
         self._most = most
         self._stuck = stuck
-        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._work: deque[Callable[[], None]] = deque()
+        self._later: deque[Callable[[], None]] = deque()
+        self._taken = 0
+        self._tokens: SimpleQueue[bool] = SimpleQueue()  # one for each piece of work; False ends a thread
         self._lock = threading.Lock()
         self._threads = 0
         self._finished = 0
         self._watched = False
         self._closed = False
 
-    def submit(self, work: Callable[[], None]) -> None:
-        """Queues work that takes care of its own failures."""
+    def submit(self, work: Callable[[], None], *, later: bool = False) -> None:
+        """Queues work that takes care of its own failures; ``later`` is for what nobody waits for."""
         if self._closed:
             raise RuntimeError(f"the pool {self._name} is closed")
-        self._work.put(work)
+        (self._later if later else self._work).append(work)
+        self._tokens.put(True)
         if self._threads < self._usual:
             self._add()
         elif not self._watched:
@@ -62,7 +69,7 @@ class Pool:
         """No further work; threads end with what they are doing and are not waited for."""
         self._closed = True
         for _ in range(self._threads):
-            self._work.put(None)
+            self._tokens.put(False)
 
     def _add(self) -> None:
         with self._lock:
@@ -81,7 +88,7 @@ class Pool:
     def _look(self) -> None:
         """While work is waiting: adds threads when nothing got done since the last look, and nobody was computing either."""
         finished, looks = -1, 0
-        while not self._work.empty() and not self._closed:
+        while (self._work or self._later) and not self._closed:
             before = time.process_time()
             time.sleep(self._stuck)
             looks = looks + 1 if finished == self._finished else 0
@@ -93,17 +100,24 @@ class Pool:
             finished = self._finished
         self._watched = False
 
+    def _next(self) -> Callable[[], None]:
+        """What is to be done now: of what can wait, one piece among so many others."""
+        with self._lock:
+            self._taken += 1
+            first, second = (self._later, self._work) if self._taken % ONE_IN == 0 else (self._work, self._later)
+            return (first or second).popleft()
+
     def _run(self) -> None:
         while True:
             try:
-                work = self._work.get(timeout=IDLE_SECONDS if self._threads > self._usual else None)
+                more = self._tokens.get(timeout=IDLE_SECONDS if self._threads > self._usual else None)
             except Empty:
                 with self._lock:
                     if self._threads > self._usual:
                         self._threads -= 1
                         return
                 continue
-            if work is None:
+            if not more:
                 return
-            work()
+            self._next()()
             self._finished += 1

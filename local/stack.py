@@ -252,8 +252,8 @@ class Stack:
                 self.feeds[name] = Feed(FeedConfig.of(mapping), self.lambdas.begin, _bury)
                 self._closing.append(self.feeds[name].close)
             else:
-                config = QueueConfig.of(mapping)
-                self.queues[name] = QueueFeed(config, engine.Queue(config.queue_arn), self.lambdas.begin, time.time)
+                config, begin = QueueConfig.of(mapping), partial(self.lambdas.begin, later=True)
+                self.queues[name] = QueueFeed(config, engine.Queue(config.queue_arn), begin, time.time)
                 self._closing.append(self.queues[name].close)
 
     def _wake_queues(self) -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -149,6 +150,26 @@ def test_work_that_computes_stays_on_the_usual_threads() -> None:
     for future in [pool.call(compute) for _ in range(100)]:
         future.result(10)
     assert len(names) <= 2
+    pool.close()
+
+
+def test_what_can_wait_lets_the_rest_pass_and_does_not_starve() -> None:
+    pool = Pool("test", usual=1, stuck=10)
+    gate = threading.Event()
+    order: list[str] = []
+    held = pool.call(lambda: gate.wait(10))
+    for number in range(20):
+        pool.submit(partial(order.append, f"later {number}"), later=True)
+    for number in range(40):
+        pool.submit(partial(order.append, f"now {number}"))
+    gate.set()
+    assert held.result(5)
+    for _ in range(61):  # each of these is behind what came before it
+        pool.call(lambda: None).result(5)
+    first = order[:40]
+    assert sum(name.startswith("now") for name in first) >= 34
+    assert [name for name in first if name.startswith("later")][:2] == ["later 0", "later 1"]
+    assert len(order) == 60
     pool.close()
 
 
