@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -19,7 +20,8 @@ from local.expressions import Item
 
 Partition = dict[str, Item]
 
-HOT = 4_000  # partitions in memory; an order has three or four
+HOT = 8_000  # partitions in memory; an order has three or four
+RESTED = 20.0  # seconds: in a rush, all that is in use stays in memory
 AT_ONCE = 32  # so many are put away together: half a millisecond of work
 REAPER = "dynamodb-ttl-reaper"  # the engine's thread that looks for what has expired
 _ABSENT: Any = object()
@@ -31,10 +33,13 @@ class Partitions(dict[str, Partition]):
     A partition that was handed out may be changed in place until `cool` is called: between two requests.
     """
 
-    def __init__(self, partitions: dict[str, Partition], expires: str | None = None, hot: int = HOT) -> None:
+    def __init__(
+        self, partitions: dict[str, Partition], expires: str | None = None, hot: int = HOT, rested: float = RESTED
+    ) -> None:
         super().__init__(partitions)
         self._expires = expires
-        self._hot = hot
+        self._hot, self._rested = hot, rested
+        self._used = OrderedDict.fromkeys(partitions, time.monotonic())  # when each was used last, the longest ago first
         self._cold = 0
         self._file = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._file.execute("PRAGMA journal_mode=OFF")
@@ -43,10 +48,11 @@ class Partitions(dict[str, Partition]):
         self._file.execute("CREATE INDEX by_expiry ON cold (expires) WHERE expires IS NOT NULL")
 
     def cool(self) -> None:
-        """Puts away those that came in first, once there are too many; some that are in use come back at once."""
+        """Puts away some of those that were not used for a while, once there are too many."""
         if super().__len__() < self._hot + AT_ONCE:
             return
-        oldest = [(pk, self.pop(pk)) for pk in list(islice(super().__iter__(), AT_ONCE))]
+        until = time.monotonic() - self._rested
+        oldest = [(pk, self.pop(pk)) for pk in [pk for pk, used in islice(self._used.items(), AT_ONCE) if used <= until]]
         rows = [(pk, self._expiry(partition), fast_json.written(partition)) for pk, partition in oldest if partition]
         self._file.execute("BEGIN")
         self._file.executemany("INSERT INTO cold VALUES (?, ?, ?)", rows)
@@ -61,6 +67,7 @@ class Partitions(dict[str, Partition]):
     def _thawed(self, pk: str) -> bool:
         """Whether the partition is in memory now."""
         if super().__contains__(pk):
+            self._use(pk)
             return True
         row = self._cold and self._file.execute("SELECT body FROM cold WHERE pk = ?", (pk,)).fetchone()
         if not row:
@@ -68,7 +75,12 @@ class Partitions(dict[str, Partition]):
         self._file.execute("DELETE FROM cold WHERE pk = ?", (pk,))
         self._cold -= 1
         super().__setitem__(pk, fast_json.loads(row[0]))
+        self._use(pk)
         return True
+
+    def _use(self, pk: str) -> None:
+        self._used[pk] = time.monotonic()
+        self._used.move_to_end(pk)
 
     # -- what a dict does
 
@@ -84,19 +96,23 @@ class Partitions(dict[str, Partition]):
         return isinstance(pk, str) and self._thawed(pk)
 
     def setdefault(self, pk: str, default: Any = None) -> Any:
-        self._thawed(pk)
+        if not self._thawed(pk):
+            self._use(pk)
         return super().setdefault(pk, default)
 
     def __setitem__(self, pk: str, partition: Partition) -> None:
-        self._thawed(pk)
+        if not self._thawed(pk):
+            self._use(pk)
         super().__setitem__(pk, partition)
 
     def __delitem__(self, pk: str) -> None:
         self._thawed(pk)
         super().__delitem__(pk)
+        self._used.pop(pk)
 
     def pop(self, pk: str, default: Any = _ABSENT) -> Any:
         self._thawed(pk)
+        self._used.pop(pk, None)
         return super().pop(pk) if default is _ABSENT else super().pop(pk, default)
 
     def __len__(self) -> int:
@@ -116,6 +132,7 @@ class Partitions(dict[str, Partition]):
 
     def clear(self) -> None:
         super().clear()
+        self._used.clear()
         self._file.execute("DELETE FROM cold")
         self._cold = 0
 

@@ -20,7 +20,7 @@ def partition(amount: int, expires: int | None = None) -> Json:
 
 
 def filled(count: int, hot: int = 5) -> Partitions:
-    partitions = Partitions({}, "expires", hot=hot)
+    partitions = Partitions({}, "expires", hot=hot, rested=0)
     for number in range(count):
         partitions.setdefault(f"P{number}", {}).update(partition(number))
         partitions.cool()
@@ -48,6 +48,14 @@ def test_one_that_is_asked_for_comes_back_whole_and_can_be_changed() -> None:
     assert partitions.get("P0")["#"]["amount"] == {"N": "7"}
 
 
+def test_what_is_in_use_stays_however_much_it_is() -> None:
+    partitions = Partitions({}, hot=5, rested=60)
+    for number in range(200):
+        partitions[f"P{number}"] = partition(number)
+        partitions.cool()
+    assert in_memory(partitions) == 200
+
+
 def test_one_that_was_emptied_is_gone() -> None:
     partitions = filled(1)
     partitions["P0"].clear()
@@ -58,7 +66,7 @@ def test_one_that_was_emptied_is_gone() -> None:
 
 
 def test_the_reaper_is_shown_what_is_in_memory_and_what_has_expired_only() -> None:
-    partitions = Partitions({}, "expires", hot=5)
+    partitions = Partitions({}, "expires", hot=5, rested=0)
     for number in range(200):
         partitions[f"P{number}"] = partition(number, 1 if number == 3 else 99_999_999_999)
         partitions.cool()
@@ -91,7 +99,7 @@ def do(partitions: Any, what: str, pk: str, amount: int) -> Json:
 
 @given(st.lists(STEPS, max_size=200))
 def test_it_is_a_dict_to_whoever_uses_it(steps: list[tuple[str, str, int]]) -> None:
-    ours = Partitions({}, hot=-AT_ONCE)
+    ours = Partitions({}, hot=-AT_ONCE, rested=0)
     plain: dict[str, Json] = {}
     for what, pk, amount in steps:
         assert do(ours, what, pk, amount) == do(plain, what, pk, amount)
