@@ -150,17 +150,16 @@ def measure(times: int = 5) -> list[ColdStart]:
     with tempfile.TemporaryDirectory() as folder, running(Settings(parameters=invoke.SLOW)) as stack:
         built = build(Path(folder))
         layers = _layers()
-        bare: dict[tuple[str, ...], tuple[float, float]] = {}
         found = []
         for module in _modules(stack):
             config = _config(stack, module)
             event = invoke._filled((ROOT / f"events/{module}.json").read_text(encoding="utf-8"))  # noqa: SLF001
             paths = [built.functions, *(built.layers[layer] for layer in layers[module])]
             services = _services(built, config, paths, event)
-            if services not in bare:
-                bare[services] = _bare(built, config, services, times)
-            first, cpu = _median([_once(built, config, config.handler, paths, event) for _ in range(times)])
-            found.append(ColdStart(module, services, first, bare[services][0], cpu, bare[services][1]))
+            # In turn, each of ours right beside a bare one: the machine has faster and slower minutes.
+            pairs = [(_once(built, config, config.handler, paths, event), _bare(built, config, services)) for _ in range(times)]
+            (first, cpu), (bare, bare_cpu) = _median([ours for ours, _ in pairs]), _median([bare for _, bare in pairs])
+            found.append(ColdStart(module, services, first, bare, cpu, bare_cpu))
         return found
 
 
@@ -189,10 +188,10 @@ def _services(built: Built, config: Config, paths: Sequence[Path], event: str) -
     return tuple(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
-def _bare(built: Built, config: Config, services: tuple[str, ...], times: int) -> tuple[float, float]:
+def _bare(built: Built, config: Config, services: tuple[str, ...]) -> tuple[float, float]:
     (built.bare / "bare.py").write_text(BARE.format(services=list(services)), encoding="utf-8")
     paths = [built.bare, built.layers["OrdersLayer"]]
-    return _median([_once(built, config, "bare.handler", paths, "{}") for _ in range(times)])
+    return _once(built, config, "bare.handler", paths, "{}")
 
 
 def _median(measured: Sequence[tuple[float, float]]) -> tuple[float, float]:
