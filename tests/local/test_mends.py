@@ -275,6 +275,28 @@ def test_published_events_are_not_kept_for_ever(stack: Stack) -> None:
     assert engine.part("eventbridge", "_events_log_list")() == []
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        {"source": ["orders"]},
+        {"detail-type": ["ORDER_PLACED", {"prefix": "STEP_"}]},
+        {"source": [{"anything-but": "orders"}], "detail-type": ["ORDER_PLACED"]},
+        {"source": ["orders"], "detail": {"status": ["PENDING"]}},
+        {"region": ["us-east-1"], "source": ["orders"]},
+        {"$or": [{"source": ["warehouse"]}, {"detail-type": ["STEP_FAILED"]}]},
+    ],
+)
+def test_a_rule_matches_the_events_that_the_engine_says(stack: Stack, pattern: Any) -> None:
+    ours = engine.part("eventbridge", "_matches_pattern_view")
+    whole = ours.__closure__[[*ours.__code__.co_freevars].index("original")].cell_contents
+    view, text = engine.part("eventbridge", "_pattern_event_view"), json.dumps(pattern)
+    for source in ("orders", "warehouse"):
+        for kind in ("ORDER_PLACED", "STEP_FAILED"):
+            for status_ in ("PENDING", "SHIPPED"):
+                event = {"Source": source, "DetailType": kind, "Detail": json.dumps({"status": status_})}
+                assert ours(text, view(event)) is whole(text, view(event))
+
+
 def test_an_expression_is_read_once(stack: Stack) -> None:
     tokenize = engine.part("dynamodb", "_tokenize")
     assert tokenize("a = :b") is tokenize("a = :b")
