@@ -57,7 +57,7 @@ class Consumer:
         self._answer = answer
         self._seconds = seconds
 
-    def begin(self, function: str, event: Any) -> asyncio.Future[Answer]:
+    def begin(self, function: str, event: Any, *, later: bool = False) -> asyncio.Future[Answer]:
         loop = asyncio.get_running_loop()
         bodies = [record["body"] for record in event["Records"]] if "Records" in event else [event]
         self.calls.append((loop.time(), bodies))
