@@ -54,6 +54,8 @@ class Partitions(dict[str, Partition]):
         until = time.monotonic() - self._rested
         oldest = [(pk, self.pop(pk)) for pk in [pk for pk, used in islice(self._used.items(), AT_ONCE) if used <= until]]
         rows = [(pk, self._expiry(partition), fast_json.written(partition)) for pk, partition in oldest if partition]
+        if not rows:
+            return
         self._file.execute("BEGIN")
         self._file.executemany("INSERT INTO cold VALUES (?, ?, ?)", rows)
         self._file.execute("COMMIT")
@@ -129,12 +131,6 @@ class Partitions(dict[str, Partition]):
 
     def items(self) -> Any:
         return self._all()
-
-    def clear(self) -> None:
-        super().clear()
-        self._used.clear()
-        self._file.execute("DELETE FROM cold")
-        self._cold = 0
 
     def _all(self) -> Iterator[tuple[str, Partition]]:
         """All of them, in memory or not; those that are not are shown and stay where they are."""

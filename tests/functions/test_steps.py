@@ -463,6 +463,15 @@ def test_only_the_carrier_says_that_a_parcel_arrived_where_it_is_so_agreed(
     assert world.order().status is OrderStatus.DELIVERED
 
 
+def test_an_order_cancelled_meanwhile_is_not_unwound_twice_for_a_review_it_no_longer_needs(world: World) -> None:
+    world.place(require_approval=True)
+    world.reserve_for_review()
+    world.http("POST /orders/{id}/cancel", "order-1")
+    version = world.order().version
+    world.step("begin_unwinding", failure={"Error": "ApprovalPending", "Cause": ""})
+    assert (world.order().version, world.order().is_over) == (version, True)
+
+
 # --- a run that another has replaced ---
 
 

@@ -118,6 +118,22 @@ def test_the_short_way_and_the_whole_way_come_to_the_same(stack: Stack, sequence
     assert short == long
 
 
+def test_only_the_first_of_a_shape_and_what_is_refused_reach_the_engine() -> None:
+    reached: list[str] = []
+
+    def whole(data: str) -> engine.Response:
+        reached.append(data)
+        return (400 if data == "bad" else 200), {}, b"whole"
+
+    def shapes(data: str) -> tuple[tuple[str], ...]:
+        return ((data,),)
+
+    handle = known.remembering(shapes, lambda data: None if data == "lost" else (200, {}, b"short"))(whole)
+    answers = [handle(data)[2] for data in ("get", "get", "put", "bad", "bad", "lost", "lost")]
+    assert answers == [b"whole", b"short", *[b"whole"] * 5]
+    assert reached == ["get", "put", "bad", "bad", "lost", "lost"]
+
+
 # --- Other requests -----------------------------------------------------------------------------------------
 
 TEXTS = st.sampled_from(["a", "b", "ab", "bb"])

@@ -194,7 +194,7 @@ def begin_unwinding(order_id: str, error: str, cause: str, clock: Clock = utc_no
 
     def failed(snapshot: Snapshot) -> Change | None:
         order, now = snapshot.order, clock()
-        if error == ApprovalPending.__name__:
+        if error == ApprovalPending.__name__ and not order.is_over:
             # No failure: the definition that this execution was started with did not lead to the review from there.
             return lifecycle.restart(snapshot, settings.waits(), now, SYSTEM, "Waits for its review")
         reason = _reason(order.current_step.name if order.current_step else None, error)
