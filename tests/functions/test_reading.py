@@ -1,11 +1,13 @@
 """Reading orders: one, lists page by page, audit trails, progress and its stream."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from orders import store
+from orders.routes import ROUTES
 from orders.statuses import OrderStatus
 from tests.functions.world import CUSTOMER, STRANGER, World
 
@@ -139,6 +141,35 @@ def test_a_bad_parameter_is_refused_by_its_name(world: World) -> None:
     for query, field in BAD_PARAMETERS:
         answer = world.support("GET /orders", query=query)
         assert (answer.status, answer.fields) == (400, [field]), query
+
+
+JSON_ROUTES = [key for key, route in ROUTES.items() if not route.is_page and route.answer != "text/html"]
+
+
+@pytest.mark.parametrize("key", JSON_ROUTES)
+def test_a_parameter_the_route_does_not_know_is_refused_by_its_name(world: World, key: str) -> None:
+    path = dict.fromkeys(re.findall(r"\{(\w+)\}", key), "some-1") | ({"carrier": "generic"} if "{carrier}" in key else {})
+    answer = world.http(key, path, by="root", groups=["support", "admin"], query={"utm_source": "mail", "sort": "up"})
+    assert (answer.status, answer.code, answer.fields) == (400, "INVALID_ARGUMENT", ["utm_source", "sort"]), key
+
+
+def test_who_may_not_use_a_route_hears_that_and_nothing_of_its_parameters(world: World) -> None:
+    assert world.http("GET /orders", query={"sort": "up"}, by=None).status == 401
+    assert world.http("GET /analytics/summary", query={"sort": "up"}).status == 403
+
+
+def test_pages_ignore_what_a_link_gained_on_its_way(world: World) -> None:
+    shown = json.loads(world.place().text)["tracking_url"]
+    query = {"token": shown.partition("token=")[2], "utm_source": "mail"}
+    assert world.http("GET /track/{id}", "order-1", by=None, query=query).status == 200
+    for key in ("GET /admin", "GET /signed-in", "GET /docs"):
+        assert world.http(key, by=None, query={"utm_source": "mail"}).status == 200, key
+
+
+def test_an_unknown_parameter_is_repeated_in_part_only(world: World) -> None:
+    query = {f"{number:03}" + "x" * 500: "1" for number in range(50)}
+    answer = world.support("GET /orders", query=query)
+    assert answer.fields == [f"{number:03}" + "x" * 97 for number in range(20)]
 
 
 def test_a_cursor_belongs_to_its_own_list(world: World) -> None:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 DEPRECATED_SINCE = "@1735689600"
 """When ``PAID`` and ``COMPLETED`` were given up (RFC 9745): 2025-01-01."""
 
+LONGEST_NAME = 100
+"""Of an unknown query parameter, as far as a refusal repeats it, in characters."""
+MOST_PROBLEMS = 20
+
 SECURITY_HEADERS = {
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
@@ -166,6 +170,15 @@ class Request:
             raise InvalidArgument.of(name, "is empty or malformed")
         return text
 
+    def check_parameters(self) -> None:
+        """Raises ``InvalidArgument`` for query parameters that the route table does not name."""
+        known = self.route.query
+        unknown = [] if self.route.ignores_unknown_parameters else [name for name in self.query if name not in known]
+        if unknown:
+            message = f"is no parameter of this route; it takes {', '.join(known) or 'none'}"
+            errors = [{"field": name[:LONGEST_NAME], "message": message} for name in unknown[:MOST_PROBLEMS]]
+            raise InvalidArgument(f"{errors[0]['field']}: {message}", errors=errors)
+
     def may_touch(self, customer_id: str) -> None:
         """Raises ``PermissionDenied`` unless the caller may use this route on that customer's order."""
         who, caller = self.route.who, self.caller
@@ -208,6 +221,7 @@ def serve(operations: Mapping[str, Operation], identify: WhoIsCalling | None = N
         try:
             request = Request.of(event, identify(event) if identify else None)
             authorise(request)
+            request.check_parameters()
             return operations[request.route.key](request)
         except OrderError as refusal:
             logger.info("Refused", code=refusal.code, refusal=type(refusal).__name__)

@@ -288,7 +288,9 @@ def document() -> Schema:
         "info": {
             "title": "Order pipeline",
             "version": VERSION,
-            "description": "Order fulfilment: one order's life, from placed to delivered, and every way back.",
+            "description": "Order fulfilment: one order's life, from placed to delivered, and every way back. "
+            "Query parameters that an operation does not name are refused with 400, each by its name in `errors`; "
+            "only what is read by people (`GET /docs`) ignores them.",
         },
         "servers": [{"url": "/"}],
         "paths": paths,

@@ -40,6 +40,11 @@ class Route:
     """Whether it is for people only: the API's description leaves it out."""
 
     @property
+    def ignores_unknown_parameters(self) -> bool:
+        """Whether it is read by people, whose links gain parameters on the way (``utm_source``)."""
+        return self.is_page or self.answer == "text/html"
+
+    @property
     def method(self) -> str:
         """The HTTP method."""
         return self.key.split(" ")[0]
