@@ -5,13 +5,14 @@ from collections.abc import Callable
 from orders import desk, requests, store
 from orders.desk import Actor
 from orders.http import DEPRECATED_SINCE, Answer, Operation, Request, order_answer, serve
+from orders.ids import OrderId
 from orders.order import Snapshot
 from orders.status_names import parse_status
 
-Change = Callable[[str, Actor, str | None, int | None], Snapshot]
+Change = Callable[[OrderId, Actor, str | None, int | None], Snapshot]
 
 
-def _admitted(request: Request) -> tuple[str, Actor]:
+def _admitted(request: Request) -> tuple[OrderId, Actor]:
     """The order and the caller, once it is sure that the one may change the other."""
     order = store.load_order(request.order_id)
     request.may_touch(order.customer_id)

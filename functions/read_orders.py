@@ -6,6 +6,7 @@ from orders import listing, secrets, settings, store
 from orders.changes import utc_now
 from orders.errors import InvalidArgument, PermissionDenied
 from orders.http import DEPRECATED_SINCE, Answer, Request, answer, order_answer, serve
+from orders.ids import CustomerId
 from orders.routes import Who
 from orders.status_names import parse_status
 from orders.views import history_view, order_view
@@ -32,7 +33,8 @@ def list_orders(request: Request) -> Answer:
     if "overdue" in request.query:
         return list_overdue(request)
     caller = request.caller
-    customer_id = request.text("customer_id", r"[A-Za-z0-9][A-Za-z0-9._:@|+-]{0,127}")
+    asked = request.text("customer_id", r"[A-Za-z0-9][A-Za-z0-9._:@|+-]{0,127}")
+    customer_id = CustomerId(asked) if asked is not None else None
     if Who.SUPPORT not in caller.groups:
         if customer_id not in (None, caller.subject):
             raise PermissionDenied("You can list your own orders only.")

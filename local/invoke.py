@@ -114,8 +114,9 @@ def _filled(event: str) -> str:
         return event
     from orders import secrets, tokens  # noqa: PLC0415 - the handlers' own, once a stack runs
     from orders.changes import utc_now  # noqa: PLC0415
+    from orders.ids import OrderId  # noqa: PLC0415
 
-    return event.replace(TRACKING_TOKEN, tokens.tracking_token(ORDER_ID, utc_now(), secrets.signing_key()))
+    return event.replace(TRACKING_TOKEN, tokens.tracking_token(OrderId(ORDER_ID), utc_now(), secrets.signing_key()))
 
 
 # --- the emulator -------------------------------------------------------------------------------------------

@@ -299,8 +299,9 @@ def export(place: Place, customer_id: str) -> dict[str, Any]:
     """Everything kept of a customer."""
     place.enter()
     from orders import privacy  # noqa: PLC0415 - the product's own, once it knows its table
+    from orders.ids import CustomerId  # noqa: PLC0415
 
-    return privacy.export(customer_id)
+    return privacy.export(CustomerId(customer_id))
 
 
 def erase(place: Place, customer_id: str, by: str) -> dict[str, Any]:
@@ -308,9 +309,10 @@ def erase(place: Place, customer_id: str, by: str) -> dict[str, Any]:
     place.enter()
     from orders import privacy  # noqa: PLC0415
     from orders.errors import ConstraintViolated  # noqa: PLC0415
+    from orders.ids import CustomerId  # noqa: PLC0415
 
     try:
-        return {"customer_id": customer_id, "erased_orders": privacy.erase(customer_id, by)}
+        return {"customer_id": customer_id, "erased_orders": privacy.erase(CustomerId(customer_id), by)}
     except ConstraintViolated as refusal:
         raise NotPossible(refusal.detail) from refusal
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orders import lifecycle
+from orders.ids import CustomerId, OrderId, TrackingNumber
 from orders.lifecycle import Placement, Waits
 from orders.money import Money
 from orders.order import Address, Change, Event, Line, Order, Shipment, Snapshot
@@ -13,7 +14,7 @@ from orders.statuses import CancelReason, OrderStatus, PaymentMethod, ShipmentSt
 
 START = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 WAITS = Waits(payment=5, preparation=5, delivery=10, approval=300)
-CUSTOMER = "ada"
+CUSTOMER = CustomerId("ada")
 TEAPOT = Line("prod-001", "Teapot", 2, Money(1000, "USD"))
 CUP = Line("prod-002", "Cup", 1, Money(1000, "USD"))
 HOME = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
@@ -27,7 +28,9 @@ def later(seconds: float = 1) -> datetime:
 
 def a_wish(**changes: Any) -> Placement:
     """What a customer asks for: two teapots and a cup, paid by card."""
-    usual = Placement("order-1", CUSTOMER, (TEAPOT, CUP), HOME, PaymentMethod.CREDIT_CARD, "tok_ok", needs_review=False)
+    usual = Placement(
+        OrderId("order-1"), CUSTOMER, (TEAPOT, CUP), HOME, PaymentMethod.CREDIT_CARD, "tok_ok", needs_review=False
+    )
     return replace(usual, **changes)
 
 
@@ -38,7 +41,7 @@ def booked(snapshot: Snapshot, transit: float = WAITS.delivery) -> Shipment:
     return replace(
         snapshot.shipment,
         status=ShipmentStatus.IN_TRANSIT,
-        tracking_number="TRACK-1",
+        tracking_number=TrackingNumber("TRACK-1"),
         current_location="Handed over to the carrier",
         estimated_delivery=estimated,
     )

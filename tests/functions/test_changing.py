@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from orders import store
+from orders.ids import OrderId
 from orders.order import Change
 from orders.statuses import TRANSITIONS, OrderStatus
 from tests.functions.world import ADDRESS, CUSTOMER, Answer, World
@@ -86,7 +87,7 @@ def test_processing_by_hand_reserves_and_charges(world: World) -> None:
     assert answer.body["payment"]["status"] == "COMPLETED"
     assert [entry["state"] for entry in world.ledger()] == ["charged"]
     assert world.pieces("prod-001") == 98
-    assert [event.by for event in store.history("order-1")][-1] == "grace"
+    assert [event.by for event in store.history(OrderId("order-1"))][-1] == "grace"
 
 
 def test_shipped_by_hand_gets_a_tracking_number(world: World) -> None:
@@ -111,7 +112,7 @@ def test_shipped_by_hand_gets_a_tracking_number(world: World) -> None:
 def test_the_reason_of_a_change_by_hand_stands_on_the_trail(world: World, status: OrderStatus, wanted: OrderStatus) -> None:
     world.live(status)
     assert patch(world, wanted.value, reason="Because I say so").status == 200
-    moved = next(event for event in store.history("order-1")[::-1] if event.old_status is not event.status)
+    moved = next(event for event in store.history(OrderId("order-1"))[::-1] if event.old_status is not event.status)
     assert (moved.status, moved.by, moved.reason) == (wanted, "grace", "Because I say so")
 
 
@@ -121,7 +122,7 @@ def test_the_reason_of_a_change_of_a_cash_order_stands_on_the_trail(
 ) -> None:
     world.live(status, method=COD)
     assert patch(world, wanted.value, reason="Because I say so").status == 200
-    moved = next(event for event in store.history("order-1")[::-1] if event.old_status is not event.status)
+    moved = next(event for event in store.history(OrderId("order-1"))[::-1] if event.old_status is not event.status)
     assert (moved.status, moved.by, moved.reason) == (wanted, "grace", "Because I say so")
 
 

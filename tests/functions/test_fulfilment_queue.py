@@ -20,6 +20,7 @@ from orders.changes import utc_now
 from orders.desk import Actor, Wish
 from orders.errors import StoreBusy
 from orders.events import EventType
+from orders.ids import CustomerId, OrderId, TrackingNumber
 from orders.order import Address, Snapshot, timestamp
 from orders.statuses import OrderStatus, PaymentMethod, PaymentStatus, ShipmentStatus
 from tests.deployed import CARRIER_SECRET, deployed
@@ -68,12 +69,12 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Recorder:
 
 def an_order(order_id: str, status: OrderStatus, method: PaymentMethod = PaymentMethod.CREDIT_CARD) -> str:
     token = None if method is PaymentMethod.CASH_ON_DELIVERY else "tok_ok"
-    desk.place_order(Wish("ada", {"prod-001": 1}, HOME, method, token, order_id), Actor("ada"))
+    desk.place_order(Wish(CustomerId("ada"), {"prod-001": 1}, HOME, method, token, OrderId(order_id)), Actor("ada"))
     if status is not OrderStatus.PENDING:
-        fulfilment.reserve_stock(order_id)
-        fulfilment.charge_payment(order_id)
+        fulfilment.reserve_stock(OrderId(order_id))
+        fulfilment.charge_payment(OrderId(order_id))
     if status is OrderStatus.SHIPPED:
-        fulfilment.ship_parcel(order_id, None)
+        fulfilment.ship_parcel(OrderId(order_id), None)
     return order_id
 
 
@@ -134,19 +135,19 @@ def metrics(printed: str) -> dict[str, Any]:
 def test_an_event_and_its_marker_are_one_transaction() -> None:
     an_order("f-1", OrderStatus.PROCESSING)
     assert take(message(news("f-1", "shipped", "evt-1"))) == []
-    order = store.load_order("f-1")
-    marker = store.client().get_item(TableName="orders", Key=store.marker_key("f-1", "evt-1"))["Item"]
+    order = store.load_order(OrderId("f-1"))
+    marker = store.client().get_item(TableName="orders", Key=store.marker_key(OrderId("f-1"), "evt-1"))["Item"]
     assert int(marker["version"]["N"]) == order.version
     assert int(marker["expires_at_epoch"]["N"]) > utc_now().timestamp() + 80 * 86_400
     assert take(message(news("f-1", "shipped", "evt-1"))) == []
-    assert store.load_order("f-1").version == order.version, "a duplicate changes nothing"
+    assert store.load_order(OrderId("f-1")).version == order.version, "a duplicate changes nothing"
 
 
 def test_what_stands_on_the_bus_and_its_bare_detail_are_the_same_event() -> None:
     an_order("f-bare", OrderStatus.PROCESSING)
     detail = news("f-bare", "packed", "evt-bare")
     assert take(message(json.dumps(detail)), message(detail, 2)) == []
-    assert [event.type for event in store.history("f-bare")].count(EventType.FULFILLMENT_RECORDED) == 1
+    assert [event.type for event in store.history(OrderId("f-bare"))].count(EventType.FULFILLMENT_RECORDED) == 1
 
 
 def test_cash_on_delivery_end_to_end(capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,9 +155,9 @@ def test_cash_on_delivery_end_to_end(capsys: pytest.CaptureFixture[str]) -> None
     seen = []
     for status in ("planning", "picking", "shipped", "completed"):
         assert take(message(news("f-cod", status))) == []
-        seen.append(store.load_order("f-cod").status.value)
+        seen.append(store.load_order(OrderId("f-cod")).status.value)
     assert seen == ["PROCESSING", "PROCESSING", "SHIPPED", "DELIVERED"]
-    payment = store.load("f-cod").payment
+    payment = store.load(OrderId("f-cod")).payment
     assert payment
     assert payment.status is PaymentStatus.COMPLETED
     assert store.ledger_entry(store.charge_key(payment.payment_id))
@@ -181,7 +182,7 @@ def test_one_bad_event_does_not_keep_the_others_of_its_batch() -> None:
         message(news("f-3", "shipped"), 8),
     ]
     assert take(*batch) == ["2", "3", "4", "5", "6", "7"]
-    assert {store.load_order(name).status for name in ("f-2", "f-3")} == {OrderStatus.SHIPPED}
+    assert {store.load_order(OrderId(name)).status for name in ("f-2", "f-3")} == {OrderStatus.SHIPPED}
 
 
 def test_what_can_never_be_applied_is_found_out_within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,8 +216,8 @@ def test_an_early_event_is_held_back_in_the_queue() -> None:
 def test_a_late_cancelled_is_refused_reported_and_not_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
     an_order("f-5", OrderStatus.SHIPPED)
     assert take(message(news("f-5", "cancelled"))) == []
-    assert store.load_order("f-5").status is OrderStatus.SHIPPED
-    assert store.history("f-5")[-1].type is EventType.FULFILLMENT_REFUSED
+    assert store.load_order(OrderId("f-5")).status is OrderStatus.SHIPPED
+    assert store.history(OrderId("f-5"))[-1].type is EventType.FULFILLMENT_REFUSED
     assert metrics(capsys.readouterr().out)["invalid_transitions_total"] == [1.0]
 
 
@@ -246,7 +247,7 @@ def easypost(tracking_number: str, status: str, at: datetime, event_id: str = "e
 
 
 def number_of(order_id: str) -> str:
-    shipment = store.load(order_id).shipment
+    shipment = store.load(OrderId(order_id)).shipment
     assert shipment
     assert shipment.tracking_number
     return shipment.tracking_number
@@ -264,10 +265,10 @@ def test_a_scan_becomes_an_event_on_the_bus(events: Recorder, encoded: bool) -> 
     assert (detail["order_id"], detail["new_status"], detail["event_id"]) == (order_id, "shipped", "easypost:evt_1")
     assert detail["timestamp"] == timestamp(at), "the scan's own time"
     assert take(message(detail)) == []
-    shipment = store.load(order_id).shipment
+    shipment = store.load(OrderId(order_id)).shipment
     assert shipment
     assert (shipment.status, shipment.current_location) == (ShipmentStatus.OUT_FOR_DELIVERY, "Köln, DE")
-    assert store.load_order(order_id).status is OrderStatus.SHIPPED
+    assert store.load_order(OrderId(order_id)).status is OrderStatus.SHIPPED
 
 
 def test_a_bad_signature_is_401_and_leaves_no_trace(events: Recorder) -> None:
@@ -278,7 +279,7 @@ def test_a_bad_signature_is_401_and_leaves_no_trace(events: Recorder) -> None:
         assert (status, problem["code"]) == (401, "UNAUTHENTICATED")
     assert report("easypost", body + b" ", headers)[0] == 401
     assert events.entries == []
-    assert store.scans(number_of(order_id)) == []
+    assert store.scans(TrackingNumber(number_of(order_id))) == []
 
 
 def test_an_unknown_parcel_and_a_duplicate_are_200(events: Recorder) -> None:
@@ -289,9 +290,9 @@ def test_an_unknown_parcel_and_a_duplicate_are_200(events: Recorder) -> None:
     body, headers = easypost(number_of(order_id), "delivered", utc_now())
     for _ in range(3):
         assert report("easypost", body, headers) == (200, {"accepted": True})
-    assert len(store.scans(number_of(order_id))) == 1
+    assert len(store.scans(TrackingNumber(number_of(order_id)))) == 1
     assert take(*(message(detail, number) for number, detail in enumerate(events.details()))) == []
-    assert [event.type for event in store.history(order_id)].count(EventType.ORDER_DELIVERED) == 1
+    assert [event.type for event in store.history(OrderId(order_id))].count(EventType.ORDER_DELIVERED) == 1
 
 
 def test_what_tells_nothing_of_a_parcel_is_200(events: Recorder) -> None:
@@ -339,15 +340,15 @@ def test_sync_makes_up_for_what_was_lost_on_its_way(events: Recorder) -> None:
         body, headers = easypost(number, status, now - timedelta(minutes=minutes), f"evt_{count}")
         assert report("easypost", body, headers)[0] == 200
     # The bus lost every one of them.
-    after = desk.sync(order_id, "sue")
+    after = desk.sync(OrderId(order_id), "sue")
     assert after.order.status is OrderStatus.DELIVERED
     assert after.shipment
     assert after.shipment.status is ShipmentStatus.DELIVERED
-    version = store.load_order(order_id).version
+    version = store.load_order(OrderId(order_id)).version
     # And brings them after all.
     assert take(*(message(detail, place) for place, detail in enumerate(events.details()))) == []
-    desk.sync(order_id, "sue")
-    assert store.load_order(order_id).version == version, "repetition is harmless"
+    desk.sync(OrderId(order_id), "sue")
+    assert store.load_order(OrderId(order_id)).version == version, "repetition is harmless"
 
 
 def test_a_scan_that_came_before_we_knew_the_parcel_is_found_by_sync(events: Recorder) -> None:
@@ -356,8 +357,8 @@ def test_a_scan_that_came_before_we_knew_the_parcel_is_found_by_sync(events: Rec
     assert report("easypost", body, headers) == (200, {"accepted": False})
     shipped = news(order_id, "shipped", metadata={"carrier": "DHL", "tracking_number": "DHL-EARLY"})
     assert take(message(shipped)) == []
-    assert desk.sync(order_id, "sue").order.status is OrderStatus.DELIVERED
-    assert store.history(order_id)[-1].by == "carrier:easypost"
+    assert desk.sync(OrderId(order_id), "sue").order.status is OrderStatus.DELIVERED
+    assert store.history(OrderId(order_id))[-1].by == "carrier:easypost"
 
 
 def test_the_sweep_makes_up_for_it_too_once_the_parcel_is_overdue(events: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,10 +369,10 @@ def test_the_sweep_makes_up_for_it_too_once_the_parcel_is_overdue(events: Record
     assert report("easypost", body, headers)[0] == 200
     overdue = utc_now() + timedelta(days=15)
     list(desk.sweep(clock=lambda: overdue))
-    assert store.load_order(lost).status is OrderStatus.DELIVERED
-    order = store.load_order(silent)
+    assert store.load_order(OrderId(lost)).status is OrderStatus.DELIVERED
+    order = store.load_order(OrderId(silent))
     assert order.status is OrderStatus.SHIPPED, "not delivered by default"
-    assert store.history(silent)[-1].type is EventType.DELIVERY_OVERDUE
+    assert store.history(OrderId(silent))[-1].type is EventType.DELIVERY_OVERDUE
     assert order.due_at
     assert order.due_at > overdue, "and looked at again"
     another = an_order("m-5", OrderStatus.SHIPPED)

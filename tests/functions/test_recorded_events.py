@@ -21,6 +21,7 @@ from orders import desk, fulfilment, secrets, settings, store, tokens
 from orders.changes import utc_now
 from orders.desk import Actor, Wish
 from orders.events import ORDER_STATUS_CHANGED
+from orders.ids import CustomerId, OrderId
 from orders.order import Address
 from orders.statistics import Told
 from orders.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus
@@ -28,7 +29,7 @@ from orders.webhooks import Delivery, Secret, Webhook
 from tests.deployed import ROOT, STACK, deployed, resources
 
 EVENTS = ROOT / "events"
-ORDER, OTHER = "order-1001", "order-1002"
+ORDER, OTHER = OrderId("order-1001"), OrderId("order-1002")
 TRACKING_TOKEN = "(a tracking token)"
 HOME = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 ADA = Actor("ada")
@@ -58,7 +59,10 @@ def nothing() -> None:
 
 def placed(order_id: str = ORDER, token: str = "tok_ok", *, review: bool = False) -> None:
     quantities = {"prod-001": 2, "prod-002": 1}
-    desk.place_order(Wish("ada", quantities, HOME, PaymentMethod.CREDIT_CARD, token, order_id, require_approval=review), ADA)
+    desk.place_order(
+        Wish(CustomerId("ada"), quantities, HOME, PaymentMethod.CREDIT_CARD, token, OrderId(order_id), require_approval=review),
+        ADA,
+    )
 
 
 def reserved() -> None:
@@ -99,7 +103,7 @@ def charge_refused() -> None:
         fulfilment.charge_payment(ORDER)
 
 
-def unwinding(*done: Callable[[str], object]) -> Seed:
+def unwinding(*done: Callable[[OrderId], object]) -> Seed:
     """Failed after its hand-over had begun, and unwound as far as this."""
 
     def seed() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from orders import desk, lifecycle, settings, store
 from orders.changes import utc_now
+from orders.ids import OrderId
 from orders.order import Snapshot
 from orders.statuses import OrderStatus, OverallStatus
 from tests.functions.world import FULFIL, UNWIND, World, in_a_while, throttled
@@ -199,14 +200,14 @@ def test_one_order_that_cannot_be_repaired_does_not_hold_back_the_others(world: 
     def load(order_id: str) -> Snapshot:
         if order_id == "one":
             raise ValueError("this item cannot be read")
-        return real(order_id)
+        return real(OrderId(order_id))
 
     monkeypatch.setattr(store, "load", load)
     swept: list[str] = []
     with pytest.raises(Exception, match="one"):
         swept.extend(world.invoke("sweep_orders", {"everything": True})["restarted"])
     monkeypatch.undo()
-    assert {store.load_order(order_id).run for order_id in ("two", "three")} == {2}
+    assert {store.load_order(OrderId(order_id)).run for order_id in ("two", "three")} == {2}
     assert swept == []
 
 

@@ -11,6 +11,7 @@ import pytest
 import show_pages
 from orders import secrets, settings, statuses, store, tokens
 from orders.changes import utc_now
+from orders.ids import OrderId
 from orders.statuses import TRANSITIONS, OrderStatus
 from tests.functions.world import Answer, World
 
@@ -19,7 +20,7 @@ JSON = {"accept": "application/json"}
 
 
 def link(order_id: str = "order-1", age: timedelta = timedelta(0)) -> dict[str, str]:
-    return {"token": tokens.tracking_token(order_id, utc_now() - age, secrets.signing_key())}
+    return {"token": tokens.tracking_token(OrderId(order_id), utc_now() - age, secrets.signing_key())}
 
 
 def open_page(world: World, order_id: str = "order-1", **more: object) -> Answer:
@@ -202,7 +203,7 @@ def overdue(world: World, **query: str) -> Answer:
 
 
 def make_overdue(order_id: str, minutes: int) -> None:
-    order = store.load_order(order_id)
+    order = store.load_order(OrderId(order_id))
     assert store.postpone(order, utc_now() - timedelta(minutes=minutes))
 
 

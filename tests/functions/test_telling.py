@@ -21,6 +21,7 @@ from orders import bus, desk, fulfilment, messaging, notifications, outbound, se
 from orders.changes import utc_now
 from orders.desk import Actor, Wish
 from orders.errors import StoreBusy
+from orders.ids import CustomerId, OrderId
 from orders.order import Address
 from orders.statuses import OrderStatus, PaymentMethod
 from orders.webhooks import DeliveryStatus, WebhookStatus
@@ -65,12 +66,12 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Recorder:
 
 
 def live(order_id: str, token: str = "tok_ok", status: OrderStatus = OrderStatus.SHIPPED) -> str:
-    wish = Wish("ada", {"prod-001": 1}, HOME, PaymentMethod.CREDIT_CARD, token, order_id)
+    wish = Wish(CustomerId("ada"), {"prod-001": 1}, HOME, PaymentMethod.CREDIT_CARD, token, OrderId(order_id))
     desk.place_order(wish, Actor("ada"))
-    fulfilment.reserve_stock(order_id)
+    fulfilment.reserve_stock(OrderId(order_id))
     if status is not OrderStatus.PENDING:
-        fulfilment.charge_payment(order_id)
-        fulfilment.ship_parcel(order_id, None)
+        fulfilment.charge_payment(OrderId(order_id))
+        fulfilment.ship_parcel(OrderId(order_id), None)
     return order_id
 
 
@@ -80,7 +81,7 @@ def call(module: str, event: Any) -> Any:
 
 def records(*order_ids: str) -> list[dict[str, Any]]:
     """The stream of these orders' audit events, one order's change after another's."""
-    trails = [[store.event_to_item(event) for event in store.history(order_id)] for order_id in order_ids]
+    trails = [[store.event_to_item(event) for event in store.history(OrderId(order_id))] for order_id in order_ids]
     mixed = sorted((item for trail in trails for item in trail), key=lambda item: int(item["version"]["N"]))
     return [
         {"eventName": "INSERT", "dynamodb": {"NewImage": item, "SequenceNumber": f"{number:05d}"}}
@@ -107,7 +108,7 @@ def waiting(queue: str) -> list[dict[str, Any]]:
 def test_each_change_is_published_in_order_with_its_time(events: Recorder) -> None:
     live("p-1")
     assert call("publish_changes", {"Records": records("p-1")}) == {"batchItemFailures": []}
-    expected = [message for event in store.history("p-1") for message in notifications.messages(event)]
+    expected = [message for event in store.history(OrderId("p-1")) for message in notifications.messages(event)]
     assert [(entry["DetailType"], json.loads(entry["Detail"])) for entry in events.entries] == [
         (kind, json.loads(json.dumps(detail))) for kind, detail, _ in expected
     ]
@@ -121,7 +122,7 @@ def test_a_busy_bus_brings_the_batch_again_with_the_same_ids(events: Recorder) -
     assert call("publish_changes", {"Records": batch}) == {"batchItemFailures": [{"itemIdentifier": "00001"}]}
     assert call("publish_changes", {"Records": batch}) == {"batchItemFailures": []}
     counted = Counter(detail["event_id"] for detail in events.details())
-    wanted = [detail["event_id"] for event in store.history("p-2") for _, detail, _ in notifications.messages(event)]
+    wanted = [detail["event_id"] for event in store.history(OrderId("p-2")) for _, detail, _ in notifications.messages(event)]
     assert set(counted) == set(wanted)
     assert list(dict.fromkeys(wanted)) == wanted
 
@@ -138,7 +139,7 @@ def test_a_poisoned_record_is_set_aside_and_the_others_go_on(events: Recorder) -
     told = {(detail["order_id"], detail["version"]) for detail in events.details()}
     images = [record["dynamodb"]["NewImage"] for record in (poisoned, unknown)]
     bad = {(image["order_id"]["S"], int(image["version"]["N"])) for image in images}
-    trail = [event for name in ("p-3", "p-4") for event in store.history(name)]
+    trail = [event for name in ("p-3", "p-4") for event in store.history(OrderId(name))]
     expected = {(event.order_id, event.version) for event in trail if notifications.messages(event)}
     assert told == expected - bad
     aside = waiting("UnhandledEvents")
@@ -148,7 +149,7 @@ def test_a_poisoned_record_is_set_aside_and_the_others_go_on(events: Recorder) -
 
 
 def test_what_is_published_holds_no_token(events: Recorder) -> None:
-    fulfilment.ship_parcel(live("p-5", token="tok_ok"), "TASK-TOKEN")
+    fulfilment.ship_parcel(OrderId(live("p-5", token="tok_ok")), "TASK-TOKEN")
     call("publish_changes", {"Records": records("p-5")})
     said = json.dumps(events.entries, default=str)
     assert not any(secret in said for secret in ("tok_ok", "TASK-TOKEN", "St James"))
@@ -158,7 +159,7 @@ def test_only_new_audit_events_reach_the_consumer() -> None:
     feed = resources("AWS::Lambda::EventSourceMapping")["ChangesFeed"]
     (one,) = feed["FilterCriteria"]["Filters"]
     assert json.loads(one["Pattern"]) == {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["event"]}}}}
-    assert "event" in store.event_to_item(store.history(live("p-6"))[0])["kind"]["S"]
+    assert "event" in store.event_to_item(store.history(OrderId(live("p-6")))[0])["kind"]["S"]
 
 
 # --- customers --------------------------------------------------------------------------------------------------------
@@ -174,7 +175,7 @@ def test_a_customer_is_told_in_words_and_may_filter(events: Recorder) -> None:
         Attributes={"FilterPolicy": json.dumps({"customer_id": ["ada"], "status": ["SHIPPED"]})},
     )
     live("n-1")
-    told = [detail for event in store.history("n-1") for _, detail, _ in notifications.messages(event)]
+    told = [detail for event in store.history(OrderId("n-1")) for _, detail, _ in notifications.messages(event)]
     changes = [detail for detail in told if "new_status" in detail]
     for detail in changes:
         call("notify_customers", {"detail": detail})
@@ -252,7 +253,7 @@ def subscribe(url: str, *events: str) -> dict[str, Any]:
 
 def tell(order_id: str) -> list[dict[str, Any]]:
     """Fans the order's news out; answers them."""
-    details = [detail for event in store.history(order_id) for _, detail, _ in notifications.messages(event)]
+    details = [detail for event in store.history(OrderId(order_id)) for _, detail, _ in notifications.messages(event)]
     assert call("fan_out_webhooks", {"Records": messages(details)}) == {"batchItemFailures": []}
     return details
 
@@ -391,7 +392,7 @@ def test_what_is_not_public_is_refused_when_it_is_subscribed(url: str) -> None:
 def test_a_message_that_makes_no_sense_does_not_keep_the_others(endpoint: Endpoint) -> None:
     made = subscribe(endpoint.url, "OrderStatusChanged")
     live("w-8", status=OrderStatus.PENDING)
-    details = [detail for event in store.history("w-8") for _, detail, _ in notifications.messages(event)]
+    details = [detail for event in store.history(OrderId("w-8")) for _, detail, _ in notifications.messages(event)]
     batch = [{"messageId": "bad", "body": "{}", "eventSource": "aws:sqs"}, *messages(details)]
     for module in ("fan_out_webhooks", "keep_statistics"):
         assert call(module, {"Records": batch}) == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
@@ -404,8 +405,8 @@ def test_a_message_that_makes_no_sense_does_not_keep_the_others(endpoint: Endpoi
 
 def test_the_counters_in_the_table_are_exact_under_redelivery(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [live(f"s-{number}", status=OrderStatus.PENDING if number % 3 else OrderStatus.SHIPPED) for number in range(9)]
-    desk.cancel(ids[1], Actor("ada"), None, None)
-    details = [detail for one in ids for event in store.history(one) for _, detail, _ in notifications.messages(event)]
+    desk.cancel(OrderId(ids[1]), Actor("ada"), None, None)
+    details = [detail for one in ids for event in store.history(OrderId(one)) for _, detail, _ in notifications.messages(event)]
     once = statistics.added(one.counters for one in map(statistics.told, details) if one)
     random = Random(1)  # noqa: S311 - the same shuffle in every run
     delivered = messages(details) + messages(details)
@@ -467,14 +468,16 @@ def stream(order_id: str, last: str | None = None) -> tuple[int, list[tuple[str,
 
 
 def test_the_stream_begins_with_the_present_and_misses_nothing_after_that() -> None:
-    desk.place_order(Wish("ada", {"prod-001": 1}, HOME, PaymentMethod.CREDIT_CARD, "tok_ok", "e-1"), Actor("ada"))
+    desk.place_order(
+        Wish(CustomerId("ada"), {"prod-001": 1}, HOME, PaymentMethod.CREDIT_CARD, "tok_ok", OrderId("e-1")), Actor("ada")
+    )
     _, ((version, kind, data),) = stream("e-1")
     assert (version, kind, data["status"]) == ("1", "status", "PENDING")
     assert stream("e-1", "1") == (200, [])
-    fulfilment.reserve_stock("e-1")
-    fulfilment.charge_payment("e-1")
+    fulfilment.reserve_stock(OrderId("e-1"))
+    fulfilment.charge_payment(OrderId("e-1"))
     _, frames = stream("e-1", "1")
-    assert [one[0] for one in frames] == [str(event.version) for event in store.history("e-1", 1)]
+    assert [one[0] for one in frames] == [str(event.version) for event in store.history(OrderId("e-1"), 1)]
     assert frames[-1][2]["progress"]["steps"]
     assert "progress" not in frames[0][2]
     assert not any("by" in one[2] or "triggered_by" in one[2] for one in frames)
@@ -482,8 +485,8 @@ def test_the_stream_begins_with_the_present_and_misses_nothing_after_that() -> N
 
 def test_the_stream_ends_when_the_order_is_over() -> None:
     live("e-2")
-    fulfilment.record_delivery("e-2", "sue")
-    last = str(store.load_order("e-2").version)
+    fulfilment.record_delivery(OrderId("e-2"), "sue")
+    last = str(store.load_order(OrderId("e-2")).version)
     assert [one[0] for one in stream("e-2")[1]] == [last], "the first answer is there even then"
     status, frames = stream("e-2", "3")
     assert (status, frames[-1][0]) == (200, last)

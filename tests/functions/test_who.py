@@ -9,6 +9,7 @@ from orders import secrets, tokens
 from orders.changes import utc_now
 from orders.errors import PermissionDenied, Unauthenticated
 from orders.http import Principal, Request, authorise
+from orders.ids import CustomerId, OrderId
 from orders.routes import ROUTES, Route, Who
 from orders.statuses import OrderStatus
 from tests.functions.world import ADDRESS, CUSTOMER, STRANGER, World, a_body
@@ -98,7 +99,9 @@ def test_a_refused_caller_changes_nothing(world: World) -> None:
     assert world.everything() == before
 
 
-@pytest.mark.parametrize("principal", [None, Principal("x", frozenset()), Principal("x", frozenset({Who.ADMIN}))])
+@pytest.mark.parametrize(
+    "principal", [None, Principal(CustomerId("x"), frozenset()), Principal(CustomerId("x"), frozenset({Who.ADMIN}))]
+)
 def test_a_route_that_names_nobody_opens_for_nobody(principal: Principal | None) -> None:
     nobody = Route("GET /secret", frozenset(), "x", "x", "x")
     request = Request(nobody, {}, {"token": "any"}, {}, b"", principal)
@@ -150,7 +153,7 @@ WATCHED = ("GET /orders/{id}/status", "GET /orders/{id}/status/stream")
 
 def link(order_id: str = "order-1", days_ago: float = 0) -> dict[str, str]:
     made = utc_now() - timedelta(days=days_ago)
-    return {"token": tokens.tracking_token(order_id, made, secrets.signing_key())}
+    return {"token": tokens.tracking_token(OrderId(order_id), made, secrets.signing_key())}
 
 
 @pytest.mark.parametrize("route", WATCHED)

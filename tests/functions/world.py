@@ -19,6 +19,7 @@ from local.template import expand
 from orders import lifecycle, openapi, store
 from orders.errors import ApprovalPending
 from orders.events import FollowUp
+from orders.ids import OrderId
 from orders.money import Money
 from orders.order import Order, Snapshot
 from orders.routes import ROUTES
@@ -355,7 +356,7 @@ class World:
         self.place(order_id, **more)
         self.follow_up(order_id)
         self.go_on(status, order_id)
-        found = store.load(order_id)
+        found = store.load(OrderId(order_id))
         assert found.order.status is status
         return found
 
@@ -367,7 +368,7 @@ class World:
             assert self.http("POST /orders/{id}/cancel", order_id).status == 200
             return
         self.step("charge_payment", order_id)
-        if status in (OrderStatus.CONFIRMED, store.load_order(order_id).status):
+        if status in (OrderStatus.CONFIRMED, store.load_order(OrderId(order_id)).status):
             return
         if status is OrderStatus.PROCESSING:
             assert self.support("PATCH /orders/{id}/status", order_id, {"status": "PROCESSING"}).status == 200
@@ -384,7 +385,7 @@ class World:
         """Walks the unwinding machine from where it would enter; every step twice, as may happen."""
         chain = ("recall_shipment", "refund_payment", "release_stock", "close_order")
         entries = (lifecycle.UNDO_SHIPMENT, lifecycle.UNDO_PAYMENT, lifecycle.UNDO_STOCK, lifecycle.UNDO_NOTHING)
-        entry = entries.index(lifecycle.undo_from(store.load(order_id)))
+        entry = entries.index(lifecycle.undo_from(store.load(OrderId(order_id))))
         for module in chain[entry:]:
             self.step(module, order_id)
             self.step(module, order_id)
@@ -431,13 +432,13 @@ class World:
         return found
 
     def order(self, order_id: str = "order-1") -> Order:
-        return store.load_order(order_id)
+        return store.load_order(OrderId(order_id))
 
     def snapshot(self, order_id: str = "order-1") -> Snapshot:
-        return store.load(order_id)
+        return store.load(OrderId(order_id))
 
     def trail(self, order_id: str = "order-1") -> list[str]:
-        return [event.type.value for event in store.history(order_id)]
+        return [event.type.value for event in store.history(OrderId(order_id))]
 
     def ledger(self, kind: str = "GATEWAY") -> list[dict[str, Any]]:
         """What the simulated gateway (or ``CARRIER``) has in its books."""
@@ -471,7 +472,7 @@ class World:
 
 
 def _check_trail(order_id: str, found: Snapshot) -> None:
-    events = store.history(order_id)
+    events = store.history(OrderId(order_id))
     assert [event.version for event in events] == list(range(1, found.order.version + 1))
     path = [event.status for event in events if event.old_status is not event.status]
     assert path[0] is OrderStatus.PENDING

@@ -17,6 +17,7 @@ import pytest
 
 from orders import settings, store
 from orders.events import FollowUp
+from orders.ids import OrderId
 from orders.order import Snapshot
 from orders.statuses import CancelReason, OrderStatus, OverallStatus, PaymentStatus, StepName, StepStatus
 from orders.store import charge_key
@@ -93,7 +94,7 @@ class Shop:
         assert answer["statusCode"] == 202, answer
         self._follow(order_id)
         self.costs.transitions += self._transitions()
-        return store.load(order_id)
+        return store.load(OrderId(order_id))
 
     def _http(self, function: str, route: str, order_id: str | None, *, group: str = "", body: Any) -> dict[str, Any]:
         claims = {"sub": "ada", "cognito:groups": f"[{group}]"}
@@ -110,7 +111,7 @@ class Shop:
 
     def _follow(self, order_id: str) -> None:
         """The stream: each event with a follow-up is brought to its consumer once, and what that starts is run to its end."""
-        while fresh := [event for event in store.history(order_id, self._seen.get(order_id, 0)) if event.follow_up]:
+        while fresh := [event for event in store.history(OrderId(order_id), self._seen.get(order_id, 0)) if event.follow_up]:
             for event in fresh:
                 self._seen[order_id] = event.version
                 image = store.event_to_item(event)
@@ -223,7 +224,7 @@ def test_figures_of_an_order_paid_at_the_door(shop: Shop) -> None:
     assert snapshot.order.status is OrderStatus.DELIVERED
     assert snapshot.payment
     assert (snapshot.payment.status, charge_of(snapshot)) == (PaymentStatus.COMPLETED, "charged")
-    assert [event.status for event in store.history("cash")] == [
+    assert [event.status for event in store.history(OrderId("cash"))] == [
         OrderStatus.PENDING,
         OrderStatus.PENDING,
         OrderStatus.CONFIRMED,
@@ -295,4 +296,4 @@ def test_a_gateway_that_stays_away_leaves_nothing_behind(shop: Shop) -> None:
 
 def test_nothing_follows_from_an_order_that_is_done(shop: Shop) -> None:
     shop.place("done")
-    assert [event.follow_up for event in store.history("done") if event.follow_up] == [FollowUp.START_FULFILMENT]
+    assert [event.follow_up for event in store.history(OrderId("done")) if event.follow_up] == [FollowUp.START_FULFILMENT]

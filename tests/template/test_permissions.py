@@ -22,6 +22,7 @@ from local.template import expand
 from orders import bus, messaging, notifications, secrets, settings, store, tokens, workflow
 from orders.changes import utc_now
 from orders.errors import ApprovalPending, OutcomeUnknown, PaymentDeclined
+from orders.ids import OrderId
 from orders.order import timestamp
 
 Grant = tuple[str, str]
@@ -181,7 +182,7 @@ class World:
 
     def drive(self, order_id: str) -> None:
         """The stream brings the order's newest event, where something follows from it."""
-        event = store.event_to_item(store.history(order_id)[-1])
+        event = store.event_to_item(store.history(OrderId(order_id))[-1])
         if "follow_up" in event:
             record = {"eventID": "1", "eventName": "INSERT", "dynamodb": {"NewImage": event, "SequenceNumber": "1"}}
             assert self.run("drive_workflow", {"Records": [record]}) == {"batchItemFailures": []}
@@ -193,7 +194,7 @@ class World:
     def make_overdue(self, order_id: str) -> None:
         store.client().update_item(
             TableName=settings.table_name(),
-            Key=store.order_key(order_id),
+            Key=store.order_key(OrderId(order_id)),
             UpdateExpression="SET due_at = :past, GSI3SK = :sort",
             ExpressionAttributeValues={
                 ":past": {"S": "2020-01-01T00:00:00.000Z"},
@@ -386,7 +387,7 @@ def orders_are_read_and_watched(world: World) -> None:
     world.http("read_orders", "GET /orders", query={"limit": "1"})
     world.http("read_orders", "GET /orders", group="support", query={"status": "PENDING"})
     world.http("read_orders", "GET /orders", group="support", query={"overdue": "true"})
-    token = tokens.tracking_token("seen-1", utc_now(), secrets.signing_key())
+    token = tokens.tracking_token(OrderId("seen-1"), utc_now(), secrets.signing_key())
     for key in ("GET /orders/{id}/status", "GET /orders/{id}/status/stream"):
         world.http("watch_status", key, sub="", id="seen-1", query={"token": token}, headers={"last-event-id": "0"})
     world.http("show_pages", "GET /track/{id}", sub="", id="seen-1", query={"token": token})
@@ -425,14 +426,14 @@ def a_carrier_s_report_is_missed(world: World) -> None:
         world.make_overdue(order_id)
     world.http("repair_order", "POST /orders/{id}/sync", id="missed-1", group="support", body={})
     world.run("sweep_orders", {})
-    assert all(store.load_order(f"missed-{number}").status == "DELIVERED" for number in (1, 2))
+    assert all(store.load_order(OrderId(f"missed-{number}")).status == "DELIVERED" for number in (1, 2))
 
 
 def _shipped(world: World, order_id: str, **how: Any) -> str:
     world.place(order_id, **how)
     for module in ("reserve_stock", "charge_payment", "ship_parcel"):
         world.step(module, order_id)
-    shipment = store.load(order_id).shipment
+    shipment = store.load(OrderId(order_id)).shipment
     assert shipment
     assert shipment.tracking_number
     return shipment.tracking_number
@@ -457,7 +458,7 @@ def everyone_who_waits_for_news_is_told(world: World) -> None:
     webhook = json.loads(made["body"])["webhook_id"]
     world.place("news")
     world.step("reserve_stock", "news")
-    events = store.history("news")
+    events = store.history(OrderId("news"))
     images = [{"NewImage": store.event_to_item(event), "SequenceNumber": str(event.version)} for event in events]
     published = world.run("publish_changes", {"Records": [{"dynamodb": image} for image in images]})
     assert published == {"batchItemFailures": []}

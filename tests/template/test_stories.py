@@ -14,6 +14,7 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
 from local.template import expand
 from orders import secrets, store
+from orders.ids import OrderId
 from orders.metrics import NAMESPACE, Metric
 from tests.template import test_permissions as stories
 from tests.template import wiring
@@ -70,7 +71,7 @@ def a_cancelled_order_is_told_of_and_cancelled_again(world: World) -> None:  # n
     for method, path in (("POST", "/orders/{id}/cancel"), ("PATCH", "/orders/{id}/status")):
         body = {"status": "SHIPPED"} if method == "PATCH" else {"reason": "my mother is ill"}
         world.http("change_order", f"{method} {path}", id="regret", group="support", body=body, refused=409)
-    images = [store.event_to_item(event) for event in store.history("regret")]
+    images = [store.event_to_item(event) for event in store.history(OrderId("regret"))]
     records = [{"dynamodb": {"NewImage": image, "SequenceNumber": str(number)}} for number, image in enumerate(images)]
     assert world.run("publish_changes", {"Records": records}) == {"batchItemFailures": []}
 

@@ -18,6 +18,7 @@ from orders.carrier_webhooks import Report, words
 from orders.errors import NotFound, OrderChanged
 from orders.events import EventType
 from orders.fulfilment_events import FulfilmentEvent, Outcome, detail_of, event_of, take
+from orders.ids import OrderId, TrackingNumber
 from orders.lifecycle import Scan
 from orders.order import Order
 from orders.statuses import (
@@ -81,14 +82,14 @@ def bring(order: Order, status: OrderStatus) -> None:
 
 def said(status: str, number: int = 0, **more: Any) -> FulfilmentEvent:
     at = later(100 + number)
-    usual = FulfilmentEvent("order-1", "ful-1", status, at, event_id=f"evt-{number}-{status}")
+    usual = FulfilmentEvent(OrderId("order-1"), "ful-1", status, at, event_id=f"evt-{number}-{status}")
     return replace(usual, **more)
 
 
 def scanned(status: ShipmentStatus, seconds: float, location: str | None = None) -> FulfilmentEvent:
     scan = Scan(status, later(seconds), location)
-    report = Report(f"easypost:{status}:{seconds}:{location}", "EZ1000000001", scan, "FedEx")
-    return event_of("order-1", detail_of("easypost", "order-1", report))
+    report = Report(f"easypost:{status}:{seconds}:{location}", TrackingNumber("EZ1000000001"), scan, "FedEx")
+    return event_of(OrderId("order-1"), detail_of("easypost", OrderId("order-1"), report))
 
 
 def statuses(shelf: Shelf) -> list[OrderStatus]:
@@ -280,7 +281,7 @@ def test_an_event_between_intent_and_booking_leaves_the_parcel_its_tracking_numb
         return real(*arguments)
 
     monkeypatch.setattr(SimulatedCarrier, "book", book)
-    fulfilment.ship_parcel("order-1", "task-1", clock=clock)
+    fulfilment.ship_parcel(OrderId("order-1"), "task-1", clock=clock)
     found = shelf.load("order-1")
     assert statuses(shelf)[-1] is SHIPPED
     assert found.shipment
@@ -316,7 +317,7 @@ def test_a_parcel_returned_to_its_sender_takes_the_order_back(shelf: Shelf) -> N
     assert take(scanned(ShipmentStatus.RETURNED_TO_SENDER, 50), clock) is Outcome.APPLIED
     assert statuses(shelf)[-1] is RETURNED
     bring(place(shelf, order_id="order-2"), PROCESSING)
-    back = replace(scanned(ShipmentStatus.RETURNED_TO_SENDER, 50), order_id="order-2")
+    back = replace(scanned(ShipmentStatus.RETURNED_TO_SENDER, 50), order_id=OrderId("order-2"))
     assert take(back, clock) is Outcome.RECORDED, "what was never shipped cannot come back"
 
 
@@ -450,8 +451,8 @@ def test_a_report_comes_off_the_bus_as_it_went_on_it(
     status: ShipmentStatus, at: datetime, location: str | None, estimated: bool
 ) -> None:
     scan = Scan(status, at, location, at + timedelta(days=1) if estimated else None)
-    report = Report("easypost:evt_1", "EZ1", scan, "FedEx")
-    detail = detail_of("easypost", "order-1", report)
-    kept = event_of("order-1", detail)
+    report = Report("easypost:evt_1", TrackingNumber("EZ1"), scan, "FedEx")
+    detail = detail_of("easypost", OrderId("order-1"), report)
+    kept = event_of(OrderId("order-1"), detail)
     assert kept.scan == scan
     assert requests.parse(news.FulfilmentNews, json.dumps(detail).encode()).event() == kept

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from orders import store
 from orders.events import EventType, FollowUp, Signal
+from orders.ids import CustomerId, OrderId
 from orders.money import Money
 from orders.order import Address, Approval, Cancellation, Event, Line, Order, Payment, Shipment, Step
 from orders.statuses import (
@@ -123,12 +124,12 @@ def test_an_order_is_read_as_it_was_written(order: Order) -> None:
 
 @given(ids, payments)
 def test_a_payment_is_read_as_it_was_written(order_id: str, payment: Payment) -> None:
-    assert store.payment_from_item(through_json(store.payment_to_item(order_id, payment))) == payment
+    assert store.payment_from_item(through_json(store.payment_to_item(OrderId(order_id), payment))) == payment
 
 
 @given(ids, shipments)
 def test_a_shipment_is_read_as_it_was_written(order_id: str, shipment: Shipment) -> None:
-    assert store.shipment_from_item(through_json(store.shipment_to_item(order_id, shipment))) == shipment
+    assert store.shipment_from_item(through_json(store.shipment_to_item(OrderId(order_id), shipment))) == shipment
 
 
 @given(events)
@@ -144,13 +145,13 @@ def test_every_event_of_a_life_is_read_as_it_was_written() -> None:
 
 @given(st.lists(st.tuples(ids, versions), min_size=2, max_size=2, unique=True))
 def test_no_two_events_share_a_key(two: list[tuple[str, int]]) -> None:
-    first, second = (store.event_key(order_id, version) for order_id, version in two)
+    first, second = (store.event_key(OrderId(order_id), version) for order_id, version in two)
     assert first != second
 
 
 @given(versions, versions)
 def test_events_are_kept_in_the_order_of_their_versions(one: int, other: int) -> None:
-    first, second = (str(store.event_key("order-1", version)["SK"]["S"]) for version in sorted((one, other)))
+    first, second = (str(store.event_key(OrderId("order-1"), version)["SK"]["S"]) for version in sorted((one, other)))
     assert (first < second) is (one != other)
 
 
@@ -167,9 +168,10 @@ def test_an_order_that_is_over_is_in_no_queue() -> None:
 
 @given(st.tuples(words, words), st.tuples(words, words))
 def test_no_two_customers_share_an_idempotency_key(mine: tuple[str, str], theirs: tuple[str, str]) -> None:
-    assert (store.idempotency_key(*mine) == store.idempotency_key(*theirs)) is (mine == theirs)
+    one, other = (store.idempotency_key(CustomerId(customer), key) for customer, key in (mine, theirs))
+    assert (one == other) is (mine == theirs)
 
 
 def test_a_customer_with_a_separator_in_the_name_is_nobody_else() -> None:
-    assert store.idempotency_key("a#b", "c") != store.idempotency_key("a", "b#c")
+    assert store.idempotency_key(CustomerId("a#b"), "c") != store.idempotency_key(CustomerId("a"), "b#c")
     assert CUSTOMER in store.order_to_item(an_order().order)["GSI1PK"]["S"]

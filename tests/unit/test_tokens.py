@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from orders import tokens
 from orders.errors import InvalidArgument, PermissionDenied
+from orders.ids import OrderId
 from tests.support import START
 
 KEY = b"a key of this test"
-LINK = tokens.tracking_token("order-1", START, KEY)
+LINK = tokens.tracking_token(OrderId("order-1"), START, KEY)
 CURSOR = tokens.cursor("2026-11-20T12:00:00.000Z#order-1", "ada/*", KEY)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
@@ -20,7 +21,7 @@ VALUES = st.recursive(
 
 def opens(text: str, order_id: str = "order-1", days: float = 0, key: bytes = KEY) -> bool:
     try:
-        tokens.check_tracking_token(text, order_id, START + timedelta(days=days), key)
+        tokens.check_tracking_token(text, OrderId(order_id), START + timedelta(days=days), key)
     except PermissionDenied:
         return False
     return True
@@ -40,7 +41,7 @@ def test_a_tracking_link_opens_no_other_order() -> None:
 
 
 def test_a_tracking_link_of_another_key_opens_nothing() -> None:
-    assert not opens(tokens.tracking_token("order-1", START, b"another key"))
+    assert not opens(tokens.tracking_token(OrderId("order-1"), START, b"another key"))
 
 
 @pytest.mark.parametrize("position", range(len(LINK)))
@@ -74,7 +75,7 @@ def test_a_lone_surrogate_is_refused_like_any_other_forgery() -> None:
 def test_a_cursor_opens_no_order_and_a_link_leads_nowhere() -> None:
     assert not opens(tokens.cursor("9999999999", "order-1", KEY))
     with pytest.raises(InvalidArgument):
-        tokens.place_of(tokens.tracking_token("ada/*", START, KEY), "ada/*", KEY)
+        tokens.place_of(tokens.tracking_token(OrderId("ada/*"), START, KEY), "ada/*", KEY)
 
 
 def test_a_cursor_belongs_to_its_list() -> None:

@@ -11,6 +11,7 @@ import pytest
 from orders import lifecycle, views
 from orders.errors import IllegalTransition, InvalidArgument, OrderError, PermissionDenied, StoreBusy, Unauthenticated
 from orders.http import problem
+from orders.ids import OrderId
 from orders.money import Money
 from orders.order import Snapshot
 from orders.statuses import CancelReason, OrderStatus, OverallStatus
@@ -37,7 +38,7 @@ def test_no_credential_is_seen_by_anybody(life: Life, caplog: pytest.LogCaptureF
     seen: list[Any] = [
         views.snapshot_view(life.snapshot),
         views.progress_view(life.order, {}, WAITS, later()),
-        views.history_view("order-1", life.trail),
+        views.history_view(OrderId("order-1"), life.trail),
     ]
     shown = json.dumps(seen, default=str) + repr(life.snapshot)
     with caplog.at_level(logging.DEBUG):
@@ -144,7 +145,7 @@ def test_a_declined_order_tells_its_progress_as_the_contract_says() -> None:
 
 
 def test_every_entry_of_the_trail_says_what_the_contract_asks_for() -> None:
-    for entry in views.history_view("order-1", an_order(OrderStatus.RETURNED).unwind().trail)["history"]:
+    for entry in views.history_view(OrderId("order-1"), an_order(OrderStatus.RETURNED).unwind().trail)["history"]:
         assert {"version", "event_type", "status", "timestamp", "triggered_by", "metadata"} <= set(entry)
 
 
@@ -230,7 +231,7 @@ def test_no_task_token_is_seen_in_an_execution() -> None:
 @pytest.mark.parametrize("order_id", ["order-1", "a_b_c", "2_b", "0", "x" * 64, "a.b-c_9_"])
 @pytest.mark.parametrize("run", [1, 2, 10, 999])
 def test_an_execution_is_named_by_its_order(order_id: str, run: int) -> None:
-    name = execution_name(order_id, run)
+    name = execution_name(OrderId(order_id), run)
     assert order_of_execution(name) == order_id
     assert len(name) <= 80
 

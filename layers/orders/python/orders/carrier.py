@@ -11,6 +11,7 @@ from typing import Protocol
 from orders import store
 from orders.errors import CarrierUnavailable, OutcomeUnknown, ShippingRefused
 from orders.gateway import flaky_call
+from orders.ids import TrackingNumber
 from orders.order import Address, Line
 
 BOOKED, REFUSED, RECALLED = "booked", "refused", "recalled"
@@ -21,7 +22,7 @@ class Booking:
     """A parcel the carrier has accepted."""
 
     carrier: str
-    tracking_number: str
+    tracking_number: TrackingNumber
 
 
 class Carrier(Protocol):
@@ -74,7 +75,7 @@ class SimulatedCarrier:
             raise OutcomeUnknown("The carrier's answer was lost.")
         if entry.state != BOOKED:
             raise ShippingRefused("The carrier cannot deliver to this address." if refused else "The parcel was recalled.")
-        return Booking(self.name, f"TRACK-{hashlib.sha256(key.encode()).hexdigest()[:12]}")
+        return Booking(self.name, TrackingNumber(f"TRACK-{hashlib.sha256(key.encode()).hexdigest()[:12]}"))
 
     def recall(self, key: str) -> None:
         """See ``Carrier.recall``."""

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from orders.errors import InvalidArgument, Unauthenticated
+from orders.ids import TrackingNumber
 from orders.lifecycle import Scan
 from orders.order import moment
 from orders.statuses import ShipmentStatus
@@ -34,7 +35,7 @@ class Report:
     """One scan of one parcel; ``tracking_number`` says whose, ``event_id`` makes a repetition recognisable."""
 
     event_id: str
-    tracking_number: str
+    tracking_number: TrackingNumber
     scan: Scan
     carrier: str | None = None
 
@@ -113,7 +114,7 @@ def _read_easypost(event: Any) -> Report | None:
         location=_place(latest.get("tracking_location") or {}),
         estimated_delivery=moment(estimated) if estimated else None,
     )
-    return Report(f"easypost:{event['id']}", str(tracker["tracking_code"]), scan, tracker.get("carrier"))
+    return Report(f"easypost:{event['id']}", TrackingNumber(str(tracker["tracking_code"])), scan, tracker.get("carrier"))
 
 
 def _place(location: Mapping[str, Any]) -> str | None:
@@ -173,7 +174,7 @@ def _read_shippo(event: Any) -> Report | None:
         estimated_delivery=moment(data["eta"]) if data.get("eta") else None,
     )
     # Shippo's events carry no id of their own, and come twice where a webhook is registered twice: the scan is the id.
-    number = str(data["tracking_number"])
+    number = TrackingNumber(str(data["tracking_number"]))
     return Report(f"shippo:{number}:{latest['status']}:{latest['status_date']}", number, scan, data.get("carrier"))
 
 
@@ -203,7 +204,7 @@ def _read_generic(event: Any) -> Report:
         location=words(str(location)) if location else None,
         estimated_delivery=moment(estimated) if estimated else None,
     )
-    return Report(f"generic:{event['event_id']}", str(event["tracking_number"]), scan, event.get("carrier"))
+    return Report(f"generic:{event['event_id']}", TrackingNumber(str(event["tracking_number"])), scan, event.get("carrier"))
 
 
 SENDERS: Mapping[str, Sender] = MappingProxyType(

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from orders import store
 from orders.errors import OrderChanged, StoreBusy, VersionMismatch
+from orders.ids import OrderId
 from orders.order import Change, Snapshot
 
 Clock = Callable[[], datetime]
@@ -23,7 +24,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def apply(order_id: str, decide: Decide, known: Snapshot | None = None) -> Snapshot:
+def apply(order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> Snapshot:
     """Applies a decision to the order as it is now and answers the order as it is then.
 
     Whoever loses against another change re-reads and decides again: the decision must hold for what the row says then.
@@ -50,7 +51,7 @@ def apply(order_id: str, decide: Decide, known: Snapshot | None = None) -> Snaps
 class Apply(Protocol):
     """What ``apply`` is: how a step has its changes made."""
 
-    def __call__(self, order_id: str, decide: Decide, known: Snapshot | None = None) -> Snapshot:
+    def __call__(self, order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> Snapshot:
         """See ``apply``."""
 
 
@@ -65,7 +66,7 @@ class SeenAt:
         self._version = version
         self._reason = reason
 
-    def __call__(self, order_id: str, decide: Decide, known: Snapshot | None = None) -> Snapshot:
+    def __call__(self, order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> Snapshot:
         """See ``apply``; raises ``VersionMismatch`` too."""
 
         def checked(snapshot: Snapshot) -> Change | None:

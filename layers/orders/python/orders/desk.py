@@ -19,7 +19,7 @@ from orders.errors import (
     PaymentDeclined,
 )
 from orders.events import SYSTEM, FollowUp
-from orders.ids import uuid7
+from orders.ids import CustomerId, OrderId, uuid7
 from orders.order import Address, Change, Line, Order, Snapshot
 from orders.statuses import (
     CANCELLABLE,
@@ -43,12 +43,12 @@ A parcel that is on its way cannot be given up, and neither can money that is ow
 class Wish:
     """What somebody asks to order; prices are not for the caller to say."""
 
-    customer_id: str
+    customer_id: CustomerId
     quantities: dict[str, int]
     shipping_address: Address
     method: PaymentMethod
     payment_token: str | None = None
-    order_id: str | None = None
+    order_id: OrderId | None = None
     require_approval: bool = False
 
 
@@ -79,7 +79,7 @@ def place_order(
             raise
         return _as_promised(kept, body_print), False
     now = clock()
-    order_id = wish.order_id or uuid7(now, os.urandom(10))
+    order_id = wish.order_id or OrderId(uuid7(now, os.urandom(10)))
     total = sum(line.unit_price.amount * line.quantity for line in lines)
     placement = lifecycle.Placement(
         order_id=order_id,
@@ -129,34 +129,34 @@ def _commit_new(change: Change, promise: store.Promise | None) -> tuple[Snapshot
     return Snapshot(change.order), True
 
 
-def cancel(order_id: str, actor: Actor, note: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
+def cancel(order_id: OrderId, actor: Actor, note: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
     """Cancels an order that is not shipped yet."""
     reason = CancelReason.STAFF if actor.staff else CancelReason.CUSTOMER
     return _change(order_id, if_match, lambda now: lifecycle.cancel(now, reason, clock(), actor.by, note))
 
 
-def change_address(order_id: str, actor: Actor, address: Address, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
+def change_address(order_id: OrderId, actor: Actor, address: Address, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
     """Sends the parcel elsewhere, until it is handed over."""
     return _change(order_id, if_match, lambda now: lifecycle.change_address(now, address, clock(), actor.by))
 
 
-def return_order(order_id: str, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
+def return_order(order_id: OrderId, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
     """Takes a delivered order back: refund and restock follow."""
     return _change(order_id, if_match, lambda now: lifecycle.return_order(now, clock(), actor.by, reason))
 
 
-def approve(order_id: str, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
+def approve(order_id: OrderId, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
     """Answers the manual review with yes."""
     return _change(order_id, if_match, lambda now: lifecycle.approve(now, clock(), actor.by, reason))
 
 
-def reject(order_id: str, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
+def reject(order_id: OrderId, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
     """Answers the manual review with no."""
     return _change(order_id, if_match, lambda now: lifecycle.reject(now, clock(), actor.by, reason))
 
 
 def update_location(
-    order_id: str,
+    order_id: OrderId,
     actor: Actor,
     location: str,
     estimated_delivery: datetime | None,
@@ -171,7 +171,9 @@ def update_location(
     )
 
 
-def mark_delivered(order_id: str, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
+def mark_delivered(
+    order_id: OrderId, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now
+) -> Snapshot:
     """The customer has the parcel: only a shipped order can be delivered, and only once."""
 
     found = store.load(order_id).order
@@ -182,7 +184,7 @@ def mark_delivered(order_id: str, actor: Actor, reason: str | None, if_match: in
 
 
 def set_status(
-    order_id: str,
+    order_id: OrderId,
     wanted: OrderStatus,
     actor: Actor,
     reason: str | None,
@@ -236,14 +238,14 @@ def _refused(order: Order, wanted: OrderStatus) -> Exception:
     return IllegalTransition(order.status, wanted, TRANSITIONS[order.status])
 
 
-def _change(order_id: str, if_match: int | None, decide: Decide) -> Snapshot:
+def _change(order_id: OrderId, if_match: int | None, decide: Decide) -> Snapshot:
     return SeenAt(if_match)(order_id, decide)
 
 
 # --- following up, repairing ---
 
 
-def follow_up(order_id: str, wanted: FollowUp, clock: Clock = utc_now) -> None:
+def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> None:
     """Tells the workflow service what follows from a committed change; telling it twice changes nothing.
 
     Reads the order as it is now: what has been overtaken meanwhile is not done any more.
@@ -268,7 +270,7 @@ def follow_up(order_id: str, wanted: FollowUp, clock: Clock = utc_now) -> None:
         workflow.stop_fulfilment(order, f"The order is {order.status}.")
 
 
-def sync(order_id: str, by: str, clock: Clock = utc_now) -> Snapshot:
+def sync(order_id: OrderId, by: str, clock: Clock = utc_now) -> Snapshot:
     """Re-derives what should be going on from the order's row and its parcel's scans, and starts again what is not.
 
     An order that is over is left alone; one whose execution is alive too, and looked at again later.
@@ -306,7 +308,7 @@ def _is_attended(snapshot: Snapshot) -> bool:
     return has_reached(order.status, OrderStatus.SHIPPED) and not settings.delivery_is_timed()
 
 
-def sweep(everything: bool = False, clock: Clock = utc_now) -> Iterator[str]:
+def sweep(everything: bool = False, clock: Clock = utc_now) -> Iterator[OrderId]:
     """Repairs each order that is overdue (or every open one), and yields the ids of those it restarted.
 
     Raises:
@@ -314,7 +316,7 @@ def sweep(everything: bool = False, clock: Clock = utc_now) -> Iterator[str]:
             cannot be repaired must not keep it from the others.
     """
     now = clock()
-    failures: dict[str, Exception] = {}
+    failures: dict[OrderId, Exception] = {}
     for order_id in list(store.orders_due(None if everything else now)):
         try:
             restarted = _repair(order_id, now, clock)
@@ -327,7 +329,7 @@ def sweep(everything: bool = False, clock: Clock = utc_now) -> Iterator[str]:
         raise ExceptionGroup(f"Not repaired: {', '.join(list(failures)[:20])}", list(failures.values()))
 
 
-def _repair(order_id: str, now: datetime, clock: Clock) -> bool:
+def _repair(order_id: OrderId, now: datetime, clock: Clock) -> bool:
     """Syncs one order and answers whether that changed it; one that is fine is looked at again later."""
     before = store.load(order_id)
     after = sync(order_id, SYSTEM, clock)

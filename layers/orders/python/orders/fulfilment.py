@@ -15,7 +15,7 @@ from orders.changes import Apply, Clock, apply, check_version, utc_now
 from orders.errors import ApprovalPending, OrderOver, PaymentDeclined
 from orders.events import SYSTEM
 from orders.gateway import payment_gateway
-from orders.ids import uuid7
+from orders.ids import OrderId, uuid7
 from orders.order import Change, Shipment, Snapshot
 from orders.statuses import (
     TERMINAL,
@@ -44,13 +44,13 @@ def new_id(prefix: str, clock: Clock) -> str:
     return f"{prefix}-{uuid7(clock(), os.urandom(10))}"
 
 
-def reserve_stock(order_id: str, clock: Clock = utc_now, change: Apply = apply) -> Snapshot:
+def reserve_stock(order_id: OrderId, clock: Clock = utc_now, change: Apply = apply) -> Snapshot:
     """Takes the goods out of stock; raises ``OutOfStock`` when there are not enough."""
     started = clock()
     return change(order_id, lambda snapshot: lifecycle.reserve_stock(snapshot, started, clock()))
 
 
-def request_approval(order_id: str, token: str, seconds: float, clock: Clock = utc_now, run: int | None = None) -> None:
+def request_approval(order_id: OrderId, token: str, seconds: float, clock: Clock = utc_now, run: int | None = None) -> None:
     """Keeps the token with which the review's answer wakes the workflow, or answers at once when it is there already.
 
     Raises:
@@ -62,7 +62,7 @@ def request_approval(order_id: str, token: str, seconds: float, clock: Clock = u
         workflow.answer(token, {"approved": True})
 
 
-def charge_payment(order_id: str, by: str = SYSTEM, clock: Clock = utc_now, change: Apply = apply) -> Snapshot:
+def charge_payment(order_id: OrderId, by: str = SYSTEM, clock: Clock = utc_now, change: Apply = apply) -> Snapshot:
     """Charges the order at most once, or accepts that it is paid in cash.
 
     The intent is committed before the gateway is called. An intent that is there already may have been charged by a call
@@ -88,7 +88,7 @@ def charge_payment(order_id: str, by: str = SYSTEM, clock: Clock = utc_now, chan
 
 
 def ship_parcel(
-    order_id: str,
+    order_id: OrderId,
     token: str | None,
     by: str = SYSTEM,
     clock: Clock = utc_now,
@@ -145,7 +145,7 @@ def is_delivered(snapshot: Snapshot) -> bool:
     return has_reached(snapshot.order.status, OrderStatus.DELIVERED)
 
 
-def deliver(order_id: str, clock: Clock = utc_now) -> Snapshot:
+def deliver(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     """The transit is over: delivered by the timer in timed mode; reported as overdue where only the carrier may say so."""
     snapshot = store.load(order_id)
     if not has_reached(snapshot.order.status, OrderStatus.SHIPPED):
@@ -159,7 +159,7 @@ def deliver(order_id: str, clock: Clock = utc_now) -> Snapshot:
 
 
 def record_delivery(
-    order_id: str,
+    order_id: OrderId,
     by: str,
     reason: str | None = None,
     clock: Clock = utc_now,
@@ -186,7 +186,7 @@ def collect_cash(snapshot: Snapshot) -> None:
         payment_gateway().collected(payment.payment_id, payment.amount)
 
 
-def begin_unwinding(order_id: str, error: str, cause: str, clock: Clock = utc_now) -> Snapshot:
+def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = utc_now) -> Snapshot:
     """A step failed for good: notes which and why, and lets the unwinding follow.
 
     ``error`` and ``cause`` are the failed task's, as Step Functions reports them.
@@ -228,7 +228,7 @@ def _message(cause: str) -> str:
     return "The step failed after several tries."
 
 
-def recall_shipment(order_id: str, clock: Clock = utc_now) -> Snapshot:
+def recall_shipment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     """Gets the parcel back from the carrier, or makes sure that it never takes it."""
     snapshot = store.load(order_id)
     if snapshot.shipment and not snapshot.shipment.recalled:
@@ -236,7 +236,7 @@ def recall_shipment(order_id: str, clock: Clock = utc_now) -> Snapshot:
     return apply(order_id, lambda now: lifecycle.shipment_recalled(now, clock()), snapshot)
 
 
-def refund_payment(order_id: str, clock: Clock = utc_now) -> Snapshot:
+def refund_payment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     """Gives the money back if it was taken, and swears off the intent if it was not: settled by the gateway, not guessed."""
     snapshot = store.load(order_id)
     payment = snapshot.payment
@@ -250,11 +250,11 @@ def refund_payment(order_id: str, clock: Clock = utc_now) -> Snapshot:
     return apply(order_id, lambda now: lifecycle.payment_undone(now, charged=charged, now=clock()), snapshot)
 
 
-def release_stock(order_id: str, clock: Clock = utc_now) -> Snapshot:
+def release_stock(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     """Puts the goods back into stock, once."""
     return apply(order_id, lambda snapshot: lifecycle.release_stock(snapshot, clock()))
 
 
-def close_order(order_id: str, clock: Clock = utc_now) -> Snapshot:
+def close_order(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     """Ends the unwinding and closes the order with its reason."""
     return apply(order_id, lambda snapshot: lifecycle.close(snapshot, clock()))

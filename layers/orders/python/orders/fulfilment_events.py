@@ -16,7 +16,7 @@ from orders.carrier_webhooks import Report
 from orders.changes import Clock, apply, utc_now
 from orders.errors import AlreadyApplied, ApprovalPending, OutOfStock, PaymentDeclined
 from orders.events import FULFILLMENT_STATUS_CHANGED
-from orders.ids import fingerprint
+from orders.ids import OrderId, TrackingNumber, fingerprint
 from orders.lifecycle import Scan
 from orders.order import Change, Order, Shipment, Snapshot, moment, timestamp
 from orders.statuses import (
@@ -45,7 +45,7 @@ class Outcome(StrEnum):
 class FulfilmentEvent:
     """News of an order's fulfilment; ``scan`` is there when a carrier is behind it."""
 
-    order_id: str
+    order_id: OrderId
     fulfillment_id: str
     new_status: str
     at: datetime
@@ -68,7 +68,7 @@ class FulfilmentEvent:
         return {**(self.metadata or {}), **own, "reported_at": timestamp(self.at)}
 
 
-def detail_of(source: str, order_id: str | None, report: Report) -> dict[str, Any]:
+def detail_of(source: str, order_id: OrderId | None, report: Report) -> dict[str, Any]:
     """A carrier's report as the event that travels on the bus."""
     scan = report.scan
     told = {"status": scan.status, "at": timestamp(scan.at), "location": scan.location}
@@ -89,7 +89,7 @@ def detail_of(source: str, order_id: str | None, report: Report) -> dict[str, An
     }
 
 
-def event_of(order_id: str, detail: Mapping[str, Any]) -> FulfilmentEvent:
+def event_of(order_id: OrderId, detail: Mapping[str, Any]) -> FulfilmentEvent:
     """A carrier's report as it was kept, back from ``detail_of``, for the order that its parcel is known to belong to."""
     told = dict(detail["metadata"])
     scan = told.pop("scan")
@@ -196,7 +196,7 @@ def _parcel(found: Snapshot, event: FulfilmentEvent) -> Shipment:
         known,
         status=ShipmentStatus.IN_TRANSIT,
         carrier=str(told.get("carrier", known.carrier)),
-        tracking_number=str(told["tracking_number"]) if told.get("tracking_number") else known.tracking_number,
+        tracking_number=TrackingNumber(str(told["tracking_number"])) if told.get("tracking_number") else known.tracking_number,
     )
     return lifecycle.scanned(parcel, event.scan) or parcel
 

@@ -15,6 +15,7 @@ from aws_lambda_powertools import Logger
 from orders import limits, secrets, tokens
 from orders.desk import Actor
 from orders.errors import IllegalTransition, InvalidArgument, OrderError, PayloadTooLarge, PermissionDenied, Unauthenticated
+from orders.ids import CustomerId, OrderId
 from orders.order import Snapshot
 from orders.routes import GROUPS, ROUTES, Route, Who
 from orders.views import snapshot_view
@@ -46,7 +47,7 @@ Model = TypeVar("Model", bound="Body")
 class Principal:
     """Who is calling: ``subject`` is the customer, ``groups`` what else they are."""
 
-    subject: str
+    subject: CustomerId
     groups: frozenset[Who]
 
     @classmethod
@@ -55,7 +56,7 @@ class Principal:
         listed = claims.get("cognito:groups", claims.get("groups", ()))
         texts = [listed] if isinstance(listed, str) else listed if isinstance(listed, list | tuple) else []
         lowered = {name.lower() for text in texts for name in re.findall(r"[^\s,\[\]\"]+", str(text))}
-        return cls(str(claims["sub"]), frozenset(group for group in GROUPS if group.value in lowered))
+        return cls(CustomerId(str(claims["sub"])), frozenset(group for group in GROUPS if group.value in lowered))
 
     @property
     def is_staff(self) -> bool:
@@ -101,9 +102,9 @@ class Request:
         return self.principal
 
     @property
-    def order_id(self) -> str:
+    def order_id(self) -> OrderId:
         """The order the path names; raises ``InvalidArgument`` for what cannot be an order's id."""
-        return self._id(limits.ORDER_ID)
+        return OrderId(self._id(limits.ORDER_ID))
 
     @property
     def product_id(self) -> str:
@@ -179,7 +180,7 @@ class Request:
             errors = [{"field": name[:LONGEST_NAME], "message": message} for name in unknown[:MOST_PROBLEMS]]
             raise InvalidArgument(f"{errors[0]['field']}: {message}", errors=errors)
 
-    def may_touch(self, customer_id: str) -> None:
+    def may_touch(self, customer_id: CustomerId) -> None:
         """Raises ``PermissionDenied`` unless the caller may use this route on that customer's order."""
         who, caller = self.route.who, self.caller
         owns = Who.OWNER in who and caller.subject == customer_id

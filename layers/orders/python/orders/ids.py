@@ -1,8 +1,18 @@
-"""Identifiers, made from a time and randomness that arrive as arguments."""
+"""Identifiers: their types, and how new ones are made from a time and randomness that arrive as arguments."""
 
 import hashlib
 from datetime import datetime
+from typing import NewType
 from uuid import UUID
+
+OrderId = NewType("OrderId", str)
+"""An order's id, ours or the one its client gave it."""
+
+CustomerId = NewType("CustomerId", str)
+"""The ``sub`` of the account that an order belongs to."""
+
+TrackingNumber = NewType("TrackingNumber", str)
+"""A carrier's number for one parcel. Rows are stored by it too: it is never an order's id, nor the other way round."""
 
 
 def uuid7(now: datetime, random: bytes) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from orders.errors import ApprovalPending, ConstraintViolated, IllegalTransition, OrderOver
 from orders.events import SYSTEM, EventType, FollowUp, Signal
+from orders.ids import CustomerId, OrderId
 from orders.order import (
     Address,
     Approval,
@@ -66,8 +67,8 @@ class Waits:
 class Placement:
     """A customer's wish, priced from the catalogue."""
 
-    order_id: str
-    customer_id: str
+    order_id: OrderId
+    customer_id: CustomerId
     lines: tuple[Line, ...]
     shipping_address: Address
     method: PaymentMethod

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import chain, islice
 
 from orders import store, tokens
+from orders.ids import CustomerId
 from orders.order import Order
 from orders.statuses import OrderStatus
 from orders.store import Reference
@@ -16,7 +17,7 @@ from orders.store import Reference
 class Filter:
     """Whose orders, and in which status; ``None`` is everybody's, or any."""
 
-    customer_id: str | None
+    customer_id: CustomerId | None
     status: OrderStatus | None
 
     @property

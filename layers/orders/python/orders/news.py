@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from orders.fulfilment_events import FulfilmentEvent
 from orders.lifecycle import Scan
-from orders.requests import Body, OrderId, Text200, text_of
+from orders.requests import Body, OrderIdText, Text200, text_of
 from orders.statuses import ShipmentStatus
 
 
@@ -29,7 +29,7 @@ class FulfilmentNews(Body):
     event_type: Literal["fulfillment.status_changed"]
     event_id: Annotated[str, text_of(200)] | None = None
     fulfillment_id: Annotated[str, text_of(200)]
-    order_id: OrderId
+    order_id: OrderIdText
     old_status: Annotated[str, text_of(100)] | None = None
     new_status: Annotated[str, text_of(100)]
     timestamp: AwareDatetime

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orders.events import EventType, FollowUp, Signal
+from orders.ids import CustomerId, OrderId, TrackingNumber
 from orders.money import Money
 from orders.statuses import (
     STEPS,
@@ -108,7 +109,7 @@ class Shipment:
     shipment_id: str
     status: ShipmentStatus
     carrier: str
-    tracking_number: str | None = None
+    tracking_number: TrackingNumber | None = None
     current_location: str | None = None
     estimated_delivery: datetime | None = None
     scanned_at: datetime | None = None
@@ -124,8 +125,8 @@ class Order:
     of the workflow service: they never leave the table.
     """
 
-    order_id: str
-    customer_id: str
+    order_id: OrderId
+    customer_id: CustomerId
     status: OrderStatus
     version: int
     lines: tuple[Line, ...]
@@ -197,8 +198,8 @@ class Event:
     statistics learn from a change of status; ``follow_up`` is what the workflow service has to be told.
     """
 
-    order_id: str
-    customer_id: str
+    order_id: OrderId
+    customer_id: CustomerId
     version: int
     type: EventType
     status: OrderStatus

@@ -12,6 +12,7 @@ from orders import store, views
 from orders.changes import Clock, apply, utc_now
 from orders.errors import ConstraintViolated
 from orders.events import EventType
+from orders.ids import CustomerId, OrderId
 from orders.order import Address, Change, Event, Order, Snapshot, timestamp
 from orders.statuses import OverallStatus
 
@@ -34,7 +35,7 @@ IMPERSONAL = frozenset(
 """What an audit event's metadata may keep: all else was written by people, or may be."""
 
 
-def export(customer_id: str, clock: Clock = utc_now) -> dict[str, Any]:
+def export(customer_id: CustomerId, clock: Clock = utc_now) -> dict[str, Any]:
     """Everything kept of a customer, in the shapes of the API."""
     return {
         "customer_id": customer_id,
@@ -43,12 +44,14 @@ def export(customer_id: str, clock: Clock = utc_now) -> dict[str, Any]:
     }
 
 
-def _exported(order_id: str) -> dict[str, Any]:
+def _exported(order_id: OrderId) -> dict[str, Any]:
     history = views.history_view(order_id, store.history(order_id))["history"]
-    return {**views.snapshot_view(store.load(order_id)), "history": history, "carrier_reports": store.scans(order_id)}
+    snapshot = store.load(order_id)
+    number = snapshot.shipment and snapshot.shipment.tracking_number
+    return {**views.snapshot_view(snapshot), "history": history, "carrier_reports": store.scans(number) if number else []}
 
 
-def erase(customer_id: str, by: str, clock: Clock = utc_now) -> list[str]:
+def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[OrderId]:
     """Erases a customer's personal data from all their orders, and answers those orders' ids. Doing it again changes nothing.
 
     Raises:
@@ -60,14 +63,16 @@ def erase(customer_id: str, by: str, clock: Clock = utc_now) -> list[str]:
         raise ConstraintViolated(f"Still open: {', '.join(still_open)}. Cancel them or let them end first.", orders=still_open)
     for order_id in order_ids:
         snapshot = apply(order_id, lambda found: _without_person(found, by, clock))
-        store.redact_trail(order_id, _impersonal, _report_without_place)
+        store.redact_trail(order_id, _impersonal)
         if snapshot.shipment:
             store.redact_booking(snapshot.shipment.shipment_id, ERASED)
+            if snapshot.shipment.tracking_number:
+                store.redact_scans(snapshot.shipment.tracking_number, _report_without_place)
     store.redact_deliveries(frozenset(order_ids), ERASED)
     return order_ids
 
 
-def _orders_of(customer_id: str) -> list[str]:
+def _orders_of(customer_id: CustomerId) -> list[OrderId]:
     return [reference.order_id for reference in store.orders_of_customer(customer_id)]
 
 

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from orders.errors import InvalidArgument
+from orders.ids import CustomerId, OrderId
 from orders.limits import ORDER_ID
 from orders.notifications import EVENT_TYPES
 from orders.order import Address, moment
@@ -69,9 +70,9 @@ def _moment(text: Any) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
-OrderId = Annotated[str, StringConstraints(pattern=ORDER_ID)]
+OrderIdText = Annotated[OrderId, StringConstraints(pattern=ORDER_ID)]
 ProductId = Annotated[str, StringConstraints(pattern=ORDER_ID)]
-CustomerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@|+-]{0,127}$")]
+CustomerIdText = Annotated[CustomerId, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@|+-]{0,127}$")]
 
 
 class Body(BaseModel):
@@ -113,8 +114,8 @@ class AddressBody(Body):
 class PlaceOrder(Body):
     """``POST /orders``. Prices come from the catalogue, never from the caller."""
 
-    order_id: OrderId | None = None
-    customer_id: CustomerId | None = None
+    order_id: OrderIdText | None = None
+    customer_id: CustomerIdText | None = None
     items: Annotated[tuple[ItemBody, ...], Field(min_length=1, max_length=MOST_LINES, strict=False)]
     payment: PaymentBody
     shipping_address: AddressBody

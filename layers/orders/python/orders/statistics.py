@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orders.events import ORDER_STATUS_CHANGED, Signal
+from orders.ids import OrderId
 from orders.progress import Duration
 from orders.statuses import OrderStatus, StepName
 
@@ -26,7 +27,7 @@ PLACED, PAYMENT_FAILURES = "placed", "payment_failures"
 class Told:
     """One notification as the statistics take it; its event remembers ``event_id``, so that it never counts twice."""
 
-    order_id: str
+    order_id: OrderId
     version: int
     event_id: str
     counters: Counter[str]

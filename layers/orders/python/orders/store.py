@@ -17,7 +17,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 from orders import aws, settings
 from orders.errors import AlreadyApplied, AlreadyExists, NotFound, OrderChanged, OrderError, OutOfStock, StoreBusy
 from orders.events import EventType, FollowUp, Signal
-from orders.ids import fingerprint
+from orders.ids import CustomerId, OrderId, TrackingNumber, fingerprint
 from orders.money import Money
 from orders.order import (
     Address,
@@ -98,32 +98,37 @@ def _key(partition: str, sort: str) -> dict[str, Any]:
     return {"PK": {"S": partition}, "SK": {"S": sort}}
 
 
-def order_partition(order_id: str) -> str:
+def order_partition(order_id: OrderId) -> str:
     """The partition that holds an order, its payment, its shipment and its audit trail."""
     return f"ORDER#{order_id}"
 
 
-def order_key(order_id: str) -> Key:
+def order_key(order_id: OrderId) -> Key:
     """An order's own item."""
     return _key(order_partition(order_id), "#ORDER")
 
 
-def payment_key(order_id: str) -> Key:
+def payment_key(order_id: OrderId) -> Key:
     """An order's payment intent."""
     return _key(order_partition(order_id), "#PAYMENT")
 
 
-def shipment_key(order_id: str) -> Key:
+def shipment_key(order_id: OrderId) -> Key:
     """An order's parcel."""
     return _key(order_partition(order_id), "#SHIPMENT")
 
 
-def event_key(order_id: str, version: int) -> Key:
+def event_key(order_id: OrderId, version: int) -> Key:
     """The audit event of one version of an order."""
     return _key(order_partition(order_id), f"{EVENT_PREFIX}{version:08d}")
 
 
-def marker_key(order_id: str, event_id: str) -> Key:
+def parcel_partition(tracking_number: TrackingNumber) -> str:
+    """The partition, and the index key, of what is known by a parcel's number: carriers' reports, and whose parcel it is."""
+    return f"TRACKING#{tracking_number}"
+
+
+def marker_key(order_id: OrderId, event_id: str) -> Key:
     """The marker of an outside event that was applied to the order."""
     return _key(order_partition(order_id), f"APPLIED#{fingerprint(event_id)}")
 
@@ -133,7 +138,7 @@ def product_key(product_id: str) -> Key:
     return _key(f"PRODUCT#{product_id}", "#PRODUCT")
 
 
-def idempotency_key(customer_id: str, key: str) -> Key:
+def idempotency_key(customer_id: CustomerId, key: str) -> Key:
     """What a customer's idempotency key led to, kept for ever."""
     # Two attributes: no customer's id and key read together as another customer's.
     return _key(f"IDEMPOTENCY#{customer_id}", f"KEY#{key}")
@@ -152,7 +157,7 @@ def booking_key(key: str) -> Key:
 # --- orders ---
 
 
-def load(order_id: str) -> Snapshot:
+def load(order_id: OrderId) -> Snapshot:
     """An order with its payment and shipment, strongly consistent, one query.
 
     Raises:
@@ -176,7 +181,7 @@ def load(order_id: str) -> Snapshot:
     )
 
 
-def load_order(order_id: str) -> Order:
+def load_order(order_id: OrderId) -> Order:
     """The order's own item alone, strongly consistent, one read.
 
     Raises:
@@ -192,10 +197,10 @@ def load_order(order_id: str) -> Order:
 class Promise:
     """What an idempotency key was first used for."""
 
-    customer_id: str
+    customer_id: CustomerId
     key: str
     fingerprint: str
-    order_id: str
+    order_id: OrderId
 
 
 def commit(change: Change, promise: Promise | None = None) -> None:
@@ -291,7 +296,7 @@ def _move_stock(product_id: str, delta: int) -> dict[str, Any]:
     }
 
 
-def promised(customer_id: str, key: str) -> Promise | None:
+def promised(customer_id: CustomerId, key: str) -> Promise | None:
     """What the customer's idempotency key was used for before, if it was."""
     answer = _call(
         client().get_item,
@@ -300,7 +305,7 @@ def promised(customer_id: str, key: str) -> Promise | None:
         ConsistentRead=True,
     )
     item = answer.get("Item")
-    return item and Promise(customer_id, key, item["fingerprint"]["S"], item["order_id"]["S"])
+    return item and Promise(customer_id, key, item["fingerprint"]["S"], OrderId(item["order_id"]["S"]))
 
 
 def postpone(order: Order, due_at: datetime) -> bool:
@@ -326,7 +331,7 @@ def postpone(order: Order, due_at: datetime) -> bool:
     return True
 
 
-def history(order_id: str, after_version: int = 0) -> list[Event]:
+def history(order_id: OrderId, after_version: int = 0) -> list[Event]:
     """The audit trail, oldest first, from the version behind ``after_version`` on."""
     pages = _pages(
         ConsistentRead=True,
@@ -343,24 +348,24 @@ def history(order_id: str, after_version: int = 0) -> list[Event]:
 # --- parcels and scans ---
 
 
-def order_of_parcel(tracking_number: str) -> str | None:
+def order_of_parcel(tracking_number: TrackingNumber) -> OrderId | None:
     """The order whose parcel carries the tracking number, if one does."""
     pages = _pages(
         IndexName=BY_KEY,
         KeyConditionExpression="GSI1PK = :pk",
-        ExpressionAttributeValues={":pk": {"S": f"TRACKING#{tracking_number}"}},
+        ExpressionAttributeValues={":pk": {"S": parcel_partition(tracking_number)}},
         Limit=1,
     )
     found = next(pages, None)
     return _order_id(found) if found else None
 
 
-def keep_scan(tracking_number: str, event_id: str, at: datetime, event: Mapping[str, Any], now: datetime) -> None:
+def keep_scan(tracking_number: TrackingNumber, event_id: str, at: datetime, event: Mapping[str, Any], now: datetime) -> None:
     """Keeps what a carrier reported, before it is passed on: ``scans`` finds it even if the passing on fails.
 
     By the parcel and not by the order: a carrier may report a parcel before we have written down whose it is.
     """
-    key = _key(f"TRACKING#{tracking_number}", f"{SCAN_PREFIX}{timestamp(at)}#{fingerprint(event_id)}")
+    key = _key(parcel_partition(tracking_number), f"{SCAN_PREFIX}{timestamp(at)}#{fingerprint(event_id)}")
     expires = int((now + MARKERS_KEPT).timestamp())
     text = {"kind": "scan", "event_id": event_id, "event": _json(event)}
     _call(
@@ -370,14 +375,17 @@ def keep_scan(tracking_number: str, event_id: str, at: datetime, event: Mapping[
     )
 
 
-def scans(tracking_number: str) -> list[dict[str, Any]]:
+def scans(tracking_number: TrackingNumber) -> list[dict[str, Any]]:
     """What carriers reported of a parcel, by the scans' own times."""
-    pages = _pages(
+    return [json.loads(item["event"]["S"]) for item in _scan_items(tracking_number)]
+
+
+def _scan_items(tracking_number: TrackingNumber) -> Iterator[Item]:
+    return _pages(
         ConsistentRead=True,
         KeyConditionExpression="PK = :pk AND begins_with(SK, :scan)",
-        ExpressionAttributeValues={":pk": {"S": f"TRACKING#{tracking_number}"}, ":scan": {"S": SCAN_PREFIX}},
+        ExpressionAttributeValues={":pk": {"S": parcel_partition(tracking_number)}, ":scan": {"S": SCAN_PREFIX}},
     )
-    return [json.loads(item["event"]["S"]) for item in pages]
 
 
 # --- lists ---
@@ -387,11 +395,11 @@ def scans(tracking_number: str) -> list[dict[str, Any]]:
 class Reference:
     """An order's place in a list that is sorted newest first; ``sort`` is unique and ordered by creation."""
 
-    order_id: str
+    order_id: OrderId
     sort: str
 
 
-def orders_of_customer(customer_id: str, before: str | None = None, page: int = 50) -> Iterator[Reference]:
+def orders_of_customer(customer_id: CustomerId, before: str | None = None, page: int = 50) -> Iterator[Reference]:
     """A customer's orders, newest first, from behind the place ``before`` on; read page by page as they are asked for."""
     return _newest_first(BY_KEY, "GSI1", f"CUSTOMER#{customer_id}", before, page)
 
@@ -427,7 +435,7 @@ def count_in_status(status: OrderStatus, placed_before: datetime) -> int:
     return counted
 
 
-def orders_due(until: datetime | None) -> Iterator[str]:
+def orders_due(until: datetime | None) -> Iterator[OrderId]:
     """Ids of open orders nothing has happened to in time, longest overdue first; ``None`` takes all open orders."""
     values: Item = {":pk": {"S": "DUE"}}
     condition = "GSI3PK = :pk"
@@ -469,7 +477,7 @@ def orders_placed_before(status: OrderStatus, until: datetime, after: str | None
     return (Reference(_order_id(item), item["GSI2SK"]["S"]) for item in pages)
 
 
-def orders_by_id(order_ids: Sequence[str]) -> list[Order]:
+def orders_by_id(order_ids: Sequence[OrderId]) -> list[Order]:
     """Whole orders in the order of their ids; ids that lead nowhere are left out."""
     found: dict[str, Order] = {}
     # An index that lags behind may name an order twice; one request may not.
@@ -479,8 +487,8 @@ def orders_by_id(order_ids: Sequence[str]) -> list[Order]:
     return [found[order_id] for order_id in order_ids if order_id in found]
 
 
-def _order_id(item: Item) -> str:
-    return str(item["PK"]["S"]).removeprefix("ORDER#")
+def _order_id(item: Item) -> OrderId:
+    return OrderId(str(item["PK"]["S"]).removeprefix("ORDER#"))
 
 
 # --- products ---
@@ -923,24 +931,19 @@ def _entry(item: Mapping[str, Any]) -> Entry:
 # --- erasing personal data ---
 
 
-def redact_trail(
-    order_id: str,
-    without_person: Callable[[Event], Event],
-    without_place: Callable[[Mapping[str, Any]], Mapping[str, Any]],
-) -> None:
-    """Rewrites an order's audit events and carrier reports without what is personal in them; their keys stay."""
+def redact_trail(order_id: OrderId, without_person: Callable[[Event], Event]) -> None:
+    """Rewrites an order's audit events without what is personal in them; their keys stay."""
     for event in history(order_id):
         redacted = event_to_item(without_person(event))
         changed: Item = {name: redacted[name] for name in ("reason", "metadata") if name in redacted}
         gone = [name for name in ("reason", "metadata") if name not in redacted]
         # Attribute by attribute: what the statistics have marked on the event stays.
         _set(event_key(order_id, event.version), changed, gone)
-    pages = _pages(
-        ConsistentRead=True,
-        KeyConditionExpression="PK = :pk AND begins_with(SK, :scan)",
-        ExpressionAttributeValues={":pk": {"S": order_partition(order_id)}, ":scan": {"S": SCAN_PREFIX}},
-    )
-    for item in pages:
+
+
+def redact_scans(tracking_number: TrackingNumber, without_place: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+    """Rewrites the carriers' reports of a parcel without what is personal in them; their keys stay."""
+    for item in _scan_items(tracking_number):
         placeless = _json(without_place(json.loads(item["event"]["S"])))
         _set({"PK": item["PK"], "SK": item["SK"]}, {"event": {"S": placeless}}, [])
 
@@ -953,7 +956,7 @@ def redact_booking(shipment_id: str, placeholder: str) -> None:
         _set(booking_key(shipment_id), {"facts": {"S": _json(facts)}}, [])
 
 
-def redact_deliveries(order_ids: frozenset[str], placeholder: str) -> None:
+def redact_deliveries(order_ids: frozenset[OrderId], placeholder: str) -> None:
     """Rewrites what was told to webhooks of these orders without what people wrote."""
     for hook in webhooks():
         for told in deliveries(hook.webhook_id):
@@ -1030,8 +1033,8 @@ def order_from_item(item: Item) -> Order:
     cancellation, approval = _loads(item, "cancellation"), _loads(item, "approval")
     due_at = _text(item, "due_at")
     return Order(
-        order_id=item["order_id"]["S"],
-        customer_id=item["customer_id"]["S"],
+        order_id=OrderId(item["order_id"]["S"]),
+        customer_id=CustomerId(item["customer_id"]["S"]),
         status=OrderStatus(item["status"]["S"]),
         version=int(item["version"]["N"]),
         lines=tuple(
@@ -1057,7 +1060,7 @@ def order_from_item(item: Item) -> Order:
     )
 
 
-def payment_to_item(order_id: str, payment: Payment) -> Item:
+def payment_to_item(order_id: OrderId, payment: Payment) -> Item:
     """A payment as its item; ``payment_from_item`` is the inverse."""
     text = {
         "kind": "payment",
@@ -1082,7 +1085,7 @@ def payment_from_item(item: Item) -> Payment:
     )
 
 
-def shipment_to_item(order_id: str, shipment: Shipment) -> Item:
+def shipment_to_item(order_id: OrderId, shipment: Shipment) -> Item:
     """A shipment as its item, found by tracking number too; ``shipment_from_item`` is the inverse."""
     estimated, scanned = shipment.estimated_delivery, shipment.scanned_at
     text = {
@@ -1095,7 +1098,7 @@ def shipment_to_item(order_id: str, shipment: Shipment) -> Item:
         "current_location": shipment.current_location,
         "estimated_delivery": _when(estimated),
         "scanned_at": _when(scanned),
-        "GSI1PK": shipment.tracking_number and f"TRACKING#{shipment.tracking_number}",
+        "GSI1PK": shipment.tracking_number and parcel_partition(shipment.tracking_number),
         "GSI1SK": shipment.tracking_number and order_id,
     }
     recalled = {"recalled": {"BOOL": True}} if shipment.recalled else {}
@@ -1105,11 +1108,12 @@ def shipment_to_item(order_id: str, shipment: Shipment) -> Item:
 def shipment_from_item(item: Item) -> Shipment:
     """The shipment an item holds."""
     estimated, scanned = _text(item, "estimated_delivery"), _text(item, "scanned_at")
+    tracked = _text(item, "tracking_number")
     return Shipment(
         shipment_id=item["shipment_id"]["S"],
         status=ShipmentStatus(item["status"]["S"]),
         carrier=item["carrier"]["S"],
-        tracking_number=_text(item, "tracking_number"),
+        tracking_number=TrackingNumber(tracked) if tracked else None,
         current_location=_text(item, "current_location"),
         estimated_delivery=moment(estimated) if estimated else None,
         scanned_at=moment(scanned) if scanned else None,
@@ -1142,8 +1146,8 @@ def event_from_item(item: Item) -> Event:
     old_status, follow_up = _text(item, "old_status"), _text(item, "follow_up")
     measures = _loads(item, "measures")
     return Event(
-        order_id=item["order_id"]["S"],
-        customer_id=item["customer_id"]["S"],
+        order_id=OrderId(item["order_id"]["S"]),
+        customer_id=CustomerId(item["customer_id"]["S"]),
         version=int(item["version"]["N"]),
         type=EventType(item["type"]["S"]),
         status=OrderStatus(item["status"]["S"]),

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orders.errors import InvalidArgument, PermissionDenied
+from orders.ids import OrderId
 
 TRACKING_LIFETIME = timedelta(days=90)
 
@@ -51,12 +52,12 @@ def place_of(text: str, scope: str, key: bytes) -> str:
     return str(place)
 
 
-def tracking_token(order_id: str, placed_at: datetime, key: bytes) -> str:
+def tracking_token(order_id: OrderId, placed_at: datetime, key: bytes) -> str:
     """Opens one order's tracking page and status stream, for ninety days from when it was placed."""
     return seal("tracking", [order_id, int((placed_at + TRACKING_LIFETIME).timestamp())], key)
 
 
-def check_tracking_token(text: str, order_id: str, now: datetime, key: bytes) -> None:
+def check_tracking_token(text: str, order_id: OrderId, now: datetime, key: bytes) -> None:
     """Raises ``PermissionDenied`` unless the token opens this very order now."""
     try:
         opened, expires = unseal("tracking", text, key)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from orders.ids import OrderId
 from orders.lifecycle import Waits
 from orders.money import Money
 from orders.order import Event, Order, Payment, Shipment, Snapshot, timestamp
@@ -124,7 +125,7 @@ def event_view(event: Event) -> View:
     }
 
 
-def history_view(order_id: str, events: Iterable[Event]) -> View:
+def history_view(order_id: OrderId, events: Iterable[Event]) -> View:
     """The audit trail, oldest first."""
     return {"order_id": order_id, "history": [event_view(event) for event in events]}
 

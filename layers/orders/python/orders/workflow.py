@@ -11,6 +11,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 
 from orders import aws, settings
 from orders.errors import WorkflowBusy
+from orders.ids import OrderId
 from orders.lifecycle import Waits, undo_from
 from orders.order import Order, Snapshot
 
@@ -35,14 +36,14 @@ def client() -> "SFNClient":
     return made
 
 
-def execution_name(order_id: str, run: int) -> str:
+def execution_name(order_id: OrderId, run: int) -> str:
     """The order's id for the first run; later ones begin with ``_``, which no order id does, so names never collide."""
     return order_id if run == 1 else f"_{run}_{order_id}"
 
 
-def order_of_execution(name: str) -> str:
+def order_of_execution(name: str) -> OrderId:
     """The order an execution's name belongs to."""
-    return name.split("_", 2)[2] if name.startswith("_") else name
+    return OrderId(name.split("_", 2)[2] if name.startswith("_") else name)
 
 
 def fulfilment_arn(order: Order) -> str:
