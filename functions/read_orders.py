@@ -7,9 +7,10 @@ from orders.changes import utc_now
 from orders.errors import InvalidArgument, PermissionDenied
 from orders.http import DEPRECATED_SINCE, Answer, Request, answer, order_answer, serve
 from orders.ids import CustomerId
+from orders.listing import Part
 from orders.routes import Who
 from orders.status_names import parse_status
-from orders.views import history_view, order_view
+from orders.views import history_view, listed_view
 
 USUAL_PAGE, LARGEST_PAGE = 20, 100
 
@@ -42,11 +43,11 @@ def list_orders(request: Request) -> Answer:
     status, deprecated = None, False
     if "status" in request.query:
         status, deprecated = parse_status(request.query["status"])
-    wanted = listing.Filter(customer_id, status)
+    wanted, expand = listing.Filter(customer_id, status), _expand(request)
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
-    page = listing.page(wanted, limit, request.query.get("cursor"), secrets.signing_key())
+    page = listing.page(wanted, limit, request.query.get("cursor"), secrets.signing_key(), expand)
     headers = {"deprecation": DEPRECATED_SINCE} if deprecated else {}
-    return _list(page, headers)
+    return _list(page, expand, headers)
 
 
 def list_overdue(request: Request) -> Answer:
@@ -58,11 +59,24 @@ def list_overdue(request: Request) -> Answer:
         raise InvalidArgument.of("overdue", "cannot be combined with customer_id or status")
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
     transit = None if settings.delivery_is_timed() else timedelta(seconds=settings.waits().delivery)
-    return _list(listing.overdue_page(utc_now(), limit, request.query.get("cursor"), secrets.signing_key(), transit))
+    cursor, expand = request.query.get("cursor"), _expand(request)
+    return _list(listing.overdue_page(utc_now(), limit, cursor, secrets.signing_key(), transit, expand), expand)
 
 
-def _list(page: listing.Page, headers: dict[str, str] | None = None) -> Answer:
-    body = {"orders": [order_view(order) for order in page.orders], "next_cursor": page.next_cursor}
+def _expand(request: Request) -> listing.Expand:
+    """What is asked for beside each order: names with commas between them."""
+    text = request.query.get("expand")
+    if text is None:
+        return listing.NOTHING
+    try:
+        return frozenset(Part(name) for name in text.split(","))
+    except ValueError:
+        raise InvalidArgument.of("expand", f"must be one or several of {', '.join(Part)}, with commas between them") from None
+
+
+def _list(page: listing.Page, expand: listing.Expand, headers: dict[str, str] | None = None) -> Answer:
+    parts = {"payment": Part.PAYMENT in expand, "shipments": Part.SHIPMENTS in expand}
+    body = {"orders": [listed_view(found, **parts) for found in page.found], "next_cursor": page.next_cursor}
     return answer(body, headers=headers)
 
 

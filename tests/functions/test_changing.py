@@ -172,15 +172,17 @@ def test_no_stock_no_processing(world: World) -> None:
     world.add_up()
 
 
-@pytest.mark.parametrize(("name", "status"), [("PAID", PENDING), ("COMPLETED", SHIPPED)])
+@pytest.mark.parametrize(
+    ("name", "status"), [("PAID", PENDING), ("COMPLETED", SHIPPED), ("paid", PENDING), ("Completed", SHIPPED)]
+)
 def test_an_old_name_is_taken_marked_and_never_answered(world: World, name: str, status: OrderStatus) -> None:
     world.live(status)
     answer = patch(world, name)
     assert answer.headers["deprecation"]
-    assert answer.order["status"] == ("PROCESSING" if name == "PAID" else "DELIVERED")
+    assert answer.order["status"] == ("PROCESSING" if name.upper() == "PAID" else "DELIVERED")
 
 
-@pytest.mark.parametrize("status", ["", "processing", "LOST", "PENDING,SHIPPED"])
+@pytest.mark.parametrize("status", ["", "processing!", "LOST", "PENDING,SHIPPED"])
 def test_an_unknown_status_is_refused(world: World, status: str) -> None:
     world.place()
     answer = patch(world, status)

@@ -387,6 +387,6 @@ def overdue_orders(now: datetime) -> list[str]:
     found, cursor = list[str](), None
     while True:
         page = listing.overdue_page(now, 1, cursor, b"key", timedelta(seconds=settings.waits().delivery))
-        found += [order.order_id for order in page.orders]
+        found += [listed.order.order_id for listed in page.found]
         if (cursor := page.next_cursor) is None:
             return [order_id for order_id in found if order_id.startswith("m-")]

@@ -9,7 +9,7 @@ import pytest
 from orders import store
 from orders.routes import ROUTES
 from orders.statuses import OrderStatus
-from tests.functions.world import CUSTOMER, STRANGER, World
+from tests.functions.world import CUSTOMER, STRANGER, World, in_a_while
 
 
 def ids(answer: Any) -> list[str]:
@@ -117,6 +117,15 @@ def test_an_old_name_of_a_status_filters_and_is_marked(world: World, name: str) 
     assert "deprecation" not in listed(world, status="PROCESSING").headers
 
 
+@pytest.mark.parametrize("name", ["processing", "Processing", "pROCESSING", "paid", "Paid"])
+def test_a_status_filters_in_whatever_letter_case_it_is_named(world: World, name: str) -> None:
+    world.live(OrderStatus.PROCESSING)
+    shown = listed(world, status=name)
+    assert ids(shown) == ["order-1"]
+    assert shown.body["orders"][0]["status"] == "PROCESSING"
+    assert ("deprecation" in shown.headers) is (name.lower() == "paid")
+
+
 BAD_PARAMETERS: list[tuple[dict[str, str], str]] = [
     ({"limit": "0"}, "limit"),
     ({"limit": "101"}, "limit"),
@@ -128,6 +137,7 @@ BAD_PARAMETERS: list[tuple[dict[str, str], str]] = [
     ({"status": ""}, "status"),
     ({"status": "UNKNOWN"}, "status"),
     ({"status": "PENDING,SHIPPED"}, "status"),
+    ({"status": "sh\u0131pped"}, "status"),
     ({"customer_id": ""}, "customer_id"),
     ({"customer_id": "a b"}, "customer_id"),
     ({"customer_id": "x" * 500}, "customer_id"),
@@ -141,6 +151,64 @@ def test_a_bad_parameter_is_refused_by_its_name(world: World) -> None:
     for query, field in BAD_PARAMETERS:
         answer = world.support("GET /orders", query=query)
         assert (answer.status, answer.fields) == (400, [field]), query
+
+
+def test_a_list_shows_payments_and_shipments_where_they_are_asked_for(world: World) -> None:
+    world.live(OrderStatus.SHIPPED, "shipped")
+    world.live(OrderStatus.PROCESSING, "paid")
+    world.place("new")
+    whole = {name: world.http("GET /orders/{id}", name).body for name in ("shipped", "paid", "new")}
+    shown = {order["order_id"]: order for order in listed(world, expand="payment,shipments").body["orders"]}
+    assert set(shown) == set(whole)
+    for name, order in shown.items():
+        assert order.pop("payment") == whole[name]["payment"]
+        assert order.pop("shipments") == ([whole[name]["shipment"]] if whole[name]["shipment"] else [])
+        assert order == whole[name]["order"]
+    assert [shown_one["payment"] is None for shown_one in listed(world, expand="payment").body["orders"]] == [
+        True,
+        False,
+        False,
+    ]
+    only = listed(world, expand="shipments").body["orders"]
+    assert all("payment" not in order and "shipments" in order for order in only)
+    assert all(not {"payment", "shipments"} & set(order) for order in listed(world).body["orders"])
+
+
+def test_the_overdue_list_shows_them_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.live(OrderStatus.SHIPPED)
+    monkeypatch.setattr("read_orders.utc_now", in_a_while(10_000))
+    (order,) = listed(world, support=True, overdue="true", expand="payment,shipments").body["orders"]
+    assert (order["payment"]["status"], len(order["shipments"])) == ("COMPLETED", 1)
+
+
+def test_what_is_shown_beside_orders_is_read_for_all_of_them_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    some_orders(world, 12)
+    calls: list[str] = []
+    real = store._call
+
+    def counting(operation: Any, **request: Any) -> Any:
+        calls.append(operation.__name__)
+        return real(operation, **request)
+
+    monkeypatch.setattr(store, "_call", counting)
+    for limit in ("1", "6"):
+        calls.clear()
+        assert len(ids(listed(world, limit=limit, expand="payment,shipments"))) == int(limit)
+        assert calls == ["query", "batch_get_item", "batch_get_item"]
+
+
+def test_a_cursor_goes_on_with_the_same_parts_only(world: World) -> None:
+    names = some_orders(world)
+    assert all_pages(world, support=True, limit="2", expand="payment,shipments") == names
+    cursor = listed(world, support=True, limit="1", expand="payment,shipments").body["next_cursor"]
+    assert listed(world, support=True, cursor=cursor, expand="shipments,payment").status == 200
+    assert listed(world, support=True, cursor=cursor, expand="payment").fields == ["cursor"]
+    assert listed(world, support=True, cursor=cursor).fields == ["cursor"]
+
+
+@pytest.mark.parametrize("expand", ["", "refunds", "payment,", "payment,refunds", "PAYMENT", "payment shipments"])
+def test_what_a_list_cannot_show_is_refused(world: World, expand: str) -> None:
+    assert (listed(world, expand=expand).status, listed(world, expand=expand).fields) == (400, ["expand"])
 
 
 JSON_ROUTES = [key for key, route in ROUTES.items() if not route.is_page and route.answer != "text/html"]

@@ -4,13 +4,30 @@ import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from itertools import chain, islice
 
 from orders import store, tokens
 from orders.ids import CustomerId
-from orders.order import Order
+from orders.order import Order, Snapshot
 from orders.statuses import OrderStatus
 from orders.store import Reference
+
+
+class Part(StrEnum):
+    """What an entry of a list may have beside its order."""
+
+    PAYMENT = "payment"
+    SHIPMENTS = "shipments"
+
+
+Expand = frozenset[Part]
+NOTHING: Expand = frozenset()
+
+
+def _scope(name: str, expand: Expand) -> str:
+    """What a cursor is bound to: the list by its name, and what is shown of each order."""
+    return f"{name}/{','.join(sorted(expand))}" if expand else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +45,9 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page, and the cursor to the next where there is one."""
+    """One page, and the cursor to the next where there is one; the parts that were not asked for are not read."""
 
-    orders: list[Order]
+    found: list[Snapshot]
     next_cursor: str | None
 
 
@@ -40,20 +57,24 @@ MISSING = "missing/"
 """What the places of its second part begin with."""
 
 
-def page(wanted: Filter, limit: int, cursor: str | None, key: bytes) -> Page:
+def page(wanted: Filter, limit: int, cursor: str | None, key: bytes, expand: Expand = NOTHING) -> Page:
     """One page of a list; raises ``InvalidArgument`` for a cursor that is not of this very list."""
-    before = tokens.place_of(cursor, wanted.scope, key) if cursor is not None else None
+    scope = _scope(wanted.scope, expand)
+    before = tokens.place_of(cursor, scope, key) if cursor is not None else None
     found = _matching(_references(wanted, before, limit + 1), lambda order: wanted.status in (None, order.status), limit)
-    return _page(found, wanted.scope, limit, key)
+    return _page(found, scope, limit, key, expand)
 
 
-def overdue_page(now: datetime, limit: int, cursor: str | None, key: bytes, transit: timedelta | None = None) -> Page:
+def overdue_page(
+    now: datetime, limit: int, cursor: str | None, key: bytes, transit: timedelta | None = None, expand: Expand = NOTHING
+) -> Page:
     """One page of the open orders nothing has happened to in time, longest overdue first.
 
     Behind them, where only the carrier may say that a parcel has arrived, those that have been under way for longer than
     ``transit``: reported once in as long a time, they stay here until the carrier speaks.
     """
-    after = tokens.place_of(cursor, OVERDUE, key) if cursor is not None else None
+    scope = _scope(OVERDUE, expand)
+    after = tokens.place_of(cursor, scope, key) if cursor is not None else None
 
     def is_due(order: Order) -> bool:
         return order.due_at is not None and order.due_at <= now
@@ -67,7 +88,7 @@ def overdue_page(now: datetime, limit: int, cursor: str | None, key: bytes, tran
         found = _matching(store.orders_overdue(now, after, limit + 1), is_due, limit)
     if transit is not None:
         found = chain(found, _matching(_under_way(now - transit, after, limit), is_missing, limit))
-    return _page(found, OVERDUE, limit, key)
+    return _page(found, scope, limit, key, expand)
 
 
 def _under_way(until: datetime, after: str | None, limit: int) -> Iterator[Reference]:
@@ -76,11 +97,11 @@ def _under_way(until: datetime, after: str | None, limit: int) -> Iterator[Refer
         yield Reference(reference.order_id, f"{MISSING}{reference.sort}")
 
 
-def _page(matching: Iterator[tuple[Order, Reference]], scope: str, limit: int, key: bytes) -> Page:
+def _page(matching: Iterator[tuple[Order, Reference]], scope: str, limit: int, key: bytes, expand: Expand) -> Page:
     found = list(islice(matching, limit + 1))
     orders = [order for order, _ in found[:limit]]
     more = tokens.cursor(found[limit - 1][1].sort, scope, key) if len(found) > limit else None
-    return Page(orders, more)
+    return Page(store.with_parts(orders, payments=Part.PAYMENT in expand, shipments=Part.SHIPMENTS in expand), more)
 
 
 def _matching(

@@ -6,6 +6,7 @@ from typing import Any
 
 from orders import errors, limits, requests
 from orders.carrier_webhooks import SENDERS
+from orders.listing import Part
 from orders.notifications import EVENT_TYPES
 from orders.routes import ROUTES, Route, Who
 from orders.statuses import (
@@ -123,7 +124,14 @@ def _answers() -> dict[str, Schema]:
             {"order": _ref("Order"), "payment": _nullable(_ref("Payment")), "shipment": _nullable(_ref("Shipment"))},
             {"tracking_url": TEXT},
         ),
-        "OrderList": _object({"orders": {"type": "array", "items": _ref("Order")}, "next_cursor": _nullable(TEXT)}),
+        "ListedOrder": {
+            "allOf": [_ref("Order")],
+            "properties": {
+                Part.PAYMENT: _nullable(_ref("Payment")),
+                Part.SHIPMENTS: {"type": "array", "items": _ref("Shipment")},
+            },
+        },
+        "OrderList": _object({"orders": {"type": "array", "items": _ref("ListedOrder")}, "next_cursor": _nullable(TEXT)}),
         "Progress": _object(
             {
                 "order_id": ID,
@@ -222,7 +230,7 @@ PARAMETERS: dict[str, Schema] = {
     "status": {
         "name": "status",
         "in": "query",
-        "description": "PAID and COMPLETED are deprecated names for PROCESSING and DELIVERED, still taken.",
+        "description": "In any letter case. PAID and COMPLETED are deprecated names for PROCESSING and DELIVERED, still taken.",
         "schema": _enum([*OrderStatus, *sorted(DEPRECATED_NAMES)]),
     },
     "overdue": {
@@ -231,6 +239,14 @@ PARAMETERS: dict[str, Schema] = {
         "description": "For support: open orders nothing has happened to in time, longest overdue first. Goes with neither "
         "customer_id nor status.",
         "schema": {"type": "string", "enum": ["true"]},
+    },
+    "expand": {
+        "name": "expand",
+        "in": "query",
+        "description": "What each order of the list has beside it. A cursor goes on with the same `expand` only.",
+        "style": "form",
+        "explode": False,
+        "schema": {"type": "array", "minItems": 1, "items": _enum(Part)},
     },
     "limit": {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
     "cursor": {"name": "cursor", "in": "query", "schema": TEXT},

@@ -149,7 +149,7 @@ class WithReason(Body):
 
 
 class SetStatus(Body):
-    """``PATCH /orders/{id}/status``; ``PAID`` and ``COMPLETED`` are deprecated names, still taken."""
+    """``PATCH /orders/{id}/status``; names in any letter case, and ``PAID`` and ``COMPLETED``, which are deprecated, too."""
 
     status: Annotated[str, Field(json_schema_extra={"enum": [*OrderStatus, *sorted(DEPRECATED_NAMES)]})]
     reason: Reason | None = None

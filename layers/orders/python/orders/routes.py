@@ -82,7 +82,7 @@ _TABLE = (
         "listOrders",
         "List orders, newest first",
         "read_orders",
-        query=("customer_id", "status", "overdue", "limit", "cursor"),
+        query=("customer_id", "status", "overdue", "expand", "limit", "cursor"),
         answer="OrderList",
     ),
     Route(

@@ -5,15 +5,17 @@ from orders.statuses import DEPRECATED_NAMES, OrderStatus
 
 
 def parse_status(text: str, field: str = "status") -> tuple[OrderStatus, bool]:
-    """The status a caller names, and whether by a deprecated name.
+    """The status a caller names in whatever letter case, and whether by a deprecated name.
 
     Raises:
         InvalidArgument: no such status.
     """
-    if text in DEPRECATED_NAMES:
-        return DEPRECATED_NAMES[text], True
+    # Letters of other alphabets may have an ASCII capital: they are no spelling of ours.
+    name = text.upper() if text.isascii() else text
+    if name in DEPRECATED_NAMES:
+        return DEPRECATED_NAMES[name], True
     try:
-        return OrderStatus(text), False
+        return OrderStatus(name), False
     except ValueError:
         names = ", ".join(OrderStatus)
         raise InvalidArgument.of(field, f"must be one of {names}") from None

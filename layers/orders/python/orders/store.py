@@ -487,6 +487,23 @@ def orders_by_id(order_ids: Sequence[OrderId]) -> list[Order]:
     return [found[order_id] for order_id in order_ids if order_id in found]
 
 
+def with_parts(orders: Sequence[Order], *, payments: bool, shipments: bool) -> list[Snapshot]:
+    """Each order with what is asked for of its payment and its parcel, read for all of them at once."""
+    ids = [order.order_id for order in orders]
+    keys = [payment_key(order_id) for order_id in ids if payments] + [shipment_key(order_id) for order_id in ids if shipments]
+    items = {(_order_id(item), item["SK"]["S"]): item for item in _batch_get(keys)}
+
+    def whole(order: Order) -> Snapshot:
+        payment, shipment = (items.get((order.order_id, sort)) for sort in ("#PAYMENT", "#SHIPMENT"))
+        return Snapshot(
+            order,
+            payment_from_item(payment) if payment else None,
+            shipment_from_item(shipment) if shipment else None,
+        )
+
+    return [whole(order) for order in orders]
+
+
 def _order_id(item: Item) -> OrderId:
     return OrderId(str(item["PK"]["S"]).removeprefix("ORDER#"))
 

@@ -61,6 +61,16 @@ def snapshot_view(snapshot: Snapshot) -> View:
     }
 
 
+def listed_view(snapshot: Snapshot, *, payment: bool, shipments: bool) -> View:
+    """The order as it stands in a list, with the parts of it that were asked for."""
+    view = order_view(snapshot.order)
+    if payment:
+        view["payment"] = payment_view(snapshot.payment) if snapshot.payment else None
+    if shipments:
+        view["shipments"] = [shipment_view(snapshot.shipment)] if snapshot.shipment else []
+    return view
+
+
 def payment_view(payment: Payment) -> View:
     """The payment intent."""
     return {
