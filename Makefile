@@ -63,7 +63,7 @@ chaos: $(READY) ## 2,000 orders under faults at every seam, the stack killed twi
 STACKS := $(wildcard tests/local tests/chaos tests/built)
 
 test: check ## every check and every test
-	@$(BIN)/pytest -n auto --dist loadfile tests/unit tests/functions tests/statemachine --ignore=tests/statemachine/test_graph.py
+	@$(BIN)/pytest -n auto --dist loadfile tests/unit tests/functions tests/upgrade tests/statemachine --ignore=tests/statemachine/test_graph.py
 	@$(BIN)/pytest -n auto --dist loadfile $(STACKS)
 	@$(BIN)/pytest -n 2 --dist loadfile tests/e2e --ignore=tests/e2e/pages
 	@$(MAKE) --no-print-directory browser

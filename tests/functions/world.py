@@ -210,6 +210,9 @@ class FakeBus:
         self.taken.extend(Entries)
         return {"FailedEntryCount": 0, "Entries": [{"EventId": str(position)} for position in range(len(Entries))]}
 
+    def details(self) -> list[dict[str, Any]]:
+        return [json.loads(entry["Detail"]) for entry in self.taken]
+
 
 # --- answers ---
 
@@ -322,10 +325,16 @@ class World:
             **({"queryStringParameters": dict(query)} if query else {}),
             **({"body": text} if text is not None else {}),
         }
-        given = self.invoke(ROUTES[route_key].function, event)
+        given = self.invoke(self.function_of(route_key), event)
         answer = Answer(given["statusCode"], given.get("headers", {}), given.get("body", ""))
-        check_answer(route_key, answer)
+        self.check(route_key, answer)
         return answer
+
+    def function_of(self, route_key: str) -> str:
+        return ROUTES[route_key].function
+
+    def check(self, route_key: str, answer: Answer) -> None:
+        check_answer(route_key, answer)
 
     def support(self, route_key: str, path: str | None = None, body: Json = None, **more: Any) -> Answer:
         return self.http(route_key, path, body, by="grace", groups=["support"], **more)

@@ -1,0 +1,49 @@
+"""The archived release beside the present one, on one table in memory."""
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.core.serialize import ResponseSerializer
+
+from orders import store
+from tests.functions.conftest import quick_value
+from tests.functions.world import ENVIRONMENT
+from tests.upgrade.releases import Present, Release, edition_one
+from tests.upgrade.shared_table import SharedTable, open_table
+
+
+@pytest.fixture(scope="session")
+def old(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """Edition one."""
+    return edition_one(tmp_path_factory.mktemp("edition-1"))
+
+
+@pytest.fixture(scope="session")
+def new() -> Release:
+    """The present code."""
+    return Present()
+
+
+@pytest.fixture(scope="module")
+def aws(old: Release, new: Release) -> Iterator[None]:
+    """AWS in memory, for the tests of one module; clients are made once."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        patch.setattr(ResponseSerializer, "get_value", quick_value)
+        for release in (old, new):
+            release.forget()
+        boto3.client("secretsmanager").create_secret(Name=ENVIRONMENT["SIGNING_SECRET_ARN"], SecretString="key of the tests")
+        yield
+        for release in (old, new):
+            release.forget()
+
+
+@pytest.fixture
+def table(aws: None, old: Release, new: Release, monkeypatch: pytest.MonkeyPatch) -> Iterator[SharedTable]:
+    """A new table with the catalogue; edition one answers first."""
+    made = open_table(monkeypatch, (old, new))
+    yield made
+    store.client().delete_table(TableName=ENVIRONMENT["TABLE_NAME"])

@@ -1,0 +1,80 @@
+"""Releases of the product side by side in one process: each has its own modules, all have the same table."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from zipfile import ZipFile
+
+ROOT = Path(__file__).parents[2]
+EDITION_ONE = ROOT / "tests" / "data" / "editions" / "1"
+FOLDERS = ("functions", "layers/orders/python")
+
+
+class Release:
+    """One release's code. Its modules are the process's only while it runs: the others find theirs as they left them."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self._paths = [str(folder / path) for path in FOLDERS]
+        self._names = {"orders"} | {path.stem for path in (folder / "functions").glob("*.py")}
+        self._modules: dict[str, ModuleType] = {}
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Imports inside find this release's code, those that functions make when they are called too."""
+        others = self._taken()
+        sys.modules.update(self._modules)
+        sys.path[:0] = self._paths
+        try:
+            yield
+        finally:
+            for path in self._paths:
+                sys.path.remove(path)
+            self._modules = self._taken()
+            sys.modules.update(others)
+
+    def _taken(self) -> dict[str, ModuleType]:
+        found = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in self._names}
+        for name in found:
+            del sys.modules[name]
+        return found
+
+    def module(self, name: str) -> ModuleType:
+        """One of its modules, such as ``orders.store``."""
+        with self.running():
+            return importlib.import_module(name)
+
+    def forget(self) -> None:
+        """As in a new process: clients, settings and secrets that were kept."""
+        for name, module in self._modules.items():
+            for kept in vars(module).values():
+                if getattr(kept, "__module__", None) == name and hasattr(kept, "cache_clear"):
+                    kept.cache_clear()
+
+
+class Present(Release):
+    """The code that is being worked on, as every other test imports it."""
+
+    def __init__(self) -> None:
+        super().__init__("present", ROOT)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        yield
+
+    def forget(self) -> None:
+        self._modules = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in self._names}
+        super().forget()
+
+
+def edition_one(folder: Path) -> Release:
+    """The first edition, unpacked into a folder."""
+    with ZipFile(EDITION_ONE / "release.zip") as archive:
+        archive.extractall(folder)
+    return Release("edition-1", folder)
