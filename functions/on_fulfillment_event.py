@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -15,6 +16,7 @@ from orders.errors import OrderError, TransientError
 from orders.fulfilment_events import FulfilmentEvent, Outcome
 from orders.metrics import Metric, measuring
 from orders.news import FulfilmentNews
+from orders.order import moment
 
 logger = Logger()
 
@@ -41,7 +43,7 @@ class Consumer:
 
     def _apply(self, record: SQSRecord) -> Outcome:
         started = time.monotonic()
-        event = read(record.body)
+        event = read(record.body, int(record.attributes.sent_timestamp) / 1000)
         logger.set_correlation_id(event.order_id)
         self._count(Metric.FULFILMENT_CONSUMED)
         outcome = fulfilment_events.take(event)
@@ -60,11 +62,17 @@ class Consumer:
         self.measured.add_metric(metric, MetricUnit.Count, 1)
 
 
-def read(body: str) -> FulfilmentEvent:
-    """The event in a queue message: what stands on the bus, or its bare detail."""
+def read(body: str, sent: float) -> FulfilmentEvent:
+    """The event in a queue message: what stands on the bus, or its bare detail.
+
+    It was received when it came to the bus, or, sent past the bus, to the queue (``sent``, seconds since 1970): both stay
+    the same however often it is delivered.
+    """
     message = json.loads(body)
-    detail = message["detail"] if "detail-type" in message else message
-    return requests.parse(FulfilmentNews, json.dumps(detail).encode()).event()
+    on_bus = "detail-type" in message
+    detail = message["detail"] if on_bus else message
+    received = moment(message["time"]) if on_bus and "time" in message else datetime.fromtimestamp(sent, UTC)
+    return requests.parse(FulfilmentNews, json.dumps(detail).encode()).event(received)
 
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:

@@ -27,7 +27,7 @@ from tests.e2e.stacks import Deployment, until
 _O, _P = OrderStatus, PaymentStatus
 OURS = "SimEx"
 """The simulated carrier; a parcel of any other was shipped by somebody else, who may not have told its number."""
-RESTING = (OverallStatus.COMPLETED, OverallStatus.ROLLED_BACK)
+RESTING = (OverallStatus.COMPLETED, OverallStatus.ROLLED_BACK, OverallStatus.FAILED)
 
 
 @dataclass

@@ -79,6 +79,7 @@ def test_what_is_not_in_stock_is_not_sold(swift: Deployment) -> None:
     assert over["order"]["cancellation"]["reason"] == "out_of_stock"
     assert over["payment"] is None
     assert steps(swift.ada, order_id) == ["FAILED", "SKIPPED", "SKIPPED", "SKIPPED", "SKIPPED"]
+    assert swift.ada.progress(order_id)["overall_status"] == "FAILED", "there was nothing to undo"
     assert swift.stock(product) == 1
 
 

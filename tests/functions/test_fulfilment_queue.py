@@ -150,6 +150,38 @@ def test_what_stands_on_the_bus_and_its_bare_detail_are_the_same_event() -> None
     assert [event.type for event in store.history(OrderId("f-bare"))].count(EventType.FULFILLMENT_RECORDED) == 1
 
 
+def undated(order_id: str, status: str, **more: Any) -> dict[str, Any]:
+    return {name: value for name, value in news(order_id, status, **more).items() if name != "timestamp"}
+
+
+def test_an_event_without_a_time_happened_when_it_came_to_the_bus() -> None:
+    an_order("f-when", OrderStatus.PROCESSING)
+    came = "2026-11-20T14:01:01Z"
+    on_bus = {"detail-type": "fulfillment.status_changed", "time": came, "detail": undated("f-when", "shipped")}
+    assert take(message(json.dumps(on_bus))) == []
+    assert store.load_order(OrderId("f-when")).status is OrderStatus.SHIPPED
+    assert take(message(json.dumps(on_bus | {"detail": undated("f-when", "packed") | {"timestamp": None}}))) == []
+    assert store.history(OrderId("f-when"))[-1].metadata["reported_at"] == "2026-11-20T14:01:01.000Z"
+
+
+def test_past_the_bus_it_happened_when_it_came_to_the_queue() -> None:
+    an_order("f-direct", OrderStatus.PROCESSING)
+    record = message(json.dumps(undated("f-direct", "packed")))
+    record["attributes"]["SentTimestamp"] = "1795183261000"
+    assert take(record) == []
+    assert store.history(OrderId("f-direct"))[-1].metadata["reported_at"] == "2026-11-20T14:01:01.000Z"
+
+
+def test_an_event_without_time_and_id_counts_once_however_often_and_late_it_is_sent() -> None:
+    an_order("f-again", OrderStatus.PROCESSING)
+    first = message(undated("f-again", "packed"))
+    again = message(json.dumps({"detail-type": "x", "time": "2027-01-01T00:00:00Z", "detail": undated("f-again", "packed")}))
+    again["attributes"]["SentTimestamp"] = "1895183261000"
+    assert take(first) == take(first) == take(again) == []
+    recorded = [event for event in store.history(OrderId("f-again")) if event.type is EventType.FULFILLMENT_RECORDED]
+    assert len(recorded) == 1
+
+
 def test_cash_on_delivery_end_to_end(capsys: pytest.CaptureFixture[str]) -> None:
     an_order("f-cod", OrderStatus.CONFIRMED, PaymentMethod.CASH_ON_DELIVERY)
     seen = []

@@ -1,5 +1,6 @@
 """Who may do what: every role on every route, derived from the one table; deny is the default."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from orders import secrets, tokens
 from orders.changes import utc_now
-from orders.errors import PermissionDenied, Unauthenticated
+from orders.errors import PaymentDeclined, PermissionDenied, Unauthenticated
 from orders.http import Principal, Request, authorise
 from orders.ids import CustomerId, OrderId
 from orders.routes import ROUTES, Route, Who
@@ -215,6 +216,29 @@ def test_the_stream_begins_with_the_present_and_misses_nothing(world: World) -> 
     assert frames(rest.text)[-1]["event"] == "ORDER_DELIVERED"
     over = world.http(WATCHED[1], "order-1", by=None, query=link(), headers={"last-event-id": str(version)})
     assert (over.status, over.text) == (204, "")
+
+
+def test_the_stream_says_which_step_a_change_is_about_and_what_became_of_it(world: World) -> None:
+    world.place(token="tok_declined")
+    world.step("reserve_stock")
+    with pytest.raises(PaymentDeclined):
+        world.step("charge_payment")
+    failure = {"Error": "PaymentDeclined", "Cause": json.dumps({"errorType": "PaymentDeclined", "errorMessage": "No."})}
+    world.step("begin_unwinding", failure=failure)
+    world.unwind()
+    told = world.http(WATCHED[1], "order-1", by=None, query=link(), headers={"last-event-id": "1"})
+    changes = [json.loads(frame["data"]) for frame in frames(told.text)]
+    assert [(one["event_type"], one.get("step"), one.get("step_status")) for one in changes] == [
+        ("STOCK_RESERVED", "Inventory Reservation", "COMPLETED"),
+        ("PAYMENT_STARTED", None, None),
+        ("STEP_FAILED", "Payment Processing", "FAILED"),
+        ("STOCK_RELEASED", "Inventory Reservation", "COMPENSATED"),
+        ("ORDER_CANCELLED", None, None),
+    ]
+    assert changes[0]["steps"] == [
+        {"name": "Inventory Reservation", "status": "COMPLETED"},
+        {"name": "Payment Processing", "status": "IN_PROGRESS"},
+    ]
 
 
 @pytest.mark.parametrize("seen", ["x", "-1", "1.0", "9" * 19, "1,2"])

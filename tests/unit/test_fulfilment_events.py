@@ -455,4 +455,4 @@ def test_a_report_comes_off_the_bus_as_it_went_on_it(
     detail = detail_of("easypost", OrderId("order-1"), report)
     kept = event_of(OrderId("order-1"), detail)
     assert kept.scan == scan
-    assert requests.parse(news.FulfilmentNews, json.dumps(detail).encode()).event() == kept
+    assert requests.parse(news.FulfilmentNews, json.dumps(detail).encode()).event(at) == kept

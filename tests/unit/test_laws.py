@@ -235,6 +235,9 @@ def _check_overall(order: Order) -> None:
         assert order.step(StepName.DELIVERY).status is StepStatus.COMPLETED
     if order.status in TERMINAL:
         assert order.is_over
+    undone = any(step.status is StepStatus.COMPENSATED for step in order.steps)
+    if order.overall in (OverallStatus.FAILED, OverallStatus.ROLLED_BACK):
+        assert order.overall is (OverallStatus.ROLLED_BACK if undone else OverallStatus.FAILED)
     if order.overall is OverallStatus.QUEUED:
         assert order.status is OrderStatus.PENDING
     if order.status is OrderStatus.CANCELLED:

@@ -164,7 +164,7 @@ def test_a_rejected_order_is_unwound_and_ends_cancelled() -> None:
 def test_an_order_rejected_before_anything_was_done_is_over_at_once() -> None:
     life = a_dear_order()
     life.apply(lifecycle.reject(life.snapshot, NOW, "grace", None))
-    assert (life.order.status, life.order.overall) == (CANCELLED, OverallStatus.ROLLED_BACK)
+    assert (life.order.status, life.order.overall) == (CANCELLED, OverallStatus.FAILED)
     assert life.order.due_at is None
 
 
@@ -418,7 +418,7 @@ def test_an_order_that_is_being_unwound_cannot_be_cancelled_too() -> None:
 
 def test_an_order_cancelled_before_anything_was_done_is_over_at_once() -> None:
     life = an_order().cancel()
-    assert (life.order.overall, life.order.due_at, life.order.unwind_run) == (OverallStatus.ROLLED_BACK, None, 0)
+    assert (life.order.overall, life.order.due_at, life.order.unwind_run) == (OverallStatus.FAILED, None, 0)
     assert statuses_of_steps(life) == ["SKIPPED"] * 5
 
 
@@ -488,7 +488,7 @@ def test_a_charge_of_unknown_outcome_is_settled_by_the_gateway_when_the_step_fai
 def test_an_order_without_stock_is_over_at_once() -> None:
     life = an_order()
     life.apply(lifecycle.fail(life.snapshot, CancelReason.OUT_OF_STOCK, "Not enough in stock: prod-001.", NOW))
-    assert (life.order.status, life.order.overall) == (CANCELLED, OverallStatus.ROLLED_BACK)
+    assert (life.order.status, life.order.overall) == (CANCELLED, OverallStatus.FAILED)
     assert statuses_of_steps(life) == ["FAILED", "SKIPPED", "SKIPPED", "SKIPPED", "SKIPPED"]
     assert life.stock == {}
 

@@ -254,7 +254,7 @@ def test_a_status_is_taken_by_its_name(name: OrderStatus) -> None:
     assert parse_status(name.value) == (name, False)
 
 
-@pytest.mark.parametrize("name", ["", "pending", "PENDING ", "PENDING,SHIPPED", "UNKNOWN", "None"])
+@pytest.mark.parametrize("name", ["", "PENDING ", "PENDING,SHIPPED", "UNKNOWN", "None"])
 def test_an_unknown_status_is_refused(name: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
         parse_status(name)

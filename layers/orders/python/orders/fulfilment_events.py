@@ -43,7 +43,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FulfilmentEvent:
-    """News of an order's fulfilment; ``scan`` is there when a carrier is behind it."""
+    """News of an order's fulfilment; ``scan`` is there when a carrier is behind it.
+
+    ``at`` is the sender's own time, or, where ``is_dated`` is false, when the event came to us.
+    """
 
     order_id: OrderId
     fulfillment_id: str
@@ -54,11 +57,12 @@ class FulfilmentEvent:
     metadata: Mapping[str, Any] | None = None
     scan: Scan | None = None
     source: str = "fulfillment"
+    is_dated: bool = True
 
     @property
     def marker(self) -> str:
-        """What makes this event itself: its id, or, without one, all that it says."""
-        said = f"{self.fulfillment_id}|{self.old_status}|{self.new_status}|{timestamp(self.at)}"
+        """What makes this event itself: its id, or, without one, all that it says; sent again it comes at another time."""
+        said = f"{self.fulfillment_id}|{self.old_status}|{self.new_status}|{timestamp(self.at) if self.is_dated else ''}"
         return self.event_id or fingerprint(said)
 
     @property

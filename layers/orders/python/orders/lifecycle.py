@@ -444,7 +444,7 @@ def close(snapshot: Snapshot, now: datetime) -> Change | None:
     order = snapshot.order
     if order.overall is not OverallStatus.ROLLING_BACK:
         return None
-    after = replace(order, overall=OverallStatus.ROLLED_BACK, due_at=None)
+    after = replace(order, overall=_ended(order), due_at=None)
     if order.status in TERMINAL:
         return _change(order, after, EventType.UNWINDING_COMPLETED, now)
     cause = order.cancellation
@@ -602,7 +602,7 @@ def _failed_at(
     after = replace(marked, cancellation=cause)
     reason = cause.note or message
     metadata = {"cancellation_reason": str(cause.reason)}
-    if after.overall is OverallStatus.ROLLED_BACK:
+    if after.overall is OverallStatus.FAILED:
         kind = EventType.ORDER_CANCELLED if kind is EventType.STEP_FAILED else kind
         return _move(
             before,
@@ -640,8 +640,14 @@ def _to_be_undone(
         elif step.status is StepStatus.PENDING:
             after = after.with_step(step.name, StepStatus.SKIPPED, now)
     if not any(effects.values()):
-        return replace(after, overall=OverallStatus.ROLLED_BACK, due_at=None)
+        return replace(after, overall=_ended(after), due_at=None)
     return replace(after, overall=OverallStatus.ROLLING_BACK, unwind_run=order.unwind_run + 1, due_at=now + GRACE)
+
+
+def _ended(order: Order) -> OverallStatus:
+    """How an order ends that is not delivered: FAILED is one of which nothing had to be undone."""
+    undone = any(step.status is StepStatus.COMPENSATED for step in order.steps)
+    return OverallStatus.ROLLED_BACK if undone else OverallStatus.FAILED
 
 
 def _move(
@@ -743,6 +749,9 @@ def _signals(before: Order | None, after: Order) -> tuple[tuple[Signal, StepName
         found.extend((signal, None) for signal in _OVERALL_SIGNAL.get(after.overall, ()))
     return tuple(found)
 
+
+STATUS_TOLD_BY: Mapping[Signal, StepStatus] = {signal: status for status, (signal,) in _SIGNAL_OF.items()}
+"""The new status of the step that a signal is about; the saga's own signals are about none."""
 
 _OVERALL_SIGNAL = {
     OverallStatus.ROLLING_BACK: (Signal.COMPENSATION_STARTED,),

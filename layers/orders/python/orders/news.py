@@ -1,5 +1,6 @@
 """``fulfillment.status_changed`` as it travels on the bus, checked at the consumer's door."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -32,11 +33,11 @@ class FulfilmentNews(Body):
     order_id: OrderIdText
     old_status: Annotated[str, text_of(100)] | None = None
     new_status: Annotated[str, text_of(100)]
-    timestamp: AwareDatetime
+    timestamp: AwareDatetime | None = None
     metadata: dict[str, Any] | None = None
 
-    def event(self) -> FulfilmentEvent:
-        """The domain's value; a carrier's scan travels in the metadata."""
+    def event(self, received: datetime) -> FulfilmentEvent:
+        """The domain's value; a carrier's scan travels in the metadata. An event without a time has that of its receipt."""
         metadata = dict(self.metadata or {})
         told = metadata.pop("scan", None)
         scan = ScanNews.model_validate(told) if told else None
@@ -44,7 +45,8 @@ class FulfilmentNews(Body):
             order_id=self.order_id,
             fulfillment_id=self.fulfillment_id,
             new_status=self.new_status,
-            at=self.timestamp,
+            at=self.timestamp or received,
+            is_dated=self.timestamp is not None,
             old_status=self.old_status,
             event_id=self.event_id,
             metadata=metadata,

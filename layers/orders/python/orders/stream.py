@@ -13,8 +13,9 @@ from typing import Any
 from orders import estimates, settings, store
 from orders.errors import InvalidArgument
 from orders.http import SECURITY_HEADERS, Answer
+from orders.lifecycle import STATUS_TOLD_BY
 from orders.order import Event, Order, timestamp
-from orders.statuses import OverallStatus
+from orders.statuses import OverallStatus, StepStatus
 from orders.views import progress_view
 
 RETRY_MILLISECONDS = 1000
@@ -35,14 +36,28 @@ def answer(order: Order, last_event_id: str | None, now: datetime) -> Answer:
 
 def _data(event: Event, order: Order, progress: Mapping[str, Any]) -> dict[str, Any]:
     """One change, without who made it: a link may be passed on. The one that led to the present carries the progress."""
-    change = {
+    change: dict[str, Any] = {
         "order_id": event.order_id,
         "version": event.version,
         "event_type": event.type,
         "status": event.status,
         "timestamp": timestamp(event.at),
     }
-    return change | ({"progress": progress} if event.version == order.version else {})
+    return change | _steps(event) | ({"progress": progress} if event.version == order.version else {})
+
+
+def _steps(event: Event) -> dict[str, Any]:
+    """The step that a change is about and its new status, where there is one; ``steps`` holds all that moved with it.
+
+    A change that ends one step and starts the next is about the one that ended.
+    """
+    moved = {step: STATUS_TOLD_BY[signal] for signal, step in event.signals if step}
+    if not moved:
+        return {}
+    ended = [step for step, status in moved.items() if status is not StepStatus.IN_PROGRESS]
+    about = (ended or list(moved))[0]
+    steps = [{"name": step, "status": status} for step, status in moved.items()]
+    return {"step": about, "step_status": moved[about], "steps": steps}
 
 
 def _is_over(order: Order) -> bool:
