@@ -4,7 +4,7 @@ import json
 import re
 from http import HTTPStatus
 
-from orders import desk, ids, requests
+from orders import desk, digests, requests
 from orders.errors import InvalidArgument, PermissionDenied
 from orders.http import Answer, Request, order_answer, serve
 
@@ -25,8 +25,9 @@ def place_order(request: Request) -> Answer:
         order_id=body.order_id,
         require_approval=body.require_approval,
     )
-    print_of_body = ids.fingerprint(json.dumps(body.model_dump(mode="json"), sort_keys=True))
-    snapshot, is_new = desk.place_order(wish, caller.actor, _key(request), print_of_body)
+    key = _key(request)
+    digest = digests.of_order(json.loads(request.body)) if key else None
+    snapshot, is_new = desk.place_order(wish, caller.actor, key, digest)
     headers = {"location": f"/orders/{snapshot.order.order_id}"} | ({} if is_new else {"idempotent-replayed": "true"})
     return order_answer(snapshot, HTTPStatus.ACCEPTED, headers)
 

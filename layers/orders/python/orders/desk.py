@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from orders import fulfilment, fulfilment_events, lifecycle, settings, store, workflow
 from orders.changes import Apply, Clock, Decide, SeenAt, apply, check_version, patiently, utc_now
+from orders.digests import RequestDigest
 from orders.errors import (
     AlreadyExists,
     ConstraintViolated,
@@ -61,7 +62,7 @@ class Actor:
 
 
 def place_order(
-    wish: Wish, actor: Actor, key: str | None = None, body_print: str = "", clock: Clock = utc_now
+    wish: Wish, actor: Actor, key: str | None = None, digest: RequestDigest | None = None, clock: Clock = utc_now
 ) -> tuple[Snapshot, bool]:
     """Places an order and answers it with whether it is new; the same key and body answer the same order, for ever.
 
@@ -77,7 +78,7 @@ def place_order(
         kept = store.promised(wish.customer_id, key) if key else None
         if kept is None:
             raise
-        return _as_promised(kept, body_print), False
+        return _as_promised(kept, digest), False
     now = clock()
     order_id = wish.order_id or OrderId(uuid7(now, os.urandom(10)))
     total = sum(line.unit_price.amount * line.quantity for line in lines)
@@ -91,7 +92,7 @@ def place_order(
         needs_review=wish.require_approval or total >= settings.review_threshold(),
     )
     change = lifecycle.place(placement, settings.waits(), now, actor.by)
-    promise = store.Promise(wish.customer_id, key, body_print, order_id) if key else None
+    promise = store.Promise(wish.customer_id, key, digest, order_id) if key and digest else None
     return _commit_new(change, promise)
 
 
@@ -111,8 +112,8 @@ def _priced(quantities: Mapping[str, int]) -> tuple[Line, ...]:
     )
 
 
-def _as_promised(kept: store.Promise, body_print: str) -> Snapshot:
-    if kept.fingerprint != body_print:
+def _as_promised(kept: store.Promise, digest: RequestDigest | None) -> Snapshot:
+    if digest is None or not kept.digest.is_of_same_request(digest):
         raise IdempotencyMismatch("This Idempotency-Key was used with another request before.")
     return store.load(kept.order_id)
 
@@ -125,7 +126,7 @@ def _commit_new(change: Change, promise: store.Promise | None) -> tuple[Snapshot
         kept = promise and store.promised(promise.customer_id, promise.key)
         if not promise or not kept:
             raise
-        return _as_promised(kept, promise.fingerprint), False
+        return _as_promised(kept, promise.digest), False
     return Snapshot(change.order), True
 
 

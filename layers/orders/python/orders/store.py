@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from orders import aws, settings
+from orders.digests import RequestDigest
 from orders.errors import AlreadyApplied, AlreadyExists, NotFound, OrderChanged, OrderError, OutOfStock, StoreBusy
 from orders.events import EventType, FollowUp, Signal
 from orders.ids import CustomerId, OrderId, TrackingNumber, fingerprint
@@ -199,7 +200,7 @@ class Promise:
 
     customer_id: CustomerId
     key: str
-    fingerprint: str
+    digest: RequestDigest
     order_id: OrderId
 
 
@@ -305,7 +306,10 @@ def promised(customer_id: CustomerId, key: str) -> Promise | None:
         ConsistentRead=True,
     )
     item = answer.get("Item")
-    return item and Promise(customer_id, key, item["fingerprint"]["S"], OrderId(item["order_id"]["S"]))
+    if item is None:
+        return None
+    digest = RequestDigest(_text(item, "digest"), item["fingerprint"]["S"])
+    return Promise(customer_id, key, digest, OrderId(item["order_id"]["S"]))
 
 
 def postpone(order: Order, due_at: datetime) -> bool:
@@ -1187,7 +1191,8 @@ def _marker_to_item(change: Change) -> Item:
 
 
 def _promise_to_item(promise: Promise) -> Item:
-    text = {"kind": "promise", "fingerprint": promise.fingerprint, "order_id": promise.order_id}
+    digest = promise.digest
+    text = {"kind": "promise", "digest": digest.sent, "fingerprint": digest.fingerprint, "order_id": promise.order_id}
     return {**idempotency_key(promise.customer_id, promise.key), **_texts(text)}
 
 
