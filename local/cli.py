@@ -28,6 +28,8 @@ SETTINGS = {
     "delivery_mode": "DeliveryMode",
     "gateway_seconds": "SimulatedGatewaySeconds",
     "failure_rate": "SimulatedFailureRate",
+    "rate_limit": "ApiRateLimit",
+    "burst_limit": "ApiBurstLimit",
 }
 
 
@@ -301,6 +303,12 @@ def _serve_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--delivery-mode", choices=["timed", "carrier"], help="what ends the transit (default timed)")
     command.add_argument("--gateway-seconds", type=_seconds, metavar="S", help="how slow the payment gateway is (default 0)")
     command.add_argument("--failure-rate", type=float, metavar="R", help="share of gateway and carrier calls that fail")
+    command.add_argument(
+        "--rate-limit", type=int, metavar="N", help="requests a second to each route; more are 429 (default 10000)"
+    )
+    command.add_argument(
+        "--burst-limit", type=int, metavar="N", help="requests to each route at once before that (default 5000)"
+    )
 
 
 def _seconds(text: str) -> str:

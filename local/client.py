@@ -20,13 +20,15 @@ class Refused(Exception):
     """The stack answered, and not with a success."""
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
-        detail = problem.get("detail") or problem.get("title") or "no reason given"
+        # The last is what API Gateway says for itself.
+        detail = problem.get("detail") or problem.get("title") or problem.get("message") or "no reason given"
         places = [
             f"{error.get('field', error.get('path', ''))}: {error.get('message', error.get('detail', ''))}"
             for error in problem.get("errors", ())
             if isinstance(error, dict)
         ]
-        super().__init__("; ".join([f"{status} {problem.get('code', '')}: {detail}", *places]))
+        code = f" {problem['code']}" if "code" in problem else ""
+        super().__init__("; ".join([f"{status}{code}: {detail}", *places]))
         self.status = status
 
 

@@ -9,26 +9,27 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+from local import guard
 from local.asl import Answer, Json
+from local.guard import Message, Receive, Send
 from local.keys import Issuer, Unauthenticated, as_gateway
 from local.lambdas import Lambdas
-from local.sign_in import SignIn
+from local.sign_in import AUTHORIZE, LOGOUT, SignIn
 
 logger = logging.getLogger(__name__)
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 Tool = Callable[[], Awaitable[Json]]
 
 MAX_BODY = 10 * 1024 * 1024
+MAX_PAYLOAD = 6 * 1024 * 1024  # of a Lambda invocation, each way: a larger event never reaches its function
+MOST_ESCAPED = 6  # bytes that JSON makes of one
 INTEGRATION_SECONDS = 30.0
+LOCAL = "/.local/"
 TOKEN_HEADER = re.compile(r"(?:Bearer )?\s*(\S+)\s*", re.IGNORECASE)
 
 
@@ -42,6 +43,7 @@ class Route:
     function: str
     audience: tuple[str, ...] | None  # None: anyone
     key: str
+    scopes: frozenset[str] = frozenset()  # one of them is enough
 
     def match(self, method: str, parts: Sequence[str]) -> dict[str, str] | None:
         if self.method not in ("ANY", method):
@@ -102,15 +104,92 @@ def _route(path: str, method: str, operation: Mapping[str, Any], body: Mapping[s
     function = uri.split(":function:", 1)[1].split("/", 1)[0]
     verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
     key = path if path == "$default" else f"{verb} {path}"
-    return Route(verb, _parts(path), function, _audience(operation.get("security", body.get("security")), schemes), key)
+    audience, scopes = _authorizer(operation.get("security", body.get("security")), schemes)
+    return Route(verb, _parts(path), function, audience, key, scopes)
 
 
-def _audience(security: Sequence[Mapping[str, Any]] | None, schemes: Mapping[str, Any]) -> tuple[str, ...] | None:
-    names = [name for requirement in security or () for name in requirement if name != "NONE"]
-    if not names:
-        return None
-    authorizer = schemes[names[0]]["x-amazon-apigateway-authorizer"]
-    return tuple(authorizer["jwtConfiguration"]["audience"])
+def _authorizer(
+    security: Sequence[Mapping[str, Any]] | None, schemes: Mapping[str, Any]
+) -> tuple[tuple[str, ...] | None, frozenset[str]]:
+    """The audience whose tokens are let in (None: anyone is), and the scopes of which such a token has to have one."""
+    named = [(name, scopes) for requirement in security or () for name, scopes in requirement.items() if name != "NONE"]
+    if not named:
+        return None, frozenset()
+    name, scopes = named[0]
+    authorizer = schemes[name]["x-amazon-apigateway-authorizer"]
+    return tuple(authorizer["jwtConfiguration"]["audience"]), frozenset(scopes or ())
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """What the gateway itself says to browsers, for the origins it is told of; functions have no say in it."""
+
+    origins: frozenset[str]
+    methods: str
+    headers: str
+    exposed: str
+    max_age: str
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Cors | None:
+        """From the deployed API; None where it names no origins, and the gateway then adds and answers nothing."""
+        configured = body.get("x-amazon-apigateway-cors")
+        if not configured:
+            return None
+
+        def joined(name: str) -> str:
+            return ",".join(configured.get(name, ()))
+
+        return cls(
+            frozenset(configured["allowOrigins"]),
+            joined("allowMethods"),
+            joined("allowHeaders"),
+            joined("exposeHeaders"),
+            str(configured.get("maxAge", 0)),
+        )
+
+    def preflight(self, request: Request) -> Response | None:
+        """The answer to a browser that asks before it calls; None for any other request."""
+        names = request.named()
+        if request.method != "OPTIONS" or not {"origin", "access-control-request-method"} <= names.keys():
+            return None
+        headers = [("access-control-allow-methods", self.methods), ("access-control-allow-headers", self.headers)]
+        headers += [("access-control-max-age", self.max_age), *self._allowed(names)]
+        return Response(204, headers if names["origin"] in self.origins else [], b"")
+
+    def apply(self, request: Request, response: Response) -> None:
+        """Puts the gateway's own headers in place of the function's."""
+        kept = [(name, value) for name, value in response.headers if not name.startswith("access-control-")]
+        names = request.named()
+        if names.get("origin") in self.origins:
+            kept += [*self._allowed(names), ("access-control-expose-headers", self.exposed)]
+        response.headers = kept
+
+    def _allowed(self, names: Mapping[str, str]) -> list[tuple[str, str]]:
+        return [("access-control-allow-origin", names["origin"]), ("vary", "origin")]
+
+
+class Throttle:
+    """A bucket of `burst` requests for each route, filled again with `rate` a second; an empty one is 429."""
+
+    def __init__(self, rate: float, burst: float, now: Callable[[], float] = time.monotonic) -> None:
+        self.rate = rate
+        self.burst = burst
+        self._now = now
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    @classmethod
+    def of(cls, stage: Mapping[str, Any] | None) -> Throttle:
+        """From the deployed stage; without settings the account's own limits hold."""
+        settings = (stage or {}).get("DefaultRouteSettings") or {}
+        return cls(float(settings.get("ThrottlingRateLimit", 10_000)), float(settings.get("ThrottlingBurstLimit", 5_000)))
+
+    def admits(self, key: str) -> bool:
+        now = self._now()
+        left, since = self._buckets.get(key, (self.burst, now))
+        left = min(self.burst, left + (now - since) * self.rate)
+        self._buckets[key] = (left - 1 if left >= 1 else left, now)
+        return left >= 1
 
 
 # --- Requests and answers -----------------------------------------------------------------------------------
@@ -125,6 +204,9 @@ class Request:
     body: bytes = b""
     client: str = "127.0.0.1"
 
+    def named(self) -> dict[str, str]:
+        return dict(self.headers)
+
 
 @dataclass(slots=True)
 class Response:
@@ -133,15 +215,23 @@ class Response:
     body: bytes
 
 
-def problem(status: int, code: str, detail: str, *headers: tuple[str, str]) -> Response:
-    document = {
-        "type": f"/docs#{code.lower().replace('_', '-')}",
-        "title": code.replace("_", " ").capitalize(),
-        "status": status,
-        "code": code,
-        "detail": detail,
-    }
-    return Response(status, [("content-type", "application/problem+json"), *headers], json.dumps(document).encode())
+# The gateway's own answers, which no template changes. No document of AWS's has the words of 413: clients go by the code.
+MESSAGES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    413: "Request Entity Too Large",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+
+def gateway_answer(status: int, *headers: tuple[str, str]) -> Response:
+    """What API Gateway says for itself; what a function says is a problem document."""
+    body = json.dumps({"message": MESSAGES[status]}, separators=(",", ":")).encode()
+    return Response(status, [("content-type", "application/json"), *headers], body)
 
 
 def _json(document: Json) -> Response:
@@ -214,14 +304,20 @@ def _body(body: bytes, content_type: str) -> tuple[str, bool]:
 
 
 def response_of(answer: Json) -> Response:
-    """What API Gateway makes of a function's answer; one without a status code is a body in itself."""
+    """What API Gateway makes of a function's answer; one without a status code is a body in itself.
+
+    Raises:
+        ValueError, TypeError, AttributeError: the answer is none that API Gateway understands.
+    """
     if not isinstance(answer, dict) or "statusCode" not in answer:
         return _json(answer)
     headers = [(str(name).lower(), _header(value)) for name, value in (answer.get("headers") or {}).items()]
     headers += [("set-cookie", str(cookie)) for cookie in answer.get("cookies") or ()]
     text = answer.get("body") or ""
     if not isinstance(text, str):
-        return _internal("the function answered with a body that is not a string")
+        raise TypeError("the body is not a string")
+    if len(text) > MAX_PAYLOAD:
+        raise ValueError(f"the body is longer than the {MAX_PAYLOAD} bytes that Lambda passes on")
     body = base64.b64decode(text) if answer.get("isBase64Encoded") else text.encode()
     if not any(name == "content-type" for name, _ in headers):
         headers.append(("content-type", "text/plain; charset=utf-8"))
@@ -234,7 +330,7 @@ def _header(value: Any) -> str:
 
 def _internal(reason: str) -> Response:
     logger.error("%s", reason)
-    return problem(500, "INTERNAL", "Something went wrong here.")
+    return gateway_answer(500)
 
 
 # --- The application ----------------------------------------------------------------------------------------
@@ -246,59 +342,108 @@ class Front:
     `tools` are what a POST to `/.local/<name>` does, beside giving out tokens.
     """
 
-    def __init__(self, routes: Routes, lambdas: Lambdas, issuer: Issuer, tools: Mapping[str, Tool] | None = None) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        lambdas: Lambdas,
+        issuer: Issuer,
+        tools: Mapping[str, Tool] | None = None,
+        cors: Cors | None = None,
+        throttle: Throttle | None = None,
+    ) -> None:
         self._routes = routes
         self._lambdas = lambdas
         self._issuer = issuer
         self._tools = tools or {}
         self._sign_in = SignIn(issuer)
+        self._cors = cors
+        self._throttle = throttle or Throttle.of(None)
+        port = urlsplit(issuer.issuer).port
+        self._own_origins = frozenset({f"http://127.0.0.1:{port}", f"http://localhost:{port}"})
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or not self._may_come_in(scope):
+            await guard.refuse(scope, send)
             return
         request = Request(
             method=scope["method"],
-            path=(scope.get("raw_path") or scope["path"].encode()).decode("latin-1").split("?", 1)[0],
-            query=scope.get("query_string", b"").decode("latin-1"),
+            path=_path(scope),
+            query=_query(scope),
             headers=[(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]],
             client=(scope.get("client") or ("127.0.0.1",))[0],
         )
         body = await _read(receive)
         if body is None:
-            response = problem(413, "INVALID_ARGUMENT", f"A request may have {MAX_BODY} bytes.", ("connection", "close"))
+            response = gateway_answer(413, ("connection", "close"))
         else:
             request.body = body
             response = await self.respond(request)
         await _write(send, request, response)
 
+    def _may_come_in(self, scope: Message) -> bool:
+        """Whether a program, one of our own pages or somebody who follows a link sends this; see `guard`.
+
+        The origins that the deployment allows (CorsOrigins) may call the API, and nothing that is this machine's own.
+        """
+        method, path, headers = scope["method"], _path(scope), guard.headers_of(scope)
+        # The page may be open at localhost through a tunnel, at another port than this process's own.
+        own = self._own_origins | {f"http://{headers.get('host', '')}"}
+        if not path.startswith(LOCAL):
+            allowed = own | self._cors.origins if self._cors else own
+            return guard.is_from_origin(headers, allowed) or guard.is_followed_link(method, headers)
+        if guard.is_from_origin(headers, own):
+            return True
+        # A page at localhost leads to the sign-in at 127.0.0.1, another site in a browser's eyes. Without a person chosen it
+        # lists people, or leads back, and changes nothing.
+        chosen = any(name == "person" for name, _ in parse_qsl(_query(scope)))
+        return path in {AUTHORIZE, LOGOUT} and not chosen and guard.is_followed_link(method, headers)
+
     async def respond(self, request: Request) -> Response:
-        if request.path.startswith("/.local/"):
+        if request.path.startswith(LOCAL):
             return await self._local(request)
+        if self._cors and (preflight := self._cors.preflight(request)):
+            return preflight
+        response = await self._respond(request)
+        if self._cors:
+            self._cors.apply(request, response)
+        return response
+
+    async def _respond(self, request: Request) -> Response:
         route, parameters = self._routes.find(request.method, request.path)
         if route is None:
-            return problem(404, "NOT_FOUND", "There is no such route.")
+            return gateway_answer(404)
+        if not self._throttle.admits(route.key):
+            return gateway_answer(429)
         claims = None
         if route.audience is not None:
             try:
-                claims = as_gateway(self._issuer.claims(_bearer(request.headers), route.audience))
+                verified = self._issuer.claims(_bearer(request.headers), route.audience)
             except Unauthenticated as refused:
-                return problem(401, "UNAUTHENTICATED", str(refused), ("www-authenticate", "Bearer"))
-        return await self._integrate(route, event_of(request, route, parameters, claims))
+                return gateway_answer(401, ("www-authenticate", _challenge(str(refused))))
+            if route.scopes and route.scopes.isdisjoint(_scopes(verified)):
+                return gateway_answer(403, ("www-authenticate", _challenge("", "insufficient_scope", route.scopes)))
+            claims = as_gateway(verified)
+        event = event_of(request, route, parameters, claims)
+        if _is_too_large(request, event):
+            return gateway_answer(413)
+        return await self._integrate(route, event)
 
     async def _integrate(self, route: Route, event: Json) -> Response:
         answering = self._lambdas.begin(route.function, event, front=True)
         try:
             answer = await asyncio.wait_for(answering, INTEGRATION_SECONDS)
         except TimeoutError:
-            return _unavailable()
+            return gateway_answer(503)
         return self._result(route, answer)
 
     def _result(self, route: Route, answer: Answer) -> Response:
-        if not answer.failed:
+        """A function that failed, one over its own time-out too, is 500; only one that the gateway gives up on is 503."""
+        if answer.failed:
+            return _internal(f"{route.function} on {route.key}: {_told(answer.payload)}")
+        try:
             return response_of(answer.payload)
-        if answer.payload.get("errorType") == "Sandbox.Timedout":
-            return _unavailable()
-        return _internal(f"{route.function} on {route.key}: {_told(answer.payload)}")
+        except (ValueError, TypeError, AttributeError) as malformed:
+            return _internal(f"{route.function} on {route.key} gave a malformed response: {malformed}")
 
     async def _local(self, request: Request) -> Response:
         name = request.path.removeprefix("/.local/")
@@ -307,9 +452,9 @@ class Front:
         if reply := self._sign_in.answer(request.method, request.path, request.query, dict(request.headers), request.body):
             return Response(*reply)
         if request.method != "POST" or name not in {"token", *self._tools}:
-            return problem(404, "NOT_FOUND", "There is no such route.")
-        if not _from_this_machine(dict(request.headers)):
-            return problem(403, "PERMISSION_DENIED", "This is for programs on this machine.")
+            return gateway_answer(404)
+        if not guard.is_from_program(request.named()):
+            return gateway_answer(403)
         return self._token(request) if name == "token" else _json(await self._tools[name]())
 
     def _token(self, request: Request) -> Response:
@@ -317,15 +462,8 @@ class Front:
             asked = json.loads(request.body)
             token = self._issuer.token(str(asked["sub"]), [str(group) for group in asked.get("groups", ())])
         except (ValueError, KeyError, TypeError, AttributeError):
-            return problem(400, "INVALID_ARGUMENT", 'Ask with {"sub": "...", "groups": [...]}.')
+            return gateway_answer(400)
         return _json({"token": token})
-
-
-def _from_this_machine(headers: Mapping[str, str]) -> bool:
-    """A program of this machine's user. A page in a browser says where it comes from, and one that has this address
-    resolved to a name of its own says that name."""
-    host = headers.get("host", "").rsplit(":", 1)[0]
-    return host in {"127.0.0.1", "localhost"} and not {"origin", "sec-fetch-site"} & set(headers)
 
 
 def _told(document: Json) -> str:
@@ -333,17 +471,45 @@ def _told(document: Json) -> str:
     return f"{document.get('errorType')}: {document.get('errorMessage')}\n{trace}".rstrip()
 
 
-def _unavailable() -> Response:
-    return problem(503, "UNAVAILABLE", "It took too long; try again.", ("retry-after", "1"))
+def _path(scope: Message) -> str:
+    """As it was sent, escapes and all."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw.decode("latin-1").split("?", 1)[0]
+
+
+def _query(scope: Message) -> str:
+    query: bytes = scope.get("query_string", b"")
+    return query.decode("latin-1")
+
+
+def _is_too_large(request: Request, event: Json) -> bool:
+    """Whether Lambda would refuse the event: the body in it, escaped or in base64, and all the rest."""
+    if len(request.body) * MOST_ESCAPED <= MAX_PAYLOAD:
+        return False
+    return len(json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass")) > MAX_PAYLOAD
+
+
+def _scopes(claims: Mapping[str, Any]) -> list[str]:
+    found = claims.get("scope", claims.get("scp", ()))
+    return found.split() if isinstance(found, str) else [str(one) for one in found]
+
+
+def _challenge(description: str, error: str = "invalid_token", scopes: Iterable[str] = ()) -> str:
+    """The `WWW-Authenticate` of the JWT authorizer; with no token at all it names the scheme only."""
+    if not description and not scopes:
+        return "Bearer"
+    words = description.replace('"', "'")
+    named = f'Bearer scope="{" ".join(sorted(scopes))}" error="{error}"'
+    return f'{named} error_description="{words}"' if words else named
 
 
 def _bearer(headers: Iterable[tuple[str, str]]) -> str:
     value = next((value for name, value in headers if name == "authorization"), None)
     if value is None:
-        raise Unauthenticated("A bearer token is needed.")
+        raise Unauthenticated
     match = TOKEN_HEADER.fullmatch(value)
     if match is None:
-        raise Unauthenticated("The Authorization header is not a bearer token.")
+        raise Unauthenticated("the authorization header holds no token")
     return match.group(1)
 
 

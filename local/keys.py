@@ -68,7 +68,7 @@ class Issuer:
     def _verify(self, token: str, audience: Sequence[str]) -> Mapping[str, Any]:
         try:
             if jwt.get_unverified_header(token).get("kid") != KEY_ID:
-                raise Unauthenticated("The token is signed with another key.")
+                raise Unauthenticated("the token is signed with another key")
             claims: Mapping[str, Any] = jwt.decode(
                 token,
                 self._public,
@@ -78,8 +78,10 @@ class Issuer:
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
             return claims
+        except jwt.InvalidAudienceError as invalid:
+            raise Unauthenticated("the token does not have a valid audience") from invalid
         except jwt.PyJWTError as invalid:
-            raise Unauthenticated(f"The token is not valid: {invalid}") from invalid
+            raise Unauthenticated(f"the token is not valid: {invalid}") from invalid
 
 
 def as_gateway(claims: Mapping[str, Any]) -> dict[str, str]:

@@ -25,10 +25,10 @@ import boto3
 import uvicorn
 from botocore.config import Config as BotoConfig
 
-from local import asl, engine, mends, wire
+from local import asl, engine, guard, mends, wire
 from local.changes import Changes
 from local.cold import Partitions
-from local.front import Front, Request, Tool, routes_of
+from local.front import Cors, Front, Request, Throttle, Tool, routes_of
 from local.invocations import Invocations
 from local.journal import Journal
 from local.keys import AUDIENCE, Issuer, new_key
@@ -120,11 +120,11 @@ class Stack:
         self._loop = loop
         mends.install(mends.Seams(self.lambdas, self.machines, self.changes, self.invocations, self._wake_queues, self._cool))
         _wake_engine(application, loop)
-        await self._serve(application.app, aws_socket)
+        await self._serve(guard.programs_only(application.app), aws_socket)
         await self._deploy(await expanding)
         await asyncio.to_thread(self.lambdas.preload)
         self._open_table()
-        self.front = Front(routes_of(self._deployed()["Api"]["Properties"]["Body"]), self.lambdas, self.issuer, self._tools())
+        self.front = self._make_front(self._limits())
         await self._serve(self.front, self._front_socket)
         # What is here now stays: the collector need not look through it again and again (0.1 s each time).
         gc.collect()
@@ -140,6 +140,14 @@ class Stack:
             # What an earlier process left open. A fresh table has nothing to recover.
             self._sweep = asyncio.get_running_loop().create_task(self._recover())
 
+    def _make_front(self, limits: Throttle | None) -> Front:
+        body = self._deployed()["Api"]["Properties"]["Body"]
+        return Front(routes_of(body), self.lambdas, self.issuer, self._tools(), Cors.of(body), limits)
+
+    def _limits(self) -> Throttle:
+        stages = (made["Properties"] for made in self._deployed().values() if _is(made, "ApiGatewayV2::Stage"))
+        return Throttle.of(next(stages, None))
+
     def _parameters(self) -> dict[str, str]:
         """The settings given, and what makes the deployment this machine's own; only what the template declares."""
         own = {
@@ -150,6 +158,9 @@ class Stack:
             "DeletionProtection": "false",
             "LoopbackWebhooks": "true",
             "LogLevel": os.environ.get("POWERTOOLS_LOG_LEVEL", "ERROR"),
+            # One machine's own limit is what is measured here; a lower one is tried out by `--rate-limit`.
+            "ApiRateLimit": "10000",
+            "ApiBurstLimit": "5000",
         }
         declared = self.settings.template.read_text(encoding="utf-8")
         return {name: value for name, value in own.items() if f"\n  {name}:" in declared} | dict(self.settings.parameters)
@@ -163,6 +174,7 @@ class Stack:
             lifespan="off",
             proxy_headers=False,
             server_header=False,
+            ws="none",
             timeout_graceful_shutdown=1,
         )
         server = _Server(config)
@@ -269,13 +281,14 @@ class Stack:
 
     async def _seed(self) -> None:
         token = self.token("catalogue", ["admin"])
+        front = self._make_front(None)  # a limit that is being tried out is for callers
         for product_id, name, price, stock in CATALOGUE:
             path = f"/products/{product_id}"
-            if (await self.front.respond(Request("GET", path, "", []))).status != 404:
+            if (await front.respond(Request("GET", path, "", []))).status != 404:
                 continue
             product = {"name": name, "unit_price": {"amount": price, "currency": "USD"}, "stock": stock}
             headers = [("authorization", f"Bearer {token}"), ("content-type", "application/json")]
-            answer = await self.front.respond(Request("PUT", path, "", headers, json.dumps(product).encode()))
+            answer = await front.respond(Request("PUT", path, "", headers, json.dumps(product).encode()))
             if answer.status >= 300:
                 raise NotReady(f"the catalogue could not be written: {answer.status} {answer.body.decode()}")
 

@@ -26,6 +26,21 @@ PATIENCE = float(os.environ.get("E2E_PATIENCE", "1"))
 Found = TypeVar("Found")
 
 
+GATEWAY_MESSAGES = {401: "Unauthorized", 403: "Forbidden", 429: "Too Many Requests", 500: "Internal Server Error"}
+
+
+def assert_gateway(answer: httpx.Response, status: int) -> None:
+    """What API Gateway says for itself, on AWS and here: one member, its own words, never a problem document.
+
+    The words of 413 stand in no document of AWS's.
+    """
+    assert answer.status_code == status, answer.text
+    assert answer.headers.get("content-type", "application/json").startswith("application/json")
+    said = answer.json()
+    assert set(said) == {"message"}
+    assert said["message"] == GATEWAY_MESSAGES.get(status, said["message"])
+
+
 class TooLate(AssertionError):
     """It did not come about before its deadline."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.stacks import Api, Deployment, an_order
+from tests.e2e.stacks import Api, Deployment, an_order, assert_gateway
 
 Check = Any  # a type, a compiled pattern, a set of values, a nested shape, [shape of each], or a function
 
@@ -158,7 +158,7 @@ def _of_object(value: Any, shape: Mapping[str, Check], place: str) -> list[str]:
 
 
 def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """One shape for every refusal, whoever refuses."""
+    """One shape for every refusal of the product's own."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"].startswith("application/problem+json")
     problem: dict[str, Any] = answer.json()
@@ -317,8 +317,6 @@ def test_the_same_key_is_the_same_order(swift: Deployment) -> None:
 
 def test_every_refusal_is_a_problem(swift: Deployment, over: dict[str, Any]) -> None:
     order_id = over["order"]["order_id"]
-    assert_problem(swift.anybody.get("/orders"), 401, "UNAUTHENTICATED")
-    assert_problem(Api(swift.http, "nonsense").get("/orders"), 401, "UNAUTHENTICATED")
     assert_problem(swift.eve.get(f"/orders/{order_id}"), 403, "PERMISSION_DENIED")
     assert_problem(swift.ada.get("/orders/no-such-order"), 404, "NOT_FOUND")
     assert_problem(swift.ada.get("/no/such/route"), 404, "NOT_FOUND")
@@ -327,10 +325,30 @@ def test_every_refusal_is_a_problem(swift: Deployment, over: dict[str, Any]) -> 
     assert {"from", "to", "allowed"} <= problem.keys()
     large = swift.http.post("/orders", content=b"{" + b" " * 200_000, headers=bearing(swift.ada))
     assert_problem(large, 413, "INVALID_ARGUMENT")
-    huge = swift.http.post("/orders", content=b" " * 11_000_000, headers=bearing(swift.ada))
-    assert_problem(huge, 413, "INVALID_ARGUMENT")
     broken = swift.http.post("/orders", content=b'{"items": [', headers=bearing(swift.ada))
     assert assert_problem(broken, 400, "INVALID_ARGUMENT")["errors"][0]["field"] == "body"
+
+
+def test_what_the_gateway_refuses_has_the_gateway_s_shape(swift: Deployment, over: dict[str, Any]) -> None:
+    assert_gateway(swift.anybody.get("/orders"), 401)
+    assert_gateway(swift.anybody.get("/orders/no-such-order"), 401)
+    assert_gateway(Api(swift.http, "nonsense").get("/orders"), 401)
+    assert "bearer" in swift.anybody.get("/orders").headers["www-authenticate"].lower()
+    huge = swift.http.post("/orders", content=b" " * 11_000_000, headers=bearing(swift.ada))
+    assert_gateway(huge, 413)
+    # Too large for the function, not for the gateway: it fails to call it, and says one or the other.
+    between = swift.http.post("/orders", content=b" " * 7_000_000, headers=bearing(swift.ada))
+    assert_gateway(between, between.status_code if between.status_code in (413, 500) else 413)
+
+
+def test_who_a_function_verifies_itself_is_refused_by_a_problem(swift: Deployment, over: dict[str, Any]) -> None:
+    path = f"/orders/{over['order']['order_id']}/status"
+    assert_problem(swift.anybody.get(path), 401, "UNAUTHENTICATED")
+    assert_problem(Api(swift.http, "nonsense").get(path), 401, "UNAUTHENTICATED")
+    assert_problem(swift.anybody.get(f"{path}/stream"), 401, "UNAUTHENTICATED")
+    assert_problem(swift.anybody.get(f"{path}?token=nonsense"), 403, "PERMISSION_DENIED")
+    assert_problem(swift.anybody.post("/carriers/generic/events", {}), 401, "UNAUTHENTICATED")
+    assert_problem(swift.anybody.get("/no/such/route"), 404, "NOT_FOUND")
 
 
 def bearing(api: Api) -> dict[str, str]:

@@ -115,6 +115,11 @@ def test_it_is_ready_soon_idles_small_and_stops_at_once(serve: Callable[..., Ser
         served.api.call("GET", "/health")
 
 
+def test_a_limit_that_is_tried_out_does_not_keep_the_catalogue_from_being_written(serve: Callable[..., Served]) -> None:
+    served = serve("--rate-limit", "1", "--burst-limit", "1")
+    assert len(served.api.call("GET", "/products")["products"]) == 6
+
+
 def test_it_can_be_stopped_before_it_is_up() -> None:
     served = Served()
     time.sleep(0.7)  # somewhere in its start

@@ -138,6 +138,24 @@ def test_a_watcher_that_is_refused_says_so() -> None:
         follow([(403, json.dumps({"code": "PERMISSION_DENIED", "detail": "This order belongs to somebody else."}))])
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (401, {"message": "Unauthorized"}, "401: Unauthorized"),
+        (429, {"message": "Too Many Requests"}, "429: Too Many Requests"),
+        (409, {"code": "ALREADY_EXISTS", "detail": "It is there."}, "409 ALREADY_EXISTS: It is there."),
+        (502, {}, "502: no reason given"),
+    ],
+)
+def test_a_refusal_is_said_whether_the_gateway_refuses_or_the_product(status: int, body: dict[str, str], said: str) -> None:
+    assert str(Refused(status, body)) == said
+
+
+def test_a_watcher_whom_the_gateway_refuses_says_so() -> None:
+    with pytest.raises(Refused, match=r"^401: Unauthorized$"):
+        follow([(401, json.dumps({"message": "Unauthorized"}))])
+
+
 def test_a_line_says_where_the_order_is() -> None:
     progress = {"status": "SHIPPED", "steps": [], "current_step": "Delivery", "last_updated": "12:00", "overall_status": "x"}
     assert line(Frame("6", "status", progress)).split() == ["12:00", "v6", "SHIPPED", "status", "Delivery"]

@@ -59,6 +59,24 @@ def test_what_is_overdue_stands_first(quick: Stack, visit: Visiting) -> None:
         expect(tab.page.get_by_role("button", name="Repair")).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("status", "message", "words"),
+    [
+        (401, "Unauthorized", "Your sign-in has ended. Reload the page to sign in again."),
+        (429, "Too Many Requests", "There are too many requests just now. Try again in a moment. What you see may be old."),
+        (500, "Internal Server Error", "Something went wrong in the service. Try again in a moment. What you see may be old."),
+        (503, "Service Unavailable", "The service did not answer. Try again in a moment. What you see may be old."),
+    ],
+)
+def test_what_the_gateway_refuses_is_said_in_words_for_people(
+    quick: Stack, visit: Visiting, status: int, message: str, words: str
+) -> None:
+    with visit(quick) as tab:
+        tab.page.route("**/orders?*", lambda route: route.fulfill(status=status, json={"message": message}))
+        tab.sign_in("Sam")
+        expect(tab.page.get_by_role("alert").filter(has_text=words)).to_be_visible()
+
+
 def test_a_review_is_approved_from_the_queue(quick: Stack, visit: Visiting) -> None:
     order_id = quick.place(product="prod-005", order_id="dear")["order"]["order_id"]
     with visit(quick) as tab:

@@ -9,6 +9,13 @@ from typing import Any
 
 import boto3
 
+MALFORMED: dict[str, dict[str, Any]] = {
+    "status": {"statusCode": "teapot"},
+    "body": {"statusCode": 200, "body": {"no": "text"}},
+    "base64": {"statusCode": 200, "isBase64Encoded": True, "body": "x"},
+    "headers": {"statusCode": 200, "headers": ["x"], "body": ""},
+    "length": {"statusCode": 200, "body": "x" * (6 * 1024 * 1024 + 1)},
+}
 SEEN: dict[str, list[Any]] = {"drive": [], "inbox": [], "watch": []}
 
 
@@ -66,6 +73,10 @@ def echo(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {"statusCode": 200, "isBase64Encoded": True, "body": "AAEC", "cookies": ["a=1", "b=2"]}
     if event["rawPath"] == "/echo/plain":
         return {"shorthand": True}
+    if event["rawPath"].startswith("/echo/malformed/"):
+        return MALFORMED[event["rawPath"].removeprefix("/echo/malformed/")]
+    if event["rawPath"] == "/echo/cors":
+        return {"statusCode": 200, "headers": {"Access-Control-Allow-Origin": "*"}, "body": "{}"}
     return {"statusCode": 200, "body": json.dumps({"event": event, "function": context.function_name})}
 
 
