@@ -2,12 +2,24 @@
 
 import { bearer, forget } from "./auth.js";
 
-/** A refusal, as application/problem+json tells it. */
+// What API Gateway refuses by itself is a bare { message } in its own words: these are for people.
+const GATEWAY = {
+  401: ["UNAUTHENTICATED", "Your sign-in has ended. Sign in again."],
+  403: ["PERMISSION_DENIED", "You may not do this."],
+  404: ["NOT_FOUND", "There is no such thing here."],
+  413: ["INVALID_ARGUMENT", "This is too large to be sent."],
+  429: ["RESOURCE_EXHAUSTED", "There are too many requests just now. Try again in a moment."],
+  500: ["INTERNAL", "Something went wrong in the service. Try again in a moment."],
+};
+const SILENT = ["UNAVAILABLE", "The service did not answer. Try again in a moment."];
+
+/** A refusal: a problem (application/problem+json), or what API Gateway says for itself. */
 export class Problem extends Error {
   constructor(status, document) {
-    super(document?.detail ?? "The service did not answer. Try again in a moment.");
+    const [code, words] = GATEWAY[status] ?? SILENT;
+    super(document?.detail ?? words);
     this.status = status;
-    this.code = document?.code ?? "UNAVAILABLE";
+    this.code = document?.code ?? code;
     this.fields = document?.errors ?? [];
   }
 }

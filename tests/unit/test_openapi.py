@@ -66,7 +66,30 @@ def test_every_route_says_how_it_refuses(route: Route) -> None:
     assert str(int(route.status)) in answers
     for status, answer in answers.items():
         if int(status) >= 400:
-            assert answer["content"] == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+            assert set(answer["content"]) <= set(SHAPES)
+            assert all(content["schema"] == {"$ref": SHAPES[kind]} for kind, content in answer["content"].items())
+
+
+PROBLEM, MESSAGE = "application/problem+json", "application/json"
+SHAPES = {PROBLEM: "#/components/schemas/Problem", MESSAGE: "#/components/schemas/GatewayMessage"}
+
+
+@pytest.mark.parametrize("route", DESCRIBED, ids=lambda route: route.key)
+def test_every_route_says_what_the_gateway_refuses_in_its_own_words(route: Route) -> None:
+    content = {int(status): set(answer.get("content", ())) for status, answer in operation(route)["responses"].items()}
+    assert content[429] == content[500] == {MESSAGE}
+    assert content[503] == {PROBLEM, MESSAGE}
+    assert content.get(413, set()) == ({PROBLEM, MESSAGE} if route.body else set())
+    assert all(content[status] == {PROBLEM} for status in content.keys() & {400, 403, 404, 409, 412, 422})
+
+
+@pytest.mark.parametrize("route", DESCRIBED, ids=lambda route: route.key)
+def test_a_401_is_the_gateway_s_where_it_verifies_the_token_and_a_problem_where_the_function_does(route: Route) -> None:
+    said = operation(route)["responses"].get("401", {}).get("content", {})
+    if route.who & {Who.TRACKING_LINK, Who.SIGNED}:
+        assert set(said) == {PROBLEM}
+    else:
+        assert set(said) == (set() if Who.ANYONE in route.who else {PROBLEM, MESSAGE})
 
 
 @pytest.mark.parametrize("route", DESCRIBED, ids=lambda route: route.key)

@@ -152,6 +152,7 @@ def _answers() -> dict[str, Schema]:
         "Analytics": _analytics(),
         "Accepted": _object({"accepted": {"type": "boolean"}}),
         "OpenApi": {"type": "object"},
+        "GatewayMessage": _object({"message": TEXT}),
         "Problem": _object(
             {"type": TEXT, "title": TEXT, "status": {"type": "integer"}, "code": TEXT, "detail": TEXT},
             {
@@ -306,7 +307,9 @@ def document() -> Schema:
             "version": VERSION,
             "description": "Order fulfilment: one order's life, from placed to delivered, and every way back. "
             "Query parameters that an operation does not name are refused with 400, each by its name in `errors`; "
-            "only what is read by people (`GET /docs`) ignores them.",
+            "only what is read by people (`GET /docs`) ignores them. "
+            "What an operation refuses is a problem (RFC 9457, `application/problem+json`). What the gateway before it refuses "
+            'is a bare `{"message": "..."}` (`application/json`): each response lists both where both may come.',
         },
         "servers": [{"url": "/"}],
         "paths": paths,
@@ -384,6 +387,7 @@ def _responses(route: Route, *, open_to_all: bool) -> Schema:
     if route.answer == EVENT_STREAM:
         answers["204"] = {"description": "The order is over, and all of it was seen."}
     refusals = {*route.refusals, "InvalidArgument", "StoreBusy"} | (set() if open_to_all else _GUARDED)
+    refusals |= {"PayloadTooLarge"} if route.body else set()
     by_status: dict[HTTPStatus, set[str]] = {}
     for name in refusals:
         refusal: type[errors.OrderError] = getattr(errors, name)
@@ -393,7 +397,33 @@ def _responses(route: Route, *, open_to_all: bool) -> Schema:
             "description": f"{status.phrase}: {', '.join(sorted(codes))}",
             "content": {"application/problem+json": {"schema": _ref("Problem")}},
         }
-    return answers
+    return _with_gateway(answers, route)
+
+
+_GATEWAY = {
+    HTTPStatus.UNAUTHORIZED: "Unauthorized: the gateway, for a token that is missing or not valid",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large: the gateway, for a body of more than 6 MB",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too Many Requests: the gateway, for more requests to this route than its limit",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Internal Server Error: the gateway, when the operation failed",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Service Unavailable: the gateway, when the operation took more than 30 seconds",
+}
+"""What API Gateway says for itself. It can't be changed, and the local stack says the same."""
+
+
+def _with_gateway(answers: Schema, route: Route) -> Schema:
+    """The answers, and beside them those that come from the gateway before the operation."""
+    left_out = {
+        *({HTTPStatus.UNAUTHORIZED} if not route.is_verified_by_gateway else ()),
+        *({HTTPStatus.REQUEST_ENTITY_TOO_LARGE} if not route.body else ()),
+    }
+    for status, words in _GATEWAY.items():
+        if status not in left_out:
+            own = answers.get(str(int(status)), {"description": "", "content": {}})
+            answers[str(int(status))] = {
+                "description": f"{own['description']}; {words.partition(': ')[2]}" if own["description"] else words,
+                "content": {**own["content"], "application/json": {"schema": _ref("GatewayMessage")}},
+            }
+    return dict(sorted(answers.items()))
 
 
 _GUARDED = {"Unauthenticated", "PermissionDenied"}

@@ -45,6 +45,11 @@ class Route:
         return self.is_page or self.answer == "text/html"
 
     @property
+    def is_verified_by_gateway(self) -> bool:
+        """Whether API Gateway verifies the caller's token, and refuses in its own words who has none."""
+        return not self.who & {Who.ANYONE, Who.SIGNED, Who.TRACKING_LINK}
+
+    @property
     def method(self) -> str:
         """The HTTP method."""
         return self.key.split(" ")[0]
