@@ -186,7 +186,17 @@ function drawHistory(history) {
 
 function metadata(facts) {
   const entries = Object.entries(facts);
-  return entries.length ? h("span", { class: "metadata" }, entries.map(([name, value]) => h("span", {}, `${name.replaceAll("_", " ")}: ${typeof value === "object" ? JSON.stringify(value) : value}`))) : null;
+  return entries.length ? h("span", { class: "metadata" }, entries.map(([name, value]) => h("span", {}, `${name.replaceAll("_", " ")}: ${worded(value)}`))) : null;
+}
+
+/** A fact of the audit trail in words: an amount, an address, several pieces of goods, or whatever else was noted. */
+function worded(value) {
+  if (Array.isArray(value)) return value.map(worded).join(", ");
+  if (typeof value !== "object" || value === null) return String(value);
+  if ("currency" in value && "amount" in value) return money(value);
+  if ("product_id" in value) return `${value.quantity} × ${value.product_id}`;
+  if ("postal_code" in value) return [value.name, value.line1, value.line2, `${value.postal_code} ${value.city}`, value.country].filter(Boolean).join(", ");
+  return JSON.stringify(value);
 }
 
 /** What the webhooks were told of this order, as far as their newest deliveries go; null where there are no webhooks. */

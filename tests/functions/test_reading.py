@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from orders import store
+from orders import facts, privacy, store
+from orders.ids import CustomerId
 from orders.routes import ROUTES
 from orders.statuses import OrderStatus
-from tests.functions.world import CUSTOMER, STRANGER, World, in_a_while
+from tests.functions.world import ADDRESS, CUSTOMER, STRANGER, World, in_a_while
 
 
 def ids(answer: Any) -> list[str]:
@@ -296,8 +297,61 @@ def test_a_trail_says_who_did_what_and_why_oldest_first(world: World) -> None:
     assert history[0]["triggered_by"] == CUSTOMER
     cancelled = next(entry for entry in history if entry["event_type"] == "ORDER_CANCELLED")
     assert (cancelled["triggered_by"], cancelled["reason"]) == ("grace", "Customer called")
-    assert cancelled["metadata"] == {"cancellation_reason": "staff"}
+    assert cancelled["metadata"]["cancellation_reason"] == "staff"
     assert {entry["triggered_by"] for entry in history} == {CUSTOMER, "system", "grace"}
+
+
+def facts_of(world: World, kind: str) -> dict[str, Any]:
+    history = world.http("GET /orders/{id}/history", "order-1").body["history"]
+    found: dict[str, Any] = next(entry["metadata"] for entry in history if entry["event_type"] == kind)
+    return found
+
+
+def test_a_trail_holds_the_facts_of_each_change(world: World) -> None:
+    world.place()
+    there = ADDRESS | {"line1": "1 Ockham Park", "city": "Ockham"}
+    assert world.http("PUT /orders/{id}/address", "order-1", there).status == 200
+    world.go_on(OrderStatus.RETURNED)
+    world.unwind()
+    whole = world.http("GET /orders/{id}", "order-1").body
+    items = [{"product_id": item["product_id"], "quantity": item["quantity"]} for item in whole["order"]["items"]]
+    amount, payment, parcel = whole["order"]["total"], whole["payment"], whole["shipment"]
+    placed = {"items": items, "amount": amount, "method": "CREDIT_CARD"}
+    paid = {"payment_id": payment["payment_id"], "amount": payment["amount"], "method": payment["method"]}
+    sent = {name: parcel[name] for name in ("shipment_id", "carrier", "tracking_number")}
+    assert facts_of(world, "ORDER_PLACED") == placed
+    assert facts_of(world, "ADDRESS_CHANGED") == {"old_address": ADDRESS, "new_address": there}
+    assert facts_of(world, "STOCK_RESERVED") == {"items": items} == facts_of(world, "STOCK_RELEASED")
+    for kind in ("PAYMENT_STARTED", "PAYMENT_COMPLETED", "PAYMENT_REFUNDED"):
+        assert facts_of(world, kind) == paid, kind
+    assert facts_of(world, "HANDOVER_STARTED") == {name: sent[name] for name in ("shipment_id", "carrier")}
+    assert facts_of(world, "ORDER_SHIPPED") == sent == facts_of(world, "ORDER_DELIVERED")
+    assert facts_of(world, "ORDER_RETURNED") == {"items": items, "amount": amount, **sent}
+    assert facts_of(world, "UNWINDING_COMPLETED") == {"undone": ["Inventory Reservation", "Payment Processing"]}
+
+
+def test_an_erasure_takes_the_addresses_from_the_trail_and_leaves_the_amounts(world: World) -> None:
+    world.place()
+    there = ADDRESS | {"line1": "1 Ockham Park", "city": "Ockham"}
+    assert world.http("PUT /orders/{id}/address", "order-1", there).status == 200
+    world.go_on(OrderStatus.DELIVERED)
+    before = {kind: facts_of(world, kind) for kind in ("ORDER_PLACED", "STOCK_RESERVED", "PAYMENT_COMPLETED")}
+    privacy.erase(CustomerId(CUSTOMER), "operator")
+    assert facts_of(world, "ADDRESS_CHANGED") == {}
+    assert {kind: facts_of(world, kind) for kind in before} == before
+    assert facts_of(world, "PERSONAL_DATA_ERASED")["erased"]
+    left = json.dumps(world.items("order-1"))
+    for word in ("Ockham", ADDRESS["line1"], ADDRESS["name"], ADDRESS["postal_code"]):
+        assert word not in left, word
+
+
+def test_a_fact_that_others_named_like_ours_stays_only_in_our_shape() -> None:
+    assert facts.is_impersonal("items", [{"product_id": "prod-001", "quantity": 2}])
+    assert facts.is_impersonal("amount", {"amount": 5, "currency": "USD"})
+    assert not facts.is_impersonal("items", [{"product_id": "prod-001", "gift_note": "For Ada"}])
+    assert not facts.is_impersonal("items", [{"product_id": "prod-001"}, {"for": "Ada"}])
+    assert not facts.is_impersonal("method", {"by": "Ada"})
+    assert not facts.is_impersonal("old_address", {})
 
 
 def test_no_credential_stands_in_any_answer_event_or_log(world: World, caplog: pytest.LogCaptureFixture) -> None:

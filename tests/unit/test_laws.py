@@ -208,6 +208,7 @@ def test_every_life_makes_sense_to_who_looks_at_it(wish: lifecycle.Placement, na
         order = change.order
         _check_steps(order)
         _check_overall(order)
+        assert change.event.reason or change.event.metadata, f"{change.event.type} tells neither why nor what"
         assert (estimate(order, {}, WAITS, life.now) is None) is order.is_over
         assert (order.due_at is None) is (order.overall in _ENDED)
         seen = repr(views.snapshot_view(life.snapshot)) + repr(views.event_view(change.event)) + repr(order)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from orders import facts
 from orders.errors import ApprovalPending, ConstraintViolated, IllegalTransition, OrderOver
 from orders.events import SYSTEM, EventType, FollowUp, Signal
 from orders.ids import CustomerId, OrderId
@@ -99,7 +100,8 @@ def place(wish: Placement, waits: Waits, now: datetime, by: str) -> Change:
         approval=approval,
         due_at=now + timedelta(seconds=review_seconds + waits.payment + waits.preparation) + GRACE,
     )
-    event = _event(None, order, EventType.ORDER_PLACED, now, by, follow_up=FollowUp.START_FULFILMENT)
+    metadata = {**facts.of_total(order), "method": order.method.value}
+    event = _event(None, order, EventType.ORDER_PLACED, now, by, metadata=metadata, follow_up=FollowUp.START_FULFILMENT)
     return Change(None, order, event)
 
 
@@ -147,7 +149,10 @@ def approve(snapshot: Snapshot, now: datetime, by: str, reason: str | None) -> C
     if order.step(StepName.REVIEW).status is StepStatus.IN_PROGRESS:
         after = after.with_step(StepName.REVIEW, StepStatus.COMPLETED, now)
         after = after.with_step(StepName.PAYMENT, StepStatus.IN_PROGRESS, now)
-    return _change(order, after, EventType.ORDER_APPROVED, now, by, reason=reason, follow_up=FollowUp.ANSWER_APPROVED)
+    total = facts.of_total(order)
+    return _change(
+        order, after, EventType.ORDER_APPROVED, now, by, reason=reason, metadata=total, follow_up=FollowUp.ANSWER_APPROVED
+    )
 
 
 def reject(snapshot: Snapshot, now: datetime, by: str, reason: str | None) -> Change:
@@ -202,7 +207,8 @@ def start_preparation(
         return None
     if order.status is not OrderStatus.CONFIRMED:
         raise ConstraintViolated("Nothing is prepared before it is paid or to be paid in cash.", order_status=order.status)
-    return _move(order, order, OrderStatus.PROCESSING, EventType.PREPARATION_STARTED, now, by, metadata=metadata, reason=reason)
+    due = {**metadata, **facts.of_payment(snapshot.payment)}
+    return _move(order, order, OrderStatus.PROCESSING, EventType.PREPARATION_STARTED, now, by, metadata=due, reason=reason)
 
 
 def start_handover(snapshot: Snapshot, shipment_id: str, carrier: str, now: datetime, by: str = SYSTEM) -> Change | None:
@@ -232,8 +238,7 @@ def ship(
     after = after.with_step(StepName.DELIVERY, StepStatus.IN_PROGRESS, now)
     due = now + timedelta(seconds=transit_seconds) + GRACE
     after = replace(after, delivery_token=token or order.delivery_token, due_at=due)
-    metadata = {"carrier": booked.carrier, "tracking_number": booked.tracking_number}
-    return _move(order, after, OrderStatus.SHIPPED, EventType.ORDER_SHIPPED, now, by, shipment=booked, metadata=metadata)
+    return _move(order, after, OrderStatus.SHIPPED, EventType.ORDER_SHIPPED, now, by, shipment=booked)
 
 
 def _overtaken(snapshot: Snapshot, booked: Shipment, token: str | None, now: datetime) -> Change | None:
@@ -244,10 +249,11 @@ def _overtaken(snapshot: Snapshot, booked: Shipment, token: str | None, now: dat
         shipment = replace(known, tracking_number=booked.tracking_number)
     if token is not None and token != order.delivery_token and order.status is OrderStatus.SHIPPED:
         after = replace(order, delivery_token=token)
-        return _change(order, after, EventType.DELIVERY_AWAITED, now, shipment=shipment)
+        parcel = facts.of_parcel(shipment or known)
+        return _change(order, after, EventType.DELIVERY_AWAITED, now, shipment=shipment, metadata=parcel)
     if shipment is None or shipment == known:
         return None
-    metadata = {"carrier": booked.carrier, "tracking_number": booked.tracking_number}
+    metadata = facts.of_parcel(shipment)
     return _change(order, order, EventType.FULFILLMENT_RECORDED, now, shipment=shipment, metadata=metadata)
 
 
@@ -292,7 +298,9 @@ def report_overdue(snapshot: Snapshot, overdue_seconds: float, now: datetime) ->
     if order.status is not OrderStatus.SHIPPED:
         return None
     after = replace(order, due_at=now + timedelta(seconds=overdue_seconds))
-    return _change(order, after, EventType.DELIVERY_OVERDUE, now, reason="No delivery reported by the carrier in time")
+    parcel = facts.of_parcel(snapshot.shipment)
+    reason = "No delivery reported by the carrier in time"
+    return _change(order, after, EventType.DELIVERY_OVERDUE, now, reason=reason, metadata=parcel)
 
 
 def change_address(snapshot: Snapshot, address: Address, now: datetime, by: str) -> Change | None:
@@ -305,7 +313,8 @@ def change_address(snapshot: Snapshot, address: Address, now: datetime, by: str)
     if address == order.shipping_address:
         return None
     after = replace(order, shipping_address=address)
-    return _change(order, after, EventType.ADDRESS_CHANGED, now, by)
+    moved = facts.of_addresses(order.shipping_address, address)
+    return _change(order, after, EventType.ADDRESS_CHANGED, now, by, metadata=moved)
 
 
 def update_location(snapshot: Snapshot, location: str, estimated_delivery: datetime | None, now: datetime, by: str) -> Change:
@@ -320,7 +329,8 @@ def update_location(snapshot: Snapshot, location: str, estimated_delivery: datet
         current_location=location,
         estimated_delivery=estimated_delivery or shipment.estimated_delivery,
     )
-    return _change(order, order, EventType.LOCATION_UPDATED, now, by, shipment=moved, metadata={"location": location})
+    seen = {"location": location, **({"estimated_delivery": estimated_delivery} if estimated_delivery else {})}
+    return _change(order, order, EventType.LOCATION_UPDATED, now, by, shipment=moved, metadata=seen)
 
 
 def cancel(snapshot: Snapshot, reason: CancelReason, now: datetime, by: str, note: str | None = None) -> Change:
@@ -340,7 +350,7 @@ def cancel(snapshot: Snapshot, reason: CancelReason, now: datetime, by: str, not
         now,
         by,
         reason=note,
-        metadata={"cancellation_reason": str(reason)},
+        metadata={"cancellation_reason": str(reason), **facts.of_total(order)},
         follow_up=FollowUp.STOP_AND_UNWIND,
     )
 
@@ -394,6 +404,7 @@ def return_order(snapshot: Snapshot, now: datetime, by: str, reason: str | None 
         now,
         by,
         reason=why,
+        metadata=facts.of_total(order),
         shipment=shipment,
         follow_up=FollowUp.STOP_AND_UNWIND,
     )
@@ -446,7 +457,8 @@ def close(snapshot: Snapshot, now: datetime) -> Change | None:
         return None
     after = replace(order, overall=_ended(order), due_at=None)
     if order.status in TERMINAL:
-        return _change(order, after, EventType.UNWINDING_COMPLETED, now)
+        undone = facts.of_steps_undone(step.name for step in order.steps if step.status is StepStatus.COMPENSATED)
+        return _change(order, after, EventType.UNWINDING_COMPLETED, now, metadata=undone)
     cause = order.cancellation
     return _move(
         order,
@@ -455,7 +467,7 @@ def close(snapshot: Snapshot, now: datetime) -> Change | None:
         EventType.ORDER_CANCELLED,
         now,
         reason=_why_failed(order),
-        metadata={"cancellation_reason": str(cause.reason)} if cause else None,
+        metadata={**({"cancellation_reason": str(cause.reason)} if cause else {}), **facts.of_total(order)},
     )
 
 
@@ -472,7 +484,8 @@ def restart(snapshot: Snapshot, waits: Waits, now: datetime, by: str, reason: st
         ahead = left.approval + left.payment + left.preparation + left.delivery
         after = replace(order, run=order.run + 1, due_at=now + timedelta(seconds=ahead) + GRACE)
         follow_up = FollowUp.START_FULFILMENT
-    return _change(order, after, EventType.WORKFLOW_RESTARTED, now, by, reason=reason, follow_up=follow_up)
+    run = {"run": after.unwind_run if follow_up is FollowUp.START_UNWINDING else after.run}
+    return _change(order, after, EventType.WORKFLOW_RESTARTED, now, by, reason=reason, metadata=run, follow_up=follow_up)
 
 
 @dataclass(frozen=True, slots=True)
@@ -601,7 +614,7 @@ def _failed_at(
     marked = _to_be_undone(replace(snapshot, order=failed), now, interrupted=StepStatus.SKIPPED)
     after = replace(marked, cancellation=cause)
     reason = cause.note or message
-    metadata = {"cancellation_reason": str(cause.reason)}
+    metadata = {"cancellation_reason": str(cause.reason), **facts.of_total(before)}
     if after.overall is OverallStatus.FAILED:
         kind = EventType.ORDER_CANCELLED if kind is EventType.STEP_FAILED else kind
         return _move(
@@ -677,8 +690,16 @@ def _change(  # noqa: PLR0913 - everything that can be part of one atomic change
     # Clocks of two functions may differ: a later version is never stamped earlier than the one it follows.
     at = max(now, before.updated_at)
     order = replace(after, version=before.version + 1, updated_at=at)
-    event = _event(before, order, kind, at, by, reason=reason, metadata=metadata, follow_up=follow_up)
+    known = {**(metadata or {}), **_facts(kind, payment, shipment, stock or {})}
+    event = _event(before, order, kind, at, by, reason=reason, metadata=known, follow_up=follow_up)
     return Change(before, order, event, payment, shipment, stock or {})
+
+
+def _facts(kind: EventType, payment: Payment | None, shipment: Shipment | None, stock: Mapping[str, int]) -> Mapping[str, Any]:
+    """What the change writes beside the order; of what others report the trail holds what they said, and no more."""
+    if kind in (EventType.FULFILLMENT_RECORDED, EventType.FULFILLMENT_REFUSED):
+        return {}
+    return {**facts.of_payment(payment), **facts.of_parcel(shipment), **(facts.of_goods(stock) if stock else {})}
 
 
 def _event(  # noqa: PLR0913 - an event has that many facts

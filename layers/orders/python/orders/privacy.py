@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from orders import store, views
+from orders import facts, store, views
 from orders.changes import Clock, apply, utc_now
 from orders.errors import ConstraintViolated
 from orders.events import EventType
@@ -92,6 +92,7 @@ def _without_person(found: Snapshot, by: str, clock: Clock) -> Change | None:
         old_status=order.status,
         at=now,
         by=by,
+        metadata=facts.of_erasure(),
     )
     after = replace(_redacted(order), version=event.version, updated_at=now)
     placeless = replace(shipment, current_location=ERASED) if shipment and shipment.current_location else None
@@ -112,7 +113,7 @@ def _redacted(order: Order) -> Order:
 
 
 def _impersonal(event: Event) -> Event:
-    kept = {name: value for name, value in event.metadata.items() if name in IMPERSONAL}
+    kept = {name: value for name, value in event.metadata.items() if name in IMPERSONAL or facts.is_impersonal(name, value)}
     return replace(event, reason=ERASED if event.reason else None, metadata=kept)
 
 
