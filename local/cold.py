@@ -84,6 +84,11 @@ class Partitions(dict[str, Partition]):
         self._used[pk] = time.monotonic()
         self._used.move_to_end(pk)
 
+    def close(self) -> None:
+        """Removes the file and what is in it. What is in memory can still be read; `cool` must not be called any more."""
+        self._file.close()
+        self._cold = 0
+
     # -- what a dict does
 
     def get(self, pk: str, default: Any = None) -> Any:
@@ -124,7 +129,8 @@ class Partitions(dict[str, Partition]):
         return iter(self.keys())
 
     def keys(self) -> Any:
-        return [*super().keys(), *(pk for (pk,) in self._file.execute("SELECT pk FROM cold"))]
+        cold = self._file.execute("SELECT pk FROM cold").fetchall() if self._cold else []
+        return [*super().keys(), *(pk for (pk,) in cold)]
 
     def values(self) -> Any:
         return (partition for _, partition in self._all())
@@ -135,6 +141,8 @@ class Partitions(dict[str, Partition]):
     def _all(self) -> Iterator[tuple[str, Partition]]:
         """All of them, in memory or not; those that are not are shown and stay where they are."""
         yield from list(super().items())
+        if not self._cold:
+            return
         if threading.current_thread().name == REAPER:
             rows = self._file.execute("SELECT pk, body FROM cold WHERE expires <= ?", (time.time(),)).fetchall()
             yield from ((pk, fast_json.loads(body)) for pk, body in rows)

@@ -347,9 +347,11 @@ class Stack:
         for close in self._closing:
             close()
         self.lambdas.close()
-        if self._journal:
-            with engine.LOCK:
+        with engine.LOCK:
+            if self._journal:
                 self._journal.close()
+            while self._partitions:
+                self._partitions.pop().close()
 
 
 class _Server(uvicorn.Server):

@@ -394,7 +394,7 @@ def _responses(route: Route, *, open_to_all: bool) -> Schema:
         by_status.setdefault(refusal.http_status, set()).add(refusal.code)
     for status, codes in sorted(by_status.items()):
         answers[str(int(status))] = {
-            "description": f"{status.phrase}: {', '.join(sorted(codes))}",
+            "description": f"{_PHRASES.get(status, status.phrase)}: {', '.join(sorted(codes))}",
             "content": {"application/problem+json": {"schema": _ref("Problem")}},
         }
     return _with_gateway(answers, route)
@@ -427,6 +427,11 @@ def _with_gateway(answers: Schema, route: Route) -> Schema:
 
 
 _GUARDED = {"Unauthenticated", "PermissionDenied"}
+# As RFC 9110 renamed them and Python 3.13 has them: the document is the same whichever Python writes it.
+_PHRASES = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
+}
 
 
 def _success(route: Route) -> Schema:
