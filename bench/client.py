@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,25 +30,29 @@ class Connection:
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def call(self, method: str, path: str, token: str | None = None, body: Any = None) -> Answer:
+    async def call(
+        self, method: str, path: str, token: str | None = None, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """``headers`` come beside those of the body and the token."""
+        own = dict(headers or {}) | ({"authorization": f"Bearer {token}"} if token else {})
         reused = self._streams is not None
         try:
-            return await self._call(method, path, token, body)
+            return await self._call(method, path, own, body)
         except (asyncio.IncompleteReadError, ConnectionError):
             self.close()
             self._streams = None
             if not reused:
                 raise
             # The server has closed a connection that rested; a request on it never arrived.
-            return await self._call(method, path, token, body)
+            return await self._call(method, path, own, body)
 
-    async def _call(self, method: str, path: str, token: str | None, body: Any) -> Answer:
+    async def _call(self, method: str, path: str, headers: Mapping[str, str], body: Any) -> Answer:
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._host, self._port)
         reader, writer = self._streams
         content = b"" if body is None else json.dumps(body).encode()
         head = f"{method} {path} HTTP/1.1\r\nhost: {self._host}:{self._port}\r\ncontent-length: {len(content)}\r\n"
-        head += "content-type: application/json\r\n" + (f"authorization: Bearer {token}\r\n" if token else "")
+        head += "content-type: application/json\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         sent_at, began = time.time(), time.perf_counter()
         writer.write(head.encode() + b"\r\n" + content)
         raw = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()

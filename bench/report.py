@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import cold, pipeline, rivals, units
+from bench import cold, pipeline, rivals, standing, units
 from bench.client import quantile
 from bench.pipeline import ROOT, Flood
 
@@ -59,13 +59,16 @@ class Findings:
     bills: list[units.Bill]
     trips: tuple[int, int] | None
     """Calls of AWS for one ``POST /orders``, and for one read of a status."""
+    standing: standing.Standing | None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bench", description="Measures everything and writes docs/benchmarks.md.")
     parser.add_argument("--times", type=int, default=3, help="how often each is measured (default %(default)s)")
     parser.add_argument("--orders", type=int, nargs="+", default=[100, 1000, 5000], help="orders at once (default %(default)s)")
-    parser.add_argument("--skip", nargs="*", default=[], choices=["rivals", "cold", "units"], help="what to leave out")
+    parser.add_argument(
+        "--skip", nargs="*", default=[], choices=["rivals", "cold", "units", "standing"], help="what to leave out"
+    )
     options = parser.parse_args(arguments)
     _wait_for_calm()
     findings = _measured(options.times, options.orders, set(options.skip))
@@ -102,8 +105,10 @@ def _measured(times: int, counts: Sequence[int], skip: set[str]) -> Findings:
             missing = str(reason)
     say("units ...")
     bills, trips = ([], None) if "units" in skip else (units.measure(), units.round_trips())
+    say("what one person notices ...")
+    alone = None if "standing" in skip else standing.measure()
     calm = f"load average {before[0]:.1f} before, {os.getloadavg()[0]:.1f} after"
-    return Findings(datetime.now(UTC), calm, parties, starts, missing, bills, trips)
+    return Findings(datetime.now(UTC), calm, parties, starts, missing, bills, trips, alone)
 
 
 def _ourselves(times: int, counts: Sequence[int]) -> Party:
@@ -183,6 +188,10 @@ def written(findings: Findings) -> str:
         "## One order, status reads, and what is added to three waits of a second",
         "",
         *_latencies(findings),
+        "",
+        "## What one person notices",
+        "",
+        *_standing(findings),
         "",
         "## Cold starts",
         "",
@@ -264,6 +273,7 @@ def _targets(findings: Findings, ours: Party) -> list[str]:
         post, status = findings.trips
         rows.append(("`POST /orders`, round trips to AWS", "2", f"{post}", _met(post <= 2)))
         rows.append(("`GET …/status`, reads of the table", "1", f"{status}", _met(status <= 1)))
+    rows += _standing_targets(findings.standing) if findings.standing else []
     if findings.bills:
         dollars = sum(findings.bills[0].dollars_per_million().values())
         rows.append(("a million delivered orders", "$260", f"${dollars:.0f}", _met(dollars <= 260)))
@@ -306,6 +316,36 @@ def _latencies(findings: Findings) -> list[str]:
         if party.one and party.status and party.beyond
     ]
     return _table(("", "one order, ms", "status read under load, p50 / p99 ms", "beyond the waits, ms"), rows)
+
+
+def _standing_targets(found: standing.Standing) -> list[Sequence[object]]:
+    seen = quantile(found.seen_seconds, 0.99)
+    rows: list[Sequence[object]] = [
+        ("a change, until each of 200 watchers sees it, p99", "2 s", f"{seen:.2f} s", _met(seen < 2)),
+        ("`orders serve`, memory when idle", "200 MB", f"{found.idle_mb:.0f} MB", _met(found.idle_mb < 200)),
+        ("`orders serve`, from Ctrl-C to its end", "2 s", f"{found.gone_seconds:.2f} s", _met(found.gone_seconds < 2)),
+    ]
+    if found.painted_ms:
+        painted = statistics.median(found.painted_ms)
+        rows.append(("tracking page, first contentful paint, median", "300 ms", f"{painted:.0f} ms", _met(painted < 300)))
+    return rows
+
+
+def _standing(findings: Findings) -> list[str]:
+    found = findings.standing
+    if found is None:
+        return ["left out"]
+    painted = ", ".join(f"{value:.0f}" for value in sorted(found.painted_ms)) or "no Chromium here"
+    rows = [
+        ("`orders serve`, until it is ready", f"{found.ready_seconds:.1f} s"),
+        *((f"{name}, median", f"{value:.1f} ms") for name, value in found.answers_ms.items()),
+        (
+            f"a change, until its watcher sees it ({len(found.seen_seconds)} changes), p50 / p99 / most",
+            f"{statistics.median(found.seen_seconds):.2f} / {quantile(found.seen_seconds, 0.99):.2f} / {max(found.seen_seconds):.2f} s",
+        ),
+        ("tracking page, first contentful paint, ms", painted),
+    ]
+    return _table(("", ""), rows)
 
 
 def _colds(findings: Findings) -> list[str]:

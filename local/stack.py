@@ -571,8 +571,8 @@ def run(main: Any) -> None:
         runner.run(main)
 
 
-def wait_until(condition: Any, seconds: float = 10.0) -> None:
-    """For a test's own thread: until it holds, looked at often."""
+def wait_until(condition: Any, seconds: float = 120.0) -> None:
+    """For a test's own thread: until it holds, looked at often. The limit is for what will never hold, not for what is slow."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

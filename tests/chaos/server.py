@@ -37,7 +37,7 @@ async def _answer(command: str, stack: Stack, faults: Faults) -> Json:
 
 async def _rest(stack: Stack) -> Json:
     """Sweeps until nothing is open any more; answers what still is after a good while."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         await stack.sweep()
         _send_again(stack)

@@ -64,7 +64,7 @@ class Chaotic:
                 command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
             )
         self.told = json.loads(self._line())
-        self.http = httpx.Client(base_url=self.told["url"], timeout=35, trust_env=False)
+        self.http = httpx.Client(base_url=self.told["url"], timeout=120, trust_env=False)
 
     def ask(self, command: str) -> Json:
         assert self._process.stdin
@@ -183,7 +183,7 @@ class Crowd:
 
     def _call(self, who: str, method: str, path: str, body: Json, key: str | None = None) -> httpx.Response:
         """As a good client: what went wrong at the other side is tried again, under the same key."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while True:
             self._up.wait()
             headers = {"authorization": f"Bearer {self._stack.told['tokens'][who]}"}

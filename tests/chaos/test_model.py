@@ -60,9 +60,9 @@ class OneOrder(RuleBasedStateMachine):
         self.ada.call("POST", "/orders", body)
         self.status, self.address = "PENDING", HOME["line1"]
         # The first steps of the workflow need no wait: they come to rest before anybody else is let in.
-        wait_until(lambda: self._steps()[1]["status"] == ("IN_PROGRESS" if review else "SKIPPED"), 30)
+        wait_until(lambda: self._steps()[1]["status"] == ("IN_PROGRESS" if review else "SKIPPED"))
         if review:
-            wait_until(lambda: len(self.ada.call("GET", f"{self.path}/history")["history"]) == 3, 30)
+            wait_until(lambda: len(self.ada.call("GET", f"{self.path}/history")["history"]) == 3)
         self.version = self._order()["version"]
 
     @rule(wanted=st.sampled_from(sorted(MAY_BECOME)))
@@ -131,7 +131,7 @@ class OneOrder(RuleBasedStateMachine):
         if changes:
             assert answer["order"]["version"] > self.version
         if status in ENDED and self.status not in ENDED:
-            wait_until(lambda: self.ada.call("GET", f"{self.path}/status")["overall_status"] == "ROLLED_BACK", 30)
+            wait_until(lambda: self.ada.call("GET", f"{self.path}/status")["overall_status"] == "ROLLED_BACK")
         self.status, self.version = status, self._order()["version"]
 
     def _told(self, method: str, what: str, body: Any) -> tuple[Any, Refused | None]:

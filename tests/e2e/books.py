@@ -210,7 +210,7 @@ def running_executions(stack: Deployment) -> list[str]:
     ]
 
 
-def at_rest(stack: Deployment, seconds: float = 60) -> Books:
+def at_rest(stack: Deployment, seconds: float = 180) -> Books:
     """The books once no order is open and no execution runs any more."""
     last: list[Books] = []
 

@@ -39,8 +39,20 @@ def swift() -> Iterator[Deployment]:
 
 @pytest.fixture(scope="session")
 def steady() -> Iterator[Deployment]:
-    """A stack whose waits are long enough to catch an order at each of its stages."""
-    waits = ("--payment-seconds", "0.3", "--preparation-seconds", "0.3", "--delivery-seconds", "0.3")
+    """A stack whose short waits leave room for others to interfere with an order. Which stage they meet is left to chance."""
+    yield from _stack("--payment-seconds", "0.3", "--preparation-seconds", "0.3", "--delivery-seconds", "0.3")
+
+
+@pytest.fixture(scope="session")
+def patient() -> Iterator[Deployment]:
+    """A stack on which a paid order stays in preparation, and a shipped one under way, until somebody moves it on."""
+    yield from _stack("--payment-seconds", "0", "--preparation-seconds", "3600", "--delivery-seconds", "3600")
+
+
+@pytest.fixture(scope="session")
+def hasty() -> Iterator[Deployment]:
+    """A stack that gives up on a review after three seconds."""
+    waits = ("--payment-seconds", "0", "--preparation-seconds", "0", "--delivery-seconds", "0")
     yield from _stack(*waits, "--approval-seconds", "3")
 
 
@@ -71,6 +83,12 @@ def keyed(tmp_path: Path) -> Iterator[Served]:
 def local_swift(swift: Deployment) -> Served:
     """The stack without waits, where its books can be read."""
     return _local(swift)
+
+
+@pytest.fixture
+def local_hasty(hasty: Deployment) -> Served:
+    """The stack that gives up on reviews soon, where its books can be read."""
+    return _local(hasty)
 
 
 @pytest.fixture

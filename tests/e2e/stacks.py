@@ -45,8 +45,11 @@ class TooLate(AssertionError):
     """It did not come about before its deadline."""
 
 
-def until(look: Callable[[], Found | None], seconds: float = 30, what: str = "it") -> Found:
-    """The first truthy thing that ``look`` finds; asked for again and again, more and more calmly."""
+def until(look: Callable[[], Found | None], seconds: float = 120, what: str = "it") -> Found:
+    """The first truthy thing that ``look`` finds, asked for again and again.
+
+    The limit is for what will never come about: a machine with other work on it may take many times its usual time.
+    """
     deadline, pause = time.monotonic() + seconds * PATIENCE, 0.005
     while not (found := look()):
         if time.monotonic() > deadline:
@@ -109,7 +112,7 @@ class Api:
         found: dict[str, Any] = self.get(f"/orders/{order_id}/status").json()
         return found
 
-    def until_status(self, order_id: str, *wanted: str, seconds: float = 30) -> dict[str, Any]:
+    def until_status(self, order_id: str, *wanted: str, seconds: float = 120) -> dict[str, Any]:
         """The order, once it is in one of these statuses."""
         last: list[str] = []
 
@@ -123,7 +126,7 @@ class Api:
         except TooLate as late:
             raise TooLate(f"{late}; it is {last}: {self.history(order_id)}") from None
 
-    def until_over(self, order_id: str, seconds: float = 30) -> dict[str, Any]:
+    def until_over(self, order_id: str, seconds: float = 120) -> dict[str, Any]:
         """The order, once nothing more happens to it: delivered, or undone to the last bit."""
         over = ("COMPLETED", "ROLLED_BACK", "FAILED")
         until(lambda: self.progress(order_id)["overall_status"] in over, seconds, f"the end of {order_id}")
@@ -166,7 +169,7 @@ class Deployment:
     @cached_property
     def http(self) -> httpx.Client:
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-        return httpx.Client(base_url=self.url, timeout=30, limits=limits, trust_env=False)
+        return httpx.Client(base_url=self.url, timeout=120, limits=limits, trust_env=False)
 
     def as_(self, subject: str, *groups: str) -> Api:
         return Api(self.http, self.sign(subject, groups), subject)
@@ -217,6 +220,13 @@ class Deployment:
             config=config,
         )
 
+    def sweep(self) -> list[str]:
+        """What ``orders sweep`` does to a stack on this machine; answers the orders it restarted."""
+        answer = httpx.post(f"{self.url}/.local/sweep", timeout=120, trust_env=False)
+        assert answer.status_code == 200, answer.text
+        restarted: list[str] = answer.json()["restarted"]
+        return restarted
+
     def close(self) -> None:
         self.http.close()
 
@@ -261,13 +271,6 @@ class Served(Deployment):
         answer = httpx.post(f"{self.url}/.local/token", json={"sub": subject, "groups": list(groups)}, trust_env=False)
         return str(answer.json()["token"])
 
-    def sweep(self) -> list[str]:
-        """What ``orders sweep`` does; answers the orders it restarted."""
-        answer = httpx.post(f"{self.url}/.local/sweep", timeout=120, trust_env=False)
-        assert answer.status_code == 200, answer.text
-        restarted: list[str] = answer.json()["restarted"]
-        return restarted
-
     def memory(self) -> float:
         """Resident, in MB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -279,7 +282,7 @@ class Served(Deployment):
         """Sends the signal, and says how long the process then took to go."""
         began = time.monotonic()
         self.process.send_signal(number)
-        self.process.wait(20)
+        self.process.wait(60)
         took = time.monotonic() - began
         if self.process.stdout:
             self.process.stdout.close()

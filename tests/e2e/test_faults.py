@@ -107,7 +107,7 @@ def test_ten_orders_with_every_fault_are_charged_once_and_delivered(
     wishes[0]["require_approval"] = True
     placed = [here.ada.place(**wish)["order"]["order_id"] for wish in wishes]
     assert here.support.post(f"/orders/{placed[0]}/approve").status_code == 200
-    books = at_rest(here, 90)
+    books = at_rest(here)
     assert books.errors() == []
     assert books.statuses(placed) == {"DELIVERED": ORDERS}
     assert [books.charges(order_id) for order_id in placed] == [1] * ORDERS
@@ -181,7 +181,7 @@ def test_the_cash_of_a_delivery_is_entered_although_all_die_before(
 
     def hold(invocation: Invocation, call: Call) -> Any:
         if invocation.function == name_of(stack, "DeliverOrder"):
-            wait_until(lambda: bool(kills), 20)
+            wait_until(lambda: bool(kills))
             machine = stack.outputs["FulfilMachineArn"].replace(":stateMachine:", ":execution:")
             stack.client("stepfunctions").stop_execution(executionArn=f"{machine}:{invocation.event['order_id']}")
             raise Killed
@@ -192,7 +192,7 @@ def test_the_cash_of_a_delivery_is_entered_although_all_die_before(
     here.ada.until_status(order_id, "SHIPPED")
     assert here.carrier.post(f"/orders/{order_id}/delivered").status_code == 500
     assert here.ada.until_over(order_id)["payment"]["status"] == "COMPLETED"
-    wait_until(lambda: Books.of(here).charges(order_id), 20)
+    wait_until(lambda: Books.of(here).charges(order_id))
     assert at_rest(here).errors() == []
 
 
@@ -248,5 +248,5 @@ def test_whatever_the_stream_loses_or_repeats_the_sweep_finds(here: Here, stack:
         assert not answer.failed, answer.payload
         return all(account.order.due_at is None for account in Books.of(here).accounts.values())
 
-    until(swept, 60, "an end of every order")
+    until(swept, what="an end of every order")
     assert at_rest(here).errors(stocked) == []

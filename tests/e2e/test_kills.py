@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from local.lambdas import Call, Invocation, Killed
+from local.stack import Settings, Stack, running
 from tests.e2e.books import Books, at_rest, running_executions
 from tests.e2e.conftest import FULL
-from tests.e2e.stacks import Served, deployed, serving, until
+from tests.e2e.stacks import Deployment, Served, deployed, until
 
 pytestmark = pytest.mark.skipif(deployed() is not None, reason="only a stack on this machine may be killed")
 
@@ -45,10 +48,10 @@ def right_end(wish: Wish) -> str:
 class Rush:
     """Many orders placed side by side for as long as the stack answers; it knows what was acknowledged."""
 
-    def __init__(self, stack: Served, count: int) -> None:
+    def __init__(self, stack: Deployment, count: int) -> None:
         self.acknowledged: dict[str, Wish] = {}
         self.unanswered = 0
-        self._stack = stack
+        self.stack = stack
         self._wishes = itertools.islice(itertools.cycle(WISHES), count)
         self._lock = threading.Lock()
 
@@ -64,27 +67,39 @@ class Rush:
             if wish is None:
                 return
             try:
-                order_id = self._stack.ada.place(product=PRODUCT, **wish)["order"]["order_id"]
+                order_id = self.stack.ada.place(product=PRODUCT, **wish)["order"]["order_id"]
             except httpx.TransportError:
                 self.unanswered += 1
                 return
             self.acknowledged[order_id] = wish
 
 
+LATER = ("PENDING", "PROCESSING", "SHIPPED", "DELIVERED")
+
+
+def has_come(moment: str, rush: Rush) -> bool:
+    """Whether some orders are acknowledged (``placing``), or one has come as far as that status."""
+    paid = next((order_id for order_id, wish in list(rush.acknowledged.items()) if wish == {"token": "tok_ok"}), None)
+    if paid is None or moment == "placing":
+        return paid is not None
+    return rush.stack.ada.order(paid)["order"]["status"] in LATER[LATER.index(moment) :]
+
+
 @contextmanager
-def killed(folder: Path, after: float, count: int, *options: str) -> Iterator[tuple[Served, Rush]]:
-    """A stack that was killed with SIGKILL so long after the first order, and has been started again on the same data."""
+def killed(folder: Path, moment: str, count: int, *options: str) -> Iterator[tuple[Served, Rush]]:
+    """A stack that was killed with SIGKILL at that moment, and has been started again on the same data."""
     first = Served("--data", str(folder), *WAITS, *options)
     try:
         first.a_product(PRODUCT, STOCK)
         first.ada.get("/orders")
         rush = Rush(first, count)
         placing = threading.Thread(target=rush.place_all)
-        began = time.monotonic()
         placing.start()
-        time.sleep(max(0.0, after - (time.monotonic() - began)))
-        first.end(signal.SIGKILL)
-        placing.join()
+        try:
+            until(lambda: has_come(moment, rush), what=moment)
+        finally:
+            first.end(signal.SIGKILL)
+            placing.join()
     finally:
         if first.process.poll() is None:
             first.end(signal.SIGKILL)
@@ -112,16 +127,16 @@ def check(books: Books, acknowledged: dict[str, Wish]) -> None:
     assert len(placed) == len({event.order_id for event in placed}), "an order has two payment intents"
 
 
-MOMENTS = [(0.5, "0"), (1.5, "0"), (2.5, "0"), (0.5, "0.2"), (1.5, "0.2"), (2.5, "0.2")]
+MOMENTS = [(moment, gateway) for moment in ("placing", "PROCESSING", "SHIPPED") for gateway in ("0", "0.2")]
 
 
-@pytest.mark.parametrize(("after", "gateway"), MOMENTS if FULL else [(0.5, "0"), (1.4, "0.2")])
-def test_a_killed_stack_goes_on_where_it_was(tmp_path: Path, after: float, gateway: str, figure: Callable[[str], None]) -> None:
-    with killed(tmp_path, after, MANY, "--gateway-seconds", gateway) as (stack, rush):
+@pytest.mark.parametrize(("moment", "gateway"), MOMENTS if FULL else [("placing", "0"), ("PROCESSING", "0.2")])
+def test_a_killed_stack_goes_on_where_it_was(tmp_path: Path, moment: str, gateway: str, figure: Callable[[str], None]) -> None:
+    with killed(tmp_path, moment, MANY, "--gateway-seconds", gateway) as (stack, rush):
         restarted = time.monotonic()
-        books = at_rest(stack, 120)
+        books = at_rest(stack)
         figure(
-            f"killed after {after} s with a gateway of {gateway} s: {len(rush.acknowledged)} of {MANY} acknowledged, "
+            f"killed at {moment} with a gateway of {gateway} s: {len(rush.acknowledged)} of {MANY} acknowledged, "
             f"{len(books.accounts)} kept, all at their ends {time.monotonic() - restarted:.1f} s after the restart: "
             f"{dict(books.statuses(rush.acknowledged))}"
         )
@@ -132,13 +147,19 @@ def test_a_killed_stack_goes_on_where_it_was(tmp_path: Path, after: float, gatew
 def test_killed_again_and_again(tmp_path: Path) -> None:
     """Each start finds what the one before had begun, the unwindings too."""
     acknowledged: dict[str, Wish] = {}
-    for after in (0.9, 0.4, 1.2) if FULL else (0.9,):
-        with killed(tmp_path, after, MANY // 4, "--gateway-seconds", "0.2") as (stack, rush):
+    reviewed: list[str] = []
+    for moment in ("PROCESSING", "placing", "SHIPPED") if FULL else ("PROCESSING",):
+        with killed(tmp_path, moment, MANY // 4, "--gateway-seconds", "0.2") as (stack, rush):
             acknowledged |= rush.acknowledged
+            # Something is under way whenever it is killed again.
+            reviewed.append(stack.ada.place(product=PRODUCT, require_approval=True)["order"]["order_id"])
             until(lambda s=stack: running_executions(s), what="work to be interrupted")  # type: ignore[misc]
     stack = Served("--data", str(tmp_path), *WAITS)
     try:
-        books = at_rest(stack, 120)
+        for order_id in reviewed:
+            assert stack.support.post(f"/orders/{order_id}/approve").status_code == 200
+            acknowledged[order_id] = {}
+        books = at_rest(stack)
         assert books.errors() == []
         assert {name: books.accounts[name].order.status.value for name in acknowledged} == {
             name: right_end(wish) for name, wish in acknowledged.items()
@@ -148,71 +169,110 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
         stack.log.unlink()
 
 
-def abort_everything(stack: Served) -> int:
-    client, aborted = stack.aws("stepfunctions"), 0
-    for arn in running_executions(stack):
-        client.stop_execution(executionArn=arn, error="ByHand", cause="A test wants to see what happens")
-        aborted += 1
-    return aborted
+class Aborting:
+    """Aborts each order's execution, once, as soon as it calls one of the functions, which then does nothing.
+
+    What the workflow service says of that is lost: only a sweep that was asked for gets through to its function.
+    """
+
+    def __init__(self, stack: Stack, function: str) -> None:
+        self.orders: set[str] = set()
+        self._function, self._sweep = (
+            stack.lambdas.config(stack.resources[f"{name}Function"]).name for name in (function, "SweepOrders")
+        )
+        self._execution = stack.outputs["FulfilMachineArn"].replace(":stateMachine:", ":execution:")
+        self._client = stack.client("stepfunctions")
+        self._lock = threading.Lock()
+
+    def __call__(self, invocation: Invocation, call: Call) -> Any:
+        if invocation.function == self._sweep and not invocation.event.get("everything"):
+            return None
+        if invocation.function != self._function:
+            return call(invocation)
+        order_id = invocation.event["order_id"]
+        with self._lock:
+            if order_id in self.orders:
+                return call(invocation)
+            self.orders.add(order_id)
+        cause = "A test wants to see what happens"
+        self._client.stop_execution(executionArn=f"{self._execution}:{order_id}", error="ByHand", cause=cause)
+        raise Killed
 
 
 @pytest.fixture(scope="module")
-def kept() -> Iterator[Served]:
-    with serving("--payment-seconds", "2", "--preparation-seconds", "1", "--delivery-seconds", "1") as stack:
-        yield stack
+def inside() -> Iterator[Stack]:
+    """A stack of this process, whose executions are aborted from within."""
+    waits = {"PaymentWaitSeconds": "0", "PreparationWaitSeconds": "0", "DeliveryWaitSeconds": "0"}
+    with running(Settings(parameters=waits)) as started:
+        yield started
 
 
 @pytest.fixture
-def stack(kept: Served) -> Served:
-    """One stack whose executions are aborted, its stock as it was at the beginning for each test."""
-    left = sum(account.order.status.value == "DELIVERED" for account in at_rest(kept, 60).accounts.values())
-    kept.a_product(PRODUCT, STOCK - left)
-    return kept
+def stack(inside: Stack) -> Iterator[Deployment]:
+    """As others see it, its stock as it was at the beginning for each test."""
+    made = Deployment(inside.url, inside.token, inside.aws_url, inside.outputs | inside.resources)
+    left = sum(account.order.status.value == "DELIVERED" for account in at_rest(made).accounts.values())
+    made.a_product(PRODUCT, STOCK - left)
+    yield made
+    inside.lambdas.wrappers.clear()
+    made.close()
 
 
-@pytest.mark.parametrize("stage", ["PENDING", "PROCESSING", "SHIPPED"])
-def test_aborted_executions_are_found_by_one_sweep(stack: Served, stage: str, figure: Callable[[str], None]) -> None:
-    count = 100 if FULL else 24
-    rush = Rush(stack, count)
+CALLS: dict[str, tuple[str, Callable[[Wish], bool]]] = {
+    "PENDING": ("ChargePayment", lambda wish: True),
+    "PROCESSING": ("ShipParcel", lambda wish: "tok_declined" not in wish.values()),
+    "SHIPPED": ("DeliverOrder", lambda wish: right_end(wish) == "DELIVERED"),
+}
+"""The function that an order's workflow calls next at each status, and which orders come that far."""
+
+
+@pytest.mark.parametrize("stage", CALLS)
+def test_aborted_executions_are_found_by_one_sweep(
+    stack: Deployment, inside: Stack, stage: str, figure: Callable[[str], None]
+) -> None:
+    function, comes_so_far = CALLS[stage]
+    aborting = Aborting(inside, function)
+    inside.lambdas.wrappers.append(aborting)
+    rush = Rush(stack, 100 if FULL else 24)
     rush.place_all()
-    assert len(rush.acknowledged) == count
-    first = next(iter(rush.acknowledged))
-    stack.ada.until_status(first, stage)
-    aborted = abort_everything(stack)
+    expected = {order_id for order_id, wish in rush.acknowledged.items() if comes_so_far(wish)}
+    until(lambda: aborting.orders == expected and not running_executions(stack), what="the end of every execution")
     restarted = stack.sweep()
-    books = at_rest(stack, 120)
+    books = at_rest(stack)
     figure(
-        f"{aborted} executions aborted at {stage}, {len(restarted)} orders restarted: {dict(books.statuses(rush.acknowledged))}"
+        f"{len(expected)} executions aborted at {stage}, {len(restarted)} orders restarted: "
+        f"{dict(books.statuses(rush.acknowledged))}"
     )
-    assert aborted
+    assert set(restarted) == expected
     check(books, rush.acknowledged)
 
 
-def test_an_order_whose_workflow_is_gone_is_repaired_by_hand(stack: Served) -> None:
-    order_id = stack.ada.place(product=PRODUCT)["order"]["order_id"]
-    until(lambda: running_executions(stack), what="its execution")
-    abort_everything(stack)
+def test_an_order_whose_workflow_is_gone_is_repaired_by_hand(stack: Deployment) -> None:
+    order_id = stack.ada.place(product=PRODUCT, require_approval=True)["order"]["order_id"]
+    (arn,) = until(lambda: running_executions(stack), what="its execution")
+    stack.aws("stepfunctions").stop_execution(executionArn=arn, error="ByHand", cause="A test wants to see what happens")
     assert stack.support.post(f"/orders/{order_id}/sync").status_code == 200
+    assert stack.support.post(f"/orders/{order_id}/approve").status_code == 200
     assert stack.ada.until_over(order_id)["order"]["status"] == "DELIVERED"
     kinds = [event["event_type"] for event in stack.support.history(order_id)]
     assert kinds.count("WORKFLOW_RESTARTED") >= 1
     assert kinds.count("PAYMENT_COMPLETED") == 1
 
 
-def test_sweeping_all_the_time_disturbs_nothing(stack: Served) -> None:
+def test_sweeping_all_the_time_disturbs_nothing(stack: Deployment) -> None:
     """A sweep races orders that are well: whatever it believes, nothing happens twice."""
     stop = threading.Event()
 
-    def sweep() -> None:
+    def sweeping() -> None:
         while not stop.is_set():
             stack.sweep()
 
-    sweeper = threading.Thread(target=sweep)
+    sweeper = threading.Thread(target=sweeping)
     sweeper.start()
     try:
         rush = Rush(stack, MANY // 2)
         rush.place_all()
-        at_rest(stack, 120)
+        at_rest(stack)
     finally:
         stop.set()
         sweeper.join()

@@ -36,7 +36,7 @@ def ask(stack: Stack, method: str, path: str, body: Any = None, **headers: Any) 
 
 
 def ask_port(port: int, method: str, path: str, body: Any = None, **headers: Any) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     try:
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         return Answer(connection.getresponse())

@@ -56,17 +56,16 @@ def test_the_wire_invokes_the_real_handler_and_names_its_error(stack: Stack) -> 
 
 
 def test_a_function_that_an_event_invokes_is_tried_again(stack: Stack, execution: Callable[[str], str]) -> None:
-    before = len(seen("watch"))
-    order = an_id("twice-refused")
-    fail = an_id("refused")
-    if before % 2:  # the handler fails at odd calls: let this one be
-        start(stack, fail)
-        wait_until(lambda: len(seen("watch")) == before + 1)
-        before += 1
-    start(stack, order, wait=30)
+    order = an_id("twice")
+    start(stack, order, wait=3600)
     stack.client("stepfunctions").stop_execution(executionArn=execution(order), error="Stopped")
-    wait_until(lambda: len(seen("watch")) >= before + 2)
-    assert [event["detail"]["name"] for event in seen("watch")[before : before + 2]] == [order, order]
+
+    def calls() -> int:
+        return sum(event["detail"]["name"] == order for event in seen("watch"))
+
+    wait_until(lambda: calls() >= 2)
+    wait_until(stack.settled)
+    assert calls() == 2
 
 
 # --- Executions ---------------------------------------------------------------------------------------------
@@ -137,14 +136,12 @@ def test_a_token_answered_before_is_stale(stack: Stack, api: Api) -> None:
     assert refusal.value.response["Error"]["Code"] == "TaskTimedOut"
 
 
-def test_an_order_flows_from_the_api_over_the_stream_to_its_end_in_no_time(
+def test_an_order_flows_from_the_api_over_the_stream_to_its_end(
     stack: Stack, api: Api, execution: Callable[[str], str]
 ) -> None:
     order = an_id()
     api.call("POST", "/orders", {"id": order})
     wait_until(lambda: status(stack, execution(order)) == "SUCCEEDED")
-    described = stack.client("stepfunctions").describe_execution(executionArn=execution(order))
-    assert (described["stopDate"] - described["startDate"]).total_seconds() < 2
     assert sys.modules["sample_handlers"].status(order) == "DELIVER"
     history = stack.client("stepfunctions").get_execution_history(executionArn=execution(order), maxResults=1000)
     kinds = [event["type"] for event in history["events"]]
@@ -232,7 +229,7 @@ def dead_letters(stack: Stack, wanted: Callable[[str], bool]) -> list[Any]:
                 queue.delete_message(QueueUrl=stack.outputs["DeadLettersUrl"], ReceiptHandle=message["ReceiptHandle"])
         return bool(found)
 
-    wait_until(look, 15)
+    wait_until(look)
     return found
 
 

@@ -76,7 +76,7 @@ def update(stack: Stack) -> None:
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
     record = engine.part("cloudformation", "_stacks")[STACK_NAME]
-    wait_until(lambda: not record["StackStatus"].endswith("IN_PROGRESS"), 30)
+    wait_until(lambda: not record["StackStatus"].endswith("IN_PROGRESS"))
     assert record["StackStatus"] == "UPDATE_COMPLETE", record.get("StackStatusReason")
     # The handlers run in this process: what the engine knows of the functions now has to be told to it.
     functions = [_function(made) for made in stack._deployed().values() if _is(made, "Lambda::Function")]
@@ -109,7 +109,7 @@ def test_fifty_open_orders_end_right_across_an_update(stack: Stack, told: list[s
     }
     with ThreadPoolExecutor(8) as crew:
         list(crew.map(lambda order_id: place(stack, order_id), first))
-        wait_until(lambda: _statuses(desk, first) == {"PROCESSING": 20}, 20)
+        wait_until(lambda: _statuses(desk, first) == {"PROCESSING": 20})
         list(crew.map(lambda order_id: place(stack, order_id), second))
         list(crew.map(lambda order_id: place(stack, order_id, **other[order_id]), other))
         everything = [*first, *second, *other]
@@ -129,8 +129,8 @@ def test_fifty_open_orders_end_right_across_an_update(stack: Stack, told: list[s
             )
         )
         place(stack, "after")
-        wait_until(lambda: _over(desk, [*everything, "after"]), 30)
-    wait_until(stack.settled, 20)
+        wait_until(lambda: _over(desk, [*everything, "after"]))
+    wait_until(stack.settled)
 
     assert _statuses(desk, first) == {"DELIVERED": 20}
     assert _statuses(desk, second) == {"DELIVERED": 12, "CANCELLED": 3}
@@ -165,7 +165,7 @@ def _wait_for_reviews(desk: Api) -> None:
         steps = desk.call("GET", f"/orders/reviewed-{number}/status")["steps"]
         return any(step["name"] == "Manual Review" and step["status"] == "IN_PROGRESS" for step in steps)
 
-    wait_until(lambda: all(asked(number) for number in range(6)), 20)
+    wait_until(lambda: all(asked(number) for number in range(6)))
 
 
 def _entered(desk: Api, order_id: str) -> set[str]:

@@ -41,7 +41,9 @@ HOME = {
 ColorScheme = Literal["light", "dark"]
 READY = re.compile(r"Orders is up at (\S+)")
 
-expect.set_options(timeout=20_000)
+PATIENCE = 90.0
+"""Seconds until what a page should show, or a stack should come to, is given up: a machine may have other work."""
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 def chromium() -> str | None:
@@ -168,6 +170,7 @@ def visiting(
         timezone_id=zone,
         reduced_motion="reduce",
     )
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     visit = Visit(context, page, stack)
     page.on("pageerror", lambda error: visit.faults.append(f"script: {error}"))
@@ -186,7 +189,7 @@ def _note_host(visit: Visit, url: str) -> None:
         visit.faults.append(f"asked another host: {url}")
 
 
-def wait_for(condition: Any, seconds: float = 20.0) -> None:
+def wait_for(condition: Any, seconds: float = PATIENCE) -> None:
     """Until it holds; for what no page shows."""
     deadline = time.monotonic() + seconds
     while not condition():

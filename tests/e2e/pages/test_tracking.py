@@ -14,10 +14,12 @@ WICKED = "</script><script>alert('run')</script><img src=x onerror=alert('run')>
 
 
 def test_an_order_is_watched_until_it_arrives_without_a_reload(quick: Stack, visit: Visiting) -> None:
+    placed = quick.place(require_approval=True)
     with visit(quick) as tab:
-        tab.page.goto(quick.link(quick.place()))
+        tab.page.goto(quick.link(placed))
         tab.page.evaluate("window.stillHere = true")
         expect(tab.page.locator("[data-state=live]")).to_be_visible()
+        quick.as_("support-1", "support").call("POST", f"/orders/{placed['order']['order_id']}/approve", {})
         expect(tab.heading()).to_have_text("Your parcel has arrived")
         expect(tab.page.locator(".step.done")).to_have_count(4)
         expect(tab.page.get_by_text("TRACK-")).to_be_visible()

@@ -118,6 +118,7 @@ def inbox(event: dict[str, Any], _: Any) -> dict[str, Any]:
 
 
 def watch(event: dict[str, Any], _: Any) -> None:
+    name = event["detail"]["name"]
     SEEN["watch"].append(event)
-    if len(SEEN["watch"]) % 2 == 1 and event["detail"]["name"].startswith("twice"):
+    if name.startswith("twice") and sum(seen["detail"]["name"] == name for seen in SEEN["watch"]) == 1:
         raise Busy("again")

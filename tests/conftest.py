@@ -1,0 +1,7 @@
+"""What holds for every test: no outcome depends on how fast the machine is."""
+
+from hypothesis import HealthCheck, settings
+
+# An example may take as long as it likes, and so may making them: the machine may have other work.
+settings.register_profile("orders", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("orders")
