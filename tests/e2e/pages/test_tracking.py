@@ -21,7 +21,7 @@ def test_an_order_is_watched_until_it_arrives_without_a_reload(quick: Stack, vis
         expect(tab.page.locator("[data-state=live]")).to_be_visible()
         quick.as_("support-1", "support").call("POST", f"/orders/{placed['order']['order_id']}/approve", {})
         expect(tab.heading()).to_have_text("Your parcel has arrived")
-        expect(tab.page.locator(".step.done")).to_have_count(4)
+        expect(tab.page.locator(".step.done")).to_have_count(5)
         expect(tab.page.get_by_text("TRACK-")).to_be_visible()
         expect(tab.page.get_by_text("Paid by card")).to_be_visible()
         expect(tab.page.locator("[data-state=over]")).to_be_visible()
