@@ -27,7 +27,7 @@ def get_execution(request: Request) -> Answer:
 
 
 def _execution(view: dict[str, object] | None) -> dict[str, object] | None:
-    return view and workflow.without_credentials(view, timestamp)
+    return view and workflow.fit_to_show(view, timestamp)
 
 
 handler = serve({"POST /orders/{id}/sync": sync_order, "GET /orders/{id}/execution": get_execution})

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -380,6 +381,51 @@ def test_an_execution_is_shown_with_its_history(world: World) -> None:
     assert shown["fulfilment"]["name"] == "order-1"
     assert shown["unwinding"] is None
     assert shown["fulfilment"]["events"][0]["timestamp"] == "2026-11-20T00:00:00.000Z"
+
+
+TRACE = ['  File "/var/task/charge_payment.py", line 10, in handler\n    boom()\n']
+LAMBDA_ERROR = {"errorMessage": "No such file: '/opt/python/orders/x.json'", "errorType": "OSError", "stackTrace": TRACE}
+DECLINED = {"errorMessage": "The card was declined.", "errorType": "PaymentDeclined"}
+BARE_TRACE = """Traceback (most recent call last):
+  File "/var/task/x.py", line 1, in <module>
+KeyError: 'x'
+"""
+CAUSES = {
+    "a Lambda error": (json.dumps(LAMBDA_ERROR), "OSError"),
+    "a refusal": (json.dumps(DECLINED), "The card was declined."),
+    "a bare trace": (BARE_TRACE, "KeyError: 'x'"),
+    "words": ("Could not read /var/runtime/bootstrap.py in time", "Could not read"),
+    "a text in JSON": (json.dumps("The order is over."), "The order is over."),
+    "a list": (json.dumps([LAMBDA_ERROR]), "(hidden)"),
+}
+
+
+@pytest.mark.parametrize("kind", CAUSES)
+def test_an_execution_tells_what_failed_and_nothing_of_our_code(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    cause, words = CAUSES[kind]
+    failed = {"error": "OSError", "cause": cause, "resource": "invoke"}
+    caught = json.dumps({"order_id": "order-1", "failure": {"Error": "OSError", "Cause": cause}})
+    answered = json.dumps({"Payload": {"task_token": "secret-token", "report": LAMBDA_ERROR | {"errorMessage": "x"}}})
+    events = [
+        {"id": 1, "type": "TaskFailed", "taskFailedEventDetails": failed},
+        {"id": 2, "type": "TaskStateExited", "stateExitedEventDetails": {"name": "Charge", "output": caught}},
+        {"id": 3, "type": "TaskScheduled", "taskScheduledEventDetails": {"parameters": answered}},
+        {"id": 4, "type": "TaskSucceeded", "taskSucceededEventDetails": {"output": '{"cut": "sho'}},
+        {"id": 5, "type": "ExecutionFailed", "executionFailedEventDetails": {"error": "OSError", "cause": cause}},
+    ]
+    stamped = [event | {"timestamp": datetime(2026, 11, 20, tzinfo=UTC)} for event in events]
+    monkeypatch.setattr(world.executions, "get_execution_history", lambda **_: {"events": stamped})
+    world.place()
+    world.follow_up()
+    answer = world.support("GET /orders/{id}/execution", "order-1")
+    shown = answer.body["fulfilment"]["events"]
+    assert words in shown[0]["taskFailedEventDetails"]["cause"]
+    assert words in json.loads(shown[1]["stateExitedEventDetails"]["output"])["failure"]["Cause"]
+    assert words in shown[4]["executionFailedEventDetails"]["cause"]
+    for inner in ("stackTrace", "Traceback", "File ", "/var/", "/opt/", ".py", "secret-token"):
+        assert inner not in answer.text, inner
 
 
 # --- the catalogue ---

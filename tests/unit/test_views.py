@@ -16,7 +16,7 @@ from orders.money import Money
 from orders.order import Snapshot
 from orders.statuses import CancelReason, OrderStatus, OverallStatus
 from orders.store import Product
-from orders.workflow import HIDDEN, execution_name, order_of_execution, without_credentials
+from orders.workflow import HIDDEN, execution_name, fit_to_show, order_of_execution
 from tests.support import CUSTOMER, HOME, WAITS, Life, a_cod_order, a_dear_order, an_order, later
 
 SECRETS = ("secret-approval", "secret-delivery", "tok_secret")
@@ -221,7 +221,7 @@ def test_no_task_token_is_seen_in_an_execution() -> None:
             {"id": 2, "stateEnteredEventDetails": {"input": json.dumps({"order_id": "task_token"})}},
         ],
     }
-    shown = without_credentials(view, str)
+    shown = fit_to_show(view, str)
     assert "secret" not in json.dumps(shown)
     assert HIDDEN in json.dumps(shown)
     assert json.loads(shown["events"][1]["stateEnteredEventDetails"]["input"]) == {"order_id": "task_token"}

@@ -1,6 +1,7 @@
 """The only module that talks to Step Functions: starting, stopping and answering executions, and looking at one."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
@@ -171,25 +172,49 @@ def _code(error: ClientError) -> str:
     return str(error.response["Error"]["Code"])
 
 
-def without_credentials(execution: Mapping[str, Any], write_time: Callable[[datetime], str]) -> dict[str, Any]:
-    """An execution's view, fit to leave the house: times as text, and no task token anywhere."""
+def fit_to_show(execution: Mapping[str, Any], write_time: Callable[[datetime], str]) -> dict[str, Any]:
+    """An execution's view as it may be returned to clients: times as text; no task token, stack trace or file path in it."""
 
     def clean(value: Any, name: str = "") -> Any:
         if isinstance(value, datetime):
             return write_time(value)
         if isinstance(value, Mapping):
-            return {key: clean(inner, key) for key, inner in value.items()}
+            return {key: clean(inner, key) for key, inner in value.items() if key != "stackTrace"}
         if isinstance(value, list):
             return [clean(inner) for inner in value]
-        if isinstance(value, str) and name in ("input", "parameters", "output") and "task_token" in value:
-            return json.dumps(_hide_token(json.loads(value)))
-        return value
+        return _clean_text(value, name, clean) if isinstance(value, str) else value
 
     cleaned: dict[str, Any] = clean(execution)
     return cleaned
 
 
-def _hide_token(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: HIDDEN if key == "task_token" else _hide_token(inner) for key, inner in value.items()}
-    return [_hide_token(inner) for inner in value] if isinstance(value, list) else value
+def _clean_text(text: str, name: str, clean: Callable[[Any, str], Any]) -> str:
+    if name == "task_token":
+        return HIDDEN
+    if name in ("input", "parameters", "output"):
+        try:
+            return json.dumps(clean(json.loads(text), name))
+        except ValueError:
+            return HIDDEN
+    return _words_of(text) if name.lower() == "cause" else text
+
+
+_PATH = re.compile(r"(?<![\w:/])(?:/[\w.@+-]+){2,}")
+
+
+def _words_of(cause: str) -> str:
+    """Why something failed: a Lambda error's name and message where it is one, without where in the code it was."""
+    try:
+        report = json.loads(cause)
+    except ValueError:
+        return _without_code(cause)
+    if not isinstance(report, Mapping):
+        return HIDDEN if isinstance(report, list) else _without_code(str(report))
+    told = {name: _without_code(str(report[name])) for name in ("errorType", "errorMessage") if name in report}
+    return json.dumps(told)
+
+
+def _without_code(text: str) -> str:
+    """A message without file paths; of a whole stack trace its last line, which says what went wrong."""
+    lines = text.strip().splitlines()
+    return _PATH.sub(HIDDEN, lines[-1] if "Traceback" in text else text)
