@@ -8,7 +8,6 @@ from orders.errors import InvalidArgument, PermissionDenied
 from orders.http import DEPRECATED_SINCE, Answer, Request, answer, order_answer, serve
 from orders.ids import CustomerId
 from orders.listing import Part
-from orders.routes import Who
 from orders.status_names import parse_status
 from orders.views import history_view, listed_view
 
@@ -30,13 +29,13 @@ def get_history(request: Request) -> Answer:
 
 
 def list_orders(request: Request) -> Answer:
-    """Orders, newest first: their own for customers, anybody's for support. Support may ask for the overdue ones."""
+    """Orders, newest first: their own for customers, anybody's for staff. Staff may ask for the overdue ones."""
     if "overdue" in request.query:
         return list_overdue(request)
     caller = request.caller
     asked = request.text("customer_id", r"[A-Za-z0-9][A-Za-z0-9._:@|+-]{0,127}")
     customer_id = CustomerId(asked) if asked is not None else None
-    if Who.SUPPORT not in caller.groups:
+    if not caller.is_staff:
         if customer_id not in (None, caller.subject):
             raise PermissionDenied("You can list your own orders only.")
         customer_id = caller.subject
@@ -52,8 +51,8 @@ def list_orders(request: Request) -> Answer:
 
 def list_overdue(request: Request) -> Answer:
     """Orders nothing has happened to in the time it should have taken, longest overdue first."""
-    if Who.SUPPORT not in request.caller.groups:
-        raise PermissionDenied("Only support can ask for overdue orders.")
+    if not request.caller.is_staff:
+        raise PermissionDenied("Only staff can ask for overdue orders.")
     request.text("overdue", "true")
     if {"customer_id", "status"} & set(request.query):
         raise InvalidArgument.of("overdue", "cannot be combined with customer_id or status")

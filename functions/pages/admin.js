@@ -7,25 +7,28 @@ import { h } from "./dom.js";
 const page = document.getElementById("page");
 const nav = document.getElementById("tabs");
 
+/** Staff are support and admins: what support may see, admins may too. */
+const STAFF = ["support", "admin"];
+
 /** The views: each module has `show(host, argument, desk)`, which answers how to stop it. Loaded when first opened. */
 const VIEWS = {
-  "": { label: "Orders", load: () => import("./desk-orders.js"), group: "support" },
-  order: { load: () => import("./desk-order.js"), group: "support" },
-  reviews: { label: "Reviews", load: () => import("./desk-reviews.js"), group: "support" },
-  analytics: { label: "Figures", load: () => import("./desk-analytics.js"), group: "support" },
-  webhooks: { label: "Webhooks", load: () => import("./desk-webhooks.js"), group: "admin" },
+  "": { label: "Orders", load: () => import("./desk-orders.js"), groups: STAFF },
+  order: { load: () => import("./desk-order.js"), groups: STAFF },
+  reviews: { label: "Reviews", load: () => import("./desk-reviews.js"), groups: STAFF },
+  analytics: { label: "Figures", load: () => import("./desk-analytics.js"), groups: STAFF },
+  webhooks: { label: "Webhooks", load: () => import("./desk-webhooks.js"), groups: ["admin"] },
 };
 
 const who = person();
-const belongs = (group) => who?.groups.includes(group);
+const belongs = (groups) => groups.some((group) => who?.groups.includes(group));
 
 /** Where somebody who asks for nothing else, or for what does not open for them, is taken. */
-const home = Object.keys(VIEWS).find((name) => VIEWS[name].label && belongs(VIEWS[name].group));
+const home = Object.keys(VIEWS).find((name) => VIEWS[name].label && belongs(VIEWS[name].groups));
 
 /** What the views share: who is here, and what the figures say. `watch` runs a task now and again while it is looked at. */
 const desk = {
   person: who,
-  isAdmin: belongs("admin"),
+  isAdmin: belongs(["admin"]),
   summary: () => getIfAny("/analytics/summary"),
   watch(task, milliseconds = 2500) {
     let timer;
@@ -65,7 +68,7 @@ let opening = 0;
 
 async function open() {
   const [name = "", argument = ""] = location.hash.replace(/^#\/?/, "").split(/[/?]/, 2).map(decodeURIComponent);
-  const view = VIEWS[name] && belongs(VIEWS[name].group) ? name : home;
+  const view = VIEWS[name] && belongs(VIEWS[name].groups) ? name : home;
   const turn = (opening += 1);
   stop();
   stop = () => {};
@@ -79,7 +82,7 @@ async function open() {
 }
 
 function drawTabs(current) {
-  const tabs = Object.entries(VIEWS).filter(([, view]) => view.label && belongs(view.group));
+  const tabs = Object.entries(VIEWS).filter(([, view]) => view.label && belongs(view.groups));
   nav.replaceChildren(...tabs.map(([name, view]) => h("a", { href: `#/${name}`, "aria-current": name === current ? "page" : null }, view.label)));
 }
 
@@ -94,10 +97,10 @@ function begin() {
     return say("There is no sign-in here yet", h("p", {}, "Deploy again with the parameter ", h("code", {}, "PagesUrl"), " set to this address: sign-in comes back to nowhere else."));
   }
   if (!who) {
-    return say("The order desk", h("p", {}, "Sign in as support to see and help every order, or as admin for webhooks and the catalogue."), h("p", {}, h("button", { class: "main", onclick: signIn }, "Sign in")));
+    return say("The order desk", h("p", {}, "Sign in as support or admin to see and help every order; webhooks are for admins."), h("p", {}, h("button", { class: "main", onclick: signIn }, "Sign in")));
   }
   if (home === undefined) {
-    return say("This desk is for support", h("p", {}, `${who.name} is in neither of the groups support and admin.`), h("p", {}, h("button", { onclick: signOut }, "Sign in as somebody else")));
+    return say("This desk is for staff", h("p", {}, `${who.name} is in neither of the groups support and admin.`), h("p", {}, h("button", { onclick: signOut }, "Sign in as somebody else")));
   }
   addEventListener("hashchange", open);
   return open();

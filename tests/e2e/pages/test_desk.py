@@ -170,7 +170,7 @@ def test_an_admin_keeps_webhooks_and_sends_what_failed_again(quick: Stack, visit
 def test_the_desk_is_for_support(quick: Stack, visit: Visiting) -> None:
     with visit(quick) as tab:
         tab.sign_in("Ada")
-        expect(tab.heading()).to_have_text("This desk is for support")
+        expect(tab.heading()).to_have_text("This desk is for staff")
 
 
 @pytest.mark.parametrize("who", ["Sam", "Alex"])

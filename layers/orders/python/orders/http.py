@@ -17,7 +17,7 @@ from orders.desk import Actor
 from orders.errors import IllegalTransition, InvalidArgument, OrderError, PayloadTooLarge, PermissionDenied, Unauthenticated
 from orders.ids import CustomerId, OrderId
 from orders.order import Snapshot
-from orders.routes import GROUPS, ROUTES, Route, Who
+from orders.routes import GROUPS, ROUTES, STAFF, Route, Who
 from orders.views import snapshot_view
 
 logger = Logger()
@@ -61,12 +61,12 @@ class Principal:
     @property
     def is_staff(self) -> bool:
         """Whether they act for the shop."""
-        return bool(self.groups & {Who.SUPPORT, Who.ADMIN})
+        return bool(self.groups & STAFF)
 
     @property
     def actor(self) -> Actor:
         """How they stand on the audit trail."""
-        return Actor(self.subject, staff=Who.SUPPORT in self.groups)
+        return Actor(self.subject, staff=self.is_staff)
 
 
 @dataclass(frozen=True, slots=True)

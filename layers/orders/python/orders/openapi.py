@@ -237,7 +237,7 @@ PARAMETERS: dict[str, Schema] = {
     "overdue": {
         "name": "overdue",
         "in": "query",
-        "description": "For support: open orders nothing has happened to in time, longest overdue first. Goes with neither "
+        "description": "For staff: open orders nothing has happened to in time, longest overdue first. Goes with neither "
         "customer_id nor status.",
         "schema": {"type": "string", "enum": ["true"]},
     },
