@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -269,10 +270,18 @@ def _can_go_on(states: Any, arn: str) -> bool:
 # --- webhooks -----------------------------------------------------------------------------------------------
 
 
-def redrive_webhooks(api: Api, webhook_id: str | None) -> dict[str, int]:
-    """Sends every delivery again that was given up, to one endpoint or to all of them; answers how many for each."""
-    ids = [webhook_id] if webhook_id else [hook["webhook_id"] for hook in api.call("GET", "/webhooks")["webhooks"]]
-    return {each: sum(_send_again(api, each, delivery) for delivery in _deliveries(api, each)) for each in ids}
+LEFT_AFTER = timedelta(minutes=30)
+"""How long past its time a pending delivery counts as left behind: twice as long as the queue ever holds one back."""
+
+
+def redrive_webhooks(api: Api, webhook_id: str | None, now: datetime) -> dict[str, int]:
+    """Sends every delivery again that was given up, or that is pending with nothing scheduled: its message was lost.
+
+    To one endpoint, or to all that are not disabled; answers how many for each.
+    """
+    hooks = api.call("GET", "/webhooks")["webhooks"]
+    ids = [webhook_id] if webhook_id else [hook["webhook_id"] for hook in hooks if hook["status"] == "ACTIVE"]
+    return {each: sum(_send_again(api, each, delivery, now) for delivery in _deliveries(api, each)) for each in ids}
 
 
 def _deliveries(api: Api, webhook_id: str) -> Iterator[Mapping[str, Any]]:
@@ -285,11 +294,19 @@ def _deliveries(api: Api, webhook_id: str) -> Iterator[Mapping[str, Any]]:
         cursor = f"&cursor={page['next_cursor']}"
 
 
-def _send_again(api: Api, webhook_id: str, delivery: Mapping[str, Any]) -> bool:
-    if delivery["status"] != "FAILED":
+def _send_again(api: Api, webhook_id: str, delivery: Mapping[str, Any], now: datetime) -> bool:
+    if delivery["status"] != "FAILED" and not _is_left(delivery, now):
         return False
     api.call("POST", f"/webhooks/{webhook_id}/deliveries/{delivery['delivery_id']}/redeliver", {})
     return True
+
+
+def _is_left(delivery: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a delivery's time has long passed: one whose message still exists is attempted when it is due."""
+    # A first attempt, and one asked for by hand, are due at once: the attempts before say when that was at the earliest.
+    made = [attempt["at"] for attempt in delivery["attempts"]]
+    due = delivery["next_attempt_at"] or max([delivery["created_at"], *made])
+    return bool(delivery["status"] == "PENDING" and datetime.fromisoformat(due) + LEFT_AFTER < now)
 
 
 # --- one customer's data ------------------------------------------------------------------------------------
@@ -342,4 +359,4 @@ def _redrive(place: Place, options: argparse.Namespace) -> Any:
     if options.what == "executions":
         return redrive_executions(place)
     url = place.url if place.is_local else place.outputs["ApiUrl"]
-    return redrive_webhooks(Api(url).signed_in("admin-1", ["admin"]), options.webhook_id)
+    return redrive_webhooks(Api(url).signed_in("admin-1", ["admin"]), options.webhook_id, datetime.now(UTC))

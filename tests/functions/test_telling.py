@@ -17,6 +17,8 @@ import pytest
 from moto import mock_aws
 from standardwebhooks import Webhook as Signer
 
+from local import operate
+from local.client import Api
 from orders import bus, desk, fulfilment, messaging, notifications, outbound, settings, statistics, store
 from orders.changes import utc_now
 from orders.desk import Actor, Wish
@@ -362,6 +364,29 @@ def test_two_copies_of_a_message_make_one_attempt_that_counts(endpoint: Endpoint
     assert len(held) == 1, "the schedule has one thread, not two"
 
 
+class Handled(Api):
+    """The API's webhooks routes, called as the gateway calls them."""
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        _, _, *rest = path.partition("?")[0].split("/")
+        named = list(zip(("id", "", "delivery_id", ""), rest, strict=False))
+        route = "/".join(["/webhooks", *(f"{{{name}}}" if name else value for name, value in named)])
+        values = {name: value for name, value in named if name}
+        return admin(f"{method} {route}", body, **values)[1]
+
+
+def test_a_delivery_whose_message_was_lost_is_sent_by_a_redrive(endpoint: Endpoint) -> None:
+    made = subscribe(endpoint.url, "OrderStatusChanged")
+    details = tell(live("w-lost", status=OrderStatus.PENDING))
+    assert len(owed()) == 1, "taken from the queue and never handled: dropped as a loop, or purged"
+    later = utc_now() + operate.LEFT_AFTER
+    assert operate.redrive_webhooks(Handled(""), made["webhook_id"], utc_now()) == {made["webhook_id"]: 0}
+    assert operate.redrive_webhooks(Handled(""), made["webhook_id"], later) == {made["webhook_id"]: 1}
+    deliver(owed())
+    assert [json.loads(body)["data"]["order_id"] for _, body in endpoint.got] == ["w-lost"]
+    assert store.delivery(made["webhook_id"], details[0]["event_id"]).status is DeliveryStatus.SUCCEEDED
+
+
 def test_one_that_has_been_removed_gets_nothing_more(endpoint: Endpoint) -> None:
     made = subscribe(endpoint.url)
     tell(live("w-7", status=OrderStatus.PENDING))
@@ -401,6 +426,47 @@ def test_a_message_that_makes_no_sense_does_not_keep_the_others(endpoint: Endpoi
 
 
 # --- counters ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_full_batch_in_a_hundred_currencies_stays_inside_dynamodb_s_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    details = [_delivered_in(f"C{number:02}", number) for number in range(100)]
+    for detail in details:
+        store.client().put_item(TableName=settings.table_name(), Item=dict(store.event_key(detail["order_id"], 9)))
+    sent: list[list[dict[str, Any]]] = []
+    write = store.client().transact_write_items
+
+    def recorded(TransactItems: Any) -> Any:  # noqa: N803 - botocore's name
+        sent.append(TransactItems)
+        return write(TransactItems=TransactItems)
+
+    monkeypatch.setattr(store.client(), "transact_write_items", recorded)
+    batch = [{"messageId": detail["event_id"], "body": json.dumps({"detail": detail})} for detail in details]
+    assert call("keep_statistics", {"Records": batch}) == {"batchItemFailures": []}
+    assert call("keep_statistics", {"Records": batch}) == {"batchItemFailures": []}, "told twice, counted once"
+
+    assert max(len(actions) for actions in sent) <= 100
+    updates = [action["Update"] for actions in sent for action in actions]
+    assert max(len(update["UpdateExpression"].encode()) for update in updates) <= 4096
+    assert max(len(update.get("ExpressionAttributeNames", {})) for update in updates) <= 300, "operands of one expression"
+    assert all(len({json.dumps(action["Update"]["Key"]) for action in actions}) == len(actions) for actions in sent)
+    kept = store.counters()
+    assert kept["now:DELIVERED"] == 100
+    assert [kept[f"worth:DELIVERED:C{number:02}"] for number in range(100)] == [number + 1 for number in range(100)]
+
+
+def _delivered_in(currency: str, number: int) -> dict[str, Any]:
+    """A notification that touches as many counters of its own as any can: its currency's, and a bucket of each histogram."""
+    return {
+        "event_type": "OrderStatusChanged",
+        "event_id": f"event-{number}",
+        "order_id": f"order-{number}",
+        "version": 9,
+        "old_status": "SHIPPED",
+        "new_status": "DELIVERED",
+        "total": {"amount": number + 1, "currency": currency},
+        "seconds_in_old_status": 1.1**number,
+        "step_seconds": dict.fromkeys(("Payment Processing", "Shipment", "Delivery"), 1.1**number),
+    }
 
 
 def test_the_counters_in_the_table_are_exact_under_redelivery(monkeypatch: pytest.MonkeyPatch) -> None:

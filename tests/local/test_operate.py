@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import pytest
@@ -210,8 +211,16 @@ def test_only_executions_that_their_orders_still_wait_for_are_redriven(stack: St
     assert states.redriven == ["fulfil:waiting", "fulfil:waiting"], "not the unwinding, which it never came to"
 
 
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def a_delivery(name: str, status: str, *, due: str | None = None, created: str = "2026-11-21T08:00:00.000Z") -> dict[str, Any]:
+    attempts = [{"at": "2026-11-21T08:00:01.000Z"}] if due else []
+    return {"delivery_id": name, "status": status, "created_at": created, "next_attempt_at": due, "attempts": attempts}
+
+
 class FakeApi(Api):
-    """Two pages of deliveries, one of them given up."""
+    """Two pages of deliveries: given up, succeeded, and pending in every way; and a second endpoint, which is disabled."""
 
     def __init__(self) -> None:
         super().__init__("")
@@ -219,19 +228,30 @@ class FakeApi(Api):
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         if method == "POST":
-            self.sent.append(path)
+            self.sent.append(path.removeprefix("/webhooks/wh-1/deliveries/").removesuffix("/redeliver"))
             return {}
         if path == "/webhooks":
-            return {"webhooks": [{"webhook_id": "wh-1"}]}
+            return {"webhooks": [{"webhook_id": "wh-1", "status": "ACTIVE"}, {"webhook_id": "wh-2", "status": "DISABLED"}]}
         if "cursor" in path:
-            return {"deliveries": [{"delivery_id": "d-2", "status": "FAILED"}], "next_cursor": None}
-        return {"deliveries": [{"delivery_id": "d-1", "status": "SUCCEEDED"}], "next_cursor": "more"}
+            page = [
+                a_delivery("given-up", "FAILED"),
+                a_delivery("never-attempted", "PENDING"),
+                a_delivery("overdue", "PENDING", due="2026-11-21T11:29:59.000Z"),
+            ]
+            return {"deliveries": page, "next_cursor": None}
+        page = [
+            a_delivery("fresh", "PENDING", created="2026-11-21T11:59:00.000Z"),
+            a_delivery("planned", "PENDING", due="2026-11-21T14:00:00.000Z"),
+            a_delivery("just-due", "PENDING", due="2026-11-21T11:45:00.000Z"),
+            a_delivery("taken", "SUCCEEDED"),
+        ]
+        return {"deliveries": page, "next_cursor": "more"}
 
 
-def test_deliveries_that_were_given_up_are_sent_again() -> None:
+def test_deliveries_that_were_given_up_or_left_with_nothing_scheduled_are_sent_again() -> None:
     api = FakeApi()
-    assert operate.redrive_webhooks(api, None) == {"wh-1": 1}
-    assert api.sent == ["/webhooks/wh-1/deliveries/d-2/redeliver"]
+    assert operate.redrive_webhooks(api, None, NOW) == {"wh-1": 3}
+    assert api.sent == ["given-up", "never-attempted", "overdue"]
 
 
 @dataclass

@@ -590,16 +590,43 @@ LANES = 8
 """The counters are spread over this many items, so that batches counted at the same time seldom meet."""
 
 
+MOST_COUNTERS = 150
+"""Counters that one update adds to. Each takes up to eleven bytes of its expression, well inside DynamoDB's 4,096."""
+MOST_COUNTED = 99
+"""Events counted in one transaction of a hundred actions: each is marked, and one update holds the sums."""
+
+
 def count(lane: int, told: Sequence[Told]) -> int:
     """Adds notifications to the counters, each at most once for ever; answers how many were new.
 
+    As many transactions as DynamoDB's limits ask for: one, unless the orders are in very many currencies.
+
     Raises:
-        StoreBusy: nothing was counted; all may be counted again.
+        StoreBusy: not all were counted; all may be counted again.
     """
+    fresh = {one.event_id: one for one in told}
+    return sum(_count_new(lane % LANES, batch) for batch in _within_limits(fresh.values()))
+
+
+def _within_limits(told: Iterable[Told]) -> Iterator[list[Told]]:
+    batch: list[Told] = []
+    names: set[str] = set()
+    for one in told:
+        if batch and (len(batch) == MOST_COUNTED or len(names | one.counters.keys()) > MOST_COUNTERS):
+            yield batch
+            batch, names = [], set()
+        batch.append(one)
+        names |= one.counters.keys()
+    if batch:
+        yield batch
+
+
+def _count_new(lane: int, told: Sequence[Told]) -> int:
+    """Counts what has not been counted before, in one transaction."""
     fresh = {one.event_id: one for one in told}
     while fresh:
         try:
-            _count_at_once(lane % LANES, list(fresh.values()))
+            _count_at_once(lane, list(fresh.values()))
         except ClientError as error:
             reasons: Any = error.response.get("CancellationReasons", [])
             known = [one for one, why in zip(list(fresh), reasons, strict=False) if why.get("Code") == CONDITION_FAILED]
