@@ -189,6 +189,7 @@ def _path(stack: Stack, api: Api, path: str, token: str, after: str = "", then: 
     histories = [executions[arn]["events"] for arn in set(executions) - known]
     count.units["transitions"] = sum(map(_transitions, histories))
     count.units["log_bytes"] += int(ASSUMED["access_log_bytes"]) * count.units["api_requests"]
+    count.units["log_bytes"] += int(ASSUMED["report_log_bytes"]) * count.units["invocations"]
     # Each change of a status goes to two queues, each other event to one.
     count.units["queue_requests"] += count.units["events"] + count.units["notices"]
     return Bill(

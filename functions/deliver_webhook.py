@@ -4,18 +4,17 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from orders import messaging, outbound, store
+from orders import logs, messaging, outbound, store
 from orders.errors import NotFound
 from orders.metrics import Metric, measuring
 from orders.webhooks import Delivery, DeliveryStatus, Webhook, WebhookStatus, attempted, hold, judged
 
-logger = Logger()
+logger = logs.logger()
 
 
 def deliver(record: SQSRecord) -> None:

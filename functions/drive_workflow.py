@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
-from orders import desk
+from orders import desk, logs
 from orders.events import FollowUp
 
-logger = Logger()
+logger = logs.logger()
 
 
 def follow_up(record: Any) -> None:

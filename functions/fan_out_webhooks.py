@@ -3,16 +3,15 @@
 import json
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from orders import messaging, store
+from orders import logs, messaging, store
 from orders.order import moment
 from orders.webhooks import Delivery, Webhook
 
-logger = Logger()
+logger = logs.logger()
 
 
 class FanOut:

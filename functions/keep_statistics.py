@@ -4,14 +4,13 @@ import json
 import zlib
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
-from orders import statistics, store
+from orders import logs, statistics, store
 from orders.errors import StoreBusy
 from orders.statistics import Told
 
-logger = Logger()
+logger = logs.logger()
 
 MOST_AT_ONCE = 50
 """Events counted in one transaction; DynamoDB takes a hundred actions, and smaller ones meet less often."""

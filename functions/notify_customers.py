@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
+from orders import logs, messaging, notifications
 
-from orders import messaging, notifications
-
-logger = Logger()
+logger = logs.logger()
 
 
 def handler(event: dict[str, Any], _context: Any) -> None:

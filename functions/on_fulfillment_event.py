@@ -5,20 +5,19 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from orders import fulfilment_events, messaging, requests
+from orders import fulfilment_events, logs, messaging, requests
 from orders.errors import OrderError, TransientError
 from orders.fulfilment_events import FulfilmentEvent, Outcome
 from orders.metrics import Metric, measuring
 from orders.news import FulfilmentNews
 from orders.order import moment
 
-logger = Logger()
+logger = logs.logger()
 
 PATIENCE = (1, 4, 10, 20)
 """Seconds until an event that cannot be applied is tried again; a fault of ours is given the queue's own time."""

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
-from orders import messaging, notifications
+from orders import logs, messaging, notifications
 from orders.bus import publish
 from orders.errors import TransientError
 from orders.metrics import Metric, measuring
@@ -15,7 +14,7 @@ from orders.order import Event
 from orders.statuses import OrderStatus
 from orders.store import event_from_item
 
-logger = Logger()
+logger = logs.logger()
 
 
 def handler(event: dict[str, Any], _context: Any) -> PartialItemFailureResponse:

@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 
-from orders import desk, workflow
+from orders import desk, logs, workflow
 from orders.errors import NotFound
 from orders.events import SYSTEM
 from orders.metrics import Metric, measuring
 
-logger = Logger()
+logger = logs.logger()
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:

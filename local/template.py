@@ -4,7 +4,8 @@ Code stays where it is (a function's ``CodeUri`` becomes a bucket that does not 
 state machine carries its definition, read from its file, so that nothing that stands in the template is wired twice.
 
 What only a deployment on AWS has is left out unless it is asked for: versions and aliases, whose place the function or
-machine itself takes, the deployments that shift between them, and the nested stack of alarms.
+machine itself takes, the settings' numbers that versions come from, the deployments that shift between them, and the nested
+stack of alarms.
 """
 
 import json
@@ -24,6 +25,7 @@ from samtranslator.yaml_helper import yaml_parse
 LOCAL_ARTIFACTS = "s3://local-artifacts/"
 REGION = "us-east-1"
 RELEASES = (
+    "AWS::AppConfig::",
     "AWS::CloudFormation::Stack",
     "AWS::CodeDeploy::",
     "AWS::Lambda::Alias",
@@ -32,6 +34,8 @@ RELEASES = (
     "AWS::StepFunctions::StateMachineVersion",
 )
 CODE_DEPLOY_ROLE = "CodeDeployServiceRole"
+SETTINGS_NUMBER, NO_NUMBER = {"Fn::GetAtt": ["Settings", "VersionNumber"]}, "unnumbered"
+"""What numbers the parameters of a deployment on AWS, and what stands in its place where nothing is versioned."""
 
 # It warns of feature toggles and metrics that only the service itself has.
 logging.getLogger("samtranslator").setLevel(logging.ERROR)
@@ -75,6 +79,7 @@ def _without_releases(template: dict[str, Any]) -> dict[str, Any]:
     }
     gone = {name for name, made in resources.items() if made["Type"].startswith(RELEASES)} | {CODE_DEPLOY_ROLE}
     left = {name: _of_no_alias(made) for name, made in resources.items() if name not in gone}
+    left = json.loads(json.dumps(left).replace(json.dumps(SETTINGS_NUMBER), json.dumps(NO_NUMBER)))
     straight: dict[str, Any] = _without_aliases({**template, "Resources": left}, functions)
     return straight
 

@@ -2,6 +2,9 @@
 Lambda's runtime interface emulator, with its recorded event, and with nothing to import but what its layers hold.
 
 Built for the Python and the processor of this machine; Lambda's own differ in the wheels alone.
+
+At the log levels that make Lambda's runtime and every library most talkative, the logs hold nothing secret or personal;
+at the strictest, metrics are still there.
 """
 
 from __future__ import annotations
@@ -13,10 +16,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +30,8 @@ import pytest
 from local import invoke
 from local.lambdas import Config
 from local.stack import ROOT, Settings, Stack, running
-from orders import errors
+from orders import errors, logs
+from orders.metrics import Metric
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 UV = Path(sys.prefix) / "bin" / "uv"
@@ -37,6 +43,9 @@ LAYERS = {"orders": "OrdersLayer", "identity": "IdentityLayer"}
 # One order lives through most of them, in this order; the others stand for themselves and come after.
 LIFE = ("manage_products", "place_order", "reserve_stock", "charge_payment", "ship_parcel", "deliver_order")
 REFUSALS = {name for name, found in vars(errors).items() if isinstance(found, type) and issubclass(found, errors.OrderError)}
+SESSION_TOKEN = "a-session-token-of-the-function-s-role"
+PRIVATE = frozenset({"line1", "line2", "city", "postal_code", "token", "task_token", "payment_token", "reason", "note"})
+"""The names of what people wrote, where they live, and what opens something."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ def _make(folder: Path, target: str, artefacts: Path) -> None:
     subprocess.run([make, "--silent", "-C", folder, target, *variables], env={**os.environ, "PATH": path}, check=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def stack() -> Iterator[Stack]:
     with running(Settings(parameters=invoke.SLOW)) as started:
         yield started
@@ -121,19 +130,80 @@ def invoke_template() -> dict[str, Any]:
     return expand(ROOT / "template.yaml")
 
 
-def test_each_function_runs_as_it_is_built(built: Built, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (built.functions / "layers.print").stat().st_size > 0, "a change of a layer alone makes a new version"
+def test_each_function_runs_as_it_is_built(built: Built, stack: Stack) -> None:
+    assert (built.functions / "release.digest").stat().st_size > 0, "a change of a layer alone makes a new version"
     assert not (built.functions / "Makefile").exists()
-    layers = _layers_of(stack)
-    outcomes = {}
-    for module in _modules(stack):
-        config = invoke._config(stack, module)
-        event = invoke._filled((ROOT / f"events/{module}.json").read_text(encoding="utf-8"))
-        outcomes[module] = _outcome(_run(built, config, layers[module], event))
+    outcomes, _ = _run_all(built, stack, {})
     failed = {module: outcome for module, outcome in outcomes.items() if outcome not in {"answered", *REFUSALS}}
     assert failed == {}, "neither answered nor refused by name"
     assert len(outcomes) == len(stack.lambdas.names())
     assert {outcomes[module] for module in LIFE} == {"answered"}
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "TRACE"])
+def test_no_log_level_makes_a_library_log_secrets_or_personal_data(built: Built, stack: Stack, level: str) -> None:
+    outcomes, log = _run_all(built, stack, {**as_logged(level), "AWS_SESSION_TOKEN": SESSION_TOKEN})
+    assert {outcomes[module] for module in LIFE} == {"answered"}
+    told = _lines(log)
+    assert {"INFO", "FATAL"} <= {str(line.get("level")) for line in told}, "the product's own lines, and metrics, are there"
+    secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.resources["SigningSecret"])["SecretString"]
+    planted = {SESSION_TOKEN, secret, "Bearer", *_personal(_recorded())}
+    assert len(planted) > 8
+    assert sorted(word for word in planted if word in log) == []
+    assert {str(line.get("logger")) for line in told if "logger" in line} & set(logs.LIBRARIES) == set()
+
+
+@pytest.mark.parametrize("level", ["WARN", "ERROR", "FATAL"])
+def test_metrics_pass_every_level(built: Built, stack: Stack, level: str) -> None:
+    _, log = _run_all(built, stack, as_logged(level), only=("sweep_orders", "publish_changes", "reserve_stock"))
+    told = [line for line in _lines(log) if "_aws" in line]
+    metrics = {metric["Name"] for line in told for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+    assert {Metric.SWEEPS, Metric.TRANSITIONS} <= metrics
+    # Lambda drops a line below the level, and takes one without a level, or without a time after RFC 3339, for INFO.
+    assert {line["level"] for line in told} == {"FATAL"}
+    assert all(datetime.fromisoformat(line["timestamp"]).tzinfo for line in told)
+    assert {line["level"] for line in _lines(log) if "level" in line} <= {"WARNING", "ERROR", "CRITICAL", "FATAL"}
+
+
+def as_logged(level: str) -> dict[str, str]:
+    """What Lambda sets for a function whose LoggingConfig has the JSON format and this level."""
+    return {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": level}
+
+
+def _run_all(
+    built: Built, stack: Stack, environment: Mapping[str, str], only: tuple[str, ...] = ()
+) -> tuple[dict[str, str], str]:
+    """How each function's recorded event ended, and all that was logged."""
+    layers = _layers_of(stack)
+    outcomes, logged = {}, ""
+    for module in only or _modules(stack):
+        config = invoke._config(stack, module)
+        event = invoke._filled((ROOT / f"events/{module}.json").read_text(encoding="utf-8"))
+        answer, log = _run(built, config, layers[module], event, environment)
+        outcomes[module], logged = _outcome(answer), logged + log
+    return outcomes, logged
+
+
+def _lines(log: str) -> list[dict[str, Any]]:
+    """The lines that functions have logged, among what the emulator itself says."""
+    return [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+
+
+def _recorded() -> list[Any]:
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "events").glob("*.json"))]
+
+
+def _personal(found: Any) -> set[str]:
+    """What identifies somebody, or opens something, in recorded events: also in the JSON that stands in their texts."""
+    if isinstance(found, str):
+        return _personal(json.loads(found)) if found.startswith("{") else set()
+    if isinstance(found, list):
+        return {word for one in found for word in _personal(one)}
+    if not isinstance(found, dict):
+        return set()
+    private = {name for name in found if name in PRIVATE or (name == "name" and "line1" in found)}
+    words = {str(found[name]) for name in private if isinstance(found[name], str)}
+    return words | {word for name, one in found.items() if name not in private for word in _personal(one)}
 
 
 def _outcome(answer: Any) -> str:
@@ -145,33 +215,41 @@ def _outcome(answer: Any) -> str:
     return "answered"
 
 
-def _run(built: Built, config: Config, layers: list[str], event: str) -> Any:
+def _run(built: Built, config: Config, layers: list[str], event: str, added: Mapping[str, str]) -> tuple[Any, str]:
     door, inside = invoke._free_port(), invoke._free_port()
     paths = [built.functions, *(built.layers[layer] for layer in layers), built.runtime]
     environment = {
         # Lambda's interpreter knows nothing of this environment's packages: neither does the one below.
         **{name: value for name, value in invoke._environment(config).items() if name != "VIRTUAL_ENV"},
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        **added,
     }
     command = [
         *(str(built.emulator), "--runtime-interface-emulator-address", f"127.0.0.1:{door}"),
         *("--runtime-api-address", f"127.0.0.1:{inside}"),
         *(_bare_python(), "-S", "-m", "awslambdaric", config.handler),
     ]
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(command, env=environment, cwd=built.functions, stdout=quiet, stderr=quiet)
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        process = subprocess.Popen(command, env=environment, cwd=built.functions, stdout=log, stderr=log)
+        try:
+            answer = _answer(door, config, event)
+        finally:
+            process.terminate()
+            process.wait()
+        log.seek(0)
+        return answer, log.read()
+
+
+def _answer(door: int, config: Config, event: str) -> Any:
+    invoke._await_port(door)
+    url = f"http://127.0.0.1:{door}/2015-03-31/functions/function/invocations"
+    request = urllib.request.Request(url, event.encode(), {"content-type": "application/json"})
     try:
-        invoke._await_port(door)
-        url = f"http://127.0.0.1:{door}/2015-03-31/functions/function/invocations"
-        request = urllib.request.Request(url, event.encode(), {"content-type": "application/json"})
         with urllib.request.urlopen(request, timeout=config.timeout + 5) as response:  # noqa: S310 - loopback
             return json.loads(response.read() or b"null")
     except urllib.error.HTTPError as failure:
         # The runtime has not even come up: something cannot be imported.
         return {"errorType": f"{failure.code} from the runtime"}
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _bare_python() -> str:

@@ -6,12 +6,15 @@ from typing import Any
 from botocore.config import Config
 from botocore.session import Session, get_session
 
+from orders import logs
+
 ATTEMPTS = 4
 
 
 @cache
 def session() -> Session:
     """One session a process: a second client costs a fortieth of the first."""
+    logs.hold_libraries()
     return get_session()
 
 

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aws_lambda_powertools import Logger
-
-from orders import limits, secrets, tokens
+from orders import limits, logs, secrets, tokens
 from orders.desk import Actor
 from orders.errors import IllegalTransition, InvalidArgument, OrderError, PayloadTooLarge, PermissionDenied, Unauthenticated
 from orders.ids import CustomerId, OrderId
@@ -20,7 +18,7 @@ from orders.order import Snapshot
 from orders.routes import GROUPS, ROUTES, STAFF, Route, Who
 from orders.views import snapshot_view
 
-logger = Logger()
+logger = logs.logger()
 
 RETRY_AFTER_SECONDS = 1
 if TYPE_CHECKING:

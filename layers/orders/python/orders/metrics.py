@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
 NAMESPACE = "Orders"
+NEVER_FILTERED = "FATAL"
+"""The level that Lambda's filter lets through whatever ``LogLevel`` is; a line without a level counts as INFO to it."""
 
 
 class Metric(StrEnum):
@@ -38,4 +41,6 @@ def measuring() -> Iterator[EphemeralMetrics]:
         yield measured
     finally:
         if measured.metric_set:
+            measured.add_metadata("level", NEVER_FILTERED)
+            measured.add_metadata("timestamp", datetime.now(UTC).isoformat())
             measured.flush_metrics()

@@ -4,12 +4,11 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
+from orders import logs
 from orders.errors import OrderError, TransientError
 from orders.order import Snapshot
 
-logger = Logger()
+logger = logs.logger()
 
 Event = Mapping[str, Any]
 Task = Callable[[Event], Mapping[str, Any]]
