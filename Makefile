@@ -104,9 +104,9 @@ check-sam: $(READY) ## sam validate, sam build and a lint of the expanded templa
 	@$(SAM) build
 	@echo "Ready to deploy. Next: make deploy (or STAGE=prod make deploy), with AWS credentials and a region set"
 
-deploy: $(READY) ## build and deploy the development stack; STAGE=prod the other
+deploy: $(READY) ## build and deploy the development stack; STAGE=prod the other; AT_ONCE=1 while an alarm is on
 	@$(SAM) build --config-env $(STAGE)
-	@$(SAM) deploy --config-env $(STAGE)
+	@$(SAM) deploy --config-env $(STAGE) $(if $(AT_ONCE),--parameter-overrides GradualDeployment=false)
 
 check-security: $(READY) ## checkov and cfn-lint on both templates (downloads checkov once)
 	@$(BIN)/cfn-lint template.yaml operations.yaml

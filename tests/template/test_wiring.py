@@ -209,6 +209,59 @@ def test_a_queue_s_poisoned_message_holds_nobody_back_and_is_kept(name: str) -> 
     assert queue["VisibilityTimeout"] >= 6 * function["Timeout"], "a message must not come again while it is being handled"
 
 
+def test_a_function_may_call_itself_only_through_a_queue_that_it_fills_again() -> None:
+    """Lambda drops what it takes for a loop after sixteen calls, far fewer than a delivery is held back by its queue."""
+    loops = set()
+    for mapping in resources("AWS::Lambda::EventSourceMapping").values():
+        function, source = mapping["FunctionName"]["Ref"], mapping["EventSourceArn"]
+        role = functions()[function]["Role"]["Fn::GetAtt"][0]
+        if any(
+            r == role and "sqs:SendMessage" in as_list(s["Action"]) and source in as_list(s["Resource"])
+            for r, s in statements()
+        ):
+            loops.add(function)
+    assert {name for name, function in functions().items() if function.get("RecursiveLoop") == "Allow"} == loops
+    assert loops == {"DeliverWebhookFunction"}
+
+
+def test_no_log_is_delivered_to_a_group_that_the_account_s_policy_has_to_name() -> None:
+    delivered = {
+        resources("AWS::ApiGatewayV2::Stage")["ApiApiGatewayDefaultStage"]["AccessLogSettings"]["DestinationArn"]["Fn::GetAtt"][
+            0
+        ]
+    }
+    for machine in machines().values():
+        for destination in machine["LoggingConfiguration"]["Destinations"]:
+            delivered.add(destination["CloudWatchLogsLogGroup"]["LogGroupArn"]["Fn::GetAtt"][0])
+    assert delivered == {"AccessLogs", "WorkflowLogs"}
+    for name in delivered:
+        assert resources("AWS::Logs::LogGroup")[name]["LogGroupName"]["Fn::Sub"].startswith("/aws/vendedlogs/")
+
+
+def test_the_lines_that_the_runbook_reads_are_logged() -> None:
+    runbook = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
+    assert 'type = "platform.report"' in runbook
+    for function in functions().values():
+        # At WARN Lambda drops the report of a call that went well.
+        assert function["LoggingConfig"]["SystemLogLevel"] in ("INFO", "DEBUG")
+    groups = {
+        group["LogGroupName"]["Fn::Sub"].replace("${AWS::StackName}", "orders-prod")
+        for group in resources("AWS::Logs::LogGroup").values()
+    }
+    assert set(re.findall(r"`(/[a-z/-]*orders-prod[a-z/-]*)`", runbook)) <= groups, "no group but those that there are"
+
+
+def test_functions_log_at_the_level_that_the_parameter_says() -> None:
+    level = {"Fn::FindInMap": ["LambdaLogLevels", {"Ref": "LogLevel"}, "Application"]}
+    assert {json.dumps(function["LoggingConfig"]["ApplicationLogLevel"]) for function in functions().values()} == {
+        json.dumps(level)
+    }
+    # Lambda's names for Python's.
+    names = {"DEBUG": "DEBUG", "INFO": "INFO", "WARNING": "WARN", "ERROR": "ERROR"}
+    assert {name: told["Application"] for name, told in template()["Mappings"]["LambdaLogLevels"].items()} == names
+    assert list(names) == template()["Parameters"]["LogLevel"]["AllowedValues"]
+
+
 def test_whatever_a_rule_cannot_deliver_is_kept() -> None:
     kept = {config["FunctionName"]["Ref"] for config in resources("AWS::Lambda::EventInvokeConfig").values()}
     for rule in resources("AWS::Events::Rule").values():

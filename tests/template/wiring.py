@@ -266,9 +266,10 @@ def to_watch(found: Deployment) -> Iterator[Watched]:
         name = _named(function["FunctionName"])
         yield from (("AWS/Lambda", metric, f"FunctionName={name}") for metric in FUNCTION_METRICS)
     for mapping in found.of("AWS::Lambda::EventSourceMapping").values():
-        if "StartingPosition" in mapping:
-            name = _named(found.functions()[mapping["FunctionName"]["Ref"]]["FunctionName"])
-            yield "AWS/Lambda", "IteratorAge", f"FunctionName={name}"
+        # Lambda looks for loops through queues, not through streams.
+        metric = "IteratorAge" if "StartingPosition" in mapping else "RecursiveInvocationsDropped"
+        name = _named(found.functions()[mapping["FunctionName"]["Ref"]]["FunctionName"])
+        yield "AWS/Lambda", metric, f"FunctionName={name}"
     for machine in found.of("AWS::StepFunctions::StateMachine").values():
         name = _named(machine["StateMachineName"])
         yield from (("AWS/States", metric, f"StateMachineArn=stateMachine:{name}") for metric in EXECUTION_METRICS)

@@ -1,0 +1,151 @@
+"""Whatever changes what a function runs with makes a version of it, and nothing else does: Lambda refuses a version of a
+function that has not changed, and an alias left on the version before is a change that never goes live.
+"""
+
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.template import expand
+from tests.template.cloudformation import Deployed
+
+ROOT = Path(__file__).parents[2]
+OTHER_ISSUER = {"JwtIssuer": "https://issuer.example", "JwtAudience": "orders"}
+BASES: dict[str, dict[str, str]] = {"own pool": {}, "other issuer": OTHER_ISSUER}
+OTHER = {
+    "JwtIssuer": "https://another.example",
+    "JwtAudience": "another",
+    "JwksUrl": "https://issuer.example/keys",
+    "SignInUrl": "https://sign-in.example",
+    "PagesUrl": "https://shop.example",
+    "SimulatedFailureRate": "0.5",
+    "CorsOrigins": "https://shop.example",
+    "AlarmEmail": "on-call@shop.example",
+    "RunbookUrl": "https://wiki.example/runbook",
+}
+"""Another value for each parameter whose values cannot be derived."""
+
+
+@cache
+def template() -> dict[str, Any]:
+    return expand(ROOT / "template.yaml", released=True)
+
+
+def another(name: str) -> str:
+    declared = template()["Parameters"][name]
+    if name in OTHER:
+        return OTHER[name]
+    if "AllowedValues" in declared:
+        return next(str(value) for value in declared["AllowedValues"] if str(value) != str(declared["Default"]))
+    return str(int(declared["Default"]) + 1)
+
+
+def versions(found: Deployed) -> dict[str, str]:
+    """The identity of the version that each function's alias names."""
+    named = {}
+    for alias in (made for made in found.resources.values() if made["Type"] == "AWS::Lambda::Alias"):
+        version = alias["Properties"]["FunctionVersion"]["Fn::GetAtt"][0]
+        named[alias["Properties"]["FunctionName"]["Ref"]] = found.identity(version)
+    return named
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    assert before.keys() == after.keys()
+    return {name for name in before if before[name] != after[name]}
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("name", sorted(template()["Parameters"]))
+def test_a_parameter_makes_versions_of_the_functions_that_it_changes_and_of_no_others(name: str, base: str) -> None:
+    before = Deployed(template(), BASES[base])
+    after = Deployed(template(), {**BASES[base], name: another(name)})
+    affected = changed(before.of("AWS::Lambda::Function"), after.of("AWS::Lambda::Function"))
+    assert changed(versions(before), versions(after)) == affected
+
+
+@pytest.mark.parametrize("name", ["LogLevel", "PaymentWaitSeconds", "ReviewThreshold", "DeliveryMode", "JwtIssuer", "PagesUrl"])
+def test_what_functions_are_told_by_a_parameter_reaches_all_of_them(name: str) -> None:
+    given = {**OTHER_ISSUER, name: another(name)} if name.startswith("Jwt") else {name: another(name)}
+    before, after = versions(Deployed(template(), {})), versions(Deployed(template(), given))
+    assert changed(before, after) == set(Deployed(template(), {}).of("AWS::Lambda::Function"))
+
+
+@pytest.mark.parametrize(
+    ("text", "replacement"),
+    [
+        ("    Timeout: 30\n", "    Timeout: 20\n"),
+        ("    MemorySize: 512\n", "    MemorySize: 256\n"),
+        ("      SystemLogLevel: INFO\n", "      SystemLogLevel: DEBUG\n"),
+        ("[LambdaLogLevels, !Ref LogLevel, Application]", "[LambdaLogLevels, ERROR, Application]"),
+    ],
+)
+def test_a_setting_that_the_template_changes_makes_a_version_of_every_function(
+    text: str, replacement: str, tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "statemachine", tmp_path / "statemachine")
+    written = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    assert written.count(text) == 1
+    (tmp_path / "template.yaml").write_text(written.replace(text, replacement), encoding="utf-8")
+    before, after = (
+        {name for name, made in expanded["Resources"].items() if made["Type"] == "AWS::Lambda::Version"}
+        for expanded in (template(), expand(tmp_path / "template.yaml", released=True))
+    )
+    assert len(before) == len(after) == len(Deployed(template(), {}).of("AWS::Lambda::Function"))
+    assert before & after == set()
+
+
+def test_lambda_is_given_other_code_for_another_template_and_for_another_layer(tmp_path: Path) -> None:
+    for folder in ("functions", "layers"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "template.yaml", tmp_path)
+    digests = [digest(tmp_path)]
+    for path in (tmp_path / "template.yaml", tmp_path / "layers/orders/python/orders/order.py"):
+        with path.open("a", encoding="utf-8") as file:
+            file.write("# another\n")
+        digests.append(digest(tmp_path))
+    assert len(set(digests)) == 3
+    assert digest(tmp_path) == digests[-1], "what has not changed makes no version"
+
+
+def digest(root: Path) -> str:
+    artifacts = root / "artifacts"
+    shutil.rmtree(artifacts, ignore_errors=True)
+    artifacts.mkdir()
+    make = shutil.which("make")
+    assert make
+    subprocess.run([make, "-C", root / "functions", "build-Any", f"ARTIFACTS_DIR={artifacts}"], check=True, capture_output=True)
+    return (artifacts / "release.digest").read_text(encoding="ascii")
+
+
+def test_a_machine_s_alias_names_a_version_of_what_is_deployed_now() -> None:
+    machines = {name for name, made in template()["Resources"].items() if made["Type"] == "AWS::StepFunctions::StateMachine"}
+    for machine in machines:
+        version = template()["Resources"][f"{machine}Version"]
+        # AWS gives a machine another revision for another definition, role, logging or tracing; a version is of one revision.
+        assert version["Properties"]["StateMachineRevisionId"] == {"Fn::GetAtt": [machine, "StateMachineRevisionId"]}
+        assert version["UpdateReplacePolicy"] == "Retain", "the version before is what a release is taken back to"
+        alias = template()["Resources"][f"{machine}Aliaslive"]["Properties"]
+        assert alias["DeploymentPreference"]["StateMachineVersionArn"] == {"Ref": f"{machine}Version"}
+    assert len(machines) == 2
+
+
+def test_a_release_that_no_alarm_can_hold_up_is_one_parameter_away() -> None:
+    gradual = Deployed(template(), {})
+    assert all(
+        alias["DeploymentPreference"]["Alarms"] for alias in gradual.of("AWS::StepFunctions::StateMachineAlias").values()
+    )
+    at_once = Deployed(
+        expand(ROOT / "template.yaml", {"GradualDeployment": "false"}, released=True), {"GradualDeployment": "false"}
+    )
+    assert at_once.of("AWS::CodeDeploy::DeploymentGroup") == {}
+    aliases = [made for made in at_once.resources.values() if made["Type"] == "AWS::Lambda::Alias"]
+    assert len(aliases) == len(at_once.of("AWS::Lambda::Function"))
+    assert [alias for alias in aliases if "UpdatePolicy" in alias] == [], "the alias moves without CodeDeploy"
+    machines = at_once.of("AWS::StepFunctions::StateMachineAlias")
+    assert {alias["DeploymentPreference"]["Type"] for alias in machines.values()} == {"ALL_AT_ONCE"}
+    assert [alias for alias in machines.values() if "Alarms" in alias["DeploymentPreference"]] == []
+    assert len(machines) == 2
