@@ -10,6 +10,7 @@ from typing import Any
 
 from local.client import Api
 from local.stack import Settings, running
+from orders.money import Money
 from orders.statuses import OrderStatus, StepStatus
 
 ADDRESS = {"name": "Ada Lovelace", "line1": "12 Analytical Way", "city": "London", "postal_code": "10115", "country": "GB"}
@@ -166,7 +167,7 @@ def words(name: str) -> str:
 
 
 def money(amount: dict[str, Any]) -> str:
-    return f"{amount['amount'] // 100}.{amount['amount'] % 100:02d} {amount['currency']}"
+    return str(Money(amount["amount"], amount["currency"]))
 
 
 def _epoch(timestamp: str) -> float:

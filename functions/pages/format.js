@@ -1,5 +1,7 @@
 // Money and time as the reader writes them.
 
+import { MINOR_UNITS } from "./currencies.js";
+
 // The page speaks English: of the reader's languages the first English one decides how dates are written.
 const locale = navigator.languages?.find((name) => name.startsWith("en")) ?? "en-GB";
 const clock = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" });
@@ -15,8 +17,8 @@ const DAY = 24 * HOUR;
 
 /** { amount, currency } of minor units, as people write it. */
 export function money({ amount, currency }) {
-  const format = new Intl.NumberFormat(locale, { style: "currency", currency });
-  const digits = format.resolvedOptions().maximumFractionDigits;
+  const digits = MINOR_UNITS[currency] ?? 2;
+  const format = new Intl.NumberFormat(locale, { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits });
   return format.format(amount / 10 ** digits);
 }
 

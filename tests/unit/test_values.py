@@ -1,14 +1,18 @@
 """Money, times and ids."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from uuid import UUID
 
+import iso4217
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local import demo
 from orders.ids import fingerprint, uuid7
-from orders.money import Money
+from orders.money import MINOR_UNITS, USUAL_MINOR_UNITS, Money
 from orders.order import moment, timestamp
 
 amounts = st.integers(min_value=-(10**15), max_value=10**15)
@@ -76,3 +80,47 @@ def test_all_the_randomness_of_an_id_counts(when: datetime, random: bytes, bit: 
 @given(st.text(), st.text())
 def test_two_texts_have_one_fingerprint_only_if_they_are_one(one: str, other: str) -> None:
     assert (fingerprint(one) == fingerprint(other)) is (one == other)
+
+
+# --- minor units ---
+
+PAGES_TABLE = Path(__file__).parents[2] / "functions" / "pages" / "currencies.js"
+
+
+@pytest.mark.parametrize("currency", [one for one in iso4217.Currency if one.exponent is not None], ids=lambda one: one.code)
+def test_every_currency_has_the_digits_that_iso_4217_gives_it(currency: iso4217.Currency) -> None:
+    assert MINOR_UNITS.get(currency.code, USUAL_MINOR_UNITS) == currency.exponent
+
+
+def test_no_currency_is_listed_that_iso_4217_does_not_know() -> None:
+    assert set(MINOR_UNITS) <= {one.code for one in iso4217.Currency}
+
+
+def test_pages_have_the_same_table() -> None:
+    found = re.findall(r'"([A-Z]{3})": (\d)', PAGES_TABLE.read_text(encoding="utf-8"))
+    assert {code: int(digits) for code, digits in found} == MINOR_UNITS
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        (3000, "USD", "30.00 USD"),
+        (5, "USD", "0.05 USD"),
+        (-5, "USD", "-0.05 USD"),
+        (500, "JPY", "500 JPY"),
+        (0, "JPY", "0 JPY"),
+        (123456, "HUF", "1234.56 HUF"),
+        (123456, "COP", "1234.56 COP"),
+        (1234, "IQD", "1.234 IQD"),
+        (7, "BHD", "0.007 BHD"),
+    ],
+)
+def test_money_is_written_with_all_the_digits_of_its_currency(amount: int, currency: str, text: str) -> None:
+    assert str(Money(amount, currency)) == text
+
+
+@pytest.mark.parametrize(
+    ("currency", "text"), [("USD", "30.00 USD"), ("HUF", "30.00 HUF"), ("IQD", "3.000 IQD"), ("JPY", "3000 JPY")]
+)
+def test_the_demo_prints_money_by_the_same_table(currency: str, text: str) -> None:
+    assert demo.money({"amount": 3000, "currency": currency}) == text

@@ -178,3 +178,15 @@ def test_nothing_a_customer_types_is_ever_run(quick: Stack, visit: Visiting) -> 
         assert tab.page.locator("main img").count() == 0
         tab.page.goto(f"{quick.url}/admin#/")
         expect(tab.page.get_by_text(WICKED).first).to_be_visible()
+
+
+def test_amounts_have_the_digits_that_iso_4217_gives_their_currency(quick: Stack, visit: Visiting) -> None:
+    prices = {"HUF": "HUF 1,234.56", "COP": "COP 1,234.56", "IQD": "IQD 123.456", "BHD": "BHD 123.456", "JPY": "JP¥123,456"}
+    admin = quick.as_("admin-1", "admin")
+    with visit(quick) as tab:
+        for currency, text in prices.items():
+            product = {"name": "Teapot", "unit_price": {"amount": 123456, "currency": currency}, "stock": 10}
+            admin.call("PUT", f"/products/in-{currency.lower()}", product)
+            placed = quick.place(items=[{"product_id": f"in-{currency.lower()}", "quantity": 1}])
+            tab.page.goto(quick.link(placed))
+            expect(tab.page.locator(".total strong")).to_have_text(text.replace(" ", "\u00a0"))
