@@ -1,11 +1,14 @@
-"""The table's stream, first consumer: tell the workflow service what follows from each committed change."""
+"""The table's stream, first consumer: tell the workflow service what follows from each committed change.
+
+Two changes of one order may come at once, in either order, and twice: what is done depends on the order's row alone.
+"""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
-from orders import desk, logs
+from orders import logs, recovery
 from orders.events import FollowUp
 
 logger = logs.logger()
@@ -16,7 +19,7 @@ def follow_up(record: Any) -> None:
     image = record.raw_event["dynamodb"]["NewImage"]
     order_id = image["order_id"]["S"]
     logger.set_correlation_id(order_id)
-    desk.follow_up(order_id, FollowUp(image["follow_up"]["S"]))
+    recovery.follow_up(order_id, FollowUp(image["follow_up"]["S"]))
 
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:

@@ -17,5 +17,6 @@ def handler(event: dict[str, Any], _context: Any) -> None:
         "order_id": detail["order_id"],
         "customer_id": detail["customer_id"],
         "status": detail["new_status"],
+        "version": str(detail["version"]),
     }
     messaging.notify(subject, text, attributes)

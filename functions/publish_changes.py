@@ -1,4 +1,7 @@
-"""The table's stream, second consumer: publish each committed change on the bus, in its order."""
+"""The table's stream, second consumer: publish each committed change on the bus, at least once.
+
+Two changes of one order may be published in either order; each carries the order's version.
+"""
 
 from typing import Any
 
@@ -18,7 +21,7 @@ logger = logs.logger()
 
 
 def handler(event: dict[str, Any], _context: Any) -> PartialItemFailureResponse:
-    """Publishes a batch; when the bus is busy all of it comes again, in the same order and with the same ids.
+    """Publishes a batch; when the bus is busy all of it comes again, with the same ids.
 
     A record that cannot be read is set aside at once: no retry would mend it, and all that time it would hold up its shard.
     """

@@ -1,6 +1,6 @@
 """Repairing an order, and looking at its workflow, for support."""
 
-from orders import desk, store, workflow
+from orders import recovery, store, workflow
 from orders.http import Answer, Request, answer, order_answer, serve
 from orders.order import timestamp
 
@@ -10,7 +10,7 @@ def sync_order(request: Request) -> Answer:
     from orders import requests  # noqa: PLC0415 - looking at a workflow takes no body
 
     request.parse(requests.Empty)
-    snapshot = desk.sync(request.order_id, request.caller.subject)
+    snapshot = recovery.sync(request.order_id, request.caller.subject)
     return order_answer(snapshot)
 
 

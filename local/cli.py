@@ -167,10 +167,6 @@ def token(options: argparse.Namespace) -> int:
     return 0
 
 
-def sweep(options: argparse.Namespace) -> int:
-    return _show(Api(url_of(options.url)).call("POST", "/.local/sweep", {}))
-
-
 def place(options: argparse.Namespace) -> int:
     items = [_item(text) for text in options.items or ["prod-001:2", "prod-002:1"]]
     body = _order(items, options.token, options.method)
@@ -248,8 +244,6 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("subject", metavar="SUB", help="whom it is for; a customer's id")
     command.add_argument("--group", action="append", default=[], help="support, admin or carrier; may be repeated")
 
-    _remote(commands, "sweep", "look after every open order now", sweep)
-
     command = _remote(commands, "place", "place an order", place)
     command.add_argument("items", nargs="*", metavar="PRODUCT[:N]", help="default: prod-001:2 prod-002:1")
     command.add_argument("--customer", default=CUSTOMER, help="who orders (default %(default)s)")
@@ -283,7 +277,8 @@ def _operator_commands(commands: Any) -> None:
     erase.add_argument("--by", default="operator", help="who does it, for the audit trail (default %(default)s)")
     for command in (export, erase):
         command.add_argument("customer_id", metavar="CUSTOMER")
-    for name, command in (("redrive", redrive), ("export", export), ("erase", erase)):
+    sweep = _remote(commands, "sweep", "look after every open order now", operate)
+    for name, command in (("redrive", redrive), ("export", export), ("erase", erase), ("sweep", sweep)):
         command.add_argument("--stack", metavar="NAME", help="the stack on AWS instead, with the credentials of this shell")
         command.set_defaults(command=name)
 

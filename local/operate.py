@@ -18,6 +18,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from local.client import Api, url_of
+from local.sweeping import Swept
 
 LETTERS = ("UnhandledEvents", "FulfillmentDeadLetters")
 MACHINES = {"FulfilMachineArn": "fulfilment", "UnwindMachineArn": "unwinding"}
@@ -228,7 +229,7 @@ def redrive_executions(place: Place) -> dict[str, Any]:
     The local engine has no redrive: the product's own sweep starts those orders' workflows anew, as it does on AWS too.
     """
     if place.is_local:
-        return {"swept": Api(place.url).call("POST", "/.local/sweep", {})}
+        return {"swept": sweep(place)}
     place.enter()
     states = place.client("stepfunctions")
     redriven = []
@@ -265,6 +266,27 @@ def _is_awaited(name: str, kind: str) -> bool:
 
 def _can_go_on(states: Any, arn: str) -> bool:
     return str(states.describe_execution(executionArn=arn).get("redriveStatus")) == "REDRIVABLE"
+
+
+def sweep(place: Place) -> dict[str, Any]:
+    """Looks after every open order, by as many invocations of the sweep as that takes.
+
+    Raises:
+        NotPossible: the sweep failed, or could not get further.
+    """
+    if place.is_local:
+        result: dict[str, Any] = Api(place.url).call("POST", "/.local/sweep", {})
+    else:
+        swept, function = Swept(), f"{place.stack}-sweep-orders:live"
+        while swept.goes_on:
+            event = json.dumps({"everything": True} | swept.where).encode()
+            answer = place.client("lambda").invoke(FunctionName=function, Payload=event)
+            told = json.loads(answer["Payload"].read())
+            swept.add({"error": told.get("errorMessage")} if "FunctionError" in answer else told)
+        result = swept.result
+    if "error" in result:
+        raise NotPossible(f"{result.pop('error')} So far: {json.dumps(result)}")
+    return result
 
 
 # --- webhooks -----------------------------------------------------------------------------------------------
@@ -341,6 +363,7 @@ def run(options: argparse.Namespace) -> int:
     """Carries out what was asked for (`command`), and shows what came of it."""
     acts: Mapping[str, Callable[[Place, argparse.Namespace], Any]] = {
         "redrive": _redrive,
+        "sweep": lambda place, _: sweep(place),
         "export": lambda place, asked: export(place, asked.customer_id),
         "erase": lambda place, asked: erase(place, asked.customer_id, asked.by),
     }

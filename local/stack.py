@@ -8,6 +8,7 @@ import importlib
 import json
 import logging
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -25,7 +26,7 @@ import boto3
 import uvicorn
 from botocore.config import Config as BotoConfig
 
-from local import asl, engine, guard, mends, wire
+from local import asl, engine, guard, mends, sweeping, wire
 from local.changes import Changes
 from local.cold import Partitions
 from local.front import Cors, Front, Request, Throttle, Tool, routes_of
@@ -35,7 +36,7 @@ from local.keys import AUDIENCE, Issuer, new_key
 from local.lambdas import REGION, Config, Lambdas, NoSuchFunction
 from local.queues import QueueConfig, QueueFeed
 from local.states import Record, StateMachines
-from local.streams import Feed, FeedConfig
+from local.streams import Disorder, Feed, FeedConfig
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ class Settings:
     # Where handlers and what they import stand, as the template's CodeUri and layers would have it.
     code: Sequence[Path] = (ROOT / "functions", ROOT / "layers" / "orders" / "python")
     seed: bool = True
+    disorder: int | None = None
+    """A seed for late, reordered and repeated stream records; without one they come as quickly and orderly as they can."""
 
 
 class Stack:
@@ -157,6 +160,7 @@ class Stack:
             "SignInUrl": f"{self.url}/.local",
             "DeletionProtection": "false",
             "LoopbackWebhooks": "true",
+            "SweepRate": "10000",  # nothing here has a quota
             "LogLevel": os.environ.get("POWERTOOLS_LOG_LEVEL", "ERROR"),
             # One machine's own limit is what is measured here; a lower one is tried out by `--rate-limit`.
             "ApiRateLimit": "10000",
@@ -261,12 +265,16 @@ class Stack:
             except NoSuchFunction as missing:
                 raise NotReady(f"{name}: {missing}") from missing
             if ":dynamodb:" in mapping["EventSourceArn"]:
-                self.feeds[name] = Feed(FeedConfig.of(mapping), self.lambdas.begin, _bury)
+                self.feeds[name] = Feed(FeedConfig.of(mapping), self.lambdas.begin, _bury, disorder=self._disorder(name))
                 self._closing.append(self.feeds[name].close)
             else:
                 config, begin = QueueConfig.of(mapping), partial(self.lambdas.begin, later=True)
                 self.queues[name] = QueueFeed(config, engine.Queue(config.queue_arn), begin, time.time)
                 self._closing.append(self.queues[name].close)
+
+    def _disorder(self, feed: str) -> Disorder | None:
+        seed = self.settings.disorder
+        return None if seed is None else Disorder(random.Random(f"{seed}:{feed}"))  # noqa: S311 - chance, to be had again
 
     def _wake_queues(self) -> None:
         """From any thread: some message has come. Many that come at once make one look."""
@@ -295,20 +303,23 @@ class Stack:
     async def _recover(self) -> None:
         """No execution outlives its process here; the product's own sweep carries every open order on."""
         swept = await self.sweep()
-        if swept.failed:
-            logger.error("the sweep at the start failed: %s", swept.payload)
+        if swept.get("error") or swept["failed"]:
+            logger.error("the sweep at the start failed: %s", swept)
 
-    def sweep(self) -> asyncio.Future[asl.Answer]:
-        return self.lambdas.begin(self.resources["SweepOrdersFunction"], {"everything": True})
+    async def sweep(self) -> dict[str, Any]:
+        """Every open order, by as many invocations as that takes; ``error`` says why it ended early, if it did."""
+        function, event = self.resources["SweepOrdersFunction"], {"everything": True}
+        swept = sweeping.Swept()
+        while swept.goes_on:
+            answer = await self.lambdas.begin(function, event | swept.where)
+            swept.add({"error": answer.told()} if answer.failed else answer.payload)
+        return swept.result
 
     def _tools(self) -> dict[str, Tool]:
-        async def sweep() -> asl.Json:
-            return (await self.sweep()).payload
-
         async def stack() -> asl.Json:
             return {"aws_url": self.aws_url, "outputs": self.outputs, "resources": self.resources}
 
-        return {"sweep": sweep, "stack": stack}
+        return {"sweep": self.sweep, "stack": stack}
 
     # -- running
 

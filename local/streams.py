@@ -1,10 +1,15 @@
-"""DynamoDB stream -> Lambda as AWS delivers: filtered, in order per key, partial failures, retries, dead letters."""
+"""DynamoDB stream -> Lambda as AWS delivers: filtered, in order per item, partial failures, retries, dead letters.
+
+With a parallelization factor over 1 AWS keeps the order of one item's records, by partition *and* sort key, and nothing more:
+two items of one partition may be processed at once and in either order, and any batch may come again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
+import random
 import time
 import uuid
 import zlib
@@ -76,14 +81,42 @@ def backoff(tries: int) -> float:
 
 
 @dataclass
+class Disorder:
+    """Whatever AWS may do to records and seldom does, made frequent and repeatable by a seed: for tests and storms.
+
+    A batch is held up, so that later records of other items overtake it; it is cut short; it is delivered again.
+    """
+
+    chance: random.Random
+    share: float = 0.3
+    longest: float = 0.2
+
+    def delay(self) -> float:
+        """For how many seconds a batch is held up."""
+        return self.chance.uniform(0, self.longest) if self._happens() else 0
+
+    def size(self, most: int) -> int:
+        """How many of the records at hand make the batch."""
+        return self.chance.randint(1, most) if self._happens() else most
+
+    def again(self) -> bool:
+        """Whether a batch that was accepted is delivered once more."""
+        return self._happens()
+
+    def _happens(self) -> bool:
+        return self.chance.random() < self.share
+
+
+@dataclass
 class Feed:
-    """One mapping at work. Records of one partition key share a lane, and a lane delivers in order."""
+    """One mapping at work. Records of one item share a lane, and a lane delivers in order; lanes overtake each other."""
 
     config: FeedConfig
     invoke: Callable[[str, Any], asyncio.Future[Answer]]
     bury: Callable[[str, str], None] = lambda _destination, _message: None
     done: Callable[[list[int]], None] = lambda _numbers: None
     now: Callable[[], float] = time.time
+    disorder: Disorder | None = None
     waiting: list[deque[Delivery]] = field(init=False)
     at_work: dict[int, asyncio.Task[None]] = field(init=False, default_factory=dict)
 
@@ -96,7 +129,7 @@ class Feed:
     def offer(self, deliveries: Sequence[Delivery]) -> None:
         """Takes records in; on the loop. A lane that rests starts at once."""
         for delivery in deliveries:
-            key = fast_json.written(next(iter(delivery.record["dynamodb"]["Keys"].values())))
+            key = fast_json.written(list(delivery.record["dynamodb"]["Keys"].values()))
             lane = zlib.crc32(key) % self.config.lanes
             self.waiting[lane].append(delivery)
             if lane not in self.at_work:
@@ -113,8 +146,13 @@ class Feed:
         waiting = self.waiting[lane]
         try:
             while waiting:
-                batch = [waiting.popleft() for _ in range(min(self.config.batch_size, len(waiting)))]
+                if self.disorder and (delay := self.disorder.delay()):
+                    await asyncio.sleep(delay)
+                size = min(self.config.batch_size, len(waiting))
+                batch = [waiting.popleft() for _ in range(self.disorder.size(size) if self.disorder else size)]
                 await self._deliver(batch)
+                if self.disorder and self.disorder.again():
+                    await self.invoke(self.config.function, {"Records": [item.record for item in batch]})
         finally:
             del self.at_work[lane]
 

@@ -85,7 +85,7 @@ async def main(options: Json) -> None:
         "ApprovalTimeoutSeconds": "3",
     }
     faults = Faults(options["seed"], options["rate"], Path(options["data"]))
-    stack = Watched(Settings(data=Path(options["data"]), parameters=waits), faults)
+    stack = Watched(Settings(data=Path(options["data"]), parameters=waits, disorder=options["seed"]), faults)
     await stack.start()
     hurry(stack)
     told = {

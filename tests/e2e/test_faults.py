@@ -14,7 +14,7 @@ import pytest
 
 from local.lambdas import Call, Invocation, Killed
 from local.stack import Settings, Stack, running, wait_until
-from orders import desk, gateway
+from orders import gateway, recovery
 from tests.e2e.books import Books, at_rest
 from tests.e2e.stacks import Deployment, deployed, until
 
@@ -198,7 +198,7 @@ def test_the_cash_of_a_delivery_is_entered_although_all_die_before(
 
 def test_a_parcel_on_its_way_is_never_given_up(here: Here, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often its workflow was restarted before, an order that cannot be cancelled any more is carried on."""
-    monkeypatch.setattr(desk, "MOST_RUNS", 1)
+    monkeypatch.setattr(recovery, "MOST_FAILED_RUNS", 1)
     aborted: list[str] = []
 
     def abort_once(invocation: Invocation, call: Call) -> Any:

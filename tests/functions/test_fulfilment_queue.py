@@ -15,7 +15,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from orders import bus, desk, fulfilment, listing, settings, store
+from orders import bus, desk, fulfilment, listing, recovery, settings, store
 from orders.changes import utc_now
 from orders.desk import Actor, Wish
 from orders.errors import StoreBusy
@@ -372,14 +372,14 @@ def test_sync_makes_up_for_what_was_lost_on_its_way(events: Recorder) -> None:
         body, headers = easypost(number, status, now - timedelta(minutes=minutes), f"evt_{count}")
         assert report("easypost", body, headers)[0] == 200
     # The bus lost every one of them.
-    after = desk.sync(OrderId(order_id), "sue")
+    after = recovery.sync(OrderId(order_id), "sue")
     assert after.order.status is OrderStatus.DELIVERED
     assert after.shipment
     assert after.shipment.status is ShipmentStatus.DELIVERED
     version = store.load_order(OrderId(order_id)).version
     # And brings them after all.
     assert take(*(message(detail, place) for place, detail in enumerate(events.details()))) == []
-    desk.sync(OrderId(order_id), "sue")
+    recovery.sync(OrderId(order_id), "sue")
     assert store.load_order(OrderId(order_id)).version == version, "repetition is harmless"
 
 
@@ -389,7 +389,7 @@ def test_a_scan_that_came_before_we_knew_the_parcel_is_found_by_sync(events: Rec
     assert report("easypost", body, headers) == (200, {"accepted": False})
     shipped = news(order_id, "shipped", metadata={"carrier": "DHL", "tracking_number": "DHL-EARLY"})
     assert take(message(shipped)) == []
-    assert desk.sync(OrderId(order_id), "sue").order.status is OrderStatus.DELIVERED
+    assert recovery.sync(OrderId(order_id), "sue").order.status is OrderStatus.DELIVERED
     assert store.history(OrderId(order_id))[-1].by == "carrier:easypost"
 
 
@@ -400,7 +400,7 @@ def test_the_sweep_makes_up_for_it_too_once_the_parcel_is_overdue(events: Record
     body, headers = easypost(number_of(lost), "delivered", utc_now(), "evt_lost")
     assert report("easypost", body, headers)[0] == 200
     overdue = utc_now() + timedelta(days=15)
-    list(desk.sweep(clock=lambda: overdue))
+    recovery.sweep(clock=lambda: overdue)
     assert store.load_order(OrderId(lost)).status is OrderStatus.DELIVERED
     order = store.load_order(OrderId(silent))
     assert order.status is OrderStatus.SHIPPED, "not delivered by default"
@@ -408,7 +408,7 @@ def test_the_sweep_makes_up_for_it_too_once_the_parcel_is_overdue(events: Record
     assert order.due_at
     assert order.due_at > overdue, "and looked at again"
     another = an_order("m-5", OrderStatus.SHIPPED)
-    list(desk.sweep(clock=lambda: overdue))
+    recovery.sweep(clock=lambda: overdue)
     assert overdue_orders(overdue) == [silent, another]
     assert overdue_orders(utc_now()) == []
     settings.waits.cache_clear()

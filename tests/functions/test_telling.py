@@ -78,7 +78,9 @@ def live(order_id: str, token: str = "tok_ok", status: OrderStatus = OrderStatus
 
 
 def call(module: str, event: Any) -> Any:
-    return importlib.import_module(module).handler(event, SimpleNamespace(aws_request_id="r"))
+    return importlib.import_module(module).handler(
+        event, SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 30_000)
+    )
 
 
 def records(*order_ids: str) -> list[dict[str, Any]]:
@@ -192,6 +194,7 @@ def test_a_customer_is_told_in_words_and_may_filter(events: Recorder) -> None:
         "order_id": "n-1",
         "customer_id": "ada",
         "status": "SHIPPED",
+        "version": str(changes[-1]["version"]),
     }
 
 

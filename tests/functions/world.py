@@ -118,6 +118,9 @@ class FakeStepFunctions:
         self.waiting: set[str] = set()
         self.answers: dict[str, Json] = {}
         self.breaks: Exception | None = None
+        self.unseen: set[str] = set()
+        """Executions that were started too short a time ago to be described: reading is eventually consistent."""
+        self.described = 0
 
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:  # noqa: A002, N803
         self._break()
@@ -138,7 +141,8 @@ class FakeStepFunctions:
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
         self._break()
-        if executionArn not in self.executions:
+        self.described += 1
+        if executionArn not in self.executions or executionArn in self.unseen:
             raise _error("ExecutionDoesNotExist", "DescribeExecution")
         return {**self.executions[executionArn], "startDate": datetime(2026, 11, 20, tzinfo=UTC)}
 
@@ -174,8 +178,8 @@ class FakeStepFunctions:
 
     # --- what tests do ---
 
-    def end(self, arn: str, status: str) -> None:
-        self.executions[arn]["status"] = status
+    def end(self, arn: str, status: str, error: str | None = None) -> None:
+        self.executions[arn] |= {"status": status} | ({"error": error} if error else {})
 
     def lose(self, arn: str) -> None:
         del self.executions[arn]
@@ -284,6 +288,7 @@ class World:
     bus: FakeBus
     followed: dict[str, int] = field(default_factory=dict)
     stocked: dict[str, int] = field(default_factory=dict)
+    seconds_left: Callable[[], float] = lambda: 30.0
 
     def __post_init__(self) -> None:
         self.stock("prod-001", 100)
@@ -340,7 +345,9 @@ class World:
         return self.http(route_key, path, body, by="grace", groups=["support"], **more)
 
     def invoke(self, module: str, event: Json) -> Json:
-        context = SimpleNamespace(aws_request_id="request-1", function_name=module)
+        context = SimpleNamespace(
+            aws_request_id="request-1", function_name=module, get_remaining_time_in_millis=lambda: self.seconds_left() * 1000
+        )
         return importlib.import_module(module).handler(event, context)
 
     def step(self, module: str, order_id: str = "order-1", **more: Json) -> Json:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from local.asl import Answer
-from local.streams import Delivery, Feed, FeedConfig, matches
+from local.streams import Delivery, Disorder, Feed, FeedConfig, matches
 from tests.local.virtual_time import START, run
 
 
-def a_record(key: str, sequence: int, written_at: float = START) -> dict[str, Any]:
+def a_record(key: str, sequence: int, written_at: float = START, *, sort: str = "x") -> dict[str, Any]:
     return {
         "eventName": "INSERT",
         "dynamodb": {
-            "Keys": {"PK": {"S": key}, "SK": {"S": "x"}},
+            "Keys": {"PK": {"S": key}, "SK": {"S": sort}},
             "SequenceNumber": f"{sequence:05d}",
             "ApproximateCreationDateTime": written_at,
         },
@@ -47,7 +49,7 @@ class Consumer:
         return [batch for _, batch in self.batches]
 
 
-def deliver(consumer: Consumer, records: list[dict[str, Any]], **config: Any) -> None:
+def deliver(consumer: Consumer, records: list[dict[str, Any]], disorder: Disorder | None = None, **config: Any) -> None:
     async def main() -> None:
         feed = Feed(
             FeedConfig("consume", "arn:stream", reports_failures=True, **config),
@@ -55,6 +57,7 @@ def deliver(consumer: Consumer, records: list[dict[str, Any]], **config: Any) ->
             bury=lambda destination, message: consumer.buried.append((destination, json.loads(message))),
             done=consumer.done.extend,
             now=lambda: START + asyncio.get_running_loop().time(),
+            disorder=disorder,
         )
         feed.offer([Delivery(record, number) for number, record in enumerate(records, start=1)])
         while not feed.idle():
@@ -87,6 +90,47 @@ def test_lanes_run_side_by_side_and_keep_the_order_of_each_key() -> None:
         own = [int(sequence) for sequence in order if int(sequence) % 10 == key]
         assert own == sorted(own)
     assert consumer.batches[-1][0] < 39  # one after the other would have taken as long as there are records
+
+
+def test_two_items_of_one_partition_are_under_way_at_once() -> None:
+    """The events of one order are items of their own: AWS promises nothing about their order either."""
+    consumer = Consumer(seconds=1)
+    deliver(consumer, [a_record("order", n, sort=f"EVENT#{n}") for n in range(1, 21)], batch_size=1, lanes=5)
+    at_once = [batch for when, batch in consumer.batches if when == 0]
+    assert len(at_once) > 1
+    assert [n for _, batch in consumer.batches for n in batch] != [str(n) for n in range(1, 21)]
+
+
+def test_with_a_factor_of_one_a_shard_keeps_its_order() -> None:
+    consumer = Consumer(seconds=1)
+    deliver(consumer, [a_record("order", n, sort=f"EVENT#{n}") for n in range(1, 6)], batch_size=1)
+    assert consumer.seen() == [["1"], ["2"], ["3"], ["4"], ["5"]]
+
+
+def in_disorder(seed: int) -> Consumer:
+    """Twenty items of two partitions, three records each."""
+    consumer = Consumer(seconds=0.01)
+    records = [a_record(f"order-{n % 2}", n, sort=f"EVENT#{n % 20}") for n in range(1, 61)]
+    chance = random.Random(seed)  # noqa: S311 - chance, to be had again
+    deliver(consumer, records, Disorder(chance), lanes=5, batch_size=3)
+    return consumer
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_in_disorder_each_item_s_own_records_stay_in_order_and_none_is_lost(seed: int) -> None:
+    consumer = in_disorder(seed)
+    told = [int(sequence) for batch in consumer.seen() for sequence in batch]
+    firsts = list(dict.fromkeys(told))
+    assert sorted(firsts) == sorted(consumer.done) == list(range(1, 61))
+    for item in range(20):
+        own = [sequence for sequence in firsts if sequence % 20 == item]
+        assert own == sorted(own)
+    assert any(later < earlier for earlier, later in pairwise(firsts)), "items overtake each other"
+    assert len(told) > len(firsts), "some are told twice"
+
+
+def test_a_disorder_can_be_had_again() -> None:
+    assert in_disorder(4).batches == in_disorder(4).batches != in_disorder(5).batches
 
 
 def test_what_comes_after_a_reported_failure_comes_again_and_what_came_before_does_not() -> None:

@@ -10,8 +10,8 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from local.template import expand
-from orders.desk import STUCK_AFTER
 from orders.metrics import NAMESPACE, Metric
+from orders.recovery import STUCK_AFTER
 from tests.template import wiring
 
 ROOT = Path(__file__).parents[2]

@@ -134,7 +134,9 @@ class World:
         self.running = module
         secrets._read_in.cache_clear()  # as in a process of its own
         try:
-            return importlib.import_module(module).handler(event, SimpleNamespace(aws_request_id="r"))
+            return importlib.import_module(module).handler(
+                event, SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 30_000)
+            )
         finally:
             self.running = None
 
@@ -365,7 +367,7 @@ def a_lost_workflow_is_repaired(world: World) -> None:
     world.make_overdue("alive")
     world.http("repair_order", "POST /orders/{id}/sync", id="lost-1", group="support", body={})
     world.run("sweep_orders", {})
-    world.run("sweep_orders", {"detail": {"name": "lost-2"}})
+    world.run("sweep_orders", {"detail": {"executionArn": f"{ARN}:execution:{MACHINES[0]}:lost-2", "status": "ABORTED"}})
 
 
 def an_unwinding_is_looked_after(world: World) -> None:

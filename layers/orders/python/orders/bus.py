@@ -28,7 +28,7 @@ def client() -> "EventBridgeClient":
 
 
 def publish(events: Sequence[tuple[str, Mapping[str, Any], datetime]], source: str = SOURCE) -> None:
-    """Puts events (type, detail, time) on the bus, in their order, ten a call.
+    """Puts events (type, detail, time) on the bus, ten a call.
 
     Raises:
         BusBusy: some were not taken; all may be put again, as each carries a stable id.

@@ -1,15 +1,15 @@
-"""What people ask of an order, as sentences: placing, cancelling, returning, reviewing, correcting, repairing.
+"""What people ask of an order, as sentences: placing, cancelling, returning, reviewing, correcting.
 
 Each request is one change of the row; what the workflow has to be told follows from it through the table's stream.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from orders import fulfilment, fulfilment_events, lifecycle, settings, store, workflow
-from orders.changes import Apply, Clock, Decide, SeenAt, apply, check_version, patiently, utc_now
+from orders import fulfilment, lifecycle, settings, store
+from orders.changes import Apply, Clock, Decide, SeenAt, check_version, patiently, utc_now
 from orders.digests import RequestDigest
 from orders.errors import (
     AlreadyExists,
@@ -19,25 +19,9 @@ from orders.errors import (
     InvalidArgument,
     PaymentDeclined,
 )
-from orders.events import SYSTEM, FollowUp
 from orders.ids import CustomerId, OrderId, uuid7
 from orders.order import Address, Change, Line, Order, Snapshot
-from orders.statuses import (
-    CANCELLABLE,
-    TRANSITIONS,
-    CancelReason,
-    OrderStatus,
-    OverallStatus,
-    PaymentMethod,
-    has_reached,
-    may_become,
-)
-
-MOST_RUNS = 10
-"""After so many restarts an order is given up as expired: something is wrong that a restart cannot mend.
-
-A parcel that is on its way cannot be given up, and neither can money that is owed: those are carried on for ever.
-"""
+from orders.statuses import TRANSITIONS, CancelReason, OrderStatus, PaymentMethod, may_become
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,124 +225,3 @@ def _refused(order: Order, wanted: OrderStatus) -> Exception:
 
 def _change(order_id: OrderId, if_match: int | None, decide: Decide) -> Snapshot:
     return SeenAt(if_match)(order_id, decide)
-
-
-# --- following up, repairing ---
-
-
-def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> None:
-    """Tells the workflow service what follows from a committed change; telling it twice changes nothing.
-
-    Reads the order as it is now: what has been overtaken meanwhile is not done any more.
-    """
-    snapshot = store.load(order_id)
-    order = snapshot.order
-    if wanted is FollowUp.START_FULFILMENT and not order.is_over:
-        workflow.start_fulfilment(order, lifecycle.remaining_waits(order, settings.waits(), clock()))
-    elif wanted is FollowUp.ANSWER_APPROVED and order.approval_token:
-        workflow.answer(order.approval_token, {"approved": True})
-    elif wanted is FollowUp.ANSWER_REJECTED and order.approval_token:
-        reason = order.approval.reason if order.approval else None
-        workflow.refuse(order.approval_token, "ApprovalRejected", reason or "Rejected in review")
-    elif wanted is FollowUp.ANSWER_DELIVERED:
-        fulfilment.collect_cash(snapshot)
-        if order.delivery_token:
-            workflow.answer(order.delivery_token, {"delivered": True})
-    # The unwinding starts before the fulfilment ends: whoever hears of that end finds the order attended.
-    if order.overall is OverallStatus.ROLLING_BACK:
-        workflow.start_unwinding(snapshot)
-    if wanted is FollowUp.STOP_AND_UNWIND:
-        workflow.stop_fulfilment(order, f"The order is {order.status}.")
-
-
-def sync(order_id: OrderId, by: str, clock: Clock = utc_now) -> Snapshot:
-    """Re-derives what should be going on from the order's row and its parcel's scans, and starts again what is not.
-
-    An order that is over is left alone; one whose execution is alive too, and looked at again later.
-    """
-    snapshot = store.load(order_id)
-    if snapshot.order.due_at is not None and fulfilment_events.replay(snapshot, clock):
-        snapshot = store.load(order_id)
-    order = snapshot.order
-    if order.due_at is None or _is_attended(snapshot):
-        return snapshot
-    if order.run >= MOST_RUNS and order.status in CANCELLABLE and not order.is_over:
-        return apply(
-            order_id,
-            lambda now: lifecycle.fail(now, CancelReason.EXPIRED, "The order could not be completed.", clock()),
-        )
-    waits = settings.waits()
-    reason = "The workflow was not running"
-
-    def restart(found: Snapshot) -> Change | None:
-        if found.order.version != order.version:
-            return None
-        return lifecycle.restart(found, waits, clock(), by, reason)
-
-    return apply(order_id, restart, snapshot)
-
-
-def _is_attended(snapshot: Snapshot) -> bool:
-    order = snapshot.order
-    unwinding = workflow.unwinding_arn(order)
-    if order.overall is OverallStatus.ROLLING_BACK:
-        return unwinding is not None and workflow.is_running(unwinding)
-    if workflow.is_running(workflow.fulfilment_arn(order)):
-        return True
-    # A shipped parcel that only the carrier may report has nothing to be restarted for once its wait is over.
-    return has_reached(order.status, OrderStatus.SHIPPED) and not settings.delivery_is_timed()
-
-
-def sweep(everything: bool = False, clock: Clock = utc_now) -> Iterator[OrderId]:
-    """Repairs each order that is overdue (or every open one), and yields the ids of those it restarted.
-
-    Raises:
-        ExceptionGroup: at the end, with what went wrong: the longest overdue order comes first in every sweep, and one that
-            cannot be repaired must not keep it from the others.
-    """
-    now = clock()
-    failures: dict[OrderId, Exception] = {}
-    for order_id in list(store.orders_due(None if everything else now)):
-        try:
-            restarted = _repair(order_id, now, clock)
-        except Exception as failure:  # noqa: BLE001 - whatever it is, it is raised when the others have had their turn
-            failures[order_id] = failure
-        else:
-            if restarted:
-                yield order_id
-    if failures:
-        raise ExceptionGroup(f"Not repaired: {', '.join(list(failures)[:20])}", list(failures.values()))
-
-
-def _repair(order_id: OrderId, now: datetime, clock: Clock) -> bool:
-    """Syncs one order and answers whether that changed it; one that is fine is looked at again later."""
-    before = store.load(order_id)
-    after = sync(order_id, SYSTEM, clock)
-    if after.order.version != before.order.version:
-        return True
-    if after.order.due_at and after.order.due_at <= now:
-        _look_again_later(after, clock)
-    return False
-
-
-STUCK_AFTER = {
-    OrderStatus.PENDING: timedelta(minutes=20),
-    OrderStatus.CONFIRMED: timedelta(minutes=10),
-    OrderStatus.PROCESSING: timedelta(minutes=30),
-}
-"""How old an order may be in a status it should have left; counted from when it was placed."""
-
-
-def stuck(clock: Clock = utc_now) -> dict[OrderStatus, int]:
-    """How many orders of each status are older than an order should be that is still there; counted from an index."""
-    now = clock()
-    return {status: store.count_in_status(status, now - age) for status, age in STUCK_AFTER.items()}
-
-
-def _look_again_later(snapshot: Snapshot, clock: Clock) -> None:
-    order = snapshot.order
-    if order.status is OrderStatus.SHIPPED and not settings.delivery_is_timed():
-        overdue = settings.waits().delivery
-        apply(order.order_id, lambda now: lifecycle.report_overdue(now, overdue, clock()), snapshot)
-        return
-    store.postpone(order, clock() + timedelta(seconds=lifecycle.GRACE.total_seconds()))

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from orders import facts
@@ -49,6 +50,19 @@ from orders.statuses import (
 
 GRACE = timedelta(seconds=60)
 """How long past its expected end the sweep leaves a stage alone: longer than any task's retries take."""
+
+
+class Fate(StrEnum):
+    """What became of the execution that should be at work on an order."""
+
+    RUNNING = "RUNNING"
+    STOPPED = "STOPPED"
+    """Ended from outside: by a person, or by a restart of the workflow service. It says nothing about the order."""
+    FAILED = "FAILED"
+    """Ended by itself, before its work was done."""
+    MISSING = "MISSING"
+    """The workflow service knows none of its name: it was never started, or too short a time ago to be seen everywhere."""
+
 
 UNDO_SHIPMENT, UNDO_PAYMENT, UNDO_STOCK, UNDO_NOTHING = "shipment", "payment", "stock", "nothing"
 """Where the unwinding machine enters its chain; what lies behind the entry is undone in reverse order."""
@@ -471,21 +485,28 @@ def close(snapshot: Snapshot, now: datetime) -> Change | None:
     )
 
 
-def restart(snapshot: Snapshot, waits: Waits, now: datetime, by: str, reason: str) -> Change | None:
-    """Starts the workflow anew for an order whose execution is gone; finished steps find their work done."""
-    order = snapshot.order
+def restart(snapshot: Snapshot, waits: Waits, now: datetime, by: str, reason: str, fate: Fate = Fate.STOPPED) -> Change | None:
+    """Starts the workflow anew for an order whose execution is gone; finished steps find their work done.
+
+    An execution that has ended is followed by the next run. One that is missing is asked for again under its own name:
+    where it runs all the same, the workflow service takes that for what it has done already, and starts no second one.
+    """
+    order = replace(snapshot.order, failed_runs=snapshot.order.failed_runs + (fate is Fate.FAILED))
+    next_one = 0 if fate is Fate.MISSING else 1
     if order.overall is OverallStatus.ROLLING_BACK:
-        after = replace(order, unwind_run=order.unwind_run + 1, due_at=now + GRACE)
+        after = replace(order, unwind_run=order.unwind_run + next_one, due_at=now + GRACE)
         follow_up = FollowUp.START_UNWINDING
     elif order.is_over or order.status in TERMINAL:
         return None
     else:
         left = remaining_waits(order, waits, now)
         ahead = left.approval + left.payment + left.preparation + left.delivery
-        after = replace(order, run=order.run + 1, due_at=now + timedelta(seconds=ahead) + GRACE)
+        after = replace(order, run=order.run + next_one, due_at=now + timedelta(seconds=ahead) + GRACE)
         follow_up = FollowUp.START_FULFILMENT
     run = {"run": after.unwind_run if follow_up is FollowUp.START_UNWINDING else after.run}
-    return _change(order, after, EventType.WORKFLOW_RESTARTED, now, by, reason=reason, metadata=run, follow_up=follow_up)
+    return _change(
+        snapshot.order, after, EventType.WORKFLOW_RESTARTED, now, by, reason=reason, metadata=run, follow_up=follow_up
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -689,6 +710,8 @@ def _change(  # noqa: PLR0913 - everything that can be part of one atomic change
 ) -> Change:
     # Clocks of two functions may differ: a later version is never stamped earlier than the one it follows.
     at = max(now, before.updated_at)
+    if _has_progressed(before, after):
+        after = replace(after, failed_runs=0)
     order = replace(after, version=before.version + 1, updated_at=at)
     known = {**(metadata or {}), **_facts(kind, payment, shipment, stock or {})}
     event = _event(before, order, kind, at, by, reason=reason, metadata=known, follow_up=follow_up)
@@ -700,6 +723,12 @@ def _facts(kind: EventType, payment: Payment | None, shipment: Shipment | None, 
     if kind in (EventType.FULFILLMENT_RECORDED, EventType.FULFILLMENT_REFUSED):
         return {}
     return {**facts.of_payment(payment), **facts.of_parcel(shipment), **(facts.of_goods(stock) if stock else {})}
+
+
+def _has_progressed(before: Order, after: Order) -> bool:
+    """Whether the order or one of its steps has got further: what failed before has been overcome."""
+    moved = any(old.status is not new.status for old, new in zip(before.steps, after.steps, strict=True))
+    return moved or before.status is not after.status
 
 
 def _event(  # noqa: PLR0913 - an event has that many facts

@@ -85,7 +85,7 @@ def overdue_page(
 
     found: Iterator[tuple[Order, Reference]] = iter(())
     if after is None or not after.startswith(MISSING):
-        found = _matching(store.orders_overdue(now, after, limit + 1), is_due, limit)
+        found = _matching(store.orders_due(now, after, limit + 1), is_due, limit)
     if transit is not None:
         found = chain(found, _matching(_under_way(now - transit, after, limit), is_missing, limit))
     return _page(found, scope, limit, key, expand)

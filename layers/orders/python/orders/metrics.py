@@ -23,6 +23,7 @@ class Metric(StrEnum):
     ORDERS_STUCK = "orders_stuck"
     ORDERS_RESTARTED = "orders_restarted_total"
     SWEEPS = "sweeps_total"
+    SWEEP_THROTTLES = "sweep_throttles_total"
     ORDERS_PLACED = "orders_placed_total"
     ORDERS_CANCELLED = "orders_cancelled_total"
     TRANSITIONS = "order_transitions_total"

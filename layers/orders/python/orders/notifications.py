@@ -1,6 +1,7 @@
 """What the world is told of a committed change (contract, section 6): derived from the audit event, with stable ids.
 
-A change told twice carries the same ids; an order's changes carry its version, so that a receiver can put them in order.
+A change told twice carries the same ids; an order's changes carry its version, so that a receiver can put them in order:
+they may arrive in any.
 """
 
 import hashlib

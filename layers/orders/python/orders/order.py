@@ -120,7 +120,8 @@ class Shipment:
 class Order:
     """The order itself. ``version`` counts its changes from 1; every write states the version it replaces.
 
-    ``run`` counts the fulfilment executions started for it, ``unwind_run`` the unwinding ones. ``due_at`` is when the sweep
+    ``run`` counts the fulfilment executions started for it, ``unwind_run`` the unwinding ones, ``failed_runs`` those that
+    failed by themselves since a step was last finished. ``due_at`` is when the sweep
     should look at it if nothing has happened until then; an order that is over has none. The task tokens are credentials
     of the workflow service: they never leave the table.
     """
@@ -143,6 +144,7 @@ class Order:
     approval: Approval | None = None
     run: int = 1
     unwind_run: int = 0
+    failed_runs: int = 0
     due_at: datetime | None = None
     approval_token: str | None = field(default=None, repr=False)
     delivery_token: str | None = field(default=None, repr=False)

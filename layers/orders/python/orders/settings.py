@@ -61,6 +61,11 @@ def review_threshold() -> int:
     return int(os.environ["REVIEW_THRESHOLD"])
 
 
+def sweep_rate() -> float:
+    """How many orders a second the sweep looks at; each costs one DescribeExecution."""
+    return float(os.environ["SWEEP_RATE"])
+
+
 def simulated_gateway_seconds() -> float:
     """How long a call of the simulated gateway takes."""
     return float(os.environ.get("SIMULATED_GATEWAY_SECONDS", "0"))

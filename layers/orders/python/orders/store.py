@@ -6,7 +6,7 @@ whole (lines, address, steps) is one compact JSON attribute.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -312,20 +312,22 @@ def promised(customer_id: CustomerId, key: str) -> Promise | None:
     return Promise(customer_id, key, digest, OrderId(item["order_id"]["S"]))
 
 
-def postpone(order: Order, due_at: datetime) -> bool:
-    """Tells the sweep to look again later, unless the order has moved meanwhile (answers ``False`` then)."""
-    later = order_to_item(replace(order, due_at=due_at))
+def postpone(place: "Reference", due_at: datetime) -> bool:
+    """Tells the sweep to look again later, unless the order has moved in the index meanwhile (returns ``False`` then).
+
+    Needs nothing of the order but its place: one that cannot be read gets behind the others too.
+    """
     try:
         _call(
             client().update_item,
             TableName=settings.table_name(),
-            Key=order_key(order.order_id),
+            Key=order_key(place.order_id),
             UpdateExpression="SET due_at = :due, GSI3SK = :sort",
-            ConditionExpression="version = :version AND attribute_exists(GSI3PK)",
+            ConditionExpression="GSI3SK = :seen",
             ExpressionAttributeValues={
-                ":due": later["due_at"],
-                ":sort": later["GSI3SK"],
-                ":version": {"N": str(order.version)},
+                ":due": {"S": timestamp(due_at)},
+                ":sort": {"S": _due_sort(place.order_id, due_at)},
+                ":seen": {"S": place.sort},
             },
         )
     except ClientError as error:
@@ -439,19 +441,11 @@ def count_in_status(status: OrderStatus, placed_before: datetime) -> int:
     return counted
 
 
-def orders_due(until: datetime | None) -> Iterator[OrderId]:
-    """Ids of open orders nothing has happened to in time, longest overdue first; ``None`` takes all open orders."""
-    values: Item = {":pk": {"S": "DUE"}}
-    condition = "GSI3PK = :pk"
-    if until is not None:
-        condition += " AND GSI3SK <= :until"
-        values[":until"] = {"S": f"{timestamp(until)}~"}
-    pages = _pages(IndexName=BY_DUE, KeyConditionExpression=condition, ExpressionAttributeValues=values, Limit=100)
-    return (_order_id(item) for item in pages)
+def orders_due(until: datetime | None, after: str | None = None, page: int = 100) -> Iterator[Reference]:
+    """Open orders nothing has happened to in time, longest overdue first, from behind the place ``after`` on.
 
-
-def orders_overdue(now: datetime, after: str | None = None, page: int = 50) -> Iterator[Reference]:
-    """Open orders nothing has happened to in time, longest overdue first, from behind the place ``after`` on."""
+    ``None`` takes the open orders that are not due yet too.
+    """
     pages = _pages(
         IndexName=BY_DUE,
         KeyConditionExpression="GSI3PK = :pk AND GSI3SK BETWEEN :from AND :until",
@@ -459,11 +453,15 @@ def orders_overdue(now: datetime, after: str | None = None, page: int = 50) -> I
             ":pk": {"S": "DUE"},
             # No order id holds a character below this one, so it stands right behind the place and before the next.
             ":from": {"S": f"{after}!" if after else "0"},
-            ":until": {"S": f"{timestamp(now)}~"},
+            ":until": {"S": f"{timestamp(until) if until else ''}~"},
         },
         Limit=page,
     )
     return (Reference(_order_id(item), item["GSI3SK"]["S"]) for item in pages)
+
+
+def _due_sort(order_id: OrderId, due_at: datetime) -> str:
+    return f"{timestamp(due_at)}#{order_id}"
 
 
 def orders_placed_before(status: OrderStatus, until: datetime, after: str | None = None, page: int = 50) -> Iterator[Reference]:
@@ -1064,13 +1062,14 @@ def order_to_item(order: Order) -> Item:
         "GSI2PK": f"STATUS#{order.status.value}",
         "GSI2SK": f"{created}#{order.order_id}",
         "GSI3PK": "DUE" if order.due_at else None,
-        "GSI3SK": f"{timestamp(order.due_at)}#{order.order_id}" if order.due_at else None,
+        "GSI3SK": _due_sort(order.order_id, order.due_at) if order.due_at else None,
     }
     numbers = {
         "version": order.version,
         "total": order.total.amount,
         "run": order.run,
         "unwind_run": order.unwind_run,
+        **({"failed_runs": order.failed_runs} if order.failed_runs else {}),
     }
     return {**order_key(order.order_id), **_texts(text), **_numbers(numbers)}
 
@@ -1102,6 +1101,7 @@ def order_from_item(item: Item) -> Order:
         approval=_approval_from_json(approval) if approval else None,
         run=int(item["run"]["N"]),
         unwind_run=int(item["unwind_run"]["N"]),
+        failed_runs=int(item.get("failed_runs", {}).get("N", 0)),
         due_at=moment(due_at) if due_at else None,
         approval_token=_text(item, "approval_token"),
         delivery_token=_text(item, "delivery_token"),

@@ -13,7 +13,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 from orders import aws, settings
 from orders.errors import WorkflowBusy
 from orders.ids import OrderId
-from orders.lifecycle import Waits, undo_from
+from orders.lifecycle import Fate, Waits, undo_from
 from orders.order import Order, Snapshot
 
 Answer = TypeVar("Answer")
@@ -26,7 +26,8 @@ THROTTLED = frozenset({"ThrottlingException", "TooManyRequestsException", "Inter
 STARTED_BEFORE = frozenset({"ExecutionAlreadyExists"})
 NOT_THERE = frozenset({"ExecutionDoesNotExist"})
 NOT_RUNNING = NOT_THERE | {"ValidationException"}
-RUNNING = "RUNNING"
+ALIVE = frozenset({"RUNNING", "PENDING_REDRIVE"})
+STOPPED, SERVICE_RESTARTED = "ABORTED", "States.ServiceRestart"
 HIDDEN = "(hidden)"
 
 
@@ -114,10 +115,17 @@ def refuse(token: str, error_name: str, cause: str) -> bool:
     return _called(lambda: client().send_task_failure(taskToken=token, error=error_name, cause=cause), STALE_TOKEN) is not None
 
 
-def is_running(execution_arn: str) -> bool:
-    """Whether the execution exists and has not ended."""
+def fate(execution_arn: str) -> Fate:
+    """What became of an execution, as far as the service has heard: its answer may be some seconds old."""
     found = _called(lambda: client().describe_execution(executionArn=execution_arn), NOT_THERE)
-    return found is not None and found["status"] == RUNNING
+    return Fate.MISSING if found is None else fate_of(found["status"], found.get("error"))
+
+
+def fate_of(status: str, error: str | None) -> Fate:
+    """What an execution's status, and the error that it ended with, mean for its order."""
+    if status in ALIVE:
+        return Fate.RUNNING
+    return Fate.STOPPED if status == STOPPED or error == SERVICE_RESTARTED else Fate.FAILED
 
 
 def view(execution_arn: str) -> dict[str, Any] | None:
