@@ -1,50 +1,91 @@
-"""The webhooks' queue of events: write down what is owed to whom, once, and queue it."""
+"""The webhooks' queue of events: write down which is to be delivered to which endpoint, once, and queue it."""
 
 import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from orders import logs, messaging, store
+from orders.errors import StoreBusy
+from orders.messaging import QueueBusy
 from orders.order import moment
 from orders.webhooks import Delivery, Webhook
 
 logger = logs.logger()
 
+AT_ONCE = store.MOST_ACTIONS
+"""So many deliveries are written by one call; with their messages that is eleven calls."""
+
+ENOUGH_SECONDS = 10.0
+"""With less time left than this no further deliveries are begun: the events they belong to come again."""
+
 
 class FanOut:
     """One batch, for the subscriptions there were when it came."""
 
-    def __init__(self, webhooks: list[Webhook]) -> None:
-        self.webhooks = webhooks
+    def __init__(self, webhooks: Sequence[Webhook], seconds_left: Callable[[], float]) -> None:
+        self._webhooks = webhooks
+        self._seconds_left = seconds_left
+        self._pending: dict[tuple[str, str], Delivery] = {}
+        self._messages: dict[tuple[str, str], set[str]] = {}
+        self._failed: set[str] = set()
 
-    def owe(self, record: SQSRecord) -> None:
-        """Owes one event to every endpoint that wants it. An event told twice is owed once: its id is the delivery's."""
-        detail = json.loads(record.body)["detail"]
-        logger.set_correlation_id(detail["order_id"])
-        for webhook in self.webhooks:
+    def run(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Writes down and queues what the records ask for; returns the ids of those that have to come again.
+
+        An event told twice is delivered once: its id is the delivery's.
+        """
+        for record in records:
+            try:
+                self._expect(json.loads(record["body"])["detail"], record["messageId"])
+            except (KeyError, ValueError, TypeError):
+                logger.exception("An event cannot be read", message_id=record["messageId"])
+                self._failed.add(record["messageId"])
+        keys = list(self._pending)
+        for first in range(0, len(keys), AT_ONCE):
+            if self._seconds_left() < ENOUGH_SECONDS:
+                logger.warning("The time is nearly over", deliveries=len(keys), done=first)
+                self._fail(keys[first:])
+                break
+            self._deliver(keys[first : first + AT_ONCE])
+        return [record["messageId"] for record in records if record["messageId"] in self._failed]
+
+    def _expect(self, detail: Mapping[str, Any], message_id: str) -> None:
+        payload = json.dumps(
+            {"type": detail["event_type"], "timestamp": detail["timestamp"], "data": detail}, separators=(",", ":")
+        )
+        for webhook in self._webhooks:
             if webhook.wants(detail["event_type"]):
-                owed = Delivery(
+                delivery = Delivery(
                     webhook_id=webhook.webhook_id,
                     delivery_id=detail["event_id"],
                     event_type=detail["event_type"],
-                    payload=json.dumps(
-                        {"type": detail["event_type"], "timestamp": detail["timestamp"], "data": detail},
-                        separators=(",", ":"),
-                    ),
+                    payload=payload,
                     created_at=moment(detail["timestamp"]),
                 )
-                # Queued even if it was written down before: the process may have ended in between.
-                store.add_delivery(owed)
-                messaging.owe(owed.webhook_id, owed.delivery_id, 0)
+                self._pending[_key(delivery)] = delivery
+                self._messages.setdefault(_key(delivery), set()).add(message_id)
+
+    def _deliver(self, keys: Sequence[tuple[str, str]]) -> None:
+        try:
+            # Queued even if it was written down before: the process may have ended in between.
+            unqueued = [_key(delivery) for delivery in store.add_deliveries([self._pending[key] for key in keys])]
+            self._fail(messaging.owe_all(unqueued))
+        except (StoreBusy, QueueBusy):
+            logger.exception("Some events come again")
+            self._fail(keys)
+
+    def _fail(self, keys: Iterable[tuple[str, str]]) -> None:
+        for key in keys:
+            self._failed |= self._messages[key]
+
+
+def _key(delivery: Delivery) -> tuple[str, str]:
+    return delivery.webhook_id, delivery.delivery_id
 
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
-    """Fans a batch out."""
-    fan_out = FanOut(store.webhooks())
-    if not fan_out.webhooks:
-        return {"batchItemFailures": []}
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event, record_handler=fan_out.owe, processor=processor, context=context)
+    """Fans a batch out, as far as its time allows."""
+    fan_out = FanOut(store.webhooks(), lambda: context.get_remaining_time_in_millis() / 1000)
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in fan_out.run(event["Records"])]}

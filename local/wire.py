@@ -45,7 +45,7 @@ PLAIN_CALLS = {
     },
     "events": {"PutEvents"},
     "stepfunctions": {"SendTaskFailure", "SendTaskSuccess", "StartExecution", "StopExecution"},
-    "sqs": {"SendMessage"},
+    "sqs": {"SendMessage", "SendMessageBatch"},
 }
 TIMES = {"startDate", "stopDate"}  # the only times in their answers
 _OK = {"RequestId": "local", "HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}

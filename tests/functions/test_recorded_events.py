@@ -145,7 +145,7 @@ def owed() -> None:
     """A delivery that failed once and is not due yet."""
     subscribed()
     later = utc_now() + timedelta(hours=2)
-    store.add_delivery(Delivery("wh-1", "delivery-1", ORDER_STATUS_CHANGED, "{}", utc_now(), next_attempt_at=later))
+    store.add_deliveries([Delivery("wh-1", "delivery-1", ORDER_STATUS_CHANGED, "{}", utc_now(), next_attempt_at=later)])
 
 
 def counted() -> None:

@@ -104,7 +104,8 @@ def needed(service: str, operation: str, request: dict[str, Any]) -> Iterator[Gr
     elif service == "secretsmanager":
         yield f"secretsmanager:{operation}", _secret(request["SecretId"])
     elif service == "sqs":
-        yield f"sqs:{operation}", request["QueueUrl"].rpartition("/")[2]
+        # Sending ten at once is the same permission as sending one.
+        yield f"sqs:{operation.removesuffix('Batch')}", request["QueueUrl"].rpartition("/")[2]
     elif service in ONE_RESOURCE:
         yield f"{service}:{operation}", ONE_RESOURCE[service]
     elif operation.startswith("SendTask"):

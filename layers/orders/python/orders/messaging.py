@@ -1,21 +1,28 @@
 """The only module that talks to SQS and SNS: what is held back until it is due, set aside, or told to customers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from orders import aws, settings
+from orders.errors import TransientError
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 
+class QueueBusy(TransientError):
+    """The queue could not be reached, or did not take what it was sent."""
+
+
 @cache
 def sqs() -> "SQSClient":
-    """One client a process."""
-    made: SQSClient = aws.client("sqs")
+    """One client a process; short time-outs, as a Lambda pays for every second it waits."""
+    made: SQSClient = aws.client("sqs", connect_timeout=2, read_timeout=5)
     return made
 
 
@@ -26,9 +33,35 @@ def sns() -> "SNSClient":
     return made
 
 
+MOST_AT_ONCE = 10
+"""So many messages one call takes."""
+
+
+def owe_all(deliveries: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Queues deliveries (webhook id, delivery id) to be attempted now; returns those that the queue did not take.
+
+    Raises:
+        QueueBusy: none, or not all, were taken; all may be queued again.
+    """
+    refused: list[tuple[str, str]] = []
+    for first in range(0, len(deliveries), MOST_AT_ONCE):
+        chunk = deliveries[first : first + MOST_AT_ONCE]
+        entries: Any = [{"Id": str(place), "MessageBody": _delivery_message(*one)} for place, one in enumerate(chunk)]
+        try:
+            answer = sqs().send_message_batch(QueueUrl=settings.webhook_deliveries_url(), Entries=entries)
+        except (ClientError, BotoCoreError) as error:
+            raise QueueBusy("The queue took nothing, or that is not known.") from error
+        refused += [chunk[int(entry["Id"])] for entry in answer.get("Failed", [])]
+    return refused
+
+
+def _delivery_message(webhook_id: str, delivery_id: str) -> str:
+    return json.dumps({"webhook_id": webhook_id, "delivery_id": delivery_id})
+
+
 def owe(webhook_id: str, delivery_id: str, seconds: int) -> None:
     """Queues a delivery to be looked at after so many seconds, 900 at most."""
-    body = json.dumps({"webhook_id": webhook_id, "delivery_id": delivery_id})
+    body = _delivery_message(webhook_id, delivery_id)
     sqs().send_message(QueueUrl=settings.webhook_deliveries_url(), MessageBody=body, DelaySeconds=seconds)
 
 

@@ -763,20 +763,43 @@ def remove_webhook(webhook_id: str) -> None:
         raise
 
 
-def add_delivery(delivery: Delivery) -> bool:
-    """Writes down that an event is owed to a webhook; ``False`` when that was written before."""
-    try:
-        _call(
-            client().put_item,
-            TableName=settings.table_name(),
-            Item=delivery_to_item(delivery),
-            ConditionExpression="attribute_not_exists(PK)",
-        )
-    except ClientError as error:
-        if _code(error) == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True
+MOST_ACTIONS = 100
+"""So many items one transaction may hold."""
+
+
+def add_deliveries(deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """Writes down what is to be delivered, ``MOST_ACTIONS`` at most and each once; returns what has to be queued.
+
+    One that was written down before keeps what has become of it, and is queued again only while no attempt was made: it may
+    not have been queued then. A transaction and not a batch: only that has conditions.
+
+    Raises:
+        StoreBusy: nothing, or not all, was written; all may be written again.
+    """
+    fresh, unqueued = list(deliveries), list[Delivery]()
+    while fresh:
+        try:
+            _call(client().transact_write_items, TransactItems=[_add_delivery(one) for one in fresh])
+        except ClientError as error:
+            reasons: Any = error.response.get("CancellationReasons", [])
+            known = {place: why for place, why in enumerate(reasons) if why.get("Code") == CONDITION_FAILED}
+            if not known:
+                raise
+            unqueued += [fresh[place] for place, why in known.items() if not why.get("Item") or _is_untried(why["Item"])]
+            fresh = [one for place, one in enumerate(fresh) if place not in known]
+        else:
+            break
+    return fresh + unqueued
+
+
+def _add_delivery(delivery: Delivery) -> Any:
+    action = _put(delivery_to_item(delivery), "attribute_not_exists(PK)")
+    action["Put"]["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+    return action
+
+
+def _is_untried(item: Item) -> bool:
+    return bool(item["tries"]["N"] == "0" and item["status"]["S"] == DeliveryStatus.PENDING.value)
 
 
 def save_delivery(before: Delivery, after: Delivery) -> bool:
