@@ -32,7 +32,7 @@ from tests.shelf import Shelf, shelved
 ORDER, STOCK, PIECES = OrderId("order-1"), 100, 2
 ADA, SUE = Actor("ada"), Actor("sue", staff=True)
 HOME = Address("Ada", "12 St James's Square", "London", "SW1Y 4JH", "GB")
-OVER = (OverallStatus.COMPLETED, OverallStatus.ROLLED_BACK)
+OVER = (OverallStatus.COMPLETED, OverallStatus.FAILED, OverallStatus.ROLLED_BACK)
 
 
 class Stage:
