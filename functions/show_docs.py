@@ -26,6 +26,19 @@ def get_openapi(_: Request) -> Answer:
     return answer(_document())
 
 
+START = (
+    ("/admin", "The desk", "orders, reviews and figures; sign in as support"),
+    ("/docs", "The API", "every route, what it takes and who may use it"),
+    ("/openapi.json", "Its description", "for programs"),
+)
+
+
+def show_start(_: Request) -> Answer:
+    """Where people who typed the bare address may want to go."""
+    links = "".join(f'<li><a href="{path}">{name}</a>: {words}</li>' for path, name, words in START)
+    return {"statusCode": int(HTTPStatus.OK), "headers": PAGE_HEADERS, "body": _page("Orders", f"<ul>{links}</ul>")}
+
+
 def get_docs(_: Request) -> Answer:
     """The description as one page, which loads nothing from anywhere."""
     return {"statusCode": int(HTTPStatus.OK), "headers": PAGE_HEADERS, "body": docs_page()}
@@ -39,15 +52,19 @@ def docs_page() -> str:
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     )
+    description = f"<p>{escape(document['info']['description'])} "
+    machine_readable = 'Machine-readable: <a href="openapi.json">openapi.json</a>.</p>'
+    return _page("Order pipeline: API", f"{description}{machine_readable}{sections}", document["info"]["title"])
+
+
+def _page(title: str, content: str, heading: str | None = None) -> str:
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Order pipeline: API</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
         "code{background:#8882;padding:.1em .3em;border-radius:.2em}h2{font-size:1.1rem;margin-top:2rem}"
-        "li{margin:.2rem 0}:root{color-scheme:light dark}</style></head><body>"
-        f"<h1>{escape(document['info']['title'])}</h1><p>{escape(document['info']['description'])} "
-        'Machine-readable: <a href="openapi.json">openapi.json</a>.</p><main>'
-        f"{sections}</main></body></html>"
+        "li{margin:.2rem 0}:root{color-scheme:light dark}</style></head><body><main>"
+        f"<h1>{escape(heading or title)}</h1>{content}</main></body></html>"
     )
 
 
@@ -72,11 +89,11 @@ def _document() -> Any:
     return openapi.document()
 
 
-_handler = serve({"GET /health": get_health, "GET /openapi.json": get_openapi, "GET /docs": get_docs})
+_handler = serve({"GET /": show_start, "GET /health": get_health, "GET /openapi.json": get_openapi, "GET /docs": get_docs})
 
 
 def handler(event: dict[str, Any], context: Any) -> Answer:
-    """The three documents, and the answer to every route there is not."""
+    """The documents, and the answer to every route there is not."""
     if event["routeKey"] not in ROUTES:
         return _nothing_at(event.get("rawPath", ""))
     return _handler(event, context)

@@ -378,6 +378,14 @@ def test_the_documents_need_no_token(swift: Deployment) -> None:
     assert not re.search(r'(src|href)="(https?:)?//', page.text)
 
 
+def test_the_bare_address_leads_people_on(swift: Deployment) -> None:
+    page = swift.anybody.get("/?utm_source=mail")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    links = re.findall(r'href="([^"]+)"', page.text)
+    assert {"/admin", "/docs", "/openapi.json"} == set(links)
+    assert {swift.anybody.get(link).status_code for link in links} == {200}
+
+
 def test_the_stream_begins_with_the_present_and_ends_with_the_order(swift: Deployment, over: dict[str, Any]) -> None:
     path, version = f"/orders/{over['order']['order_id']}/status/stream", over["order"]["version"]
     first = swift.ada.get(path)

@@ -337,6 +337,7 @@ _TABLE = (
     Route("GET /health", _ANYONE, "getHealth", "Tell whether the service is up", "show_docs", answer="Health"),
     Route("GET /openapi.json", _ANYONE, "getOpenApi", "This description", "show_docs", answer="OpenApi"),
     Route("GET /docs", _ANYONE, "getDocs", "The description, to read", "show_docs", answer="text/html"),
+    Route("GET /", _ANYONE, "showStart", "Where to go from here", "show_docs", is_page=True),
     # A page is open to anyone; what it shows needs a token: the tracking link's, or the bearer token of who signs in.
     Route("GET /track/{id}", _ANYONE, "showTracking", "An order, to watch", "show_pages", query=("token",), is_page=True),
     Route("GET /admin", _ANYONE, "showAdmin", "Support's desk", "show_pages", is_page=True),
