@@ -26,6 +26,7 @@ def handler(event: dict[str, Any], _context: Any) -> PartialItemFailureResponse:
     A record that cannot be read is set aside at once: no retry would mend it, and all that time it would hold up its shard.
     """
     pending: list[Message] = []
+    changes: list[Event] = []
     with measuring() as measured:
         for record in event["Records"]:
             try:
@@ -35,7 +36,9 @@ def handler(event: dict[str, Any], _context: Any) -> PartialItemFailureResponse:
                 messaging.set_aside("publish_changes", record, f"{type(error).__name__}: {error}")
                 continue
             pending += notifications.messages(change)
+            changes.append(change)
             _measure(change, measured)
+        _measure_by_status(changes)
         try:
             publish(pending)
         except TransientError:
@@ -52,5 +55,18 @@ def _measure(change: Event, measured: Any) -> None:
         measured.add_metric(Metric.ORDERS_PLACED, MetricUnit.Count, 1)
     if change.status is OrderStatus.CANCELLED:
         measured.add_metric(Metric.ORDERS_CANCELLED, MetricUnit.Count, 1)
-    if change.measures and change.measures.status_seconds is not None:
-        measured.add_metric(Metric.STATUS_SECONDS, MetricUnit.Seconds, change.measures.status_seconds)
+
+
+def _measure_by_status(changes: list[Event]) -> None:
+    """Transitions by the status that was reached, times by the one that was left: one line of metrics for each status."""
+    moved = [change for change in changes if change.old_status is not change.status]
+    for status in OrderStatus:
+        reached = [change for change in moved if change.status is status]
+        left = [change.measures.status_seconds for change in moved if change.old_status is status and change.measures]
+        with measuring() as measured:
+            measured.add_dimension(name="status", value=status)
+            for _ in reached:
+                measured.add_metric(Metric.TRANSITIONS, MetricUnit.Count, 1)
+            for seconds in left:
+                if seconds is not None:
+                    measured.add_metric(Metric.STATUS_SECONDS, MetricUnit.Seconds, seconds)

@@ -152,6 +152,28 @@ def test_a_poisoned_record_is_set_aside_and_the_others_go_on(events: Recorder) -
     assert "TELEPORTED" in aside[1]["error"]
 
 
+def test_transitions_and_times_are_measured_by_status(events: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
+    live("p-measured")
+    capsys.readouterr()
+    call("publish_changes", {"Records": records("p-measured")})
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
+    measured = {
+        (line.get("status"), metric["Name"]): line[metric["Name"]]
+        for line in lines
+        for directive in line["_aws"]["CloudWatchMetrics"]
+        for metric in directive["Metrics"]
+    }
+    for line in (line for line in lines if "status" in line):
+        assert [set(dimensions) for dimensions in line["_aws"]["CloudWatchMetrics"][0]["Dimensions"]] == [{"service", "status"}]
+    transitions = {status: values for (status, name), values in measured.items() if name == "order_transitions_total"}
+    assert transitions == {None: [1.0] * 3, "PENDING": [1.0], "PROCESSING": [1.0], "SHIPPED": [1.0]}
+    times = {status: values for (status, name), values in measured.items() if name == "order_status_duration_seconds"}
+    assert set(times) == {"PENDING", "PROCESSING"}
+    trail = [event for event in store.history(OrderId("p-measured")) if event.old_status is not event.status]
+    known = {event.old_status: event.measures.status_seconds for event in trail if event.old_status and event.measures}
+    assert {OrderStatus(status): values for status, values in times.items()} == {one: [known[one]] for one in known}
+
+
 def test_what_is_published_holds_no_token(events: Recorder) -> None:
     fulfilment.ship_parcel(OrderId(live("p-5", token="tok_ok")), "TASK-TOKEN")
     call("publish_changes", {"Records": records("p-5")})
