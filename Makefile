@@ -29,10 +29,10 @@ EXPORT := $(UV) export --frozen --quiet --no-emit-project --no-header --no-annot
 AWSLAMBDARIC_VERSION := 3.1.1
 FUNCTION ?= reserve_stock
 
-.PHONY: help setup demo bench chaos test browser screenshots check check-sam check-security audit e2e deploy invoke fuzz openapi lint-fix lock clean
+.PHONY: help setup demo bench chaos test test-pythons browser screenshots check check-sam check-security audit e2e deploy invoke fuzz openapi lint-fix lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(READY) ## make the environment in .venv, from the lock
 	@echo "Ready. Next: make demo (three orders, live), make test, or $(BIN)/orders serve"
@@ -65,10 +65,18 @@ STACKS := $(wildcard tests/local tests/chaos tests/built)
 test: check ## every check and every test
 	@$(BIN)/pytest -n auto --dist loadfile tests/unit tests/functions tests/upgrade tests/statemachine --ignore=tests/statemachine/test_graph.py
 	@$(BIN)/pytest -n auto --dist loadfile $(STACKS)
+	@$(BIN)/python -m tests.pythons --quiet -n auto --dist loadfile $(VERSION_SENSITIVE)
 	@$(BIN)/pytest -n 2 --dist loadfile tests/e2e --ignore=tests/e2e/pages
 	@$(MAKE) --no-print-directory browser
 	@$(BIN)/pytest tests/e2e/pages
 	@if test -z "$${CI:-}"; then echo "All passed. Next: make demo, or make check-sam before a deployment."; fi
+
+# What a Python may change: words and defaults of its library, what it warns of, imports; and one stack from start to stop.
+VERSION_SENSITIVE := tests/unit tests/template/test_imports.py tests/local/test_cold.py tests/local/test_journal.py tests/local/test_upgrade.py
+
+test-pythons: $(READY) ## all tests but e2e with every other Python from 3.11 on that is here, each in .venvs
+	@$(BIN)/python -m tests.pythons -n auto --dist loadfile tests/unit tests/functions tests/upgrade tests/statemachine tests/template
+	@$(BIN)/python -m tests.pythons -n auto --dist loadfile $(STACKS)
 
 # Without it the tests of the pages are skipped and say so: no reason to fail where nothing can be installed.
 browser:
@@ -149,4 +157,4 @@ lock: $(READY) ## resolve anew, and write the layers' requirements from it
 	@$(EXPORT) --only-group identity --output-file layers/identity/requirements.txt
 
 clean: ## remove the environment and everything built
-	rm -rf $(VENV) .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venvs .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis

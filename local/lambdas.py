@@ -95,16 +95,20 @@ class _Output(io.TextIOBase):
     def write(self, text: str) -> int:
         lines = getattr(self.log, "lines", None)
         if lines is None:
-            return self.real.write(text)
+            return self._where_it_went().write(text)
         lines.append(text)
         return len(text)
 
     def flush(self) -> None:
         if getattr(self.log, "lines", None) is None:
-            self.real.flush()
+            self._where_it_went().flush()
 
     def isatty(self) -> bool:
-        return self.real.isatty()
+        return self._where_it_went().isatty()
+
+    def _where_it_went(self) -> TextIO:
+        """Loggers keep this stream: once their stack is gone, they write to what is sys.stdout then."""
+        return self.real if sys.stdout is self else sys.stdout
 
 
 _OUTPUT = _Output()  # one for all stacks of a process: loggers made for the first serve the others too

@@ -409,11 +409,17 @@ def _expanded(expander: subprocess.Popen[str]) -> dict[str, Any]:
     return expanded
 
 
+_reserved: list[socket.socket] = []
+
+
 def _engine(port: int) -> tuple[Any, socket.socket]:
     """The engine's application and the socket it is to be served on. It reads its settings when it is imported, so
     a second stack of this process is on the first one's port."""
     loaded = sys.modules.get("ministack.app")
     listener = _bind(int(loaded._MINISTACK_PORT) if loaded else port)  # noqa: SLF001
+    if loaded is None and sys.platform == "linux":
+        # Bound and never listened on: between two stacks of this process nobody else gets the port.
+        _reserved.append(_bind(listener.getsockname()[1]))
     os.environ.update(
         GATEWAY_PORT=str(listener.getsockname()[1]),
         BIND_HOST="127.0.0.1",
@@ -542,7 +548,7 @@ def _bury(destination: str, message: str) -> None:
 def running(settings: Settings | None = None) -> Iterator[Stack]:
     """A stack on a loop in a thread of its own. One at a time: the engine and the handlers' settings are the process's."""
     started: Future[Stack] = Future()
-    environment = dict(os.environ)
+    environment, interval, thresholds = dict(os.environ), sys.getswitchinterval(), gc.get_threshold()
     stopping = threading.Event()
 
     async def main() -> None:
@@ -569,6 +575,10 @@ def running(settings: Settings | None = None) -> Iterator[Stack]:
         # Whoever asks for AWS next in this process must not be sent to a stack that is gone.
         os.environ.clear()
         os.environ.update(environment)
+        _forget_settings((settings or Settings()).code)
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 def run(main: Any) -> None:

@@ -56,21 +56,21 @@ def deployed() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
-        _forget()
+        forget()
         made = _made()
         for name, value in _variables().items():
             patch.setenv(name, _text(value, made))
         for product in CATALOGUE:
             store.save_product(product)
         yield
-        _forget()
+        forget()
         # moto's account may live on, for a machine that is dear to deploy: only what was made here goes.
         for service in ("dynamodb", "events", "sqs", "sns", "secretsmanager"):
             for backend in get_backend(service).values():
                 backend[PSEUDO["AWS::Region"]].reset()
 
 
-def _forget() -> None:
+def forget() -> None:
     """What one process keeps for its life: clients, settings, what was read once."""
     for name, module in list(sys.modules.items()):
         if name.startswith("orders."):

@@ -1,11 +1,15 @@
 """Shared builders: an order at any point of its life, made by living it, so that no test sees one that cannot be."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
-from orders import lifecycle
+import pytest
+
+from orders import changes, gateway, lifecycle
 from orders.ids import CustomerId, OrderId, TrackingNumber
 from orders.lifecycle import Placement, Waits
 from orders.money import Money
@@ -24,6 +28,13 @@ ELSEWHERE = replace(HOME, line1="1 Ockham Park", city="Ockham", postal_code="GU2
 def later(seconds: float = 1) -> datetime:
     """So many seconds after everything began."""
     return START + timedelta(seconds=seconds)
+
+
+def without_pauses(patch: pytest.MonkeyPatch) -> None:
+    """The product pauses for no time; ``time.sleep`` itself stays, as what a stopped stack left in this process lives by it."""
+    still = SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None})
+    for module in (changes, gateway):
+        patch.setattr(module, "time", still)
 
 
 def a_wish(**changes: Any) -> Placement:

@@ -1,6 +1,5 @@
 """Handlers in a world of their own: a table made from the template, in memory; outside services faked at the edge."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,15 +8,10 @@ import pytest
 from moto import mock_aws
 from moto.core.serialize import ResponseSerializer
 
-from orders import bus, identity, secrets, settings, store, workflow
+from orders import bus, settings, store, workflow
+from tests.deployed import forget
 from tests.functions.world import ENVIRONMENT, FakeBus, FakeStepFunctions, World, table_of_the_template
-
-
-def forget() -> None:
-    """As in a new process."""
-    for remembering in (store.client, bus.client, settings.waits, identity._keys, secrets.client, secrets._read_in):
-        remembering.cache_clear()
-
+from tests.support import without_pauses
 
 _picked = ResponseSerializer.get_value
 
@@ -51,7 +45,7 @@ def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(workflow, "client", lambda: executions)
     monkeypatch.setattr(bus, "client", lambda: events)
     # Whoever lost a race waits a moment before the next try: nothing of that is tested here.
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    without_pauses(monkeypatch)
     yield World(executions, events)
     store.client().delete_table(TableName=table["TableName"])
     settings.waits.cache_clear()

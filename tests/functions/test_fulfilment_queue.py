@@ -24,6 +24,7 @@ from orders.ids import CustomerId, OrderId, TrackingNumber
 from orders.order import Address, Snapshot, timestamp
 from orders.statuses import OrderStatus, PaymentMethod, PaymentStatus, ShipmentStatus
 from tests.deployed import CARRIER_SECRET, deployed
+from tests.support import without_pauses
 
 HOME = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 DATA = Path(__file__).parents[1] / "data"
@@ -233,7 +234,7 @@ def test_a_fault_of_ours_is_given_the_queue_s_own_time(monkeypatch: pytest.Monke
         raise StoreBusy("throttled")
 
     monkeypatch.setattr("orders.messaging.hold_back", lambda *_: pytest.fail("it is held back"))
-    monkeypatch.setattr("orders.changes.time.sleep", lambda _: None)
+    without_pauses(monkeypatch)
     monkeypatch.setattr("orders.store.load", busy)
     assert take(message(news("f-4", "shipped"))) == ["1"]
 

@@ -34,7 +34,7 @@ from orders.statuses import (
     ShipmentStatus,
 )
 from tests.shelf import Shelf, shelved
-from tests.support import START, WAITS, a_wish, later
+from tests.support import START, WAITS, a_wish, later, without_pauses
 
 PENDING, CONFIRMED, PROCESSING = OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING
 SHIPPED, DELIVERED, CANCELLED, RETURNED = (
@@ -248,7 +248,7 @@ def test_one_that_keeps_losing_rises(shelf: Shelf, monkeypatch: pytest.MonkeyPat
         raise OrderChanged("again")
 
     monkeypatch.setattr("orders.store.commit", lose)
-    monkeypatch.setattr("orders.changes.time.sleep", lambda _: None)
+    without_pauses(monkeypatch)
     with pytest.raises(OrderChanged):
         take(said("shipped"), clock)
 

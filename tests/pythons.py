@@ -1,0 +1,77 @@
+"""Runs tests with every other released Python of this machine from 3.11 on, each in an environment of its own in ``.venvs``.
+
+``python -m tests.pythons ARGUMENT...`` hands its arguments to pytest. It ends with 1 if any of them fails.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+OLDEST = (3, 11)
+VERSION = "import sys; print(*sys.version_info[:2], sys.version_info.releaselevel)"
+
+
+def candidates() -> Iterator[Path]:
+    """What may be a Python: on the PATH by its version, and pyenv's, which keeps those it was not told to use off it."""
+    for folder in map(Path, os.environ.get("PATH", "").split(os.pathsep)):
+        yield from sorted(found for found in folder.glob("python3.*") if re.fullmatch(r"python3\.\d+", found.name))
+    yield from sorted(Path.home().glob(".pyenv/versions/3.*/bin/python3"))
+
+
+def version_of(python: Path) -> tuple[int, int] | None:
+    """Major and minor version; ``None`` for what does not run (a shim of pyenv's may not) or is no release."""
+    asked = subprocess.run([python, "-c", VERSION], capture_output=True, text=True, check=False)
+    found = re.fullmatch(r"(\d+) (\d+) final\n", asked.stdout)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def others() -> dict[tuple[int, int], Path]:
+    """One Python of each version that is not this one's."""
+    found: dict[tuple[int, int], Path] = {}
+    for python in candidates():
+        version = version_of(python)
+        if version and version >= OLDEST and version != sys.version_info[:2]:
+            found.setdefault(version, python)
+    return dict(sorted(found.items()))
+
+
+def passes(name: str, python: Path, arguments: list[str]) -> bool:
+    """Whether the tests pass with it, in an environment made from the lock."""
+    place = ROOT / ".venvs" / name
+    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | {
+        "UV_PROJECT_ENVIRONMENT": str(place),
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_SYSTEM_CERTS": "true",
+    }
+    uv = shutil.which("uv", path=str(Path(sys.executable).parent))
+    if uv is None:
+        raise FileNotFoundError("there is no uv beside this Python: make setup")
+    sync = [uv, "sync", "--frozen", "--quiet", "--python", str(python)]
+    if subprocess.run(sync, cwd=ROOT, env=environment, check=False).returncode:
+        return False
+    return not subprocess.run([place / "bin" / "pytest", *arguments], cwd=ROOT, check=False).returncode
+
+
+def main(arguments: list[str]) -> int:
+    here = ".".join(map(str, sys.version_info[:2]))
+    found = {".".join(map(str, version)): python for version, python in others().items()}
+    if not found:
+        sys.stdout.write(f"There is no other Python from 3.11 on here: the tests ran with {here} only.\n")
+    failed = []
+    for name, python in found.items():
+        sys.stdout.write(f"With Python {name} ({python}):\n")
+        sys.stdout.flush()
+        if not passes(name, python, arguments):
+            failed.append(name)
+    if failed:
+        sys.stderr.write(f"It fails with Python {', '.join(failed)}.\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
