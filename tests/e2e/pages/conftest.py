@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.e2e.pages.browsing import NO_BROWSER, Stack, Visit, chromium, launch, serving, visiting
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     path = chromium()
     if path is None:
@@ -20,14 +20,14 @@ def browser() -> Iterator[Browser]:
         found.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def quick(browser: Browser) -> Iterator[Stack]:
     """Each wait is a second: an order is delivered in three."""
     with serving("--payment-seconds", "1", "--preparation-seconds", "1", "--delivery-seconds", "1") as stack:
         yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def patient(browser: Browser) -> Iterator[Stack]:
     """Paid at once, then being packed for as long as a test likes."""
     with serving("--payment-seconds", "0", "--preparation-seconds", "3600") as stack:
