@@ -5,6 +5,7 @@ holds a name, an address, what people wrote, a token or a secret, and the alarms
 import io
 import json
 import logging
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,15 @@ def test_logs_hold_nothing_personal(lived: Lived) -> None:
     country = {"GB"}
     secret = ({*ADDRESS.values()} - country) | {TASK_TOKEN, lived.key, *REASONS, *PAYMENT_TOKENS, "Traceback"}
     assert [text for text in secret if text in lived.written] == []
+
+
+def test_lambda_s_filter_takes_every_line_for_what_it_is(lived: Lived) -> None:
+    """Lambda takes a line without a level, or without a time after RFC 3339, for INFO, and drops it at a stricter level."""
+    told = [json.loads(line) for line in lived.written.splitlines() if line.startswith("{")]
+    assert {line["level"] for line in told if "_aws" in line} == {"FATAL"}
+    assert {line["level"] for line in told} - {"FATAL", "INFO", "WARNING", "ERROR"} == set()
+    time = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.]\d+(Z|[+-]\d\d:\d\d)")
+    assert [line for line in told if not time.fullmatch(line["timestamp"])] == []
 
 
 def test_the_alarms_look_at_metrics_that_the_handlers_emit(lived: Lived) -> None:
