@@ -22,7 +22,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     Raises:
         ExceptionGroup: at the end of a scheduled sweep, with what went wrong with single orders.
     """
-    if "detail" in event:
+    if event.get("detail"):  # the schedule sends an empty one
         return _look_after(event["detail"])
     everything = bool(event.get("everything"))
     swept = recovery.sweep(
