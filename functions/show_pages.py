@@ -150,7 +150,8 @@ def _filled(name: str, **parts: str) -> str:
 def _config() -> dict[str, Any]:
     """How people sign in here (any OAuth 2 server with Cognito's addresses, or none), and which changes may be offered."""
     url = settings.sign_in_url()
-    sign_in = {"url": url, "client_id": settings.jwt_audience()} if url else None
+    known = {"url": url, "client_id": settings.jwt_audience(), "groups_claim": settings.groups_claim()}
+    sign_in = known if url else None
     return {"sign_in": sign_in, "transitions": transitions()}
 
 

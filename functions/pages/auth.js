@@ -29,7 +29,8 @@ export function person() {
   const session = read(SESSION);
   if (!session) return null;
   const claims = claimsOf(session.token);
-  return { subject: claims.sub, name: claims.email ?? claims.sub, groups: claims["cognito:groups"] ?? [] };
+  const groups = claims[config?.groups_claim];
+  return { subject: claims.sub, name: claims.email ?? claims.sub, groups: Array.isArray(groups) ? groups : [] };
 }
 
 /** The bearer token of whoever is signed in, renewed when it is about to end; null when nobody is. */

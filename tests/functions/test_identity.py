@@ -81,10 +81,31 @@ def test_a_stranger_is_known_and_refused(order: World) -> None:
     assert get(order, f"Bearer {signed(sub=STRANGER)}").status == 403
 
 
-@pytest.mark.parametrize(("groups", "status"), [(["support"], 200), (["admin"], 403), (["carrier"], 403), (["SUPPORT"], 200)])
-def test_groups_open_what_they_open(order: World, groups: list[str], status: int) -> None:
+@pytest.mark.parametrize(
+    ("groups", "status"),
+    [
+        (["support"], 200),
+        (["admin"], 403),
+        (["carrier"], 403),
+        (["SUPPORT"], 403),
+        (["IT support"], 403),
+        (["[support]"], 403),
+        (["x,support"], 403),
+        ([["support"]], 403),
+        ("support", 403),
+        ("[support]", 403),
+    ],
+)
+def test_groups_open_what_they_open(order: World, groups: Any, status: int) -> None:
     token = jwt.encode(claims(sub="grace") | {"cognito:groups": groups}, key("ours"), "RS256", headers={"kid": KEY_ID})
     assert get(order, f"Bearer {token}").status == status
+
+
+def test_the_claim_that_lists_groups_may_have_another_name(order: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROUPS_CLAIM", "https://example.com/roles")
+    for name, status in (("https://example.com/roles", 200), ("cognito:groups", 403), ("groups", 403)):
+        token = jwt.encode(claims(sub="grace") | {name: ["support"]}, key("ours"), "RS256", headers={"kid": KEY_ID})
+        assert get(order, f"Bearer {token}").status == status
 
 
 def test_an_audience_may_be_one_of_several_or_the_client(order: World) -> None:
@@ -128,6 +149,7 @@ FORGED: dict[str, Callable[[], str]] = {
     "an empty audience": lambda: signed(aud=[]),
     "another client": lambda: signed(aud=None, client_id="other"),
     "no subject": lambda: signed(sub=None),
+    "an empty subject": lambda: signed(sub=""),
     "a subject that is no text": lambda: signed(sub=7),
     "no signature": lambda: signed().rpartition(".")[0] + ".",
     "two parts": lambda: signed().rpartition(".")[0],

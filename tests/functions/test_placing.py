@@ -10,6 +10,7 @@ from orders import store
 from orders.order import Change
 from orders.statuses import OrderStatus
 from tests.functions.world import ADDRESS, CUSTOMER, STRANGER, World, a_body
+from tests.support import bearer
 
 KEY = {"idempotency-key": "key-1"}
 
@@ -227,7 +228,7 @@ def test_products_of_two_currencies_make_no_order(world: World) -> None:
 def test_a_body_may_come_in_base64(world: World) -> None:
     event = {
         "routeKey": "POST /orders",
-        "headers": {},
+        "headers": {"authorization": bearer({"sub": CUSTOMER})},
         "requestContext": {"requestId": "r", "authorizer": {"jwt": {"claims": {"sub": CUSTOMER}}}},
         "isBase64Encoded": True,
         "body": "/w==",
@@ -238,10 +239,11 @@ def test_a_body_may_come_in_base64(world: World) -> None:
 def test_nothing_that_the_gateway_may_leave_out_breaks_the_door(world: World) -> None:
     event = {
         "routeKey": "POST /orders",
-        "headers": None,
+        "headers": {"authorization": bearer({"sub": CUSTOMER})},
         "pathParameters": None,
         "queryStringParameters": None,
         "requestContext": {"requestId": "r", "authorizer": {"jwt": {"claims": {"sub": CUSTOMER}}}},
         "body": None,
     }
     assert world.invoke("place_order", event)["statusCode"] == 400
+    assert world.invoke("place_order", event | {"headers": None})["statusCode"] == 401

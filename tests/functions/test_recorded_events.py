@@ -14,9 +14,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import jwt
 import pytest
 from moto import mock_aws
 
+from local.keys import as_gateway
 from orders import desk, fulfilment, secrets, settings, store, tokens
 from orders.changes import utc_now
 from orders.desk import Actor, Wish
@@ -386,6 +388,15 @@ def test_a_function_answers_its_recorded_event(name: str) -> None:
         json.dumps(handler(event, SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 30_000)))
     )
     case.expect(answer)
+
+
+def test_a_recorded_token_says_what_the_authorizer_has_verified() -> None:
+    for path in EVENTS.glob("*.json"):
+        event = json.loads(path.read_text(encoding="utf-8"))
+        context = event.get("requestContext", {}) if isinstance(event, dict) else {}
+        if claims := context.get("authorizer", {}).get("jwt", {}).get("claims"):
+            token = jwt.decode(event["headers"]["authorization"].removeprefix("Bearer "), options={"verify_signature": False})
+            assert as_gateway(token) == claims, path.name
 
 
 def test_every_recorded_event_is_sent() -> None:

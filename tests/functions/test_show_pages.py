@@ -134,7 +134,11 @@ def test_the_policy_and_the_page_know_where_people_sign_in(world: World, monkeyp
     show_pages.policy.cache_clear()
     assert "connect-src 'self' https://orders-1.auth.example.com;" in page.headers["content-security-policy"]
     assert island(page.text, "config") == {
-        "sign_in": {"url": "https://orders-1.auth.example.com", "client_id": settings.jwt_audience()},
+        "sign_in": {
+            "url": "https://orders-1.auth.example.com",
+            "client_id": settings.jwt_audience(),
+            "groups_claim": "cognito:groups",
+        },
         "transitions": statuses.transitions(),
     }
 

@@ -19,7 +19,7 @@ from standardwebhooks import Webhook as Signer
 
 from local import operate
 from local.client import Api
-from orders import bus, desk, fulfilment, messaging, notifications, outbound, settings, statistics, store
+from orders import bus, desk, fulfilment, messaging, notifications, outbound, secrets, settings, statistics, store, tokens
 from orders.changes import utc_now
 from orders.desk import Actor, Wish
 from orders.errors import StoreBusy
@@ -28,6 +28,7 @@ from orders.order import Address
 from orders.statuses import OrderStatus, PaymentMethod
 from orders.webhooks import DeliveryStatus, WebhookStatus
 from tests.deployed import deployed, resources
+from tests.support import bearer
 
 HOME = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 
@@ -263,7 +264,7 @@ def admin(key: str, body: Any = None, **path: str) -> tuple[int, Any]:
         "routeKey": key,
         "rawPath": "/webhooks",
         "pathParameters": path,
-        "headers": {},
+        "headers": {"authorization": bearer({"sub": "ann", "cognito:groups": ["admin"]})},
         "requestContext": {"requestId": "r", "authorizer": {"jwt": {"claims": {"sub": "ann", "cognito:groups": "[admin]"}}}},
         "body": None if body is None else json.dumps(body),
     }
@@ -516,11 +517,11 @@ def test_the_counters_in_the_table_are_exact_under_redelivery(monkeypatch: pytes
         delivered += [record for record in batch if record["messageId"] in failed]
     kept = {name: value for name, value in store.counters().items() if value}
     assert kept == {name: value for name, value in once.items() if value}
-    claims = {"sub": "sue", "cognito:groups": "[support]"}
+    claims = {"sub": "sue", "cognito:groups": ["support"]}
     asked = {
         "routeKey": "GET /analytics/summary",
         "rawPath": "/analytics/summary",
-        "headers": {},
+        "headers": {"authorization": bearer(claims)},
         "requestContext": {"requestId": "r", "authorizer": {"jwt": {"claims": claims}}},
     }
     answer = call("read_analytics", asked)
@@ -542,8 +543,9 @@ def stream(order_id: str, last: str | None = None) -> tuple[int, list[tuple[str,
         "routeKey": "GET /orders/{id}/status/stream",
         "rawPath": f"/orders/{order_id}/status/stream",
         "pathParameters": {"id": order_id},
+        "queryStringParameters": {"token": tokens.tracking_token(order_id, utc_now(), secrets.signing_key())},
         "headers": {"last-event-id": last} if last is not None else {},
-        "requestContext": {"requestId": "r", "authorizer": {"jwt": {"claims": {"sub": "ada"}}}},
+        "requestContext": {"requestId": "r"},
     }
     answer = call("watch_status", event)
     if answer["statusCode"] != 200:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from local.keys import as_gateway
 from orders import secrets, tokens
 from orders.changes import utc_now
 from orders.errors import PaymentDeclined, PermissionDenied, Unauthenticated
@@ -15,6 +16,7 @@ from orders.ids import CustomerId, OrderId
 from orders.routes import ROUTES, Route, Who
 from orders.statuses import OrderStatus
 from tests.functions.world import ADDRESS, CUSTOMER, STRANGER, World, a_body
+from tests.support import bearer
 
 ROLES: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "anonymous": (None, ()),
@@ -133,29 +135,94 @@ def test_a_route_that_names_nobody_opens_for_nobody(principal: Principal | None)
         authorise(request)
 
 
-@pytest.mark.parametrize(
-    ("claim", "groups"),
-    [
-        ("[support]", {"support"}),
-        ("[SUPPORT ADMIN]", {"support", "admin"}),
-        ("support", {"support"}),
-        ('["support","carrier"]', {"support", "carrier"}),
-        ("support, admin", {"support", "admin"}),
-        (["support"], {"support"}),
-        ([], set()),
-        ("", set()),
-        ("[]", set()),
-        ("[supporters]", set()),
-        ("[not-support]", set()),
-        ("[support.readonly]", set()),
-        ("owner customer anyone", set()),
-        (None, set()),
-        (7, set()),
-    ],
-)
-def test_groups_are_read_however_the_gateway_writes_them(claim: Any, groups: set[str]) -> None:
-    principal = Principal.from_claims({"sub": "grace", "cognito:groups": claim})
-    assert {group.value for group in principal.groups} == groups
+# --- who a token names ---
+
+GROUPS: dict[str, tuple[Any, set[str]]] = {
+    "one": (["support"], {"support"}),
+    "several": (["SUPPORT", "admin", "carrier"], {"admin", "carrier"}),
+    "none": ([], set()),
+    "no claim": (None, set()),
+    "another case": (["Support", "SUPPORT", "ADMIN"], set()),
+    "a part of a name": (["it support", "support team", "supporters", "not-support", "support.readonly"], set()),
+    "spaces around it": ([" support", "support ", "support\n", "\tadmin"], set()),
+    "brackets": (["[support]", "[admin", "carrier]"], set()),
+    "commas": (["support,admin", "x, carrier"], set()),
+    "quotes": (['"support"', "'admin'", '["support"]'], set()),
+    "members that are no text": ([["support"], {"support": True}, None, True, 7, "admin"], {"admin"}),
+    "a plain text": ("support", set()),
+    "a text that looks like a list": ("[support admin]", set()),
+    "a text of JSON": ('["support","carrier"]', set()),
+    "an object": ({"support": "admin"}, set()),
+    "a number": (7, set()),
+    "words of the route table that are no groups": (["owner", "customer", "anyone", "tracking link"], set()),
+}
+
+
+@pytest.mark.parametrize("case", GROUPS)
+@pytest.mark.parametrize("claim", ["cognito:groups", "groups", "https://example.com/roles"])
+def test_a_group_is_a_member_of_the_token_s_own_list(monkeypatch: pytest.MonkeyPatch, claim: str, case: str) -> None:
+    monkeypatch.setenv("GROUPS_CLAIM", claim)
+    listed, groups = GROUPS[case]
+    claims = {"sub": "grace", claim: listed}
+    behind = Principal.from_authorizer(as_gateway(claims), {"authorization": bearer(claims)})
+    assert behind == Principal.from_claims(claims)
+    assert {group.value for group in behind.groups} == groups
+
+
+def test_no_other_claim_than_the_one_that_is_set_names_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROUPS_CLAIM", "roles")
+    claims = {"sub": "grace", "cognito:groups": ["admin"], "groups": ["admin"], "roles": ["carrier"]}
+    assert Principal.from_claims(claims).groups == {Who.CARRIER}
+
+
+@pytest.mark.parametrize("groups", [["IT support"], ["Support"], ["[support]"], ["x,support"], [["support"]]])
+def test_a_group_with_another_name_opens_no_order_behind_the_authorizer(world: World, groups: list[Any]) -> None:
+    world.place()
+    assert world.http("GET /orders/{id}", "order-1", by="grace", groups=groups).status == 403
+    assert world.http("GET /orders/{id}", "order-1", by="grace", groups=["support"]).status == 200
+
+
+@pytest.mark.parametrize("subject", [None, "", 7, ["ada"]])
+def test_a_verified_token_without_a_subject_is_nobody_s(world: World, subject: Any) -> None:
+    world.place()
+    claims = {"cognito:groups": ["support"]} | ({} if subject is None else {"sub": subject})
+    event = {
+        "routeKey": "GET /orders/{id}",
+        "pathParameters": {"id": "order-1"},
+        "headers": {"authorization": bearer(claims)},
+        "requestContext": {"requestId": "r", "authorizer": {"jwt": {"claims": as_gateway(claims)}}},
+    }
+    answer = world.invoke("read_orders", event)
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (401, "UNAUTHENTICATED")
+
+
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER  ", ""])
+def test_the_authorizer_takes_a_token_by_any_case_of_its_scheme_or_none(world: World, scheme: str) -> None:
+    token = bearer({"sub": CUSTOMER}).removeprefix("Bearer ")
+    assert world.http("GET /orders", headers={"authorization": scheme + token}).status == 200
+
+
+MINE, THEIRS = bearer({"sub": CUSTOMER}), bearer({"sub": STRANGER, "cognito:groups": ["support"]})
+OTHERS = {
+    "none": "",
+    "another's": THEIRS,
+    "two headers, joined": f"{MINE},{THEIRS}",
+    "two, the other way round": f"{THEIRS},{MINE}",
+    "two, with a space": f"{MINE}, {THEIRS}",
+    "two tokens": f"{MINE} {THEIRS.removeprefix('Bearer ')}",
+    "not JSON": "Bearer a.YWJj.c",
+    "not base64": "Bearer a.b.c",
+    "not an object": "Bearer a.W10.c",
+    "not UTF-8": "Bearer a._____w.c",
+    "two parts": MINE.rpartition(".")[0],
+    "four parts": f"{MINE}.d",
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_a_header_that_is_not_the_verified_token_opens_nothing(world: World, case: str) -> None:
+    world.place()
+    assert world.http("GET /orders/{id}", "order-1", headers={"authorization": OTHERS[case]}).status == 401
 
 
 def test_whose_order_it_is_does_not_help_with_what_support_alone_may_do(world: World) -> None:

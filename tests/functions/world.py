@@ -15,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 from jsonschema import Draft202012Validator
 
+from local.keys import as_gateway
 from local.template import expand
 from orders import lifecycle, openapi, store
 from orders.errors import ApprovalPending
@@ -25,6 +26,7 @@ from orders.order import Order, Snapshot
 from orders.routes import ROUTES
 from orders.statuses import TRANSITIONS, OrderStatus, PaymentMethod, StepName
 from orders.store import Product
+from tests.support import bearer
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 ISSUER, AUDIENCE = "https://issuer.test", "orders-test"
@@ -307,31 +309,33 @@ class World:
         body: Json = None,
         *,
         by: str | None = CUSTOMER,
-        groups: Iterable[str] = (),
+        groups: Iterable[Json] = (),
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         raw: str | None = None,
     ) -> Answer:
-        """One request as API Gateway hands it on, with the claims its authorizer has verified."""
+        """One request as API Gateway hands it on, with the token and the claims that its authorizer has verified."""
         parameters = {"id": path} if isinstance(path, str) else dict(path or {})
         context: dict[str, Any] = {"requestId": "request-1", "http": {"method": route_key.split(" ", maxsplit=1)[0]}}
+        given = dict(headers or {})
         if by is not None:
-            claims = {"sub": by} | ({"cognito:groups": f"[{' '.join(groups)}]"} if groups else {})
-            context["authorizer"] = {"jwt": {"claims": claims, "scopes": None}}
+            claims = {"sub": by, "cognito:groups": list(groups)}
+            context["authorizer"] = {"jwt": {"claims": as_gateway(claims), "scopes": None}}
+            given = {"authorization": bearer(claims)} | given
         text = raw if raw is not None else json.dumps(body) if body is not None else None
         event = {
             "version": "2.0",
             "routeKey": route_key,
             "rawPath": "/somewhere",
-            "headers": dict(headers or {}),
+            "headers": given,
             "requestContext": context,
             "isBase64Encoded": False,
             **({"pathParameters": parameters} if parameters else {}),
             **({"queryStringParameters": dict(query)} if query else {}),
             **({"body": text} if text is not None else {}),
         }
-        given = self.invoke(self.function_of(route_key), event)
-        answer = Answer(given["statusCode"], given.get("headers", {}), given.get("body", ""))
+        said = self.invoke(self.function_of(route_key), event)
+        answer = Answer(said["statusCode"], said.get("headers", {}), said.get("body", ""))
         self.check(route_key, answer)
         return answer
 

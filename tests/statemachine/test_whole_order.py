@@ -23,6 +23,7 @@ from orders.statuses import CancelReason, OrderStatus, OverallStatus, PaymentSta
 from orders.store import charge_key
 from tests.deployed import deployed
 from tests.statemachine.engines import Fails, MotoEngine, Reply
+from tests.support import bearer
 
 ADDRESS = {"name": "Ada", "line1": "1 Main St", "city": "London", "postal_code": "N1 9GU", "country": "GB"}
 LEDGERS = ("GATEWAY#", "CARRIER#")
@@ -97,11 +98,11 @@ class Shop:
         return store.load(OrderId(order_id))
 
     def _http(self, function: str, route: str, order_id: str | None, *, group: str = "", body: Any) -> dict[str, Any]:
-        claims = {"sub": "ada", "cognito:groups": f"[{group}]"}
+        claims = {"sub": "ada", "cognito:groups": [group]}
         event = {
             "routeKey": route,
             "rawPath": route.partition(" ")[2],
-            "headers": {},
+            "headers": {"authorization": bearer(claims)},
             "pathParameters": {"id": order_id} if order_id else {},
             "requestContext": {"requestId": "r", "authorizer": {"jwt": {"claims": claims}}},
             "body": json.dumps(body),

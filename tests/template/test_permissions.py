@@ -24,6 +24,7 @@ from orders.changes import utc_now
 from orders.errors import ApprovalPending, OutcomeUnknown, PaymentDeclined
 from orders.ids import OrderId
 from orders.order import timestamp
+from tests.support import bearer
 
 Grant = tuple[str, str]
 Event = dict[str, Any]
@@ -148,11 +149,11 @@ class World:
     def http(
         self, module: str, key: str, *, sub: str = "ada", group: str = "", body: Any = None, **parts: Any
     ) -> dict[str, Any]:
-        claims = {"sub": sub, "cognito:groups": f"[{group}]"}
+        claims = {"sub": sub, "cognito:groups": [group]}
         event = {
             "routeKey": key,
             "rawPath": key.partition(" ")[2],
-            "headers": parts.get("headers", {}),
+            "headers": parts.get("headers", {}) | ({"authorization": bearer(claims)} if sub else {}),
             "pathParameters": {name: parts[name] for name in ("id", "carrier", "delivery_id") if name in parts},
             "queryStringParameters": parts.get("query", {}),
             "requestContext": {"requestId": "r"} | ({"authorizer": {"jwt": {"claims": claims}}} if sub else {}),

@@ -1,6 +1,7 @@
 """What the other end of a webhook may do, and what it must not make us do."""
 
 import datetime as dt
+import ipaddress
 import socket
 import ssl
 import threading
@@ -356,6 +357,63 @@ PRIVATE = [
 ]
 
 
+# IANA's special-purpose address registries (RFC 6890 and what came after), whether or not it calls a block globally reachable,
+# and multicast. https://www.iana.org/assignments/iana-ipv4-special-registry, .../iana-ipv6-special-registry
+REGISTRY = """
+0.0.0.0/8 0.0.0.0/32 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.0.0/29 192.0.0.8/32
+192.0.0.9/32 192.0.0.10/32 192.0.0.170/32 192.0.0.171/32 192.0.2.0/24 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24
+192.168.0.0/16 192.175.48.0/24 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4 255.255.255.255/32
+::1/128 ::/128 ::/96 ::ffff:0:0:0/96 64:ff9b:1::/48 100::/64 100:0:0:1::/64 2001::/23 2001::/32 2001:1::1/128 2001:1::2/128
+2001:1::3/128 2001:2::/48 2001:3::/32 2001:4:112::/48 2001:10::/28 2001:20::/28 2001:30::/28 2001:db8::/32 2002::/16
+2620:4f:8000::/48 3fff::/20 5f00::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8
+""".split()  # noqa: SIM905 - an address a line would take four screens
+BESIDE = """
+1.0.0.0 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 126.255.255.255 128.0.0.0 169.253.255.255 169.255.0.0 172.15.255.255
+172.32.0.0 191.255.255.255 192.0.1.0 192.0.3.0 192.31.195.255 192.31.197.0 192.52.192.255 192.52.194.0 192.88.98.255
+192.88.100.0 192.167.255.255 192.169.0.0 192.175.47.255 192.175.49.0 198.17.255.255 198.20.0.0 198.51.99.255 198.51.101.0 203.0.112.255
+203.0.114.0 223.255.255.255 2000:: 2001:200:: 2001:db7:ffff:ffff:ffff:ffff:ffff:ffff 2001:db9:: 2003::
+2620:4f:7fff:ffff:ffff:ffff:ffff:ffff 2620:4f:8001:: 3ffe:: 3fff:1000:: 3fff:ffff::
+""".split()  # noqa: SIM905 - an address a line would take four screens
+
+
+def ends_of(block: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """The first, a middle and the last address of a block; for a block of IPv4 as it is mapped and translated, too."""
+    network = ipaddress.ip_network(block)
+    found: list[ipaddress.IPv4Address | ipaddress.IPv6Address] = [network[0], network[network.num_addresses // 2], network[-1]]
+    wrapped = [
+        ipaddress.IPv6Address(int(ipaddress.IPv6Address(prefix)) | int(address))
+        for prefix in ("::ffff:0:0", "64:ff9b::", "::", "64:ff9b:1::")
+        for address in found
+        if network.version == 4
+    ]
+    return found + wrapped + [ipaddress.IPv6Address((0x2002 << 112) | int(a) << 80) for a in found if network.version == 4]
+
+
+@pytest.fixture
+def _python_has_no_opinion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Python's own tables say changes from release to release."""
+    for kind in (ipaddress.IPv4Address, ipaddress.IPv6Address):
+        for name in ("is_global", "is_private", "is_reserved"):
+            monkeypatch.setattr(kind, name, property(lambda _: pytest.fail("Python's own table decides")))
+
+
+@pytest.mark.usefixtures("_python_has_no_opinion")
+@pytest.mark.parametrize("block", REGISTRY)
+def test_no_block_with_a_purpose_of_its_own_is_spoken_to(block: str) -> None:
+    for address in ends_of(block):
+        with pytest.raises(outbound.Refused):
+            outbound.target_of("https://receiver.test/", lambda *_, a=address: [str(a)])
+        host = f"[{address}]" if address.version == 6 else str(address)
+        with pytest.raises(InvalidArgument):
+            outbound.check_url(f"https://{host}/")
+
+
+@pytest.mark.usefixtures("_python_has_no_opinion")
+@pytest.mark.parametrize("address", BESIDE)
+def test_what_lies_beside_such_a_block_is_spoken_to(address: str) -> None:
+    assert outbound.target_of("https://receiver.test/", lambda *_: [address]).addresses == (address,)
+
+
 @pytest.mark.parametrize("address", PRIVATE)
 def test_a_name_of_ours_is_refused(address: str) -> None:
     with pytest.raises(outbound.Refused):
@@ -414,6 +472,37 @@ def test_the_next_address_is_tried_where_there_is_no_way_to_the_first(monkeypatc
     monkeypatch.setattr(socket, "create_connection", connect)
     outbound.send(DELIVERY, "https://receiver.test/", [SECRET], lambda *_: ["2606:2800:21f:cb07::1", PUBLIC])
     assert spoken_to == ["2606:2800:21f:cb07::1", PUBLIC]
+
+
+def test_a_resolver_that_hangs_is_left_at_the_deadline() -> None:
+    released, finished = threading.Event(), threading.Event()
+
+    def hangs(*_: object) -> list[str]:
+        released.wait(30)
+        finished.set()
+        return [PUBLIC]
+
+    attempt = outbound.send(DELIVERY, "https://slow.test/", [SECRET], hangs, deadline=0.05)
+    assert not finished.is_set(), "the resolver was waited for"
+    released.set()
+    assert (attempt.status_code, attempt.error) == (None, "No answer in time.")
+
+
+def test_the_resolver_s_time_is_taken_off_the_connection_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, given = [1000.0], []
+
+    def slow(*_: object) -> list[str]:
+        clock[0] += 8
+        return [PUBLIC]
+
+    def connect(_: tuple[str, int], timeout: float) -> socket.socket:
+        given.append(timeout)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(socket, "create_connection", connect)
+    attempt = outbound.send(DELIVERY, "https://slow.test/", [SECRET], slow, deadline=10)
+    assert (given, attempt.duration_ms) == ([2.0], 8000)
 
 
 def test_a_name_without_an_address_is_refused() -> None:

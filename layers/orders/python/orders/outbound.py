@@ -2,7 +2,7 @@
 
 The name is resolved once, every address it has is checked, and the connection is made to the very address that was
 checked: a name that answers something else a moment later changes nothing. Redirects are not followed, the answer's body is
-not read, and the whole exchange has one deadline, however slowly the bytes drip.
+not read, and the whole exchange has one deadline, resolving the name included, however slowly the bytes drip.
 """
 
 import http.client
@@ -13,6 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import SplitResult, urlsplit
@@ -26,6 +27,37 @@ from orders.webhooks import Attempt, Delivery
 DEADLINE_SECONDS = 10.0
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+# Written out: what Python's is_global says of some of these has changed between its releases, patch releases too.
+SPECIAL_IPV4 = tuple(
+    ipaddress.IPv4Network(network)
+    for network in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.31.196.0/24",
+        "192.52.193.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "192.175.48.0/24",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+    )
+)
+"""Every block of IANA's special-purpose registry, and multicast."""
+
+SPECIAL_IPV6 = tuple(
+    ipaddress.IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
+)
+"""The blocks of IANA's special-purpose registry that lie within global unicast, Teredo and 6to4 among them."""
+
 _URL = re.compile("[!-~]+")
 
 Resolve = Callable[[str, int], Iterable[str]]
@@ -93,17 +125,20 @@ def _literal(host: str) -> Address | None:
         return None
 
 
-def target_of(text: str, lookup: Resolve = resolve) -> Target:
-    """The checked place to connect to.
+def target_of(text: str, lookup: Resolve = resolve, within: float = DEADLINE_SECONDS) -> Target:
+    """The checked place to connect to, found ``within`` so many seconds.
 
     Raises:
         Refused: it is, or could be, one of ours: private, loopback, link-local, metadata, mapped or reserved.
+        TimeoutError: the resolver has not answered in time.
     """
     url = check_url(text)
     host = url.hostname or ""
     port = url.port or (443 if url.scheme == "https" else 80)
     try:
-        addresses = list(lookup(host, port))
+        addresses = _looked_up(lookup, host, port, within)
+    except TimeoutError:
+        raise
     except (OSError, UnicodeError):
         raise Refused("The host name has no address.") from None
     if not addresses:
@@ -114,23 +149,42 @@ def target_of(text: str, lookup: Resolve = resolve) -> Target:
     return Target(url, host, port, tuple(addresses))
 
 
+def _looked_up(lookup: Resolve, host: str, port: int, within: float) -> list[str]:
+    """What the resolver answers. Nothing stops the system's own: it runs in a thread that is left behind at the deadline."""
+    answered: Future[list[str]] = Future()
+
+    def look_up() -> None:
+        try:
+            answered.set_result(list(lookup(host, port)))
+        except Exception as failed:  # noqa: BLE001 - raised where the result is waited for
+            answered.set_exception(failed)
+
+    threading.Thread(target=look_up, daemon=True).start()
+    return answered.result(within)
+
+
 def _may_reach(address: Address, *, plain: bool) -> bool:
     real = _real(address)
     if settings.loopback_webhooks() and real.is_loopback:
         return True
-    if isinstance(real, ipaddress.IPv6Address) and real not in GLOBAL_UNICAST:
-        # Outside of it there are only wrapped, local and retired addresses, and not all of them are called private.
-        return False
-    return not plain and real.is_global and not real.is_multicast
+    return not plain and _is_public(real)
+
+
+def _is_public(address: Address) -> bool:
+    """Whether the address lies in no block that has a purpose of its own."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return not any(address in network for network in SPECIAL_IPV4)
+    # Outside of global unicast there are only wrapped, local and retired addresses.
+    return address in GLOBAL_UNICAST and not any(address in network for network in SPECIAL_IPV6)
 
 
 def _real(address: Address) -> Address:
-    """The IPv4 address inside an IPv6 one that only wraps it."""
+    """The IPv4 address that is spoken to by way of an IPv6 one: mapped, or behind the well-known NAT64 prefix."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None) or address
+    return address.ipv4_mapped or address
 
 
 def send(
@@ -144,7 +198,8 @@ def send(
     at, started = datetime.now(UTC), time.monotonic()
     code, error = None, None
     try:
-        code = _post(target_of(url, lookup), delivery, _headers(delivery, secrets, at), started + deadline)
+        ends = started + deadline
+        code = _post(target_of(url, lookup, _left(ends)), delivery, _headers(delivery, secrets, at), ends)
     except Refused as refusal:
         error = str(refusal)
     except InvalidArgument as refusal:

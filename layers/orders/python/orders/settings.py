@@ -86,6 +86,11 @@ def jwt_audience() -> str:
     return os.environ["JWT_AUDIENCE"]
 
 
+def groups_claim() -> str:
+    """The claim of a token that lists its bearer's groups."""
+    return os.environ["GROUPS_CLAIM"]
+
+
 def jwks_url() -> str:
     """Where the issuer publishes its keys."""
     return os.environ["JWKS_URL"]
