@@ -32,6 +32,8 @@ FOR_EVER = "public, max-age=31536000, immutable"
 """For what stands under its content's own hash: another content has another address."""
 
 ASK_AGAIN = "private, no-cache"
+KEEP_NOTHING = {"cache-control": "no-store"}
+"""For what is opened by an address that is a key in itself: a tracking link, or the code that a sign-in comes back with."""
 
 
 @cache
@@ -72,10 +74,11 @@ def show_tracking(request: Request) -> Answer:
     try:
         view = _tracked(request)
         if not as_json:
-            return _page(request, "track.html", order=view)
+            return _answer(HTTPStatus.OK, _page_headers() | KEEP_NOTHING, _page("track.html", order=view))
         if view is None:
             raise Unauthenticated("Open this with the token of a tracking link.")
-        return _fresh(request, json.dumps(view, separators=(",", ":"), ensure_ascii=False), JSON)
+        shown = json.dumps(view, separators=(",", ":"), ensure_ascii=False)
+        return _answer(HTTPStatus.OK, _page_headers() | KEEP_NOTHING | {"content-type": JSON}, shown)
     except OrderError as refusal:
         return problem(refusal, request.route.path) if as_json else _refusal(refusal)
 
@@ -92,12 +95,12 @@ def _tracked(request: Request) -> dict[str, Any] | None:
 
 def show_admin(request: Request) -> Answer:
     """Support's desk: an empty page, which asks the API for everything with the token of whoever signs in."""
-    return _page(request, "admin.html")
+    return _fresh(request, _page("admin.html"))
 
 
-def show_signed_in(request: Request) -> Answer:
+def show_signed_in(_: Request) -> Answer:
     """Where the sign-in sends people back to; its script changes the code for a token and goes where they came from."""
-    return _page(request, "signed-in.html")
+    return _answer(HTTPStatus.OK, _page_headers() | KEEP_NOTHING, _page("signed-in.html"))
 
 
 def show_asset(request: Request) -> Answer:
@@ -122,8 +125,8 @@ def _packed(name: str) -> str:
     return b64encode(gzip.compress(assets()[name], mtime=0)).decode()
 
 
-def _page(request: Request, name: str, order: Mapping[str, Any] | None = None) -> Answer:
-    return _fresh(request, _filled(name, config=_island(_config()), order=_island(order)), HTML)
+def _page(name: str, order: Mapping[str, Any] | None = None) -> str:
+    return _filled(name, config=_island(_config()), order=_island(order))
 
 
 TITLES = {
@@ -137,7 +140,7 @@ def _refusal(refusal: OrderError) -> Answer:
     """A refusal as a page of its own, with a way on."""
     words = {"title": TITLES.get(refusal.http_status, refusal.title), "words": refusal.detail}
     body = _filled("refused.html", **{name: escape(text) for name, text in words.items()})
-    return _answer(refusal.http_status, _page_headers(), body)
+    return _answer(refusal.http_status, _page_headers() | KEEP_NOTHING, body)
 
 
 def _filled(name: str, **parts: str) -> str:
@@ -163,10 +166,10 @@ def _island(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).translate(_HARMLESS)
 
 
-def _fresh(request: Request, body: str, kind: str) -> Answer:
-    """An answer that is asked for again each time, and sent again only when it has changed."""
+def _fresh(request: Request, body: str) -> Answer:
+    """A page that is asked for again each time, and sent again only when it has changed."""
     etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:16]}"'
-    headers = _page_headers() | {"content-type": kind, "etag": etag, "vary": "accept"}
+    headers = _page_headers() | {"etag": etag}
     if etag in request.headers.get("if-none-match", ""):
         return _answer(HTTPStatus.NOT_MODIFIED, headers, "")
     return _answer(HTTPStatus.OK, headers, body)

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from local.keys import AUDIENCE, Issuer
 
 AUTHORIZE, TOKEN, LOGOUT = "/.local/oauth2/authorize", "/.local/oauth2/token", "/.local/logout"
+CALLBACK = "/signed-in"
 CODE_SECONDS = 60.0
 
 Headers = list[tuple[str, str]]
@@ -70,7 +71,7 @@ class SignIn:
             return self._authorize(dict(parse_qsl(query)))
         if method == "GET" and path == LOGOUT:
             target = dict(parse_qsl(query)).get("logout_uri", "")
-            return _redirect(target) if self._is_ours(target) else _refused("invalid_request")
+            return _redirect(target) if self._is_callback(target) else _refused("invalid_request")
         if method == "POST" and path == TOKEN:
             return self._token(body, headers.get("origin"))
         return None
@@ -79,10 +80,14 @@ class SignIn:
         parts = urlsplit(url)
         return parts.scheme in {"http", ""} and parts.netloc in {f"127.0.0.1:{self._port}", f"localhost:{self._port}"}
 
+    def _is_callback(self, url: str) -> bool:
+        """Whether the address is the one that a sign-in comes back to, letter for letter, as a user pool has it registered."""
+        return url in {f"http://{host}:{self._port}{CALLBACK}" for host in ("127.0.0.1", "localhost")}
+
     def _authorize(self, asked: dict[str, str]) -> Reply:
         target = asked.get("redirect_uri", "")
         is_whole = asked.get("code_challenge_method") == "S256" and asked.get("code_challenge")
-        if not self._is_ours(target) or not is_whole or asked.get("client_id") != AUDIENCE:
+        if not self._is_callback(target) or not is_whole or asked.get("client_id") != AUDIENCE:
             return _refused("invalid_request")
         subject = asked.pop("person", None)
         if subject is None:

@@ -72,13 +72,19 @@ export function signOut() {
   location.assign(`${config.url}/logout?${new URLSearchParams({ client_id: config.client_id, logout_uri: home })}`);
 }
 
+/** A kept address if it is one of this site, else the desk's; whole, as a path that begins with "//" would name another host. */
+function onThisSite(kept) {
+  const url = typeof kept === "string" && kept.startsWith("/") ? new URL(kept, location.origin) : null;
+  return url?.origin === location.origin ? url.href : `${location.origin}/admin`;
+}
+
 /** On /signed-in: changes the code for a token and answers where to go on. Throws with words for people. */
 export async function comeBack() {
   const answer = new URLSearchParams(location.search);
   const pending = read(PENDING);
   sessionStorage.removeItem(PENDING);
-  // Only ever a path of this origin: what was kept came from location itself, and is checked all the same.
-  const back = pending?.back?.startsWith("/") && !pending.back.startsWith("//") ? pending.back : "/admin";
+  // What was kept came from location itself, and is checked all the same.
+  const back = onThisSite(pending?.back);
   if (answer.has("error")) throw new Error(answer.get("error_description") ?? "You were not signed in.");
   if (!answer.has("code")) return back;
   if (!pending?.state || answer.get("state") !== pending.state) throw new Error("This sign-in was not begun in this tab.");

@@ -111,12 +111,29 @@ def test_a_placeholder_in_somebody_s_words_is_not_filled(world: World) -> None:
     assert shown["order"]["shipping_address"]["line1"] == "{{assets}}"
 
 
-@pytest.mark.parametrize("route", [ADMIN, "GET /signed-in"])
-def test_a_page_is_asked_for_again_and_sent_once(world: World, route: str) -> None:
-    first = world.http(route, by=None)
+def test_a_page_is_asked_for_again_and_sent_once(world: World) -> None:
+    first = world.http(ADMIN, by=None)
     assert first.headers["cache-control"] == "private, no-cache"
-    again = world.http(route, by=None, headers={"if-none-match": first.headers["etag"]})
+    again = world.http(ADMIN, by=None, headers={"if-none-match": first.headers["etag"]})
     assert (again.status, again.text) == (304, "")
+
+
+@pytest.mark.parametrize("headers", [{}, JSON, {"if-none-match": "*"}])
+def test_what_a_link_opens_is_kept_by_nobody_and_its_address_told_to_nobody(world: World, headers: dict[str, str]) -> None:
+    world.place()
+    for query, path in ((link(), "order-1"), ({}, "order-1"), ({"token": "forged"}, "order-1"), (link("other"), "other")):
+        answer = open_page(world, path, query=query, headers=headers)
+        assert answer.headers["cache-control"] == "no-store"
+        assert "etag" not in answer.headers
+        assert answer.headers.get("referrer-policy") == "no-referrer" or "problem" in answer.headers["content-type"]
+    watched = world.http("GET /orders/{id}/status", "order-1", by=None, query=link())
+    assert watched.headers["cache-control"] == "no-store"
+
+
+def test_where_a_sign_in_comes_back_with_its_code_is_kept_by_nobody(world: World) -> None:
+    answer = world.http("GET /signed-in", by=None, query={"code": "c", "state": "s"})
+    assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
+    assert "etag" not in answer.headers
 
 
 def test_the_policy_lets_in_our_own_files_and_nothing_inline(world: World) -> None:

@@ -105,6 +105,20 @@ def test_a_code_is_good_once_soon_and_with_its_verifier(sign_in: SignIn, clock: 
         {"redirect_uri": "http://127.0.0.1:3000.elsewhere.example/"},
         {"redirect_uri": "http://127.0.0.1:3000@elsewhere.example/"},
         {"redirect_uri": "javascript://127.0.0.1:3000/"},
+        {"redirect_uri": "javascript:alert(1)"},
+        {"redirect_uri": "//elsewhere.example/signed-in"},
+        {"redirect_uri": "/\\elsewhere.example/signed-in"},
+        {"redirect_uri": "https:elsewhere.example"},
+        {"redirect_uri": "//127.0.0.1:3000/signed-in"},
+        {"redirect_uri": "http://127.0.0.1:3000\\@elsewhere.example/signed-in"},
+        {"redirect_uri": "http://127.0.0.1:3000/\\elsewhere.example"},
+        {"redirect_uri": "\thttp://127.0.0.1:3000/signed-in"},
+        {"redirect_uri": "http://127.0.0.1:3000/signed-in\r\nset-cookie: a=b"},
+        {"redirect_uri": "http://127.0.0.1:3000/signed-in\n"},
+        {"redirect_uri": "http://127.0.0.1:3000//elsewhere.example"},
+        {"redirect_uri": "http://127.0.0.1:3000/signed-in?next=x"},
+        {"redirect_uri": "http://127.0.0.1:3000/admin"},
+        {"redirect_uri": ""},
         {"client_id": "another"},
         {"code_challenge": ""},
         {"code_challenge_method": "plain"},
@@ -116,7 +130,14 @@ def test_nobody_is_sent_elsewhere_or_let_in_without_a_challenge(sign_in: SignIn,
 
 def test_signing_out_comes_back_here_and_nowhere_else(sign_in: SignIn) -> None:
     assert get(sign_in, LOGOUT, {"logout_uri": HOME})[1]["location"] == HOME
-    assert get(sign_in, LOGOUT, {"logout_uri": "https://elsewhere.example/"})[0] == 400
+    for elsewhere in (
+        "https://elsewhere.example/",
+        "//elsewhere.example",
+        "/\\elsewhere.example",
+        f"{HOME}\r\nx: y",
+        f"{HOME}/",
+    ):
+        assert get(sign_in, LOGOUT, {"logout_uri": elsewhere})[0] == 400
 
 
 def test_a_page_of_another_origin_gets_no_token(sign_in: SignIn) -> None:

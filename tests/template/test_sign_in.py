@@ -7,7 +7,8 @@ from local.template import expand
 from orders.routes import ROUTES
 
 ROOT = Path(__file__).parents[2]
-RESOURCES: dict[str, Any] = expand(ROOT / "template.yaml")["Resources"]
+TEMPLATE: dict[str, Any] = expand(ROOT / "template.yaml")
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 CLIENT = RESOURCES["UserPoolClient"]["Properties"]
 
 
@@ -34,3 +35,11 @@ def test_the_pages_are_told_the_address_of_the_pool_s_own_pages() -> None:
     address = when_signing_in(told["SIGN_IN_URL"])["Fn::Sub"]
     assert address.startswith("https://${UserPoolDomain}.auth.${AWS::Region}.")
     assert RESOURCES["UserPoolDomain"]["Condition"] == "SignsInItself"
+
+
+def test_a_second_factor_can_be_required_and_is_never_off() -> None:
+    pool = RESOURCES["UserPool"]["Properties"]
+    assert pool["MfaConfiguration"] == {"Ref": "Mfa"}
+    assert TEMPLATE["Parameters"]["Mfa"]["AllowedValues"] == ["OPTIONAL", "ON"]
+    # An app's codes: a text message can be taken over with the telephone number, and costs.
+    assert pool["EnabledMfas"] == ["SOFTWARE_TOKEN_MFA"]

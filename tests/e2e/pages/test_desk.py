@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -179,3 +180,43 @@ def test_a_view_is_offered_to_whom_it_opens_for(quick: Stack, visit: Visiting, w
         tab.sign_in(who)
         expect(tab.page.get_by_role("link", name="Figures")).to_be_visible()
         expect(tab.page.get_by_role("link", name="Webhooks")).to_have_count(1 if who == "Alex" else 0)
+
+
+# What a browser would take for an address of another site, in a path's clothes; "/.//" is a path until it is written alone.
+ELSEWHERE = [
+    "//evil.test",
+    "///evil.test",
+    "/\\evil.test",
+    "\\\\evil.test",
+    "/\t/evil.test",
+    "/\n\\evil.test",
+    "\t//evil.test",
+    "/.//evil.test",
+    "/..//evil.test",
+    "/%2e//evil.test",
+    "https:evil.test",
+    "https://evil.test",
+    "//evil.test\\@{host}/",
+    "javascript:alert(1)",
+    "data:text/html,x",
+    " /admin",
+    "",
+    None,
+    7,
+    {"startsWith": 1},
+]
+
+
+def test_a_sign_in_comes_back_to_this_site_whatever_was_kept(quick: Stack, visit: Visiting) -> None:
+    # A visit ends in a failure when anything is asked of another host or a dialog opens.
+    with visit(quick) as tab:
+        for kept in ELSEWHERE:
+            tab.page.goto(f"{quick.url}/admin")
+            tab.page.evaluate("back => sessionStorage.setItem('sign-in', JSON.stringify({ back }))", kept)
+            tab.page.goto(f"{quick.url}/signed-in")
+            tab.page.wait_for_url(lambda url: urlsplit(url).path != "/signed-in")
+            assert tab.page.url.startswith(f"{quick.url}/"), kept
+        kept = "/admin?a=b#/reviews"
+        tab.page.evaluate("back => sessionStorage.setItem('sign-in', JSON.stringify({ back }))", kept)
+        tab.page.goto(f"{quick.url}/signed-in")
+        tab.page.wait_for_url(f"{quick.url}{kept}")
