@@ -75,7 +75,7 @@ class Shop:
         """Whoever reviews does it while the workflow waits; the stream then answers the token."""
         if function == "request_approval" and self._answer_review:
             route, self._answer_review = self._answer_review, None
-            self._http("change_order", f"POST /orders/{{id}}/{route}", self._order_id, group="SUPPORT", body={})
+            self._http("change_order", f"POST /orders/{{id}}/{route}", self._order_id, group="support", body={})
             self._follow(self._order_id)
         return None
 
