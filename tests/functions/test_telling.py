@@ -543,7 +543,7 @@ def stream(order_id: str, last: str | None = None) -> tuple[int, list[tuple[str,
         "routeKey": "GET /orders/{id}/status/stream",
         "rawPath": f"/orders/{order_id}/status/stream",
         "pathParameters": {"id": order_id},
-        "queryStringParameters": {"token": tokens.tracking_token(order_id, utc_now(), secrets.signing_key())},
+        "queryStringParameters": {"token": tokens.tracking_token(OrderId(order_id), utc_now(), secrets.signing_key())},
         "headers": {"last-event-id": last} if last is not None else {},
         "requestContext": {"requestId": "r"},
     }
