@@ -69,6 +69,12 @@ def _role(name: str, role: Resources) -> Iterator[Mutation]:
                 yield Mutation("grant", f"{name} {action}", _drop(name, path, "Action", action))
             for resource in wiring.as_list(statement["Resource"]):
                 yield Mutation("grant", f"{name} {resource}", _drop(name, path, "Resource", resource))
+            like = statement.get("Condition", {}).get("ForAllValues:StringLike", {})
+            for key in like.get("dynamodb:LeadingKeys", []):
+                within = (*path, "Condition", "ForAllValues:StringLike")
+                yield Mutation("key", f"{name} {key}", _drop(name, within, "dynamodb:LeadingKeys", key))
+            if like:
+                yield Mutation("narrowing", f"{name} {statement['Sid']}", _pop(name, *path, "Condition"))
 
 
 def _rule(name: str, rule: Resources) -> Iterator[Mutation]:

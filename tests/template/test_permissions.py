@@ -1,4 +1,4 @@
-"""Each function's role grants exactly the calls that its handler makes.
+"""Each function's role grants exactly the calls that its handler makes, on exactly the kinds of items that they name.
 
 Every handler is run through what it is for, against a table made from the template, and its calls are recorded. A call
 without its grant would fail on AWS only; a grant without a call is one too many.
@@ -6,6 +6,7 @@ without its grant would fail on AWS only; a grant without a call is one too many
 
 import importlib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from orders.errors import ApprovalPending, OutcomeUnknown, PaymentDeclined
 from orders.ids import OrderId
 from orders.order import timestamp
 from tests.support import bearer
+from tests.template import wiring
 
 Grant = tuple[str, str]
 Event = dict[str, Any]
@@ -122,6 +124,22 @@ def _secret(secret_id: str) -> str:
     return next(logical_id for name, logical_id in SECRETS.items() if name in secret_id)
 
 
+def partition_keys(operation: str, request: dict[str, Any]) -> Iterator[str]:
+    """The partition key of every item that a request names; of an index, where it asks one."""
+    if operation == "TransactWriteItems":
+        for action in request["TransactItems"]:
+            ((kind, one),) = action.items()
+            yield from partition_keys(f"{kind}Item", one)
+    elif operation == "BatchGetItem":
+        yield from (key["PK"]["S"] for asked in request["RequestItems"].values() for key in asked["Keys"])
+    elif operation == "Query":
+        named = re.match(r"\w+ = (:\w+)", request["KeyConditionExpression"])
+        assert named, "a query names its partition first"
+        yield request["ExpressionAttributeValues"][named[1]]["S"]
+    else:
+        yield request.get("Key", request.get("Item", {}))["PK"]["S"]
+
+
 # --- a world in which handlers run ------------------------------------------------------------------------------------
 
 
@@ -130,6 +148,7 @@ class World:
 
     def __init__(self) -> None:
         self.calls: dict[str, set[Grant]] = defaultdict(set)
+        self.reaches: dict[str, set[wiring.Reach]] = defaultdict(set)
         self.running: str | None = None
 
     def run(self, module: str, event: Event) -> Any:
@@ -144,7 +163,11 @@ class World:
 
     def record(self, service: str, operation: str, request: dict[str, Any]) -> None:
         if self.running:
-            self.calls[self.running].update(needed(service, operation, request))
+            grants = set(needed(service, operation, request))
+            self.calls[self.running].update(grants)
+            if service == "dynamodb":
+                keys = frozenset(partition_keys(operation, request))
+                self.reaches[self.running].update((*grant, keys) for grant in grants)
 
     def http(
         self, module: str, key: str, *, sub: str = "ada", group: str = "", body: Any = None, **parts: Any
@@ -521,3 +544,6 @@ def test_a_role_grants_exactly_what_its_function_calls(world: World) -> None:
     unused = {module: granted(module) - world.calls[module] for module in FUNCTIONS}
     assert {module: grants for module, grants in missing.items() if grants} == {}, "called without a grant"
     assert {module: grants for module, grants in unused.items() if grants} == {}, "granted without a call"
+    found = wiring.Deployment(TEMPLATE, {}, world.calls, world.reaches, frozenset())
+    assert list(wiring.reached_for(found)) == [], "items that the role may not touch"
+    assert list(wiring.narrowed(found)) == [], "a role may touch items that its function never does"

@@ -82,6 +82,7 @@ class Lived:
     """What the stories have left: each handler's calls, everything written, and the key that signs tracking links."""
 
     calls: dict[str, set[wiring.Grant]] = field(default_factory=dict)
+    reaches: dict[str, set[wiring.Reach]] = field(default_factory=dict)
     written: str = ""
     key: str = ""
 
@@ -102,7 +103,7 @@ def lived(
     """Lived once for all tests here: the stories take longer than what is asked of them."""
     if not kept.calls:
         live_all_stories(world, monkeypatch)
-        kept.calls, kept.key = world.calls, secrets.signing_key().decode()
+        kept.calls, kept.reaches, kept.key = world.calls, world.reaches, secrets.signing_key().decode()
         kept.written = log.getvalue() + capsys.readouterr().out
     return kept
 
@@ -111,13 +112,46 @@ def test_nothing_is_missing_and_whatever_is_taken_away_is_missed(lived: Lived) -
     template = expand(ROOT / "template.yaml")
     functions = (made["Properties"] for made in template["Resources"].values() if made["Type"] == "AWS::Lambda::Function")
     told = {variable for function in functions for variable in function["Environment"]["Variables"]}
-    deployment = wiring.Deployment(template, OPERATIONS, lived.calls, wiring.variables_read(told))
+    deployment = wiring.Deployment(template, OPERATIONS, lived.calls, lived.reaches, wiring.variables_read(told))
     assert wiring.faults(deployment) == []
     taken = list(mutations(deployment))
     assert [f"{one.kind}: {one.name}" for one in taken if not faults_without(deployment, one)] == []
-    kinds = {"variable", "grant", "permission", "feed", "rule", "target", "queue policy", "route", "step", "alarm"}
+    kinds = {
+        "variable",
+        "grant",
+        "key",
+        "narrowing",
+        "permission",
+        "feed",
+        "rule",
+        "target",
+        "queue policy",
+        "route",
+        "step",
+        "alarm",
+    }
     assert {one.kind for one in taken} == kinds
     assert len(taken) > 1200
+
+
+def test_a_role_that_reaches_further_than_its_handler_is_noticed(lived: Lived) -> None:
+    template = expand(ROOT / "template.yaml")
+    deployment = wiring.Deployment(template, OPERATIONS, lived.calls, lived.reaches, frozenset())
+    assert list(wiring.narrowed(deployment)) == []
+    roles = [made["Properties"] for made in template["Resources"].values() if made["Type"] == "AWS::IAM::Role"]
+    listed = [
+        statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+        for role in roles
+        for policy in role.get("Policies", [])
+        for statement in wiring.as_list(policy["PolicyDocument"]["Statement"])
+        if "ForAllValues:StringLike" in statement.get("Condition", {})
+    ]
+    assert len(listed) > 25
+    for keys in listed:
+        for wider in (["*"], [*keys, "ELSEWHERE#*"], [*keys, "*"], [f"{keys[0][:2]}*"], [*keys, "*#*"], []):
+            before, keys[:] = list(keys), wider
+            assert list(wiring.narrowed(deployment)), wider
+            keys[:] = before
 
 
 def test_logs_hold_nothing_personal(lived: Lived) -> None:

@@ -161,6 +161,28 @@ def test_no_action_is_a_wildcard() -> None:
     assert {action for action in actions if "*" in action} == set()
 
 
+# For these a request always names its partition keys: a role narrowed to keys is narrowed with each of them.
+WITH_KEYS = {
+    "dynamodb:BatchGetItem",
+    "dynamodb:BatchWriteItem",
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:UpdateItem",
+}
+OF_THE_STREAM = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}
+
+
+def test_no_role_may_ask_the_table_without_naming_keys() -> None:
+    for name, statement in statements():
+        actions = {action for action in as_list(statement["Action"]) if action.startswith("dynamodb:")}
+        assert actions <= WITH_KEYS | OF_THE_STREAM, name
+        if actions & WITH_KEYS:
+            assert statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"], name
+
+
 def test_a_wildcard_resource_is_one_with_a_reason() -> None:
     found = set()
     for role, statement in statements():

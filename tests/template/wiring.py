@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from orders.routes import ROUTES
 ROOT = Path(__file__).parents[2]
 SOURCES = [*(ROOT / "functions").glob("*.py"), *(ROOT / "layers/orders/python/orders").glob("*.py")]
 Grant = tuple[str, str]
+Reach = tuple[str, str, frozenset[str]]
+"""A call on the table or an index: its action, its place, and the partition keys of all items that the request names."""
+
 Watched = tuple[str, str, str]
 
 FED_BY: Mapping[str, set[str]] = {
@@ -58,11 +62,14 @@ BUSINESS: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True)
 class Deployment:
-    """Both templates in plain CloudFormation; ``calls`` is what each handler was seen to call, ``read`` which variables."""
+    """Both templates in plain CloudFormation; ``calls`` is what each handler was seen to call, ``reaches`` with which keys,
+    ``read`` which variables.
+    """
 
     template: dict[str, Any]
     operations: dict[str, Any]
     calls: Mapping[str, set[Grant]]
+    reaches: Mapping[str, set[Reach]]
     read: frozenset[str]
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
@@ -76,7 +83,7 @@ class Deployment:
 
 def faults(found: Deployment) -> list[str]:
     """Everything that is missing, in words."""
-    checks = (environment, called_for, fed, service_grants, routes, steps, watched)
+    checks = (environment, called_for, reached_for, narrowed, fed, service_grants, routes, steps, watched)
     return [fault for check in checks for fault in check(found)]
 
 
@@ -100,6 +107,66 @@ def called_for(found: Deployment) -> Iterator[str]:
     for name, function in found.functions().items():
         missing = found.calls.get(module_of(function), set()) - set(granted(found, _role_of(function)))
         yield from (f"{name} may not {action} on {place}" for action, place in sorted(missing))
+
+
+def reached_for(found: Deployment) -> Iterator[str]:
+    """Every item that a handler reaches for has a key that its role is narrowed to.
+
+    All keys of a request have to fit one statement: AWS does not document whether a transaction's are looked at one by one.
+    """
+    for name, function in found.functions().items():
+        statements = list(on_the_table(found, _role_of(function)))
+        for action, place, keys in sorted(found.reaches.get(module_of(function), ()), key=str):
+            if not any(one.allows(action, place, keys) for one in statements):
+                yield f"{name} may not {action} {', '.join(sorted(keys))} on {place}"
+
+
+def narrowed(found: Deployment) -> Iterator[str]:
+    """Every statement on the table names the kinds of keys that it is for, and no kind that no call of its handler uses."""
+    for name, function in found.functions().items():
+        reaches = found.reaches.get(module_of(function), set())
+        for one in on_the_table(found, _role_of(function)):
+            if not one.keys:
+                yield f"{name} is not narrowed to any keys: {one.sid}"
+            for pattern in one.keys:
+                if not KIND_OF_KEY.fullmatch(pattern):
+                    yield f"{name} is narrowed to no kind of key: {one.sid} {pattern}"
+                elif not any(one.uses(pattern, *reach) for reach in reaches):
+                    yield f"{name} uses no such key: {one.sid} {pattern}"
+
+
+KIND_OF_KEY = re.compile(r"[A-Z]+(#\*)?")
+"""One key, or all keys of one kind."""
+
+
+@dataclass(frozen=True)
+class OnTheTable:
+    """A statement on items of the table; ``keys`` are the patterns of the partition keys that it is narrowed to."""
+
+    sid: str
+    actions: tuple[str, ...]
+    places: tuple[str, ...]
+    keys: tuple[str, ...]
+
+    def allows(self, action: str, place: str, keys: frozenset[str]) -> bool:
+        """As IAM decides: every key is like one of the patterns; case counts."""
+        fits = all(any(fnmatchcase(key, pattern) for pattern in self.keys) for key in keys)
+        return action in self.actions and place in self.places and (fits or not self.keys)
+
+    def uses(self, pattern: str, action: str, place: str, keys: frozenset[str]) -> bool:
+        """Whether a call is one that this statement has the pattern for."""
+        return action in self.actions and place in self.places and any(fnmatchcase(key, pattern) for key in keys)
+
+
+def on_the_table(found: Deployment, role: str) -> Iterator[OnTheTable]:
+    """What a role may do with items; reading the table's stream names no items."""
+    for policy in found.of("AWS::IAM::Role")[role].get("Policies", []):
+        for statement in as_list(policy["PolicyDocument"]["Statement"]):
+            actions = tuple(action for action in as_list(statement["Action"]) if action.startswith("dynamodb:"))
+            if actions and not {*actions} <= {*STREAM_CALLS, "dynamodb:ListStreams"}:
+                like = statement.get("Condition", {}).get("ForAllValues:StringLike", {})
+                places = tuple(place_of(resource) for resource in as_list(statement["Resource"]))
+                yield OnTheTable(statement["Sid"], actions, places, tuple(as_list(like.get("dynamodb:LeadingKeys", []))))
 
 
 def service_grants(found: Deployment) -> Iterator[str]:
