@@ -15,18 +15,15 @@ MODULES := $(wildcard functions layers/orders/python/orders local bench tests)
 # An activated environment of somebody else's must not decide where this one goes; a company's own certificates are the system's.
 UV := env -u VIRTUAL_ENV UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
 
-SAM_VERSION := 1.170.0
-CHECKOV_VERSION := 3.2.450
-PIP_AUDIT_VERSION := 2.9.0
-# Isolated: sam pins its own boto3, click and pydantic. What it builds calls uv, and python3.13 where there is one
-# (pyenv keeps those that it was not told to use off the PATH).
+# Each in an environment of its own, from a lock of its own: they pin other versions of the same libraries.
+TOOLS := $(VENV)/tools
+# What sam builds calls uv, and python3.13 where there is one (pyenv keeps those that it was not told to use off the PATH).
 SAM := env PATH="$(CURDIR)/$(BIN):$(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin)):$$PATH" SAM_CLI_TELEMETRY=0 \
-  $(BIN)/uvx --quiet --from aws-sam-cli==$(SAM_VERSION) sam
+  $(TOOLS)/sam/bin/sam
 STAGE ?= dev
 # What a layer is built from, as the lock has it: each line with its hashes.
 EXPORT := $(UV) export --frozen --quiet --no-emit-project --no-header --no-annotate
 
-AWSLAMBDARIC_VERSION := 3.1.1
 FUNCTION ?= reserve_stock
 
 .PHONY: help setup demo bench chaos test test-pythons browser screenshots check check-sam check-security audit e2e deploy invoke fuzz openapi lint-fix lock clean
@@ -45,9 +42,16 @@ $(READY): pyproject.toml uv.lock $(firstword $(MAKEFILE_LIST))
 	  echo "'$(PYTHON)' has no venv module (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test "$$($(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)" = "$(UV_VERSION)" \
-	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv==$(UV_VERSION)'
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement tools/uv.txt
 	@echo "Installing what uv.lock names into $(VENV) ..."
 	@$(UV) sync --frozen --quiet
+	@touch $@
+
+# Wheels only: what is built from source may ask for more, which no lock names.
+$(TOOLS)/%/.ready: tools/%.txt | $(READY)
+	@echo "Installing what $< names into $(@D) ..."
+	@$(UV) venv --quiet --clear --no-project --python $(BIN)/python $(@D)
+	@$(UV) pip sync --quiet --require-hashes --only-binary :all: --python $(@D)/bin/python $<
 	@touch $@
 
 demo: $(READY) ## three orders on a stack of their own, followed live
@@ -101,7 +105,7 @@ check: $(READY) ## formatting, lint, types, the lock, the template, and the wiri
 	  || { echo "layers/identity/requirements.txt is not what uv.lock says: make lock" >&2; exit 1; }
 	@$(BIN)/pytest --quiet -n auto --dist loadfile tests/template tests/statemachine/test_graph.py
 
-check-sam: $(READY) ## sam validate, sam build and a lint of the expanded template (downloads sam once)
+check-sam: $(READY) $(TOOLS)/sam/.ready ## sam validate, sam build and a lint of the expanded template (downloads sam once)
 	@$(SAM) validate --region us-east-1
 	@$(SAM) validate --lint --region us-east-1
 	@mkdir -p .aws-sam
@@ -112,21 +116,22 @@ check-sam: $(READY) ## sam validate, sam build and a lint of the expanded templa
 	@$(SAM) build
 	@echo "Ready to deploy. Next: make deploy (or STAGE=prod make deploy), with AWS credentials and a region set"
 
-deploy: $(READY) ## build and deploy the development stack; STAGE=prod the other; AT_ONCE=1 while an alarm is on
+deploy: $(READY) $(TOOLS)/sam/.ready ## build and deploy the development stack; STAGE=prod the other; AT_ONCE=1 while an alarm is on
 	@$(SAM) build --config-env $(STAGE)
 	@$(SAM) deploy --config-env $(STAGE) $(if $(AT_ONCE),--parameter-overrides GradualDeployment=false)
 
-check-security: $(READY) ## checkov and cfn-lint on both templates (downloads checkov once)
+check-security: $(READY) $(TOOLS)/checkov/.ready ## checkov and cfn-lint on both templates (downloads checkov once)
 	@$(BIN)/cfn-lint template.yaml operations.yaml
-	@$(BIN)/uvx --quiet --from checkov==$(CHECKOV_VERSION) checkov --config-file .checkov.yaml
+	@$(TOOLS)/checkov/bin/checkov --config-file .checkov.yaml
 	@echo "Nothing found, but for what is excepted with its reason in template.yaml and .checkov.yaml"
 
-# All that uv.lock names, with its hashes; the advisories are asked for over the network, which not every machine has.
-audit: $(READY) ## known vulnerabilities of what uv.lock names (needs the advisories' database, over the network)
+# All that the locks name, with its hashes; the advisories are asked for over the network, which not every machine has.
+audit: $(READY) $(TOOLS)/pip-audit/.ready ## known vulnerabilities of what the locks name (needs the advisories' database, over the network)
 	@mkdir -p .cache
 	@$(EXPORT) --all-groups --output-file .cache/requirements.txt
-	@$(BIN)/uvx --quiet --from pip-audit==$(PIP_AUDIT_VERSION) pip-audit --strict --progress-spinner off --require-hashes --disable-pip --requirement .cache/requirements.txt \
-	  || { echo "Not clean, or not audited: without the advisories' database every package counts as not audited" >&2; exit 1; }
+	@for locked in .cache/requirements.txt tools/*.txt; do \
+	  $(TOOLS)/pip-audit/bin/pip-audit --strict --progress-spinner off --require-hashes --disable-pip --requirement $$locked \
+	  || { echo "$$locked: not clean, or not audited (without the advisories' database every package counts as not audited)" >&2; exit 1; }; done
 
 # Not the fuzzing: it writes whatever it thinks of into the catalogue that the other tests order from.
 e2e: $(READY) ## the black-box suite against a deployed stack: URL=https://... TOKEN_CMD='command'
@@ -135,10 +140,10 @@ e2e: $(READY) ## the black-box suite against a deployed stack: URL=https://... T
 	@ORDERS_URL='$(URL)' TOKEN_CMD='$(TOKEN_CMD)' $(BIN)/pytest tests/e2e \
 	  --ignore=tests/e2e/pages --ignore=tests/e2e/test_fuzz.py
 
-invoke: $(READY) ## try one function in Lambda's runtime: FUNCTION=reserve_stock [EVENT=events/...json] (downloads sam once)
-	@$(UV) run --frozen --no-sync --quiet --with awslambdaric==$(AWSLAMBDARIC_VERSION) python -m local.invoke $(FUNCTION) \
-	  $(if $(EVENT),--event $(EVENT)) --emulators "$$($(BIN)/uvx --quiet --from aws-sam-cli==$(SAM_VERSION) python -c \
-	  'import pathlib, samcli; print(pathlib.Path(samcli.__file__).parent / "local" / "rapid")')"
+invoke: $(READY) $(TOOLS)/sam/.ready $(TOOLS)/runtime/.ready ## try one function in Lambda's runtime: FUNCTION=reserve_stock [EVENT=events/...json] (downloads sam once)
+	@$(BIN)/python -m local.invoke $(FUNCTION) $(if $(EVENT),--event $(EVENT)) \
+	  --emulators "$$(echo $(TOOLS)/sam/lib/python*/site-packages/samcli/local/rapid)" \
+	  --runtime "$$(echo $(TOOLS)/runtime/lib/python*/site-packages)"
 
 fuzz: $(READY) ## schemathesis at length against a stack of its own, from a new seed (some minutes)
 	@E2E_FULL=1 $(BIN)/pytest --quiet tests/e2e/test_fuzz.py
@@ -151,8 +156,10 @@ lint-fix: $(READY) ## put right what ruff can put right
 	@$(BIN)/ruff check --fix $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
 
-lock: $(READY) ## resolve anew, and write the layers' requirements from it
+lock: $(READY) ## resolve anew, and write the layers' requirements and the tools' locks
 	@$(UV) lock
+	@for tool in tools/*.in; do $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --output-file $${tool%.in}.txt $$tool; done
 	@$(EXPORT) --no-default-groups --output-file layers/orders/requirements.txt
 	@$(EXPORT) --only-group identity --output-file layers/identity/requirements.txt
 

@@ -53,7 +53,7 @@ def main() -> int:
         with running(Settings(parameters=SLOW)) as stack:
             config = _config(stack, options.function)
             prepare(stack, (options.event or Path(options.function)).stem)
-            answer = _invoke(emulator, config, _filled(event))
+            answer = _invoke(emulator, options.runtime.resolve(), config, _filled(event))
     except NotInvoked as reason:
         print(f"invoke: {reason}", file=sys.stderr)
         return 1
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("function", help="the module in functions/, such as reserve_stock")
     parser.add_argument("--event", type=Path, help="default: events/<function>.json")
     parser.add_argument("--emulators", type=Path, required=True, help="the folder that holds Lambda's emulators")
+    parser.add_argument("--runtime", type=Path, required=True, help="the folder that holds awslambdaric, for this Python")
     return parser
 
 
@@ -122,15 +123,15 @@ def _filled(event: str) -> str:
 # --- the emulator -------------------------------------------------------------------------------------------
 
 
-def _invoke(emulator: Path, config: Config, event: str) -> object:
-    with _emulating(emulator, config) as url:
+def _invoke(emulator: Path, runtime: Path, config: Config, event: str) -> object:
+    with _emulating(emulator, runtime, config) as url:
         request = urllib.request.Request(url, event.encode(), {"content-type": "application/json"})  # noqa: S310 - loopback
         with urllib.request.urlopen(request, timeout=config.timeout + 5) as response:  # noqa: S310
             return json.loads(response.read())
 
 
 @contextmanager
-def _emulating(emulator: Path, config: Config) -> Iterator[str]:
+def _emulating(emulator: Path, runtime: Path, config: Config) -> Iterator[str]:
     """The emulator with the function in it; it logs to stderr, as CloudWatch would have it."""
     door, inside = _free_port(), _free_port()
     command = [
@@ -138,7 +139,7 @@ def _emulating(emulator: Path, config: Config) -> Iterator[str]:
         *("--runtime-api-address", f"127.0.0.1:{inside}"),
         *(sys.executable, "-m", "awslambdaric", config.handler),
     ]
-    process = subprocess.Popen(command, env=_environment(config), cwd=ROOT / "functions", stdout=sys.stderr)
+    process = subprocess.Popen(command, env=_environment(config, runtime), cwd=ROOT / "functions", stdout=sys.stderr)
     try:
         _await_port(door)
         yield f"http://127.0.0.1:{door}/2015-03-31/functions/function/invocations"
@@ -147,12 +148,12 @@ def _emulating(emulator: Path, config: Config) -> Iterator[str]:
         process.wait()
 
 
-def _environment(config: Config) -> dict[str, str]:
+def _environment(config: Config, *libraries: Path) -> dict[str, str]:
     """What Lambda sets, beside what the template sets and where the local stack is."""
     return {
         **os.environ,
         **config.environment,
-        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("functions", "layers/orders/python")),
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "functions", ROOT / "layers/orders/python", *libraries))),
         "AWS_LAMBDA_FUNCTION_NAME": config.name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.memory),
         "AWS_LAMBDA_FUNCTION_TIMEOUT": str(int(config.timeout)),

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -33,7 +32,6 @@ from local.stack import ROOT, Settings, Stack, running
 from orders import errors, logs
 from orders.metrics import Metric
 
-MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 UV = Path(sys.prefix) / "bin" / "uv"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 MACHINE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
@@ -63,8 +61,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     if sys.platform != "linux":
         pytest.skip("Lambda's emulator runs on Linux only")
     scratch = tmp_path_factory.mktemp("built")
-    _fetch(scratch / "sam", f"aws-sam-cli=={_pinned('SAM_VERSION')}", "--no-deps")
-    _fetch(scratch / "runtime", f"awslambdaric=={_pinned('AWSLAMBDARIC_VERSION')}")
+    for tool in ("sam", "runtime"):
+        _fetch(scratch / tool, ROOT / f"tools/{tool}.txt")
     _make(ROOT / "functions", "build-PlaceOrderFunction", scratch / "functions")
     for name, target in LAYERS.items():
         _make(ROOT / "layers" / name, f"build-{target}", scratch / name)
@@ -76,21 +74,18 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     )
 
 
-def _pinned(name: str) -> str:
-    found = re.search(rf"^{name} := (\S+)$", MAKEFILE, re.MULTILINE)
-    assert found
-    return found[1]
-
-
-def _fetch(target: Path, *what: str) -> None:
+def _fetch(target: Path, lock: Path) -> None:
+    wanted = ["--python-version", PYTHON, "--only-binary", ":all:", "--require-hashes", "--requirement", str(lock)]
     done = subprocess.run(
-        [UV, "pip", "install", "--quiet", "--target", target, "--python-version", PYTHON, "--only-binary", ":all:", *what],
+        [UV, "pip", "install", "--quiet", "--target", target, *wanted],
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
-        pytest.skip(f"{what[0]} cannot be had here, and with it Lambda's emulator: {done.stderr.strip().splitlines()[-1]}")
+        pytest.skip(
+            f"What {lock.name} names cannot be had here, and with it Lambda's emulator: {done.stderr.strip().splitlines()[-1]}"
+        )
 
 
 def _make(folder: Path, target: str, artefacts: Path) -> None:

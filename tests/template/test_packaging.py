@@ -13,6 +13,7 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 def test_the_makefile_starts_with_the_uv_that_the_lock_names() -> None:
     pinned = next(d for d in PROJECT["dependency-groups"]["dev"] if d.startswith("uv=="))
     assert f"UV_VERSION := {pinned.removeprefix('uv==')}\n" in MAKEFILE
+    assert (ROOT / "tools/uv.in").read_text(encoding="utf-8").strip() == pinned
 
 
 def test_the_lock_takes_everything_from_the_default_index() -> None:
@@ -26,6 +27,29 @@ def test_a_layer_is_built_from_hashes_alone() -> None:
         text = requirements.read_text(encoding="utf-8").replace("\\\n", " ")
         for line in text.splitlines():
             assert re.match(r"[a-z0-9-]+==\S+ .*--hash=sha256:", line), line
+
+
+def test_a_tool_is_installed_from_hashes_alone() -> None:
+    wanted = {path.stem: path.read_text(encoding="utf-8").strip() for path in ROOT.glob("tools/*.in")}
+    assert wanted.keys() == {path.stem for path in ROOT.glob("tools/*.txt")} == {"checkov", "pip-audit", "runtime", "sam", "uv"}
+    for name, pinned in wanted.items():
+        lines = (ROOT / f"tools/{name}.txt").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+        assert any(line.startswith(f"{pinned} ") for line in lines), f"{name}: make lock"
+        for line in lines:
+            assert re.match(r"[a-z0-9.-]+==\S+ .*--hash=sha256:", line), line
+
+
+def test_nothing_is_installed_beside_the_locks() -> None:
+    """Every way of installing that a recipe could take, and what makes it look at hashes."""
+    makefiles = [ROOT / "Makefile", *ROOT.glob("layers/*/Makefile"), *ROOT.glob("functions/Makefile")]
+    for path in makefiles:
+        lines = [line for line in path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines() if line.startswith("\t")]
+        assert not [line for line in lines if re.search(r"\buvx\b|tool run|pipx|--with[ =]", line)], path
+        for line in lines:
+            if re.search(r"pip (install|sync)\b", line):
+                assert "--require-hashes" in line, line
+            if re.search(r"\(UV\) (sync|export)\b", line):
+                assert "--frozen" in line, line
 
 
 def test_a_layer_is_built_under_the_name_the_template_calls_it_by() -> None:
