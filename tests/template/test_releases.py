@@ -21,6 +21,7 @@ OTHER = {
     "JwtAudience": "another",
     "JwksUrl": "https://issuer.example/keys",
     "SignInUrl": "https://sign-in.example",
+    "GroupsClaim": "roles",
     "PagesUrl": "https://shop.example",
     "SimulatedFailureRate": "0.5",
     "CorsOrigins": "https://shop.example",
