@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -163,7 +164,9 @@ def test_a_response_that_is_none_is_a_500(stack: Stack, kind: str) -> None:
 
 def respond(stack: Stack, front: Front, path: str, token: str = "") -> Response:
     request = Request("GET", path, "", [("authorization", token)] if token else [])
-    return asyncio.run(front.respond(request))
+    # In a thread: this one may have a loop already, where a browser's tests share the process.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(front.respond(request))).result()
 
 
 class NeverDone(Lambdas):
