@@ -273,6 +273,15 @@ def test_the_lines_that_the_runbook_reads_are_logged() -> None:
     assert set(re.findall(r"`(/[a-z/-]*orders-prod[a-z/-]*)`", runbook)) <= groups, "no group but those that there are"
 
 
+def test_logging_is_set_up_in_one_place() -> None:
+    loggers = {
+        path.name
+        for path in [*FUNCTIONS.glob("*.py"), *(ROOT / "layers/orders/python/orders").rglob("*.py")]
+        if re.search(r"import .*\bLogger\b|getLogger|basicConfig", path.read_text(encoding="utf-8"))
+    }
+    assert loggers == {"logs.py"}
+
+
 def test_functions_log_at_the_level_that_the_parameter_says() -> None:
     level = {"Fn::FindInMap": ["LambdaLogLevels", {"Ref": "LogLevel"}, "Application"]}
     assert {json.dumps(function["LoggingConfig"]["ApplicationLogLevel"]) for function in functions().values()} == {
