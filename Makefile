@@ -63,24 +63,22 @@ bench: $(READY) ## measure everything, beside DBOS and Restate, and write docs/b
 chaos: $(READY) ## 2,000 orders under faults at every seam, the stack killed twice, then the books: SEEDS=1 ORDERS=2000
 	@$(BIN)/python -m tests.chaos --seeds $(or $(SEEDS),1) --orders $(or $(ORDERS),2000)
 
-# Each of these starts the engine in its own process, which no test that imitates AWS in memory should share.
+# Those that imitate AWS in memory share their processes with those that start the engine there, as in a plain `pytest`.
+IN_PROCESS := $(wildcard tests/unit tests/functions tests/upgrade tests/statemachine)
 STACKS := $(wildcard tests/local tests/chaos tests/built)
 
 test: check ## every check and every test
-	@$(BIN)/pytest -n auto --dist loadfile tests/unit tests/functions tests/upgrade tests/statemachine --ignore=tests/statemachine/test_graph.py
-	@$(BIN)/pytest -n auto --dist loadfile $(STACKS)
+	@$(BIN)/pytest -n auto --dist loadfile $(IN_PROCESS) $(STACKS) --ignore=tests/statemachine/test_graph.py
 	@$(BIN)/python -m tests.pythons --quiet -n auto --dist loadfile $(VERSION_SENSITIVE)
-	@$(BIN)/pytest -n 2 --dist loadfile tests/e2e --ignore=tests/e2e/pages
 	@$(MAKE) --no-print-directory browser
-	@$(BIN)/pytest tests/e2e/pages
+	@$(BIN)/pytest -n 2 --dist loadfile tests/e2e
 	@if test -z "$${CI:-}"; then echo "All passed. Next: make demo, or make check-sam before a deployment."; fi
 
 # What a Python may change: words and defaults of its library, what it warns of, imports; and one stack from start to stop.
 VERSION_SENSITIVE := tests/unit tests/template/test_imports.py tests/local/test_cold.py tests/local/test_journal.py tests/local/test_upgrade.py
 
 test-pythons: $(READY) ## all tests but e2e with every other Python from 3.11 on that is here, each in .venvs
-	@$(BIN)/python -m tests.pythons -n auto --dist loadfile tests/unit tests/functions tests/upgrade tests/statemachine tests/template
-	@$(BIN)/python -m tests.pythons -n auto --dist loadfile $(STACKS)
+	@$(BIN)/python -m tests.pythons -n auto --dist loadfile $(IN_PROCESS) tests/template $(STACKS)
 
 # Without it the tests of the pages are skipped and say so: no reason to fail where nothing can be installed.
 browser:
