@@ -49,7 +49,7 @@ def main() -> int:
     options = _parser().parse_args()
     try:
         event = _event(options.event or EVENTS / f"{options.function}.json")
-        emulator = _emulator(options.emulators)
+        emulator = _emulator(options.emulators.resolve())
         with running(Settings(parameters=SLOW)) as stack:
             config = _config(stack, options.function)
             prepare(stack, (options.event or Path(options.function)).stem)
