@@ -1,20 +1,26 @@
 // What all orders add up to, as small charts that are tables to whoever cannot see them.
 
+import { getIfAny } from "./api.js";
 import { word } from "./desk-words.js";
 import { h, parts } from "./dom.js";
 import { money, span } from "./format.js";
 
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
 
+const DAYS = 14;
+const dayBefore = (days) => new Date(Date.now() - days * 86400000).toISOString().slice(0, 10);
+
 export function show(host, _argument, desk) {
   const part = parts(host);
   part("title", null, () => h("h1", {}, "Figures"));
   return desk.watch(async () => {
-    const summary = await desk.summary();
+    const [summary, lately] = await Promise.all([desk.summary(), getIfAny(`/analytics/summary?from=${dayBefore(DAYS - 1)}`)]);
     part("missing", summary === null, (missing) => (missing ? h("p", { class: "card" }, "This deployment keeps no figures.") : null));
     if (!summary) return;
     part("tiles", [summary.orders_placed, summary.cancel_rate, summary.payment_failures, summary.statuses], () => tiles(summary));
     part("counts", summary.statuses, counts);
+    if (lately) part("conversion", lately.conversion, conversion);
+    if (lately) part("days", lately.days, days);
     part("times", [summary.statuses, summary.steps], ([statuses, steps]) => times(statuses, steps));
   }, 3000);
 }
@@ -61,6 +67,41 @@ function counts(statuses) {
         h("th", { scope: "row" }, word(one.status)),
         h("td", { class: "drawn" }, bar(one.count / most, one.status.toLowerCase()), h("span", {}, String(one.count))),
         h("td", { class: "number quiet" }, one.mean_order_value ? `⌀ ${money(one.mean_order_value)}` : "–"),
+      ),
+    ),
+  );
+}
+
+function conversion(stages) {
+  const left = stages.filter((one) => one.left);
+  if (!left.length) return null;
+  return chart(
+    `Of the orders that left a stage in the last ${DAYS} days, so many went on`,
+    ["Stage", "Share", "Orders"],
+    left.map((one) =>
+      h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, word(one.status)),
+        h("td", { class: "drawn" }, bar(one.rate, one.status.toLowerCase()), h("span", {}, percent.format(one.rate))),
+        h("td", { class: "number quiet" }, `${one.went_on} of ${one.left}`),
+      ),
+    ),
+  );
+}
+
+function days(list) {
+  const most = Math.max(1, ...list.map((one) => one.orders_placed));
+  return chart(
+    "Orders placed by day (UTC), and what became of orders on it",
+    ["Day", "Placed", "Delivered, cancelled, returned"],
+    list.toReversed().map((one) =>
+      h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, h("time", { datetime: one.date }, one.date)),
+        h("td", { class: "drawn" }, bar(one.orders_placed / most), h("span", {}, String(one.orders_placed))),
+        h("td", { class: "number quiet" }, `${one.entered.DELIVERED} delivered, ${one.entered.CANCELLED} cancelled, ${one.entered.RETURNED} returned`),
       ),
     ),
   );

@@ -489,6 +489,7 @@ def _delivered_in(currency: str, number: int) -> dict[str, Any]:
         "version": 9,
         "old_status": "SHIPPED",
         "new_status": "DELIVERED",
+        "timestamp": "2026-11-20T12:00:00.000Z",
         "total": {"amount": number + 1, "currency": currency},
         "seconds_in_old_status": 1.1**number,
         "step_seconds": dict.fromkeys(("Payment Processing", "Shipment", "Delivery"), 1.1**number),

@@ -48,6 +48,7 @@ def _enum(statuses: Any) -> Schema:
 TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 TIME: Schema = {"type": "string", "format": "date-time", "examples": ["2026-11-20T12:00:00.000Z"]}
+DAY: Schema = {"type": "string", "format": "date", "examples": ["2026-11-20"]}
 ID: Schema = {"type": "string", "pattern": limits.ORDER_ID}
 
 
@@ -215,11 +216,17 @@ def _analytics() -> Schema:
             "time_in_status": _nullable(_object(lasted)),
         }
     )
+    share: Schema = {"type": "number", "minimum": 0}
+    rates = {"orders_placed": COUNT, "payment_failures": COUNT, "cancel_rate": share, "return_rate": share}
+    conversion = _object({"status": _enum(OrderStatus), "left": COUNT, "went_on": COUNT, "rate": _nullable(share)})
+    entered = _object({str(status): COUNT for status in OrderStatus})
     return _object(
         {
-            "orders_placed": COUNT,
-            "payment_failures": COUNT,
-            "cancel_rate": {"type": "number", "minimum": 0},
+            "from": _nullable(DAY),
+            "to": _nullable(DAY),
+            **rates,
+            "conversion": {"type": "array", "items": conversion},
+            "days": {"type": "array", "items": _object({"date": DAY, **rates, "entered": entered})},
             "statuses": {"type": "array", "items": status},
             "steps": {"type": "array", "items": _object({"step": _enum(STEPS), **lasted})},
         }
@@ -251,6 +258,14 @@ PARAMETERS: dict[str, Schema] = {
     },
     "limit": {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
     "cursor": {"name": "cursor", "in": "query", "schema": TEXT},
+    "from": {
+        "name": "from",
+        "in": "query",
+        "description": "The first day (UTC) to be counted; by default thirty days end with `to`. At most 366 days. "
+        "With neither, all orders there ever were.",
+        "schema": DAY,
+    },
+    "to": {"name": "to", "in": "query", "description": "The last day (UTC) to be counted; by default today.", "schema": DAY},
     "token": {"name": "token", "in": "query", "description": "The token of a tracking link.", "schema": TEXT},
 }
 

@@ -270,8 +270,9 @@ _TABLE = (
         "GET /analytics/summary",
         STAFF,
         "getAnalytics",
-        "Read what all orders add up to",
+        "Read what all orders add up to, or those of some days",
         "read_analytics",
+        query=("from", "to"),
         answer="Analytics",
     ),
     Route(

@@ -6,13 +6,15 @@ A histogram's buckets grow by a fixed ratio, so any two can be added and a perce
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
 
 from orders.events import ORDER_STATUS_CHANGED, Signal
 from orders.ids import OrderId
+from orders.order import moment
 from orders.progress import Duration
-from orders.statuses import OrderStatus, StepName
+from orders.statuses import FORWARD_PATH, TRANSITIONS, OrderStatus, StepName
 
 RATIO = 2 ** (1 / 8)
 """Each bucket is this much wider than the one before: a percentile is at most 9 % too high."""
@@ -31,12 +33,39 @@ class Told:
     version: int
     event_id: str
     counters: Counter[str]
+    day: str = ""
+    """The UTC day of the change, as ``2026-11-20``."""
+    of_day: Counter[str] = field(default_factory=Counter)
+    """What it adds to that day's own counters, which only ever grow."""
 
 
 def told(detail: Mapping[str, Any]) -> Told | None:
     """What a notification adds to the counters; ``None`` when it adds nothing."""
-    counters = _of_status(detail) if detail["event_type"] == ORDER_STATUS_CHANGED else _of_signal(detail)
-    return Told(detail["order_id"], detail["version"], detail["event_id"], counters) if counters else None
+    is_status = detail["event_type"] == ORDER_STATUS_CHANGED
+    counters = _of_status(detail) if is_status else _of_signal(detail)
+    of_day = _of_day(detail) if is_status else counters
+    day = moment(detail["timestamp"]).date().isoformat()
+    return Told(detail["order_id"], detail["version"], detail["event_id"], counters, day, of_day) if counters else None
+
+
+def _of_day(detail: Mapping[str, Any]) -> Counter[str]:
+    """What a change of status is to its day: who came in, who went where, and how long they had been there."""
+    new, old, total = detail["new_status"], detail["old_status"], detail["total"]
+    currency = total["currency"]
+    counters: Counter[str] = Counter(
+        {f"now:{new}": 1, f"worth:{new}:{currency}": total["amount"], f"orders:{new}:{currency}": 1}
+    )
+    counters.update({PLACED: 1} if old is None else _of_leaving(detail))
+    return counters
+
+
+def _of_leaving(detail: Mapping[str, Any]) -> Counter[str]:
+    old = detail["old_status"]
+    counters: Counter[str] = Counter({f"move:{old}:{detail['new_status']}": 1})
+    _observe(counters, f"status:{old}", detail["seconds_in_old_status"])
+    for step, seconds in detail["step_seconds"].items():
+        _observe(counters, f"step:{step}", seconds)
+    return counters
 
 
 def _of_status(detail: Mapping[str, Any]) -> Counter[str]:
@@ -51,9 +80,7 @@ def _of_status(detail: Mapping[str, Any]) -> Counter[str]:
     counters[f"now:{old}"] -= 1
     counters[f"worth:{old}:{currency}"] -= total["amount"]
     counters[f"orders:{old}:{currency}"] -= 1
-    _observe(counters, f"status:{old}", detail["seconds_in_old_status"])
-    for step, seconds in detail["step_seconds"].items():
-        _observe(counters, f"step:{step}", seconds)
+    counters.update(_of_leaving(detail))
     return counters
 
 
@@ -112,19 +139,57 @@ def step_history(counters: Counters) -> dict[StepName, Duration]:
 
 
 def summary(counters: Counters) -> dict[str, Any]:
-    """``GET /analytics/summary``: per status count, mean value and time; payment failures; cancel rate."""
-    placed = int(counters.get(PLACED, 0))
-    cancelled = int(counters.get(f"now:{OrderStatus.CANCELLED}", 0))
+    """``GET /analytics/summary`` of all orders there ever were; ``count`` is how many are in the status now."""
+    return {"from": None, "to": None, **_figures(counters), "days": []}
+
+
+def summary_of(days: Mapping[str, Counters], first: date, last: date) -> dict[str, Any]:
+    """The same of some days (UTC), both included; ``count`` is how many orders came into the status in them."""
+    listed = [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
     return {
-        "orders_placed": placed,
-        "payment_failures": int(counters.get(PAYMENT_FAILURES, 0)),
-        "cancel_rate": round(cancelled / placed, 4) if placed else 0.0,
+        "from": first.isoformat(),
+        "to": last.isoformat(),
+        **_figures(added(days.values())),
+        "days": [{"date": day, **_rates(days.get(day, {})), "entered": _entered(days.get(day, {}))} for day in listed],
+    }
+
+
+def _figures(counters: Counters) -> dict[str, Any]:
+    return {
+        **_rates(counters),
         "statuses": [_status_summary(status, counters) for status in OrderStatus],
+        "conversion": [_conversion(stage, counters) for stage in FORWARD_PATH if TRANSITIONS[stage] & set(FORWARD_PATH)],
         "steps": [
             {"step": step, "mean_seconds": round(known.mean, 3), "p95_seconds": round(known.p95, 3)}
             for step, known in step_history(counters).items()
         ],
     }
+
+
+def _rates(counters: Counters) -> dict[str, Any]:
+    placed = int(counters.get(PLACED, 0))
+    came_off_the_way = counters.get(f"status:{OrderStatus.SHIPPED}:n", 0)
+    return {
+        "orders_placed": placed,
+        "payment_failures": int(counters.get(PAYMENT_FAILURES, 0)),
+        "cancel_rate": _share(counters.get(f"now:{OrderStatus.CANCELLED}", 0), placed) or 0.0,
+        "return_rate": _share(counters.get(f"now:{OrderStatus.RETURNED}", 0), came_off_the_way) or 0.0,
+    }
+
+
+def _entered(counters: Counters) -> dict[str, int]:
+    return {status: int(counters.get(f"now:{status}", 0)) for status in OrderStatus}
+
+
+def _conversion(stage: OrderStatus, counters: Counters) -> dict[str, Any]:
+    """Of the orders that left a stage, how many went on; the others were cancelled or came back."""
+    moved = {after: int(counters.get(f"move:{stage}:{after}", 0)) for after in TRANSITIONS[stage]}
+    left, went_on = sum(moved.values()), sum(count for after, count in moved.items() if after in FORWARD_PATH)
+    return {"status": stage, "left": left, "went_on": went_on, "rate": _share(went_on, left)}
+
+
+def _share(part: float, whole: float) -> float | None:
+    return round(part / whole, 4) if whole > 0 else None
 
 
 def _status_summary(status: OrderStatus, counters: Counters) -> dict[str, Any]:

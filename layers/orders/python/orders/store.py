@@ -7,7 +7,7 @@ whole (lines, address, steps) is one compact JSON attribute.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -590,8 +590,8 @@ LANES = 8
 
 MOST_COUNTERS = 150
 """Counters that one update adds to. Each takes up to eleven bytes of its expression, well inside DynamoDB's 4,096."""
-MOST_COUNTED = 99
-"""Events counted in one transaction of a hundred actions: each is marked, and one update holds the sums."""
+MOST_COUNTED = 98
+"""Events counted in one transaction of a hundred actions: each is marked, one update holds the sums, and one their day's."""
 
 
 def count(lane: int, told: Sequence[Told]) -> int:
@@ -609,12 +609,15 @@ def count(lane: int, told: Sequence[Told]) -> int:
 def _within_limits(told: Iterable[Told]) -> Iterator[list[Told]]:
     batch: list[Told] = []
     names: set[str] = set()
+    of_day: set[str] = set()
     for one in told:
-        if batch and (len(batch) == MOST_COUNTED or len(names | one.counters.keys()) > MOST_COUNTERS):
+        most = max(len(names | one.counters.keys()), len(of_day | one.of_day.keys()))
+        if batch and (len(batch) == MOST_COUNTED or most > MOST_COUNTERS or one.day != batch[0].day):
             yield batch
-            batch, names = [], set()
+            batch, names, of_day = [], set(), set()
         batch.append(one)
         names |= one.counters.keys()
+        of_day |= one.of_day.keys()
     if batch:
         yield batch
 
@@ -638,17 +641,8 @@ def _count_new(lane: int, told: Sequence[Told]) -> int:
 
 
 def _count_at_once(lane: int, told: Sequence[Told]) -> None:
-    counters = added(one.counters for one in told)
-    names = {f"#{position}": name for position, name in enumerate(counters)}
-    values = {f":{position}": {"N": str(int(value))} for position, value in enumerate(counters.values())}
-    addition = ", ".join(f"#{position} :{position}" for position in range(len(counters)))
-    update = {
-        "TableName": settings.table_name(),
-        "Key": _key("STATISTICS", f"LANE#{lane}"),
-        "UpdateExpression": f"ADD {addition}",
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": values,
-    }
+    sums = [_add(_key("STATISTICS", f"LANE#{lane}"), added(one.counters for one in told))]
+    sums.append(_add(_key("STATISTICS#DAYS", f"DAY#{told[0].day}#{lane}"), added(one.of_day for one in told)))
     marks = [
         {
             "Update": {
@@ -661,13 +655,47 @@ def _count_at_once(lane: int, told: Sequence[Told]) -> None:
         }
         for one in told
     ]
-    _call(client().transact_write_items, TransactItems=[*marks, {"Update": update}])
+    _call(client().transact_write_items, TransactItems=[*marks, *sums])
+
+
+def _add(key: Key, counters: Counters) -> dict[str, Any]:
+    addition = ", ".join(f"#{position} :{position}" for position in range(len(counters)))
+    update = {
+        "TableName": settings.table_name(),
+        "Key": key,
+        "UpdateExpression": f"ADD {addition}",
+        "ExpressionAttributeNames": {f"#{position}": name for position, name in enumerate(counters)},
+        "ExpressionAttributeValues": {
+            f":{position}": {"N": str(int(value))} for position, value in enumerate(counters.values())
+        },
+    }
+    return {"Update": update}
+
+
+def counters_by_day(first: date, last: date) -> dict[str, Counters]:
+    """The counters of each day on which anything happened, both ends included; a day's lanes are summed."""
+    pages = _pages(
+        KeyConditionExpression="PK = :pk AND SK BETWEEN :first AND :last",
+        ExpressionAttributeValues={
+            ":pk": {"S": "STATISTICS#DAYS"},
+            ":first": {"S": f"DAY#{first.isoformat()}"},
+            ":last": {"S": f"DAY#{last.isoformat()}~"},
+        },
+    )
+    lanes: dict[str, list[Counters]] = {}
+    for item in pages:
+        lanes.setdefault(item["SK"]["S"].split("#")[1], []).append(_counters_of(item))
+    return {day: added(parts) for day, parts in lanes.items()}
+
+
+def _counters_of(item: Item) -> Counters:
+    return {name: int(value["N"]) for name, value in item.items() if name not in ("PK", "SK")}
 
 
 def counters() -> Counters:
     """All counters, summed over their lanes."""
     pages = _pages(KeyConditionExpression="PK = :pk", ExpressionAttributeValues={":pk": {"S": "STATISTICS"}})
-    return added({name: int(value["N"]) for name, value in item.items() if name not in ("PK", "SK")} for item in pages)
+    return added(map(_counters_of, pages))
 
 
 # --- webhooks ---
