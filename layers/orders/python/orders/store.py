@@ -642,7 +642,7 @@ def _count_new(lane: int, told: Sequence[Told]) -> int:
 
 def _count_at_once(lane: int, told: Sequence[Told]) -> None:
     sums = [_add(_key("STATISTICS", f"LANE#{lane}"), added(one.counters for one in told))]
-    sums.append(_add(_key("STATISTICS#DAYS", f"DAY#{told[0].day}#{lane}"), added(one.of_day for one in told)))
+    sums.append(_add(_key("DAYS", f"DAY#{told[0].day}#{lane}"), added(one.of_day for one in told)))
     marks = [
         {
             "Update": {
@@ -677,7 +677,7 @@ def counters_by_day(first: date, last: date) -> dict[str, Counters]:
     pages = _pages(
         KeyConditionExpression="PK = :pk AND SK BETWEEN :first AND :last",
         ExpressionAttributeValues={
-            ":pk": {"S": "STATISTICS#DAYS"},
+            ":pk": {"S": "DAYS"},
             ":first": {"S": f"DAY#{first.isoformat()}"},
             ":last": {"S": f"DAY#{last.isoformat()}~"},
         },
