@@ -7,23 +7,21 @@ back for what is new, with nothing missed, and 204 tells it to stay away once th
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from orders import estimates, settings, store
 from orders.errors import InvalidArgument
 from orders.http import SECURITY_HEADERS, Answer
-from orders.lifecycle import GRACE, STATUS_TOLD_BY
+from orders.lifecycle import STATUS_TOLD_BY
 from orders.order import Event, Order, timestamp
 from orders.statuses import OverallStatus, StepStatus
 from orders.views import progress_view
 
-SOONEST, WITHIN_TWO_SECONDS, LONGEST = 1_000, 1_750, 15_000
-"""The pauses between two requests of a watcher, in milliseconds. Up to the second a change is seen within 2 s of its commit."""
+SOONEST, LONGEST = 1_000, 1_750
+"""The pauses between two requests of a watcher, in milliseconds; the longer still shows a change within 2 s of its commit."""
 GROWTH = 25
 """By how many milliseconds the pause grows with each second in which nothing has happened."""
-RESTING = timedelta(hours=1)
-"""An order to which nothing has happened for so long waits for people or for a carrier, if no timer of its workflow is near."""
 SNAPSHOT = "status"
 
 
@@ -41,21 +39,9 @@ def answer(order: Order, last_event_id: str | None, now: datetime) -> Answer:
 
 
 def pause_after(order: Order, now: datetime) -> int:
-    """After how many milliseconds a watcher should ask again: the longer, the longer nothing has happened.
-
-    A change makes it short again. While the order moves, or one of its workflow's timers is near, the watcher sees each change
-    within 2 s; of an order at rest, within 16 s.
-    """
-    quiet = now - order.updated_at
-    grown = SOONEST + max(0, int(quiet.total_seconds())) * GROWTH
-    if quiet < RESTING or _is_timer_near(order, now):
-        return min(grown, WITHIN_TWO_SECONDS)
-    return min(grown - int(RESTING.total_seconds()) * GROWTH + WITHIN_TWO_SECONDS - SOONEST, LONGEST)
-
-
-def _is_timer_near(order: Order, now: datetime) -> bool:
-    """Whether the stage that the order is in should end before a long pause would; past its end the sweep carries it on."""
-    return order.due_at is not None and now - GRACE <= order.due_at - GRACE <= now + timedelta(milliseconds=LONGEST)
+    """After how many milliseconds a watcher should ask again: the longer, the longer nothing has happened."""
+    quiet = max(0, int((now - order.updated_at).total_seconds()))
+    return min(SOONEST + quiet * GROWTH, LONGEST)
 
 
 def _data(event: Event, order: Order, progress: Mapping[str, Any]) -> dict[str, Any]:
