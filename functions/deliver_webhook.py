@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from orders import logs, messaging, outbound, store
+from orders import logs, messaging, newer, outbound, store
 from orders.errors import NotFound
 from orders.metrics import Metric, measuring
 from orders.webhooks import Delivery, DeliveryStatus, Webhook, WebhookStatus, attempted, hold, judged
@@ -26,6 +26,7 @@ def deliver(record: SQSRecord) -> None:
     except NotFound:
         logger.info("Nobody waits for this delivery any more")
         return
+    newer.refuse([webhook.status, delivery.status])
     if webhook.status is WebhookStatus.DISABLED or delivery.status is not DeliveryStatus.PENDING:
         return
     wait = hold(delivery, datetime.now(UTC))

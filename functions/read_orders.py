@@ -16,14 +16,14 @@ USUAL_PAGE, LARGEST_PAGE = 20, 100
 
 def get_order(request: Request) -> Answer:
     """The order with its payment and shipment."""
-    snapshot = store.load(request.order_id)
+    snapshot = store.load(request.order_id, to_show=True)
     request.may_touch(snapshot.order.customer_id)
     return order_answer(snapshot)
 
 
 def get_history(request: Request) -> Answer:
     """The order's audit trail."""
-    order = store.load_order(request.order_id)
+    order = store.load_order(request.order_id, to_show=True)
     request.may_touch(order.customer_id)
     return answer(history_view(order.order_id, store.history(order.order_id)), version=order.version)
 

@@ -90,7 +90,7 @@ def _tracked(request: Request) -> dict[str, Any] | None:
         return None
     now = utc_now()
     tokens.check_tracking_token(token, order_id, now, secrets.signing_key())
-    return tracking_view(store.load(order_id), now)
+    return tracking_view(store.load(order_id, to_show=True), now)
 
 
 def show_admin(request: Request) -> Answer:

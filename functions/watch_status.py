@@ -26,10 +26,10 @@ def _watched(request: Request) -> Order:
     link = request.query.get("token")
     if link is not None and request.principal is None:
         tokens.check_tracking_token(link, request.order_id, utc_now(), secrets.signing_key())
-        return load_order(request.order_id)
+        return load_order(request.order_id, to_show=True)
     if request.principal is None:
         raise Unauthenticated("Send a bearer token, or the token of a tracking link.")
-    order = load_order(request.order_id)
+    order = load_order(request.order_id, to_show=True)
     request.may_touch(order.customer_id)
     return order
 

@@ -143,11 +143,13 @@ _READERS: dict[re.Pattern[str], Callable[..., Test]] = {
 
 @lru_cache(maxsize=256)
 def update(text: str) -> Update | None:
-    """The item as it is after ``SET a = :a, ...`` or ``ADD a :a, ...``; ``None`` for an update of another form."""
+    """The item as it is after ``SET a = :a, ...`` with or without ``REMOVE b, ...``, or ``ADD a :a, ...``; else ``None``."""
+    text, _, removed = text.partition(" REMOVE ")
     clause, _, rest = text.partition(" ")
     pattern, change = {"SET": (_ASSIGNED, _assigned), "ADD": (_ADDED, _added)}.get(clause, (_NOTHING, _assigned))
     found = [pattern.fullmatch(part) for part in rest.split(", ")]
-    if not all(found):
+    gone = removed.split(", ") if removed else []
+    if not all(found) or not all(_NAMED.fullmatch(path) for path in gone):
         return None
     changes = [match.groups() for match in found if match]
 
@@ -156,11 +158,14 @@ def update(text: str) -> Update | None:
         for path, value in changes:
             name = names.get(path, path)
             after[name] = change(item.get(name), values[value])
+        for path in gone:
+            after.pop(names.get(path, path), None)
         return after
 
     return updated
 
 
+_NAMED = re.compile(_PATH)
 _NOTHING = re.compile(r"(?!)")
 
 

@@ -37,12 +37,12 @@ class Shelf:
 
     # --- what the product calls ---
 
-    def load(self, order_id: str) -> Snapshot:
+    def load(self, order_id: str, *, to_show: bool = False) -> Snapshot:
         if order_id not in self.orders:
             raise NotFound(f"There is no order {order_id}.")
         return self.orders[order_id]
 
-    def load_order(self, order_id: str) -> Order:
+    def load_order(self, order_id: str, *, to_show: bool = False) -> Order:
         return self.load(order_id).order
 
     def commit(self, change: Change, promise: Promise | None = None) -> None:
@@ -56,6 +56,8 @@ class Shelf:
             found = Snapshot(change.order)
         elif not found or (found.order.version, found.order.status) != (change.before.version, change.before.status):
             raise OrderChanged("somebody else was first")
+        # What differs from it is what the table is told.
+        assert change.before in (None, found.order)
         taken = -sum(change.stock.values())
         if taken > self.stock:
             raise OutOfStock("not enough", products=list(change.stock))

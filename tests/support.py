@@ -97,7 +97,7 @@ class Life:
         """Commits a change the way the store would: on the version it was decided for."""
         if change is not None:
             assert change.before is not None
-            assert change.before.version == self.order.version
+            assert change.before == self.order, "what differs from it is what is written"
             self.snapshot = change.applied_to(self.snapshot)
             self.trail.append(change.event)
             for product_id, delta in change.stock.items():

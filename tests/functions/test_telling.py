@@ -138,11 +138,11 @@ def test_a_poisoned_record_is_set_aside_and_the_others_go_on(events: Recorder) -
     batch = records("p-3", "p-4")
     poisoned = batch[3]
     del poisoned["dynamodb"]["NewImage"]["type"]
-    unknown = batch[5]
-    unknown["dynamodb"]["NewImage"]["status"] = {"S": "TELEPORTED"}
+    unreadable = batch[5]
+    unreadable["dynamodb"]["NewImage"]["at"] = {"S": "yesterday"}
     assert call("publish_changes", {"Records": batch}) == {"batchItemFailures": []}
     told = {(detail["order_id"], detail["version"]) for detail in events.details()}
-    images = [record["dynamodb"]["NewImage"] for record in (poisoned, unknown)]
+    images = [record["dynamodb"]["NewImage"] for record in (poisoned, unreadable)]
     bad = {(image["order_id"]["S"], int(image["version"]["N"])) for image in images}
     trail = [event for name in ("p-3", "p-4") for event in store.history(OrderId(name))]
     expected = {(event.order_id, event.version) for event in trail if notifications.messages(event)}
@@ -150,7 +150,7 @@ def test_a_poisoned_record_is_set_aside_and_the_others_go_on(events: Recorder) -
     aside = waiting("UnhandledEvents")
     assert [one["record"]["dynamodb"]["SequenceNumber"] for one in aside] == ["00004", "00006"]
     assert "KeyError" in aside[0]["error"]
-    assert "TELEPORTED" in aside[1]["error"]
+    assert "yesterday" in aside[1]["error"]
 
 
 def test_transitions_and_times_are_measured_by_status(events: Recorder, capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,6 +48,23 @@ def add(key: str, amount: int) -> Json:
     }
 
 
+def rewrite(key: str, amount: int, before: int, note: str | None) -> Json:
+    """An update that sets one attribute, and sets or removes another."""
+    values = {":amount": {"N": str(amount)}, ":before": {"N": str(before)}} | ({":note": {"S": note}} if note else {})
+    expression = "SET #amount = :amount" + (", #note = :note" if note else " REMOVE #note, #other")
+    names = {"#amount": "amount", "#note": "note"} | ({} if note else {"#other": "other"})
+    return {
+        "Update": {
+            "TableName": "things",
+            "Key": {"PK": {"S": key}, "SK": {"S": "#"}},
+            "UpdateExpression": expression,
+            "ConditionExpression": "#amount = :before",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
+    }
+
+
 def delete(key: str) -> Json:
     return {"Delete": {"TableName": "things", "Key": {"PK": {"S": key}, "SK": {"S": "#"}}}}
 
@@ -56,6 +73,7 @@ KEYS = st.sampled_from("abc")
 ACTIONS = st.one_of(
     st.builds(put, KEYS, st.integers(-5, 5), st.none() | st.integers(-5, 5)),
     st.builds(add, KEYS, st.integers(-5, 5)),
+    st.builds(rewrite, KEYS, st.integers(-2, 2), st.integers(-2, 2), st.none() | st.just("noted")),
     st.builds(delete, KEYS),
 )
 
@@ -185,7 +203,17 @@ def test_a_condition_holds_for_the_items_that_the_engine_says(text: str, item: J
     assert found is bool(expected)
 
 
-UPDATES = st.sampled_from(["SET x = :v", "SET x = :v, #n = :w", "ADD x :v", "ADD x :v, y :w", "SET y = :v, z = :w"])
+UPDATES = st.sampled_from(
+    [
+        "SET x = :v",
+        "SET x = :v, #n = :w",
+        "ADD x :v",
+        "ADD x :v, y :w",
+        "SET y = :v, z = :w",
+        "SET x = :v REMOVE y, #n",
+        "SET #n = :v REMOVE x",
+    ]
+)
 
 
 @given(UPDATES, ITEMS, VALUES, VALUES)
@@ -213,7 +241,15 @@ def test_a_condition_of_more_than_we_read_is_the_engines(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["REMOVE x", "SET x = x + :v", "SET x = :v REMOVE y", "SET x = if_not_exists(x, :v)", "ADD a.b :v"]
+    "text",
+    [
+        "REMOVE x",
+        "SET x = x + :v",
+        "SET x = :v REMOVE a.b",
+        "SET x = :v REMOVE y[0]",
+        "SET x = if_not_exists(x, :v)",
+        "ADD a.b :v",
+    ],
 )
 def test_an_update_of_more_than_we_read_is_the_engines(text: str) -> None:
     assert expressions.update(text) is None

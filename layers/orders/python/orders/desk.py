@@ -99,7 +99,7 @@ def _priced(quantities: Mapping[str, int]) -> tuple[Line, ...]:
 def _as_promised(kept: store.Promise, digest: RequestDigest | None) -> Snapshot:
     if digest is None or not kept.digest.is_of_same_request(digest):
         raise IdempotencyMismatch("This Idempotency-Key was used with another request before.")
-    return store.load(kept.order_id)
+    return store.load(kept.order_id, to_show=True)
 
 
 def _commit_new(change: Change, promise: store.Promise | None) -> tuple[Snapshot, bool]:

@@ -9,6 +9,9 @@ from typing import Any
 
 from orders.ids import fingerprint
 
+STEPS = ("Inventory Reservation", "Manual Review", "Payment Processing", "Shipping Arrangement", "Delivery")
+"""Whose steps the rows of an order's ``steps`` are, by their places."""
+
 _ORDER = {"order_id", "customer_id", "items", "payment", "shipping_address", "require_approval"}
 _ITEM = {"product_id", "quantity"}
 _PAYMENT = {"method", "token"}

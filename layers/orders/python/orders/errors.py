@@ -47,6 +47,10 @@ class StoreBusy(TransientError):
     """The table throttled the request or another transaction held one of its items."""
 
 
+class NewerRow(TransientError):
+    """The row holds a value of a later release: that release can go on with it, this one must not."""
+
+
 class WorkflowBusy(TransientError):
     """The workflow service did not take a waiting task's answer, or its own answer was lost."""
 

@@ -176,7 +176,8 @@ def reject(snapshot: Snapshot, now: datetime, by: str, reason: str | None) -> Ch
     message = f"Rejected in review: {reason}" if reason else "Rejected in review"
     cause = Cancellation(CancelReason.APPROVAL_REJECTED, now, by, reason)
     reviewed = replace(snapshot, order=replace(order, approval=decided))
-    return _failed_at(reviewed, StepName.REVIEW, message, cause, EventType.ORDER_REJECTED, FollowUp.ANSWER_REJECTED)
+    change = _failed_at(reviewed, StepName.REVIEW, message, cause, EventType.ORDER_REJECTED, FollowUp.ANSWER_REJECTED)
+    return replace(change, before=order)
 
 
 def accept_cash(snapshot: Snapshot, payment_id: str, now: datetime, by: str = SYSTEM) -> Change | None:
@@ -384,7 +385,8 @@ def fail(snapshot: Snapshot, reason: CancelReason, message: str, now: datetime) 
     failing = order.current_step.name if order.current_step else StepName.INVENTORY
     cause = Cancellation(reason, now, SYSTEM)
     decided = replace(snapshot, order=order)
-    return _failed_at(decided, failing, message, cause, EventType.STEP_FAILED, FollowUp.START_UNWINDING)
+    change = _failed_at(decided, failing, message, cause, EventType.STEP_FAILED, FollowUp.START_UNWINDING)
+    return replace(change, before=snapshot.order)
 
 
 def payment_declined(snapshot: Snapshot, message: str, now: datetime) -> Change | None:

@@ -55,6 +55,8 @@ class Address:
     postal_code: str
     country: str
     line2: str | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What a later release has written beside it: kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Step:
     started_at: datetime | None = None
     completed_at: datetime | None = None
     error_message: str | None = None
+    unknown: tuple[Any, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class Cancellation:
     at: datetime
     by: str
     note: str | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class Approval:
     expires_at: datetime
     decided_by: str | None = None
     reason: str | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,8 @@ class Order:
     due_at: datetime | None = None
     approval_token: str | None = field(default=None, repr=False)
     delivery_token: str | None = field(default=None, repr=False)
+    unknown_steps: tuple[Any, ...] = field(default=(), repr=False)
+    """Rows of steps that a later release has written behind those this one knows: kept."""
 
     def step(self, name: StepName) -> Step:
         """The saga's step of that name."""
@@ -228,8 +235,9 @@ class Snapshot:
 class Change:
     """One atomic change: all of it is committed, on the condition that ``before`` is still what the table holds, or none.
 
-    ``before`` is ``None`` for a new order. ``stock`` is what each product's stock moves by; ``marker`` is the id of the
-    outside event that is applied by this change, so that it is never applied again.
+    ``before`` is ``None`` for a new order, else the order as it was read: what differs from it is written. ``stock`` is what
+    each product's stock moves by; ``marker`` is the id of the outside event that is applied by this change, so that it is
+    never applied again.
     """
 
     before: Order | None

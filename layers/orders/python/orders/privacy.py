@@ -46,7 +46,7 @@ def export(customer_id: CustomerId, clock: Clock = utc_now) -> dict[str, Any]:
 
 def _exported(order_id: OrderId) -> dict[str, Any]:
     history = views.history_view(order_id, store.history(order_id))["history"]
-    snapshot = store.load(order_id)
+    snapshot = store.load(order_id, to_show=True)
     number = snapshot.shipment and snapshot.shipment.tracking_number
     return {**views.snapshot_view(snapshot), "history": history, "carrier_reports": store.scans(number) if number else []}
 

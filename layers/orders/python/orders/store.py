@@ -5,7 +5,7 @@ whole (lines, address, steps) is one compact JSON attribute.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnection
 
-from orders import aws, settings
+from orders import aws, edition_one, newer, settings
 from orders.digests import RequestDigest
 from orders.errors import AlreadyApplied, AlreadyExists, NotFound, OrderChanged, OrderError, OutOfStock, StoreBusy
 from orders.events import EventType, FollowUp, Signal
 from orders.ids import CustomerId, OrderId, TrackingNumber, fingerprint
 from orders.money import Money
+from orders.newer import named
 from orders.order import (
     Address,
     Approval,
@@ -158,11 +159,12 @@ def booking_key(key: str) -> Key:
 # --- orders ---
 
 
-def load(order_id: OrderId) -> Snapshot:
+def load(order_id: OrderId, *, to_show: bool = False) -> Snapshot:
     """An order with its payment and shipment, strongly consistent, one query.
 
     Raises:
         NotFound: there is no such order.
+        NewerRow: it holds a value that this release does not know, and is not only ``to_show``.
     """
     answer = _call(
         client().query,
@@ -175,23 +177,30 @@ def load(order_id: OrderId) -> Snapshot:
     if "#ORDER" not in items:
         raise NotFound(f"There is no order {order_id}.")
     payment, shipment = items.get("#PAYMENT"), items.get("#SHIPMENT")
-    return Snapshot(
+    snapshot = Snapshot(
         order_from_item(items["#ORDER"]),
         payment_from_item(payment) if payment else None,
         shipment_from_item(shipment) if shipment else None,
     )
+    if not to_show:
+        newer.refuse(newer.decided_on(snapshot))
+    return snapshot
 
 
-def load_order(order_id: OrderId) -> Order:
+def load_order(order_id: OrderId, *, to_show: bool = False) -> Order:
     """The order's own item alone, strongly consistent, one read.
 
     Raises:
         NotFound: there is no such order.
+        NewerRow: as ``load``.
     """
     answer = _call(client().get_item, TableName=settings.table_name(), Key=order_key(order_id), ConsistentRead=True)
     if "Item" not in answer:
         raise NotFound(f"There is no order {order_id}.")
-    return order_from_item(answer["Item"])
+    order = order_from_item(answer["Item"])
+    if not to_show:
+        newer.refuse(newer.decided_on(Snapshot(order)))
+    return order
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +223,12 @@ def commit(change: Change, promise: Promise | None = None) -> None:
         OutOfStock: a product has less than the change takes.
         StoreBusy: throttled, or another transaction holds one of the items.
     """
-    named = _actions(change, promise)
+    actions = _actions(change, promise)
     try:
-        _call(client().transact_write_items, TransactItems=[action for _, action in named])
+        _call(client().transact_write_items, TransactItems=[action for _, action in actions])
     except ClientError as error:
         reasons: Any = error.response.get("CancellationReasons", [])
-        failed = [name for (name, _), reason in zip(named, reasons, strict=False) if reason.get("Code") == CONDITION_FAILED]
+        failed = [name for (name, _), reason in zip(actions, reasons, strict=False) if reason.get("Code") == CONDITION_FAILED]
         if not failed:
             raise
         raise _lost(change, failed) from error
@@ -252,30 +261,65 @@ ORDER, EVENT, PAYMENT, SHIPMENT, MARKER, PROMISE, STOCK_OF = (
 def _actions(change: Change, promise: Promise | None) -> list[tuple[str, Any]]:
     """Everything one change writes, each part by its name."""
     order_id, is_new = change.order.order_id, "attribute_not_exists(PK)"
-    named = [(ORDER, _order_action(change)), (EVENT, _put(event_to_item(change.event), is_new))]
+    actions = [(ORDER, _order_action(change)), (EVENT, _put(event_to_item(change.event), is_new))]
     if change.payment is not None:
-        named.append((PAYMENT, _put(payment_to_item(order_id, change.payment))))
+        actions.append((PAYMENT, {"Update": _update(*_all_known(payment_to_item(order_id, change.payment), PAYMENT_OPTIONAL))}))
     if change.shipment is not None:
-        named.append((SHIPMENT, _put(shipment_to_item(order_id, change.shipment))))
+        actions.append(
+            (SHIPMENT, {"Update": _update(*_all_known(shipment_to_item(order_id, change.shipment), SHIPMENT_OPTIONAL))})
+        )
     if change.marker is not None:
-        named.append((MARKER, _put(_marker_to_item(change), is_new)))
+        actions.append((MARKER, _put(_marker_to_item(change), is_new)))
     if promise is not None:
-        named.append((PROMISE, _put(_promise_to_item(promise), is_new)))
-    named.extend((f"{STOCK_OF}{product_id}", _move_stock(product_id, delta)) for product_id, delta in change.stock.items())
-    return named
+        actions.append((PROMISE, _put(_promise_to_item(promise), is_new)))
+    actions.extend((f"{STOCK_OF}{product_id}", _move_stock(product_id, delta)) for product_id, delta in change.stock.items())
+    return actions
 
 
 def _order_action(change: Change) -> Any:
     item = order_to_item(change.order)
     if change.before is None:
         return _put(item, "attribute_not_exists(PK)")
-    action = _put(item, "#version = :version AND #status = :status")
-    action["Put"]["ExpressionAttributeNames"] = {"#version": "version", "#status": "status"}
-    action["Put"]["ExpressionAttributeValues"] = {
-        ":version": {"N": str(change.before.version)},
-        ":status": {"S": change.before.status.value},
+    found = order_to_item(change.before)
+    changed = {name: value for name, value in item.items() if found.get(name) != value}
+    gone = [name for name in found if name not in item]
+    action = _update(order_key(change.order.order_id), changed, gone, "#version = :version AND #status = :status")
+    action["ExpressionAttributeNames"] |= {"#version": "version", "#status": "status"}
+    action["ExpressionAttributeValues"] |= {":version": found["version"], ":status": found["status"]}
+    return {"Update": action}
+
+
+PAYMENT_OPTIONAL = ("failure_reason",)
+SHIPMENT_OPTIONAL = ("tracking_number", "current_location", "estimated_delivery", "scanned_at", "GSI1PK", "GSI1SK", "recalled")
+DELIVERY_OPTIONAL = ("next_attempt_at",)
+"""What an item of the kind may lack: where it does, the row loses it."""
+
+
+def _all_known(item: Item, optional: Iterable[str]) -> tuple[Key, Item, list[str]]:
+    """An item as an update of all that this release knows: its key, its attributes, and those that it has no more."""
+    key = {name: item[name] for name in ("PK", "SK")}
+    attributes = {name: value for name, value in item.items() if name not in key}
+    return key, attributes, [name for name in optional if name not in item]
+
+
+def _update(key: Key, changed: Item, gone: Sequence[str], condition: str | None = None) -> dict[str, Any]:
+    """An update of some attributes; what it does not name stays, whichever release has written it.
+
+    The names and values that the condition has of its own are the caller's to add.
+    """
+    names = {f"#{position}": name for position, name in enumerate([*changed, *gone])}
+    assigned = ", ".join(f"#{position} = :{position}" for position in range(len(changed)))
+    removed = ", ".join(f"#{position}" for position in range(len(changed), len(names)))
+    parts = ([f"SET {assigned}"] if assigned else []) + ([f"REMOVE {removed}"] if removed else [])
+    values = {f":{position}": value for position, value in enumerate(changed.values())}
+    return {
+        "TableName": settings.table_name(),
+        "Key": key,
+        "UpdateExpression": " ".join(parts),
+        "ExpressionAttributeNames": names,
+        **({"ExpressionAttributeValues": values} if values else {}),
+        **({"ConditionExpression": condition} if condition else {}),
     }
-    return action
 
 
 def _put(item: Item, condition: str | None = None) -> dict[str, Any]:
@@ -726,21 +770,21 @@ def change_webhook(webhook_id: str, change: Callable[[Webhook], Webhook]) -> Web
 
     Raises:
         NotFound: there is no such subscription (any more).
+        NewerRow: its status is one of a later release.
         OrderChanged: it kept changing.
     """
     for _ in range(5):
-        before = webhook(webhook_id)
+        item = _webhook_item(webhook_id)
+        before = webhook_from_item(item)
+        newer.refuse([before.status])
         after = change(before)
         if after == before:
             return after
+        document = webhook_to_item(after)["document"]
+        update = _update(webhook_key(webhook_id), {"document": document}, (), "document = :before")
+        update["ExpressionAttributeValues"] |= {":before": item["document"]}
         try:
-            _call(
-                client().put_item,
-                TableName=settings.table_name(),
-                Item=webhook_to_item(after),
-                ConditionExpression="document = :before",
-                ExpressionAttributeValues={":before": webhook_to_item(before)["document"]},
-            )
+            _call(client().update_item, **update)
         except ClientError as error:
             if _code(error) != "ConditionalCheckFailedException":
                 raise
@@ -755,10 +799,15 @@ def webhook(webhook_id: str) -> Webhook:
     Raises:
         NotFound: there is none of that id.
     """
+    return webhook_from_item(_webhook_item(webhook_id))
+
+
+def _webhook_item(webhook_id: str) -> Item:
     answer = _call(client().get_item, TableName=settings.table_name(), Key=webhook_key(webhook_id), ConsistentRead=True)
     if "Item" not in answer:
         raise NotFound(f"There is no webhook {webhook_id}.")
-    return webhook_from_item(answer["Item"])
+    item: Item = answer["Item"]
+    return item
 
 
 def webhooks() -> list[Webhook]:
@@ -831,15 +880,16 @@ def _is_untried(item: Item) -> bool:
 
 
 def save_delivery(before: Delivery, after: Delivery) -> bool:
-    """Replaces a delivery by what it has become; ``False`` when another attempt was noted meanwhile."""
+    """Writes what a delivery has become; ``False`` when another attempt was noted meanwhile.
+
+    Raises:
+        NewerRow: its status is one of a later release.
+    """
+    newer.refuse([before.status])
+    update = _update(*_all_known(delivery_to_item(after), DELIVERY_OPTIONAL), "tries = :tries")
+    update["ExpressionAttributeValues"] |= {":tries": {"N": str(len(before.attempts))}}
     try:
-        _call(
-            client().put_item,
-            TableName=settings.table_name(),
-            Item=delivery_to_item(after),
-            ConditionExpression="tries = :tries",
-            ExpressionAttributeValues={":tries": {"N": str(len(before.attempts))}},
-        )
+        _call(client().update_item, **update)
     except ClientError as error:
         if _code(error) == "ConditionalCheckFailedException":
             return False
@@ -887,6 +937,7 @@ def webhook_to_item(webhook: Webhook) -> Item:
         "failing_since": _when(webhook.failing_since),
         "disabled_reason": webhook.disabled_reason,
     }
+    document |= webhook.unknown
     text = {
         "kind": "webhook",
         "webhook_id": webhook.webhook_id,
@@ -895,6 +946,9 @@ def webhook_to_item(webhook: Webhook) -> Item:
         "GSI1SK": webhook.webhook_id,
     }
     return {**webhook_key(webhook.webhook_id), **_texts(text)}
+
+
+_WEBHOOK = {"url", "events", "secrets", "created_at", "status", "failing_since", "disabled_reason"}
 
 
 def webhook_from_item(item: Item) -> Webhook:
@@ -907,9 +961,10 @@ def webhook_from_item(item: Item) -> Webhook:
         events=tuple(document["events"]),
         secrets=tuple(Secret(text, moment(until) if until else None) for text, until in document["secrets"]),
         created_at=moment(document["created_at"]),
-        status=WebhookStatus(document["status"]),
+        status=named(WebhookStatus, document["status"]),
         failing_since=moment(failing) if failing else None,
         disabled_reason=document["disabled_reason"],
+        unknown=_besides(document, _WEBHOOK),
     )
 
 
@@ -941,7 +996,7 @@ def delivery_from_item(item: Item) -> Delivery:
         event_type=item["event_type"]["S"],
         payload=item["payload"]["S"],
         created_at=moment(item["created_at"]["S"]),
-        status=DeliveryStatus(item["status"]["S"]),
+        status=named(DeliveryStatus, item["status"]["S"]),
         attempts=tuple(Attempt(moment(at), taken, code, error) for at, taken, code, error in _loads(item, "attempts")),
         next_attempt_at=moment(planned) if planned else None,
     )
@@ -1066,20 +1121,7 @@ def redact_deliveries(order_ids: frozenset[OrderId], placeholder: str) -> None:
 
 def _set(key: Key, attributes: Item, gone: Sequence[str]) -> None:
     """Sets some attributes of an item that exists and removes others; the rest of it stays as it is."""
-    names = {f"#{position}": name for position, name in enumerate([*attributes, *gone])}
-    values = {f":{position}": value for position, value in enumerate(attributes.values())}
-    assigned = ", ".join(f"#{position} = :{position}" for position in range(len(attributes)))
-    removed = ", ".join(f"#{position}" for position in range(len(attributes), len(names)))
-    parts = ([f"SET {assigned}"] if assigned else []) + ([f"REMOVE {removed}"] if removed else [])
-    _call(
-        client().update_item,
-        TableName=settings.table_name(),
-        Key=key,
-        UpdateExpression=" ".join(parts),
-        ConditionExpression="attribute_exists(PK)",
-        ExpressionAttributeNames=names,
-        **({"ExpressionAttributeValues": values} if values else {}),
-    )
+    _call(client().update_item, **_update(key, attributes, gone, "attribute_exists(PK)"))
 
 
 # --- item mapping ---
@@ -1101,7 +1143,7 @@ def order_to_item(order: Order) -> Item:
         "status_since": timestamp(order.status_since),
         "lines": _json([[line.product_id, line.name, line.quantity, line.unit_price.amount] for line in order.lines]),
         "address": _json(_address_to_json(order.shipping_address)),
-        "steps": _json([_step_to_json(step) for step in order.steps]),
+        **_steps_to_texts(order),
         "payment_token": order.payment_token,
         "approval_token": order.approval_token,
         "delivery_token": order.delivery_token,
@@ -1129,25 +1171,27 @@ def order_from_item(item: Item) -> Order:
     """The order an item holds."""
     currency = item["currency"]["S"]
     cancellation, approval = _loads(item, "cancellation"), _loads(item, "approval")
-    due_at = _text(item, "due_at")
+    due_at, overall = _text(item, "due_at"), named(OverallStatus, item["overall"]["S"])
+    steps, unknown_steps = _steps_from_item(item, overall)
     return Order(
         order_id=OrderId(item["order_id"]["S"]),
         customer_id=CustomerId(item["customer_id"]["S"]),
-        status=OrderStatus(item["status"]["S"]),
+        status=named(OrderStatus, item["status"]["S"]),
         version=int(item["version"]["N"]),
         lines=tuple(
             Line(product_id, name, quantity, Money(amount, currency))
-            for product_id, name, quantity, amount in json.loads(item["lines"]["S"])
+            for product_id, name, quantity, amount, *_ in json.loads(item["lines"]["S"])
         ),
         total=Money(int(item["total"]["N"]), currency),
-        shipping_address=Address(**json.loads(item["address"]["S"])),
-        method=PaymentMethod(item["method"]["S"]),
+        shipping_address=_address_from_json(json.loads(item["address"]["S"])),
+        method=named(PaymentMethod, item["method"]["S"]),
         created_at=moment(item["created_at"]["S"]),
         updated_at=moment(item["updated_at"]["S"]),
         status_since=moment(item["status_since"]["S"]),
         payment_token=_text(item, "payment_token"),
-        steps=tuple(_step_from_json(name, row) for name, row in zip(STEPS, json.loads(item["steps"]["S"]), strict=True)),
-        overall=OverallStatus(item["overall"]["S"]),
+        steps=steps,
+        unknown_steps=unknown_steps,
+        overall=overall,
         cancellation=_cancellation_from_json(cancellation) if cancellation else None,
         approval=_approval_from_json(approval) if approval else None,
         run=int(item["run"]["N"]),
@@ -1177,9 +1221,9 @@ def payment_from_item(item: Item) -> Payment:
     """The payment an item holds."""
     return Payment(
         payment_id=item["payment_id"]["S"],
-        status=PaymentStatus(item["status"]["S"]),
+        status=named(PaymentStatus, item["status"]["S"]),
         amount=Money(int(item["amount"]["N"]), item["currency"]["S"]),
-        method=PaymentMethod(item["method"]["S"]),
+        method=named(PaymentMethod, item["method"]["S"]),
         failure_reason=_text(item, "failure_reason"),
     )
 
@@ -1210,7 +1254,7 @@ def shipment_from_item(item: Item) -> Shipment:
     tracked = _text(item, "tracking_number")
     return Shipment(
         shipment_id=item["shipment_id"]["S"],
-        status=ShipmentStatus(item["status"]["S"]),
+        status=named(ShipmentStatus, item["status"]["S"]),
         carrier=item["carrier"]["S"],
         tracking_number=TrackingNumber(tracked) if tracked else None,
         current_location=_text(item, "current_location"),
@@ -1248,16 +1292,19 @@ def event_from_item(item: Item) -> Event:
         order_id=OrderId(item["order_id"]["S"]),
         customer_id=CustomerId(item["customer_id"]["S"]),
         version=int(item["version"]["N"]),
-        type=EventType(item["type"]["S"]),
-        status=OrderStatus(item["status"]["S"]),
-        old_status=OrderStatus(old_status) if old_status else None,
+        type=named(EventType, item["type"]["S"]),
+        status=named(OrderStatus, item["status"]["S"]),
+        old_status=named(OrderStatus, old_status) if old_status else None,
         at=moment(item["at"]["S"]),
         by=item["by"]["S"],
         reason=_text(item, "reason"),
         metadata=_loads(item, "metadata") or {},
-        signals=tuple((Signal(signal), StepName(step) if step else None) for signal, step in _loads(item, "signals") or ()),
+        signals=tuple(
+            (named(Signal, signal), named(StepName, step) if step else None)
+            for signal, step, *_ in _loads(item, "signals") or ()
+        ),
         measures=_measures_from_json(measures) if measures else None,
-        follow_up=FollowUp(follow_up) if follow_up else None,
+        follow_up=named(FollowUp, follow_up) if follow_up else None,
     )
 
 
@@ -1274,37 +1321,84 @@ def _promise_to_item(promise: Promise) -> Item:
     return {**idempotency_key(promise.customer_id, promise.key), **_texts(text)}
 
 
-def _address_to_json(address: Address) -> dict[str, str]:
-    fields = ("name", "line1", "city", "postal_code", "country", "line2")
-    return {name: value for name in fields if (value := getattr(address, name)) is not None}
+_ADDRESS = ("name", "line1", "city", "postal_code", "country", "line2")
 
 
-def _step_to_json(step: Step) -> list[str | None]:
-    return [step.status.value, _when(step.started_at), _when(step.completed_at), step.error_message]
+def _address_to_json(address: Address) -> dict[str, Any]:
+    return {name: value for name in _ADDRESS if (value := getattr(address, name)) is not None} | dict(address.unknown)
 
 
-def _step_from_json(name: StepName, row: list[str | None]) -> Step:
-    status, started, completed, message = row
+def _address_from_json(fields: Mapping[str, Any]) -> Address:
+    known = {name: fields[name] for name in _ADDRESS if name in fields}
+    return Address(**known, unknown=_besides(fields, _ADDRESS))
+
+
+def _besides(fields: Mapping[str, Any], known: Container[str]) -> dict[str, Any]:
+    """What a later release has written beside the members that this one knows."""
+    return {name: value for name, value in fields.items() if name not in known}
+
+
+FURTHER_STEP = "step:"
+"""What the attribute of a step that edition one did not have is called, before the step's name."""
+
+
+def _steps_to_texts(order: Order) -> dict[str, str]:
+    """Edition one's steps by their places, as it reads them; each further one in an attribute of its own."""
+    rows = {step.name.value: _step_to_json(step) for step in order.steps}
+    further = {f"{FURTHER_STEP}{name}": _json(row) for name, row in rows.items() if name not in edition_one.STEPS}
+    return {"steps": _json([*(rows[name] for name in edition_one.STEPS), *order.unknown_steps]), **further}
+
+
+def _steps_from_item(item: Item, overall: OverallStatus) -> tuple[tuple[Step, ...], tuple[Any, ...]]:
+    """The steps that this release knows, by their names, and the rows behind those that it does not know."""
+    listed = json.loads(item["steps"]["S"])
+    rows = dict(zip(edition_one.STEPS, listed, strict=False))
+    rows |= {name: row for name in STEPS if (row := _loads(item, f"{FURTHER_STEP}{name}"))}
+    steps: list[Step] = []
+    # From the last one: a step that the row does not have lies ahead, unless a later one has begun or the order is over.
+    passed = overall not in (OverallStatus.QUEUED, OverallStatus.IN_PROGRESS)
+    for name in reversed(STEPS):
+        missing = Step(name, StepStatus.SKIPPED if passed else StepStatus.PENDING)
+        step = _step_from_json(name, rows[name]) if name in rows else missing
+        passed = passed or step.status is not StepStatus.PENDING
+        steps.insert(0, step)
+    return tuple(steps), tuple(listed[len(edition_one.STEPS) :])
+
+
+def _step_to_json(step: Step) -> list[Any]:
+    return [step.status.value, _when(step.started_at), _when(step.completed_at), step.error_message, *step.unknown]
+
+
+def _step_from_json(name: StepName, row: list[Any]) -> Step:
+    status, started, completed, message, *unknown = row
     return Step(
         name,
-        StepStatus(status or ""),
+        named(StepStatus, status),
         moment(started) if started else None,
         moment(completed) if completed else None,
         message,
+        tuple(unknown),
     )
 
 
-def _cancellation_to_json(cancellation: Cancellation) -> dict[str, str | None]:
+def _cancellation_to_json(cancellation: Cancellation) -> dict[str, Any]:
     return {
         "reason": cancellation.reason.value,
         "at": timestamp(cancellation.at),
         "by": cancellation.by,
         "note": cancellation.note,
+        **cancellation.unknown,
     }
 
 
 def _cancellation_from_json(fields: Mapping[str, Any]) -> Cancellation:
-    return Cancellation(CancelReason(fields["reason"]), moment(fields["at"]), fields["by"], fields["note"])
+    return Cancellation(
+        named(CancelReason, fields["reason"]),
+        moment(fields["at"]),
+        fields["by"],
+        fields["note"],
+        _besides(fields, {"reason", "at", "by", "note"}),
+    )
 
 
 def _measures_to_json(measures: Measures) -> list[Any]:
@@ -1313,22 +1407,28 @@ def _measures_to_json(measures: Measures) -> list[Any]:
 
 
 def _measures_from_json(row: list[Any]) -> Measures:
-    amount, currency, status_seconds, steps = row
-    return Measures(Money(amount, currency), status_seconds, {StepName(name): taken for name, taken in steps.items()})
+    amount, currency, status_seconds, steps, *_ = row
+    return Measures(Money(amount, currency), status_seconds, {named(StepName, name): taken for name, taken in steps.items()})
 
 
-def _approval_to_json(approval: Approval) -> dict[str, str | None]:
+def _approval_to_json(approval: Approval) -> dict[str, Any]:
     return {
         "status": approval.status.value,
         "expires_at": timestamp(approval.expires_at),
         "decided_by": approval.decided_by,
         "reason": approval.reason,
+        **approval.unknown,
     }
 
 
 def _approval_from_json(fields: Mapping[str, Any]) -> Approval:
-    expires = moment(fields["expires_at"])
-    return Approval(ApprovalStatus(fields["status"]), expires, fields["decided_by"], fields["reason"])
+    return Approval(
+        named(ApprovalStatus, fields["status"]),
+        moment(fields["expires_at"]),
+        fields["decided_by"],
+        fields["reason"],
+        _besides(fields, {"status", "expires_at", "decided_by", "reason"}),
+    )
 
 
 def _texts(fields: Mapping[str, str | None]) -> Item:

@@ -6,7 +6,7 @@ Pure: times arrive as arguments, and sending is ``outbound``'s job.
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -65,6 +65,8 @@ class Webhook:
     status: WebhookStatus = WebhookStatus.ACTIVE
     failing_since: datetime | None = None
     disabled_reason: str | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What a later release has written beside it: kept."""
 
     def wants(self, kind: str) -> bool:
         """Whether the endpoint is to be told of events of this type."""
