@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from local import carriers, listen, watch
+from local import carriers, listen, warehouse, watch
 from local.client import DEFAULT_URL, Api, Refused, Unreachable, url_of
 
 CUSTOMER, CARRIER = "customer-1", "carrier-1"
@@ -31,6 +31,13 @@ SETTINGS = {
     "rate_limit": "ApiRateLimit",
     "burst_limit": "ApiBurstLimit",
 }
+
+
+DATA_HELP = (
+    "keep the table (orders, products, webhooks), the secrets and what the stream has yet to bring to its consumers here, over "
+    "restarts and a killed process. Not over a power cut; and not the messages in queues (events, webhook deliveries under "
+    "way) and the executions: open orders are carried on by the sweep. One stack at a time may use it"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -261,7 +268,7 @@ def _parser() -> argparse.ArgumentParser:
         command = _remote(commands, action, help_, act(action))
         command.add_argument("order_id", metavar="ORDER_ID")
         command.add_argument("--reason")
-    for tool in (carriers, listen, watch):
+    for tool in (carriers, warehouse, listen, watch):
         tool.register(commands, _remote)
     _operator_commands(commands)
     return parser
@@ -287,7 +294,7 @@ def _serve_options(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=serve)
     command.add_argument("--port", type=int, default=3000, help="of the HTTP API (default %(default)s; 0: any free one)")
     command.add_argument("--aws-port", type=int, default=0, help="of the local AWS (default: any free one)")
-    command.add_argument("--data", type=Path, metavar="DIR", help="keep everything here, even over a kill")
+    command.add_argument("--data", type=Path, metavar="DIR", help=DATA_HELP)
     for name, what, default in (
         ("payment", "before the charge", 5),
         ("preparation", "of preparing the parcel", 5),

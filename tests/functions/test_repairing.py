@@ -515,3 +515,29 @@ def test_a_workflow_service_that_is_down_changes_nothing(world: World) -> None:
     answer = world.support("POST /orders/{id}/sync", "order-1")
     assert (answer.status, answer.body["code"]) == (503, "UNAVAILABLE")
     assert world.order().run == 1
+
+
+# --- what is stuck ---
+
+
+def test_an_order_is_stuck_once_its_configured_waits_are_over_and_not_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.place()
+    margin = recovery.STUCK_MARGIN.total_seconds()
+    for approval in (300, 86_400):
+        monkeypatch.setenv("APPROVAL_TIMEOUT_SECONDS", str(approval))
+        settings.waits.cache_clear()
+        waits = settings.waits()
+        allowed = waits.approval + waits.payment + margin
+        assert recovery.stuck(in_a_while(allowed - 60))[OrderStatus.PENDING] == 0
+        assert recovery.stuck(in_a_while(allowed + 60))[OrderStatus.PENDING] == 1
+
+
+def test_what_is_being_prepared_is_given_the_preparation_s_time_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREPARATION_WAIT_SECONDS", "172800")
+    settings.waits.cache_clear()
+    world.live(OrderStatus.PROCESSING)
+    allowed = sum(timedelta(seconds=wait).total_seconds() for wait in (300, 5, 172_800)) + recovery.STUCK_MARGIN.total_seconds()
+    assert recovery.stuck(in_a_while(allowed - 60))[OrderStatus.PROCESSING] == 0
+    assert recovery.stuck(in_a_while(allowed + 60))[OrderStatus.PROCESSING] == 1

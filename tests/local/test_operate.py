@@ -73,6 +73,23 @@ def everything_kept(stack: Stack) -> str:
     return json.dumps([page["Items"] for page in pages], ensure_ascii=False)
 
 
+# --- what the warehouse reports ---
+
+
+def test_the_warehouse_s_event_moves_an_order_by_the_bus_and_counts_once(stack: Stack) -> None:
+    an_order(stack, "packed-1", customer="customer-wanda")
+    wait_until(lambda: status_of(stack, "packed-1") == "SHIPPED")
+    event = ("warehouse", "packed-1", "completed", "--item", "1=1", "--event-id", "wh-1")
+    put = command(stack, *event)
+    assert put.returncode == 0, put.stderr
+    assert json.loads(put.stdout)["put"]["items"] == [{"line_id": "1", "quantity": 1}]
+    wait_until(lambda: status_of(stack, "packed-1") == "DELIVERED")
+    assert command(stack, *event).returncode == 0
+    wait_until(stack.settled)
+    history = support(stack).call("GET", "/orders/packed-1/history")["history"]
+    assert [one["event_type"] for one in history if one["metadata"].get("event_id") == "wh-1"] == ["ORDER_DELIVERED"]
+
+
 # --- one customer's data ---
 
 

@@ -13,18 +13,50 @@ from typing import Any
 
 import pytest
 
-from local import carriers, operate
+from local import carriers, cli, operate, warehouse
 from local.carriers import EVENTS, SIGNERS, STATUSES
 from local.client import Refused
 from local.listen import Receiver
 from local.watch import Frame, Stream, line
-from orders import carrier_webhooks, outbound
+from orders import carrier_webhooks, outbound, requests
 from orders.errors import Unauthenticated
+from orders.news import FulfilmentNews
 from orders.statuses import ShipmentStatus
 from orders.webhooks import Delivery, new_secret
 
 SECRET = "a-secret-of-forty-letters-and-digits-000"[:40].replace("-", "x")
 NOW = datetime.now(UTC)
+
+
+# --- orders warehouse ---
+
+
+def asked(*words: str) -> Any:
+    return cli._parser().parse_args(["warehouse", "order-1", *words])
+
+
+@pytest.mark.parametrize("status", warehouse.STATUSES)
+def test_what_is_put_on_the_bus_is_what_the_consumer_takes(status: str) -> None:
+    wanted = asked(status.upper(), "--item", "1=2", "--item", "2=1", "--carrier", "DHL", "--tracking-number", "JD0146")
+    detail = warehouse.event(wanted, NOW)
+    assert detail["items"] == [{"line_id": "1", "quantity": 2}, {"line_id": "2", "quantity": 1}]
+    taken = requests.parse(FulfilmentNews, json.dumps(detail).encode()).event(NOW)
+    assert (taken.order_id, taken.new_status, taken.event_id) == ("order-1", status, detail["event_id"])
+    assert taken.metadata == {"carrier": "DHL", "tracking_number": "JD0146"}
+
+
+@pytest.mark.parametrize("text", ["1", "1=", "=2", "1=0", "1=-1", "1=x", "1=1.5"])
+def test_what_is_no_piece_of_a_line_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        asked("shipped", "--item", text)
+    assert "LINE=N" in capsys.readouterr().err
+
+
+def test_serve_says_what_a_data_directory_does_not_keep(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["serve", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Not over a power cut; and not the messages in queues" in said
 
 
 # --- orders carrier ---

@@ -11,7 +11,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from local.template import expand
 from orders.metrics import NAMESPACE, Metric
-from orders.recovery import STUCK_AFTER
+from orders.recovery import STUCK_STATUSES
 from tests.template import wiring
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +71,7 @@ def test_an_alarm_s_metric_of_our_own_is_one_that_the_code_has() -> None:
     watched = {(metric, dimensions) for space, metric, dimensions in wiring.alarmed(OPERATIONS) if space == NAMESPACE}
     assert {metric for metric, _ in watched} <= set(Metric)
     stuck = {dimensions.partition("status=")[2] for metric, dimensions in watched if metric == Metric.ORDERS_STUCK}
-    assert stuck == {status.value for status in STUCK_AFTER}
+    assert stuck == {status.value for status in STUCK_STATUSES}
 
 
 def test_a_function_near_its_time_out_is_told_of_before_it_is_cut_off() -> None:

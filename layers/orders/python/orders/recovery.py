@@ -14,7 +14,7 @@ from orders.changes import Clock, apply, utc_now
 from orders.errors import OrderChanged, StoreBusy, WorkflowBusy
 from orders.events import SYSTEM, FollowUp
 from orders.ids import OrderId
-from orders.lifecycle import Fate
+from orders.lifecycle import Fate, Waits
 from orders.order import Change, Order, Snapshot, moment, timestamp
 from orders.statuses import CANCELLABLE, CancelReason, OrderStatus, OverallStatus, has_reached
 
@@ -244,15 +244,21 @@ def sweep(
     return Sweep(everything=everything, cursor=cursor, clock=clock).run(Pace(settings.sweep_rate()), seconds_left)
 
 
-STUCK_AFTER = {
-    OrderStatus.PENDING: timedelta(minutes=20),
-    OrderStatus.CONFIRMED: timedelta(minutes=10),
-    OrderStatus.PROCESSING: timedelta(minutes=30),
-}
-"""How old an order may be in a status it should have left; counted from when it was placed."""
+STUCK_STATUSES = (OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
+"""What an order should leave by itself; how long a parcel may be on its way, the carrier says."""
+STUCK_MARGIN = timedelta(minutes=15)
+"""What retries, queues and a sweep may take beside the configured waits."""
+
+
+def stuck_after(waits: Waits) -> dict[OrderStatus, timedelta]:
+    """How old an order may be in a status it should have left; counted from when it was placed."""
+    charged = waits.approval + waits.payment
+    prepared = charged + waits.preparation
+    seconds = dict(zip(STUCK_STATUSES, (charged, prepared, prepared), strict=True))
+    return {status: timedelta(seconds=waited) + STUCK_MARGIN for status, waited in seconds.items()}
 
 
 def stuck(clock: Clock = utc_now) -> dict[OrderStatus, int]:
     """How many orders of each status are older than an order should be that is still there; counted from an index."""
     now: datetime = clock()
-    return {status: store.count_in_status(status, now - age) for status, age in STUCK_AFTER.items()}
+    return {status: store.count_in_status(status, now - age) for status, age in stuck_after(settings.waits()).items()}
