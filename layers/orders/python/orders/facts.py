@@ -1,7 +1,6 @@
 """The facts of a change, as they stand in its audit event's metadata: amounts, goods, parcels, addresses, each by one name."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
@@ -80,4 +79,5 @@ def _money(money: Money) -> Facts:
 
 
 def _address(address: Address) -> Facts:
-    return {name: value for name, value in asdict(address).items() if value is not None}
+    lines = {name: getattr(address, name) for name in ("name", "line1", "line2", "city", "postal_code", "country")}
+    return {name: value for name, value in lines.items() if value is not None}
