@@ -66,13 +66,14 @@ def raised_by(function: str) -> Raises:
 
 
 def _called(module: str, node: Function, found: set[str]) -> Iterator[tuple[str, Function]]:
-    """What the code reaches next; the errors it makes are added to ``found``."""
+    """What the code reaches next; the errors it makes are added to ``found``. A field that is read is no call."""
+    called = {id(inner.func) for inner in ast.walk(node) if isinstance(inner, ast.Call)}
     for inner in ast.walk(node):
         if isinstance(inner, ast.Call):
             found |= _made(module, inner.func)
         if isinstance(inner, ast.Name):
             yield from _behind_name(module, inner.id)
-        elif isinstance(inner, ast.Attribute):
+        elif isinstance(inner, ast.Attribute) and (id(inner) in called or inner.attr not in _fields()):
             yield from _behind_attribute(module, inner)
 
 
@@ -122,6 +123,17 @@ def _promised() -> frozenset[int]:
         for owner in module.classes.values()
         if any(isinstance(base, ast.Name) and base.id == "Protocol" for base in owner.bases)
         for part in owner.body
+    )
+
+
+@cache
+def _fields() -> frozenset[str]:
+    return frozenset(
+        part.target.id
+        for module in _modules().values()
+        for owner in module.classes.values()
+        for part in owner.body
+        if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)
     )
 
 
