@@ -24,7 +24,7 @@ def explained(change: Change) -> Operation:
 
     def operation(request: Request) -> Answer:
         reason = request.parse(requests.WithReason).reason
-        return order_answer(change(*_admitted(request), reason, request.if_match))
+        return order_answer(request, change(*_admitted(request), reason, request.if_match))
 
     return operation
 
@@ -32,7 +32,7 @@ def explained(change: Change) -> Operation:
 def change_address(request: Request) -> Answer:
     """Sends the parcel elsewhere."""
     address = request.parse(requests.AddressBody).address()
-    return order_answer(desk.change_address(*_admitted(request), address, request.if_match))
+    return order_answer(request, desk.change_address(*_admitted(request), address, request.if_match))
 
 
 def set_status(request: Request) -> Answer:
@@ -41,14 +41,16 @@ def set_status(request: Request) -> Answer:
     wanted, deprecated = parse_status(body.status)
     order_id, actor = _admitted(request)
     snapshot = desk.set_status(order_id, wanted, actor, body.reason, request.if_match)
-    return order_answer(snapshot, headers={"deprecation": DEPRECATED_SINCE} if deprecated else None)
+    return order_answer(request, snapshot, headers={"deprecation": DEPRECATED_SINCE} if deprecated else None)
 
 
 def set_location(request: Request) -> Answer:
     """Notes where the parcel is."""
     body = request.parse(requests.SetLocation)
     order_id, actor = _admitted(request)
-    return order_answer(desk.update_location(order_id, actor, body.location, body.estimated_delivery, request.if_match))
+    return order_answer(
+        request, desk.update_location(order_id, actor, body.location, body.estimated_delivery, request.if_match)
+    )
 
 
 handler = serve(

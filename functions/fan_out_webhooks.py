@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
-from orders import logs, messaging, store
+from orders import erasure, logs, messaging, store
 from orders.errors import StoreBusy
+from orders.ids import OrderId
 from orders.messaging import QueueBusy
 from orders.order import moment
 from orders.webhooks import Delivery, Webhook
@@ -29,6 +31,7 @@ class FanOut:
         self._seconds_left = seconds_left
         self._pending: dict[tuple[str, str], Delivery] = {}
         self._messages: dict[tuple[str, str], set[str]] = {}
+        self._explained: dict[tuple[str, str], OrderId] = {}
         self._failed: set[str] = set()
 
     def run(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -42,6 +45,7 @@ class FanOut:
             except (KeyError, ValueError, TypeError):
                 logger.exception("An event cannot be read", message_id=record["messageId"])
                 self._failed.add(record["messageId"])
+        self._leave_out_what_is_erased()
         keys = list(self._pending)
         for first in range(0, len(keys), AT_ONCE):
             if self._seconds_left() < ENOUGH_SECONDS:
@@ -66,6 +70,16 @@ class FanOut:
                 )
                 self._pending[_key(delivery)] = delivery
                 self._messages.setdefault(_key(delivery), set()).add(message_id)
+                if "reason" in detail:
+                    self._explained[_key(delivery)] = OrderId(detail["order_id"])
+
+    def _leave_out_what_is_erased(self) -> None:
+        """Takes people's words from events of orders whose personal data was erased while they were queued."""
+        erased = store.erased_orders(self._explained.values())
+        for key, order_id in self._explained.items():
+            if order_id in erased:
+                delivery = self._pending[key]
+                self._pending[key] = replace(delivery, payload=erasure.redacted_payload(delivery.payload))
 
     def _deliver(self, keys: Sequence[tuple[str, str]]) -> None:
         try:

@@ -47,7 +47,7 @@ def get_webhook(request: Request) -> Answer:
 
 def remove_webhook(request: Request) -> Answer:
     """Ends a subscription."""
-    store.remove_webhook(request.webhook_id)
+    store.remove_webhook(request.webhook_id, utc_now())
     return {"statusCode": int(HTTPStatus.NO_CONTENT)}
 
 

@@ -10,7 +10,8 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from orders import fulfilment_events, logs, messaging, requests
+from orders import fulfilment_events, logs, messaging, requests, strict_json
+from orders.bus import CARRIERS_SOURCE
 from orders.errors import OrderError, TransientError
 from orders.fulfilment_events import FulfilmentEvent, Outcome
 from orders.metrics import Metric, measuring
@@ -33,7 +34,7 @@ class Consumer:
         """Applies one event; one that cannot be applied rises, and ends in the dead-letter queue if it never can."""
         try:
             return self._apply(record)
-        except (OrderError, ValueError, TypeError, LookupError) as refusal:
+        except (OrderError, ValueError, TypeError, LookupError, RecursionError) as refusal:
             if not isinstance(refusal, TransientError):
                 # Its order may be placed in a moment. If not, it should not take a quarter of an hour to be found out.
                 tries = int(record.attributes.approximate_receive_count)
@@ -65,13 +66,14 @@ def read(body: str, sent: float) -> FulfilmentEvent:
     """The event in a queue message: what stands on the bus, or its bare detail.
 
     It was received when it came to the bus, or, sent past the bus, to the queue (``sent``, seconds since 1970): both stay
-    the same however often it is delivered.
+    the same however often it is delivered. The bus lets nobody but the pipeline's receiver name that receiver as the source.
     """
-    message = json.loads(body)
+    message = strict_json.loads(body.encode("utf-8", "surrogatepass"))
     on_bus = "detail-type" in message
     detail = message["detail"] if on_bus else message
     received = moment(message["time"]) if on_bus and "time" in message else datetime.fromtimestamp(sent, UTC)
-    return requests.parse(FulfilmentNews, json.dumps(detail).encode()).event(received)
+    by_pipeline = on_bus and message.get("source") == CARRIERS_SOURCE
+    return requests.parse(FulfilmentNews, json.dumps(detail).encode()).event(received, by_pipeline=by_pipeline)
 
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:

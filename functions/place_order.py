@@ -29,7 +29,7 @@ def place_order(request: Request) -> Answer:
     digest = digests.of_order(json.loads(request.body)) if key else None
     snapshot, is_new = desk.place_order(wish, caller.actor, key, digest)
     headers = {"location": f"/orders/{snapshot.order.order_id}"} | ({} if is_new else {"idempotent-replayed": "true"})
-    return order_answer(snapshot, HTTPStatus.ACCEPTED, headers)
+    return order_answer(request, snapshot, HTTPStatus.ACCEPTED, headers)
 
 
 def _key(request: Request) -> str | None:

@@ -18,14 +18,14 @@ def get_order(request: Request) -> Answer:
     """The order with its payment and shipment."""
     snapshot = store.load(request.order_id, to_show=True)
     request.may_touch(snapshot.order.customer_id)
-    return order_answer(snapshot)
+    return order_answer(request, snapshot)
 
 
 def get_history(request: Request) -> Answer:
     """The order's audit trail."""
     order = store.load_order(request.order_id, to_show=True)
     request.may_touch(order.customer_id)
-    return answer(history_view(order.order_id, store.history(order.order_id)), version=order.version)
+    return answer(history_view(order.order_id, store.history(order.order_id), request.audience), version=order.version)
 
 
 def list_orders(request: Request) -> Answer:
@@ -46,7 +46,7 @@ def list_orders(request: Request) -> Answer:
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
     page = listing.page(wanted, limit, request.query.get("cursor"), secrets.signing_key(), expand)
     headers = {"deprecation": DEPRECATED_SINCE} if deprecated else {}
-    return _list(page, expand, headers)
+    return _list(request, page, expand, headers)
 
 
 def list_overdue(request: Request) -> Answer:
@@ -59,7 +59,8 @@ def list_overdue(request: Request) -> Answer:
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
     transit = None if settings.delivery_is_timed() else timedelta(seconds=settings.waits().delivery)
     cursor, expand = request.query.get("cursor"), _expand(request)
-    return _list(listing.overdue_page(utc_now(), limit, cursor, secrets.signing_key(), transit, expand), expand)
+    page = listing.overdue_page(utc_now(), limit, cursor, secrets.signing_key(), transit, expand)
+    return _list(request, page, expand)
 
 
 def _expand(request: Request) -> listing.Expand:
@@ -73,9 +74,9 @@ def _expand(request: Request) -> listing.Expand:
         raise InvalidArgument.of("expand", f"must be one or several of {', '.join(Part)}, with commas between them") from None
 
 
-def _list(page: listing.Page, expand: listing.Expand, headers: dict[str, str] | None = None) -> Answer:
+def _list(request: Request, page: listing.Page, expand: listing.Expand, headers: dict[str, str] | None = None) -> Answer:
     parts = {"payment": Part.PAYMENT in expand, "shipments": Part.SHIPMENTS in expand}
-    body = {"orders": [listed_view(found, **parts) for found in page.found], "next_cursor": page.next_cursor}
+    body = {"orders": [listed_view(found, request.audience, **parts) for found in page.found], "next_cursor": page.next_cursor}
     return answer(body, headers=headers)
 
 

@@ -1,14 +1,14 @@
 """``POST /carriers/{carrier}/events``: what carriers report becomes a fulfilment event on the bus."""
 
-from orders import carrier_webhooks, fulfilment_events, limits, secrets, store
-from orders.bus import publish
+from orders import carrier_webhooks, fulfilment_events, lifecycle, limits, logs, secrets, store
+from orders.bus import CARRIERS_SOURCE, publish
 from orders.carrier_webhooks import SENDERS, Report
 from orders.changes import utc_now
 from orders.errors import NotFound
 from orders.events import FULFILLMENT_STATUS_CHANGED
 from orders.http import Answer, Request, answer, serve
 
-SOURCE = "orders.carriers"
+logger = logs.logger()
 
 
 def receive_event(request: Request) -> Answer:
@@ -24,13 +24,28 @@ def receive_event(request: Request) -> Answer:
 
 def _pass_on(carrier: str, report: Report) -> bool:
     now, order_id = utc_now(), store.order_of_parcel(report.tracking_number)
-    detail = fulfilment_events.detail_of(carrier, order_id, report)
-    store.keep_scan(report.tracking_number, report.event_id, report.scan.at, detail, now)
+    found = store.load(order_id) if order_id is not None else None
+    if found and lifecycle.is_foreign(found.shipment, carrier):
+        logger.warning("A sender reported another sender's parcel", sender=carrier, order_id=order_id)
+        _count_foreign_report()
+        return False
+    erased = found is not None and found.order.erased_at is not None
+    detail = fulfilment_events.detail_of(carrier, order_id, report.without_words() if erased else report)
+    if not erased:
+        store.keep_scan(report.tracking_number, report.event_id, report.scan.at, detail, now)
     if order_id is None:
         # Nobody's parcel, or one whose hand-over is being written down this very moment: then its order's sync finds this.
         return False
-    publish([(FULFILLMENT_STATUS_CHANGED, detail, now)], SOURCE)
+    publish([(FULFILLMENT_STATUS_CHANGED, detail, now)], CARRIERS_SOURCE)
     return True
+
+
+def _count_foreign_report() -> None:
+    # Only then: loading it is a part of every cold start otherwise.
+    from orders.metrics import Metric, measuring  # noqa: PLC0415
+
+    with measuring() as measured:
+        measured.add_metric(Metric.FOREIGN_REPORTS, "Count", 1)
 
 
 handler = serve({"POST /carriers/{carrier}/events": receive_event})

@@ -11,7 +11,7 @@ def sync_order(request: Request) -> Answer:
 
     request.parse(requests.Empty)
     snapshot = recovery.sync(request.order_id, request.caller.subject)
-    return order_answer(snapshot)
+    return order_answer(request, snapshot)
 
 
 def get_execution(request: Request) -> Answer:

@@ -28,6 +28,7 @@ RELEASES = (
     "AWS::AppConfig::",
     "AWS::CloudFormation::Stack",
     "AWS::CodeDeploy::",
+    "AWS::Events::EventBusPolicy",
     "AWS::Lambda::Alias",
     "AWS::Lambda::Version",
     "AWS::StepFunctions::StateMachineAlias",

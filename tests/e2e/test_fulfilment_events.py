@@ -103,7 +103,7 @@ def test_the_carrier_s_own_event_ends_the_transit_at_once(stack: Served) -> None
     order_id = stack.ada.place()["order"]["order_id"]
     stack.ada.until_status(order_id, "PROCESSING")
     assert stack.support.patch(f"/orders/{order_id}/status", {"status": "SHIPPED"}).status_code == 200
-    assert report(stack, order_id, "out_for_delivery", "shippo", location="London") == {"accepted": True}
+    assert report(stack, order_id, "out_for_delivery", "generic", location="London") == {"accepted": True}
     until(lambda: stack.ada.order(order_id)["shipment"]["status"] == "OUT_FOR_DELIVERY")
     assert stack.ada.order(order_id)["shipment"]["current_location"] == "London"
     assert stack.ada.order(order_id)["order"]["status"] == "SHIPPED"

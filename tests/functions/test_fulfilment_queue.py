@@ -14,14 +14,16 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from standardwebhooks import Webhook as Signer
 
-from orders import bus, desk, fulfilment, listing, recovery, settings, store
+from orders import bus, carrier, desk, fulfilment, fulfilment_events, listing, recovery, settings, store
+from orders.carrier import Booking
 from orders.changes import utc_now
 from orders.desk import Actor, Wish
 from orders.errors import StoreBusy
 from orders.events import EventType
 from orders.ids import CustomerId, OrderId, TrackingNumber
-from orders.order import Address, Snapshot, timestamp
+from orders.order import Address, Shipment, Snapshot, timestamp
 from orders.statuses import OrderStatus, PaymentMethod, PaymentStatus, ShipmentStatus
 from tests.deployed import CARRIER_SECRET, deployed
 from tests.support import without_pauses
@@ -29,6 +31,7 @@ from tests.support import without_pauses
 HOME = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 DATA = Path(__file__).parents[1] / "data"
 SECRET = "s" * 64
+GENERIC_SECRET = base64.b64encode(b"agreed on with everybody else").decode()
 
 
 class Recorder:
@@ -53,6 +56,8 @@ class Recorder:
 @pytest.fixture(scope="module", autouse=True)
 def _stack() -> Iterator[None]:
     with mock_aws(), deployed():
+        name = f"{settings.carrier_secrets_prefix()}generic"
+        boto3.client("secretsmanager").create_secret(Name=name, SecretString=GENERIC_SECRET)
         definition = json.dumps({"StartAt": "Rest", "States": {"Rest": {"Type": "Succeed"}}})
         for machine in ("fulfil-order", "unwind-order"):
             boto3.client("stepfunctions").create_state_machine(
@@ -97,8 +102,15 @@ def news(order_id: str, status: str, event_id: str | None = None, **more: Any) -
     }
 
 
+def on_bus(detail: Any, source: str | None = None) -> str:
+    """An event as the bus's rule hands it to the queue; one with a scan comes from the pipeline's receiver."""
+    told = isinstance(detail, dict) and "scan" in (detail.get("metadata") or {})
+    sender = source or ("orders.carriers" if told else "warehouse")
+    return json.dumps({"detail-type": "fulfillment.status_changed", "source": sender, "detail": detail})
+
+
 def message(detail: Any, number: int = 1, tries: int = 1) -> dict[str, Any]:
-    body = detail if isinstance(detail, str) else json.dumps({"detail-type": "fulfillment.status_changed", "detail": detail})
+    body = detail if isinstance(detail, str) else on_bus(detail)
     sent = str(int((utc_now() - timedelta(seconds=2)).timestamp() * 1000))
     attributes = {"ApproximateReceiveCount": str(tries), "SentTimestamp": sent}
     return {
@@ -423,3 +435,128 @@ def overdue_orders(now: datetime) -> list[str]:
         found += [listed.order.order_id for listed in page.found]
         if (cursor := page.next_cursor) is None:
             return [order_id for order_id in found if order_id.startswith("m-")]
+
+
+# --- whose parcel it is ---
+
+
+def generic(tracking_number: str, status: str, event_id: str = "g-1") -> tuple[bytes, dict[str, str]]:
+    told = {"tracking_number": tracking_number, "status": status, "scanned_at": timestamp(utc_now()), "event_id": event_id}
+    body, now = json.dumps(told).encode(), utc_now()
+    signature = Signer(GENERIC_SECRET).sign("msg-1", now, body.decode())
+    return body, {"webhook-id": "msg-1", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
+
+
+def shipment_of(order_id: str) -> Shipment:
+    shipment = store.load(OrderId(order_id)).shipment
+    assert shipment
+    return shipment
+
+
+def test_a_sender_moves_its_own_parcels_only(events: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
+    order_id = an_order("own", OrderStatus.SHIPPED)
+    body, headers = easypost(number_of(order_id), "in_transit", utc_now())
+    assert report("easypost", body, headers) == (200, {"accepted": True})
+    assert take(message(events.details()[0])) == []
+    before = shipment_of(order_id)
+    assert before.sender == "easypost"
+    kept = store.scans(TrackingNumber(number_of(order_id)))
+    capsys.readouterr()
+    body, headers = generic(number_of(order_id), "DELIVERED")
+    assert report("generic", body, headers) == (200, {"accepted": False})
+    assert metrics(capsys.readouterr().out)["carrier_reports_of_foreign_parcels_total"] == [1.0]
+    assert len(events.entries) == 1
+    assert store.scans(TrackingNumber(number_of(order_id))) == kept, "nothing that a sync could apply later"
+    assert shipment_of(order_id) == before
+
+
+@pytest.mark.parametrize("named_by", ["booking", "warehouse"])
+def test_a_parcel_that_names_its_sender_waits_for_that_one(
+    events: Recorder, monkeypatch: pytest.MonkeyPatch, named_by: str
+) -> None:
+    if named_by == "booking":
+        booked = Booking("SimEx", TrackingNumber("EZ-NAMED-1"), "generic")
+        monkeypatch.setattr(carrier.SimulatedCarrier, "book", lambda *_: booked)
+        order_id = an_order("named-booking", OrderStatus.SHIPPED)
+    else:
+        order_id = an_order("named-warehouse", OrderStatus.PROCESSING)
+        told = {"tracking_number": "EZ-NAMED-2", "carrier": "DHL", "sender": "generic"}
+        assert take(message(news(order_id, "shipped", metadata=told))) == []
+    body, headers = easypost(number_of(order_id), "delivered", utc_now())
+    assert report("easypost", body, headers) == (200, {"accepted": False})
+    body, headers = generic(number_of(order_id), "DELIVERED")
+    assert report("generic", body, headers) == (200, {"accepted": True})
+    assert take(message(events.details()[-1])) == []
+    assert store.load_order(OrderId(order_id)).status is OrderStatus.DELIVERED
+
+
+@pytest.mark.parametrize("status", ["delivered", "return_to_sender", "in_transit"])
+def test_of_two_senders_that_report_at_once_the_first_that_is_taken_counts(events: Recorder, status: str) -> None:
+    order_id = an_order(f"race-{status}", OrderStatus.SHIPPED)
+    first = generic(number_of(order_id), "IN_TRANSIT")
+    second = easypost(number_of(order_id), status, utc_now())
+    assert report("generic", *first) == (200, {"accepted": True})
+    assert report("easypost", *second) == (200, {"accepted": True})
+    mine, theirs = events.details()
+    assert take(message(mine)) == []
+    before = shipment_of(order_id)
+    assert take(message(theirs), message(theirs, 2)) == []
+    assert shipment_of(order_id) == before
+    order = store.load_order(OrderId(order_id))
+    assert order.status is OrderStatus.SHIPPED
+    last = store.history(OrderId(order_id))[-1]
+    assert (last.type, last.by) == (EventType.FULFILLMENT_REFUSED, "carrier:easypost")
+    assert order.version == last.version, "refused once, however often it is delivered"
+    assert fulfilment_events.replay(store.load(OrderId(order_id))) is False
+
+
+def test_a_scan_is_believed_of_the_pipeline_s_receiver_only(events: Recorder) -> None:
+    order_id = an_order("forged-scan", OrderStatus.SHIPPED)
+    body, headers = easypost(number_of(order_id), "out_for_delivery", utc_now())
+    assert report("easypost", body, headers)[0] == 200
+    (detail,) = events.details()
+    before = shipment_of(order_id)
+    for number, forged in enumerate((on_bus(detail, "warehouse"), on_bus(detail, "Orders.Carriers"), json.dumps(detail))):
+        told = json.loads(forged)
+        inner = told.get("detail", told)
+        inner["event_id"] = f"forged-{number}"
+        assert take(message(json.dumps(told))) == []
+        assert shipment_of(order_id) == before
+        assert store.history(OrderId(order_id))[-1].by == "fulfillment"
+    assert take(message(detail)) == []
+    assert shipment_of(order_id).status is ShipmentStatus.OUT_FOR_DELIVERY
+
+
+HOSTILE = {
+    "nested": "[" * 100_000,
+    "a lone surrogate": json.dumps({"order_id": "\ud800"}),
+    "5,000 digits": '{"detail-type": "x", "detail": ' + "9" * 5_000 + "}",
+    "no object": '"text"',
+    "nothing": "",
+}
+SHIPPED_BADLY = {
+    "large metadata": {"metadata": {"note": "x" * 9_000}},
+    "a surrogate in the metadata": {"metadata": {"note": "\ud800"}},
+    "nested metadata": {"metadata": json.loads("[" * 400 + "]" * 400)},
+    "not a number": {"metadata": {"weight": float("nan")}},
+    "a carrier that is no text": {"metadata": {"carrier": {"name": "DHL"}}},
+    "200 kB of carrier": {"metadata": {"carrier": "x" * 200_000}},
+    "a tracking number with a break": {"metadata": {"tracking_number": "A\nB"}},
+    "an unknown sender": {"metadata": {"sender": "mallory"}},
+    "a long id": {"event_id": "x" * 201},
+    "a time that is none in UTC": {"timestamp": "0001-01-01T00:00:00+14:00"},
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
+def test_what_cannot_be_read_comes_again_and_ends_as_a_dead_letter(events: Recorder, body: str) -> None:
+    good = news(an_order(f"beside-{len(body)}", OrderStatus.PROCESSING), "picked")
+    assert take(message(body, 1), message(good, 2)) == ["1"], "and holds up nobody else"
+
+
+@pytest.mark.parametrize("said", SHIPPED_BADLY.values(), ids=SHIPPED_BADLY)
+def test_what_could_not_be_stored_is_not_applied(events: Recorder, said: dict[str, Any]) -> None:
+    order_id = an_order(f"bad-{abs(hash(str(said))) % 10**9}", OrderStatus.PROCESSING)
+    before = store.load(OrderId(order_id))
+    assert take(message(news(order_id, "shipped", **said))) == ["1"]
+    assert store.load(OrderId(order_id)) == before

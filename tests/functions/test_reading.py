@@ -293,7 +293,7 @@ def test_a_trail_says_who_did_what_and_why_oldest_first(world: World) -> None:
     world.live(OrderStatus.PROCESSING)
     world.support("POST /orders/{id}/cancel", "order-1", {"reason": "Customer called"})
     world.unwind()
-    history = world.http("GET /orders/{id}/history", "order-1").body["history"]
+    history = world.support("GET /orders/{id}/history", "order-1").body["history"]
     assert [entry["version"] for entry in history] == list(range(1, len(history) + 1))
     assert history[0]["triggered_by"] == CUSTOMER
     cancelled = next(entry for entry in history if entry["event_type"] == "ORDER_CANCELLED")

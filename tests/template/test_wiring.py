@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from local.template import expand
+from orders import bus
+from orders.notifications import EVENT_TYPES
 from orders.routes import ROUTES, Who
 
 ROOT = Path(__file__).parents[2]
@@ -346,3 +348,41 @@ def _variables_read() -> set[str]:
 def _definition(name: str) -> str:
     separator, lines = machines()[name]["DefinitionString"]["Fn::Join"]
     return json.dumps(json.loads(separator.join(lines)))
+
+
+# --- the bus ---
+
+
+def _own_sources() -> dict[str, str]:
+    """The pipeline's own sources, each with the function that publishes under it."""
+    return {bus.SOURCE: "PublishChangesFunction", bus.CARRIERS_SOURCE: "ReceiveCarrierEventFunction"}
+
+
+def test_each_of_the_pipeline_s_own_sources_is_kept_for_the_function_that_publishes_under_it() -> None:
+    denied: dict[str, Any] = {}
+    for made in expand(ROOT / "template.yaml", released=True)["Resources"].values():
+        if made["Type"] != "AWS::Events::EventBusPolicy":
+            continue
+        statement = made["Properties"]["Statement"]
+        assert made["Properties"]["EventBusName"] == {"Ref": "OrdersBus"}
+        assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "events:PutEvents")
+        assert statement["Resource"] == {"Fn::GetAtt": ["OrdersBus", "Arn"]}
+        # Not StringEquals: a call carries several events, and one of a foreign source must not let the others through.
+        assert set(statement["Condition"]) == {"ForAnyValue:StringEquals", "ArnNotEquals"}
+        (source,) = statement["Condition"]["ForAnyValue:StringEquals"]["events:source"]
+        denied[source] = statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]
+    assert denied == {source: {"Fn::GetAtt": [f"{name}Role", "Arn"]} for source, name in _own_sources().items()}
+
+
+def test_rules_believe_the_pipeline_s_own_events_of_the_pipeline_only() -> None:
+    """A rule that takes events of any source takes none of the types that the pipeline publishes itself."""
+    patterns = [
+        made["Properties"]["EventPattern"]
+        for made in expand(ROOT / "template.yaml", released=True)["Resources"].values()
+        if made["Type"] == "AWS::Events::Rule" and made["Properties"].get("EventBusName") == {"Ref": "OrdersBus"}
+    ]
+    assert len(patterns) >= 4
+    for pattern in patterns:
+        if pattern.get("source") != [bus.SOURCE]:
+            assert pattern["detail-type"]
+            assert not set(pattern["detail-type"]) & set(EVENT_TYPES)

@@ -450,9 +450,9 @@ WORDS = st.text(st.characters(codec="utf-8"), max_size=300).map(words)
 def test_a_report_comes_off_the_bus_as_it_went_on_it(
     status: ShipmentStatus, at: datetime, location: str | None, estimated: bool
 ) -> None:
-    scan = Scan(status, at, location, at + timedelta(days=1) if estimated else None)
+    scan = Scan(status, at, location, at + timedelta(days=1) if estimated else None, "easypost")
     report = Report("easypost:evt_1", TrackingNumber("EZ1"), scan, "FedEx")
     detail = detail_of("easypost", OrderId("order-1"), report)
     kept = event_of(OrderId("order-1"), detail)
     assert kept.scan == scan
-    assert requests.parse(news.FulfilmentNews, json.dumps(detail).encode()).event(at) == kept
+    assert requests.parse(news.FulfilmentNews, json.dumps(detail).encode()).event(at, by_pipeline=True) == kept

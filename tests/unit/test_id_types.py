@@ -16,7 +16,7 @@ ORDER, CUSTOMER, PARCEL = OrderId("one"), CustomerId("one"), TrackingNumber("one
 SWAPS: tuple[Callable[[], object], ...] = (
     lambda: store.scans(ORDER),  # type: ignore[arg-type]
     lambda: store.order_of_parcel(CUSTOMER),  # type: ignore[arg-type]
-    lambda: store.redact_scans(ORDER, dict),  # type: ignore[arg-type]
+    lambda: store.remove_scans(ORDER),  # type: ignore[arg-type]
     lambda: store.load(PARCEL),  # type: ignore[arg-type]
     lambda: store.history(CUSTOMER),  # type: ignore[arg-type]
     lambda: store.orders_of_customer(ORDER),  # type: ignore[arg-type]

@@ -22,6 +22,7 @@ from orders.statuses import (
     StepName,
     StepStatus,
 )
+from orders.views import Audience
 from tests.support import ELSEWHERE, HOME, WAITS, Life, a_wish, booked
 
 Doing = Callable[[Life], Change | None]
@@ -211,9 +212,27 @@ def test_every_life_makes_sense_to_who_looks_at_it(wish: lifecycle.Placement, na
         assert change.event.reason or change.event.metadata, f"{change.event.type} tells neither why nor what"
         assert (estimate(order, {}, WAITS, life.now) is None) is order.is_over
         assert (order.due_at is None) is (order.overall in _ENDED)
-        seen = repr(views.snapshot_view(life.snapshot)) + repr(views.event_view(change.event)) + repr(order)
+        seen = (
+            repr(views.snapshot_view(life.snapshot, Audience.STAFF))
+            + repr(views.event_view(change.event, Audience.STAFF))
+            + repr(order)
+        )
         assert "task-" not in seen
         assert "tok_ok" not in seen
+
+
+@given(wishes, deeds, picks)
+@settings(max_examples=300, deadline=None)
+def test_every_life_keeps_its_payment_token_for_as_long_as_it_can_be_charged_and_no_longer(
+    wish: lifecycle.Placement, names: list[str], chance: Iterator[int]
+) -> None:
+    life = Life(wish)
+    for snapshot in (life.snapshot, *(change.applied_to(before) for before, change in live(life, names, chance))):
+        order, payment = snapshot.order, snapshot.payment
+        alive = order.overall in (OverallStatus.QUEUED, OverallStatus.IN_PROGRESS)
+        unsettled = payment is None or payment.status is PaymentStatus.PROCESSING
+        by_card = order.method is not PaymentMethod.CASH_ON_DELIVERY
+        assert (order.payment_token is not None) is (alive and unsettled and by_card)
 
 
 _ENDED = (OverallStatus.COMPLETED, OverallStatus.FAILED, OverallStatus.ROLLED_BACK)

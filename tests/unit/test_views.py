@@ -16,8 +16,11 @@ from orders.money import Money
 from orders.order import Snapshot
 from orders.statuses import CancelReason, OrderStatus, OverallStatus
 from orders.store import Product
+from orders.views import Audience
 from orders.workflow import HIDDEN, execution_name, fit_to_show, order_of_execution
 from tests.support import CUSTOMER, HOME, WAITS, Life, a_cod_order, a_dear_order, an_order, later
+
+STAFF = Audience.STAFF
 
 SECRETS = ("secret-approval", "secret-delivery", "tok_secret")
 
@@ -36,9 +39,9 @@ def lives_with_secrets() -> list[Life]:
 @pytest.mark.parametrize("life", lives_with_secrets(), ids=lambda life: str(life.order.status))
 def test_no_credential_is_seen_by_anybody(life: Life, caplog: pytest.LogCaptureFixture) -> None:
     seen: list[Any] = [
-        views.snapshot_view(life.snapshot),
+        views.snapshot_view(life.snapshot, STAFF),
         views.progress_view(life.order, {}, WAITS, later()),
-        views.history_view(OrderId("order-1"), life.trail),
+        views.history_view(OrderId("order-1"), life.trail, STAFF),
     ]
     shown = json.dumps(seen, default=str) + repr(life.snapshot)
     with caplog.at_level(logging.DEBUG):
@@ -49,7 +52,7 @@ def test_no_credential_is_seen_by_anybody(life: Life, caplog: pytest.LogCaptureF
 def test_an_order_is_shown_as_the_contract_has_it() -> None:
     life = a_dear_order(OrderStatus.SHIPPED)
     life.apply(lifecycle.update_location(life.snapshot, "Utrecht", None, life.tick(), "carrier"))
-    shown = json.loads(json.dumps(views.snapshot_view(life.snapshot)))
+    shown = json.loads(json.dumps(views.snapshot_view(life.snapshot, STAFF)))
     assert set(shown) == {"order", "payment", "shipment"}
     assert shown["order"] == {
         "order_id": "order-1",
@@ -90,7 +93,7 @@ def test_an_order_is_shown_as_the_contract_has_it() -> None:
 
 
 def test_payment_and_shipment_are_null_until_they_exist() -> None:
-    shown = views.snapshot_view(an_order().snapshot)
+    shown = views.snapshot_view(an_order().snapshot, STAFF)
     assert (shown["payment"], shown["shipment"]) == (None, None)
     assert (shown["order"]["cancellation"], shown["order"]["approval"]) == (None, None)
 
@@ -98,7 +101,7 @@ def test_payment_and_shipment_are_null_until_they_exist() -> None:
 def test_a_cancellation_says_why_and_by_whom() -> None:
     life = an_order()
     life.apply(lifecycle.cancel(life.snapshot, CancelReason.STAFF, life.tick(), "grace", "Customer called"))
-    shown = views.order_view(life.order)["cancellation"]
+    shown = views.order_view(life.order, STAFF)["cancellation"]
     assert (shown["reason"], shown["cancelled_by"], shown["note"]) == ("staff", "grace", "Customer called")
 
 
@@ -106,7 +109,7 @@ def test_an_order_that_is_being_unwound_is_not_shown_as_cancelled_yet() -> None:
     life = an_order().reserve().start_payment()
     life.apply(lifecycle.payment_declined(life.snapshot, "No.", life.tick()))
     assert (life.order.status, life.order.overall) == (OrderStatus.PENDING, OverallStatus.ROLLING_BACK)
-    assert views.order_view(life.order)["cancellation"] is None
+    assert views.order_view(life.order, STAFF)["cancellation"] is None
 
 
 def test_progress_is_shown_as_the_contract_has_it() -> None:
@@ -145,7 +148,7 @@ def test_a_declined_order_tells_its_progress_as_the_contract_says() -> None:
 
 
 def test_every_entry_of_the_trail_says_what_the_contract_asks_for() -> None:
-    for entry in views.history_view(OrderId("order-1"), an_order(OrderStatus.RETURNED).unwind().trail)["history"]:
+    for entry in views.history_view(OrderId("order-1"), an_order(OrderStatus.RETURNED).unwind().trail, STAFF)["history"]:
         assert {"version", "event_type", "status", "timestamp", "triggered_by", "metadata"} <= set(entry)
 
 

@@ -12,7 +12,8 @@ from orders.errors import TransientError
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
-SOURCE = "orders"
+SOURCE, CARRIERS_SOURCE = "orders", "orders.carriers"
+"""The pipeline's own sources: the bus's policy keeps them for the functions that publish under them."""
 MOST_AT_ONCE = 10
 
 

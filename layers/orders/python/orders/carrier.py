@@ -19,10 +19,15 @@ BOOKED, REFUSED, RECALLED = "booked", "refused", "recalled"
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A parcel the carrier has accepted."""
+    """A parcel the carrier has accepted.
+
+    ``sender`` is whose signed webhooks will report it, by its name in ``carrier_webhooks.SENDERS``; without one it is the
+    first that does. The simulated carrier names none: each sender's format can be tried on its parcels.
+    """
 
     carrier: str
     tracking_number: TrackingNumber
+    sender: str | None = None
 
 
 class Carrier(Protocol):

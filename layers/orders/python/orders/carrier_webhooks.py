@@ -7,15 +7,15 @@ EasyPost (``X-Hmac-Signature``), Shippo (``Shippo-Auth-Signature``) and, for eve
 import base64
 import hashlib
 import hmac
-import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from orders import strict_json
 from orders.errors import InvalidArgument, Unauthenticated
 from orders.ids import TrackingNumber
 from orders.lifecycle import Scan
@@ -26,6 +26,8 @@ TOLERANCE_SECONDS = 300
 """How far a signed time may be from ours, in both directions: a recorded request cannot be replayed later."""
 
 LONGEST_WORDS = 200
+LONGEST_ID, LONGEST_NUMBER, LONGEST_NAME, LONGEST_TIME = 150, 100, 100, 40
+"""How long a sender's event id, a tracking number, a carrier's name and a time may be, in characters; more is refused."""
 
 Headers = Mapping[str, str]
 
@@ -38,6 +40,10 @@ class Report:
     tracking_number: TrackingNumber
     scan: Scan
     carrier: str | None = None
+
+    def without_words(self) -> "Report":
+        """The report of a parcel whose customer's personal data has been erased: no place, and no name but the number's."""
+        return replace(self, scan=replace(self.scan, location=None), carrier=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ def receive(carrier: str, body: bytes, headers: Headers, secret: str, now: datet
     sender = SENDERS[carrier]
     sender.verify(body, headers, secret, now)
     try:
-        return sender.read(json.loads(body))
+        return sender.read(strict_json.loads(body))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         raise InvalidArgument.of("body", "is not an event as this carrier documents it") from None
 
@@ -68,7 +74,12 @@ def _refuse() -> Unauthenticated:
 
 
 def _same(expected: str, given: str) -> bool:
-    return hmac.compare_digest(expected.encode(), given.encode())
+    return hmac.compare_digest(expected.encode(), _sent(given))
+
+
+def _sent(header: str) -> bytes:
+    """A header's bytes, whatever it holds: what is no text cannot match, and must not raise either."""
+    return header.encode("utf-8", "surrogatepass")
 
 
 def _lately(text: str, now: datetime) -> None:
@@ -114,7 +125,8 @@ def _read_easypost(event: Any) -> Report | None:
         location=_place(latest.get("tracking_location") or {}),
         estimated_delivery=moment(estimated) if estimated else None,
     )
-    return Report(f"easypost:{event['id']}", TrackingNumber(str(tracker["tracking_code"])), scan, tracker.get("carrier"))
+    event_id = f"easypost:{_name(event['id'], LONGEST_ID)}"
+    return Report(event_id, _number(tracker["tracking_code"]), scan, _carrier(tracker.get("carrier")))
 
 
 def _place(location: Mapping[str, Any]) -> str | None:
@@ -128,7 +140,29 @@ def words(text: str) -> str | None:
 
 
 def _joined(parts: Iterable[Any]) -> str | None:
-    return words(", ".join(str(part) for part in parts if part))
+    return words(", ".join(_string(part) for part in parts if part is not None and part != ""))
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a {type(value).__name__} where a text belongs")
+    return value
+
+
+def _name(value: Any, longest: int) -> str:
+    """A text that is stored as it is: printable, of bounded length, without space around it."""
+    text = _string(value)
+    if not text.isprintable() or not 0 < len(text.strip()) <= longest:
+        raise ValueError("empty, too long or not printable")
+    return text.strip()
+
+
+def _number(value: Any) -> TrackingNumber:
+    return TrackingNumber(_name(value, LONGEST_NUMBER))
+
+
+def _carrier(value: Any) -> str | None:
+    return None if value is None else _name(value, LONGEST_NAME)
 
 
 # --- shippo ---
@@ -174,8 +208,9 @@ def _read_shippo(event: Any) -> Report | None:
         estimated_delivery=moment(data["eta"]) if data.get("eta") else None,
     )
     # Shippo's events carry no id of their own, and come twice where a webhook is registered twice: the scan is the id.
-    number = TrackingNumber(str(data["tracking_number"]))
-    return Report(f"shippo:{number}:{latest['status']}:{latest['status_date']}", number, scan, data.get("carrier"))
+    number = _number(data["tracking_number"])
+    event_id = f"shippo:{number}:{latest['status']}:{_name(latest['status_date'], LONGEST_TIME)}"
+    return Report(event_id, number, scan, _carrier(data.get("carrier")))
 
 
 # --- generic: Standard Webhooks ---
@@ -188,7 +223,7 @@ def _verify_generic(body: bytes, headers: Headers, secret: str, now: datetime) -
     if not encoded:
         raise ValueError("an empty secret verifies nothing")
     key = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
-    signed = message.encode() + b"." + sent.encode() + b"." + body
+    signed = _sent(message) + b"." + _sent(sent) + b"." + body
     expected = "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
     if not message or not any(_same(expected, signature) for signature in signatures):
         raise _refuse()
@@ -201,10 +236,11 @@ def _read_generic(event: Any) -> Report:
     scan = Scan(
         status=ShipmentStatus(event["status"]),
         at=moment(event["scanned_at"]),
-        location=words(str(location)) if location else None,
+        location=None if location is None else words(_string(location)),
         estimated_delivery=moment(estimated) if estimated else None,
     )
-    return Report(f"generic:{event['event_id']}", TrackingNumber(str(event["tracking_number"])), scan, event.get("carrier"))
+    event_id = f"generic:{_name(event['event_id'], LONGEST_ID)}"
+    return Report(event_id, _number(event["tracking_number"]), scan, _carrier(event.get("carrier")))
 
 
 SENDERS: Mapping[str, Sender] = MappingProxyType(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
-from orders import store
+from orders import erasure, store
 from orders.errors import OrderChanged, StoreBusy, VersionMismatch
 from orders.ids import OrderId
 from orders.order import Change, Snapshot
@@ -28,6 +28,7 @@ def apply(order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> S
     """Applies a decision to the order as it is now and answers the order as it is then.
 
     Whoever loses against another change re-reads and decides again: the decision must hold for what the row says then.
+    Nothing personal is written about an order whose customer's data has been erased.
     ``known`` spares the first read where the caller has just written the row.
 
     Raises:
@@ -42,6 +43,8 @@ def apply(order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> S
         change = decide(snapshot)
         if change is None:
             return snapshot
+        if snapshot.order.erased_at:
+            change = erasure.redacted(change)
         store.commit(change)
         return change.applied_to(snapshot)
 

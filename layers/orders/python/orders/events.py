@@ -69,3 +69,9 @@ FULFILLMENT_STATUS_CHANGED = "fulfillment.status_changed"
 
 SYSTEM = "system"
 """Who changed the order when no person and no carrier did: the workflow, the sweep."""
+
+FULFILLMENT = "fulfillment"
+"""Who changed the order when the warehouse's event did."""
+
+CARRIER_PREFIX = "carrier:"
+"""Who changed the order when a carrier's report did: this, and the sender's name."""

@@ -130,6 +130,7 @@ def _book(snapshot: Snapshot, transit: float, clock: Clock) -> Shipment | None:
         shipment,
         status=ShipmentStatus.IN_TRANSIT,
         tracking_number=booking.tracking_number,
+        sender=booking.sender,
         current_location="Handed over to the carrier",
         estimated_delivery=clock() + timedelta(seconds=transit),
     )

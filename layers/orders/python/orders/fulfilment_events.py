@@ -13,9 +13,9 @@ from typing import Any
 
 from orders import fulfilment, lifecycle, settings, store
 from orders.carrier_webhooks import Report
-from orders.changes import Clock, apply, utc_now
-from orders.errors import AlreadyApplied, ApprovalPending, OutOfStock, PaymentDeclined
-from orders.events import FULFILLMENT_STATUS_CHANGED
+from orders.changes import Clock, Decide, apply, utc_now
+from orders.errors import AlreadyApplied, ApprovalPending, OrderError, OutOfStock, PaymentDeclined
+from orders.events import CARRIER_PREFIX, FULFILLMENT, FULFILLMENT_STATUS_CHANGED
 from orders.ids import OrderId, TrackingNumber, fingerprint
 from orders.lifecycle import Scan
 from orders.order import Change, Order, Shipment, Snapshot, moment, timestamp
@@ -56,7 +56,7 @@ class FulfilmentEvent:
     event_id: str | None = None
     metadata: Mapping[str, Any] | None = None
     scan: Scan | None = None
-    source: str = "fulfillment"
+    source: str = FULFILLMENT
     is_dated: bool = True
 
     @property
@@ -106,9 +106,13 @@ def event_of(order_id: OrderId, detail: Mapping[str, Any]) -> FulfilmentEvent:
         event_id=detail["event_id"],
         metadata=told,
         scan=Scan(
-            ShipmentStatus(scan["status"]), moment(scan["at"]), scan["location"], moment(estimated) if estimated else None
+            ShipmentStatus(scan["status"]),
+            moment(scan["at"]),
+            scan["location"],
+            moment(estimated) if estimated else None,
+            told["source"],
         ),
-        source=f"carrier:{told['source']}",
+        source=f"{CARRIER_PREFIX}{told['source']}",
     )
 
 
@@ -127,17 +131,47 @@ def take(event: FulfilmentEvent, clock: Clock = utc_now) -> Outcome:
         NotFound: no such order (yet): to be delivered again.
         TransientError: to be delivered again.
     """
-    wanted = FULFILLMENT_MEANS.get(event.new_status)
     try:
-        if wanted is OrderStatus.CANCELLED:
-            return _cancel(event, clock)
-        if _returns_to_sender(event):
-            return _return(event, clock)
-        if wanted is None:
-            return _note(event, clock)
-        return _advance(event, wanted, clock)
+        return _taken(event, clock)
     except AlreadyApplied:
         return Outcome.DUPLICATE
+
+
+class ForeignParcel(OrderError):
+    """The parcel is another sender's to report."""
+
+    title = "Somebody else's parcel"
+
+
+def _apply(event: FulfilmentEvent, decide: Decide) -> Snapshot:
+    """``apply`` for an event: its sender must be the parcel's own at the moment that counts."""
+    sender = event.scan.sender if event.scan else None
+
+    def checked(found: Snapshot) -> Change | None:
+        if lifecycle.is_foreign(found.shipment, sender):
+            raise ForeignParcel(f"Reported by {sender}, but the parcel is not theirs to report")
+        return decide(found)
+
+    return apply(event.order_id, checked)
+
+
+def _taken(event: FulfilmentEvent, clock: Clock) -> Outcome:
+    try:
+        return _followed(event, clock)
+    except ForeignParcel as refusal:
+        # It says nothing about this parcel, not even where it is.
+        return _note(replace(event, scan=None), clock, refusal.detail)
+
+
+def _followed(event: FulfilmentEvent, clock: Clock) -> Outcome:
+    wanted = FULFILLMENT_MEANS.get(event.new_status)
+    if wanted is OrderStatus.CANCELLED:
+        return _cancel(event, clock)
+    if _returns_to_sender(event):
+        return _return(event, clock)
+    if wanted is None:
+        return _note(event, clock)
+    return _advance(event, wanted, clock)
 
 
 def _advance(event: FulfilmentEvent, wanted: OrderStatus, clock: Clock) -> Outcome:
@@ -155,9 +189,9 @@ def _advance(event: FulfilmentEvent, wanted: OrderStatus, clock: Clock) -> Outco
         moved = True
         return _next_change(found, event, wanted, clock())
 
-    after = apply(event.order_id, step)
+    after = _apply(event, step)
     while not (has_reached(after.order.status, wanted) or after.order.is_over):
-        after = apply(event.order_id, step)
+        after = _apply(event, step)
     fulfilment.collect_cash(after)
     if moved:
         return Outcome.APPLIED
@@ -199,6 +233,7 @@ def _parcel(found: Snapshot, event: FulfilmentEvent) -> Shipment:
     parcel = replace(
         known,
         status=ShipmentStatus.IN_TRANSIT,
+        sender=known.sender or told.get("sender"),
         carrier=str(told.get("carrier", known.carrier)),
         tracking_number=TrackingNumber(str(told["tracking_number"])) if told.get("tracking_number") else known.tracking_number,
     )
@@ -235,7 +270,7 @@ def _cancel(event: FulfilmentEvent, clock: Clock) -> Outcome:
         change = lifecycle.cancel(found, _cancel_reason(event), clock(), event.source, "Cancelled by the fulfilment")
         return _marked(event, change)
 
-    after = apply(event.order_id, step)
+    after = _apply(event, step)
     if not refused:
         return Outcome.APPLIED
     return Outcome.RECORDED if after.order.status is OrderStatus.CANCELLED else Outcome.REFUSED
@@ -263,7 +298,7 @@ def _return(event: FulfilmentEvent, clock: Clock) -> Outcome:
         change = lifecycle.return_order(found, clock(), event.source, to_sender=True)
         return _marked(event, replace(change, shipment=lifecycle.scanned(change.shipment, event.scan)))
 
-    apply(event.order_id, step)
+    _apply(event, step)
     return Outcome.APPLIED if returned else Outcome.RECORDED
 
 
@@ -272,5 +307,5 @@ def _note(event: FulfilmentEvent, clock: Clock, refusal: str | None = None) -> O
         note = lifecycle.record_fulfilment(found, clock(), event.source, event.facts, event.scan, refusal)
         return _marked(event, note)
 
-    apply(event.order_id, step)
+    _apply(event, step)
     return Outcome.REFUSED if refusal else Outcome.RECORDED

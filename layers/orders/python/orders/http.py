@@ -16,7 +16,7 @@ from orders.errors import IllegalTransition, InvalidArgument, OrderError, Payloa
 from orders.ids import CustomerId, OrderId
 from orders.order import Snapshot
 from orders.routes import GROUPS, ROUTES, STAFF, Route, Who
-from orders.views import snapshot_view
+from orders.views import Audience, snapshot_view
 
 logger = logs.logger()
 
@@ -119,7 +119,7 @@ class Request:
             path=event.get("pathParameters") or {},
             query=event.get("queryStringParameters") or {},
             headers=headers,
-            body=b64decode(body) if event.get("isBase64Encoded") else body.encode(),
+            body=b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass"),
             principal=Principal.from_authorizer(claims, headers) if claims else principal,
         )
 
@@ -129,6 +129,13 @@ class Request:
         if self.principal is None:
             raise Unauthenticated("Send a bearer token.")
         return self.principal
+
+    @property
+    def audience(self) -> Audience:
+        """As whom the caller sees orders."""
+        if self.caller.is_staff:
+            return Audience.STAFF
+        return Audience.CARRIER if Who.CARRIER in self.caller.groups else Audience.OWNER
 
     @property
     def order_id(self) -> OrderId:
@@ -282,11 +289,14 @@ def answer(
     }
 
 
-def order_answer(snapshot: Snapshot, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Answer:
-    """An order with its payment and shipment, and the tracking link its owner may pass on."""
+def order_answer(
+    request: Request, snapshot: Snapshot, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+) -> Answer:
+    """An order with its payment and shipment as the caller may see it, and, but for carriers, its tracking link."""
     order = snapshot.order
     token = tokens.tracking_token(order.order_id, order.created_at, secrets.signing_key())
-    body = snapshot_view(snapshot) | {"tracking_url": f"/track/{order.order_id}?token={token}"}
+    link = {"tracking_url": f"/track/{order.order_id}?token={token}"} if request.audience is not Audience.CARRIER else {}
+    body = snapshot_view(snapshot, request.audience) | link
     return answer(body, status, headers, version=order.version)
 
 

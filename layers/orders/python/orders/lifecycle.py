@@ -51,6 +51,10 @@ from orders.statuses import (
 GRACE = timedelta(seconds=60)
 """How long past its expected end the sweep leaves a stage alone: longer than any task's retries take."""
 
+REJECTED = "Rejected in review"
+NOT_DELIVERED = "The parcel came back without being delivered"
+"""What customers read in a failed step; why a member of staff decided so stands on the audit trail, for staff."""
+
 
 class Fate(StrEnum):
     """What became of the execution that should be at work on an order."""
@@ -107,7 +111,7 @@ def place(wish: Placement, waits: Waits, now: datetime, by: str) -> Change:
         total=total,
         shipping_address=wish.shipping_address,
         method=wish.method,
-        payment_token=wish.payment_token,
+        payment_token=None if wish.method is PaymentMethod.CASH_ON_DELIVERY else wish.payment_token,
         created_at=now,
         updated_at=now,
         status_since=now,
@@ -173,10 +177,9 @@ def reject(snapshot: Snapshot, now: datetime, by: str, reason: str | None) -> Ch
     """Answers the review with no and begins the unwinding in the same change."""
     order, approval = _under_review(snapshot)
     decided = replace(approval, status=ApprovalStatus.REJECTED, decided_by=by, reason=reason)
-    message = f"Rejected in review: {reason}" if reason else "Rejected in review"
     cause = Cancellation(CancelReason.APPROVAL_REJECTED, now, by, reason)
     reviewed = replace(snapshot, order=replace(order, approval=decided))
-    change = _failed_at(reviewed, StepName.REVIEW, message, cause, EventType.ORDER_REJECTED, FollowUp.ANSWER_REJECTED)
+    change = _failed_at(reviewed, StepName.REVIEW, REJECTED, cause, EventType.ORDER_REJECTED, FollowUp.ANSWER_REJECTED)
     return replace(change, before=order)
 
 
@@ -208,7 +211,7 @@ def payment_completed(snapshot: Snapshot, now: datetime, by: str = SYSTEM) -> Ch
     if has_reached(order.status, OrderStatus.PROCESSING):
         return None
     after = order.with_step(StepName.PAYMENT, StepStatus.COMPLETED, now)
-    after = replace(after.with_step(StepName.SHIPPING, StepStatus.IN_PROGRESS, now), payment_token=None)
+    after = after.with_step(StepName.SHIPPING, StepStatus.IN_PROGRESS, now)
     payment = _paid(snapshot, PaymentStatus.COMPLETED)
     return _move(order, after, OrderStatus.PROCESSING, EventType.PAYMENT_COMPLETED, now, by, payment=payment)
 
@@ -261,7 +264,7 @@ def _overtaken(snapshot: Snapshot, booked: Shipment, token: str | None, now: dat
     order, known = snapshot.order, snapshot.shipment
     shipment = None
     if known is not None and known.tracking_number is None and known.shipment_id == booked.shipment_id:
-        shipment = replace(known, tracking_number=booked.tracking_number)
+        shipment = replace(known, tracking_number=booked.tracking_number, sender=known.sender or booked.sender)
     if token is not None and token != order.delivery_token and order.status is OrderStatus.SHIPPED:
         after = replace(order, delivery_token=token)
         parcel = facts.of_parcel(shipment or known)
@@ -408,7 +411,7 @@ def return_order(snapshot: Snapshot, now: datetime, by: str, reason: str | None 
     if order.status not in wanted_from:
         raise IllegalTransition(order.status, OrderStatus.RETURNED, TRANSITIONS[order.status] - {OrderStatus.RETURNED})
     why = reason or ("Returned to sender" if to_sender else None)
-    after = _to_be_undone(snapshot, now, interrupted=StepStatus.FAILED, message=why, recall=False)
+    after = _to_be_undone(snapshot, now, interrupted=StepStatus.FAILED, message=NOT_DELIVERED, recall=False)
     shipment = snapshot.shipment
     if to_sender and shipment is not None:
         shipment = replace(shipment, status=ShipmentStatus.RETURNED_TO_SENDER)
@@ -513,12 +516,16 @@ def restart(snapshot: Snapshot, waits: Waits, now: datetime, by: str, reason: st
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a carrier saw of a parcel, at the scan's own time; what it arrived at does not matter."""
+    """What a carrier saw of a parcel, at the scan's own time; what it arrived at does not matter.
+
+    ``sender`` is whose webhook it came by.
+    """
 
     status: ShipmentStatus
     at: datetime
     location: str | None = None
     estimated_delivery: datetime | None = None
+    sender: str | None = None
 
 
 def record_fulfilment(
@@ -549,7 +556,13 @@ def scanned(shipment: Shipment | None, scan: Scan | None) -> Shipment | None:
         current_location=scan.location or shipment.current_location,
         estimated_delivery=scan.estimated_delivery or shipment.estimated_delivery,
         scanned_at=scan.at,
+        sender=shipment.sender or scan.sender,
     )
+
+
+def is_foreign(shipment: Shipment | None, sender: str | None) -> bool:
+    """Whether a parcel is another sender's to report: a sender moves its own parcels only."""
+    return shipment is not None and None not in (shipment.sender, sender) and shipment.sender != sender
 
 
 def remaining_waits(order: Order, waits: Waits, now: datetime) -> Waits:
@@ -714,7 +727,8 @@ def _change(  # noqa: PLR0913 - everything that can be part of one atomic change
     at = max(now, before.updated_at)
     if _has_progressed(before, after):
         after = replace(after, failed_runs=0)
-    order = replace(after, version=before.version + 1, updated_at=at)
+    token = None if _is_past_charging(after, payment) else after.payment_token
+    order = replace(after, version=before.version + 1, updated_at=at, payment_token=token)
     known = {**(metadata or {}), **_facts(kind, payment, shipment, stock or {})}
     event = _event(before, order, kind, at, by, reason=reason, metadata=known, follow_up=follow_up)
     return Change(before, order, event, payment, shipment, stock or {})
@@ -731,6 +745,12 @@ def _has_progressed(before: Order, after: Order) -> bool:
     """Whether the order or one of its steps has got further: what failed before has been overcome."""
     moved = any(old.status is not new.status for old, new in zip(before.steps, after.steps, strict=True))
     return moved or before.status is not after.status
+
+
+def _is_past_charging(order: Order, payment: Payment | None) -> bool:
+    """Whether the customer's payment token can be of no use any more: the money is there, or will never be asked for."""
+    settled = payment is not None and payment.status is not PaymentStatus.PROCESSING
+    return order.is_over or settled or has_reached(order.status, OrderStatus.CONFIRMED)
 
 
 def _event(  # noqa: PLR0913 - an event has that many facts

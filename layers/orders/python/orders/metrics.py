@@ -28,6 +28,7 @@ class Metric(StrEnum):
     ORDERS_CANCELLED = "orders_cancelled_total"
     TRANSITIONS = "order_transitions_total"
     STATUS_SECONDS = "order_status_duration_seconds"
+    FOREIGN_REPORTS = "carrier_reports_of_foreign_parcels_total"
     INVALID_TRANSITIONS = "invalid_transitions_total"
     STEP_REFUSALS = "step_refusals_total"
     WEBHOOK_DELIVERED = "webhook_deliveries_succeeded_total"

@@ -1,14 +1,36 @@
 """``fulfillment.status_changed`` as it travels on the bus, checked at the consumer's door."""
 
-from datetime import datetime
+import json
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
+from orders.carrier_webhooks import SENDERS
+from orders.events import CARRIER_PREFIX, FULFILLMENT
 from orders.fulfilment_events import FulfilmentEvent
 from orders.lifecycle import Scan
-from orders.requests import Body, OrderIdText, Text200, text_of
+from orders.requests import Body, OrderIdText, Text100, Text200
 from orders.statuses import ShipmentStatus
+
+LARGEST_METADATA = 8 * 1024
+"""How many bytes of JSON an event's metadata may have: it is stored with each change, and shown with the history."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be a time that exists in UTC too") from None
+
+
+def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(metadata, allow_nan=False)) > LARGEST_METADATA:
+        raise ValueError(f"may have {LARGEST_METADATA} bytes at most")
+    return metadata
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class ScanNews(BaseModel):
@@ -17,9 +39,22 @@ class ScanNews(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     status: ShipmentStatus
-    at: AwareDatetime
+    at: Moment
     location: Text200 | None = None
-    estimated_delivery: AwareDatetime | None = None
+    estimated_delivery: Moment | None = None
+
+
+class ParcelNews(BaseModel):
+    """What an event's metadata says of its parcel; what else stands there is the warehouse's own.
+
+    ``sender`` is whose webhooks will report it.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+    carrier: Text100 | None = None
+    tracking_number: Text100 | None = None
+    sender: Literal[tuple(SENDERS)] | None = None  # type: ignore[valid-type]
 
 
 class FulfilmentNews(Body):
@@ -28,19 +63,25 @@ class FulfilmentNews(Body):
     model_config = ConfigDict(extra="ignore", strict=False, frozen=True, defer_build=True)
 
     event_type: Literal["fulfillment.status_changed"]
-    event_id: Annotated[str, text_of(200)] | None = None
-    fulfillment_id: Annotated[str, text_of(200)]
+    event_id: Text200 | None = None
+    fulfillment_id: Text200
     order_id: OrderIdText
-    old_status: Annotated[str, text_of(100)] | None = None
-    new_status: Annotated[str, text_of(100)]
-    timestamp: AwareDatetime | None = None
-    metadata: dict[str, Any] | None = None
+    old_status: Text100 | None = None
+    new_status: Text100
+    timestamp: Moment | None = None
+    metadata: Annotated[dict[str, Any], AfterValidator(_bounded)] | None = None
 
-    def event(self, received: datetime) -> FulfilmentEvent:
-        """The domain's value; a carrier's scan travels in the metadata. An event without a time has that of its receipt."""
+    def event(self, received: datetime, *, by_pipeline: bool) -> FulfilmentEvent:
+        """The domain's value. An event without a time has that of its receipt.
+
+        A carrier's scan travels in the metadata, and is believed of the pipeline's own receiver only (``by_pipeline``): it
+        has verified the carrier's signature.
+        """
         metadata = dict(self.metadata or {})
-        told = metadata.pop("scan", None)
+        told = metadata.pop("scan", None) if by_pipeline else None
         scan = ScanNews.model_validate(told) if told else None
+        source = str(metadata["source"]) if scan else None
+        metadata |= ParcelNews.model_validate(metadata).model_dump(exclude_unset=True)
         return FulfilmentEvent(
             order_id=self.order_id,
             fulfillment_id=self.fulfillment_id,
@@ -50,6 +91,6 @@ class FulfilmentNews(Body):
             old_status=self.old_status,
             event_id=self.event_id,
             metadata=metadata,
-            scan=Scan(scan.status, scan.at, scan.location, scan.estimated_delivery) if scan else None,
-            source=f"carrier:{metadata['source']}" if scan and "source" in metadata else "fulfillment",
+            scan=Scan(scan.status, scan.at, scan.location, scan.estimated_delivery, source) if scan else None,
+            source=f"{CARRIER_PREFIX}{source}" if scan else FULFILLMENT,
         )

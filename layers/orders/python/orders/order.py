@@ -109,6 +109,8 @@ class Shipment:
     """The parcel: ``shipment_id`` is also the idempotency key the carrier gets on every try.
 
     ``status``, ``current_location`` and ``scanned_at`` are the carrier's own latest scan and may run ahead of the order.
+    ``sender`` is whose signed webhooks report this parcel, and nobody else's: the one its booking names, or the first that
+    reports it.
     """
 
     shipment_id: str
@@ -119,6 +121,7 @@ class Shipment:
     estimated_delivery: datetime | None = None
     scanned_at: datetime | None = None
     recalled: bool = False
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,8 @@ class Order:
 
     ``run`` counts the fulfilment executions started for it, ``unwind_run`` the unwinding ones, ``failed_runs`` those that
     failed by themselves since a step was last finished. ``due_at`` is when the sweep
-    should look at it if nothing has happened until then; an order that is over has none. The task tokens are credentials
+    should look at it if nothing has happened until then; an order that is over has none. ``erased_at`` is when its
+    customer's personal data was erased: what is written after it holds none either. The task tokens are credentials
     of the workflow service: they never leave the table.
     """
 
@@ -151,6 +155,7 @@ class Order:
     unwind_run: int = 0
     failed_runs: int = 0
     due_at: datetime | None = None
+    erased_at: datetime | None = None
     approval_token: str | None = field(default=None, repr=False)
     delivery_token: str | None = field(default=None, repr=False)
     unknown_steps: tuple[Any, ...] = field(default=(), repr=False)

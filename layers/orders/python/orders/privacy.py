@@ -4,35 +4,21 @@ What an order was worth and what became of it stays: accounts need it. Who it wa
 The customer's id stays too, as a pseudonym: the account it belongs to is the user pool's, to be deleted there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from orders import facts, store, views
+from orders import erasure, facts, store, views
 from orders.changes import Clock, apply, utc_now
+from orders.erasure import ERASED
 from orders.errors import ConstraintViolated
 from orders.events import EventType
-from orders.ids import CustomerId, OrderId
-from orders.order import Address, Change, Event, Order, Snapshot, timestamp
+from orders.ids import CustomerId, OrderId, TrackingNumber
+from orders.order import Change, Event, Snapshot, timestamp
 from orders.statuses import OverallStatus
+from orders.views import Audience
 
-ERASED = "(erased)"
 OPEN = frozenset({OverallStatus.QUEUED, OverallStatus.IN_PROGRESS, OverallStatus.ROLLING_BACK})
-
-IMPERSONAL = frozenset(
-    {
-        "cancellation_reason",
-        "carrier",
-        "event_id",
-        "expires_at",
-        "fulfillment_id",
-        "fulfillment_status",
-        "reported_at",
-        "source",
-        "tracking_number",
-    }
-)
-"""What an audit event's metadata may keep: all else was written by people, or may be."""
 
 
 def export(customer_id: CustomerId, clock: Clock = utc_now) -> dict[str, Any]:
@@ -45,10 +31,19 @@ def export(customer_id: CustomerId, clock: Clock = utc_now) -> dict[str, Any]:
 
 
 def _exported(order_id: OrderId) -> dict[str, Any]:
-    history = views.history_view(order_id, store.history(order_id))["history"]
-    snapshot = store.load(order_id, to_show=True)
-    number = snapshot.shipment and snapshot.shipment.tracking_number
-    return {**views.snapshot_view(snapshot), "history": history, "carrier_reports": store.scans(number) if number else []}
+    trail, snapshot = store.history(order_id), store.load(order_id, to_show=True)
+    return {
+        **views.snapshot_view(snapshot, Audience.STAFF),
+        "history": views.history_view(order_id, trail, Audience.STAFF)["history"],
+        "carrier_reports": [report for number in _parcels(snapshot, trail) for report in store.scans(number)],
+    }
+
+
+def _parcels(snapshot: Snapshot, trail: Iterable[Event]) -> list[TrackingNumber]:
+    """Every number a parcel of the order has had: the warehouse may have sent it under another one than was booked."""
+    numbers = [event.metadata.get("tracking_number") for event in trail]
+    numbers.append(snapshot.shipment and snapshot.shipment.tracking_number)
+    return [TrackingNumber(str(number)) for number in dict.fromkeys(numbers) if number]
 
 
 def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[OrderId]:
@@ -63,12 +58,13 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
         raise ConstraintViolated(f"Still open: {', '.join(still_open)}. Cancel them or let them end first.", orders=still_open)
     for order_id in order_ids:
         snapshot = apply(order_id, lambda found: _without_person(found, by, clock))
-        store.redact_trail(order_id, _impersonal)
+        for number in _parcels(snapshot, store.history(order_id)):
+            store.remove_scans(number)
+        store.redact_trail(order_id, erasure.redacted_event)
+        store.redact_markers(order_id)
         if snapshot.shipment:
             store.redact_booking(snapshot.shipment.shipment_id, ERASED)
-            if snapshot.shipment.tracking_number:
-                store.redact_scans(snapshot.shipment.tracking_number, _report_without_place)
-    store.redact_deliveries(frozenset(order_ids), ERASED)
+    store.redact_deliveries(frozenset(order_ids), erasure.redacted_payload)
     return order_ids
 
 
@@ -77,10 +73,10 @@ def _orders_of(customer_id: CustomerId) -> list[OrderId]:
 
 
 def _without_person(found: Snapshot, by: str, clock: Clock) -> Change | None:
-    order, shipment = found.order, found.shipment
+    order, payment, shipment = found.order, found.payment, found.shipment
     if order.overall in OPEN:
         raise ConstraintViolated(f"Order {order.order_id} was opened again meanwhile.", orders=[order.order_id])
-    if order.shipping_address.name == ERASED:
+    if order.erased_at:
         return None
     now = clock()
     event = Event(
@@ -94,33 +90,5 @@ def _without_person(found: Snapshot, by: str, clock: Clock) -> Change | None:
         by=by,
         metadata=facts.of_erasure(),
     )
-    after = replace(_redacted(order), version=event.version, updated_at=now)
-    placeless = replace(shipment, current_location=ERASED) if shipment and shipment.current_location else None
-    return Change(before=order, order=after, event=event, shipment=placeless)
-
-
-def _redacted(order: Order) -> Order:
-    # The country stays: which tax was due depends on it.
-    address = Address(ERASED, ERASED, ERASED, ERASED, order.shipping_address.country)
-    cancellation, approval = order.cancellation, order.approval
-    return replace(
-        order,
-        shipping_address=address,
-        payment_token=None,
-        cancellation=replace(cancellation, note=ERASED) if cancellation and cancellation.note else cancellation,
-        approval=replace(approval, reason=ERASED) if approval and approval.reason else approval,
-    )
-
-
-def _impersonal(event: Event) -> Event:
-    kept = {name: value for name, value in event.metadata.items() if name in IMPERSONAL or facts.is_impersonal(name, value)}
-    return replace(event, reason=ERASED if event.reason else None, metadata=kept)
-
-
-def _report_without_place(report: Mapping[str, Any]) -> dict[str, Any]:
-    """A carrier's report as it was kept, without where the parcel was seen."""
-    told = report.get("metadata", {})
-    scan = told.get("scan", {})
-    placeless = {**scan, "location": ERASED} if scan.get("location") else scan
-    kept = {name: value for name, value in told.items() if name in IMPERSONAL}
-    return {**report, "metadata": {**kept, "scan": placeless}}
+    after = replace(order, version=event.version, updated_at=now, erased_at=now)
+    return erasure.redacted(Change(before=order, order=after, event=event, payment=payment, shipment=shipment))

@@ -42,8 +42,8 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
     elif wanted is FollowUp.ANSWER_APPROVED and order.approval_token:
         workflow.answer(order.approval_token, {"approved": True})
     elif wanted is FollowUp.ANSWER_REJECTED and order.approval_token:
-        reason = order.approval.reason if order.approval else None
-        workflow.refuse(order.approval_token, "ApprovalRejected", reason or "Rejected in review")
+        # Not in the reviewer's words: executions keep their history for months.
+        workflow.refuse(order.approval_token, "ApprovalRejected", lifecycle.REJECTED)
     elif wanted is FollowUp.ANSWER_DELIVERED:
         fulfilment.collect_cash(snapshot)
         if order.delivery_token:

@@ -69,6 +69,7 @@ Key = Mapping[str, Any]
 BY_KEY, BY_STATUS, BY_DUE = "by_key", "by_status", "by_due"
 """The table's indexes: by customer, catalogue or tracking number; by order status; by when the sweep is due."""
 
+MARKER_PREFIX = "APPLIED#"
 MARKERS_KEPT = timedelta(days=90)
 """How long the marker of an applied outside event is kept: far longer than any queue or carrier repeats itself."""
 
@@ -132,7 +133,7 @@ def parcel_partition(tracking_number: TrackingNumber) -> str:
 
 def marker_key(order_id: OrderId, event_id: str) -> Key:
     """The marker of an outside event that was applied to the order."""
-    return _key(order_partition(order_id), f"APPLIED#{fingerprint(event_id)}")
+    return _key(order_partition(order_id), f"{MARKER_PREFIX}{fingerprint(event_id)}")
 
 
 def product_key(product_id: str) -> Key:
@@ -290,7 +291,16 @@ def _order_action(change: Change) -> Any:
 
 
 PAYMENT_OPTIONAL = ("failure_reason",)
-SHIPMENT_OPTIONAL = ("tracking_number", "current_location", "estimated_delivery", "scanned_at", "GSI1PK", "GSI1SK", "recalled")
+SHIPMENT_OPTIONAL = (
+    "tracking_number",
+    "current_location",
+    "estimated_delivery",
+    "scanned_at",
+    "sender",
+    "GSI1PK",
+    "GSI1SK",
+    "recalled",
+)
 DELIVERY_OPTIONAL = ("next_attempt_at",)
 """What an item of the kind may lack: where it does, the row loses it."""
 
@@ -423,6 +433,12 @@ def keep_scan(tracking_number: TrackingNumber, event_id: str, at: datetime, even
         TableName=settings.table_name(),
         Item={**key, **_texts(text), **_numbers({"expires_at_epoch": expires})},
     )
+
+
+def erased_orders(order_ids: Iterable[OrderId]) -> frozenset[OrderId]:
+    """Those of the orders whose customer's personal data has been erased."""
+    found = _batch_get([order_key(order_id) for order_id in set(order_ids)])
+    return frozenset(_order_id(item) for item in found if "erased_at" in item)
 
 
 def scans(tracking_number: TrackingNumber) -> list[dict[str, Any]]:
@@ -744,6 +760,9 @@ def counters() -> Counters:
 
 # --- webhooks ---
 
+WEBHOOKS, REMOVED_WEBHOOKS = "WEBHOOKS", "REMOVED_WEBHOOKS"
+"""The index's partitions of the subscriptions, and of those that have ended but whose deliveries are still kept."""
+
 
 def webhook_key(webhook_id: str) -> Key:
     """A webhook subscription."""
@@ -804,7 +823,7 @@ def webhook(webhook_id: str) -> Webhook:
 
 def _webhook_item(webhook_id: str) -> Item:
     answer = _call(client().get_item, TableName=settings.table_name(), Key=webhook_key(webhook_id), ConsistentRead=True)
-    if "Item" not in answer:
+    if "document" not in answer.get("Item", {}):
         raise NotFound(f"There is no webhook {webhook_id}.")
     item: Item = answer["Item"]
     return item
@@ -812,27 +831,40 @@ def _webhook_item(webhook_id: str) -> Item:
 
 def webhooks() -> list[Webhook]:
     """All subscriptions, the oldest first."""
-    pages = _pages(
-        IndexName=BY_KEY,
-        KeyConditionExpression="GSI1PK = :pk",
-        ExpressionAttributeValues={":pk": {"S": "WEBHOOKS"}},
-    )
-    items = {item["PK"]["S"]: item for item in _batch_get([{"PK": found["PK"], "SK": found["SK"]} for found in pages])}
+    keys = [webhook_key(webhook_id) for webhook_id in _webhook_ids(WEBHOOKS)]
+    items = {item["PK"]["S"]: item for item in _batch_get(keys) if "document" in item}
     return sorted((webhook_from_item(item) for item in items.values()), key=lambda found: found.webhook_id)
 
 
-def remove_webhook(webhook_id: str) -> None:
+def _webhook_ids(partition: str) -> Iterator[str]:
+    """The ids of the subscriptions in one partition of the index: ``WEBHOOKS`` or ``REMOVED_WEBHOOKS``."""
+    pages = _pages(
+        IndexName=BY_KEY,
+        KeyConditionExpression="GSI1PK = :pk",
+        ExpressionAttributeValues={":pk": {"S": partition}},
+    )
+    return (str(found["PK"]["S"]).removeprefix("WEBHOOK#") for found in pages)
+
+
+def remove_webhook(webhook_id: str, now: datetime) -> None:
     """Ends a subscription; what is still owed to it is dropped when it comes up.
+
+    Its id stays for as long as its deliveries do, without its address and its secrets: an erasure has to find them.
 
     Raises:
         NotFound: there is none of that id.
     """
     try:
         _call(
-            client().delete_item,
+            client().update_item,
             TableName=settings.table_name(),
             Key=webhook_key(webhook_id),
-            ConditionExpression="attribute_exists(PK)",
+            UpdateExpression="SET GSI1PK = :removed, expires_at_epoch = :expires REMOVE document",
+            ConditionExpression="attribute_exists(document)",
+            ExpressionAttributeValues={
+                ":removed": {"S": REMOVED_WEBHOOKS},
+                ":expires": {"N": str(int((now + 2 * DELIVERIES_KEPT).timestamp()))},
+            },
         )
     except ClientError as error:
         if _code(error) == "ConditionalCheckFailedException":
@@ -942,7 +974,7 @@ def webhook_to_item(webhook: Webhook) -> Item:
         "kind": "webhook",
         "webhook_id": webhook.webhook_id,
         "document": _json(document),
-        "GSI1PK": "WEBHOOKS",
+        "GSI1PK": WEBHOOKS,
         "GSI1SK": webhook.webhook_id,
     }
     return {**webhook_key(webhook.webhook_id), **_texts(text)}
@@ -1093,11 +1125,21 @@ def redact_trail(order_id: OrderId, without_person: Callable[[Event], Event]) ->
         _set(event_key(order_id, event.version), changed, gone)
 
 
-def redact_scans(tracking_number: TrackingNumber, without_place: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
-    """Rewrites the carriers' reports of a parcel without what is personal in them; their keys stay."""
+def redact_markers(order_id: OrderId) -> None:
+    """Takes the senders' own ids from the markers of applied events; their keys go on telling repetitions."""
+    pages = _pages(
+        ConsistentRead=True,
+        KeyConditionExpression="PK = :pk AND begins_with(SK, :marker)",
+        ExpressionAttributeValues={":pk": {"S": order_partition(order_id)}, ":marker": {"S": MARKER_PREFIX}},
+    )
+    for item in pages:
+        _set({"PK": item["PK"], "SK": item["SK"]}, {}, ["event_id"])
+
+
+def remove_scans(tracking_number: TrackingNumber) -> None:
+    """Removes the carriers' reports of a parcel: each may hold a place, a name or the carrier's words."""
     for item in _scan_items(tracking_number):
-        placeless = _json(without_place(json.loads(item["event"]["S"])))
-        _set({"PK": item["PK"], "SK": item["SK"]}, {"event": {"S": placeless}}, [])
+        _call(client().delete_item, TableName=settings.table_name(), Key={"PK": item["PK"], "SK": item["SK"]})
 
 
 def redact_booking(shipment_id: str, placeholder: str) -> None:
@@ -1108,15 +1150,13 @@ def redact_booking(shipment_id: str, placeholder: str) -> None:
         _set(booking_key(shipment_id), {"facts": {"S": _json(facts)}}, [])
 
 
-def redact_deliveries(order_ids: frozenset[OrderId], placeholder: str) -> None:
-    """Rewrites what was told to webhooks of these orders without what people wrote."""
-    for hook in webhooks():
-        for told in deliveries(hook.webhook_id):
-            payload = json.loads(told.payload)
-            if payload["data"].get("order_id") in order_ids and "reason" in payload["data"]:
-                payload["data"]["reason"] = placeholder
-                text = json.dumps(payload, separators=(",", ":"))
-                _set(delivery_key(hook.webhook_id, told.delivery_id), {"payload": {"S": text}}, [])
+def redact_deliveries(order_ids: frozenset[OrderId], without_words: Callable[[str], str]) -> None:
+    """Rewrites the payloads of these orders' events for webhooks, those of removed subscriptions included."""
+    for webhook_id in (*_webhook_ids(WEBHOOKS), *_webhook_ids(REMOVED_WEBHOOKS)):
+        for told in deliveries(webhook_id):
+            payload = without_words(told.payload)
+            if payload != told.payload and json.loads(told.payload)["data"].get("order_id") in order_ids:
+                _set(delivery_key(webhook_id, told.delivery_id), {"payload": {"S": payload}}, [])
 
 
 def _set(key: Key, attributes: Item, gone: Sequence[str]) -> None:
@@ -1150,6 +1190,7 @@ def order_to_item(order: Order) -> Item:
         "cancellation": _json(_cancellation_to_json(order.cancellation)) if order.cancellation else None,
         "approval": _json(_approval_to_json(order.approval)) if order.approval else None,
         "due_at": _when(order.due_at),
+        "erased_at": _when(order.erased_at),
         "GSI1PK": f"CUSTOMER#{order.customer_id}",
         "GSI1SK": f"{created}#{order.order_id}",
         "GSI2PK": f"STATUS#{order.status.value}",
@@ -1171,7 +1212,8 @@ def order_from_item(item: Item) -> Order:
     """The order an item holds."""
     currency = item["currency"]["S"]
     cancellation, approval = _loads(item, "cancellation"), _loads(item, "approval")
-    due_at, overall = _text(item, "due_at"), named(OverallStatus, item["overall"]["S"])
+    due_at, erased_at = _text(item, "due_at"), _text(item, "erased_at")
+    overall = named(OverallStatus, item["overall"]["S"])
     steps, unknown_steps = _steps_from_item(item, overall)
     return Order(
         order_id=OrderId(item["order_id"]["S"]),
@@ -1198,6 +1240,7 @@ def order_from_item(item: Item) -> Order:
         unwind_run=int(item["unwind_run"]["N"]),
         failed_runs=int(item.get("failed_runs", {}).get("N", 0)),
         due_at=moment(due_at) if due_at else None,
+        erased_at=moment(erased_at) if erased_at else None,
         approval_token=_text(item, "approval_token"),
         delivery_token=_text(item, "delivery_token"),
     )
@@ -1241,6 +1284,7 @@ def shipment_to_item(order_id: OrderId, shipment: Shipment) -> Item:
         "current_location": shipment.current_location,
         "estimated_delivery": _when(estimated),
         "scanned_at": _when(scanned),
+        "sender": shipment.sender,
         "GSI1PK": shipment.tracking_number and parcel_partition(shipment.tracking_number),
         "GSI1SK": shipment.tracking_number and order_id,
     }
@@ -1261,6 +1305,7 @@ def shipment_from_item(item: Item) -> Shipment:
         estimated_delivery=moment(estimated) if estimated else None,
         scanned_at=moment(scanned) if scanned else None,
         recalled=item.get("recalled", {}).get("BOOL", False),
+        sender=_text(item, "sender"),
     )
 
 
@@ -1309,7 +1354,9 @@ def event_from_item(item: Item) -> Event:
 
 
 def _marker_to_item(change: Change) -> Item:
-    text = {"kind": "marker", "order_id": change.order.order_id, "event_id": change.marker}
+    # Its key tells a repetition; the id itself is the sender's text, and is not kept of an erased order.
+    event_id = None if change.order.erased_at else change.marker
+    text = {"kind": "marker", "order_id": change.order.order_id, "event_id": event_id}
     expires = int((change.event.at + MARKERS_KEPT).timestamp())
     key = marker_key(change.order.order_id, change.marker or "")
     return {**key, **_texts(text), **_numbers({"expires_at_epoch": expires, "version": change.order.version})}

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from orders import estimates, settings
 from orders.order import Snapshot
-from orders.views import View, progress_view, snapshot_view
+from orders.views import Audience, View, progress_view, snapshot_view
 
 
 def tracking_view(snapshot: Snapshot, now: datetime) -> View:
@@ -13,7 +13,7 @@ def tracking_view(snapshot: Snapshot, now: datetime) -> View:
     A link is passed on to whoever waits for the parcel: the customer's id, the names of those who decided and what they
     noted stay in the house.
     """
-    whole = snapshot_view(snapshot)
+    whole = snapshot_view(snapshot, Audience.OWNER)
     order = whole["order"]
     shown = {name: order[name] for name in ("order_id", "status", "version", "items", "total", "shipping_address")}
     times = {name: order[name] for name in ("created_at", "updated_at")}

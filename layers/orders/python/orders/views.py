@@ -2,17 +2,46 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
+from orders import facts, lifecycle
+from orders.events import CARRIER_PREFIX, FULFILLMENT, SYSTEM
 from orders.ids import OrderId
 from orders.lifecycle import Waits
 from orders.money import Money
-from orders.order import Event, Order, Payment, Shipment, Snapshot, timestamp
+from orders.order import Event, Order, Payment, Shipment, Snapshot, Step, timestamp
 from orders.progress import History, estimate, running_step
-from orders.statuses import OrderStatus
+from orders.statuses import OrderStatus, StepName
 from orders.store import Product
 
 View = dict[str, Any]
+
+
+class Audience(StrEnum):
+    """Who looks: staff see everything, an order's owner nothing that staff noted, a carrier not even the owner's words."""
+
+    STAFF = "staff"
+    OWNER = "owner"
+    CARRIER = "carrier"
+
+
+OWNERS_FACTS = frozenset(
+    {
+        "cancellation_reason",
+        "carrier",
+        "estimated_delivery",
+        "event_id",
+        "expires_at",
+        "fulfillment_id",
+        "fulfillment_status",
+        "location",
+        "reported_at",
+        "source",
+        "tracking_number",
+    }
+)
+"""The metadata of the audit trail that owners see: what the pipeline itself notes, not what a warehouse adds."""
 
 
 def money_view(money: Money) -> View:
@@ -20,7 +49,7 @@ def money_view(money: Money) -> View:
     return {"amount": money.amount, "currency": money.currency}
 
 
-def order_view(order: Order) -> View:
+def order_view(order: Order, audience: Audience) -> View:
     """The order by itself, as it stands in lists too."""
     return {
         "order_id": order.order_id,
@@ -47,23 +76,23 @@ def order_view(order: Order) -> View:
         ),
         "created_at": timestamp(order.created_at),
         "updated_at": timestamp(order.updated_at),
-        "cancellation": _cancellation_view(order),
-        "approval": _approval_view(order),
+        "cancellation": _cancellation_view(order, audience),
+        "approval": _approval_view(order, audience),
     }
 
 
-def snapshot_view(snapshot: Snapshot) -> View:
+def snapshot_view(snapshot: Snapshot, audience: Audience) -> View:
     """The order with its payment and shipment: what each change of an order answers with."""
     return {
-        "order": order_view(snapshot.order),
+        "order": order_view(snapshot.order, audience),
         "payment": payment_view(snapshot.payment) if snapshot.payment else None,
         "shipment": shipment_view(snapshot.shipment) if snapshot.shipment else None,
     }
 
 
-def listed_view(snapshot: Snapshot, *, payment: bool, shipments: bool) -> View:
+def listed_view(snapshot: Snapshot, audience: Audience, *, payment: bool, shipments: bool) -> View:
     """The order as it stands in a list, with the parts of it that were asked for."""
-    view = order_view(snapshot.order)
+    view = order_view(snapshot.order, audience)
     if payment:
         view["payment"] = payment_view(snapshot.payment) if snapshot.payment else None
     if shipments:
@@ -114,7 +143,7 @@ def progress_view(order: Order, history: History, waits: Waits, now: datetime) -
                 **_present(
                     started_at=step.started_at and timestamp(step.started_at),
                     completed_at=step.completed_at and timestamp(step.completed_at),
-                    error_message=step.error_message,
+                    error_message=_for_customers(step),
                 ),
             }
             for position, step in enumerate(order.steps, start=1)
@@ -122,22 +151,26 @@ def progress_view(order: Order, history: History, waits: Waits, now: datetime) -
     }
 
 
-def event_view(event: Event) -> View:
-    """One entry of the audit trail."""
+def event_view(event: Event, audience: Audience) -> View:
+    """One entry of the audit trail; to its owner without what staff or a warehouse wrote."""
+    reason, metadata = event.reason, dict(event.metadata)
+    if audience is not Audience.STAFF:
+        reason = _reason_for_owner(event)
+        metadata = {name: value for name, value in metadata.items() if _is_owners_fact(name, value)}
     return {
         "version": event.version,
         "event_type": event.type,
         "status": event.status,
         "timestamp": timestamp(event.at),
         "triggered_by": event.by,
-        **_present(reason=event.reason),
-        "metadata": dict(event.metadata),
+        **_present(reason=reason),
+        "metadata": metadata,
     }
 
 
-def history_view(order_id: OrderId, events: Iterable[Event]) -> View:
+def history_view(order_id: OrderId, events: Iterable[Event], audience: Audience) -> View:
     """The audit trail, oldest first."""
-    return {"order_id": order_id, "history": [event_view(event) for event in events]}
+    return {"order_id": order_id, "history": [event_view(event, audience) for event in events]}
 
 
 def product_view(product: Product) -> View:
@@ -150,7 +183,28 @@ def product_view(product: Product) -> View:
     }
 
 
-def _cancellation_view(order: Order) -> View | None:
+def _for_customers(step: Step) -> str | None:
+    """A step's message as a sentence for customers: earlier releases wrote staff's reason into it."""
+    if step.error_message is None:
+        return None
+    if step.name is StepName.DELIVERY:
+        return lifecycle.NOT_DELIVERED
+    return lifecycle.REJECTED if step.error_message.startswith(lifecycle.REJECTED) else step.error_message
+
+
+def _is_owners_fact(name: str, value: Any) -> bool:
+    return name in OWNERS_FACTS or name in facts.PERSONAL or facts.is_impersonal(name, value)
+
+
+def _reason_for_owner(event: Event) -> str | None:
+    """A reason that the owner gave or the pipeline wrote; staff's are theirs."""
+    by_pipeline = event.by in (SYSTEM, FULFILLMENT) or event.by.startswith(CARRIER_PREFIX)
+    if event.reason is None or not (by_pipeline or event.by == event.customer_id):
+        return None
+    return lifecycle.REJECTED if event.reason.startswith(lifecycle.REJECTED) and by_pipeline else event.reason
+
+
+def _cancellation_view(order: Order, audience: Audience) -> View | None:
     cause = order.cancellation
     if cause is None or order.status is not OrderStatus.CANCELLED:
         return None
@@ -158,18 +212,23 @@ def _cancellation_view(order: Order) -> View | None:
         "reason": cause.reason,
         "cancelled_at": timestamp(cause.at),
         "cancelled_by": cause.by,
-        **_present(note=cause.note),
+        **_present(note=cause.note if _may_read(audience, cause.by, order) else None),
     }
 
 
-def _approval_view(order: Order) -> View | None:
+def _may_read(audience: Audience, writer: str, order: Order) -> bool:
+    return audience is Audience.STAFF or (audience is Audience.OWNER and writer == order.customer_id)
+
+
+def _approval_view(order: Order, audience: Audience) -> View | None:
     approval = order.approval
     if approval is None:
         return None
     return {
         "status": approval.status,
         "expires_at": timestamp(approval.expires_at),
-        **_present(decided_by=approval.decided_by, reason=approval.reason),
+        **_present(decided_by=approval.decided_by),
+        **(_present(reason=approval.reason) if audience is Audience.STAFF else {}),
     }
 
 

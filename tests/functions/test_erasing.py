@@ -1,0 +1,345 @@
+"""Erasing a customer's personal data: every text that a person, a carrier or a warehouse can write is gone, and stays gone."""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from standardwebhooks import Webhook as Signer
+
+from orders import messaging, notifications, privacy, settings, store
+from orders.changes import utc_now
+from orders.errors import ConstraintViolated
+from orders.ids import CustomerId, OrderId
+from orders.order import timestamp
+from orders.statuses import OrderStatus
+from orders.webhooks import WebhookStatus
+from tests.functions.world import CUSTOMER, STRANGER, World
+
+ADA = CustomerId(CUSTOMER)
+ADMIN: dict[str, Any] = {"by": "root", "groups": ["admin"]}
+SECRET = base64.b64encode(b"what the carriers of these tests sign with").decode()
+
+
+class Words:
+    """Hands out words that stand nowhere else, and looks for them."""
+
+    def __init__(self) -> None:
+        self.planted: dict[str, str] = {}
+
+    def plant(self, where: str) -> str:
+        return self.planted.setdefault(where, f"pl{len(self.planted):03d}nted")
+
+    def found_in(self, text: str) -> list[str]:
+        return [where for where, word in self.planted.items() if word in text]
+
+
+@pytest.fixture
+def words() -> Words:
+    return Words()
+
+
+@pytest.fixture
+def owed(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What the deliveries' queue would take; the carriers' secrets are there."""
+    monkeypatch.setattr(messaging, "owe", lambda *_: None)
+    monkeypatch.setattr(messaging, "owe_all", lambda _: [])
+    secrets = boto3.client("secretsmanager")
+    names = [f"{settings.carrier_secrets_prefix()}{carrier}" for carrier in ("easypost", "shippo", "generic")]
+    for name in names:
+        secrets.create_secret(Name=name, SecretString=SECRET)
+    yield
+    for name in names:
+        secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+
+
+def table(world: World) -> str:
+    return json.dumps(world.everything(), ensure_ascii=False, default=sorted)
+
+
+# --- what carriers send, each with all the texts its format has ---
+
+
+def _easypost(number: str, words: Words, when: str, status: str) -> tuple[bytes, dict[str, str]]:
+    place = {part: words.plant(f"easypost {part} {when}") for part in ("city", "state", "country", "zip")}
+    texts = {name: words.plant(f"easypost {name} {when}") for name in ("message", "description", "source", "status_detail")}
+    detail = {"datetime": timestamp(utc_now()), "tracking_location": place, "status": status, **texts}
+    signed_by = {"signed_by": words.plant(f"easypost signed_by {when}"), "carrier": words.plant(f"easypost carrier {when}")}
+    tracker = {"object": "Tracker", "tracking_code": number, "status": status, "tracking_details": [detail], **signed_by}
+    event = {"id": words.plant(f"easypost id {when}"), "description": words.plant(f"easypost event {when}"), "result": tracker}
+    body = json.dumps(event).encode()
+    return body, {"x-hmac-signature": f"hmac-sha256-hex={hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()}"}
+
+
+def _shippo(number: str, words: Words, when: str, status: str) -> tuple[bytes, dict[str, str]]:
+    place = {part: words.plant(f"shippo {part} {when}") for part in ("city", "state", "zip", "country")}
+    scan = {
+        "status": {"in_transit": "TRANSIT", "delivered": "DELIVERED"}[status],
+        "status_date": timestamp(utc_now()),
+        "status_details": words.plant(f"shippo status_details {when}"),
+        "substatus": {"code": "information_received", "text": words.plant(f"shippo substatus {when}")},
+        "location": place,
+    }
+    data = {"tracking_number": number, "carrier": words.plant(f"shippo carrier {when}"), "tracking_status": scan}
+    named = {"metadata": words.plant(f"shippo metadata {when}")}
+    body = json.dumps({"event": "track_updated", "data": data | named}).encode()
+    sent = str(int(utc_now().timestamp()))
+    digest = hmac.new(SECRET.encode(), sent.encode() + b"." + body, hashlib.sha256).hexdigest()
+    return body, {"shippo-auth-signature": f"t={sent},v1={digest}"}
+
+
+def _generic(number: str, words: Words, when: str, status: str) -> tuple[bytes, dict[str, str]]:
+    texts = {name: words.plant(f"generic {name} {when}") for name in ("event_id", "location", "carrier", "note")}
+    status = {"in_transit": "IN_TRANSIT", "delivered": "DELIVERED"}[status]
+    event = {"tracking_number": number, "status": status, "scanned_at": timestamp(utc_now()), **texts}
+    body, now = json.dumps(event).encode(), utc_now()
+    signature = Signer(SECRET).sign("msg-1", now, body.decode())
+    headers = {"webhook-id": "msg-1", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
+    return body, headers
+
+
+FORMATS = {"easypost": _easypost, "shippo": _shippo, "generic": _generic}
+
+
+def report(world: World, carrier: str, order_id: str, words: Words, when: str, status: str = "in_transit") -> None:
+    """One scan with every text that the carrier's format has, taken from the door to the order."""
+    shipment = world.snapshot(order_id).shipment
+    assert shipment
+    assert shipment.tracking_number
+    body, headers = FORMATS[carrier](shipment.tracking_number, words, when, status)
+    published = len(world.bus.taken)
+    answer = world.http("POST /carriers/{carrier}/events", {"carrier": carrier}, raw=body.decode(), headers=headers, by=None)
+    assert (answer.status, answer.body) == (200, {"accepted": True})
+    take(world, json.loads(world.bus.taken[published]["Detail"]))
+
+
+def take(world: World, detail: Mapping[str, Any]) -> None:
+    source = "orders.carriers" if "scan" in detail["metadata"] else "warehouse"
+    body = json.dumps({"detail-type": detail["event_type"], "source": source, "detail": detail})
+    attributes = {"ApproximateReceiveCount": "1", "SentTimestamp": str(int(utc_now().timestamp() * 1000))}
+    record = {"messageId": "1", "receiptHandle": "none", "body": body, "attributes": attributes, "eventSource": "aws:sqs"}
+    assert world.invoke("on_fulfillment_event", {"Records": [record]}) == {"batchItemFailures": []}
+
+
+def news(order_id: str, status: str, words: Words, when: str) -> dict[str, Any]:
+    """A warehouse's event with every text it can have; ``fulfillment_id`` is an id and may stay."""
+    texts = {name: words.plant(f"warehouse {name} of {status} {when}") for name in ("picker", "reason", "carrier", "source")}
+    return {
+        "event_type": "fulfillment.status_changed",
+        "event_id": words.plant(f"warehouse event_id of {status} {when}"),
+        "fulfillment_id": "ful-1",
+        "order_id": order_id,
+        "old_status": words.plant(f"warehouse old_status {when}"),
+        "new_status": status,
+        "timestamp": timestamp(utc_now()),
+        "metadata": texts | {"nested": [{"note": words.plant(f"warehouse nested note of {status} {when}")}]},
+    }
+
+
+# --- an eventful life ---
+
+
+def address(words: Words) -> dict[str, str]:
+    return {part: words.plant(f"address {part}") for part in ("name", "line1", "line2", "city", "postal_code")} | {
+        "country": "GB"
+    }
+
+
+def live_eventfully(world: World, words: Words) -> None:
+    """Orders of one customer that end in every way there is, each with words wherever somebody can write some."""
+
+    def ok(answer: Any) -> None:
+        assert answer.status == 200, answer.text
+
+    def place(order_id: str, **more: Any) -> None:
+        world.place(order_id, shipping_address=address(words), **more)
+        world.follow_up(order_id)
+
+    place("delivered", require_approval=True)
+    world.reserve_for_review("delivered")
+    ok(world.http("PUT /orders/{id}/address", "delivered", address(words) | {"line1": words.plant("second address")}))
+    ok(world.support("POST /orders/{id}/approve", "delivered", {"reason": words.plant("approval")}))
+    world.step("charge_payment", "delivered")
+    take(world, news("delivered", "picking", words, "before"))
+    take(world, news("delivered", words.plant("unknown fulfilment status"), words, "before"))
+    world.step("ship_parcel", "delivered", task_token="t", transit=10)
+    ok(world.support("PUT /orders/{id}/shipment/location", "delivered", {"location": words.plant("location by staff")}))
+    ok(world.support("POST /orders/{id}/delivered", "delivered", {"reason": words.plant("delivery")}))
+
+    for carrier in FORMATS:
+        place(f"by-{carrier}")
+        world.go_on(OrderStatus.SHIPPED, f"by-{carrier}")
+        report(world, carrier, f"by-{carrier}", words, "before")
+        ok(world.support("POST /orders/{id}/delivered", f"by-{carrier}", {}))
+
+    place("returned")
+    world.go_on(OrderStatus.DELIVERED, "returned")
+    ok(world.http("POST /orders/{id}/return", "returned", {"reason": words.plant("customer's return")}))
+    world.unwind("returned")
+
+    place("sent-back")
+    world.go_on(OrderStatus.SHIPPED, "sent-back")
+    sent_back = {"status": "RETURNED", "reason": words.plant("staff's return")}
+    ok(world.support("PATCH /orders/{id}/status", "sent-back", sent_back))
+    world.unwind("sent-back")
+
+    place("rejected", require_approval=True)
+    world.reserve_for_review("rejected")
+    ok(world.support("POST /orders/{id}/reject", "rejected", {"reason": words.plant("rejection")}))
+    world.unwind("rejected")
+
+    for order_id, call in (("cancelled", world.http), ("cancelled-by-staff", world.support)):
+        place(order_id)
+        world.go_on(OrderStatus.PROCESSING, order_id)
+        ok(call("POST /orders/{id}/cancel", order_id, {"reason": words.plant(order_id)}))
+        world.unwind(order_id)
+
+    place("warehouse")
+    world.go_on(OrderStatus.PROCESSING, "warehouse")
+    take(world, news("warehouse", "shipped", words, "before"))
+    take(world, news("warehouse", "completed", words, "before"))
+    take(world, news("warehouse", "cancelled", words, "before"))
+
+
+UNREAD = re.compile(
+    "(easypost|shippo|generic) (zip|message|description|source|status_details?|signed_by|event|substatus|metadata|note) "
+    "|old_status|warehouse (picker|reason|source|nested note) of shipped|warehouse carrier of completed"
+)
+"""The texts that can be sent and that nothing stores, erased or not."""
+
+
+def fan_out(world: World, order_id: str, trail: Any = None) -> None:
+    """What the bus leads to webhooks of an order's whole trail."""
+    events = trail if trail is not None else store.history(OrderId(order_id))
+    details = [detail for event in events for _, detail, _ in notifications.messages(event)]
+    records = [
+        {"messageId": str(number), "body": json.dumps({"detail": detail}), "eventSource": "aws:sqs"}
+        for number, detail in enumerate(details)
+    ]
+    assert world.invoke("fan_out_webhooks", {"Records": records}) == {"batchItemFailures": []}
+
+
+def subscribe(world: World) -> str:
+    made = world.http("POST /webhooks", None, {"url": "https://receiver.example/hook"}, **ADMIN)
+    assert made.status == 201
+    return str(made.body["webhook_id"])
+
+
+@pytest.mark.usefixtures("owed")
+def test_nothing_that_anybody_wrote_is_left_and_nothing_that_arrives_later(world: World, words: Words) -> None:
+    live_eventfully(world, words)
+    kept, ended = subscribe(world), subscribe(world)
+    trails = {order_id: store.history(order_id) for order_id in privacy._orders_of(ADA)}
+    for order_id, trail in trails.items():
+        fan_out(world, order_id, trail[:-1])
+    assert world.http("DELETE /webhooks/{id}", ended, **ADMIN).status == 204
+
+    stored = {where for where in words.planted if not UNREAD.search(where)}
+    assert stored - set(words.found_in(table(world))) == set(), "what is not there cannot be erased"
+
+    # --- erased ---
+    privacy.erase(ADA, "grace")
+    assert words.found_in(table(world)) == []
+
+    # --- and what arrives afterwards ---
+    for carrier in FORMATS:
+        report(world, carrier, f"by-{carrier}", words, "after", "delivered")
+    take(world, news("delivered", words.plant("unknown late status"), words, "after"))
+    for late, status in (("delivered", "cancelled"), ("delivered", "picking"), ("warehouse", "completed")):
+        take(world, news(late, status, words, f"after for {late}"))
+    for order_id, trail in trails.items():
+        fan_out(world, order_id, trail)
+    returned = world.support(
+        "PATCH /orders/{id}/status", "delivered", {"status": "RETURNED", "reason": words.plant("late return")}
+    )
+    assert returned.status == 200, returned.text
+    world.unwind("delivered")
+    fan_out(world, "delivered")
+    assert words.found_in(table(world)) == []
+    assert store.webhook(kept).status is WebhookStatus.ACTIVE
+
+    # --- what accounts need is still there ---
+    found = world.snapshot("delivered")
+    assert (found.order.total.amount, found.order.status.value) == (3000, "RETURNED")
+    assert found.order.shipping_address.country == "GB"
+    assert found.payment
+    assert found.payment.status.value == "REFUNDED"
+    world.add_up()
+
+
+@pytest.mark.usefixtures("owed")
+def test_erasing_again_changes_nothing_and_takes_what_was_on_its_way(world: World, words: Words) -> None:
+    live_eventfully(world, words)
+    privacy.erase(ADA, "grace")
+    before = table(world)
+    privacy.erase(ADA, "grace")
+    assert table(world) == before
+
+
+@pytest.mark.usefixtures("owed")
+def test_a_name_that_looks_erased_protects_nobody_s_data(world: World, words: Words) -> None:
+    sly = address(words) | {"name": "(erased)"}
+    world.place("sly", shipping_address=sly)
+    world.follow_up("sly")
+    world.go_on(OrderStatus.DELIVERED, "sly")
+    privacy.erase(ADA, "grace")
+    assert words.found_in(table(world)) == []
+
+
+@pytest.mark.usefixtures("owed")
+def test_others_keep_their_words(world: World, words: Words) -> None:
+    world.place("theirs", by=STRANGER, shipping_address=address(words))
+    world.follow_up("theirs")
+    world.go_on(OrderStatus.SHIPPED, "theirs")
+    report(world, "easypost", "theirs", words, "before")
+    subscribe(world)
+    fan_out(world, "theirs")
+    before = table(world)
+    world.live(OrderStatus.DELIVERED, "mine")
+    privacy.erase(ADA, "grace")
+    after = table(world)
+    assert words.found_in(after) == words.found_in(before)
+
+
+@pytest.mark.usefixtures("owed")
+def test_an_open_order_keeps_everything(world: World, words: Words) -> None:
+    world.live(OrderStatus.DELIVERED, "over", shipping_address=address(words))
+    world.live(OrderStatus.SHIPPED, "open")
+    with pytest.raises(ConstraintViolated, match="open"):
+        privacy.erase(ADA, "grace")
+    assert words.found_in(table(world)) != []
+
+
+@pytest.mark.usefixtures("owed")
+def test_an_export_holds_what_the_carriers_reported(world: World, words: Words) -> None:
+    for carrier in FORMATS:
+        world.live(OrderStatus.SHIPPED, f"by-{carrier}")
+        report(world, carrier, f"by-{carrier}", words, "before")
+    reports = [one for order in privacy.export(ADA)["orders"] for one in order["carrier_reports"]]
+    assert sorted(one["metadata"]["source"] for one in reports) == sorted(FORMATS)
+    places = " ".join(one["metadata"]["scan"]["location"] for one in reports)
+    assert {"easypost city before", "shippo city before", "generic location before"} <= set(words.found_in(places))
+
+
+@pytest.mark.usefixtures("owed")
+def test_a_removed_subscription_is_gone_for_everyone_and_its_row_expires_after_its_deliveries(world: World) -> None:
+    webhook_id = subscribe(world)
+    world.live(OrderStatus.CANCELLED)
+    fan_out(world, "order-1")
+    assert world.http("DELETE /webhooks/{id}", webhook_id, **ADMIN).status == 204
+    for key in ("GET /webhooks/{id}", "DELETE /webhooks/{id}", "GET /webhooks/{id}/deliveries"):
+        assert world.http(key, webhook_id, **ADMIN).status == 404
+    assert world.http("GET /webhooks", None, **ADMIN).body == {"webhooks": []}
+    items = [item for item in world.everything() if item["PK"]["S"] == f"WEBHOOK#{webhook_id}"]
+    (left,) = [item for item in items if item["SK"]["S"] == "#WEBHOOK"]
+    assert "receiver.example" not in json.dumps(left)
+    assert "whsec_" not in json.dumps(left)
+    deliveries = [int(item["expires_at_epoch"]["N"]) for item in items if item is not left]
+    assert deliveries
+    assert int(left["expires_at_epoch"]["N"]) > max(deliveries) + timedelta(days=14).total_seconds()
