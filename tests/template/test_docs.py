@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from orders import workflow
+from orders.ids import OrderId
 from tests.template.test_operations import ALARMS, of
 
 ROOT = Path(__file__).parents[2]
@@ -70,3 +72,8 @@ def test_what_only_a_deployment_shows_has_a_command_and_what_it_should_answer(un
 
 def test_the_checklist_counts_what_there_is() -> None:
     assert f"Expected: `{len(ALARMS)}`; `{len(of('AWS::CodeDeploy::DeploymentGroup'))}` with" in DEPLOY
+
+
+def test_the_checklist_names_an_order_s_execution_as_the_product_does() -> None:
+    named = re.findall(r"--execution-arn \S+ .*-fulfil-order:(\S+)", DEPLOY)
+    assert named == [workflow.execution_name(OrderId("ORDER_ID"), 1)]

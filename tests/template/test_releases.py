@@ -2,6 +2,7 @@
 function that has not changed, and an alias left on the version before is a change that never goes live.
 """
 
+import re
 import shutil
 import subprocess
 from functools import cache
@@ -73,6 +74,12 @@ def test_what_functions_are_told_by_a_parameter_reaches_all_of_them(name: str) -
     given = {**OTHER_ISSUER, name: another(name)} if name.startswith("Jwt") else {name: another(name)}
     before, after = versions(Deployed(template(), {})), versions(Deployed(template(), given))
     assert changed(before, after) == set(Deployed(template(), {}).of("AWS::Lambda::Function"))
+
+
+def test_the_numbered_settings_name_each_parameter_once() -> None:
+    lines = template()["Resources"]["Settings"]["Properties"]["Content"]["Fn::Sub"].splitlines()
+    assert all(re.fullmatch(r"(\w+)=\$\{\1\}", line) for line in lines)
+    assert len(lines) == len(set(lines))
 
 
 @pytest.mark.parametrize(
