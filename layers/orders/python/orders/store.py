@@ -702,7 +702,8 @@ def _count_new(lane: int, told: Sequence[Told]) -> int:
 
 def _count_at_once(lane: int, told: Sequence[Told]) -> None:
     sums = [_add(_key("STATISTICS", f"LANE#{lane}"), added(one.counters for one in told))]
-    sums.append(_add(_key("DAYS", f"DAY#{told[0].day}#{lane}"), added(one.of_day for one in told)))
+    if of_day := added(one.of_day for one in told):
+        sums.append(_add(_key("DAYS", f"DAY#{told[0].day}#{lane}"), of_day))
     marks = [
         {
             "Update": {
