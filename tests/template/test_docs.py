@@ -60,7 +60,15 @@ def test_a_quota_that_differs_by_region_says_for_which(quota: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unshown", ["SendTaskSuccess", "through the alias", "nested stack's alarms", "billed seven transitions"]
+    "unshown",
+    [
+        "SendTaskSuccess",
+        "through the alias",
+        "nested stack's alarms",
+        "billed seven transitions",
+        "second factor can be required",
+        "filter of levels",
+    ],
 )
 def test_what_only_a_deployment_shows_has_a_command_and_what_it_should_answer(unshown: str) -> None:
     checklist = DEPLOY.partition("## What only the first deployment shows")[2].partition("\n## ")[0]
@@ -77,3 +85,8 @@ def test_the_checklist_counts_what_there_is() -> None:
 def test_the_checklist_names_an_order_s_execution_as_the_product_does() -> None:
     named = re.findall(r"--execution-arn \S+ .*-fulfil-order:(\S+)", DEPLOY)
     assert named == [workflow.execution_name(OrderId("ORDER_ID"), 1)]
+
+
+def test_a_second_factor_can_be_required_where_cloudformation_refuses_it() -> None:
+    item = DEPLOY.partition("**A second factor can be required later.**")[2].partition("\n**")[0]
+    assert "set-user-pool-mfa-config --user-pool-id POOL --mfa-configuration ON" in item
