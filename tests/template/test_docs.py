@@ -9,7 +9,7 @@ import pytest
 
 from orders import workflow
 from orders.ids import OrderId
-from tests.template.test_operations import ALARMS, of
+from tests.template.test_operations import ALARMS, OPERATIONS, of
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = {
@@ -68,6 +68,7 @@ def test_a_quota_that_differs_by_region_says_for_which(quota: str) -> None:
         "billed seven transitions",
         "second factor can be required",
         "filter of levels",
+        "The bus keeps",
     ],
 )
 def test_what_only_a_deployment_shows_has_a_command_and_what_it_should_answer(unshown: str) -> None:
@@ -90,3 +91,11 @@ def test_the_checklist_names_an_order_s_execution_as_the_product_does() -> None:
 def test_a_second_factor_can_be_required_where_cloudformation_refuses_it() -> None:
     item = DEPLOY.partition("**A second factor can be required later.**")[2].partition("\n**")[0]
     assert "set-user-pool-mfa-config --user-pool-id POOL --mfa-configuration ON" in item
+
+
+def test_what_the_alarms_cost_is_counted() -> None:
+    made = [
+        resource["Properties"] for resource in OPERATIONS["Resources"].values() if resource["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+    metrics = sum(sum("MetricStat" in one for one in alarm.get("Metrics", ())) or 1 for alarm in made)
+    assert f"{len(made)} alarms on {metrics} metrics" in DOCUMENTS["docs/decisions/011-gradual-releases.md"]

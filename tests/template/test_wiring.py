@@ -374,6 +374,27 @@ def test_each_of_the_pipeline_s_own_sources_is_kept_for_the_function_that_publis
     assert denied == {source: {"Fn::GetAtt": [f"{name}Role", "Arn"]} for source, name in _own_sources().items()}
 
 
+def test_two_stacks_of_an_account_have_statements_on_their_buses_by_different_names() -> None:
+    """A statement's id is what CloudFormation knows it by: a second stack with the same one cannot be made."""
+    resources = expand(ROOT / "template.yaml", released=True)["Resources"]
+    ids = [r["Properties"]["StatementId"]["Fn::Sub"] for r in resources.values() if r["Type"] == "AWS::Events::EventBusPolicy"]
+    assert len(ids) == len(set(ids)) == len(_own_sources())
+    assert all(name.startswith("${AWS::StackName}-") for name in ids)
+    # Both have 64 characters: a stack whose functions can be named must be able to name these.
+    longest = max(len(function["FunctionName"]["Fn::Sub"]) for function in functions().values())
+    assert max(map(len, ids)) <= longest
+
+
+def test_statements_on_the_bus_are_put_one_after_the_other() -> None:
+    """EventBridge takes two that are put at once, answers both with success, and keeps one."""
+    resources = expand(ROOT / "template.yaml", released=True)["Resources"]
+    statements = {name: r.get("DependsOn") for name, r in resources.items() if r["Type"] == "AWS::Events::EventBusPolicy"}
+    (before,) = [name for name, after in statements.items() if after is None]
+    for _ in range(len(statements) - 1):
+        (before,) = [name for name, after in statements.items() if after in (before, [before])]
+    assert before in statements
+
+
 def test_rules_believe_the_pipeline_s_own_events_of_the_pipeline_only() -> None:
     """A rule that takes events of any source takes none of the types that the pipeline publishes itself."""
     patterns = [
