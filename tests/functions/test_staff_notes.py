@@ -59,6 +59,25 @@ def delivered(world: World) -> None:
     assert world.support("POST /orders/{id}/delivered", "order-1", {"reason": NOTE}).status == 200
 
 
+def prepared(world: World) -> None:
+    """By hand: stock, charge and status are changes of their own, and each says why."""
+    world.place()
+    body = {"status": "PROCESSING", "reason": NOTE}
+    assert world.support("PATCH /orders/{id}/status", "order-1", body).status == 200
+
+
+def confirmed(world: World) -> None:
+    world.place(payment={"method": "CASH_ON_DELIVERY"})
+    body = {"status": "CONFIRMED", "reason": NOTE}
+    assert world.support("PATCH /orders/{id}/status", "order-1", body).status == 200
+
+
+def shipped(world: World) -> None:
+    world.live(OrderStatus.PROCESSING)
+    body = {"status": "SHIPPED", "reason": NOTE}
+    assert world.support("PATCH /orders/{id}/status", "order-1", body).status == 200
+
+
 def picked(world: World) -> None:
     world.live(OrderStatus.PROCESSING)
     detail = {
@@ -75,7 +94,7 @@ def picked(world: World) -> None:
     assert world.invoke("on_fulfillment_event", {"Records": [record]}) == {"batchItemFailures": []}
 
 
-ENDS = [rejected, approved, cancelled, sent_back, returned, delivered, picked]
+ENDS = [rejected, approved, cancelled, sent_back, returned, delivered, prepared, confirmed, shipped, picked]
 ends = pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
 
 

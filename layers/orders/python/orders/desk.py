@@ -208,7 +208,7 @@ def _bring_to_preparation(found: Snapshot, wanted: OrderStatus, actor: Actor, cl
     order_id = found.order.order_id
     if found.order.status is OrderStatus.PENDING:
         lifecycle.review_answered(found.order)
-        fulfilment.reserve_stock(order_id, clock, change)
+        fulfilment.reserve_stock(order_id, clock, change, actor.by)
         try:
             fulfilment.charge_payment(order_id, actor.by, clock, change)
         except PaymentDeclined as declined:

@@ -44,10 +44,10 @@ def new_id(prefix: str, clock: Clock) -> str:
     return f"{prefix}-{uuid7(clock(), os.urandom(10))}"
 
 
-def reserve_stock(order_id: OrderId, clock: Clock = utc_now, change: Apply = apply) -> Snapshot:
+def reserve_stock(order_id: OrderId, clock: Clock = utc_now, change: Apply = apply, by: str = SYSTEM) -> Snapshot:
     """Takes the goods out of stock; raises ``OutOfStock`` when there are not enough."""
     started = clock()
-    return change(order_id, lambda snapshot: lifecycle.reserve_stock(snapshot, started, clock()))
+    return change(order_id, lambda snapshot: lifecycle.reserve_stock(snapshot, started, clock(), by))
 
 
 def request_approval(order_id: OrderId, token: str, seconds: float, clock: Clock = utc_now, run: int | None = None) -> None:

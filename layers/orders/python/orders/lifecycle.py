@@ -123,7 +123,7 @@ def place(wish: Placement, waits: Waits, now: datetime, by: str) -> Change:
     return Change(None, order, event)
 
 
-def reserve_stock(snapshot: Snapshot, started_at: datetime, now: datetime) -> Change | None:
+def reserve_stock(snapshot: Snapshot, started_at: datetime, now: datetime, by: str = SYSTEM) -> Change | None:
     """Takes the order's goods out of stock and opens the next step; the store refuses when there are not enough."""
     order = _alive(snapshot)
     if order.step(StepName.INVENTORY).status is not StepStatus.PENDING:
@@ -140,7 +140,7 @@ def reserve_stock(snapshot: Snapshot, started_at: datetime, now: datetime) -> Ch
         after = after.with_step(StepName.REVIEW, StepStatus.IN_PROGRESS, now)
     after = replace(after, overall=OverallStatus.IN_PROGRESS)
     stock = {line.product_id: -line.quantity for line in order.lines}
-    return _change(order, after, EventType.STOCK_RESERVED, now, stock=stock)
+    return _change(order, after, EventType.STOCK_RESERVED, now, by, stock=stock)
 
 
 def request_approval(snapshot: Snapshot, token: str, seconds: float, now: datetime, run: int | None = None) -> Change | None:
