@@ -19,7 +19,7 @@ from orders.errors import ConstraintViolated
 from orders.ids import CustomerId, OrderId
 from orders.order import timestamp
 from orders.statuses import OrderStatus
-from orders.webhooks import WebhookStatus
+from orders.webhooks import Attempt, WebhookStatus, attempted
 from tests.functions.world import CUSTOMER, STRANGER, World
 
 ADA = CustomerId(CUSTOMER)
@@ -280,6 +280,23 @@ def test_erasing_again_changes_nothing_and_takes_what_was_on_its_way(world: Worl
     before = table(world)
     privacy.erase(ADA, "grace")
     assert table(world) == before
+
+
+@pytest.mark.usefixtures("owed")
+def test_an_attempt_under_way_does_not_bring_the_words_back(world: World, words: Words) -> None:
+    webhook_id = subscribe(world)
+    world.live(OrderStatus.PROCESSING)
+    assert world.http("POST /orders/{id}/cancel", "order-1", {"reason": words.plant("cancellation")}).status == 200
+    world.unwind()
+    fan_out(world, "order-1")
+    under_way = [one for one in store.deliveries(webhook_id) if words.found_in(one.payload)]
+    assert under_way
+    privacy.erase(ADA, "grace")
+    for delivery in under_way:
+        assert store.save_delivery(delivery, attempted(delivery, Attempt(utc_now(), 20, 500)))
+        noted = store.delivery(webhook_id, delivery.delivery_id)
+        assert [one.status_code for one in noted.attempts] == [500]
+    assert words.found_in(table(world)) == []
 
 
 @pytest.mark.usefixtures("owed")

@@ -301,8 +301,10 @@ SHIPMENT_OPTIONAL = (
     "GSI1SK",
     "recalled",
 )
-DELIVERY_OPTIONAL = ("next_attempt_at",)
-"""What an item of the kind may lack: where it does, the row loses it."""
+ATTEMPTED, ATTEMPTED_OPTIONAL = ("status", "attempts", "tries"), ("next_attempt_at",)
+"""What an attempt changes of a delivery, and what of it the row may lose. Not its payload: an erasure may have rewritten it
+while the attempt was under way.
+"""
 
 
 def _all_known(item: Item, optional: Iterable[str]) -> tuple[Key, Item, list[str]]:
@@ -919,7 +921,11 @@ def save_delivery(before: Delivery, after: Delivery) -> bool:
         NewerRow: its status is one of a later release.
     """
     newer.refuse([before.status])
-    update = _update(*_all_known(delivery_to_item(after), DELIVERY_OPTIONAL), "tries = :tries")
+    item = delivery_to_item(after)
+    changed = {name: item[name] for name in (*ATTEMPTED, *ATTEMPTED_OPTIONAL) if name in item}
+    gone = [name for name in ATTEMPTED_OPTIONAL if name not in item]
+    key = delivery_key(after.webhook_id, after.delivery_id)
+    update = _update(key, changed, gone, "tries = :tries")
     update["ExpressionAttributeValues"] |= {":tries": {"N": str(len(before.attempts))}}
     try:
         _call(client().update_item, **update)
@@ -943,10 +949,13 @@ def delivery(webhook_id: str, delivery_id: str) -> Delivery:
     return delivery_from_item(answer["Item"])
 
 
-def deliveries(webhook_id: str, before: str | None = None, page: int = 50) -> Iterator[Delivery]:
+def deliveries(
+    webhook_id: str, before: str | None = None, page: int = 50, *, consistent: bool = False
+) -> Iterator[Delivery]:
     """A webhook's deliveries, newest first, from behind the one with the id ``before`` on."""
     until = f"DELIVERY#{before}" if before else "DELIVERY#~"
     pages = _pages(
+        ConsistentRead=consistent,
         KeyConditionExpression="PK = :pk AND SK BETWEEN :from AND :to",
         ExpressionAttributeValues={
             ":pk": {"S": f"WEBHOOK#{webhook_id}"},
@@ -1154,7 +1163,7 @@ def redact_booking(shipment_id: str, placeholder: str) -> None:
 def redact_deliveries(order_ids: frozenset[OrderId], without_words: Callable[[str], str]) -> None:
     """Rewrites the payloads of these orders' events for webhooks, those of removed subscriptions included."""
     for webhook_id in (*_webhook_ids(WEBHOOKS), *_webhook_ids(REMOVED_WEBHOOKS)):
-        for told in deliveries(webhook_id):
+        for told in deliveries(webhook_id, consistent=True):
             payload = without_words(told.payload)
             if payload != told.payload and json.loads(told.payload)["data"].get("order_id") in order_ids:
                 _set(delivery_key(webhook_id, told.delivery_id), {"payload": {"S": payload}}, [])
