@@ -498,7 +498,8 @@ def _challenge(description: str, error: str = "invalid_token", scopes: Iterable[
     """The `WWW-Authenticate` of the JWT authorizer; with no token at all it names the scheme only."""
     if not description and not scopes:
         return "Bearer"
-    words = description.replace('"', "'")
+    # A forged token's own words may be in it: they stay in the header's line, and in its quotes.
+    words = " ".join(description.encode("ascii", "replace").decode().replace('"', "'").split())
     named = f'Bearer scope="{" ".join(sorted(scopes))}" error="{error}"'
     return f'{named} error_description="{words}"' if words else named
 

@@ -2,7 +2,8 @@
 
 Both ports listen on loopback, and a page of any origin can make the browser on this machine send to loopback: by fetch,
 form, image, script or websocket, or to a name of its own that resolves to 127.0.0.1. A program (curl, boto3) sends none of
-the headers by which a browser says where a request comes from.
+the headers by which a browser says where a request comes from. Browsers of before 2023 do not say it of each request (an
+image, a form), but every browser names itself in a header that a page cannot set for those.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 FORBIDDEN = b'{"message":"Forbidden"}'
 _FROM_BROWSERS = frozenset({"origin", "sec-fetch-site"})
+_BROWSER = "mozilla/"
+"""With this the `User-Agent` of every browser begins, and that of no SDK."""
 
 
 def is_loopback(headers: Mapping[str, str]) -> bool:
@@ -30,8 +33,9 @@ def is_loopback(headers: Mapping[str, str]) -> bool:
 
 
 def is_from_program(headers: Mapping[str, str]) -> bool:
-    """Whether no browser sent it. A browser says `Sec-Fetch-Site` in each of its requests to loopback."""
-    return is_loopback(headers) and not _is_websocket(headers) and not _FROM_BROWSERS & headers.keys()
+    """Whether no browser sent it. A browser says `Sec-Fetch-Site` in each of its requests to loopback, or is an old one."""
+    plain = is_loopback(headers) and not _is_websocket(headers) and not _FROM_BROWSERS & headers.keys()
+    return plain and not headers.get("user-agent", "").lower().startswith(_BROWSER)
 
 
 def is_from_origin(headers: Mapping[str, str], origins: Collection[str]) -> bool:

@@ -361,6 +361,9 @@ def forged(stack: Stack, kind: str) -> str:
             return jwt.encode(good, stranger, algorithm="RS256", headers=header)
         case "other key id":
             return jwt.encode(good, own, algorithm="RS256", headers={"kid": "other"})
+        case "a header line of its own":
+            own_line = header | {"crit": ['x"\r\nset-cookie: session=theirs']}
+            return jwt.encode(good, own, algorithm="RS256", headers=own_line)
         case "no expiry":
             return jwt.encode({k: v for k, v in good.items() if k != "exp"}, own, algorithm="RS256", headers=header)
         case _:
@@ -374,6 +377,7 @@ def forged(stack: Stack, kind: str) -> str:
         "symmetric",
         "other key",
         "other key id",
+        "a header line of its own",
         "no expiry",
         "expired",
         "not yet",
@@ -387,6 +391,7 @@ def test_a_forged_token_is_refused(stack: Stack, kind: str) -> None:
     challenge = 'Bearer scope="" error="invalid_token" error_description="'
     assert answer.headers["www-authenticate"].startswith(challenge)
     assert answer.headers["www-authenticate"].count('"') == 6
+    assert "set-cookie" not in answer.headers
 
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Basic c3VlOng="}, {"authorization": "Bearer"}])
@@ -486,11 +491,22 @@ def test_our_own_pages_are_served_at_every_name_of_this_machine(stack: Stack, ho
     assert ask(stack, "POST", "/echo/x", b"{}", **named, sec_fetch_site="same-origin").status == 200
 
 
+OLD_BROWSER = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:68.0) Gecko/20100101 Firefox/68.0"}
+"""It sends neither `Origin` with a form nor `Sec-Fetch-Site` with anything."""
+
+
+def test_a_browser_that_does_not_say_where_a_request_comes_from_uses_no_tool(stack: Stack) -> None:
+    for path in ("/.local/token", "/.local/stack", "/.local/sweep"):
+        assert_gateway(ask(stack, "POST", path, b"{}", **OLD_BROWSER), 403)
+    assert ask(stack, "GET", "/echo/x", **OLD_BROWSER).status == 200
+
+
 @pytest.mark.parametrize(
     "headers",
     [
         *FOREIGN.values(),
         FOLLOWED,
+        OLD_BROWSER,
         {"sec-fetch-site": "none"},
         {"sec-fetch-site": "same-origin"},
         {"origin": "http://127.0.0.1:{aws}"},
