@@ -949,9 +949,7 @@ def delivery(webhook_id: str, delivery_id: str) -> Delivery:
     return delivery_from_item(answer["Item"])
 
 
-def deliveries(
-    webhook_id: str, before: str | None = None, page: int = 50, *, consistent: bool = False
-) -> Iterator[Delivery]:
+def deliveries(webhook_id: str, before: str | None = None, page: int = 50, *, consistent: bool = False) -> Iterator[Delivery]:
     """A webhook's deliveries, newest first, from behind the one with the id ``before`` on."""
     until = f"DELIVERY#{before}" if before else "DELIVERY#~"
     pages = _pages(
