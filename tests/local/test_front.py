@@ -359,11 +359,9 @@ def forged(stack: Stack, kind: str) -> str:
             return jwt.encode(good, "x" * 64, algorithm="HS256", headers=header)
         case "other key":
             return jwt.encode(good, stranger, algorithm="RS256", headers=header)
-        case "other key id":
-            return jwt.encode(good, own, algorithm="RS256", headers={"kid": "other"})
-        case "a header line of its own":
-            own_line = header | {"crit": ['x"\r\nset-cookie: session=theirs']}
-            return jwt.encode(good, own, algorithm="RS256", headers=own_line)
+        case "other key id" | "a header line of its own":
+            headers = {"kid": "other"} if kind == "other key id" else header | {"crit": ['x"\r\nset-cookie: session=theirs']}
+            return jwt.encode(good, own, algorithm="RS256", headers=headers)
         case "no expiry":
             return jwt.encode({k: v for k, v in good.items() if k != "exp"}, own, algorithm="RS256", headers=header)
         case _:
