@@ -99,3 +99,17 @@ def test_what_the_alarms_cost_is_counted() -> None:
     ]
     metrics = sum(sum("MetricStat" in one for one in alarm.get("Metrics", ())) or 1 for alarm in made)
     assert f"{len(made)} alarms on {metrics} metrics" in DOCUMENTS["docs/decisions/011-gradual-releases.md"]
+
+
+def test_where_callbacks_may_not_be_answered_each_statement_to_widen_is_named() -> None:
+    item = DEPLOY.partition("**Task tokens are answered")[2].partition("\n**")[0]
+    statements = [
+        statement
+        for role in of("AWS::IAM::Role").values()
+        for policy in role.get("Policies", ())
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "states:SendTaskSuccess" in statement["Action"]
+    ]
+    assert len(statements) == 3
+    assert [one["Sid"] for one in statements if f"`{one['Sid']}`" not in item] == []
+    assert '`"*"`' in item
