@@ -10,11 +10,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -55,6 +55,14 @@ class Chaotic:
     folder: Path
     faults: Counter[str] = field(default_factory=Counter)
     kills: int = 0
+    _process: subprocess.Popen[str] | None = None
+    _http: httpx.Client | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
 
     def start(self) -> None:
         options = {"data": str(self.folder), "seed": self.seed * 1000 + self.kills, "rate": self.rate}
@@ -64,28 +72,39 @@ class Chaotic:
                 command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
             )
         self.told = json.loads(self._line())
-        self.http = httpx.Client(base_url=self.told["url"], timeout=120, trust_env=False)
+        self._http = httpx.Client(base_url=self.told["url"], timeout=120, trust_env=False)
+
+    @property
+    def http(self) -> httpx.Client:
+        assert self._http
+        return self._http
 
     def ask(self, command: str) -> Json:
+        assert self._process
         assert self._process.stdin
         self._process.stdin.write(command + "\n")
         self._process.stdin.flush()
         return json.loads(self._line())
 
     def _line(self) -> str:
+        assert self._process
         assert self._process.stdout
         return self._process.stdout.readline()
 
     def kill(self) -> None:
         """SIGKILL, in the middle of everything."""
         self.faults.update(self.ask("told"))
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe
-            pipe.close()
-        self.http.close()
+        self._end()
         self.kills += 1
+
+    def _end(self) -> None:
+        if self._process is None:
+            return
+        self._process.kill()
+        if self._http is not None:
+            self._http.close()
+        with self._process:  # closes the pipes and waits for its end
+            self._process = self._http = None
 
     def deployment(self) -> Deployment:
         names = {"TableName": self.told["table"], "BusName": self.told["bus"]}
@@ -101,8 +120,17 @@ class Crowd:
         self._orders = orders
         self._up = threading.Event()
         self._up.set()
+        self._gone = False
         self.placed: dict[str, str] = {}
         self.errors: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """They go home: nobody calls any more."""
+        self._gone = True
+        self._up.set()
 
     @contextmanager
     def away(self) -> Iterator[None]:
@@ -120,7 +148,7 @@ class Crowd:
 
     def _work(self) -> None:
         for number in self._numbers:
-            if number >= self._orders:
+            if number >= self._orders or self._gone:
                 return
             dice = random.Random(f"{self._stack.seed}:order:{number}")  # noqa: S311 - chance, to be had again
             self._one(f"c{self._stack.seed}-{number}", dice)
@@ -194,7 +222,7 @@ class Crowd:
                 if answer.status_code < 500 or time.monotonic() > deadline:
                     return answer
             except httpx.TransportError:
-                if time.monotonic() > deadline:
+                if self._gone or time.monotonic() > deadline:
                     raise
             self._up.wait()
             time.sleep(0.01)
@@ -203,21 +231,23 @@ class Crowd:
 def storm(seed: int, orders: int, rate: float = 0.15, kills: int = 0) -> Report:
     """So many orders under faults of this seed, the stack killed so many times among them, and what the books say then."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="chaos-") as name:
-        stack = Chaotic(seed, rate, Path(name))
+    with (
+        tempfile.TemporaryDirectory(prefix="chaos-") as name,
+        ThreadPoolExecutor(1) as thread,  # entered first: its worker ends once crowd and stack are gone
+        Chaotic(seed, rate, Path(name)) as stack,
+        Crowd(stack, orders) as crowd,
+    ):
         stack.start()
         _stock(stack)
-        crowd = Crowd(stack, orders)
         stack.ask("rage")
-        living = threading.Thread(target=crowd.live)
-        living.start()
+        living = thread.submit(crowd.live)
         for kill in range(kills):
             _wait_for(crowd, orders * (kill + 1) // (kills + 1), living)
             with crowd.away():
                 stack.kill()
                 stack.start()
                 stack.ask("rage")
-        living.join()
+        living.result()
         stack.faults.update(stack.ask("calm"))
         stuck = stack.ask("rest")
         report = _reconciled(stack, crowd, stuck)
@@ -235,8 +265,8 @@ def _stock(stack: Chaotic) -> None:
         stack.http.put(f"/products/{product}", json=body, headers=headers).raise_for_status()
 
 
-def _wait_for(crowd: Crowd, count: int, living: threading.Thread) -> None:
-    while living.is_alive() and len(crowd.placed) < count:
+def _wait_for(crowd: Crowd, count: int, living: Future[None]) -> None:
+    while not living.done() and len(crowd.placed) < count:
         time.sleep(0.01)
 
 
