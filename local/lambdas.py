@@ -167,6 +167,10 @@ class Lambdas:
         self.listeners: list[Listener] = []
         self._output = _OUTPUT
         self._closed = False
+        self._counting = threading.Lock()
+        self.begun = 0
+        """How many invocations have begun."""
+        self._ended = 0
 
     def register(self, configs: list[Config]) -> None:
         """Takes the functions in, and their environment into this process: one environment must serve them all."""
@@ -205,6 +209,10 @@ class Lambdas:
         self._front.close()
         self._reads.close()
         self._work.close()
+
+    def idle(self) -> bool:
+        """No handler is running, not even one that was given up."""
+        return self._ended == self.begun
 
     # -- invoking
 
@@ -254,6 +262,8 @@ class Lambdas:
         for wrapper in self.wrappers:
             call = _wrapped(wrapper, call)
         printed = self._output.log.lines = []
+        with self._counting:
+            self.begun += 1
         try:
             return Answer(call(invocation))
         except Killed:
@@ -263,6 +273,8 @@ class Lambdas:
             logger.debug("%s failed", config.name, exc_info=True)
             return Answer(error_document(error), failed=True)
         finally:
+            with self._counting:
+                self._ended += 1
             self._output.log.lines = None
             if printed:
                 self._tell(config.name, "".join(printed))

@@ -75,7 +75,8 @@ class QueueFeed:
         self._hand_out()
 
     def idle(self) -> bool:
-        return not self._at_work and self._gathering is None and not self.queue.waiting()
+        """The queue is empty: nothing at hand, nothing under way, nothing that is delayed or comes back after a failure."""
+        return not self._at_work and self._gathering is None and self.queue.next_at() is None
 
     def close(self) -> None:
         for timer in (self._gathering, self._looking):

@@ -120,7 +120,7 @@ class Stack:
         )
         self.invocations = Invocations(loop, self.lambdas, _bury)
         self._closing += [self.machines.close, self.invocations.close]
-        self._loop = loop
+        self.loop = loop
         mends.install(mends.Seams(self.lambdas, self.machines, self.changes, self.invocations, self._wake_queues, self._cool))
         _wake_engine(application, loop)
         await self._serve(guard.programs_only(application.app), aws_socket)
@@ -280,7 +280,7 @@ class Stack:
         """From any thread: some message has come. Many that come at once make one look."""
         if not self._waking:
             self._waking = True
-            self._loop.call_soon_threadsafe(self._pump_queues)
+            self.loop.call_soon_threadsafe(self._pump_queues)
 
     def _pump_queues(self) -> None:
         self._waking = False
@@ -341,8 +341,13 @@ class Stack:
         return self.changes.idle() and all(execution["status"] != "RUNNING" for execution in executions)
 
     def settled(self) -> bool:
-        """Idle, and every notification has arrived too; a queue's batching window is waited out."""
-        return self.idle() and self.invocations.idle() and all(queue.idle() for queue in self.queues.values())
+        """Idle, and every notification has arrived too, also what was delayed in a queue. To be asked on the loop.
+
+        Certain, though one part is looked at after the other: only a function hands anything on, and none ran meanwhile.
+        """
+        begun = self.lambdas.begun
+        still = self.lambdas.idle() and self.idle() and self.invocations.idle()
+        return still and all(queue.idle() for queue in self.queues.values()) and self.lambdas.begun == begun
 
     def abandon(self) -> None:
         """Ends the one process that this one has started, if it still runs."""

@@ -1,5 +1,6 @@
 """Everyone who waits for news gets it, whatever fails on the way: on a stack of this process, whose faults are made here."""
 
+import asyncio
 import json
 import threading
 import time
@@ -39,17 +40,12 @@ class Here:
         self.outside = Deployment(inside.url, inside.token, inside.aws_url, names)
 
     def settle(self, seconds: float = 300) -> None:
-        """Until every order has come to rest and all news of them has arrived; what failed comes back within two seconds."""
-        quiet = [0.0]
+        """Until every order has come to rest and all news of them has arrived, also what failed before."""
 
-        def still() -> bool:
-            if not self.inside.settled():
-                quiet[0] = 0.0
-            elif not quiet[0]:
-                quiet[0] = time.monotonic()
-            return bool(quiet[0]) and time.monotonic() - quiet[0] > 3
+        async def settled() -> bool:
+            return self.inside.settled()
 
-        wait_until(still, seconds)
+        wait_until(lambda: asyncio.run_coroutine_threadsafe(settled(), self.inside.loop).result(), seconds)
 
 
 @pytest.fixture
