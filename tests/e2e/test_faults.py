@@ -6,15 +6,17 @@ answer; and every step of the workflow is invoked twice at the same time.
 
 import random
 import threading
+import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from local.lambdas import Call, Invocation, Killed
 from local.stack import Settings, Stack, running, wait_until
-from orders import gateway, recovery
+from orders import carrier, gateway, recovery
 from tests.e2e.books import Books, at_rest
 from tests.e2e.stacks import Deployment, deployed, until
 
@@ -162,6 +164,89 @@ def test_unwinding_goes_on_over_a_kill_and_undoes_once(here: Here, stack: Stack,
     assert books.errors() == []
     kinds = Counter(event.type.value for event in books.accounts[order_id].trail)
     assert [kinds[kind] for kind in ("SHIPMENT_RECALLED", "PAYMENT_REFUNDED", "STOCK_RELEASED", "ORDER_CANCELLED")] == [1] * 4
+
+
+@dataclass
+class Gate:
+    """Holds the first call that comes by, before it is made or once it is made, until it is let go."""
+
+    before: bool
+    reached: threading.Event = field(default_factory=threading.Event)
+    opened: threading.Event = field(default_factory=threading.Event)
+    _first: threading.Lock = field(default_factory=threading.Lock)
+
+    def pass_through(self, call: Callable[[], Any]) -> Any:
+        if not self._first.acquire(blocking=False):
+            return call()
+        if self.before:
+            self._hold()
+            return call()
+        answer = call()
+        self._hold()
+        return answer
+
+    def _hold(self) -> None:
+        self.reached.set()
+        assert self.opened.wait(120)
+
+
+@pytest.fixture
+def gate(moment: tuple[str, str], here: Here, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """Stands at a step of the workflow, or at the gateway or the carrier within one."""
+    when, where = moment
+    made = Gate(before=when == "before")
+    outside: dict[str, type] = {"charge": gateway.SimulatedGateway, "book": carrier.SimulatedCarrier}
+    if where in outside:
+        original = getattr(outside[where], where)
+        monkeypatch.setattr(outside[where], where, lambda *given: made.pass_through(lambda: original(*given)))
+    else:
+        held = name_of(stack, where)
+        stack.lambdas.wrappers.append(
+            lambda invocation, call: (
+                made.pass_through(lambda: call(invocation)) if invocation.function == held else call(invocation)
+            )
+        )
+    yield made
+    made.opened.set()
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        *(("before", where) for where in ("ReserveStock", "RequestApproval", "ChargePayment", "charge", "ShipParcel", "book")),
+        *(("after", where) for where in ("ReserveStock", "RequestApproval", "charge", "ChargePayment", "book")),
+    ],
+    ids=" ".join,
+)
+def test_what_is_cancelled_while_a_step_is_held_is_undone_once(here: Here, moment: tuple[str, str], gate: Gate) -> None:
+    product = here.a_product(f"held-{uuid.uuid4().hex[:8]}", stock=10)
+    order_id = here.ada.place(product=product, require_approval=moment[1] == "RequestApproval")["order"]["order_id"]
+    assert gate.reached.wait(120)
+    assert here.ada.post(f"/orders/{order_id}/cancel").json()["order"]["status"] == "CANCELLED"
+    gate.opened.set()
+    here.ada.until_over(order_id)
+    books = at_rest(here)
+    assert books.errors({product: 10}) == []
+    assert here.stock(product) == 10
+    kinds = Counter(event.type.value for event in books.accounts[order_id].trail)
+    assert kinds["ORDER_CANCELLED"] == 1
+    assert {kinds[kind] for kind in ("STOCK_RESERVED", "STOCK_RELEASED", "PAYMENT_REFUNDED", "SHIPMENT_RECALLED")} <= {0, 1}
+    # Who holds the money when it is cancelled gives it back; who was not asked for it yet is not asked any more.
+    charged = moment[1] in ("ShipParcel", "book") or moment in {("after", "charge"), ("after", "ChargePayment")}
+    if moment != ("before", "charge"):
+        assert books.charges(order_id) == kinds["PAYMENT_REFUNDED"] == charged
+
+
+@pytest.mark.parametrize("moment", [("after", "ShipParcel"), ("before", "DeliverOrder")], ids=" ".join)
+def test_what_is_shipped_goes_on_when_its_step_was_held_meanwhile(here: Here, moment: tuple[str, str], gate: Gate) -> None:
+    product = here.a_product(f"held-{uuid.uuid4().hex[:8]}", stock=10)
+    order_id = here.ada.place(product=product)["order"]["order_id"]
+    assert gate.reached.wait(120)
+    assert here.ada.post(f"/orders/{order_id}/cancel").status_code == 409
+    gate.opened.set()
+    assert here.ada.until_over(order_id)["order"]["status"] == "DELIVERED"
+    assert at_rest(here).errors({product: 10}) == []
+    assert here.stock(product) == 9
 
 
 def test_the_cash_of_a_delivery_is_entered_although_all_die_before(
