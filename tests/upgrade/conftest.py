@@ -1,5 +1,6 @@
 """The archived release beside the present one, on one table in memory."""
 
+import os
 from collections.abc import Iterator
 
 import boto3
@@ -11,7 +12,7 @@ from orders import store
 from tests.functions.conftest import quick_value
 from tests.functions.world import ENVIRONMENT
 from tests.upgrade.releases import Present, Release, edition_one
-from tests.upgrade.shared_table import SharedTable, open_table
+from tests.upgrade.shared_table import QUEUES, SharedTable, open_table
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +48,5 @@ def table(aws: None, old: Release, new: Release, monkeypatch: pytest.MonkeyPatch
     made = open_table(monkeypatch, (old, new))
     yield made
     store.client().delete_table(TableName=ENVIRONMENT["TABLE_NAME"])
+    for queue in QUEUES:
+        boto3.client("sqs").delete_queue(QueueUrl=os.environ[queue])

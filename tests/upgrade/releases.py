@@ -1,6 +1,7 @@
 """Releases of the product side by side in one process: each has its own modules, all have the same table."""
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from zipfile import ZipFile
 
 ROOT = Path(__file__).parents[2]
 EDITION_ONE = ROOT / "tests" / "data" / "editions" / "1"
+SERVICE = "POWERTOOLS_SERVICE_NAME"
 FOLDERS = ("functions", "layers/orders/python")
 
 
@@ -29,6 +31,9 @@ class Release:
     def running(self) -> Iterator[None]:
         """Imports inside find this release's code, those that functions make when they are called too."""
         others = self._taken()
+        service = os.environ.get(SERVICE)
+        # The name of its loggers, which are the process's: the present release is not to find them made as this one makes them.
+        os.environ[SERVICE] = self.name
         sys.modules.update(self._modules)
         sys.path[:0] = self._paths
         try:
@@ -36,6 +41,9 @@ class Release:
         finally:
             for path in self._paths:
                 sys.path.remove(path)
+            os.environ.pop(SERVICE)
+            if service is not None:
+                os.environ[SERVICE] = service
             self._modules = self._taken()
             sys.modules.update(others)
 

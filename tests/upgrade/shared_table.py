@@ -25,6 +25,7 @@ from tests.functions.world import (
 from tests.upgrade.releases import Present, Release
 
 URL = "https://example.com/hook"
+QUEUES = ("WEBHOOK_DELIVERIES_URL", "UNHANDLED_EVENTS_URL")
 
 
 @dataclass
@@ -170,8 +171,9 @@ def sqs_records(bodies: Iterable[Json]) -> list[dict[str, Any]]:
 def open_table(patch: pytest.MonkeyPatch, releases: tuple[Release, ...]) -> SharedTable:
     """A table from the template, and everything around the functions of these releases."""
     store.client().create_table(**table_of_the_template())
-    for queue in ("WEBHOOK_DELIVERIES_URL", "UNHANDLED_EVENTS_URL"):
-        patch.setenv(queue, boto3.client("sqs").create_queue(QueueName=ENVIRONMENT[queue])["QueueUrl"])
+    for queue in QUEUES:
+        url = boto3.client("sqs").create_queue(QueueName=ENVIRONMENT[queue])["QueueUrl"]
+        patch.setenv(queue, url)
     patch.setattr(time, "sleep", lambda seconds: None)
     executions, events = FakeStepFunctions(), FakeBus()
     made: list[SharedTable] = []
