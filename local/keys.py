@@ -35,7 +35,7 @@ class Issuer:
             raise TypeError("the local issuer signs with RSA")
         self._private = key
         self._public = key.public_key()
-        self._checked: dict[str, Mapping[str, Any]] = {}
+        self._checked: dict[tuple[str, ...], Mapping[str, Any]] = {}
 
     def jwks(self) -> dict[str, Any]:
         public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._public))
@@ -57,12 +57,12 @@ class Issuer:
 
     def claims(self, token: str, audience: Sequence[str]) -> Mapping[str, Any]:
         """The token's claims; a token found good is not looked into again until it expires."""
-        known = self._checked.get(token)
+        known = self._checked.get((token, *audience))
         if known is None or known["exp"] <= time.time():
             known = self._verify(token, audience)
             if len(self._checked) > 1000:
                 self._checked.clear()
-            self._checked[token] = known
+            self._checked[token, *audience] = known
         return known
 
     def _verify(self, token: str, audience: Sequence[str]) -> Mapping[str, Any]:

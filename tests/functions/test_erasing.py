@@ -6,6 +6,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,10 +14,12 @@ import boto3
 import pytest
 from standardwebhooks import Webhook as Signer
 
-from orders import messaging, notifications, privacy, settings, store
+from orders import erasure, messaging, notifications, privacy, settings, store
 from orders.changes import utc_now
 from orders.errors import ConstraintViolated
+from orders.events import FULFILLMENT
 from orders.ids import CustomerId, OrderId
+from orders.news import PIPELINES_OWN
 from orders.order import timestamp
 from orders.statuses import OrderStatus
 from orders.webhooks import Attempt, WebhookStatus, attempted
@@ -129,7 +132,10 @@ def take(world: World, detail: Mapping[str, Any]) -> None:
 
 def news(order_id: str, status: str, words: Words, when: str) -> dict[str, Any]:
     """A warehouse's event with every text it can have; ``fulfillment_id`` is an id and may stay."""
-    texts = {name: words.plant(f"warehouse {name} of {status} {when}") for name in ("picker", "reason", "carrier", "source")}
+    texts = {
+        name: words.plant(f"warehouse {name} of {status} {when}")
+        for name in ("picker", "reason", "carrier", "source", "expires_at")
+    }
     return {
         "event_type": "fulfillment.status_changed",
         "event_id": words.plant(f"warehouse event_id of {status} {when}"),
@@ -209,7 +215,7 @@ def live_eventfully(world: World, words: Words) -> None:
 
 UNREAD = re.compile(
     "(easypost|shippo|generic) (zip|message|description|source|status_details?|signed_by|event|substatus|metadata|note) "
-    "|old_status|warehouse (picker|reason|source|nested note) of shipped|warehouse carrier of completed"
+    "|old_status|warehouse (picker|reason|source|expires_at|nested note) of shipped|warehouse carrier of completed"
 )
 """The texts that can be sent and that nothing stores, erased or not."""
 
@@ -280,6 +286,17 @@ def test_erasing_again_changes_nothing_and_takes_what_was_on_its_way(world: Worl
     before = table(world)
     privacy.erase(ADA, "grace")
     assert table(world) == before
+
+
+def test_a_row_of_an_earlier_release_keeps_no_warehouse_s_words_under_a_name_of_ours(world: World, words: Words) -> None:
+    """Earlier releases took them as they came."""
+    placed = world.live(OrderStatus.PROCESSING).order
+    told: dict[str, Any] = {name: words.plant(name) for name in sorted(PIPELINES_OWN)}
+    told |= {"cancellation_reason": [words.plant("a list where a word belongs")]}
+    event = replace(store.history(placed.order_id)[-1], by=FULFILLMENT, metadata=told)
+    assert words.found_in(json.dumps(dict(erasure.redacted_event(event).metadata))) == []
+    own = replace(event, by="system", metadata={"expires_at": "2026-11-20T12:00:00.000Z"})
+    assert erasure.redacted_event(own).metadata == own.metadata
 
 
 @pytest.mark.usefixtures("owed")

@@ -10,6 +10,7 @@ from orders import notifications, secrets, store, tokens
 from orders.changes import utc_now
 from orders.events import ORDER_STATUS_CHANGED
 from orders.ids import OrderId
+from orders.news import PIPELINES_OWN
 from orders.order import Event, timestamp
 from orders.statuses import OrderStatus
 from tests.functions.world import CUSTOMER, ENVIRONMENT, World
@@ -87,7 +88,7 @@ def picked(world: World) -> None:
         "order_id": "order-1",
         "new_status": "picked",
         "timestamp": timestamp(utc_now()),
-        "metadata": {"note": NOTE},
+        "metadata": dict.fromkeys(("note", *sorted(PIPELINES_OWN)), NOTE),
     }
     sent = {"ApproximateReceiveCount": "1", "SentTimestamp": "1764000000000"}
     record = {"messageId": "1", "receiptHandle": "r", "body": json.dumps(detail), "attributes": sent, "eventSource": "aws:sqs"}

@@ -17,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from local.front import Cors, Front, Request, Response, Route, Routes, Throttle
-from local.keys import AUDIENCE, KEY_ID, Issuer, new_key
+from local.keys import AUDIENCE, KEY_ID, Issuer, Unauthenticated, new_key
 from local.lambdas import Call, Invocation, Lambdas, timed_out
 from local.stack import Stack
 
@@ -534,8 +534,17 @@ def test_a_checked_token_is_not_taken_beyond_its_time() -> None:
     issuer = Issuer("http://127.0.0.1", new_key())
     token = issuer.token("sue", lifetime=60)
     assert issuer.claims(token, [AUDIENCE])["sub"] == "sue"
-    issuer._checked[token] = {**issuer._checked[token], "exp": 1}
+    key = (token, AUDIENCE)
+    issuer._checked[key] = {**issuer._checked[key], "exp": 1}
     assert issuer.claims(token, [AUDIENCE])["exp"] > 1  # looked into again, not taken from memory
+
+
+def test_a_checked_token_is_not_taken_for_another_audience() -> None:
+    issuer = Issuer("http://127.0.0.1", new_key())
+    token = issuer.token("sue")
+    assert issuer.claims(token, [AUDIENCE])["sub"] == "sue"
+    with pytest.raises(Unauthenticated, match="audience"):
+        issuer.claims(token, ["another"])
 
 
 def test_the_url_is_on_loopback_only(stack: Stack) -> None:

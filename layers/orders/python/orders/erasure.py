@@ -19,14 +19,16 @@ ERASED = "(erased)"
 
 _KEPT: Mapping[str, Callable[[Any], bool]] = MappingProxyType(
     {
-        "cancellation_reason": lambda value: value in set(CancelReason),
-        "expires_at": lambda _: True,
+        "cancellation_reason": lambda value: isinstance(value, str) and value in set(CancelReason),
         "fulfillment_status": lambda value: value in FULFILLMENT_MEANS,
         "reported_at": lambda _: True,
         "tracking_number": lambda _: True,
     }
 )
 """The metadata of an audit event that stays, and what it may say: the pipeline's own words, times and the parcel's number."""
+
+_OWN = frozenset({"expires_at"})
+"""What stays as well where no outside event may have brought it."""
 
 
 def redacted(change: Change) -> Change:
@@ -64,7 +66,7 @@ def redacted_event(event: Event) -> Event:
 
 def _stays(name: str, value: Any, *, by_others: bool) -> bool:
     """Whether a fact of an event may stay. What others report may use the names of our own facts for words of theirs."""
-    return (name in _KEPT and _KEPT[name](value)) or (not by_others and facts.is_impersonal(name, value))
+    return (name in _KEPT and _KEPT[name](value)) or (not by_others and (name in _OWN or facts.is_impersonal(name, value)))
 
 
 def redacted_payment(payment: Payment) -> Payment:

@@ -6,12 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
+from orders import facts
 from orders.carrier_webhooks import SENDERS
 from orders.events import CARRIER_PREFIX, FULFILLMENT
 from orders.fulfilment_events import FulfilmentEvent
 from orders.lifecycle import Scan
 from orders.requests import Body, OrderIdText, Text100, Text200
 from orders.statuses import ShipmentStatus
+
+PIPELINES_OWN = facts.OWN | {"cancellation_reason", "estimated_delivery", "expires_at", "location", "source"}
+"""Names by which the pipeline notes facts of its own: customers read them, and an erasure keeps some."""
 
 LARGEST_METADATA = 8 * 1024
 """How many bytes of JSON an event's metadata may have: it is stored with each change, and shown with the history."""
@@ -31,6 +35,11 @@ def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
+def _not_as_ours(name: str) -> str:
+    """What a warehouse says under a name of ours is kept under another: for staff, as all that it adds."""
+    return f"fulfillment_{name}" if name in PIPELINES_OWN else name
 
 
 class ScanNews(BaseModel):
@@ -81,6 +90,8 @@ class FulfilmentNews(Body):
         told = metadata.pop("scan", None) if by_pipeline else None
         scan = ScanNews.model_validate(told) if told else None
         source = str(metadata["source"]) if scan else None
+        if not by_pipeline:
+            metadata = {_not_as_ours(name): value for name, value in metadata.items()}
         metadata |= ParcelNews.model_validate(metadata).model_dump(exclude_unset=True)
         return FulfilmentEvent(
             order_id=self.order_id,
