@@ -317,6 +317,28 @@ def test_an_attempt_under_way_does_not_bring_the_words_back(world: World, words:
 
 
 @pytest.mark.usefixtures("owed")
+def test_erasing_again_takes_what_others_were_writing_at_that_very_moment(
+    world: World, words: Words, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receiver and a fan-out that had found the order as it was before, and write after the erasure has looked."""
+    subscribe(world)
+    shipment = world.live(OrderStatus.SHIPPED).shipment
+    assert shipment
+    assert shipment.tracking_number
+    before = {"reason": words.plant("delivery")}
+    assert world.support("POST /orders/{id}/delivered", "order-1", before).status == 200
+    trail = store.history(OrderId("order-1"))
+    privacy.erase(ADA, "grace")
+    scan = {"metadata": {"scan": {"location": words.plant("place")}}}
+    store.keep_scan(shipment.tracking_number, "late", utc_now(), scan, utc_now())
+    monkeypatch.setattr(store, "erased_orders", lambda _: frozenset())
+    fan_out(world, "order-1", trail)
+    assert sorted(words.found_in(table(world))) == ["delivery", "place"]
+    privacy.erase(ADA, "grace")
+    assert words.found_in(table(world)) == []
+
+
+@pytest.mark.usefixtures("owed")
 def test_a_name_that_looks_erased_protects_nobody_s_data(world: World, words: Words) -> None:
     sly = address(words) | {"name": "(erased)"}
     world.place("sly", shipping_address=sly)
