@@ -155,6 +155,8 @@ def _environment(config: Config, *libraries: Path) -> dict[str, str]:
         **config.environment,
         "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "functions", ROOT / "layers/orders/python", *libraries))),
         "AWS_LAMBDA_FUNCTION_NAME": config.name,
+        # The local stack knows a function's role by it: see bus_policy.
+        "AWS_ACCESS_KEY_ID": config.name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.memory),
         "AWS_LAMBDA_FUNCTION_TIMEOUT": str(int(config.timeout)),
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",

@@ -26,7 +26,7 @@ import boto3
 import uvicorn
 from botocore.config import Config as BotoConfig
 
-from local import asl, engine, guard, mends, sweeping, wire
+from local import asl, bus_policy, engine, guard, mends, sweeping, wire
 from local.changes import Changes
 from local.cold import Partitions
 from local.front import Cors, Front, Request, Throttle, Tool, routes_of
@@ -123,7 +123,8 @@ class Stack:
         self.loop = loop
         mends.install(mends.Seams(self.lambdas, self.machines, self.changes, self.invocations, self._wake_queues, self._cool))
         _wake_engine(application, loop)
-        await self._serve(guard.programs_only(application.app), aws_socket)
+        own_sources = bus_policy.own_sources(Path(self.settings.template), STACK_NAME)
+        await self._serve(guard.programs_only(bus_policy.enforced(application.app, own_sources)), aws_socket)
         await self._deploy(await expanding)
         await asyncio.to_thread(self.lambdas.preload)
         self._open_table()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local.carriers import EVENTS, SECRETS, SIGNERS
 from tests.e2e.books import Books
@@ -49,6 +50,26 @@ def publish(stack: Served, events: list[dict[str, Any]]) -> None:
             for one in events[first : first + 10]
         ]
         assert client.put_events(Entries=entries)["FailedEntryCount"] == 0
+
+
+@pytest.mark.parametrize("source", ["orders", "orders.carriers"])
+def test_nobody_else_speaks_under_the_pipeline_s_own_names(stack: Served, source: str) -> None:
+    """A call with one such event is refused whole."""
+    order_id = stack.ada.place()["order"]["order_id"]
+    forged = event(order_id, "completed") | {"metadata": {"scan": {"status": "DELIVERED", "at": "2026-01-01T00:00:00Z"}}}
+    entries = [
+        {
+            "EventBusName": stack.aws_names["BusName"],
+            "Source": name,
+            "DetailType": forged["event_type"],
+            "Detail": json.dumps(forged),
+        }
+        for name in ("warehouse", source)
+    ]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        stack.aws("events").put_events(Entries=entries)
+    assert dead_letters(stack) == []
+    assert stack.support.order(order_id)["order"]["status"] in ("PENDING", "PROCESSING")
 
 
 def dead_letters(stack: Served) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from orders.news import PIPELINES_OWN
 from orders.order import timestamp
 from orders.statuses import OrderStatus
 from orders.webhooks import Attempt, WebhookStatus, attempted
-from tests.functions.world import CUSTOMER, STRANGER, World
+from tests.functions.world import CUSTOMER, STRANGER, World, a_body
 
 ADA = CustomerId(CUSTOMER)
 ADMIN: dict[str, Any] = {"by": "root", "groups": ["admin"]}
@@ -164,7 +164,8 @@ def live_eventfully(world: World, words: Words) -> None:
         assert answer.status == 200, answer.text
 
     def place(order_id: str, **more: Any) -> None:
-        world.place(order_id, shipping_address=address(words), **more)
+        key = {"idempotency-key": words.plant(f"idempotency key of {order_id}")}
+        world.place(order_id, shipping_address=address(words), headers=key, **more)
         world.follow_up(order_id)
 
     place("delivered", require_approval=True)
@@ -336,6 +337,22 @@ def test_erasing_again_takes_what_others_were_writing_at_that_very_moment(
     assert sorted(words.found_in(table(world))) == ["delivery", "place"]
     privacy.erase(ADA, "grace")
     assert words.found_in(table(world)) == []
+
+
+def test_an_idempotency_key_leads_to_its_order_after_an_erasure_too(world: World) -> None:
+    headers = {"idempotency-key": "a key of Ada's"}
+    world.place("order-1", headers=headers)
+    world.follow_up("order-1")
+    world.go_on(OrderStatus.DELIVERED)
+    privacy.erase(ADA, "grace")
+    privacy.erase(ADA, "grace")
+    assert "a key of Ada's" not in table(world)
+    again = world.place("order-1", headers=headers)
+    assert again.body["order"]["status"] == OrderStatus.DELIVERED
+    assert again.headers["idempotent-replayed"] == "true"
+    another = world.http("POST /orders", None, a_body(order_id="order-2"), headers=headers)
+    assert (another.status, another.body["code"]) == (422, "IDEMPOTENCY_MISMATCH")
+    assert [item for item in world.everything() if item["PK"]["S"] == "ORDER#order-2"] == []
 
 
 @pytest.mark.usefixtures("owed")

@@ -65,6 +65,7 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
         if snapshot.shipment:
             store.redact_booking(snapshot.shipment.shipment_id, ERASED)
     store.redact_deliveries(frozenset(order_ids), erasure.redacted_payload)
+    store.redact_idempotency_keys(customer_id)
     return order_ids
 
 

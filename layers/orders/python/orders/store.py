@@ -70,6 +70,7 @@ BY_KEY, BY_STATUS, BY_DUE = "by_key", "by_status", "by_due"
 """The table's indexes: by customer, catalogue or tracking number; by order status; by when the sweep is due."""
 
 MARKER_PREFIX = "APPLIED#"
+KEY_PREFIX = "KEY#"
 MARKERS_KEPT = timedelta(days=90)
 """How long the marker of an applied outside event is kept: far longer than any queue or carrier repeats itself."""
 
@@ -144,7 +145,16 @@ def product_key(product_id: str) -> Key:
 def idempotency_key(customer_id: CustomerId, key: str) -> Key:
     """What a customer's idempotency key led to, kept for ever."""
     # Two attributes: no customer's id and key read together as another customer's.
-    return _key(f"IDEMPOTENCY#{customer_id}", f"KEY#{key}")
+    return _key(_idempotency_partition(customer_id), f"{KEY_PREFIX}{key}")
+
+
+def erased_idempotency_key(customer_id: CustomerId, key: str) -> Key:
+    """What ``idempotency_key`` led to, once the customer's data is erased: the key itself is in nobody's words any more."""
+    return _key(_idempotency_partition(customer_id), f"ERASED_KEY#{fingerprint(key)}")
+
+
+def _idempotency_partition(customer_id: CustomerId) -> str:
+    return f"IDEMPOTENCY#{customer_id}"
 
 
 def charge_key(key: str) -> Key:
@@ -248,13 +258,14 @@ def _lost(change: Change, failed: list[str]) -> OrderError:
     return OrderChanged(f"Order {order_id} has changed meanwhile.")
 
 
-ORDER, EVENT, PAYMENT, SHIPMENT, MARKER, PROMISE, STOCK_OF = (
+ORDER, EVENT, PAYMENT, SHIPMENT, MARKER, PROMISE, ERASED_PROMISE, STOCK_OF = (
     "order",
     "event",
     "payment",
     "shipment",
     "marker",
     "promise",
+    "erased promise",
     "stock of ",
 )
 
@@ -272,7 +283,13 @@ def _actions(change: Change, promise: Promise | None) -> list[tuple[str, Any]]:
     if change.marker is not None:
         actions.append((MARKER, _put(_marker_to_item(change), is_new)))
     if promise is not None:
+        erased = {
+            "TableName": settings.table_name(),
+            "Key": erased_idempotency_key(promise.customer_id, promise.key),
+            "ConditionExpression": is_new,
+        }
         actions.append((PROMISE, _put(_promise_to_item(promise), is_new)))
+        actions.append((ERASED_PROMISE, {"ConditionCheck": erased}))
     actions.extend((f"{STOCK_OF}{product_id}", _move_stock(product_id, delta)) for product_id, delta in change.stock.items())
     return actions
 
@@ -354,18 +371,13 @@ def _move_stock(product_id: str, delta: int) -> dict[str, Any]:
 
 
 def promised(customer_id: CustomerId, key: str) -> Promise | None:
-    """What the customer's idempotency key was used for before, if it was."""
-    answer = _call(
-        client().get_item,
-        TableName=settings.table_name(),
-        Key=idempotency_key(customer_id, key),
-        ConsistentRead=True,
-    )
-    item = answer.get("Item")
-    if item is None:
-        return None
-    digest = RequestDigest(_text(item, "digest"), item["fingerprint"]["S"])
-    return Promise(customer_id, key, digest, OrderId(item["order_id"]["S"]))
+    """What the customer's idempotency key was used for before, if it was, an erasure in between or not."""
+    for place in (idempotency_key(customer_id, key), erased_idempotency_key(customer_id, key)):
+        answer = _call(client().get_item, TableName=settings.table_name(), Key=place, ConsistentRead=True)
+        if item := answer.get("Item"):
+            digest = RequestDigest(_text(item, "digest"), item["fingerprint"]["S"])
+            return Promise(customer_id, key, digest, OrderId(item["order_id"]["S"]))
+    return None
 
 
 def postpone(place: "Reference", due_at: datetime) -> bool:
@@ -1142,6 +1154,30 @@ def redact_markers(order_id: OrderId) -> None:
     )
     for item in pages:
         _set({"PK": item["PK"], "SK": item["SK"]}, {}, ["event_id"])
+
+
+def redact_idempotency_keys(customer_id: CustomerId) -> None:
+    """Moves the customer's idempotency records to where a digest of the key leads: they hold on, and the key is gone."""
+    pages = _pages(
+        ConsistentRead=True,
+        KeyConditionExpression="PK = :pk AND begins_with(SK, :key)",
+        ExpressionAttributeValues={":pk": {"S": _idempotency_partition(customer_id)}, ":key": {"S": KEY_PREFIX}},
+    )
+    for item in pages:
+        key = item["SK"]["S"].removeprefix(KEY_PREFIX)
+        erased = _put({**item, **erased_idempotency_key(customer_id, key)})
+        gone = {
+            "TableName": settings.table_name(),
+            "Key": idempotency_key(customer_id, key),
+            "ConditionExpression": "attribute_exists(PK)",
+        }
+        try:
+            _call(client().transact_write_items, TransactItems=[erased, {"Delete": gone}])
+        except ClientError as error:
+            reasons: Any = error.response.get("CancellationReasons", [])
+            # Another erasure of the same customer has moved it.
+            if not any(reason.get("Code") == CONDITION_FAILED for reason in reasons):
+                raise
 
 
 def remove_scans(tracking_number: TrackingNumber) -> None:
