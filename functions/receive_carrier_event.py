@@ -17,7 +17,8 @@ def receive_event(request: Request) -> Answer:
     if carrier not in SENDERS:
         raise NotFound("We work with no carrier of that name.")
     request.bounded(limits.LARGEST_CARRIER_BODY)
-    report = carrier_webhooks.receive(carrier, request.body, request.headers, secrets.carrier_secret(carrier), utc_now())
+    secret, token = secrets.carrier_secret(carrier), request.query.get("token")
+    report = carrier_webhooks.receive(carrier, request.body, request.headers, secret, utc_now(), token)
     accepted = report is not None and _pass_on(carrier, report)
     return answer({"accepted": accepted})
 
@@ -29,6 +30,8 @@ def _pass_on(carrier: str, report: Report) -> bool:
         logger.warning("A sender reported another sender's parcel", sender=carrier, order_id=order_id)
         _count_foreign_report()
         return False
+    if found and found.shipment:
+        report = report.besides(found.shipment.scans)
     erased = found is not None and found.order.erased_at is not None
     detail = fulfilment_events.detail_of(carrier, order_id, report.without_words() if erased else report)
     if not erased:

@@ -98,7 +98,7 @@ def _shippo(number: str, words: Words, when: str, status: str) -> tuple[bytes, d
 
 
 def _generic(number: str, words: Words, when: str, status: str) -> tuple[bytes, dict[str, str]]:
-    texts = {name: words.plant(f"generic {name} {when}") for name in ("event_id", "location", "carrier", "note")}
+    texts = {name: words.plant(f"generic {name} {when}") for name in ("event_id", "location", "carrier", "message", "note")}
     status = {"in_transit": "IN_TRANSIT", "delivered": "DELIVERED"}[status]
     event = {"tracking_number": number, "status": status, "scanned_at": timestamp(utc_now()), **texts}
     body, now = json.dumps(event).encode(), utc_now()
@@ -215,7 +215,7 @@ def live_eventfully(world: World, words: Words) -> None:
 
 
 UNREAD = re.compile(
-    "(easypost|shippo|generic) (zip|message|description|source|status_details?|signed_by|event|substatus|metadata|note) "
+    "(easypost|shippo|generic) (zip|description|source|status_detail|signed_by|event|substatus|metadata|note) "
     "|old_status|warehouse (picker|reason|source|expires_at|nested note) of shipped|warehouse carrier of completed"
 )
 """The texts that can be sent and that nothing stores, erased or not."""

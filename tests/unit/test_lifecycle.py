@@ -676,7 +676,10 @@ def test_an_older_scan_says_nothing_new() -> None:
     life = an_order(SHIPPED)
     seen = lifecycle.scanned(life.snapshot.shipment, Scan(ShipmentStatus.OUT_FOR_DELIVERY, later(50), "Utrecht"))
     assert seen is not None
-    assert lifecycle.scanned(seen, Scan(ShipmentStatus.IN_TRANSIT, later(49), "Paris")) == seen
+    older = lifecycle.scanned(seen, Scan(ShipmentStatus.IN_TRANSIT, later(49), "Paris"))
+    assert older is not None
+    assert replace(older, scans=()) == replace(seen, scans=())
+    assert [one.location for one in older.scans] == ["Paris", "Utrecht"], "it has its place on the timeline"
 
 
 def test_a_later_scan_never_takes_a_parcel_back_from_where_it_is() -> None:

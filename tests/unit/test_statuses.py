@@ -7,7 +7,9 @@ from orders.statuses import (
     DEPRECATED_NAMES,
     PAYMENT_TRANSITIONS,
     RETURNABLE,
+    SCAN_MEANS,
     SHIPMENT_RANK,
+    SHIPMENT_TRANSITIONS,
     STEPS,
     TERMINAL,
     TRANSITIONS,
@@ -82,7 +84,8 @@ def test_every_word_of_the_contract_has_its_name_here() -> None:
     assert {str(method) for method in PaymentMethod} == {"CREDIT_CARD", "BANK_TRANSFER", "DIGITAL_WALLET", "CASH_ON_DELIVERY"}
     assert {str(status) for status in PaymentStatus} == {"PENDING", "PROCESSING", "COMPLETED", "FAILED", "REFUNDED"}
     assert {str(status) for status in ShipmentStatus} == {
-        *("CREATED", "IN_TRANSIT", "OUT_FOR_DELIVERY", "DELIVERED", "FAILED", "RETURNED_TO_SENDER")
+        *("CREATED", "IN_TRANSIT", "OUT_FOR_DELIVERY", "DELIVERED", "AVAILABLE_FOR_PICKUP", "ATTEMPTED"),
+        *("FAILED", "LOST", "RETURNING", "RETURNED_TO_SENDER"),
     }
     assert {str(reason) for reason in CancelReason} == {
         *("customer", "staff", "payment_failed", "approval_rejected", "approval_timeout"),
@@ -100,7 +103,16 @@ def test_every_word_of_the_contract_has_its_name_here() -> None:
 
 
 def test_every_shipment_status_has_its_place_on_the_way() -> None:
-    assert set(SHIPMENT_RANK) == set(ShipmentStatus)
+    assert set(SHIPMENT_RANK) == set(SHIPMENT_TRANSITIONS) == set(SCAN_MEANS) == set(ShipmentStatus)
+
+
+def test_a_parcel_that_has_turned_round_or_arrived_goes_no_other_way() -> None:
+    assert SHIPMENT_TRANSITIONS[ShipmentStatus.RETURNING] == {ShipmentStatus.RETURNED_TO_SENDER}
+    ends = {status for status, allowed in SHIPMENT_TRANSITIONS.items() if not allowed}
+    assert ends == {ShipmentStatus.DELIVERED, ShipmentStatus.RETURNED_TO_SENDER}
+    assert not any(ShipmentStatus.CREATED in allowed for allowed in SHIPMENT_TRANSITIONS.values())
+    found_again = SHIPMENT_TRANSITIONS[ShipmentStatus.LOST]
+    assert {ShipmentStatus.IN_TRANSIT, ShipmentStatus.DELIVERED} < found_again
 
 
 @pytest.mark.parametrize("current", OrderStatus)

@@ -89,6 +89,7 @@ def test_an_order_is_shown_as_the_contract_has_it() -> None:
         "status": "IN_TRANSIT",
         "current_location": "Utrecht",
         "estimated_delivery": "2026-11-20T12:00:10.000Z",
+        "scans": [],
     }
 
 

@@ -116,7 +116,7 @@ UNKNOWN: dict[str, tuple[store.Key, str, str]] = {
     "a step's status": (ORDER, "steps", "WAITING"),
     "a payment's method": (PAYMENT, "method", "GIFT_CARD"),
     "a payment's status": (PAYMENT, "status", "REQUIRES_ACTION"),
-    "a parcel's status": (SHIPMENT, "status", "AVAILABLE_FOR_PICKUP"),
+    "a parcel's status": (SHIPMENT, "status", "IN_CUSTOMS"),
 }
 
 

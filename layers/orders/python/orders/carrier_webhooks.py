@@ -7,19 +7,20 @@ EasyPost (``X-Hmac-Signature``), Shippo (``Shippo-Auth-Signature``) and, for eve
 import base64
 import hashlib
 import hmac
+import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from types import MappingProxyType
 from typing import Any
 
 from orders import strict_json
 from orders.errors import InvalidArgument, Unauthenticated
-from orders.ids import TrackingNumber
+from orders.ids import TrackingNumber, fingerprint
 from orders.lifecycle import Scan
-from orders.order import moment
+from orders.order import TrackingDetail
 from orders.statuses import ShipmentStatus
 
 TOLERANCE_SECONDS = 300
@@ -34,37 +35,51 @@ Headers = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One scan of one parcel; ``tracking_number`` says whose, ``event_id`` makes a repetition recognisable."""
+    """One scan of one parcel; ``tracking_number`` says whose, ``event_id`` makes a repetition recognisable.
+
+    ``notice`` is what the carrier says about its own system, where ``scan`` has no status.
+    """
 
     event_id: str
     tracking_number: TrackingNumber
     scan: Scan
     carrier: str | None = None
+    notice: str | None = None
 
     def without_words(self) -> "Report":
         """The report of a parcel whose customer's personal data has been erased: no place, and no name but the number's."""
-        return replace(self, scan=replace(self.scan, location=None), carrier=None)
+        return replace(self, scan=replace(self.scan, location=None, message=None, earlier=()), carrier=None)
+
+    def besides(self, known: Container[TrackingDetail]) -> "Report":
+        """The report without the earlier scans that are known already: carriers list them all each time."""
+        return replace(self, scan=replace(self.scan, earlier=tuple(one for one in self.scan.earlier if one not in known)))
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A carrier's way of signing and of telling."""
+    """A carrier's way of signing and of telling.
+
+    ``read`` takes the event and the time of its receipt. ``takes_token`` is a carrier whose webhooks are unsigned unless it
+    is asked for more: it calls a URL which has the secret as its ``token``.
+    """
 
     verify: Callable[[bytes, Headers, str, datetime], None]
-    read: Callable[[Any], Report | None]
+    read: Callable[[Any, datetime], Report | None]
+    takes_token: bool = False
 
 
-def receive(carrier: str, body: bytes, headers: Headers, secret: str, now: datetime) -> Report | None:
+def receive(carrier: str, body: bytes, headers: Headers, secret: str, now: datetime, token: str | None = None) -> Report | None:
     """The report in a carrier's request; ``None`` when it tells nothing about a parcel.
 
     Raises:
-        Unauthenticated: not signed by the carrier, or not lately.
-        InvalidArgument: signed, but not what the carrier documents.
+        Unauthenticated: not signed by the carrier, or not lately, and without its ``token``.
+        InvalidArgument: the carrier's, but not what it documents.
     """
     sender = SENDERS[carrier]
-    sender.verify(body, headers, secret, now)
+    if not (sender.takes_token and _is_token(token, secret)):
+        sender.verify(body, headers, secret, now)
     try:
-        return sender.read(strict_json.loads(body))
+        return sender.read(strict_json.loads(body), now)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         raise InvalidArgument.of("body", "is not an event as this carrier documents it") from None
 
@@ -77,6 +92,12 @@ def _same(expected: str, given: str) -> bool:
     return hmac.compare_digest(expected.encode(), _sent(given))
 
 
+def _is_token(token: str | None, secret: str) -> bool:
+    if not secret:
+        raise ValueError("an empty secret verifies nothing")
+    return token is not None and _same(secret, token)
+
+
 def _sent(header: str) -> bytes:
     """A header's bytes, whatever it holds: what is no text cannot match, and must not raise either."""
     return header.encode("utf-8", "surrogatepass")
@@ -87,6 +108,30 @@ def _lately(text: str, now: datetime) -> None:
         raise Unauthenticated("The signature is too old, or from the future.")
 
 
+# --- times ---
+
+NOON = time(12, tzinfo=UTC)
+"""When a day without a time is: noon in UTC is on that day nearly everywhere."""
+
+
+def _time(text: Any, otherwise: datetime) -> datetime:
+    """A sender's time, ``otherwise`` where it gives none. Raises ``ValueError`` for what is no time."""
+    return otherwise if text is None or text == "" else _in_utc(text)
+
+
+def _in_utc(text: Any) -> datetime:
+    """A time in UTC, as which one without an offset counts, to the millisecond: as precisely as it is stored."""
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", _string(text)):
+        return datetime.combine(date.fromisoformat(text), NOON)
+    parsed = datetime.fromisoformat(text)
+    exact = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    return exact.replace(microsecond=exact.microsecond // 1000 * 1000)
+
+
+def _estimate(text: Any) -> datetime | None:
+    return _in_utc(text) if text else None
+
+
 # --- easypost ---
 
 _EASYPOST = MappingProxyType(
@@ -94,14 +139,17 @@ _EASYPOST = MappingProxyType(
         "pre_transit": ShipmentStatus.CREATED,
         "in_transit": ShipmentStatus.IN_TRANSIT,
         "out_for_delivery": ShipmentStatus.OUT_FOR_DELIVERY,
-        "available_for_pickup": ShipmentStatus.OUT_FOR_DELIVERY,
+        "available_for_pickup": ShipmentStatus.AVAILABLE_FOR_PICKUP,
         "delivered": ShipmentStatus.DELIVERED,
-        "return_to_sender": ShipmentStatus.RETURNED_TO_SENDER,
+        # Said from the moment it turns round, and never that it has arrived.
+        "return_to_sender": ShipmentStatus.RETURNING,
         "failure": ShipmentStatus.FAILED,
-        "error": ShipmentStatus.FAILED,
-        "cancelled": ShipmentStatus.FAILED,
     }
 )
+_EASYPOST_LOST = "lost"
+"""The one ``status_detail`` that says more than the status beside it."""
+_EASYPOST_NOTICES = frozenset({"error", "cancelled"})
+"""What EasyPost says about its tracker, and not about the parcel."""
 
 
 def _verify_easypost(body: bytes, headers: Headers, secret: str, _now: datetime) -> None:
@@ -111,22 +159,49 @@ def _verify_easypost(body: bytes, headers: Headers, secret: str, _now: datetime)
         raise _refuse()
 
 
-def _read_easypost(event: Any) -> Report | None:
+def _read_easypost(event: Any, received: datetime) -> Report | None:
     tracker = event["result"]
-    if tracker.get("object") != "Tracker" or tracker["status"] not in _EASYPOST:
+    status = tracker["status"] if tracker.get("object") == "Tracker" else None
+    if status not in _EASYPOST and status not in _EASYPOST_NOTICES:
         return None
-    details = sorted(tracker.get("tracking_details") or [], key=lambda detail: moment(detail["datetime"]))
-    latest = details[-1] if details else {}
-    at = moment(latest["datetime"] if latest else tracker["updated_at"])
-    estimated = tracker.get("est_delivery_date")
-    scan = Scan(
-        status=_EASYPOST[tracker["status"]],
-        at=at,
-        location=_place(latest.get("tracking_location") or {}),
-        estimated_delivery=moment(estimated) if estimated else None,
+    scan = _easypost_scan(tracker, received)
+    report = Report(
+        f"easypost:{_name(event['id'], LONGEST_ID)}",
+        _number(tracker["tracking_code"]),
+        replace(scan, estimated_delivery=_estimate(tracker.get("est_delivery_date"))),
+        _carrier(tracker.get("carrier")),
     )
-    event_id = f"easypost:{_name(event['id'], LONGEST_ID)}"
-    return Report(event_id, _number(tracker["tracking_code"]), scan, _carrier(tracker.get("carrier")))
+    return report if scan.status else replace(report, notice=f"tracker_{status}")
+
+
+def _easypost_details(tracker: Any, received: datetime) -> Iterator[tuple[str | None, ShipmentStatus | None, Scan]]:
+    """The tracker's details: each with the status that EasyPost gives it, what that means, and what was seen."""
+    updated = _time(tracker.get("updated_at"), received)
+    for detail in tracker.get("tracking_details") or ():
+        at, place = _time(detail.get("datetime"), updated), _place(detail.get("tracking_location") or {})
+        known = _easypost_status(detail)
+        yield detail.get("status"), known, Scan(known, at, place, message=_message(detail.get("message")))
+
+
+def _easypost_status(told: Any) -> ShipmentStatus | None:
+    """What a tracker, or one of its details, says of the parcel; ``None`` when nothing."""
+    status = _EASYPOST.get(told.get("status"))
+    return ShipmentStatus.LOST if status and told.get("status_detail") == _EASYPOST_LOST else status
+
+
+def _easypost_scan(tracker: Any, received: datetime) -> Scan:
+    """The scan that the tracker stands at, with those beside it.
+
+    It is the latest of its details that has the tracker's status, or else that has none. A tracker's last detail may say
+    something else than the tracker does.
+    """
+    details = sorted(_easypost_details(tracker, received), key=lambda one: one[2].at)
+    status = _easypost_status(tracker)
+    agreeing = [scan for said, _, scan in details if said == tracker["status"]]
+    silent = [scan for _, known, scan in details if known is None]
+    taken = (agreeing or silent or [Scan(status, _time(tracker.get("updated_at"), received))])[-1]
+    earlier = [detail for _, _, scan in details if scan is not taken for detail in scan.details]
+    return replace(taken, status=taken.status or status, earlier=tuple(earlier))
 
 
 def _place(location: Mapping[str, Any]) -> str | None:
@@ -137,6 +212,10 @@ def words(text: str) -> str | None:
     """What a carrier wrote, fit to be shown: printable, on one line, of bounded length; ``None`` when nothing is left."""
     printable = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable.split())[:LONGEST_WORDS].strip() or None
+
+
+def _message(text: Any) -> str | None:
+    return words(_string(text)) if text is not None else None
 
 
 def _joined(parts: Iterable[Any]) -> str | None:
@@ -172,11 +251,21 @@ _SHIPPO = MappingProxyType(
         "PRE_TRANSIT": ShipmentStatus.CREATED,
         "TRANSIT": ShipmentStatus.IN_TRANSIT,
         "DELIVERED": ShipmentStatus.DELIVERED,
-        "RETURNED": ShipmentStatus.RETURNED_TO_SENDER,
+        # It is on its way back, or has arrived: Shippo does not say which.
+        "RETURNED": ShipmentStatus.RETURNING,
         "FAILURE": ShipmentStatus.FAILED,
     }
 )
-_SHIPPO_OUT_FOR_DELIVERY = "out_for_delivery"
+_SHIPPO_SUBSTATUSES = MappingProxyType(
+    {
+        ("TRANSIT", "out_for_delivery"): ShipmentStatus.OUT_FOR_DELIVERY,
+        ("TRANSIT", "pickup_available"): ShipmentStatus.AVAILABLE_FOR_PICKUP,
+        ("TRANSIT", "delivery_attempted"): ShipmentStatus.ATTEMPTED,
+        ("TRANSIT", "notice_left"): ShipmentStatus.ATTEMPTED,
+        ("FAILURE", "package_lost"): ShipmentStatus.LOST,
+    }
+)
+"""The substatuses that say more than the status beside them."""
 _SHIPPO_SIGNATURE = re.compile(r"t=(?P<time>\d{1,12}),v1=(?P<digest>[0-9a-f]{64})")
 
 
@@ -190,27 +279,44 @@ def _verify_shippo(body: bytes, headers: Headers, secret: str, now: datetime) ->
     _lately(given["time"], now)
 
 
-def _read_shippo(event: Any) -> Report | None:
+def _read_shippo(event: Any, received: datetime) -> Report | None:
     if event["event"] != "track_updated":
         return None
     data = event["data"]
     latest = data.get("tracking_status")
-    if not latest or latest["status"] not in _SHIPPO:
+    taken = _shippo_detail(latest, received) if latest else None
+    if taken is None:
         return None
-    substatus = (latest.get("substatus") or {}).get("code")
-    status = _SHIPPO[latest["status"]]
-    out = status is ShipmentStatus.IN_TRANSIT and substatus == _SHIPPO_OUT_FOR_DELIVERY
-    at = moment(latest["status_date"])
+    every = [one for told in data.get("tracking_history") or () if (one := _shippo_detail(told, received))]
     scan = Scan(
-        status=ShipmentStatus.OUT_FOR_DELIVERY if out else status,
-        at=at,
-        location=_place(latest.get("location") or {}),
-        estimated_delivery=moment(data["eta"]) if data.get("eta") else None,
+        taken.status,
+        taken.at,
+        taken.location,
+        _estimate(data.get("eta")),
+        message=taken.message,
+        earlier=tuple(sorted((one for one in every if one != taken), key=lambda one: one.at)),
     )
-    # Shippo's events carry no id of their own, and come twice where a webhook is registered twice: the scan is the id.
     number = _number(data["tracking_number"])
-    event_id = f"shippo:{number}:{latest['status']}:{_name(latest['status_date'], LONGEST_TIME)}"
-    return Report(event_id, number, scan, _carrier(data.get("carrier")))
+    return Report(f"shippo:{_shippo_id(number, latest)}", number, scan, _carrier(data.get("carrier")))
+
+
+def _shippo_detail(told: Any, received: datetime) -> TrackingDetail | None:
+    status = told["status"]
+    if status not in _SHIPPO:
+        return None
+    substatus = (told.get("substatus") or {}).get("code")
+    exact = _SHIPPO_SUBSTATUSES.get((status, str(substatus)), _SHIPPO[status])
+    at, place = _time(told.get("status_date"), received), _place(told.get("location") or {})
+    return TrackingDetail(at, exact, place, _message(told.get("status_details")))
+
+
+def _shippo_id(number: TrackingNumber, scan: Any) -> str:
+    """Shippo's events carry no id, and come twice where a webhook is registered twice: the scan's is the event's."""
+    if scan.get("object_id"):
+        return f"{number}:{_name(scan['object_id'], LONGEST_TIME)}"
+    date = scan.get("status_date")
+    said = _name(date, LONGEST_TIME) if date else fingerprint(json.dumps(scan, sort_keys=True))
+    return f"{number}:{scan['status']}:{said}"
 
 
 # --- generic: Standard Webhooks ---
@@ -230,14 +336,18 @@ def _verify_generic(body: bytes, headers: Headers, secret: str, now: datetime) -
     _lately(sent, now)
 
 
-def _read_generic(event: Any) -> Report:
-    """``{event_id, tracking_number, status, scanned_at, location?, estimated_delivery?, carrier?}``, status as ours."""
-    estimated, location = event.get("estimated_delivery"), event.get("location")
+def _read_generic(event: Any, received: datetime) -> Report:
+    """``{event_id, tracking_number, status, scanned_at?, location?, message?, estimated_delivery?, carrier?}``, status as ours.
+
+    Here ``RETURNING`` is a parcel that has turned round, ``RETURNED_TO_SENDER`` one that is back.
+    """
+    location = event.get("location")
     scan = Scan(
         status=ShipmentStatus(event["status"]),
-        at=moment(event["scanned_at"]),
+        at=_time(event.get("scanned_at"), received),
         location=None if location is None else words(_string(location)),
-        estimated_delivery=moment(estimated) if estimated else None,
+        estimated_delivery=_estimate(event.get("estimated_delivery")),
+        message=_message(event.get("message")),
     )
     event_id = f"generic:{_name(event['event_id'], LONGEST_ID)}"
     return Report(event_id, _number(event["tracking_number"]), scan, _carrier(event.get("carrier")))
@@ -246,7 +356,7 @@ def _read_generic(event: Any) -> Report:
 SENDERS: Mapping[str, Sender] = MappingProxyType(
     {
         "easypost": Sender(_verify_easypost, _read_easypost),
-        "shippo": Sender(_verify_shippo, _read_shippo),
+        "shippo": Sender(_verify_shippo, _read_shippo, takes_token=True),
         "generic": Sender(_verify_generic, _read_generic),
     }
 )

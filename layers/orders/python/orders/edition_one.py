@@ -5,6 +5,7 @@ Nothing here follows what the rest of the package becomes. A name that has chang
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from orders.ids import fingerprint
@@ -12,10 +13,28 @@ from orders.ids import fingerprint
 STEPS = ("Inventory Reservation", "Manual Review", "Payment Processing", "Shipping Arrangement", "Delivery")
 """Whose steps the rows of an order's ``steps`` are, by their places."""
 
+_SHIPMENT_STATUS: Mapping[str, str] = MappingProxyType(
+    {"AVAILABLE_FOR_PICKUP": "OUT_FOR_DELIVERY", "ATTEMPTED": "FAILED", "LOST": "FAILED", "RETURNING": "FAILED"}
+)
+"""What edition one reads in place of a parcel's status that it does not have. None of them moves an order or money there."""
+
 _ORDER = {"order_id", "customer_id", "items", "payment", "shipping_address", "require_approval"}
 _ITEM = {"product_id", "quantity"}
 _PAYMENT = {"method", "token"}
 _ADDRESS = ("name", "line1", "line2", "city", "postal_code", "country")
+
+
+def shipment_status(status: str) -> str:
+    """The status of a parcel, or the nearest one that edition one has."""
+    return _SHIPMENT_STATUS.get(status, status)
+
+
+def exact_shipment_status(status: str, exact: str | None) -> str:
+    """The status of a parcel that stands in ``status`` as edition one reads it, and exactly in ``exact``, if it does.
+
+    Edition one moves ``status`` and leaves ``exact`` behind or drops it: it counts while the two agree.
+    """
+    return exact if exact is not None and shipment_status(exact) == status else status
 
 
 def digest_of_order(body: Mapping[str, Any]) -> str | None:

@@ -5,6 +5,7 @@ rows as they are and in every change that is written after the erasure.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -13,14 +14,17 @@ from typing import Any
 from orders import facts
 from orders.events import CARRIER_PREFIX, FULFILLMENT
 from orders.order import Address, Change, Event, Order, Payment, Shipment
-from orders.statuses import FULFILLMENT_MEANS, CancelReason
+from orders.statuses import FULFILLMENT_MEANS, SCAN_MEANS, CancelReason
 
 ERASED = "(erased)"
+
+_TIME = re.compile(r"[0-9T:.-]+Z", re.ASCII)
 
 _KEPT: Mapping[str, Callable[[Any], bool]] = MappingProxyType(
     {
         "cancellation_reason": lambda value: isinstance(value, str) and value in set(CancelReason),
-        "fulfillment_status": lambda value: value in FULFILLMENT_MEANS,
+        "delivered_at": lambda value: isinstance(value, str) and _TIME.fullmatch(value) is not None,
+        "fulfillment_status": lambda value: value in {*FULFILLMENT_MEANS, *SCAN_MEANS.values()},
         "reported_at": lambda _: True,
         "tracking_number": lambda _: True,
     }
@@ -76,7 +80,8 @@ def redacted_payment(payment: Payment) -> Payment:
 
 def redacted_shipment(shipment: Shipment) -> Shipment:
     """A parcel without the places it was seen at and the carrier's words."""
-    return replace(shipment, carrier=ERASED, current_location=_without(shipment.current_location))
+    scans = tuple(replace(one, location=None, message=None) for one in shipment.scans)
+    return replace(shipment, carrier=ERASED, current_location=_without(shipment.current_location), scans=scans)
 
 
 def _without(words: str | None) -> str | None:

@@ -1,14 +1,15 @@
 """The facts of a change, as they stand in its audit event's metadata: amounts, goods, parcels, addresses, each by one name."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from orders.money import Money
-from orders.order import Address, Order, Payment, Shipment
+from orders.order import Address, Order, Payment, Shipment, TrackingDetail, timestamp
 
 Facts = dict[str, Any]
 
+SCANS = "scans"
 OLD_ADDRESS, NEW_ADDRESS = "old_address", "new_address"
 
 PERSONAL = frozenset({OLD_ADDRESS, NEW_ADDRESS})
@@ -57,6 +58,15 @@ def of_parcel(shipment: Shipment | None) -> Facts:
         return {}
     number = {"tracking_number": shipment.tracking_number} if shipment.tracking_number else {}
     return {"shipment_id": shipment.shipment_id, "carrier": shipment.carrier, **number}
+
+
+def of_scans(details: Sequence[TrackingDetail]) -> Facts:
+    """What a carrier saw of the parcel: the last of them is the one that is taken."""
+    told = [
+        {"at": timestamp(one.at), "status": one.status.value, "location": one.location, "message": one.message}
+        for one in details
+    ]
+    return {SCANS: told} if told else {}
 
 
 def of_addresses(old: Address, new: Address) -> Facts:

@@ -5,20 +5,21 @@ the way: a ``completed`` on a paid order records its shipping and its delivery. 
 so the event is applied once however often it is delivered; a crash before it lets the next delivery go on from there.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from orders import fulfilment, lifecycle, settings, store
+from orders import edition_one, facts, fulfilment, lifecycle, settings, store
 from orders.carrier_webhooks import Report
 from orders.changes import Clock, Decide, apply, utc_now
 from orders.errors import AlreadyApplied, ApprovalPending, OrderError, OutOfStock, PaymentDeclined
 from orders.events import CARRIER_PREFIX, FULFILLMENT, FULFILLMENT_STATUS_CHANGED
 from orders.ids import OrderId, TrackingNumber, fingerprint
 from orders.lifecycle import Scan
-from orders.order import Change, Order, Shipment, Snapshot, moment, timestamp
+from orders.order import Change, Order, Shipment, Snapshot, TrackingDetail, moment, timestamp
 from orders.statuses import (
     CANCELLABLE,
     FULFILLMENT_MEANS,
@@ -69,25 +70,43 @@ class FulfilmentEvent:
     def facts(self) -> dict[str, Any]:
         """How it stands on the audit trail."""
         own = {"fulfillment_id": self.fulfillment_id, "fulfillment_status": self.new_status, "event_id": self.marker}
-        return {**(self.metadata or {}), **own, "reported_at": timestamp(self.at)}
+        return {
+            **(self.metadata or {}),
+            **own,
+            **facts.of_scans(self.scan.details if self.scan else ()),
+            "reported_at": timestamp(self.at),
+        }
+
+
+EARLIER_BYTES = 5 * 1024
+"""How many bytes of JSON a report's earlier scans may have: an event's metadata is bounded, the latest go first."""
+NO_SCAN = ""
+"""The exact status of what a carrier says about its own system."""
 
 
 def detail_of(source: str, order_id: OrderId | None, report: Report) -> dict[str, Any]:
-    """A carrier's report as the event that travels on the bus."""
+    """A carrier's report as the event that travels on the bus.
+
+    The statuses are such as edition one reads; ``exact_status`` stands beside one that it does not have.
+    """
     scan = report.scan
-    told = {"status": scan.status, "at": timestamp(scan.at), "location": scan.location}
-    estimated = {"estimated_delivery": timestamp(scan.estimated_delivery)} if scan.estimated_delivery else {}
+    new_status, exact = (SCAN_MEANS[scan.status], scan.status.value) if scan.status else (report.notice, NO_SCAN)
+    told = _written(scan.at, exact or ShipmentStatus.CREATED, scan.location, scan.message)
+    told |= {"exact_status": NO_SCAN} if exact == NO_SCAN else {}
+    told |= {"estimated_delivery": timestamp(scan.estimated_delivery)} if scan.estimated_delivery else {}
+    earlier = _bounded([_written(one.at, one.status.value, one.location, one.message) for one in scan.earlier])
     return {
         "event_type": FULFILLMENT_STATUS_CHANGED,
         "event_id": report.event_id,
         "fulfillment_id": report.tracking_number,
         "order_id": order_id,
-        "new_status": SCAN_MEANS[scan.status],
+        "new_status": new_status,
         "timestamp": timestamp(scan.at),
         "metadata": {
             "source": source,
             "tracking_number": report.tracking_number,
-            "scan": told | estimated,
+            "scan": told,
+            **({"earlier_scans": earlier} if earlier else {}),
             **({"carrier": report.carrier} if report.carrier else {}),
         },
     }
@@ -96,8 +115,6 @@ def detail_of(source: str, order_id: OrderId | None, report: Report) -> dict[str
 def event_of(order_id: OrderId, detail: Mapping[str, Any]) -> FulfilmentEvent:
     """A carrier's report as it was kept, back from ``detail_of``, for the order that its parcel is known to belong to."""
     told = dict(detail["metadata"])
-    scan = told.pop("scan")
-    estimated = scan.get("estimated_delivery")
     return FulfilmentEvent(
         order_id=order_id,
         fulfillment_id=detail["fulfillment_id"],
@@ -105,15 +122,50 @@ def event_of(order_id: OrderId, detail: Mapping[str, Any]) -> FulfilmentEvent:
         at=moment(detail["timestamp"]),
         event_id=detail["event_id"],
         metadata=told,
-        scan=Scan(
-            ShipmentStatus(scan["status"]),
-            moment(scan["at"]),
-            scan["location"],
-            moment(estimated) if estimated else None,
-            told["source"],
-        ),
+        scan=scan_of(told.pop("scan"), told.pop("earlier_scans", ()), told["source"]),
         source=f"{CARRIER_PREFIX}{told['source']}",
     )
+
+
+def scan_of(told: Mapping[str, Any], earlier: Iterable[Mapping[str, Any]], sender: str) -> Scan:
+    """A scan as ``detail_of`` has written it, or an earlier release.
+
+    Raises:
+        ValueError: it has a status that this release does not know, or no time.
+    """
+    own, estimated = _read(told), told.get("estimated_delivery")
+    return Scan(
+        status=None if told.get("exact_status") == NO_SCAN else own.status,
+        at=own.at,
+        location=own.location,
+        estimated_delivery=moment(estimated) if estimated else None,
+        sender=sender,
+        message=own.message,
+        earlier=tuple(map(_read, earlier)),
+    )
+
+
+def _written(at: datetime, status: str, location: str | None, message: str | None) -> dict[str, Any]:
+    nearest = edition_one.shipment_status(status)
+    exact = {"exact_status": status} if status != nearest else {}
+    words = {"message": message} if message else {}
+    return {"status": nearest, "at": timestamp(at), "location": location, **exact, **words}
+
+
+def _read(told: Mapping[str, Any]) -> TrackingDetail:
+    status = edition_one.exact_shipment_status(told["status"], told.get("exact_status"))
+    return TrackingDetail(moment(told["at"]), ShipmentStatus(status), told.get("location"), told.get("message"))
+
+
+def _bounded(earlier: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The latest of them that have room; they come by their times."""
+    room, kept = EARLIER_BYTES, list[dict[str, Any]]()
+    for one in reversed(earlier):
+        room -= len(json.dumps(one)) + 2
+        if room < 0:
+            break
+        kept.insert(0, one)
+    return kept
 
 
 def replay(found: Snapshot, clock: Clock = utc_now) -> bool:
@@ -175,7 +227,7 @@ def _followed(event: FulfilmentEvent, clock: Clock) -> Outcome:
 
 
 def _advance(event: FulfilmentEvent, wanted: OrderStatus, clock: Clock) -> Outcome:
-    order = store.load_order(event.order_id)
+    order, questioned = store.load_order(event.order_id), False
     moved = order.status is OrderStatus.PENDING and not order.is_over
     if moved:
         refusal = _bring_in_what_is_due(order, event, clock)
@@ -183,19 +235,29 @@ def _advance(event: FulfilmentEvent, wanted: OrderStatus, clock: Clock) -> Outco
             return _note(event, clock, refusal)
 
     def step(found: Snapshot) -> Change | None:
-        nonlocal moved
+        nonlocal moved, questioned
+        questioned = wanted is OrderStatus.DELIVERED and _is_on_its_way_back(found, event.scan)
+        if questioned:
+            return _marked(event, lifecycle.question_delivery(found, clock(), event.source, event.facts, event.at, event.scan))
         if has_reached(found.order.status, wanted) or found.order.is_over:
             return _noted(found, event, wanted, clock())
         moved = True
         return _next_change(found, event, wanted, clock())
 
     after = _apply(event, step)
-    while not (has_reached(after.order.status, wanted) or after.order.is_over):
+    while not (questioned or has_reached(after.order.status, wanted) or after.order.is_over):
         after = _apply(event, step)
     fulfilment.collect_cash(after)
     if moved:
         return Outcome.APPLIED
     return Outcome.REFUSED if not has_reached(after.order.status, wanted) else Outcome.RECORDED
+
+
+def _is_on_its_way_back(found: Snapshot, scan: Scan | None) -> bool:
+    """Whether the order's parcel was seen to have turned round, by what the scan lists too, and nothing has come of it yet."""
+    parcel = lifecycle.scanned(found.shipment, scan and replace(scan, status=None))
+    turned = parcel is not None and parcel.status is ShipmentStatus.RETURNING
+    return turned and found.order.status is OrderStatus.SHIPPED and not found.order.is_over
 
 
 def _noted(found: Snapshot, event: FulfilmentEvent, wanted: OrderStatus, now: datetime) -> Change:
@@ -215,7 +277,7 @@ def _next_change(found: Snapshot, event: FulfilmentEvent, wanted: OrderStatus, n
         parcel = _parcel(found, event)
         change = lifecycle.ship(found, parcel, settings.waits().delivery, None, now, by)
     else:
-        change = lifecycle.deliver(found, now, by, reason, event.facts)
+        change = lifecycle.deliver(found, now, by, reason, event.facts, event.at)
         if change and change.shipment and event.scan:
             change = replace(change, shipment=lifecycle.scanned(change.shipment, event.scan))
     last = change is not None and change.order.status is wanted

@@ -27,14 +27,18 @@ from orders.order import (
     Payment,
     Shipment,
     Snapshot,
+    TrackingDetail,
+    timestamp,
 )
 from orders.statuses import (
     CANCELLABLE,
     PAYMENT_TRANSITIONS,
     RETURNABLE,
     SHIPMENT_RANK,
+    SHIPMENT_TRANSITIONS,
     TERMINAL,
     TRANSITIONS,
+    UNDECIDED_BY_TIME,
     ApprovalStatus,
     CancelReason,
     OrderStatus,
@@ -54,6 +58,8 @@ GRACE = timedelta(seconds=60)
 REJECTED = "Rejected in review"
 NOT_DELIVERED = "The parcel came back without being delivered"
 """What customers read in a failed step; why a member of staff decided so stands on the audit trail, for staff."""
+
+CONFIRM_DELIVERY = "Reported as delivered while on its way back: to be confirmed"
 
 
 class Fate(StrEnum):
@@ -281,8 +287,12 @@ def deliver(
     by: str = SYSTEM,
     reason: str | None = None,
     metadata: Mapping[str, Any] | None = None,
+    delivered_at: datetime | None = None,
 ) -> Change | None:
-    """The customer has the parcel, and cash has been collected where that was agreed; ``None`` when on record already."""
+    """The customer has the parcel, and cash has been collected where that was agreed; ``None`` when on record already.
+
+    ``delivered_at`` is when they were given it, where somebody says so; else what a carrier said before, or ``now``.
+    """
     order = snapshot.order
     if order.status is OrderStatus.DELIVERED:
         return None
@@ -291,7 +301,10 @@ def deliver(
     if order.pays_on_delivery:
         payment = _paid(replace(snapshot, payment=_paid(snapshot, PaymentStatus.PROCESSING)), PaymentStatus.COMPLETED)
         after = after.with_step(StepName.PAYMENT, StepStatus.COMPLETED, now)
-    shipment = snapshot.shipment and replace(snapshot.shipment, status=ShipmentStatus.DELIVERED)
+    shipment = snapshot.shipment
+    arrived = delivered_at or (shipment and shipment.unconfirmed_delivery_at) or now
+    if shipment is not None:
+        shipment = replace(shipment, status=ShipmentStatus.DELIVERED, delivered_at=arrived, unconfirmed_delivery_at=None)
     after = replace(after, overall=OverallStatus.COMPLETED, due_at=None)
     return _move(
         order,
@@ -303,7 +316,7 @@ def deliver(
         payment=payment,
         shipment=shipment,
         reason=reason,
-        metadata=metadata,
+        metadata={**(metadata or {}), "delivered_at": timestamp(arrived)},
         # The workflow's own step comes after the wait: there is nobody to be told. Cash taken at the door is entered
         # into the gateway's books by whoever delivers, and by the follow-up if they die before they can.
         follow_up=FollowUp.ANSWER_DELIVERED if order.pays_on_delivery or (order.delivery_token and by != SYSTEM) else None,
@@ -340,7 +353,7 @@ def update_location(snapshot: Snapshot, location: str, estimated_delivery: datet
     order, shipment = snapshot.order, snapshot.shipment
     if shipment is None or order.status is not OrderStatus.SHIPPED:
         raise ConstraintViolated("Only a parcel on its way has a location.", order_status=order.status)
-    status = shipment.status if SHIPMENT_RANK[shipment.status] else ShipmentStatus.IN_TRANSIT
+    status = ShipmentStatus.IN_TRANSIT if shipment.status is ShipmentStatus.CREATED else shipment.status
     moved = replace(
         shipment,
         status=status,
@@ -414,7 +427,9 @@ def return_order(snapshot: Snapshot, now: datetime, by: str, reason: str | None 
     after = _to_be_undone(snapshot, now, interrupted=StepStatus.FAILED, message=NOT_DELIVERED, recall=False)
     shipment = snapshot.shipment
     if to_sender and shipment is not None:
-        shipment = replace(shipment, status=ShipmentStatus.RETURNED_TO_SENDER)
+        shipment = replace(
+            shipment, status=ShipmentStatus.RETURNED_TO_SENDER, estimated_delivery=None, unconfirmed_delivery_at=None
+        )
     return _move(
         order,
         after,
@@ -518,14 +533,23 @@ def restart(snapshot: Snapshot, waits: Waits, now: datetime, by: str, reason: st
 class Scan:
     """What a carrier saw of a parcel, at the scan's own time; what it arrived at does not matter.
 
-    ``sender`` is whose webhook it came by.
+    ``status`` is ``None`` for what a carrier says about its own system: that moves no parcel. ``message`` is in the carrier's
+    words, ``sender`` is whose webhook it came by, and ``earlier`` what the carrier lists of the parcel beside it.
     """
 
-    status: ShipmentStatus
+    status: ShipmentStatus | None
     at: datetime
     location: str | None = None
     estimated_delivery: datetime | None = None
     sender: str | None = None
+    message: str | None = None
+    earlier: tuple[TrackingDetail, ...] = ()
+
+    @property
+    def details(self) -> tuple[TrackingDetail, ...]:
+        """What it adds to the parcel's timeline."""
+        own = (TrackingDetail(self.at, self.status, self.location, self.message),) if self.status else ()
+        return self.earlier + own
 
 
 def record_fulfilment(
@@ -542,22 +566,71 @@ def record_fulfilment(
     return _change(snapshot.order, snapshot.order, kind, now, by, reason=refused, metadata=metadata, shipment=shipment)
 
 
-def scanned(shipment: Shipment | None, scan: Scan | None) -> Shipment | None:
-    """The parcel after a scan: a scan older than the last one, or behind where the parcel is known to be, says nothing new.
+MOST_SCANS = 100
+"""So many scans of a parcel its row holds, the latest; the audit trail holds all."""
 
-    A failed attempt may be followed by another one, so it is no barrier for what comes after it.
-    """
-    if shipment is None or scan is None or (shipment.scanned_at and scan.at < shipment.scanned_at):
+
+def scanned(shipment: Shipment | None, scan: Scan | None) -> Shipment | None:
+    """The parcel after a scan. An older scan than the last one takes its place on the timeline, and moves nothing."""
+    if shipment is None or scan is None:
         return shipment
-    behind = SHIPMENT_RANK[scan.status] < SHIPMENT_RANK[shipment.status] and shipment.status is not ShipmentStatus.FAILED
+    seen = _turned_round(replace(shipment, scans=_timeline(shipment, scan), sender=shipment.sender or scan.sender))
+    if scan.status is not None and (shipment.scanned_at is None or scan.at >= shipment.scanned_at):
+        seen = _moved(seen, scan, scan.status)
+    return replace(seen, delivered_at=_delivered_at(seen))
+
+
+def _turned_round(shipment: Shipment) -> Shipment:
+    """The parcel, on its way back if any scan of it says that it turned round: others may have come behind that one."""
+    may_turn = ShipmentStatus.RETURNING in SHIPMENT_TRANSITIONS[shipment.status]
+    if may_turn and any(detail.status is ShipmentStatus.RETURNING for detail in shipment.scans):
+        return replace(shipment, status=ShipmentStatus.RETURNING, estimated_delivery=None)
+    return shipment
+
+
+def _timeline(shipment: Shipment, scan: Scan) -> tuple[TrackingDetail, ...]:
+    every = sorted({*shipment.scans, *scan.details}, key=lambda one: (one.at, SHIPMENT_RANK.get(one.status, 0), str(one)))
+    return tuple(every[-MOST_SCANS:])
+
+
+def _moved(shipment: Shipment, scan: Scan, status: ShipmentStatus) -> Shipment:
+    same_moment = scan.at == shipment.scanned_at
+    overruled = same_moment and SHIPMENT_RANK[status] < SHIPMENT_RANK[shipment.status]
+    if overruled or status not in SHIPMENT_TRANSITIONS[shipment.status]:
+        status = shipment.status
+    estimated = scan.estimated_delivery or shipment.estimated_delivery
     return replace(
         shipment,
-        status=shipment.status if behind else scan.status,
+        status=status,
         current_location=scan.location or shipment.current_location,
-        estimated_delivery=scan.estimated_delivery or shipment.estimated_delivery,
+        estimated_delivery=None if status in UNDECIDED_BY_TIME else estimated,
         scanned_at=scan.at,
-        sender=shipment.sender or scan.sender,
     )
+
+
+def _delivered_at(shipment: Shipment) -> datetime | None:
+    """When the carrier says that it delivered the parcel, whoever had said so before."""
+    if shipment.status is not ShipmentStatus.DELIVERED:
+        return None
+    said = [detail.at for detail in shipment.scans if detail.status is ShipmentStatus.DELIVERED]
+    return said[0] if said else shipment.delivered_at
+
+
+def question_delivery(
+    snapshot: Snapshot, now: datetime, by: str, metadata: Mapping[str, Any], at: datetime, scan: Scan | None
+) -> Change:
+    """Notes a delivery of a parcel that is on its way back: overdue until people have said who was given it."""
+    order, shipment = snapshot.order, scanned(snapshot.shipment, scan)
+    asked = shipment and replace(shipment, unconfirmed_delivery_at=at)
+    after = replace(order, due_at=now)
+    return _change(
+        order, after, EventType.FULFILLMENT_REFUSED, now, by, reason=CONFIRM_DELIVERY, metadata=metadata, shipment=asked
+    )
+
+
+def is_undecided(shipment: Shipment | None) -> bool:
+    """Whether only people can say what becomes of a parcel: it is lost, or on its way back."""
+    return shipment is not None and shipment.status in UNDECIDED_BY_TIME
 
 
 def is_foreign(shipment: Shipment | None, sender: str | None) -> bool:

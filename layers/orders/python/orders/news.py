@@ -9,12 +9,18 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 from orders import facts
 from orders.carrier_webhooks import SENDERS
 from orders.events import CARRIER_PREFIX, FULFILLMENT
-from orders.fulfilment_events import FulfilmentEvent
-from orders.lifecycle import Scan
+from orders.fulfilment_events import FulfilmentEvent, scan_of
 from orders.requests import Body, OrderIdText, Text100, Text200
-from orders.statuses import ShipmentStatus
 
-PIPELINES_OWN = facts.OWN | {"cancellation_reason", "estimated_delivery", "expires_at", "location", "source"}
+PIPELINES_OWN = facts.OWN | {
+    "cancellation_reason",
+    "delivered_at",
+    "estimated_delivery",
+    "expires_at",
+    "location",
+    "source",
+    facts.SCANS,
+}
 """Names by which the pipeline notes facts of its own: customers read them, and an erasure keeps some."""
 
 LARGEST_METADATA = 8 * 1024
@@ -40,17 +46,6 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 def _not_as_ours(name: str) -> str:
     """What a warehouse says under a name of ours is kept under another: for staff, as all that it adds."""
     return f"fulfillment_{name}" if name in PIPELINES_OWN else name
-
-
-class ScanNews(BaseModel):
-    """What a carrier saw, as it travels in an event's metadata."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
-
-    status: ShipmentStatus
-    at: Moment
-    location: Text200 | None = None
-    estimated_delivery: Moment | None = None
 
 
 class ParcelNews(BaseModel):
@@ -88,8 +83,8 @@ class FulfilmentNews(Body):
         """
         metadata = dict(self.metadata or {})
         told = metadata.pop("scan", None) if by_pipeline else None
-        scan = ScanNews.model_validate(told) if told else None
-        source = str(metadata["source"]) if scan else None
+        source = str(metadata["source"]) if told else None
+        scan = scan_of(told, metadata.pop("earlier_scans", ()), source) if told and source else None
         if not by_pipeline:
             metadata = {_not_as_ours(name): value for name, value in metadata.items()}
         metadata |= ParcelNews.model_validate(metadata).model_dump(exclude_unset=True)
@@ -102,6 +97,6 @@ class FulfilmentNews(Body):
             old_status=self.old_status,
             event_id=self.event_id,
             metadata=metadata,
-            scan=Scan(scan.status, scan.at, scan.location, scan.estimated_delivery, source) if scan else None,
+            scan=scan,
             source=f"{CARRIER_PREFIX}{source}" if scan else FULFILLMENT,
         )

@@ -95,7 +95,14 @@ def _answers() -> dict[str, Schema]:
             "status": _enum(ShipmentStatus),
             "current_location": _nullable(TEXT),
             "estimated_delivery": _nullable(TIME),
-        }
+            "scans": {
+                "type": "array",
+                "items": _object(
+                    {"at": TIME, "status": _enum(ShipmentStatus), "location": _nullable(TEXT), "message": _nullable(TEXT)}
+                ),
+            },
+        },
+        {"delivered_at": TIME, "unconfirmed_delivery_at": TIME},
     )
     step = _object(
         {"name": _enum(STEPS), "order": COUNT, "status": _enum(StepStatus)},
@@ -266,7 +273,12 @@ PARAMETERS: dict[str, Schema] = {
         "schema": DAY,
     },
     "to": {"name": "to", "in": "query", "description": "The last day (UTC) to be counted; by default today.", "schema": DAY},
-    "token": {"name": "token", "in": "query", "description": "The token of a tracking link.", "schema": TEXT},
+    "token": {
+        "name": "token",
+        "in": "query",
+        "description": "The token of a tracking link; of an unsigned webhook, the carrier's secret.",
+        "schema": TEXT,
+    },
 }
 
 _IF_MATCH: Schema = {

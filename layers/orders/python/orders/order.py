@@ -105,12 +105,23 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackingDetail:
+    """One scan on a parcel's timeline: ``message`` is in the carrier's words, ``at`` the carrier's own time."""
+
+    at: datetime
+    status: ShipmentStatus
+    location: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Shipment:
     """The parcel: ``shipment_id`` is also the idempotency key the carrier gets on every try.
 
     ``status``, ``current_location`` and ``scanned_at`` are the carrier's own latest scan and may run ahead of the order.
     ``sender`` is whose signed webhooks report this parcel, and nobody else's: the one its booking names, or the first that
-    reports it.
+    reports it. ``scans`` is the timeline, by the scans' own times. ``unconfirmed_delivery_at`` is when a carrier says that it
+    delivered a parcel which was on its way back: only people find out to whom.
     """
 
     shipment_id: str
@@ -122,6 +133,9 @@ class Shipment:
     scanned_at: datetime | None = None
     recalled: bool = False
     sender: str | None = None
+    scans: tuple[TrackingDetail, ...] = ()
+    delivered_at: datetime | None = None
+    unconfirmed_delivery_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -262,6 +262,7 @@ _TABLE = (
         "receiveCarrierEvent",
         "Report a parcel's scan; signed by the carrier over the raw bytes",
         "receive_carrier_event",
+        query=("token",),
         body="CarrierEvent",
         answer="Accepted",
         refusals=("Unauthenticated", "NotFound", "PayloadTooLarge"),

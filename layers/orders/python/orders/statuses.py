@@ -49,8 +49,13 @@ class ShipmentStatus(StrEnum):
     CREATED = "CREATED"
     IN_TRANSIT = "IN_TRANSIT"
     OUT_FOR_DELIVERY = "OUT_FOR_DELIVERY"
-    DELIVERED = "DELIVERED"
+    AVAILABLE_FOR_PICKUP = "AVAILABLE_FOR_PICKUP"
+    ATTEMPTED = "ATTEMPTED"
     FAILED = "FAILED"
+    LOST = "LOST"
+    RETURNING = "RETURNING"
+    """It has turned round and is on its way back; nothing is given back before it has arrived."""
+    DELIVERED = "DELIVERED"
     RETURNED_TO_SENDER = "RETURNED_TO_SENDER"
 
 
@@ -173,10 +178,25 @@ def has_reached(current: OrderStatus, wanted: OrderStatus) -> bool:
 
 
 _S = ShipmentStatus
-SHIPMENT_RANK: Mapping[ShipmentStatus, int] = MappingProxyType(
-    {_S.CREATED: 0, _S.IN_TRANSIT: 1, _S.OUT_FOR_DELIVERY: 2, _S.FAILED: 3, _S.DELIVERED: 4, _S.RETURNED_TO_SENDER: 4}
+_ON_THE_WAY = frozenset({_S.IN_TRANSIT, _S.OUT_FOR_DELIVERY, _S.AVAILABLE_FOR_PICKUP, _S.ATTEMPTED, _S.FAILED, _S.LOST})
+_ENDS = {_S.DELIVERED, _S.RETURNING, _S.RETURNED_TO_SENDER}
+SHIPMENT_TRANSITIONS: Mapping[ShipmentStatus, frozenset[ShipmentStatus]] = _table(
+    {
+        _S.CREATED: {*_ON_THE_WAY, *_ENDS},
+        **{status: {*_ON_THE_WAY, *_ENDS} - {status} for status in _ON_THE_WAY},
+        _S.RETURNING: {_S.RETURNED_TO_SENDER},
+        _S.DELIVERED: set(),
+        _S.RETURNED_TO_SENDER: set(),
+    }
 )
-"""How far along a parcel is. A failed attempt may still be followed by another one; the last two end its way."""
+"""What a later scan makes of a parcel. On its way it may be attempted, held, lost and found; from its way back only people
+make it a delivered one, and what has arrived stays where it is."""
+
+SHIPMENT_RANK: Mapping[ShipmentStatus, int] = MappingProxyType({status: rank for rank, status in enumerate(_S)})
+"""Which of two scans of the same moment counts: the higher one."""
+
+UNDECIDED_BY_TIME = frozenset({_S.LOST, _S.RETURNING})
+"""Where a parcel may be for ever: no timer says that it was delivered, and nobody can say when it will be."""
 
 _PREPARING = ("planning", "picking", "picked", "packing", "packed", "ready")
 FULFILLMENT_MEANS: Mapping[str, OrderStatus] = MappingProxyType(
@@ -189,8 +209,12 @@ SCAN_MEANS: Mapping[ShipmentStatus, str] = MappingProxyType(
         _S.CREATED: "ready",
         _S.IN_TRANSIT: "shipped",
         _S.OUT_FOR_DELIVERY: "shipped",
+        _S.AVAILABLE_FOR_PICKUP: "shipped",
+        _S.ATTEMPTED: "shipped",
         _S.DELIVERED: "completed",
         _S.FAILED: "delivery_failed",
+        _S.LOST: "lost",
+        _S.RETURNING: "returning",
         _S.RETURNED_TO_SENDER: "returned_to_sender",
     }
 )

@@ -34,6 +34,7 @@ from orders.order import (
     Shipment,
     Snapshot,
     Step,
+    TrackingDetail,
     moment,
     timestamp,
 )
@@ -314,6 +315,10 @@ SHIPMENT_OPTIONAL = (
     "estimated_delivery",
     "scanned_at",
     "sender",
+    "exact_status",
+    "scans",
+    "delivered_at",
+    "unconfirmed_delivery_at",
     "GSI1PK",
     "GSI1SK",
     "recalled",
@@ -1318,17 +1323,22 @@ def payment_from_item(item: Item) -> Payment:
 def shipment_to_item(order_id: OrderId, shipment: Shipment) -> Item:
     """A shipment as its item, found by tracking number too; ``shipment_from_item`` is the inverse."""
     estimated, scanned = shipment.estimated_delivery, shipment.scanned_at
+    nearest = edition_one.shipment_status(shipment.status.value)
     text = {
         "kind": "shipment",
         "order_id": order_id,
         "shipment_id": shipment.shipment_id,
-        "status": shipment.status.value,
+        "status": nearest,
+        "exact_status": shipment.status.value if shipment.status.value != nearest else None,
         "carrier": shipment.carrier,
         "tracking_number": shipment.tracking_number,
         "current_location": shipment.current_location,
         "estimated_delivery": _when(estimated),
         "scanned_at": _when(scanned),
         "sender": shipment.sender,
+        "scans": _json([_detail_to_json(detail) for detail in shipment.scans]) if shipment.scans else None,
+        "delivered_at": _when(shipment.delivered_at),
+        "unconfirmed_delivery_at": _when(shipment.unconfirmed_delivery_at),
         "GSI1PK": shipment.tracking_number and parcel_partition(shipment.tracking_number),
         "GSI1SK": shipment.tracking_number and order_id,
     }
@@ -1340,9 +1350,10 @@ def shipment_from_item(item: Item) -> Shipment:
     """The shipment an item holds."""
     estimated, scanned = _text(item, "estimated_delivery"), _text(item, "scanned_at")
     tracked = _text(item, "tracking_number")
+    delivered, unconfirmed = _text(item, "delivered_at"), _text(item, "unconfirmed_delivery_at")
     return Shipment(
         shipment_id=item["shipment_id"]["S"],
-        status=named(ShipmentStatus, item["status"]["S"]),
+        status=named(ShipmentStatus, edition_one.exact_shipment_status(item["status"]["S"], _text(item, "exact_status"))),
         carrier=item["carrier"]["S"],
         tracking_number=TrackingNumber(tracked) if tracked else None,
         current_location=_text(item, "current_location"),
@@ -1350,7 +1361,19 @@ def shipment_from_item(item: Item) -> Shipment:
         scanned_at=moment(scanned) if scanned else None,
         recalled=item.get("recalled", {}).get("BOOL", False),
         sender=_text(item, "sender"),
+        scans=tuple(_detail_from_json(row) for row in _loads(item, "scans") or ()),
+        delivered_at=moment(delivered) if delivered else None,
+        unconfirmed_delivery_at=moment(unconfirmed) if unconfirmed else None,
     )
+
+
+def _detail_to_json(detail: TrackingDetail) -> list[Any]:
+    return [timestamp(detail.at), detail.status.value, detail.location, detail.message]
+
+
+def _detail_from_json(row: list[Any]) -> TrackingDetail:
+    at, status, location, message, *_ = row
+    return TrackingDetail(moment(at), named(ShipmentStatus, status), location, message)
 
 
 def event_to_item(event: Event) -> Item:

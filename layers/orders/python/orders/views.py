@@ -30,6 +30,7 @@ OWNERS_FACTS = frozenset(
     {
         "cancellation_reason",
         "carrier",
+        "delivered_at",
         "estimated_delivery",
         "event_id",
         "expires_at",
@@ -86,7 +87,7 @@ def snapshot_view(snapshot: Snapshot, audience: Audience) -> View:
     return {
         "order": order_view(snapshot.order, audience),
         "payment": payment_view(snapshot.payment) if snapshot.payment else None,
-        "shipment": shipment_view(snapshot.shipment) if snapshot.shipment else None,
+        "shipment": shipment_view(snapshot.shipment, audience) if snapshot.shipment else None,
     }
 
 
@@ -96,7 +97,7 @@ def listed_view(snapshot: Snapshot, audience: Audience, *, payment: bool, shipme
     if payment:
         view["payment"] = payment_view(snapshot.payment) if snapshot.payment else None
     if shipments:
-        view["shipments"] = [shipment_view(snapshot.shipment)] if snapshot.shipment else []
+        view["shipments"] = [shipment_view(snapshot.shipment, audience)] if snapshot.shipment else []
     return view
 
 
@@ -111,8 +112,9 @@ def payment_view(payment: Payment) -> View:
     }
 
 
-def shipment_view(shipment: Shipment) -> View:
-    """The parcel."""
+def shipment_view(shipment: Shipment, audience: Audience) -> View:
+    """The parcel, with every scan of it, the oldest first; what staff have to find out about it is shown to staff only."""
+    delivered, unconfirmed = shipment.delivered_at, shipment.unconfirmed_delivery_at
     estimated = shipment.estimated_delivery
     return {
         "shipment_id": shipment.shipment_id,
@@ -121,6 +123,17 @@ def shipment_view(shipment: Shipment) -> View:
         "status": shipment.status,
         "current_location": shipment.current_location,
         "estimated_delivery": estimated and timestamp(estimated),
+        **_present(delivered_at=delivered and timestamp(delivered)),
+        **(_present(unconfirmed_delivery_at=unconfirmed and timestamp(unconfirmed)) if audience is Audience.STAFF else {}),
+        "scans": [
+            {
+                "at": timestamp(detail.at),
+                "status": detail.status,
+                "location": detail.location,
+                "message": detail.message,
+            }
+            for detail in shipment.scans
+        ],
     }
 
 
@@ -156,7 +169,12 @@ def event_view(event: Event, audience: Audience) -> View:
     reason, metadata = event.reason, dict(event.metadata)
     if audience is not Audience.STAFF:
         reason = _reason_for_owner(event)
-        metadata = {name: value for name, value in metadata.items() if _is_owners_fact(name, value)}
+        by_carrier = event.by.startswith(CARRIER_PREFIX)
+        metadata = {
+            name: value
+            for name, value in metadata.items()
+            if _is_owners_fact(name, value) or (name == facts.SCANS and by_carrier)
+        }
     return {
         "version": event.version,
         "event_type": event.type,
