@@ -65,16 +65,17 @@ def test_serve_says_what_a_data_directory_does_not_keep(capsys: pytest.CaptureFi
 @pytest.mark.parametrize("name", list(EVENTS))
 @pytest.mark.parametrize("status", STATUSES)
 def test_what_is_sent_as_a_carrier_is_taken_as_that_carrier_s(name: str, status: str) -> None:
-    at = NOW.replace(microsecond=0) - timedelta(hours=1)
+    now = datetime.now(UTC)
+    at = now.replace(microsecond=0) - timedelta(hours=1)
     body = json.dumps(EVENTS[name]("evt-1", "TRACK-1", status, at, "London")).encode()
     headers = SIGNERS[name](body, SECRET, "evt-1")
-    report = carrier_webhooks.receive(name, body, headers, SECRET, NOW)
+    report = carrier_webhooks.receive(name, body, headers, SECRET, now)
     assert report
     assert report.tracking_number == "TRACK-1"
     assert report.scan.status is ShipmentStatus(status.upper())
     assert (report.scan.at, report.scan.location) == (at, "London")
     with pytest.raises(Unauthenticated):
-        carrier_webhooks.receive(name, body + b" ", headers, SECRET, NOW)
+        carrier_webhooks.receive(name, body + b" ", headers, SECRET, now)
 
 
 def test_every_carrier_we_know_can_be_played() -> None:
