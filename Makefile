@@ -69,7 +69,8 @@ STACKS := $(wildcard tests/local tests/chaos tests/built)
 
 test: check ## every check and every test
 	@$(BIN)/pytest -n auto --dist loadfile $(IN_PROCESS) $(STACKS) --ignore=tests/statemachine/test_graph.py
-	@$(BIN)/python -m tests.pythons --quiet -n auto --dist loadfile $(VERSION_SENSITIVE)
+	@# Backwards, so that no test comes to lean on one before it.
+	@$(BIN)/python -m tests.pythons --quiet -p tests.backwards -n auto --dist loadfile $(VERSION_SENSITIVE)
 	@$(MAKE) --no-print-directory browser
 	@$(BIN)/pytest -n 2 --dist loadfile tests/e2e
 	@if test -z "$${CI:-}"; then echo "All passed. Next: make demo, or make check-sam before a deployment."; fi
