@@ -53,6 +53,13 @@ def set_location(request: Request) -> Answer:
     )
 
 
+def mark_returned(request: Request) -> Answer:
+    """The parcel is back."""
+    reason = request.parse(requests.WithReason).reason
+    order_id, actor = _admitted(request)
+    return order_answer(request, desk.mark_returned(order_id, request.shipment_id, actor, reason, request.if_match))
+
+
 handler = serve(
     {
         "POST /orders/{id}/cancel": explained(desk.cancel),
@@ -60,6 +67,7 @@ handler = serve(
         "POST /orders/{id}/approve": explained(desk.approve),
         "POST /orders/{id}/reject": explained(desk.reject),
         "POST /orders/{id}/delivered": explained(desk.mark_delivered),
+        "POST /orders/{id}/shipments/{shipment_id}/returned": mark_returned,
         "PUT /orders/{id}/address": change_address,
         "PATCH /orders/{id}/status": set_status,
         "PUT /orders/{id}/shipment/location": set_location,

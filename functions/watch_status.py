@@ -4,34 +4,34 @@ from orders import estimates, identity, secrets, settings, stream, tokens
 from orders.changes import utc_now
 from orders.errors import Unauthenticated
 from orders.http import Answer, Request, answer, serve
-from orders.order import Order
-from orders.store import load_order
+from orders.order import Snapshot
+from orders.store import load
 from orders.views import progress_view
 
 
 def get_progress(request: Request) -> Answer:
-    """The saga's progress, from the order's own item: one read."""
-    order = _watched(request)
-    now = utc_now()
-    return answer(progress_view(order, estimates.history(now), settings.waits(), now), version=order.version)
+    """The saga's progress, from the order and its parcel: one read."""
+    snapshot, now = _watched(request), utc_now()
+    timed = settings.delivery_is_timed()
+    progress = progress_view(snapshot, estimates.history(now), settings.waits(), now, timed=timed)
+    return answer(progress, version=snapshot.order.version)
 
 
 def stream_progress(request: Request) -> Answer:
     """What has happened since the caller last looked, as Server-Sent Events."""
-    order = _watched(request)
-    return stream.answer(order, request.headers.get("last-event-id"), utc_now())
+    return stream.answer(_watched(request), request.headers.get("last-event-id"), utc_now())
 
 
-def _watched(request: Request) -> Order:
+def _watched(request: Request) -> Snapshot:
     link = request.query.get("token")
     if link is not None and request.principal is None:
         tokens.check_tracking_token(link, request.order_id, utc_now(), secrets.signing_key())
-        return load_order(request.order_id, to_show=True)
+        return load(request.order_id, to_show=True)
     if request.principal is None:
         raise Unauthenticated("Send a bearer token, or the token of a tracking link.")
-    order = load_order(request.order_id, to_show=True)
-    request.may_touch(order.customer_id)
-    return order
+    snapshot = load(request.order_id, to_show=True)
+    request.may_touch(snapshot.order.customer_id)
+    return snapshot
 
 
 handler = serve(

@@ -16,9 +16,9 @@ from typing import Any
 from local import carriers, listen, warehouse, watch
 from local.client import DEFAULT_URL, Api, Refused, Unreachable, url_of
 
-CUSTOMER, CARRIER = "customer-1", "carrier-1"
+CUSTOMER, CARRIER, WAREHOUSE = "customer-1", "carrier-1", "warehouse-1"
 SUPPORT, ADMIN = "support-1", "admin-1"
-PEOPLE = ((CUSTOMER, ""), (SUPPORT, "support"), (ADMIN, "admin"), (CARRIER, "carrier"))
+PEOPLE = ((CUSTOMER, ""), (SUPPORT, "support"), (ADMIN, "admin"), (CARRIER, "carrier"), (WAREHOUSE, "warehouse"))
 
 SETTINGS = {
     "payment_seconds": "PaymentWaitSeconds",
@@ -249,7 +249,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _remote(commands, "token", "print a token of the running stack", token)
     command.add_argument("subject", metavar="SUB", help="whom it is for; a customer's id")
-    command.add_argument("--group", action="append", default=[], help="support, admin or carrier; may be repeated")
+    command.add_argument("--group", action="append", default=[], help="support, admin, carrier or warehouse; may be repeated")
 
     command = _remote(commands, "place", "place an order", place)
     command.add_argument("items", nargs="*", metavar="PRODUCT[:N]", help="default: prod-001:2 prod-002:1")

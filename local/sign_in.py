@@ -42,6 +42,7 @@ PEOPLE = (
     Person("support-1", "Sam", "Support: sees and changes every order, answers reviews", ("support",)),
     Person("admin-1", "Alex", "Admin: support, and keeps the catalogue and the webhooks", ("support", "admin")),
     Person("carrier-1", "Carl", "A carrier: reports where parcels are", ("carrier",)),
+    Person("warehouse-1", "Wim", "The warehouse: reports which parcels have come back", ("warehouse",)),
 )
 """The first of each kind is who the command `orders` acts as, too."""
 

@@ -20,7 +20,7 @@ from moto import mock_aws
 from standardwebhooks.webhooks import Webhook
 
 from local.template import expand
-from orders import bus, messaging, notifications, secrets, settings, store, tokens, workflow
+from orders import bus, estimates, messaging, notifications, secrets, settings, store, tokens, workflow
 from orders.changes import utc_now
 from orders.errors import ApprovalPending, OutcomeUnknown, PaymentDeclined
 from orders.ids import OrderId
@@ -251,6 +251,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     for name in ("AWS_ENDPOINT_URL", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    # So does the history that one of its functions has read.
+    monkeypatch.setattr(estimates, "_memory", estimates.Memory())
     with mock_aws():
         _forget()
         for name, value in _environment().items():

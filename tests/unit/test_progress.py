@@ -1,14 +1,17 @@
 """When an order should be done: from the history of each step, and from the configured waits where there is none."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orders import lifecycle
 from orders.lifecycle import Waits
+from orders.order import Shipment
 from orders.progress import Duration, estimate, running_step
-from orders.statuses import STEPS, OrderStatus, StepName
+from orders.statuses import STEPS, OrderStatus, ShipmentStatus, StepName
 from tests.support import START, WAITS, Life, a_dear_order, an_order, later
 
 durations = st.builds(lambda mean, more: Duration(mean, mean + more), st.floats(0, 10**6), st.floats(0, 10**6))
@@ -18,7 +21,7 @@ OPEN = [OrderStatus.PENDING, OrderStatus.PROCESSING, OrderStatus.SHIPPED]
 
 def left(life: Life, seconds: float = 0, history: dict[StepName, Duration] | None = None) -> float:
     now = life.order.updated_at + timedelta(seconds=seconds)
-    estimated = estimate(life.order, history or {}, WAITS, now)
+    estimated = estimate(life.order, None, history or {}, WAITS, now)
     assert estimated is not None
     return (estimated - now).total_seconds()
 
@@ -27,8 +30,31 @@ def test_a_new_order_takes_all_its_waits() -> None:
     assert left(an_order()) == WAITS.payment + WAITS.preparation + WAITS.delivery
 
 
-def test_a_review_takes_its_time_only_where_there_is_one() -> None:
-    assert left(a_dear_order()) == left(an_order()) + WAITS.approval
+def test_nobody_can_say_how_long_a_review_takes() -> None:
+    life = a_dear_order()
+    assert estimate(life.order, None, {}, WAITS, later()) is None
+    life.reserve()
+    assert estimate(life.order, None, {}, WAITS, later()) is None
+    life.apply(lifecycle.approve(life.snapshot, life.tick(), "grace", None))
+    assert left(life) == left(an_order())
+
+
+@pytest.mark.parametrize("status", [OrderStatus.PROCESSING, OrderStatus.SHIPPED])
+def test_where_only_the_carrier_can_tell_the_estimate_is_the_carrier_s(status: OrderStatus) -> None:
+    life = an_order(status)
+    parcel = Shipment("ship-1", ShipmentStatus.IN_TRANSIT, "FedEx")
+    assert estimate(life.order, None, {}, WAITS, START, timed=False) is None
+    assert estimate(life.order, parcel, {}, WAITS, START, timed=False) is None, "it has said nothing yet"
+    told = replace(parcel, estimated_delivery=later(3600))
+    assert estimate(life.order, told, {}, WAITS, START, timed=False) == later(3600)
+    assert estimate(life.order, told, {}, WAITS, later(3601), timed=False) is None, "it was not true"
+
+
+@pytest.mark.parametrize("status", [ShipmentStatus.LOST, ShipmentStatus.RETURNING])
+@pytest.mark.parametrize("timed", [True, False])
+def test_a_parcel_that_is_lost_or_on_its_way_back_is_not_expected(status: ShipmentStatus, timed: bool) -> None:
+    parcel = Shipment("ship-1", status, "FedEx", estimated_delivery=later(3600))
+    assert estimate(an_order(OrderStatus.SHIPPED).order, parcel, {}, WAITS, START, timed=timed) is None
 
 
 def test_the_estimate_moves_as_steps_finish() -> None:
@@ -50,7 +76,7 @@ def test_measured_steps_are_believed_more_than_configured_ones() -> None:
 
 @pytest.mark.parametrize("status", [OrderStatus.DELIVERED, OrderStatus.CANCELLED, OrderStatus.RETURNED])
 def test_an_order_that_is_over_has_no_estimate(status: OrderStatus) -> None:
-    assert estimate(an_order(status).order, {}, WAITS, later()) is None
+    assert estimate(an_order(status).order, None, {}, WAITS, later()) is None
 
 
 @given(st.sampled_from(OPEN), histories, st.floats(0, 10**7))
@@ -67,7 +93,7 @@ def test_waiting_never_brings_the_end_nearer_than_it_was(status: OrderStatus, hi
 
 
 def test_waits_of_nothing_end_at_once() -> None:
-    assert estimate(an_order().order, {}, Waits(0, 0, 0, 0), START) == START
+    assert estimate(an_order().order, None, {}, Waits(0, 0, 0, 0), START) == START
 
 
 def test_the_step_that_is_being_undone_is_the_one_under_way() -> None:

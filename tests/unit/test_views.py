@@ -40,7 +40,7 @@ def lives_with_secrets() -> list[Life]:
 def test_no_credential_is_seen_by_anybody(life: Life, caplog: pytest.LogCaptureFixture) -> None:
     seen: list[Any] = [
         views.snapshot_view(life.snapshot, STAFF),
-        views.progress_view(life.order, {}, WAITS, later()),
+        views.progress_view(life.snapshot, {}, WAITS, later()),
         views.history_view(OrderId("order-1"), life.trail, STAFF),
     ]
     shown = json.dumps(seen, default=str) + repr(life.snapshot)
@@ -114,7 +114,7 @@ def test_an_order_that_is_being_unwound_is_not_shown_as_cancelled_yet() -> None:
 
 
 def test_progress_is_shown_as_the_contract_has_it() -> None:
-    shown = json.loads(json.dumps(views.progress_view(an_order(OrderStatus.PROCESSING).order, {}, WAITS, later(10))))
+    shown = json.loads(json.dumps(views.progress_view(an_order(OrderStatus.PROCESSING).snapshot, {}, WAITS, later(10))))
     assert list(shown) == [
         *("order_id", "status", "overall_status", "current_step", "last_updated", "estimated_completion", "steps")
     ]
@@ -133,7 +133,7 @@ def test_an_order_that_is_over_has_no_estimate_and_no_step_under_way(status: Ord
     life = an_order(status)
     if status is not OrderStatus.DELIVERED:
         life.unwind()
-    shown = views.progress_view(life.order, {}, WAITS, later())
+    shown = views.progress_view(life.snapshot, {}, WAITS, later())
     assert shown["estimated_completion"] is None
     assert shown["current_step"] is None
 
@@ -142,7 +142,7 @@ def test_a_declined_order_tells_its_progress_as_the_contract_says() -> None:
     life = an_order().reserve().start_payment()
     life.apply(lifecycle.payment_declined(life.snapshot, "The card was declined.", life.tick()))
     life.unwind()
-    shown = views.progress_view(life.order, {}, WAITS, later())
+    shown = views.progress_view(life.snapshot, {}, WAITS, later())
     assert shown["overall_status"] == "ROLLED_BACK"
     assert [step["status"] for step in shown["steps"]] == ["COMPENSATED", "SKIPPED", "FAILED", "SKIPPED", "SKIPPED"]
     assert shown["steps"][2]["error_message"] == "The card was declined."

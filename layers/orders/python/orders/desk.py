@@ -17,6 +17,7 @@ from orders.errors import (
     IdempotencyMismatch,
     IllegalTransition,
     InvalidArgument,
+    NotFound,
     PaymentDeclined,
 )
 from orders.ids import CustomerId, OrderId, uuid7
@@ -128,6 +129,26 @@ def change_address(order_id: OrderId, actor: Actor, address: Address, if_match: 
 def return_order(order_id: OrderId, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
     """Takes a delivered order back: refund and restock follow."""
     return _change(order_id, if_match, lambda now: lifecycle.return_order(now, clock(), actor.by, reason))
+
+
+def mark_returned(
+    order_id: OrderId, shipment_id: str, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now
+) -> Snapshot:
+    """The parcel is back without having been delivered: refund and restock follow.
+
+    Raises:
+        NotFound: the order has no such parcel.
+        IllegalTransition: the order is not on its way.
+    """
+
+    def returned(now: Snapshot) -> Change:
+        if now.shipment is None or now.shipment.shipment_id != shipment_id:
+            raise NotFound(f"Order {order_id} has no such parcel.")
+        if now.order.status is not OrderStatus.SHIPPED:
+            raise _refused(now.order, OrderStatus.RETURNED)
+        return lifecycle.return_order(now, clock(), actor.by, reason, to_sender=True)
+
+    return _change(order_id, if_match, returned)
 
 
 def approve(order_id: OrderId, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:

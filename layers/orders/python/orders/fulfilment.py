@@ -132,7 +132,8 @@ def _book(snapshot: Snapshot, transit: float, clock: Clock) -> Shipment | None:
         tracking_number=booking.tracking_number,
         sender=booking.sender,
         current_location="Handed over to the carrier",
-        estimated_delivery=clock() + timedelta(seconds=transit),
+        # Where only the carrier says when it delivers, there is no estimate until it gives one.
+        estimated_delivery=clock() + timedelta(seconds=transit) if settings.delivery_is_timed() else None,
     )
 
 
@@ -172,6 +173,9 @@ def record_delivery(
     def delivered(snapshot: Snapshot) -> Change | None:
         if snapshot.order.status in TERMINAL and by == SYSTEM:
             raise OrderOver(f"The order is {snapshot.order.status}.")
+        if by == SYSTEM and lifecycle.is_undecided(snapshot.shipment):
+            # No timer says that a parcel was delivered which is lost, or on its way back.
+            return lifecycle.report_overdue(snapshot, settings.waits().delivery, clock())
         check_version(snapshot, if_match)
         return lifecycle.deliver(snapshot, clock(), by, reason)
 

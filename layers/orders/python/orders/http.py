@@ -135,7 +135,7 @@ class Request:
         """As whom the caller sees orders."""
         if self.caller.is_staff:
             return Audience.STAFF
-        return Audience.CARRIER if Who.CARRIER in self.caller.groups else Audience.OWNER
+        return Audience.CARRIER if self.caller.groups & {Who.CARRIER, Who.WAREHOUSE} else Audience.OWNER
 
     @property
     def order_id(self) -> OrderId:
@@ -146,6 +146,11 @@ class Request:
     def product_id(self) -> str:
         """The product the path names; raises ``InvalidArgument`` for what cannot be a product's id."""
         return self._id(limits.ORDER_ID)
+
+    @property
+    def shipment_id(self) -> str:
+        """The parcel the path names: compared and nothing else, as the warehouse may have given it its id."""
+        return self.path.get("shipment_id", "")
 
     @property
     def webhook_id(self) -> str:

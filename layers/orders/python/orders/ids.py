@@ -12,7 +12,15 @@ CustomerId = NewType("CustomerId", str)
 """The ``sub`` of the account that an order belongs to."""
 
 TrackingNumber = NewType("TrackingNumber", str)
-"""A carrier's number for one parcel. Rows are stored by it too: it is never an order's id, nor the other way round."""
+"""A carrier's number for one parcel, as it was given to us; two are compared by ``comparable``.
+
+Rows are stored by it too: it is never an order's id, nor the other way round.
+"""
+
+
+def comparable(number: TrackingNumber) -> str:
+    """A tracking number as it is compared and stored by: people and carriers write it with spaces, and in either case."""
+    return "".join(number.split()).upper()
 
 
 def uuid7(now: datetime, random: bytes) -> str:

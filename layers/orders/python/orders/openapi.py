@@ -302,7 +302,8 @@ _LAST_EVENT: Schema = {
 
 
 def _path_parameter(name: str) -> Schema:
-    schema = _enum(SENDERS) if name == "carrier" else ID
+    schemas = {"carrier": _enum(SENDERS), "shipment_id": {"type": "string", "minLength": 1, "maxLength": 200}}
+    schema = schemas.get(name, ID)
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 

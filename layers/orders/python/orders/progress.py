@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orders.lifecycle import Waits
-from orders.order import Order, Step
-from orders.statuses import StepName, StepStatus
+from orders.order import Order, Shipment, Step
+from orders.statuses import UNDECIDED_BY_TIME, ApprovalStatus, StepName, StepStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +20,32 @@ class Duration:
 History = Mapping[StepName, Duration]
 
 
-def expected(order: Order, waits: Waits) -> dict[StepName, float]:
+def expected(waits: Waits) -> dict[StepName, float]:
     """What each step takes by configuration, in seconds: the answer while there is no history of it."""
     return {
         StepName.INVENTORY: 0,
-        StepName.REVIEW: waits.approval if order.approval else 0,
+        # Before it only a reviewer can tell; behind it, it is over.
+        StepName.REVIEW: 0,
         StepName.PAYMENT: waits.payment,
         StepName.SHIPPING: waits.preparation,
         StepName.DELIVERY: waits.delivery,
     }
 
 
-def estimate(order: Order, history: History, waits: Waits, now: datetime) -> datetime | None:
+def estimate(
+    order: Order, shipment: Shipment | None, history: History, waits: Waits, now: datetime, *, timed: bool = True
+) -> datetime | None:
     """When the order should be delivered: the mean of what remains, plus a buffer to its 95th percentile.
 
-    The step under way counts for what is left of it. ``None`` once the order is over.
+    The step under way counts for what is left of it. Where no timer delivers (``timed``), it is what the carrier says, as long
+    as that lies ahead. ``None`` where only people can tell, and once the order is over.
     """
-    if order.is_over:
+    if order.is_over or _is_for_people(order, shipment):
         return None
-    configured = expected(order, waits)
+    if not timed:
+        told = shipment and shipment.estimated_delivery
+        return told if told and told >= now else None
+    configured = expected(waits)
     remaining = spread = 0.0
     for step in order.steps:
         if step.status not in (StepStatus.PENDING, StepStatus.IN_PROGRESS):
@@ -49,6 +56,12 @@ def estimate(order: Order, history: History, waits: Waits, now: datetime) -> dat
         remaining += max(0.0, mean - gone)
         spread += max(0.0, known.p95 - max(known.mean, gone)) if known else 0.0
     return now + timedelta(seconds=remaining + spread)
+
+
+def _is_for_people(order: Order, shipment: Shipment | None) -> bool:
+    """Whether the order waits for a reviewer, or its parcel for whoever finds it."""
+    in_review = order.approval is not None and order.approval.status is ApprovalStatus.PENDING
+    return in_review or (shipment is not None and shipment.status in UNDECIDED_BY_TIME)
 
 
 def running_step(order: Order) -> Step | None:

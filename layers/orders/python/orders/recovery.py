@@ -87,7 +87,7 @@ def _synced(snapshot: Snapshot, by: str, clock: Clock, fate: Fate | None = None)
         snapshot = store.load(order_id)
         fate = None
     order = snapshot.order
-    if order.due_at is None or _waits_for_the_carrier(order):
+    if order.due_at is None or _waits_for_the_carrier(snapshot):
         return snapshot
     fate = fate or workflow.fate(_awaited_execution(order))
     if fate is Fate.RUNNING:
@@ -114,9 +114,11 @@ def _awaited_execution(order: Order) -> str:
     return unwinding if order.overall is OverallStatus.ROLLING_BACK and unwinding else workflow.fulfilment_arn(order)
 
 
-def _waits_for_the_carrier(order: Order) -> bool:
-    """Whether only the carrier may report what comes next: then there is nothing to be restarted."""
-    return not order.is_over and has_reached(order.status, OrderStatus.SHIPPED) and not settings.delivery_is_timed()
+def _waits_for_the_carrier(snapshot: Snapshot) -> bool:
+    """Whether only the carrier, or people, may report what comes next: then there is nothing to be restarted."""
+    order = snapshot.order
+    under_way = not order.is_over and has_reached(order.status, OrderStatus.SHIPPED)
+    return under_way and (lifecycle.is_undecided(snapshot.shipment) or not settings.delivery_is_timed())
 
 
 # --- all of them ---
@@ -221,8 +223,11 @@ class Sweep:
         return False
 
     def _look_again_later(self, snapshot: Snapshot, place: store.Reference) -> None:
-        order = snapshot.order
-        if order.status is OrderStatus.SHIPPED and not settings.delivery_is_timed():
+        order, shipment = snapshot.order, snapshot.shipment
+        if shipment and shipment.unconfirmed_delivery_at:
+            # It stays among the overdue ones until somebody has said what became of it.
+            return
+        if order.status is OrderStatus.SHIPPED and _waits_for_the_carrier(snapshot):
             overdue = settings.waits().delivery
             apply(order.order_id, lambda now: lifecycle.report_overdue(now, overdue, self._clock()), snapshot)
         else:

@@ -14,11 +14,12 @@ class Who(StrEnum):
     SUPPORT = "support"
     ADMIN = "admin"
     CARRIER = "carrier"
+    WAREHOUSE = "warehouse"
     TRACKING_LINK = "tracking link"
     SIGNED = "signed by the carrier"
 
 
-GROUPS = (Who.SUPPORT, Who.ADMIN, Who.CARRIER)
+GROUPS = (Who.SUPPORT, Who.ADMIN, Who.CARRIER, Who.WAREHOUSE)
 """The groups a token may name; everybody else who is signed in is a customer."""
 
 
@@ -66,6 +67,7 @@ STAFF = frozenset({Who.SUPPORT, Who.ADMIN})
 _OWNER = STAFF | {Who.OWNER}
 _WATCHER = _OWNER | {Who.TRACKING_LINK}
 _FIELD = STAFF | {Who.CARRIER}
+_DOCK = STAFF | {Who.WAREHOUSE}
 _ADMIN = frozenset({Who.ADMIN})
 _ANYONE = frozenset({Who.ANYONE})
 
@@ -205,6 +207,16 @@ _TABLE = (
         _FIELD,
         "markDelivered",
         "Mark the order as delivered",
+        "change_order",
+        body="WithReason",
+        answer="OrderAnswer",
+        refusals=_CHANGE,
+    ),
+    Route(
+        "POST /orders/{id}/shipments/{shipment_id}/returned",
+        _DOCK,
+        "markReturned",
+        "The parcel has come back undelivered: refund and restock",
         "change_order",
         body="WithReason",
         answer="OrderAnswer",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
+from heapq import merge
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -18,7 +19,7 @@ from orders import aws, edition_one, newer, settings
 from orders.digests import RequestDigest
 from orders.errors import AlreadyApplied, AlreadyExists, NotFound, OrderChanged, OrderError, OutOfStock, StoreBusy
 from orders.events import EventType, FollowUp, Signal
-from orders.ids import CustomerId, OrderId, TrackingNumber, fingerprint
+from orders.ids import CustomerId, OrderId, TrackingNumber, comparable, fingerprint
 from orders.money import Money
 from orders.newer import named
 from orders.order import (
@@ -130,7 +131,12 @@ def event_key(order_id: OrderId, version: int) -> Key:
 
 def parcel_partition(tracking_number: TrackingNumber) -> str:
     """The partition, and the index key, of what is known by a parcel's number: carriers' reports, and whose parcel it is."""
-    return f"TRACKING#{tracking_number}"
+    return f"TRACKING#{comparable(tracking_number)}"
+
+
+def _parcel_partitions(tracking_number: TrackingNumber) -> list[str]:
+    """Where what is known by a parcel's number may stand: edition one wrote it as it was given."""
+    return list(dict.fromkeys([parcel_partition(tracking_number), f"TRACKING#{tracking_number}"]))
 
 
 def marker_key(order_id: OrderId, event_id: str) -> Key:
@@ -429,14 +435,16 @@ def history(order_id: OrderId, after_version: int = 0) -> list[Event]:
 
 def order_of_parcel(tracking_number: TrackingNumber) -> OrderId | None:
     """The order whose parcel carries the tracking number, if one does."""
-    pages = _pages(
-        IndexName=BY_KEY,
-        KeyConditionExpression="GSI1PK = :pk",
-        ExpressionAttributeValues={":pk": {"S": parcel_partition(tracking_number)}},
-        Limit=1,
-    )
-    found = next(pages, None)
-    return _order_id(found) if found else None
+    for partition in _parcel_partitions(tracking_number):
+        pages = _pages(
+            IndexName=BY_KEY,
+            KeyConditionExpression="GSI1PK = :pk",
+            ExpressionAttributeValues={":pk": {"S": partition}},
+            Limit=1,
+        )
+        if found := next(pages, None):
+            return _order_id(found)
+    return None
 
 
 def keep_scan(tracking_number: TrackingNumber, event_id: str, at: datetime, event: Mapping[str, Any], now: datetime) -> None:
@@ -466,11 +474,15 @@ def scans(tracking_number: TrackingNumber) -> list[dict[str, Any]]:
 
 
 def _scan_items(tracking_number: TrackingNumber) -> Iterator[Item]:
-    return _pages(
-        ConsistentRead=True,
-        KeyConditionExpression="PK = :pk AND begins_with(SK, :scan)",
-        ExpressionAttributeValues={":pk": {"S": parcel_partition(tracking_number)}, ":scan": {"S": SCAN_PREFIX}},
+    pages = (
+        _pages(
+            ConsistentRead=True,
+            KeyConditionExpression="PK = :pk AND begins_with(SK, :scan)",
+            ExpressionAttributeValues={":pk": {"S": partition}, ":scan": {"S": SCAN_PREFIX}},
+        )
+        for partition in _parcel_partitions(tracking_number)
     )
+    return merge(*pages, key=lambda item: str(item["SK"]["S"]))
 
 
 # --- lists ---

@@ -14,7 +14,7 @@ from orders import estimates, settings, store
 from orders.errors import InvalidArgument
 from orders.http import SECURITY_HEADERS, Answer
 from orders.lifecycle import STATUS_TOLD_BY
-from orders.order import Event, Order, timestamp
+from orders.order import Event, Order, Snapshot, timestamp
 from orders.statuses import OverallStatus, StepStatus
 from orders.views import progress_view
 
@@ -25,12 +25,12 @@ GROWTH = 25
 SNAPSHOT = "status"
 
 
-def answer(order: Order, last_event_id: str | None, now: datetime) -> Answer:
+def answer(snapshot: Snapshot, last_event_id: str | None, now: datetime) -> Answer:
     """What a watcher who has seen the version ``last_event_id`` has missed; the present status for a new one."""
-    seen = _version(last_event_id)
+    order, seen = snapshot.order, _version(last_event_id)
     if _is_over(order) and seen is not None and seen >= order.version:
         return {"statusCode": 204, "headers": dict(SECURITY_HEADERS)}
-    progress = progress_view(order, estimates.history(now), settings.waits(), now)
+    progress = progress_view(snapshot, estimates.history(now), settings.waits(), now, timed=settings.delivery_is_timed())
     pause = pause_after(order, now)
     if seen is None:
         return _stream(pause, [_frame(order.version, SNAPSHOT, progress)])

@@ -23,5 +23,5 @@ def tracking_view(snapshot: Snapshot, now: datetime) -> View:
         "order": shown | times | told,
         "payment": whole["payment"],
         "shipment": whole["shipment"],
-        "progress": progress_view(snapshot.order, estimates.history(now), settings.waits(), now),
+        "progress": progress_view(snapshot, estimates.history(now), settings.waits(), now, timed=settings.delivery_is_timed()),
     }

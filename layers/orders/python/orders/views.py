@@ -19,7 +19,7 @@ View = dict[str, Any]
 
 
 class Audience(StrEnum):
-    """Who looks: staff see everything, an order's owner nothing that staff noted, a carrier not even the owner's words."""
+    """Who looks: staff see everything, an owner nothing that staff noted, a carrier or warehouse not even the owner's words."""
 
     STAFF = "staff"
     OWNER = "owner"
@@ -137,10 +137,11 @@ def shipment_view(shipment: Shipment, audience: Audience) -> View:
     }
 
 
-def progress_view(order: Order, history: History, waits: Waits, now: datetime) -> View:
-    """The saga's progress."""
+def progress_view(snapshot: Snapshot, history: History, waits: Waits, now: datetime, *, timed: bool = True) -> View:
+    """The saga's progress. ``timed`` is whether a timer delivers, or only the carrier can tell."""
+    order = snapshot.order
     current = running_step(order)
-    estimated = estimate(order, history, waits, now)
+    estimated = estimate(order, snapshot.shipment, history, waits, now, timed=timed)
     return {
         "order_id": order.order_id,
         "status": order.status,
