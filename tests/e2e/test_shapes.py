@@ -61,6 +61,18 @@ ORDER = {
         }
     ),
 }
+PARCEL = {
+    "CREATED",
+    "IN_TRANSIT",
+    "OUT_FOR_DELIVERY",
+    "AVAILABLE_FOR_PICKUP",
+    "ATTEMPTED",
+    "DELIVERED",
+    "FAILED",
+    "LOST",
+    "RETURNING",
+    "RETURNED_TO_SENDER",
+}
 WHOLE = {
     "order": ORDER,
     "payment": Maybe(
@@ -77,9 +89,12 @@ WHOLE = {
             "shipment_id": TEXT,
             "tracking_number": Maybe(TEXT),
             "carrier": TEXT,
-            "status": {"CREATED", "IN_TRANSIT", "OUT_FOR_DELIVERY", "DELIVERED", "FAILED", "RETURNED_TO_SENDER"},
+            "status": PARCEL,
             "current_location": Maybe(TEXT),
             "estimated_delivery": Maybe(TIME),
+            "delivered_at?": TIME,
+            "unconfirmed_delivery_at?": TIME,
+            "scans": [{"at": TIME, "status": PARCEL, "location": Maybe(TEXT), "message": Maybe(TEXT)}],
         }
     ),
     "tracking_url": re.compile(r"/track/[^?]+\?token=.+"),
