@@ -11,7 +11,11 @@ def handler(event: dict[str, Any], _context: Any) -> None:
     """Publishes one notice; subscribers choose by customer, order and status."""
     detail = event["detail"]
     logger.set_correlation_id(detail["order_id"])
-    subject, text = notifications.notice(detail)
+    told = notifications.notice(detail)
+    if told is None:
+        logger.warning("No sentence for this status", status=detail["new_status"])
+        return
+    subject, text = told
     attributes = {
         "event_id": detail["event_id"],
         "order_id": detail["order_id"],

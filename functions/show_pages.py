@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from orders import secrets, settings, store, tokens
+from orders import secrets, sentences, settings, store, tokens
 from orders.changes import utc_now
 from orders.errors import NotFound, OrderError, Unauthenticated
 from orders.http import SECURITY_HEADERS, Answer, Request, problem, serve
@@ -26,6 +26,7 @@ from orders.tracking import tracking_view
 
 PAGES = Path(__file__).parent / "pages"
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+SENTENCES = "sentences.js"
 HTML, JSON = "text/html; charset=utf-8", "application/json"
 
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -38,9 +39,11 @@ KEEP_NOTHING = {"cache-control": "no-store"}
 
 @cache
 def assets() -> Mapping[str, bytes]:
-    """Every file a page may load, by its path within ``pages/``."""
+    """Everything a page may load, by its path: the files in ``pages/``, and the table of sentences as a module."""
     found = sorted(path for path in PAGES.rglob("*") if path.suffix in TYPES)
-    return {path.relative_to(PAGES).as_posix(): path.read_bytes() for path in found}
+    files = {path.relative_to(PAGES).as_posix(): path.read_bytes() for path in found}
+    tables = json.dumps(sentences.for_pages(), separators=(",", ":"))
+    return files | {SENTENCES: f"export const TABLES = {tables};\n".encode()}
 
 
 @cache

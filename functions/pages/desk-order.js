@@ -10,7 +10,8 @@ import { h, parts } from "./dom.js";
 import { read } from "./execution.js";
 import { ago, exactTime, full, money } from "./format.js";
 import { follow } from "./live.js";
-import { headline, outlook, paid, steps } from "./words.js";
+import { timeline } from "./timeline.js";
+import { headline, outlook, paid, parcel, steps, whereTheMoneyIs } from "./words.js";
 
 const OVER = ["COMPLETED", "FAILED", "ROLLED_BACK"];
 const CHARGE = "Charge payment";
@@ -45,10 +46,10 @@ export function show(host, id, desk) {
 
   function draw() {
     const { order, payment, shipment } = view;
-    part("head", { order, overall: view.progress.overall_status, said: headline(view).words, below: outlook(view, new Date()), freshness }, drawHead);
+    part("head", { order, overall: view.progress.overall_status, said: headline(view).words, below: [outlook(view, new Date()), whereTheMoneyIs(view, new Date())].filter(Boolean).join(" "), freshness }, drawHead);
     part("steps", view.progress.steps, () => drawSteps(view));
     part("actions", { order: [order.status, order.approval], payment, shipment, overall: view.progress.overall_status }, () => h("div", { class: "row actions" }, actionsFor(view, reload)));
-    part("facts", { order, payment, shipment, tries: gatewayTries(view), scans: scansOf(view) }, drawFacts);
+    part("facts", { order, payment, shipment, paid: paid(view, new Date()), parcel: shipment && parcel(view), tries: gatewayTries(view) }, drawFacts);
     part("machine", null, (_data, slot) => {
       const inside = h("div", {});
       drawMachine = viewer(inside);
@@ -106,7 +107,7 @@ function drawHead({ order, said, below, freshness, overall }) {
 const drawSteps = (view) =>
   h("ol", { class: "saga", "aria-label": "Steps" }, steps(view).map((one) => h("li", { class: one.state }, h("strong", {}, one.label), h("span", { class: "small" }, ` ${one.said}${one.at ? `, ${exactTime(one.at)}` : ""}`))));
 
-function drawFacts({ order, payment, shipment, tries, scans }) {
+function drawFacts({ order, payment, shipment, paid, parcel, tries }) {
   const address = order.shipping_address;
   return [
     h(
@@ -131,7 +132,7 @@ function drawFacts({ order, payment, shipment, tries, scans }) {
       { class: "card" },
       h("h2", {}, "Payment"),
       payment
-        ? h("dl", { class: "facts" }, fact("Status", paid(payment)), fact("Amount", money(payment.amount)), fact("Gateway's key", h("code", {}, payment.payment_id)), fact("Refused", payment.failure_reason))
+        ? h("dl", { class: "facts" }, fact("Status", paid), fact("Amount", money(payment.amount)), fact("Gateway's key", h("code", {}, payment.payment_id)), fact("Refused", payment.failure_reason), fact("Refunded", payment.refunded_at && full(payment.refunded_at)))
         : h("p", { class: "quiet" }, "Nothing has been asked of the gateway."),
       tries.length > 0 && [h("h3", {}, "Calls of the gateway"), h("ol", { class: "trials small" }, tries.map(drawTry))],
     ),
@@ -140,9 +141,9 @@ function drawFacts({ order, payment, shipment, tries, scans }) {
       { class: "card" },
       h("h2", {}, "Shipment"),
       shipment
-        ? h("dl", { class: "facts" }, fact("Parcel", word(shipment.status)), fact("Carrier", shipment.carrier), fact("Tracking number", shipment.tracking_number && h("code", {}, shipment.tracking_number)), fact("Last seen", shipment.current_location), fact("Expected", shipment.estimated_delivery && full(shipment.estimated_delivery)))
+        ? h("dl", { class: "facts" }, fact("Parcel", parcel), fact("Carrier", shipment.carrier), fact("Tracking number", shipment.tracking_number && h("code", {}, shipment.tracking_number)), fact("Last seen", shipment.current_location), fact("Expected", shipment.estimated_delivery && full(shipment.estimated_delivery)), fact("Delivered", shipment.delivered_at && full(shipment.delivered_at)), fact("To be confirmed", shipment.unconfirmed_delivery_at && `Reported as delivered ${full(shipment.unconfirmed_delivery_at)}, while on its way back`))
         : h("p", { class: "quiet" }, "No parcel yet."),
-      scans.length > 0 && [h("h3", {}, "Scans"), h("ol", { class: "trials small" }, scans.map((scan) => h("li", {}, `${full(scan.at)} ${scan.words}`)))],
+      shipment?.scans?.length > 0 && [h("h3", {}, "Scans"), timeline(shipment.scans)],
     ),
   ];
 }
@@ -156,12 +157,6 @@ function gatewayTries({ execution, payment }) {
   const found = [execution?.fulfilment, execution?.unwinding].filter(Boolean).map(read);
   return found.flatMap((story) => [CHARGE, BACK].flatMap((name) => (story.states.get(name) ?? []).flatMap((visit) => visit.tries.map((one) => ({ from: one.from, outcome: one.outcome, error: one.error, what: name.toLowerCase() })))));
 }
-
-/** What the carrier and the warehouse have reported, from the history. */
-const scansOf = ({ history }) =>
-  history
-    .filter((event) => ["LOCATION_UPDATED", "FULFILLMENT_RECORDED", "DELIVERY_OVERDUE", "ORDER_SHIPPED", "ORDER_DELIVERED"].includes(event.event_type) || event.metadata.location)
-    .map((event) => ({ at: event.timestamp, words: [word(event.event_type), event.metadata.location ?? event.metadata.new_status, event.reason].filter(Boolean).join(": ") }));
 
 function drawHistory(history) {
   return h(

@@ -29,6 +29,9 @@ export const zone = () =>
 const midnight = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate());
 const daysBetween = (from, to) => Math.round((midnight(to) - midnight(from)) / DAY);
 
+/** Whether it is the reader's day of today. */
+export const isToday = (text, now = new Date()) => daysBetween(now, new Date(text)) === 0;
+
 /** A moment of the past or future, with as much of its date as is needed to tell the day. */
 export function moment(text, now = new Date()) {
   const date = new Date(text);

@@ -2,7 +2,8 @@
 
 import { h } from "./dom.js";
 import { ago, exactTime, full, money, time, zone } from "./format.js";
-import { PARCEL, headline, outlook, paid, steps, whereTheMoneyIs } from "./words.js";
+import { timeline } from "./timeline.js";
+import { headline, outlook, paid, parcel, steps, whereTheMoneyIs } from "./words.js";
 
 const MARKS = { done: "✓", failed: "✕", undone: "↺", undoing: "↺", skipped: "–" };
 
@@ -63,15 +64,23 @@ export function drawFreshness({ state, updated, heard }, now) {
   );
 }
 
-/** Why it ended, where the money is. */
+/** Where the money is. */
 export function drawEnding(words) {
   return words && h("p", { class: "card ending" }, h("strong", {}, "Your money: "), words);
 }
 
 export const endingOf = whereTheMoneyIs;
 
+/** What is drawn of the delivery. */
+export const deliveryOf = (view) => ({
+  shipment: view.shipment,
+  parcel: view.shipment && parcel(view),
+  address: view.order.shipping_address,
+  ended: ["CANCELLED", "RETURNED"].includes(view.order.status),
+});
+
 /** The parcel and where it goes. */
-export function drawDelivery({ shipment, address, ended }) {
+export function drawDelivery({ shipment, parcel, address, ended }) {
   return h(
     "section",
     { class: "card" },
@@ -79,13 +88,14 @@ export function drawDelivery({ shipment, address, ended }) {
     h(
       "dl",
       { class: "facts" },
-      shipment && [h("dt", {}, "Parcel"), h("dd", {}, PARCEL[shipment.status])],
+      shipment && [h("dt", {}, "Parcel"), h("dd", {}, parcel)],
       shipment && [h("dt", {}, "Carrier"), h("dd", {}, shipment.carrier)],
       shipment?.tracking_number && [h("dt", {}, "Tracking number"), h("dd", {}, h("code", {}, shipment.tracking_number), " ", copyButton(shipment.tracking_number))],
       shipment?.current_location && [h("dt", {}, "Last seen"), h("dd", {}, shipment.current_location)],
       h("dt", {}, ended ? "Meant for" : "Goes to"),
       h("dd", {}, h("address", {}, address.name, lines(address).map((line) => [h("br"), line]))),
     ),
+    shipment?.scans?.length > 0 && [h("h3", {}, "On its way"), timeline(shipment.scans)],
     !shipment && !ended && h("p", { class: "small quiet" }, "The carrier's tracking number appears here once the parcel is handed over."),
   );
 }
@@ -101,8 +111,11 @@ function copyButton(text) {
   return button;
 }
 
+/** What is drawn of the order. */
+export const orderOf = (view, now) => ({ order: { items: view.order.items, total: view.order.total }, paid: paid(view, now) });
+
 /** What was ordered, and what was paid. */
-export function drawOrder({ order, payment }) {
+export function drawOrder({ order, paid }) {
   return h(
     "section",
     { class: "card" },
@@ -121,7 +134,7 @@ export function drawOrder({ order, payment }) {
       ),
     ),
     h("p", { class: "total" }, h("span", {}, "Total"), h("strong", {}, money(order.total))),
-    h("p", { class: "small quiet" }, paid(payment)),
+    h("p", { class: "small quiet" }, paid),
   );
 }
 

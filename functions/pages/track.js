@@ -5,7 +5,7 @@ import { bearer, canSignIn, person, signIn, signOut } from "./auth.js";
 import { ask } from "./dialog.js";
 import { h, island, parts } from "./dom.js";
 import { follow } from "./live.js";
-import { drawDelivery, drawEnding, drawFooter, drawFreshness, drawHeadline, drawOrder, drawOutlook, drawSteps, endingOf, headlineOf, outlookOf, stepsOf } from "./track-view.js";
+import { deliveryOf, drawDelivery, drawEnding, drawFooter, drawFreshness, drawHeadline, drawOrder, drawOutlook, drawSteps, endingOf, headlineOf, orderOf, outlookOf, stepsOf } from "./track-view.js";
 
 const page = document.getElementById("page");
 const id = decodeURIComponent(location.pathname.split("/")[2]);
@@ -63,6 +63,11 @@ const ADDRESS = [
   ["country", "Country", "country-name", 56, true],
 ];
 
+const IF_CANCELLED = {
+  PROCESSING: "A payment has begun. If it is made, you get it back.",
+  COMPLETED: "You get back what you paid.",
+};
+
 const ACTIONS = [
   {
     allowed: () => may[view.order.status].includes("CANCELLED") && view.progress.overall_status !== "ROLLING_BACK",
@@ -70,7 +75,7 @@ const ACTIONS = [
     danger: true,
     ask: () => ({
       title: "Cancel this order?",
-      words: view.payment?.status === "COMPLETED" ? "What you paid goes back to you." : "You will not be charged.",
+      words: IF_CANCELLED[view.payment?.status] ?? "You will not be charged.",
       fields: [REASON],
       action: "Cancel the order",
       dismiss: "Keep it",
@@ -93,7 +98,7 @@ const ACTIONS = [
     label: "Return it",
     ask: () => ({
       title: "Return this order?",
-      words: "We take the goods back, and what you paid goes back to you.",
+      words: "We take the goods back, and you get back what you paid.",
       fields: [REASON],
       action: "Return it",
       dismiss: "Keep it",
@@ -123,14 +128,25 @@ function draw() {
   document.title = `${headlineOf(view).words} · Order ${view.order.order_id}`;
   drawClock();
   part("steps", stepsOf(view), drawSteps);
-  part("ending", endingOf(view), drawEnding);
+  drawEndingNow();
   part("actions", { isOwn, names: ACTIONS.filter((action) => action.allowed()).map((action) => action.label) }, ({ names }) => drawActions(names));
-  part("delivery", { shipment: view.shipment, address: address(), ended: view.order.status === "CANCELLED" }, drawDelivery);
-  part("order", { order: { items: view.order.items, total: view.order.total }, payment: view.payment }, drawOrder);
+  part("delivery", deliveryOf(view), drawDelivery);
+  drawOrderNow();
   part("footer", { id: view.order.order_id, placed: view.order.created_at }, drawFooter);
 }
 
-/** What changes with time alone: the freshness, and how far away the parcel is. */
+// Their times are named by the day, so that they change at midnight.
+const drawEndingNow = () => part("ending", endingOf(view, new Date()), drawEnding);
+const drawOrderNow = () => part("order", orderOf(view, new Date()), drawOrder);
+
+/** What changes with time alone. */
+function drawTimes() {
+  drawClock();
+  drawEndingNow();
+  drawOrderNow();
+}
+
+/** The freshness, and how far away the parcel is. */
 function drawClock() {
   const now = new Date();
   const state = freshness.state === "live" && isOver() ? "over" : freshness.state;
@@ -206,7 +222,7 @@ async function begin() {
   }
   draw();
   listen();
-  setInterval(drawClock, TICK);
+  setInterval(drawTimes, TICK);
 }
 
 begin();

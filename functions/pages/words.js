@@ -1,126 +1,120 @@
-// What the statuses mean, in a customer's words. Everything here is derived from the order; nothing talks to anybody.
+// What the statuses mean, in a customer's words: which sentence of the table (sentences.js) is true of an order, filled with
+// the reader's money and times. Everything here is derived from the order; nothing talks to anybody.
 
-import { arrival, moment, money } from "./format.js";
+import { arrival, isToday, moment, money } from "./format.js";
+import { TABLES } from "./sentences.js";
 
-const isUndoing = (view) => view.progress.overall_status === "ROLLING_BACK";
+const NONE = "NONE";
+const GRACE = 10 * 60 * 1000;
+const COMING_BACK = ["LOST", "RETURNING", "RETURNED_TO_SENDER"];
+
 const step = (view, name) => view.progress.steps.find((one) => one.name === name);
+const isUndoing = (view) => view.progress.overall_status === "ROLLING_BACK";
+const isUndone = (view) => isUndoing(view) || ["CANCELLED", "RETURNED"].includes(view.order.status);
 
-const CANCELLED = {
-  customer: "The order was cancelled at the customer's request.",
-  staff: "The shop cancelled this order.",
-  payment_failed: "The payment did not go through, so we could not send the order.",
-  approval_rejected: "We looked at this order and could not accept it.",
-  approval_timeout: "The order needed a check that nobody could make in time.",
-  out_of_stock: "Something in this order was sold out just before it was yours.",
-  shipping_failed: "The carrier could not take the parcel to this address.",
-  expired: "The order could not be completed in time.",
+function wayOf(view) {
+  if (isUndone(view)) return "undone";
+  return view.order.status !== "DELIVERED" && COMING_BACK.includes(view.shipment?.status) ? "back" : "on";
+}
+
+/** What the rows of the table depend on. */
+const factsOf = (view) => ({
+  order: view.order.status,
+  overall: view.progress.overall_status,
+  way: wayOf(view),
+  reviewing: step(view, "Manual Review")?.status === "IN_PROGRESS" ? "yes" : "no",
+  payment: view.payment?.status ?? NONE,
+  method: view.payment?.method ?? NONE,
+  parcel: view.shipment?.status ?? NONE,
+  reason: view.order.cancellation?.reason ?? NONE,
+});
+
+/** What the sentences are filled with; a sentence whose value is not known is not said. */
+function valuesOf(view, now) {
+  const { order, payment, shipment } = view;
+  const pay = step(view, "Payment Processing");
+  const method = TABLES.methods[payment?.method] ?? {};
+  return {
+    ...timesOf(view, now),
+    total: money(order.total),
+    account: method.account,
+    by: method.by,
+    failure: view.progress.steps.find((one) => one.status === "FAILED")?.error_message,
+    declined: pay?.status === "FAILED" ? sentence(pay.error_message) : undefined,
+    delivered_at: said(deliveredAt(order, shipment, step(view, "Delivery")), now),
+    refunded_at: said(payment?.refunded_at, now),
+  };
+}
+
+const deliveredAt = (order, shipment, delivery) => shipment?.delivered_at ?? (order.status === "DELIVERED" ? (delivery?.completed_at ?? order.updated_at) : null);
+
+function timesOf({ order, shipment, progress }, now) {
+  const expected = (order.status === "SHIPPED" && shipment?.estimated_delivery) || progress.estimated_completion;
+  const isAhead = expected && now - new Date(expected) < GRACE;
+  const seen = shipment?.scans?.at(-1)?.at;
+  return {
+    arrival: isAhead ? arrival(expected, now) : undefined,
+    arrival_today: expected && new Date(expected) > now && isToday(expected, now) ? arrival(expected, now) : undefined,
+    expected: said(expected, now),
+    today: !seen || isToday(seen, now) ? "today" : undefined,
+  };
+}
+
+const said = (time, now) => (time ? moment(time, now) : undefined);
+const sentence = (text) => text && `${text.replace(/\.$/, "")}.`;
+
+const find = (table, facts, values) =>
+  table.find((row) => Object.entries(row.when).every(([axis, allowed]) => allowed.includes(facts[axis])) && mentions(row.says).every((name) => values[name]));
+
+const mentions = (says) => [...says.matchAll(/\{(\w+)\}/g)].map((found) => found[1]);
+
+const fill = (row, values) => row?.says.replaceAll(/\{(\w+)\}/g, (_, name) => values[name]);
+
+const say = (table, view, now, more = {}) => {
+  const values = valuesOf(view, now);
+  return fill(find(table, { ...factsOf(view), ...more }, values), values);
 };
 
-const ON_THE_WAY = {
-  OUT_FOR_DELIVERY: "Your parcel is out for delivery",
-  FAILED: "The carrier could not hand over your parcel, and will try again",
-  RETURNED_TO_SENDER: "The carrier is bringing your parcel back to us",
-};
-
-/** What is happening now, in one sentence, with its mood: "good", "bad" or "busy". */
+/** What is happening now, in one sentence, with its mood: "good", "bad" or "busy". What a later release has written is shown as it stands. */
 export function headline(view) {
-  const { order, shipment, progress } = view;
-  if (order.status === "CANCELLED") return { mood: "bad", words: "This order was cancelled" };
-  if (order.status === "RETURNED") return { mood: "bad", words: isUndoing(view) ? "We are taking your return" : "This order was returned" };
-  if (order.status === "DELIVERED") return { mood: "good", words: "Your parcel has arrived" };
-  if (isUndoing(view)) return { mood: "bad", words: "This order cannot be completed" };
-  if (order.status === "SHIPPED") return { mood: "busy", words: ON_THE_WAY[shipment?.status] ?? "Your parcel is on its way" };
-  if (order.status !== "PENDING") return { mood: "busy", words: shipment ? "We are handing your parcel to the carrier" : "We are packing your order" };
-  if (step(view, "Manual Review").status === "IN_PROGRESS") return { mood: "busy", words: "We are looking over your order" };
-  if (progress.overall_status === "QUEUED") return { mood: "busy", words: "We have your order" };
-  return { mood: "busy", words: "We have your order, and your payment is next" };
+  const row = find(TABLES.headlines, factsOf(view), {});
+  return row ? { mood: row.mood, words: row.says } : { mood: "busy", words: `This order is ${view.order.status}` };
 }
 
 /** The sentence below it: when it comes, or why it does not. */
-export function outlook(view, now) {
-  const { order, shipment, progress } = view;
-  if (order.status === "CANCELLED") return CANCELLED[order.cancellation?.reason] ?? "The order was cancelled.";
-  if (order.status === "RETURNED") return "The goods are back with us.";
-  if (order.status === "DELIVERED") return `Delivered ${moment(step(view, "Delivery").completed_at ?? order.updated_at, now)}.`;
-  if (isUndoing(view)) return failure(view) ?? "We are undoing what was done so far.";
-  const expected = (order.status === "SHIPPED" && shipment?.estimated_delivery) || progress.estimated_completion;
-  return expected ? `It should be with you ${arrival(expected, now)}.` : "";
-}
+export const outlook = (view, now) => say(TABLES.outlooks, view, now) ?? "";
 
-const failure = (view) => view.progress.steps.find((one) => one.status === "FAILED")?.error_message;
-
-/** Where the money is, for an order that ended without its goods; null for any other. */
-export function whereTheMoneyIs({ order, payment, progress }) {
-  if (!["CANCELLED", "RETURNED"].includes(order.status) && progress.overall_status !== "ROLLING_BACK") return null;
-  const total = money(order.total);
-  if (payment?.status === "REFUNDED") {
-    const where = payment.method === "CASH_ON_DELIVERY" ? "in cash" : `to your ${METHODS[payment.method]}`;
-    return `${total} went back ${where}. Banks take a few days to show it.`;
-  }
-  if (payment && ["PROCESSING", "COMPLETED"].includes(payment.status)) return `Your ${total} are on their way back to you.`;
-  if (payment?.failure_reason) return `You were not charged: ${payment.failure_reason.replace(/\.$/, "")}.`;
-  return "You were not charged.";
-}
-
-export const METHODS = {
-  CREDIT_CARD: "card",
-  BANK_TRANSFER: "bank account",
-  DIGITAL_WALLET: "wallet",
-  CASH_ON_DELIVERY: "cash on delivery",
-};
+/** Where the money is, for an order that does not come; null for any other. */
+export const whereTheMoneyIs = (view, now) => say(TABLES.money, view, now) ?? null;
 
 /** How it was paid, in a few words. */
-export function paid(payment) {
-  if (!payment) return "Not charged yet";
-  const by = payment.method === "CASH_ON_DELIVERY" ? "in cash on delivery" : `by ${METHODS[payment.method]}`;
-  return {
-    PENDING: `To be paid ${by}`,
-    PROCESSING: `Being paid ${by}`,
-    COMPLETED: `Paid ${by}`,
-    FAILED: "Not charged",
-    REFUNDED: "Refunded",
-  }[payment.status];
+export const paid = (view, now) => say(TABLES.paid, view, now) ?? view.payment.status;
+
+/** The carrier's latest word on the parcel. */
+export const parcel = (view) => fill(find(TABLES.parcels, factsOf(view), {})) ?? view.shipment.status;
+
+/** One scan of a parcel, in the table's words. */
+export const scanned = (status) => fill(find(TABLES.scans, { parcel: status }, {})) ?? status;
+
+const STEP_OF_PAYMENT = "Payment Processing";
+
+/** When a step came to be as it is shown: the time of its undoing is known of the payment only. */
+function timeOf(one, state, view) {
+  if (one.name === STEP_OF_PAYMENT && view.payment?.status === "REFUNDED") return view.payment.refunded_at ?? null;
+  if (["skipped", "undoing", "undone", "later"].includes(state)) return null;
+  if (one.name === "Delivery" && state === "done") return deliveredAt(view.order, view.shipment, one);
+  return one.completed_at ?? one.started_at ?? null;
 }
-
-const STEP_WORDS = {
-  "Inventory Reservation": { todo: "Reserve", doing: "Reserving", done: "Reserved", undone: "Released", failed: "Sold out" },
-  "Manual Review": { todo: "Check", doing: "Being checked", done: "Checked", undone: "Checked", failed: "Not accepted" },
-  "Payment Processing": { todo: "Pay", doing: "Paying", done: "Paid", undone: "Refunded", failed: "Payment failed" },
-  "Shipping Arrangement": { todo: "Pack", doing: "Packing", done: "Shipped", undone: "Recalled", failed: "Not shipped" },
-  Delivery: { todo: "Deliver", doing: "On its way", done: "Delivered", undone: "Taken back", failed: "Sent back" },
-};
-
-const STEP_STATE = {
-  PENDING: ["todo", "todo"],
-  IN_PROGRESS: ["doing", "doing"],
-  COMPLETED: ["done", "done"],
-  FAILED: ["failed", "failed"],
-  COMPENSATING: ["undone", "undoing"],
-  COMPENSATED: ["undone", "undone"],
-  SKIPPED: ["todo", "skipped"],
-};
-
-const STATE_WORDS = { failed: "failed", undoing: "being undone", skipped: "not needed", todo: "still to come", doing: "now", done: "done", undone: "undone" };
 
 /** The steps as they are shown: [{ name, label, state, said, at }]; a review nobody needed is left out. */
 export function steps(view) {
-  const cash = view.payment?.method === "CASH_ON_DELIVERY";
   return view.progress.steps
-    .filter((one) => !(one.name === "Manual Review" && one.status === "SKIPPED"))
+    .filter((one) => !(one.name === "Manual Review" && one.status === "SKIPPED" && !one.started_at))
     .map((one) => {
-      const [form, state] = STEP_STATE[one.status];
-      const waits = cash && one.name === "Payment Processing" && state === "skipped" && view.order.status !== "CANCELLED";
-      const label = waits ? "Pay at the door" : STEP_WORDS[one.name][form];
-      return { name: one.name, label, state: waits ? "later" : state, said: waits ? "on delivery" : STATE_WORDS[state], at: one.completed_at ?? one.started_at ?? null };
+      const facts = { ...factsOf(view), step: one.name, state: one.status };
+      const later = one.name === STEP_OF_PAYMENT && one.status === "SKIPPED" && facts.method === "CASH_ON_DELIVERY" && facts.way === "on";
+      const shown = later ? { state: "later", says: "on delivery" } : (TABLES.states[one.status] ?? { state: "todo", says: one.status });
+      const label = fill(find(TABLES.steps, facts, {})) ?? one.name;
+      return { name: one.name, label, state: shown.state, said: shown.says, at: timeOf(one, shown.state, view) };
     });
 }
-
-/** The carrier's latest word on a parcel. */
-export const PARCEL = {
-  CREATED: "Handed over",
-  IN_TRANSIT: "In transit",
-  OUT_FOR_DELIVERY: "Out for delivery",
-  DELIVERED: "Delivered",
-  FAILED: "Delivery attempt failed",
-  RETURNED_TO_SENDER: "Returned to sender",
-};

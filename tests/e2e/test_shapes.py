@@ -82,6 +82,7 @@ WHOLE = {
             "amount": MONEY,
             "method": METHOD,
             "failure_reason?": TEXT,
+            "refunded_at?": TIME,
         }
     ),
     "shipment": Maybe(

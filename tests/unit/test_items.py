@@ -74,7 +74,13 @@ orders = st.builds(
     delivery_token=maybe(words),
 )
 payments = st.builds(
-    Payment, ids, st.sampled_from(PaymentStatus), usd, st.sampled_from(PaymentMethod), failure_reason=maybe(words)
+    Payment,
+    ids,
+    st.sampled_from(PaymentStatus),
+    usd,
+    st.sampled_from(PaymentMethod),
+    failure_reason=maybe(words),
+    refunded_at=maybe(moments),
 )
 shipments = st.builds(
     Shipment,

@@ -20,7 +20,9 @@ _MEMBERS: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 """The members of the facts that are no plain text or number, and no others: an outside event may use the same names."""
 
-IMPERSONAL = frozenset({"amount", "erased", "items", "method", "payment_id", "run", "shipment_id", "undone"})
+NOT_ASKED = "NOT_ASKED"
+
+IMPERSONAL = frozenset({"amount", "erased", "items", "method", "payment_id", "payment_status", "run", "shipment_id", "undone"})
 """What accounts need: it stays when personal data is erased."""
 
 OWN = PERSONAL | IMPERSONAL
@@ -50,6 +52,11 @@ def of_payment(payment: Payment | None) -> Facts:
     if payment is None:
         return {}
     return {"payment_id": payment.payment_id, "amount": _money(payment.amount), "method": payment.method.value}
+
+
+def of_money(order: Order, payment: Payment | None) -> Facts:
+    """How the payment stood: ``NOT_ASKED`` where nothing had been asked of a provider, nor promised in cash."""
+    return {"method": order.method.value, "payment_status": payment.status.value if payment else NOT_ASKED}
 
 
 def of_parcel(shipment: Shipment | None) -> Facts:

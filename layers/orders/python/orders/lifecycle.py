@@ -381,7 +381,7 @@ def cancel(snapshot: Snapshot, reason: CancelReason, now: datetime, by: str, not
         now,
         by,
         reason=note,
-        metadata={"cancellation_reason": str(reason), **facts.of_total(order)},
+        metadata={"cancellation_reason": str(reason), **facts.of_total(order), **facts.of_money(order, snapshot.payment)},
         follow_up=FollowUp.STOP_AND_UNWIND,
     )
 
@@ -438,7 +438,7 @@ def return_order(snapshot: Snapshot, now: datetime, by: str, reason: str | None 
         now,
         by,
         reason=why,
-        metadata=facts.of_total(order),
+        metadata={**facts.of_total(order), **facts.of_money(order, snapshot.payment)},
         shipment=shipment,
         follow_up=FollowUp.STOP_AND_UNWIND,
     )
@@ -467,7 +467,7 @@ def payment_undone(snapshot: Snapshot, *, charged: bool, now: datetime) -> Chang
     if charged:
         # An unknown outcome may turn out to have been a charge: it was completed and is refunded in one breath.
         known = payment if payment.status is PaymentStatus.COMPLETED else _paid(snapshot, PaymentStatus.COMPLETED)
-        refunded = _paid(replace(snapshot, payment=known), PaymentStatus.REFUNDED)
+        refunded = replace(_paid(replace(snapshot, payment=known), PaymentStatus.REFUNDED), refunded_at=now)
         return _change(order, after, EventType.PAYMENT_REFUNDED, now, payment=refunded)
     reason = payment.failure_reason or "Voided before it was charged"
     voided = replace(_paid(snapshot, PaymentStatus.FAILED), failure_reason=reason)
@@ -501,7 +501,11 @@ def close(snapshot: Snapshot, now: datetime) -> Change | None:
         EventType.ORDER_CANCELLED,
         now,
         reason=_why_failed(order),
-        metadata={**({"cancellation_reason": str(cause.reason)} if cause else {}), **facts.of_total(order)},
+        metadata={
+            **({"cancellation_reason": str(cause.reason)} if cause else {}),
+            **facts.of_total(order),
+            **facts.of_money(order, snapshot.payment),
+        },
     )
 
 
@@ -723,7 +727,11 @@ def _failed_at(
     marked = _to_be_undone(replace(snapshot, order=failed), now, interrupted=StepStatus.SKIPPED)
     after = replace(marked, cancellation=cause)
     reason = cause.note or message
-    metadata = {"cancellation_reason": str(cause.reason), **facts.of_total(before)}
+    metadata = {
+        "cancellation_reason": str(cause.reason),
+        **facts.of_total(before),
+        **facts.of_money(before, snapshot.payment),
+    }
     if after.overall is OverallStatus.FAILED:
         kind = EventType.ORDER_CANCELLED if kind is EventType.STEP_FAILED else kind
         return _move(

@@ -7,18 +7,24 @@ they may arrive in any.
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
+from orders import sentences
 from orders.events import ORDER_STATUS_CHANGED, Signal
+from orders.facts import NOT_ASKED
 from orders.ids import uuid7
+from orders.money import Money
 from orders.order import Event, timestamp
-from orders.statuses import OrderStatus
+from orders.statuses import TERMINAL, OrderStatus
 
 Message = tuple[str, dict[str, Any], datetime]
 
 EVENT_TYPES = (ORDER_STATUS_CHANGED, *(signal.value for signal in Signal))
 """Every type of notification, by the name it travels under."""
+
+
+HOW_IT_ENDED = ("cancellation_reason", "method", "payment_status")
+"""The facts of an order's end that travel with it."""
 
 
 def messages(event: Event) -> list[Message]:
@@ -45,6 +51,8 @@ def _common(event: Event, kind: str, position: int) -> dict[str, Any]:
 
 def _status_changed(event: Event) -> dict[str, Any]:
     change: dict[str, Any] = {"old_status": event.old_status, "new_status": event.status}
+    if event.status in TERMINAL:
+        change |= {name: event.metadata[name] for name in HOW_IT_ENDED if name in event.metadata}
     measures = event.measures
     if measures is None:
         return change
@@ -64,27 +72,31 @@ def stable_id(event: Event, position: int) -> str:
     return uuid7(event.at, bytes([event.version % 16, position]) + hashlib.sha256(what.encode()).digest())
 
 
-NOTICES: Mapping[OrderStatus, tuple[str, str]] = MappingProxyType(
-    {
-        OrderStatus.PENDING: ("We have your order", "Thank you! We have received your order {order_id}."),
-        OrderStatus.CONFIRMED: ("Your order is confirmed", "Order {order_id} is confirmed. You pay when it is delivered."),
-        OrderStatus.PROCESSING: ("We are preparing your order", "We are preparing order {order_id} for its journey."),
-        OrderStatus.SHIPPED: ("Your order is on its way", "Order {order_id} has been handed over to the carrier."),
-        OrderStatus.DELIVERED: ("Your order has arrived", "Order {order_id} has been delivered. Enjoy!"),
-        OrderStatus.CANCELLED: (
-            "Your order was cancelled",
-            "Order {order_id} was cancelled. If you have paid, the money is on its way back to you.",
-        ),
-        OrderStatus.RETURNED: (
-            "Your return is under way",
-            "Order {order_id} has been returned. What you paid is on its way back to you.",
-        ),
+def notice(detail: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Subject and text of the customer's notice for an ``OrderStatusChanged``; ``None`` for a status of a later release."""
+    facts, values = _told(detail)
+    found = sentences.find(sentences.NOTICES, facts, values)
+    return (found.subject or "", found.says.format_map(values).strip()) if found else None
+
+
+def _told(detail: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """What the table of sentences has to know of a change of status."""
+    reason, paid = detail.get("cancellation_reason", sentences.NONE), detail.get("payment_status", sentences.UNTOLD)
+    ends = detail["new_status"] in (OrderStatus.CANCELLED, OrderStatus.RETURNED)
+    facts = {
+        "order": detail["new_status"],
+        "before": detail["old_status"] or sentences.NONE,
+        "way": sentences.Way.UNDONE if ends else sentences.Way.ON,
+        "reason": reason,
+        "payment": sentences.NONE if paid == NOT_ASKED else paid,
+        "method": detail.get("method", sentences.NONE),
     }
-)
-"""What a customer is told, as subject and text."""
-
-
-def notice(detail: Mapping[str, Any]) -> tuple[str, str]:
-    """Subject and text of the customer's notice for an ``OrderStatusChanged``."""
-    subject, text = NOTICES[OrderStatus(detail["new_status"])]
-    return subject, text.format(order_id=detail["order_id"])
+    total = detail.get("total")
+    values = {
+        **sentences.METHODS.get(facts["method"], {}),
+        "order_id": detail["order_id"],
+        "total": str(Money(total["amount"], total["currency"])) if total else "",
+    }
+    values["why"] = sentences.say(sentences.WHY_CANCELLED, facts, values) or ""
+    values["money"] = sentences.say(sentences.MONEY, facts, values) or ""
+    return facts, values

@@ -85,7 +85,7 @@ def _answers() -> dict[str, Schema]:
             "amount": _ref("Money"),
             "method": _enum(PaymentMethod),
         },
-        {"failure_reason": TEXT},
+        {"failure_reason": TEXT, "refunded_at": TIME},
     )
     shipment = _object(
         {

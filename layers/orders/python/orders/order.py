@@ -95,13 +95,17 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """The payment intent: ``payment_id`` is also the idempotency key the gateway gets on every try."""
+    """The payment intent: ``payment_id`` is also the idempotency key the gateway gets on every try.
+
+    ``refunded_at`` is when the gateway had given the money back; rows of earlier releases have none.
+    """
 
     payment_id: str
     status: PaymentStatus
     amount: Money
     method: PaymentMethod
     failure_reason: str | None = None
+    refunded_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

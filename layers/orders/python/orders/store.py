@@ -314,7 +314,7 @@ def _order_action(change: Change) -> Any:
     return {"Update": action}
 
 
-PAYMENT_OPTIONAL = ("failure_reason",)
+PAYMENT_OPTIONAL = ("failure_reason", "refunded_at")
 SHIPMENT_OPTIONAL = (
     "tracking_number",
     "current_location",
@@ -1317,18 +1317,21 @@ def payment_to_item(order_id: OrderId, payment: Payment) -> Item:
         "currency": payment.amount.currency,
         "method": payment.method.value,
         "failure_reason": payment.failure_reason,
+        "refunded_at": _when(payment.refunded_at),
     }
     return {**payment_key(order_id), **_texts(text), **_numbers({"amount": payment.amount.amount})}
 
 
 def payment_from_item(item: Item) -> Payment:
     """The payment an item holds."""
+    refunded = _text(item, "refunded_at")
     return Payment(
         payment_id=item["payment_id"]["S"],
         status=named(PaymentStatus, item["status"]["S"]),
         amount=Money(int(item["amount"]["N"]), item["currency"]["S"]),
         method=named(PaymentMethod, item["method"]["S"]),
         failure_reason=_text(item, "failure_reason"),
+        refunded_at=moment(refunded) if refunded else None,
     )
 
 

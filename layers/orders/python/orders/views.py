@@ -108,7 +108,10 @@ def payment_view(payment: Payment) -> View:
         "status": payment.status,
         "amount": money_view(payment.amount),
         "method": payment.method,
-        **_present(failure_reason=payment.failure_reason),
+        **_present(
+            failure_reason=payment.failure_reason,
+            refunded_at=payment.refunded_at and timestamp(payment.refunded_at),
+        ),
     }
 
 
