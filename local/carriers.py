@@ -45,7 +45,7 @@ def carrier(options: argparse.Namespace) -> int:
     at = (options.at or datetime.now(UTC)).astimezone(UTC)
     event_id = options.event_id or str(uuid.uuid4())
     body = json.dumps(EVENTS[options.carrier](event_id, number, options.status, at, options.location)).encode()
-    headers = SIGNERS[options.carrier](body, _secret(api, options.carrier), event_id)
+    headers = SIGNERS[options.carrier](body, secret_of(api, options.carrier), event_id)
     answer = api.send("POST", f"/carriers/{options.carrier}/events", body, headers)
     print(json.dumps({"sent": json.loads(body), "answer": answer}, indent=2))
     return 0
@@ -57,7 +57,7 @@ def _tracking_number(api: Api, order_id: str) -> str | None:
     return number
 
 
-def _secret(api: Api, name: str) -> str:
+def secret_of(api: Api, name: str) -> str:
     """ORDERS_CARRIER_SECRET, or what a stack on this machine keeps in its Secrets Manager."""
     if given := os.environ.get("ORDERS_CARRIER_SECRET"):
         return given

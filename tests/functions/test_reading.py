@@ -327,8 +327,9 @@ def test_a_trail_holds_the_facts_of_each_change(world: World) -> None:
         assert facts_of(world, kind) == paid, kind
     assert facts_of(world, "HANDOVER_STARTED") == {name: sent[name] for name in ("shipment_id", "carrier")}
     assert facts_of(world, "ORDER_SHIPPED") == sent
-    assert facts_of(world, "ORDER_DELIVERED") == sent | {"delivered_at": parcel["delivered_at"]}
-    assert facts_of(world, "ORDER_RETURNED") == {"items": items, "amount": amount, **sent}
+    assert facts_of(world, "ORDER_DELIVERED") == {**sent, "delivered_at": parcel["delivered_at"]}
+    stood = {"method": "CREDIT_CARD", "payment_status": "COMPLETED"}
+    assert facts_of(world, "ORDER_RETURNED") == {"items": items, "amount": amount, **sent, **stood}
     assert facts_of(world, "UNWINDING_COMPLETED") == {"undone": ["Inventory Reservation", "Payment Processing"]}
 
 

@@ -1,14 +1,17 @@
 """A stack, a browser and what a person does with both."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +19,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect
 
+from local.carriers import SIGNERS, secret_of
 from local.client import Api
 
 ROOT = Path(__file__).parents[3]
@@ -82,6 +86,24 @@ class Stack:
     def order(self, order_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self.as_("support-1", "support").call("GET", f"/orders/{order_id}")
         return found
+
+    def scan(self, order_id: str, **scan: str) -> str:
+        """Has the parcel's carrier report a scan; the time it says it was made at."""
+        number = self.order(order_id)["shipment"]["tracking_number"]
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        event_id = str(uuid.uuid4())
+        body = json.dumps({"event_id": event_id, "tracking_number": number, "scanned_at": at, **scan}).encode()
+        api = Api(self.url)
+        api.send("POST", "/carriers/generic/events", body, SIGNERS["generic"](body, secret_of(api, "generic"), event_id))
+        wait_for(lambda: at in [seen["at"] for seen in self.order(order_id)["shipment"]["scans"]])
+        return at
+
+    def shipped(self) -> str:
+        """The id of an order whose parcel is on its way."""
+        order_id: str = self.place()["order"]["order_id"]
+        wait_for(lambda: self.order(order_id)["order"]["status"] == "PROCESSING")
+        self.as_("support-1", "support").call("PATCH", f"/orders/{order_id}/status", {"status": "SHIPPED"})
+        return order_id
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """The tracking page in a browser: watched, acted upon, disturbed."""
 
+import re
 from datetime import datetime, timedelta, timezone
 
 from playwright.sync_api import Route, expect
 
 from local.client import Api
-from tests.e2e.pages.browsing import HOME, Stack, wait_for
+from tests.e2e.pages.browsing import HOME, Stack, Visit, wait_for
 from tests.e2e.pages.conftest import Visiting
 
 STREAM = "**/status/stream*"
@@ -40,6 +41,64 @@ def test_the_page_says_when_in_the_reader_s_own_time(patient: Stack, visit: Visi
         tab.page.goto(patient.link(patient.order(order_id)))
         expect(tab.page.get_by_text("It should be with you tomorrow around 16:45.")).to_be_visible()
         expect(tab.page.get_by_text("India Standard Time")).to_be_visible()
+
+
+def test_every_scan_stands_on_both_pages_with_its_time_its_place_and_the_carrier_s_words(
+    patient: Stack, visit: Visiting
+) -> None:
+    order_id = patient.shipped()
+    first = patient.scan(order_id, status="IN_TRANSIT", location="Utrecht", message="Arrived at the sorting centre")
+    last = patient.scan(order_id, status="ATTEMPTED", location="London", message="Nobody at home")
+    with visit(patient) as tab:
+        tab.page.goto(patient.link(patient.order(order_id)))
+        expect(tab.heading()).to_have_text("The carrier has tried to deliver your parcel")
+        _check_timeline(tab, first, last)
+        assert tab.violations() == []
+    with visit(patient) as tab:
+        tab.sign_in("Sam", f"/admin#/order/{order_id}")
+        _check_timeline(tab, first, last)
+
+
+def _check_timeline(tab: Visit, first: str, last: str) -> None:
+    scans = tab.page.locator(".scans li")
+    expect(scans).to_have_count(2)
+    for place, (at, *words) in enumerate(
+        [
+            (last, "Delivery attempted", "London", "Nobody at home"),
+            (first, "In transit", "Utrecht", "Arrived at the sorting centre"),
+        ]
+    ):
+        expect(scans.nth(place).locator("time")).to_have_attribute("datetime", at)
+        for text in words:
+            expect(scans.nth(place)).to_contain_text(text)
+
+
+def test_a_parcel_on_its_way_back_is_not_refunded_yet(patient: Stack, visit: Visiting) -> None:
+    order_id = patient.shipped()
+    patient.scan(order_id, status="RETURNING", location="London")
+    with visit(patient) as tab:
+        tab.page.goto(patient.link(patient.order(order_id)))
+        expect(tab.heading()).to_have_text("Your parcel is on its way back to us")
+        expect(tab.page.get_by_text("You paid US$20.00. It goes back to you once we have the parcel.")).to_be_visible()
+        expect(tab.page.get_by_text("should be with you")).to_have_count(0)
+
+
+def test_a_delivery_says_when_the_carrier_made_it_and_a_refund_when_the_money_went_back(
+    patient: Stack, visit: Visiting
+) -> None:
+    order_id = patient.shipped()
+    patient.scan(order_id, status="DELIVERED", location="London")
+    with visit(patient, zone="UTC") as tab:
+        tab.page.goto(patient.link(patient.order(order_id)))
+        delivered = datetime.fromisoformat(patient.order(order_id)["shipment"]["delivered_at"])
+        expect(tab.page.get_by_text(re.compile(rf"Delivered \w+ at {delivered:%H:%M}\."))).to_be_visible()
+        patient.as_("support-1", "support").call("POST", f"/orders/{order_id}/return", {})
+        wait_for(lambda: "refunded_at" in patient.order(order_id)["payment"])
+        refunded = datetime.fromisoformat(patient.order(order_id)["payment"]["refunded_at"])
+        tab.page.reload()
+        went_back = re.compile(rf"US\$20.00 went back to your card \w+ at {refunded:%H:%M}\.")
+        expect(tab.page.get_by_text(went_back)).to_be_visible()
+        expect(tab.page.get_by_text(re.compile(rf"^Refunded \w+ at {refunded:%H:%M}$"))).to_be_visible()
 
 
 def test_a_declined_order_says_why_and_where_the_money_is(quick: Stack, visit: Visiting) -> None:
