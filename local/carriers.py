@@ -12,16 +12,40 @@ import sys
 import time
 import unicodedata
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import UTC, datetime
 from typing import Any
 
 from local.client import Api, Refused, url_of
 
-STATUSES = ("created", "in_transit", "out_for_delivery", "delivered", "failed", "returned_to_sender")
+STATUSES = (
+    *("created", "in_transit", "out_for_delivery", "available_for_pickup", "attempted"),
+    *("delivered", "failed", "lost", "returning", "returned_to_sender"),
+)
 SECRETS = {"easypost": "EasypostSecret", "shippo": "ShippoSecret", "generic": "GenericCarrierSecret"}
-EASYPOST = dict(zip(STATUSES, ("pre_transit", *STATUSES[1:4], "failure", "return_to_sender"), strict=True))
-SHIPPO = dict(zip(STATUSES, ("PRE_TRANSIT", "TRANSIT", "TRANSIT", "DELIVERED", "FAILURE", "RETURNED"), strict=True))
+EASYPOST = {
+    "created": ("pre_transit", "label_created"),
+    "in_transit": ("in_transit", "arrived_at_facility"),
+    "out_for_delivery": ("out_for_delivery", "out_for_delivery"),
+    "available_for_pickup": ("available_for_pickup", "arrived_at_pickup_location"),
+    "delivered": ("delivered", "arrived_at_destination"),
+    "failed": ("failure", "unknown"),
+    "lost": ("failure", "lost"),
+    "returning": ("return_to_sender", "return"),
+}
+SHIPPO = {
+    "created": ("PRE_TRANSIT", "information_received"),
+    "in_transit": ("TRANSIT", "package_accepted"),
+    "out_for_delivery": ("TRANSIT", "out_for_delivery"),
+    "available_for_pickup": ("TRANSIT", "pickup_available"),
+    "attempted": ("TRANSIT", "delivery_attempted"),
+    "delivered": ("DELIVERED", "delivered"),
+    "failed": ("FAILURE", "package_undeliverable"),
+    "lost": ("FAILURE", "package_lost"),
+    "returning": ("RETURNED", "return_to_sender"),
+}
+"""A carrier's own words, status and detail; what is missing it never says."""
+SAID_BY: dict[str, Container[str]] = {"easypost": EASYPOST, "shippo": SHIPPO, "generic": STATUSES}
 
 Headers = dict[str, str]
 
@@ -37,6 +61,9 @@ def register(commands: Any, remote: Callable[..., argparse.ArgumentParser]) -> N
 
 
 def carrier(options: argparse.Namespace) -> int:
+    if options.status not in SAID_BY[options.carrier]:
+        print(f"orders: {options.carrier} never says {options.status}; --carrier generic does", file=sys.stderr)
+        return 1
     api = Api(url_of(options.url))
     number = _tracking_number(api, options.order_id)
     if number is None:
@@ -81,16 +108,18 @@ def secret_of(api: Api, name: str) -> str:
 
 
 def _easypost(event_id: str, number: str, status: str, at: datetime, location: str | None) -> dict[str, Any]:
-    scan = {"object": "TrackingDetail", "datetime": _text(at), "status": EASYPOST[status]}
+    said, detail = EASYPOST[status]
+    scan = {"object": "TrackingDetail", "datetime": _text(at), "status": said, "status_detail": detail}
     place = {"tracking_location": {"object": "TrackingLocation", "city": location}}
-    tracker = {"object": "Tracker", "tracking_code": number, "status": EASYPOST[status], "carrier": "EasyPost"}
+    tracker = {"object": "Tracker", "tracking_code": number, "status": said, "carrier": "EasyPost"}
     result = {**tracker, "updated_at": _text(at), "tracking_details": [scan | place], "est_delivery_date": None}
     return {"id": event_id, "object": "Event", "description": "tracker.updated", "result": result}
 
 
-def _shippo(_: str, number: str, status: str, at: datetime, location: str | None) -> dict[str, Any]:
-    substatus = {"code": "out_for_delivery"} if status == "out_for_delivery" else None
-    scan = {"status": SHIPPO[status], "substatus": substatus, "status_date": _text(at), "location": {"city": location}}
+def _shippo(event_id: str, number: str, status: str, at: datetime, location: str | None) -> dict[str, Any]:
+    said, detail = SHIPPO[status]
+    scan = {"object_id": event_id, "status": said, "substatus": {"code": detail}, "status_date": _text(at)}
+    scan |= {"location": {"city": location}}
     return {
         "event": "track_updated",
         "test": True,

@@ -129,6 +129,26 @@ def test_scans_that_come_unsorted_are_read_by_their_time() -> None:
     assert without.scan.location is None
 
 
+def test_a_detail_without_a_status_was_seen_where_the_parcel_was_before() -> None:
+    """As a production tracker lists them: an estimate between scans, and attempts that failed before the one that did not."""
+    told = [("in_transit", "Picked up"), ("unknown", "Arriving on time"), ("failure", "Nobody at home"), ("unknown", "Early")]
+    told += [("delivered", "Delivered"), ("unknown", "Survey sent")]
+    details = [
+        {"status": status, "message": message, "datetime": f"2023-04-2{day}T12:00:00Z", "tracking_location": None}
+        for day, (status, message) in enumerate(told)
+    ]
+    report = read_easypost(status="delivered", tracking_details=details)
+    assert report
+    assert (report.scan.status, report.scan.message) == (ShipmentStatus.DELIVERED, "Delivered")
+    assert [(one.status, one.message) for one in report.scan.earlier] == [
+        (ShipmentStatus.IN_TRANSIT, "Picked up"),
+        (ShipmentStatus.IN_TRANSIT, "Arriving on time"),
+        (ShipmentStatus.FAILED, "Nobody at home"),
+        (ShipmentStatus.FAILED, "Early"),
+        (ShipmentStatus.DELIVERED, "Survey sent"),
+    ]
+
+
 # --- Shippo -----------------------------------------------------------------------------------------------------------
 
 SHIPPO_SECRET = "shippo's secret"

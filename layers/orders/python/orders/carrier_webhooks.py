@@ -200,8 +200,18 @@ def _easypost_scan(tracker: Any, received: datetime) -> Scan:
     agreeing = [scan for said, _, scan in details if said == tracker["status"]]
     silent = [scan for _, known, scan in details if known is None]
     taken = (agreeing or silent or [Scan(status, _time(tracker.get("updated_at"), received))])[-1]
-    earlier = [detail for _, _, scan in details if scan is not taken for detail in scan.details]
-    return replace(taken, status=taken.status or status, earlier=tuple(earlier))
+    scans = [scan for _, _, scan in details]
+    earlier = tuple(one for one, scan in zip(_in_sequence(scans), scans, strict=True) if scan is not taken)
+    return replace(taken, status=taken.status or status, earlier=earlier)
+
+
+def _in_sequence(scans: Iterable[Scan]) -> tuple[TrackingDetail, ...]:
+    """Scans for the timeline, in their order: one of which the carrier knows no status was seen where the parcel was before."""
+    found, status = list[TrackingDetail](), ShipmentStatus.CREATED
+    for scan in scans:
+        status = scan.status or status
+        found.append(TrackingDetail(scan.at, status, scan.location, scan.message))
+    return tuple(found)
 
 
 def _place(location: Mapping[str, Any]) -> str | None:
@@ -284,30 +294,22 @@ def _read_shippo(event: Any, received: datetime) -> Report | None:
         return None
     data = event["data"]
     latest = data.get("tracking_status")
-    taken = _shippo_detail(latest, received) if latest else None
-    if taken is None:
+    taken = _shippo_scan(latest, received) if latest else None
+    if taken is None or taken.status is None:
         return None
-    every = [one for told in data.get("tracking_history") or () if (one := _shippo_detail(told, received))]
-    scan = Scan(
-        taken.status,
-        taken.at,
-        taken.location,
-        _estimate(data.get("eta")),
-        message=taken.message,
-        earlier=tuple(sorted((one for one in every if one != taken), key=lambda one: one.at)),
-    )
+    history = sorted((_shippo_scan(told, received) for told in data.get("tracking_history") or ()), key=lambda one: one.at)
+    earlier = tuple(one for one in _in_sequence(history) if one not in taken.details)
     number = _number(data["tracking_number"])
+    scan = replace(taken, estimated_delivery=_estimate(data.get("eta")), earlier=earlier)
     return Report(f"shippo:{_shippo_id(number, latest)}", number, scan, _carrier(data.get("carrier")))
 
 
-def _shippo_detail(told: Any, received: datetime) -> TrackingDetail | None:
+def _shippo_scan(told: Any, received: datetime) -> Scan:
     status = told["status"]
-    if status not in _SHIPPO:
-        return None
     substatus = (told.get("substatus") or {}).get("code")
-    exact = _SHIPPO_SUBSTATUSES.get((status, str(substatus)), _SHIPPO[status])
+    exact = _SHIPPO_SUBSTATUSES.get((_string(status), str(substatus)), _SHIPPO.get(status))
     at, place = _time(told.get("status_date"), received), _place(told.get("location") or {})
-    return TrackingDetail(at, exact, place, _message(told.get("status_details")))
+    return Scan(exact, at, place, message=_message(told.get("status_details")))
 
 
 def _shippo_id(number: TrackingNumber, scan: Any) -> str:
