@@ -45,9 +45,12 @@ export const decide = (order, done) => [
   button({ label: "Reject", title: "Reject this order?", words: "It is cancelled; nothing is charged.", path: "/reject", danger: true }, order, done),
 ];
 
-function changes({ order, payment }) {
+const BACK_AGAIN = { label: "The parcel is back", words: "It came back without being delivered: the money goes back and the stock is released.", danger: true };
+
+function changes({ order, payment, shipment }) {
   const allowed = may[order.status].filter((status) => status !== "CONFIRMED" || !payment || payment.method === "CASH_ON_DELIVERY");
   return allowed.map((status) => {
+    if (status === "RETURNED" && order.status === "SHIPPED" && shipment) return { ...BACK_AGAIN, path: `/shipments/${encodeURIComponent(shipment.shipment_id)}/returned` };
     const { path, ...rest } = BY_HAND[status];
     return path ? { ...rest, path } : { ...rest, path: "/status", method: "PATCH", body: { status } };
   });

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { ago, exactTime, full, money, time, zone } from "./format.js";
 import { timeline } from "./timeline.js";
-import { headline, outlook, paid, parcel, steps, whereTheMoneyIs } from "./words.js";
+import { headline, isComing, outlook, paid, parcel, steps, whereTheMoneyIs } from "./words.js";
 
 const MARKS = { done: "✓", failed: "✕", undone: "↺", undoing: "↺", skipped: "–" };
 
@@ -76,7 +76,7 @@ export const deliveryOf = (view) => ({
   shipment: view.shipment,
   parcel: view.shipment && parcel(view),
   address: view.order.shipping_address,
-  ended: ["CANCELLED", "RETURNED"].includes(view.order.status),
+  ended: !isComing(view),
 });
 
 /** The parcel and where it goes. */
@@ -95,7 +95,7 @@ export function drawDelivery({ shipment, parcel, address, ended }) {
       h("dt", {}, ended ? "Meant for" : "Goes to"),
       h("dd", {}, h("address", {}, address.name, lines(address).map((line) => [h("br"), line]))),
     ),
-    shipment?.scans?.length > 0 && [h("h3", {}, "On its way"), timeline(shipment.scans)],
+    shipment?.scans?.length > 0 && [h("h3", {}, "Where it has been"), timeline(shipment.scans)],
     !shipment && !ended && h("p", { class: "small quiet" }, "The carrier's tracking number appears here once the parcel is handed over."),
   );
 }

@@ -17,6 +17,9 @@ function wayOf(view) {
   return view.order.status !== "DELIVERED" && COMING_BACK.includes(view.shipment?.status) ? "back" : "on";
 }
 
+/** Whether the order goes to the customer, or is there already. */
+export const isComing = (view) => wayOf(view) === "on";
+
 /** What the rows of the table depend on. */
 const factsOf = (view) => ({
   order: view.order.status,
@@ -98,11 +101,12 @@ export const scanned = (status) => fill(find(TABLES.scans, { parcel: status }, {
 
 const STEP_OF_PAYMENT = "Payment Processing";
 
-/** When a step came to be as it is shown: the time of its undoing is known of the payment only. */
+/** When a step came to be as it is shown: the carrier's own times, and of what was undone the payment's only. */
 function timeOf(one, state, view) {
   if (one.name === STEP_OF_PAYMENT && view.payment?.status === "REFUNDED") return view.payment.refunded_at ?? null;
   if (["skipped", "undoing", "undone", "later"].includes(state)) return null;
   if (one.name === "Delivery" && state === "done") return deliveredAt(view.order, view.shipment, one);
+  if (one.name === "Delivery" && state === "doing") return view.shipment?.scans?.at(-1)?.at ?? one.started_at;
   return one.completed_at ?? one.started_at ?? null;
 }
 

@@ -73,7 +73,7 @@ def _check_timeline(tab: Visit, first: str, last: str) -> None:
             expect(scans.nth(place)).to_contain_text(text)
 
 
-def test_a_parcel_on_its_way_back_is_not_refunded_yet(patient: Stack, visit: Visiting) -> None:
+def test_a_parcel_on_its_way_back_is_refunded_when_it_is_back(patient: Stack, visit: Visiting) -> None:
     order_id = patient.shipped()
     patient.scan(order_id, status="RETURNING", location="London")
     with visit(patient) as tab:
@@ -81,6 +81,13 @@ def test_a_parcel_on_its_way_back_is_not_refunded_yet(patient: Stack, visit: Vis
         expect(tab.heading()).to_have_text("Your parcel is on its way back to us")
         expect(tab.page.get_by_text("You paid US$20.00. It goes back to you once we have the parcel.")).to_be_visible()
         expect(tab.page.get_by_text("should be with you")).to_have_count(0)
+        with visit(patient) as desk:
+            desk.sign_in("Sam", f"/admin#/order/{order_id}")
+            desk.page.get_by_role("button", name="The parcel is back").click()
+            desk.page.get_by_role("dialog").get_by_role("button", name="The parcel is back").click()
+            expect(desk.page.locator("[data-status=RETURNED]").first).to_be_visible()
+        expect(tab.heading()).to_have_text("Your parcel has come back to us")
+        expect(tab.page.get_by_text("US$20.00 went back to your card")).to_be_visible()
 
 
 def test_a_delivery_says_when_the_carrier_made_it_and_a_refund_when_the_money_went_back(

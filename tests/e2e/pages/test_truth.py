@@ -290,6 +290,8 @@ def test_a_time_of_arrival_is_said_only_where_there_is_one(readings: list[Readin
             assert not under_review, about(reading)
             assert parcel not in NOT_COMING, about(reading)
             assert not undone(reading), about(reading)
+        if reading["mode"] == "carrier" and promised:
+            assert parcel and (view["shipment"]["estimated_delivery"] or parcel == "OUT_FOR_DELIVERY"), about(reading)  # noqa: PT018 - one fact
         if under_review and not undone(reading):
             assert "Nothing is charged" in reading["outlook"], about(reading)
 
