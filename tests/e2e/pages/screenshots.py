@@ -64,7 +64,7 @@ def desk(tab: Visit) -> None:
 
 def figures(tab: Visit) -> None:
     tab.sign_in("Sam", "/admin#/analytics")
-    expect(tab.page.locator(".chart")).to_have_count(2)
+    expect(tab.page.locator(".chart")).to_have_count(4)
     tab.page.screenshot(path=FOLDER / "figures-dark.png", full_page=True)
 
 
