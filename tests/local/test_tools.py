@@ -62,9 +62,10 @@ def test_serve_says_what_a_data_directory_does_not_keep(capsys: pytest.CaptureFi
 # --- orders carrier ---
 
 
-@pytest.mark.parametrize("name", list(EVENTS))
-@pytest.mark.parametrize("status", STATUSES)
-def test_what_is_sent_as_a_carrier_is_taken_as_that_carrier_s(name: str, status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "name"), [(status, name) for status in STATUSES for name in EVENTS if status in carriers.SAID_BY[name]]
+)
+def test_what_is_sent_as_a_carrier_is_taken_as_that_carrier_s(status: str, name: str) -> None:
     now = datetime.now(UTC)
     at = now.replace(microsecond=0) - timedelta(hours=1)
     body = json.dumps(EVENTS[name]("evt-1", "TRACK-1", status, at, "London")).encode()
