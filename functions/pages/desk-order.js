@@ -8,7 +8,7 @@ import { deliveryRow, sendAgain } from "./desk-webhooks.js";
 import { fact, statusPill, word } from "./desk-words.js";
 import { h, parts } from "./dom.js";
 import { read } from "./execution.js";
-import { ago, exactTime, full, money } from "./format.js";
+import { ago, dayName, dayOf, exactTime, full, money } from "./format.js";
 import { follow } from "./live.js";
 import { timeline } from "./timeline.js";
 import { headline, outlook, paid, parcel, steps, whereTheMoneyIs } from "./words.js";
@@ -141,7 +141,7 @@ function drawFacts({ order, payment, shipment, paid, parcel, tries }) {
       { class: "card" },
       h("h2", {}, "Shipment"),
       shipment
-        ? h("dl", { class: "facts" }, fact("Parcel", parcel), fact("Carrier", shipment.carrier), fact("Tracking number", shipment.tracking_number && h("code", {}, shipment.tracking_number)), fact("Last seen", shipment.current_location), fact("Expected", shipment.estimated_delivery && full(shipment.estimated_delivery)), fact("Delivered", shipment.delivered_at && full(shipment.delivered_at)), fact("To be confirmed", shipment.unconfirmed_delivery_at && `Reported as delivered ${full(shipment.unconfirmed_delivery_at)}, while on its way back`))
+        ? h("dl", { class: "facts" }, fact("Parcel", parcel), fact("Carrier", shipment.carrier), fact("Tracking number", shipment.tracking_number && h("code", {}, shipment.tracking_number)), fact("Last seen", shipment.current_location), fact("Expected", shipment.estimated_delivery && (dayOf(shipment.estimated_delivery) ? dayName(dayOf(shipment.estimated_delivery)) : full(shipment.estimated_delivery))), fact("Delivered", shipment.delivered_at && full(shipment.delivered_at)), fact("To be confirmed", shipment.unconfirmed_delivery_at && `Reported as delivered ${full(shipment.unconfirmed_delivery_at)}, while on its way back`))
         : h("p", { class: "quiet" }, "No parcel yet."),
       shipment?.scans?.length > 0 && [h("h3", {}, "Scans"), timeline(shipment.scans)],
     ),

@@ -55,6 +55,22 @@ export function arrival(text, now = new Date()) {
   return days < 7 ? `on ${weekday.format(date)} around ${clock.format(date)}` : `on ${day.format(date)}`;
 }
 
+/** The day that is meant, where no time of day is: carriers give a day as its midnight in UTC. */
+export function dayOf(text) {
+  const [, year, month, date] = /^(\d{4})-(\d\d)-(\d\d)T00:00:00(?:\.0+)?Z$/.exec(text ?? "") ?? [];
+  return year ? new Date(year, month - 1, date) : null;
+}
+
+/** Whether a day is over. */
+export const isOver = (date, now = new Date()) => daysBetween(now, date) < 0;
+
+/** A day by its name: "today", "on Wednesday". */
+export function dayName(date, now = new Date()) {
+  const days = daysBetween(now, date);
+  const named = { [-1]: "yesterday", 0: "today", 1: "tomorrow" }[days];
+  return named ?? `on ${(days > 0 && days < 7 ? weekday : day).format(date)}`;
+}
+
 /** How long ago, in words. */
 export function ago(text, now = new Date()) {
   const gone = now - new Date(text);

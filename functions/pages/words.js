@@ -1,7 +1,7 @@
 // What the statuses mean, in a customer's words: which sentence of the table (sentences.js) is true of an order, filled with
 // the reader's money and times. Everything here is derived from the order; nothing talks to anybody.
 
-import { arrival, isToday, moment, money } from "./format.js";
+import { arrival, dayName, dayOf, isOver, isToday, moment, money } from "./format.js";
 import { TABLES } from "./sentences.js";
 
 const NONE = "NONE";
@@ -53,13 +53,16 @@ const deliveredAt = (order, shipment, delivery) => shipment?.delivered_at ?? (or
 
 function timesOf({ order, shipment, progress }, now) {
   const expected = (order.status === "SHIPPED" && shipment?.estimated_delivery) || progress.estimated_completion;
-  const isAhead = expected && now - new Date(expected) < GRACE;
   const seen = shipment?.scans?.at(-1)?.at;
+  const today = !seen || isToday(seen, now) ? "today" : undefined;
+  const day = dayOf(expected);
+  if (day) return { arrival: isOver(day, now) ? undefined : dayName(day, now), expected: dayName(day, now), today };
+  const isAhead = expected && now - new Date(expected) < GRACE;
   return {
     arrival: isAhead ? arrival(expected, now) : undefined,
     arrival_today: expected && new Date(expected) > now && isToday(expected, now) ? arrival(expected, now) : undefined,
     expected: said(expected, now),
-    today: !seen || isToday(seen, now) ? "today" : undefined,
+    today,
   };
 }
 

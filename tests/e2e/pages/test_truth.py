@@ -9,9 +9,10 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, Route
@@ -180,7 +181,7 @@ def _serve(route: Route) -> None:
 
 
 @pytest.fixture(scope="module", params=["timed", "carrier"])
-def readings(browser: Browser, request: pytest.FixtureRequest) -> Iterator[list[Reading]]:
+def readings(browser: Browser, request: pytest.FixtureRequest) -> list[Reading]:
     """Every order that can be, and what is not over long after too: in both modes of delivery, as a browser reads it."""
     patch = pytest.MonkeyPatch()
     patch.setenv("DELIVERY_MODE", request.param)
@@ -196,14 +197,21 @@ def readings(browser: Browser, request: pytest.FixtureRequest) -> Iterator[list[
         for gone in ((timedelta(0),) if snapshot.order.is_over else (timedelta(0), LATE))
     ]
     patch.undo()
-    context = browser.new_context(locale="en-GB", timezone_id="UTC")
-    page = context.new_page()
-    page.route(f"{PAGE}**", _serve)
-    page.goto(PAGE)
-    read = json.loads(json.dumps(asked, default=str))
-    said = [one for start in range(0, len(read), 500) for one in page.evaluate(READ, read[start : start + 500])]
-    yield [{**one, **about, "mode": request.param} for one, about in zip(said, read, strict=True)]
-    context.close()
+    return [{**one, "mode": request.param} for one in read(browser, asked)]
+
+
+def read(browser: Browser, asked: list[Reading], zone: str = "UTC") -> list[Reading]:
+    """What a browser says of each view at its ``now``."""
+    plain = json.loads(json.dumps(asked, default=str))
+    context = browser.new_context(locale="en-GB", timezone_id=zone)
+    try:
+        page = context.new_page()
+        page.route(f"{PAGE}**", _serve)
+        page.goto(PAGE)
+        said = [one for start in range(0, len(plain), 500) for one in page.evaluate(READ, plain[start : start + 500])]
+    finally:
+        context.close()
+    return [{**one, **about} for one, about in zip(said, plain, strict=True)]
 
 
 def test_every_status_comes_up() -> None:
@@ -305,6 +313,28 @@ def test_out_for_delivery_means_today(readings: list[Reading]) -> None:
     assert out
     for reading in out:
         assert re.search(r"should be with you (today|in )", reading["outlook"]), about(reading)
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "UTC", "Asia/Kolkata"])
+def test_an_estimate_of_a_day_is_said_as_that_day_wherever_it_is_read(
+    readings: list[Reading], browser: Browser, zone: str
+) -> None:
+    """Carriers give a day as its midnight: 25 November is a Wednesday, from its first minute to its last."""
+    sent = next(
+        one for one in readings if status(one, "shipment") == "IN_TRANSIT" and one["view"]["order"]["status"] == "SHIPPED"
+    )
+    parcel = {**sent["view"]["shipment"], "estimated_delivery": "2026-11-25T00:00:00.000Z"}
+    view = {**sent["view"], "shipment": parcel}
+    here = ZoneInfo(zone)
+    said = {
+        datetime(2026, 11, 22, 12, tzinfo=here): "It should be with you on Wednesday.",
+        datetime(2026, 11, 24, 12, tzinfo=here): "It should be with you tomorrow.",
+        datetime(2026, 11, 25, 0, 1, tzinfo=here): "It should be with you today.",
+        datetime(2026, 11, 25, 23, 59, tzinfo=here): "It should be with you today.",
+        datetime(2026, 11, 26, 0, 1, tzinfo=here): "It was expected yesterday, and is late.",
+    }
+    found = read(browser, [{"view": view, "now": now.isoformat()} for now in said], zone)
+    assert [one["outlook"] for one in found] == list(said.values())
 
 
 def test_the_page_says_where_the_parcel_is_and_no_more(readings: list[Reading]) -> None:
