@@ -76,7 +76,9 @@ test: check ## every check and every test
 	@if test -z "$${CI:-}"; then echo "All passed. Next: make demo, or make check-sam before a deployment."; fi
 
 # What a Python may change: words and defaults of its library, what it warns of, imports; and one stack from start to stop.
-VERSION_SENSITIVE := tests/unit tests/template/test_imports.py tests/local/test_cold.py tests/local/test_journal.py tests/local/test_upgrade.py
+# The long laws of the pure domain are left to test-pythons: they take half of the time.
+VERSION_SENSITIVE := tests/unit tests/template/test_imports.py tests/local/test_cold.py tests/local/test_journal.py tests/local/test_upgrade.py \
+  --ignore=tests/unit/test_fulfilment_events.py --ignore=tests/unit/test_statistics.py
 
 test-pythons: $(READY) ## all tests but e2e with every other Python from 3.11 on that is here, each in .venvs
 	@$(BIN)/python -m tests.pythons -n auto --dist loadfile $(IN_PROCESS) tests/template $(STACKS)
