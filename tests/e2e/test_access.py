@@ -26,6 +26,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "support": ("support",),
     "admin": ("admin",),
     "carrier": ("carrier",),
+    "warehouse": ("warehouse",),
     "support and carrier": ("support", "carrier"),
 }
 MATCHED = [route for route in ROUTES.values() if not route.is_page]
@@ -59,6 +60,7 @@ def filled(route: Route, order_id: str) -> str:
         "id": order_id if route.path.startswith(OF_ONE_ORDER) else "no-such-thing",
         "carrier": "generic",
         "delivery_id": "x",
+        "shipment_id": "x",
     }
     return re.sub(r"{(\w+)}", lambda found: names[found[1]], route.path)
 
