@@ -98,8 +98,10 @@ def killed(folder: Path, moment: str, count: int, *options: str) -> Iterator[tup
         try:
             until(lambda: has_come(moment, rush), what=moment)
         finally:
-            first.end(signal.SIGKILL)
+            # Whoever is placing meets a broken connection; a closed client would be this test's own doing.
+            first.process.kill()
             placing.join()
+            first.end(signal.SIGKILL)
     finally:
         if first.process.poll() is None:
             first.end(signal.SIGKILL)
