@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from standardwebhooks import Webhook as Signer
 
 from orders import erasure, messaging, notifications, privacy, settings, store
 from orders.changes import utc_now
-from orders.errors import ConstraintViolated
+from orders.errors import ConstraintViolated, OrderChanged
 from orders.events import FULFILLMENT
 from orders.ids import CustomerId, OrderId
 from orders.news import PIPELINES_OWN
@@ -353,6 +353,81 @@ def test_an_idempotency_key_leads_to_its_order_after_an_erasure_too(world: World
     another = world.http("POST /orders", None, a_body(order_id="order-2"), headers=headers)
     assert (another.status, another.body["code"]) == (422, "IDEMPOTENCY_MISMATCH")
     assert [item for item in world.everything() if item["PK"]["S"] == "ORDER#order-2"] == []
+
+
+def _sealed_and_taken_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Two orders under one key: the second by a release that does not look where an erasure has put the first."""
+    headers = {"idempotency-key": "a key of Ada's"}
+    for order_id in ("order-1", "order-2"):
+        with monkeypatch.context() as older:
+            if order_id == "order-2":
+                older.setattr(store, "erased_idempotency_key", lambda _, key: store.marker_key(OrderId("nowhere"), key))
+            world.place(order_id, headers=headers)
+        world.follow_up(order_id)
+        world.go_on(OrderStatus.DELIVERED, order_id)
+        if order_id == "order-1":
+            privacy.erase(ADA, "grace")
+    return headers
+
+
+def test_a_key_taken_anew_after_an_erasure_leads_to_its_first_order_once_erased_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = _sealed_and_taken_anew(world, monkeypatch)
+    privacy.erase(ADA, "grace")
+    assert "a key of Ada's" not in table(world)
+    assert world.place("order-1", headers=headers).body["order"]["order_id"] == "order-1"
+    later = world.http("POST /orders", None, a_body(order_id="order-2"), headers=headers)
+    assert (later.status, later.body["code"]) == (422, "IDEMPOTENCY_MISMATCH")
+
+
+class _Interrupted:
+    """The table's client, with somebody who writes right before its first transaction of an idempotency record."""
+
+    def __init__(self, real: Any, others: Callable[[], object]) -> None:
+        self._real, self._others = real, [others]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def transact_write_items(self, **request: Any) -> Any:
+        if self._others and "IDEMPOTENCY#" in str(request):
+            self._others.pop()()
+        return self._real.transact_write_items(**request)
+
+
+def test_a_key_moved_and_taken_anew_by_others_while_it_is_being_moved_is_not_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another erasure moves the record, and an older release takes its key, between this erasure's reading and its writing."""
+    world.place("order-1", headers={"idempotency-key": "a key of Ada's"})
+    world.follow_up("order-1")
+    world.go_on(OrderStatus.DELIVERED)
+    real = store.client()
+    plain = store.idempotency_key(ADA, "a key of Ada's")
+    first = real.get_item(TableName=settings.table_name(), Key=plain)["Item"]
+
+    def others() -> None:
+        store.redact_idempotency_keys(ADA)
+        anew: Any = {**first, "order_id": {"S": "order-2"}}
+        real.put_item(TableName=settings.table_name(), Item=anew)
+
+    with monkeypatch.context() as meanwhile:
+        interrupted = _Interrupted(real, others)
+        meanwhile.setattr(store, "client", lambda: interrupted)
+        with pytest.raises(OrderChanged):
+            store.redact_idempotency_keys(ADA)
+    (there,) = [item for item in world.everything() if item["SK"]["S"].startswith(store.KEY_PREFIX)]
+    assert there["order_id"] == {"S": "order-2"}
+
+    with monkeypatch.context() as meanwhile:
+        interrupted = _Interrupted(real, lambda: real.put_item(TableName=settings.table_name(), Item=first))
+        meanwhile.setattr(store, "client", lambda: interrupted)
+        privacy.erase(ADA, "grace")
+    assert "a key of Ada's" not in table(world)
+    found = store.promised(ADA, "a key of Ada's")
+    assert found
+    assert found.order_id == "order-1"
 
 
 @pytest.mark.usefixtures("owed")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from orders import erasure, facts, store, views
-from orders.changes import Clock, apply, utc_now
+from orders.changes import Clock, apply, patiently, utc_now
 from orders.erasure import ERASED
 from orders.errors import ConstraintViolated
 from orders.events import EventType
@@ -65,7 +65,7 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
         if snapshot.shipment:
             store.redact_booking(snapshot.shipment.shipment_id, ERASED)
     store.redact_deliveries(frozenset(order_ids), erasure.redacted_payload)
-    store.redact_idempotency_keys(customer_id)
+    patiently(lambda: store.redact_idempotency_keys(customer_id))
     return order_ids
 
 

@@ -1174,27 +1174,61 @@ def redact_markers(order_id: OrderId) -> None:
 
 
 def redact_idempotency_keys(customer_id: CustomerId) -> None:
-    """Moves the customer's idempotency records to where a digest of the key leads: they hold on, and the key is gone."""
+    """Moves the customer's idempotency records to where a digest of the key leads: they hold on, and the key is gone.
+
+    A key that has been moved before and taken anew since, by a release that does not look there, goes on leading to what it
+    was first used for.
+
+    Raises:
+        OrderChanged: a record changed meanwhile; erasing again takes it.
+    """
     pages = _pages(
         ConsistentRead=True,
         KeyConditionExpression="PK = :pk AND begins_with(SK, :key)",
         ExpressionAttributeValues={":pk": {"S": _idempotency_partition(customer_id)}, ":key": {"S": KEY_PREFIX}},
     )
     for item in pages:
-        key = item["SK"]["S"].removeprefix(KEY_PREFIX)
-        erased = _put({**item, **erased_idempotency_key(customer_id, key)})
-        gone = {
+        _seal_promise(item, erased_idempotency_key(customer_id, item["SK"]["S"].removeprefix(KEY_PREFIX)))
+
+
+def _seal_promise(item: Item, erased: Key) -> None:
+    """Moves one idempotency record, unless its place is taken: it goes then, and what stands there stays."""
+    if _transacted([_put({**item, **erased}, "attribute_not_exists(PK)"), _delete_promise(item)]):
+        return
+    is_taken = {"TableName": settings.table_name(), "Key": erased, "ConditionExpression": "attribute_exists(PK)"}
+    if _transacted([{"ConditionCheck": is_taken}, _delete_promise(item)]):
+        return
+    answer = _call(client().get_item, TableName=settings.table_name(), Key=_key_of(item), ConsistentRead=True)
+    if "Item" in answer:
+        raise OrderChanged("An idempotency record has changed meanwhile.")
+
+
+def _delete_promise(item: Item) -> Any:
+    """Deletes the record that was read, and none that has taken its key since."""
+    return {
+        "Delete": {
             "TableName": settings.table_name(),
-            "Key": idempotency_key(customer_id, key),
-            "ConditionExpression": "attribute_exists(PK)",
+            "Key": _key_of(item),
+            "ConditionExpression": "order_id = :order_id",
+            "ExpressionAttributeValues": {":order_id": item["order_id"]},
         }
-        try:
-            _call(client().transact_write_items, TransactItems=[erased, {"Delete": gone}])
-        except ClientError as error:
-            reasons: Any = error.response.get("CancellationReasons", [])
-            # Another erasure of the same customer has moved it.
-            if not any(reason.get("Code") == CONDITION_FAILED for reason in reasons):
-                raise
+    }
+
+
+def _key_of(item: Item) -> Key:
+    return {name: item[name] for name in ("PK", "SK")}
+
+
+def _transacted(actions: Sequence[Any]) -> bool:
+    """Writes all of the actions; ``False`` when a condition of theirs does not hold, and nothing was written."""
+    try:
+        _call(client().transact_write_items, TransactItems=actions)
+    except ClientError as error:
+        reasons: Any = error.response.get("CancellationReasons", [])
+        if not any(reason.get("Code") == CONDITION_FAILED for reason in reasons):
+            raise
+        return False
+    return True
 
 
 def remove_scans(tracking_number: TrackingNumber) -> None:
