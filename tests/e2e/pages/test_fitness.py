@@ -69,7 +69,11 @@ def test_the_desk_is_for_everybody(patient: Stack, orders: Placed, visit: Visiti
         expect(tab.page.get_by_role("table").first).to_be_visible()
         look(tab, "orders")
         # Each sign is its own view's only: the view before it stands until the next has been loaded.
-        for view, sign in (("reviews", "button:text('Approve')"), ("analytics", ".chart"), ("webhooks", "[data-part=list] .card")):
+        for view, sign in (
+            ("reviews", "button:text('Approve')"),
+            ("analytics", ".chart"),
+            ("webhooks", "[data-part=list] .card"),
+        ):
             tab.page.goto(f"{patient.url}/admin#/{view}")
             expect(tab.page.locator(sign).first).to_be_visible()
             look(tab, view)
@@ -129,7 +133,12 @@ def test_the_tracking_page_is_light(patient: Stack, orders: Placed, visit: Visit
 def test_the_desk_is_light_with_everything_open(patient: Stack, orders: Placed, visit: Visiting) -> None:
     with visit(patient) as tab:
         tab.sign_in("Alex")
-        for view, sign in (("", "table"), ("reviews", ".review"), ("analytics", ".chart"), ("webhooks", "[data-part=list] .card")):
+        for view, sign in (
+            ("", "table"),
+            ("reviews", ".review"),
+            ("analytics", ".chart"),
+            ("webhooks", "[data-part=list] .card"),
+        ):
             tab.page.goto(f"{patient.url}/admin#/{view}")
             expect(tab.page.locator(sign).first).to_be_visible()
         tab.page.goto(f"{patient.url}/admin#/order/{orders['declined']['order']['order_id']}")
