@@ -35,7 +35,8 @@ class Consumer:
         try:
             return self._apply(record)
         except (OrderError, ValueError, TypeError, LookupError, RecursionError) as refusal:
-            if not isinstance(refusal, TransientError):
+            # `orders redrive` hands a dead letter over without a receipt: it stays where it is.
+            if record.receipt_handle and not isinstance(refusal, TransientError):
                 # Its order may be placed in a moment. If not, it should not take a quarter of an hour to be found out.
                 tries = int(record.attributes.approximate_receive_count)
                 messaging.hold_back(record.receipt_handle, PATIENCE[min(tries, len(PATIENCE)) - 1])

@@ -8,7 +8,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -152,7 +152,7 @@ def _sender(place: Place, letter: Letter) -> Callable[[], Any] | None:
     told = {name: value.get("StringValue", "") for name, value in letter.get("MessageAttributes", {}).items()}
     target = told.get("TARGET_ARN") or letter.get("Attributes", {}).get("DeadLetterQueueSourceArn", "")
     if ":sqs:" in target:
-        return lambda: place.client("sqs").send_message(QueueUrl=_queue_url(place, target), MessageBody=letter["Body"])
+        return _queue_sender(place, letter, _queue_url(place, target))
     if ":lambda:" in target:
         return lambda: _invoke(place, target, body)
     return None
@@ -175,6 +175,34 @@ def _invoke(place: Place, function: str, event: Any) -> None:
     place.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(event).encode())
 
 
+def _queue_sender(place: Place, letter: Letter, url: str) -> Callable[[], Any]:
+    if url == place.resources["FulfillmentEvents"]:
+        return lambda: _hand_over(place, letter)
+    return lambda: place.client("sqs").send_message(QueueUrl=url, MessageBody=letter["Body"])
+
+
+def _hand_over(place: Place, letter: Letter) -> None:
+    """Hands a fulfilment event to its consumer, as its queue would: into that queue nobody may send but the bus.
+
+    It keeps the time at which it came to the queue, and has no receipt: there is nothing to hold back.
+    """
+    attributes = {**letter["Attributes"], "ApproximateReceiveCount": "1"}
+    record = {"messageId": letter["MessageId"], "receiptHandle": "", "body": letter["Body"], "attributes": attributes}
+    _invoke_now(place, place.resources["OnFulfillmentEventFunction"], [{**record, "eventSource": "aws:sqs"}])
+
+
+def _invoke_now(place: Place, function: str, records: Sequence[Any]) -> None:
+    """Has a function take records at once.
+
+    Raises:
+        NotPossible: it has not taken all of them.
+    """
+    answer = place.client("lambda").invoke(FunctionName=function, Payload=json.dumps({"Records": records}).encode())
+    told = json.loads(answer["Payload"].read() or b"null")
+    if "FunctionError" in answer or (told or {}).get("batchItemFailures"):
+        raise NotPossible(f"{function} has failed again: its letter stays. See its log.")
+
+
 def _stream_sender(place: Place, body: Mapping[str, Any]) -> Callable[[], Any] | None:
     """The letter of a stream holds no records, only where they stand; the stream keeps them for a day."""
     if place.is_local:
@@ -182,13 +210,7 @@ def _stream_sender(place: Place, body: Mapping[str, Any]) -> Callable[[], Any] |
     function, batch = body["requestContext"]["functionArn"], body["DDBStreamBatchInfo"]
     records = [record for record in _records(place.client("dynamodbstreams"), batch) if _is_for(function, record)]
 
-    def again() -> None:
-        answer = place.client("lambda").invoke(FunctionName=function, Payload=json.dumps({"Records": records}).encode())
-        told = json.loads(answer["Payload"].read() or b"null")
-        if "FunctionError" in answer or (told or {}).get("batchItemFailures"):
-            raise NotPossible(f"{function} has failed again: its letter stays. See its log.")
-
-    return again if records else None
+    return (lambda: _invoke_now(place, function, records)) if records else None
 
 
 def _records(streams: Any, batch: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

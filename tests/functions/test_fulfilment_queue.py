@@ -258,6 +258,11 @@ def test_an_early_event_is_held_back_in_the_queue() -> None:
     assert int(queue["Attributes"]["ApproximateNumberOfMessagesNotVisible"]) >= 1
 
 
+def test_what_a_person_hands_over_has_no_receipt_and_is_not_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orders.messaging.hold_back", lambda *_: pytest.fail("it is held back"))
+    assert take(message(news("nobody-s", "shipped")) | {"receiptHandle": ""}) == ["1"]
+
+
 def test_a_late_cancelled_is_refused_reported_and_not_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
     an_order("f-5", OrderStatus.SHIPPED)
     assert take(message(news("f-5", "cancelled"))) == []

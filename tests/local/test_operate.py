@@ -159,8 +159,9 @@ def test_dead_letters_go_back_to_where_they_failed(stack: Stack, place: Place) -
     wait_until(lambda: status_of(stack, "late") == "SHIPPED")
     bury(stack, "FulfillmentDeadLetters", news("late", "completed"), arn_of(stack, "FulfillmentEvents"))
     bury(stack, "FulfillmentDeadLetters", {"nobody": "knows where"})
-    assert operate.redrive_letters(place)["FulfillmentDeadLetters"] == {"sent": 1, "left": 1}
-    wait_until(lambda: status_of(stack, "late") == "DELIVERED")
+    bury(stack, "FulfillmentDeadLetters", news("nobody-s", "completed"), arn_of(stack, "FulfillmentEvents"))
+    assert operate.redrive_letters(place)["FulfillmentDeadLetters"] == {"sent": 1, "left": 2}
+    assert status_of(stack, "late") == "DELIVERED"
 
 
 def test_an_invocation_that_failed_is_made_again(stack: Stack, place: Place) -> None:
@@ -317,6 +318,48 @@ RECORDS = [
     a_record(4, kind="event"),
     a_record(5, kind="event", follow_up="start_unwinding"),
 ]
+
+
+@dataclass
+class FakeQueues:
+    """Queues that are known by their names, and that nobody may send to."""
+
+    def get_queue_url(self, *, QueueName: str) -> dict[str, str]:  # noqa: N803
+        return {"QueueUrl": f"https://sqs/{QueueName}"}
+
+
+def a_fulfillment_letter() -> dict[str, Any]:
+    """As SQS moves one: the consumer has failed with it in all its tries."""
+    source = "arn:aws:sqs:eu-west-1:123456789012:orders-prod-fulfillment"
+    attributes = {"SentTimestamp": "1795176000000", "ApproximateReceiveCount": "3", "DeadLetterQueueSourceArn": source}
+    return {"MessageId": "m-1", "ReceiptHandle": "of-the-dead-letter-queue", "Body": "{}", "Attributes": attributes}
+
+
+def at_the_consumer(function: FakeLambda) -> OnAws:
+    place = OnAws("orders-prod", "")
+    place.__dict__["services"] = {"sqs": FakeQueues(), "lambda": function}
+    named = {"FulfillmentEvents": "https://sqs/orders-prod-fulfillment", "OnFulfillmentEventFunction": "on-event"}
+    place.__dict__["resources"] = named
+    return place
+
+
+def test_a_fulfillment_event_is_handed_to_its_consumer_as_nobody_may_send_into_its_queue() -> None:
+    function = FakeLambda({"batchItemFailures": []})
+    again = operate._sender(at_the_consumer(function), a_fulfillment_letter())
+    assert again
+    again()
+    ((name, payload),) = function.invoked
+    (record,) = payload["Records"]
+    assert (name, record["body"], record["messageId"], record["receiptHandle"]) == ("on-event", "{}", "m-1", "")
+    assert record["attributes"]["SentTimestamp"] == "1795176000000", "it was received when it was sent, not now"
+
+
+def test_a_fulfillment_event_that_fails_again_stays() -> None:
+    function = FakeLambda({"batchItemFailures": [{"itemIdentifier": "m-1"}]})
+    again = operate._sender(at_the_consumer(function), a_fulfillment_letter())
+    assert again
+    with pytest.raises(operate.NotPossible, match="failed again"):
+        again()
 
 
 def a_letter(function: str) -> dict[str, Any]:

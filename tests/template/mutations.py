@@ -88,8 +88,9 @@ def _queue_policy(name: str, policy: Resources) -> Iterator[Mutation]:
         path: tuple[str | int, ...] = ("PolicyDocument", "Statement", position)
         for resource in wiring.as_list(statement["Resource"]):
             yield Mutation("queue policy", f"{name} {resource}", _drop(name, path, "Resource", resource))
-        for source in wiring.as_list(statement["Condition"]["ArnEquals"]["aws:SourceArn"]):
-            inner = (*path, "Condition", "ArnEquals")
+        ((operator, condition),) = statement["Condition"].items()
+        for source in wiring.as_list(condition["aws:SourceArn"]):
+            inner = (*path, "Condition", operator)
             yield Mutation("queue policy", f"{name} {source}", _drop(name, inner, "aws:SourceArn", source))
 
 

@@ -37,6 +37,8 @@ FED_BY: Mapping[str, set[str]] = {
 
 FED_QUEUES = {"StatisticsEvents", "WebhookEvents", "FulfillmentEvents"}
 """The queues that a rule of the bus fills; the deliveries' queue is filled by functions."""
+BY_THE_BUS_ONLY = {"FulfillmentEvents": "FulfillmentRule"}
+"""The queues whose messages are believed to have come over the bus, and the rule that fills each."""
 
 STREAM_CALLS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
 QUEUE_CALLS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
@@ -260,6 +262,20 @@ def fed(found: Deployment) -> Iterator[str]:
                 yield from _may_queue(found, target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0], name)
     yield from (f"{module} is fed by {sorted(feeds[module])}" for module in feeds if feeds[module] != FED_BY.get(module))
     yield from (f"nothing fills {queue}" for queue in sorted(FED_QUEUES - queues))
+    for queue, sender in BY_THE_BUS_ONLY.items():
+        yield from _denied_to_others(found, queue, sender)
+
+
+def _denied_to_others(found: Deployment, queue: str, rule: str) -> Iterator[str]:
+    for policy in found.of("AWS::SQS::QueuePolicy").values():
+        for statement in policy["PolicyDocument"]["Statement"] if {"Ref": queue} in policy["Queues"] else ():
+            denies = (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "sqs:SendMessage")
+            places = [place_of(resource) for resource in as_list(statement["Resource"])]
+            # Not "IfExists", and no other condition: a caller with credentials of their own sends no SourceArn.
+            source = {"Fn::GetAtt": [rule, "Arn"]}
+            if denies and queue in places and statement["Condition"] == {"ArnNotEquals": {"aws:SourceArn": source}}:
+                return
+    yield f"others than {rule} may send to {queue}"
 
 
 def _may_invoke(found: Deployment, function: str, principal: str, source: str) -> Iterator[str]:
@@ -276,6 +292,8 @@ def _may_queue(found: Deployment, queue: str, rule: str) -> Iterator[str]:
         if {"Ref": queue} not in policy["Queues"]:
             continue
         for statement in policy["PolicyDocument"]["Statement"]:
+            if statement["Effect"] != "Allow":
+                continue
             places = [place_of(resource) for resource in as_list(statement["Resource"])]
             sources = [place_of(source) for source in as_list(statement["Condition"]["ArnEquals"]["aws:SourceArn"])]
             if queue in places and rule in sources and statement["Action"] == "sqs:SendMessage":
