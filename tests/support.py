@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orders import changes, gateway, lifecycle
+from orders import gateway, lifecycle, pauses
 from orders.ids import CustomerId, OrderId, TrackingNumber
 from orders.lifecycle import Placement, Waits
 from orders.money import Money
@@ -45,7 +45,7 @@ def later(seconds: float = 1) -> datetime:
 def without_pauses(patch: pytest.MonkeyPatch) -> None:
     """The product pauses for no time; ``time.sleep`` itself stays, as what a stopped stack left in this process lives by it."""
     still = SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None})
-    for module in (changes, gateway):
+    for module in (pauses, gateway):
         patch.setattr(module, "time", still)
 
 

@@ -1,7 +1,5 @@
 """Read, decide, write: the one loop through which every change of an order goes."""
 
-import random
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,12 +9,11 @@ from orders import erasure, store
 from orders.errors import OrderChanged, StoreBusy, VersionMismatch
 from orders.ids import OrderId
 from orders.order import Change, Snapshot
+from orders.pauses import ATTEMPTS, pause
 
 Clock = Callable[[], datetime]
 Result = TypeVar("Result")
 Decide = Callable[[Snapshot], Change | None]
-
-ATTEMPTS = 6
 
 
 def utc_now() -> datetime:
@@ -95,5 +92,5 @@ def patiently(action: Callable[[], Result]) -> Result:
         try:
             return action()
         except (OrderChanged, StoreBusy):
-            time.sleep(random.random() * 0.01 * 2**attempt)  # noqa: S311 - spreads those who lost together
+            pause(attempt)
     return action()

@@ -39,6 +39,7 @@ from orders.order import (
     moment,
     timestamp,
 )
+from orders.pauses import ATTEMPTS, pause
 from orders.statistics import Counters, Told, added
 from orders.statuses import (
     STEPS,
@@ -1667,10 +1668,23 @@ def _answers(**request: Any) -> Iterator[Any]:
 
 
 def _batch_get(keys: Sequence[Key]) -> Iterator[Item]:
-    table = settings.table_name()
     for first in range(0, len(keys), 100):
-        wanted: list[Key] = list(keys[first : first + 100])
-        while wanted:
-            answer = _call(client().batch_get_item, RequestItems={table: {"Keys": wanted, "ConsistentRead": True}})
-            yield from answer["Responses"].get(table, [])
-            wanted = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        yield from _get_all(keys[first : first + 100])
+
+
+def _get_all(keys: Sequence[Key]) -> Iterator[Item]:
+    """The items of one batch. What a table at its limit leaves out is asked for again, a few times and ever later.
+
+    Raises:
+        StoreBusy: it kept leaving some out.
+    """
+    table, wanted = settings.table_name(), keys
+    for attempt in range(ATTEMPTS):
+        answer = _call(client().batch_get_item, RequestItems={table: {"Keys": wanted, "ConsistentRead": True}})
+        yield from answer["Responses"].get(table, [])
+        wanted = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        if not wanted:
+            return
+        if attempt < ATTEMPTS - 1:
+            pause(attempt)
+    raise StoreBusy("The table is busy.")
