@@ -5,6 +5,9 @@ SHELL := bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
+# Where Python may keep no compiled modules, each of the many stacks that the tests start compiles all of its libraries anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 PYTHON ?= python3
 UV_VERSION := 0.13.8
 VENV := .venv
