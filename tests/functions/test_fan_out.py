@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 import fan_out_webhooks
+from orders import aws as orders_aws
 from orders import messaging, store
+from orders.aws import OutOfTime
 from orders.webhooks import Delivery, Webhook
 from tests.support import START
 
@@ -128,6 +131,33 @@ def test_what_there_is_no_time_for_comes_again_and_nothing_is_lost_or_queued_twi
         invocations += 1
     assert invocations > 1
     assert aws.queued == Counter(everything())
+
+
+@pytest.mark.parametrize("slow", ["write", "send"])
+@pytest.mark.parametrize("seconds", [1.0, 3.0, orders_aws.HASTY.most_seconds])
+def test_no_call_outlives_the_function_however_slow_it_is(aws: Aws, slow: str, seconds: float) -> None:
+    """As slow as a call can be, with time-outs in each of its attempts: ``invoke`` sees that nothing is cut off."""
+    setattr(aws, slow, seconds)
+    failed = aws.invoke(records())
+    assert failed
+    done = {(hook, event) for hook, event in everything() if f"m-{event.removeprefix('e-')}" not in failed}
+    assert done <= set(aws.queued), "what does not come again has been queued"
+
+
+def test_a_call_of_the_fan_out_takes_no_longer_than_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limits that the clients really have, against what is left when the last call begins."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    with orders_aws.within(lambda: TIME_OUT):
+        clients: list[Any] = [store.client(), messaging.sqs()]
+    for config in (client.meta.config for client in clients):
+        attempts = config.retries["total_max_attempts"]
+        pauses = sum(2**retry for retry in range(attempts - 1))
+        longest = attempts * (config.connect_timeout + config.read_timeout) + pauses
+        with orders_aws.within(repeat(longest).__next__), pytest.raises(OutOfTime):
+            orders_aws.check_time()
+    with orders_aws.within(lambda: TIME_OUT):
+        orders_aws.check_time()
+    assert store.client() not in clients, "others keep their own patience"
 
 
 def test_only_the_events_that_the_queue_did_not_take_come_again(aws: Aws) -> None:

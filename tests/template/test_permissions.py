@@ -263,7 +263,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 def _forget() -> None:
     """What one process keeps for its life."""
-    for kept in (store.client, workflow.client, bus.client, messaging.sqs, messaging.sns, settings.waits):
+    for kept in (store._client, workflow.client, bus.client, messaging._sqs, messaging.sns, settings.waits):
         kept.cache_clear()
 
 

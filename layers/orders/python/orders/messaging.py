@@ -19,10 +19,14 @@ class QueueBusy(TransientError):
     """The queue could not be reached, or did not take what it was sent."""
 
 
-@cache
 def sqs() -> "SQSClient":
-    """One client a process; short time-outs, as a Lambda pays for every second it waits."""
-    made: SQSClient = aws.client("sqs", connect_timeout=2, read_timeout=5)
+    """One client a process, and another for calls in haste."""
+    return _sqs(aws.patience())
+
+
+@cache
+def _sqs(allowed: aws.Patience) -> "SQSClient":
+    made: SQSClient = aws.limited_client("sqs", allowed)
     return made
 
 
@@ -41,11 +45,12 @@ def owe_all(deliveries: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Queues deliveries (webhook id, delivery id) to be attempted now; returns those that the queue did not take.
 
     Raises:
-        QueueBusy: none, or not all, were taken; all may be queued again.
+        QueueBusy, OutOfTime: none, or not all, were taken; all may be queued again.
     """
     refused: list[tuple[str, str]] = []
     for first in range(0, len(deliveries), MOST_AT_ONCE):
         chunk = deliveries[first : first + MOST_AT_ONCE]
+        aws.check_time()
         entries: Any = [{"Id": str(place), "MessageBody": _delivery_message(*one)} for place, one in enumerate(chunk)]
         try:
             answer = sqs().send_message_batch(QueueUrl=settings.webhook_deliveries_url(), Entries=entries)

@@ -91,10 +91,14 @@ THROTTLED = frozenset(
 )
 
 
-@cache
 def client() -> "DynamoDBClient":
-    """One client a process; short time-outs, as a Lambda pays for every second it waits."""
-    made: DynamoDBClient = aws.client("dynamodb", connect_timeout=2, read_timeout=5)
+    """One client a process, and another for calls in haste."""
+    return _client(aws.patience())
+
+
+@cache
+def _client(allowed: aws.Patience) -> "DynamoDBClient":
+    made: DynamoDBClient = aws.limited_client("dynamodb", allowed)
     return made
 
 
@@ -1632,6 +1636,7 @@ def _loads(item: Item, name: str) -> Any:
 
 def _call(operation: Callable[..., Any], **request: Any) -> Any:
     """Calls DynamoDB and gives faults that pass by themselves their own name."""
+    aws.check_time()
     try:
         return operation(**request)
     except ClientError as error:
