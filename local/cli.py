@@ -7,11 +7,14 @@ import asyncio
 import json
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from local import carriers, listen, warehouse, watch
 from local.client import DEFAULT_URL, Api, Refused, Unreachable, url_of
@@ -39,6 +42,12 @@ DATA_HELP = (
     "way) and the executions: open orders are carried on by the sweep. One stack at a time may use it"
 )
 
+CONTAINERS_HELP = (
+    "let containers reach the local AWS by what they call this machine: 172.17.0.1 (Docker on Linux, its bridge's address) or "
+    "host.docker.internal (Docker Desktop). It runs code and knows every secret, and asks nobody who they are: whoever reaches "
+    "HOST may use it"
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
@@ -61,7 +70,13 @@ def serve(options: argparse.Namespace) -> int:
 
     _log()
     parameters = {name: str(value) for key, name in SETTINGS.items() if (value := getattr(options, key)) is not None}
-    settings = Settings(port=options.port, aws_port=options.aws_port, data=options.data, parameters=parameters)
+    settings = Settings(
+        port=options.port,
+        aws_port=options.aws_port,
+        data=options.data,
+        container_host=options.for_containers,
+        parameters=parameters,
+    )
 
     async def main() -> None:
         stack = Stack(settings)
@@ -174,6 +189,13 @@ def token(options: argparse.Namespace) -> int:
     return 0
 
 
+def env(options: argparse.Namespace) -> int:
+    environment = Api(url_of(options.url)).call("POST", "/.local/stack", {})["environment"]
+    if urlsplit(environment["AWS_ENDPOINT_URL"]).hostname == "127.0.0.1":
+        print("orders: containers do not reach this stack: see `orders serve --for-containers`", file=sys.stderr)
+    return _show({"Parameters": environment})
+
+
 def place(options: argparse.Namespace) -> int:
     items = [_item(text) for text in options.items or ["prod-001:2", "prod-002:1"]]
     body = _order(items, options.token, options.method)
@@ -251,6 +273,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("subject", metavar="SUB", help="whom it is for; a customer's id")
     command.add_argument("--group", action="append", default=[], help="support, admin, carrier or warehouse; may be repeated")
 
+    _remote(commands, "env", "print the functions' variables, for `sam local invoke --env-vars` (docs/invoke.md)", env)
+
     command = _remote(commands, "place", "place an order", place)
     command.add_argument("items", nargs="*", metavar="PRODUCT[:N]", help="default: prod-001:2 prod-002:1")
     command.add_argument("--customer", default=CUSTOMER, help="who orders (default %(default)s)")
@@ -295,6 +319,7 @@ def _serve_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--port", type=int, default=3000, help="of the HTTP API (default %(default)s; 0: any free one)")
     command.add_argument("--aws-port", type=int, default=0, help="of the local AWS (default: any free one)")
     command.add_argument("--data", type=Path, metavar="DIR", help=DATA_HELP)
+    command.add_argument("--for-containers", type=_container_host, metavar="HOST", help=CONTAINERS_HELP)
     for name, what, default in (
         ("payment", "before the charge", 5),
         ("preparation", "of preparing the parcel", 5),
@@ -311,6 +336,19 @@ def _serve_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--burst-limit", type=int, metavar="N", help="requests to each route at once before that (default 5000)"
     )
+
+
+def _container_host(text: str) -> str:
+    """An address that only this machine and its network have, or a name that nobody can register."""
+    try:
+        address = IPv4Address(text)
+    except ValueError:
+        if re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.internal", text):
+            return text
+    else:
+        if address.is_private and not address.is_unspecified:
+            return text
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a private address of this machine nor a name that ends in .internal")
 
 
 def _seconds(text: str) -> str:

@@ -24,17 +24,17 @@ _BROWSER = "mozilla/"
 """With this the `User-Agent` of every browser begins, and that of no SDK."""
 
 
-def is_loopback(headers: Mapping[str, str]) -> bool:
+def is_loopback(headers: Mapping[str, str], names: Collection[str] = LOOPBACK) -> bool:
     """Whether the request names this machine; a page that has its own name resolved to 127.0.0.1 says that name."""
     try:
-        return urlsplit(f"//{headers.get('host', '')}").hostname in LOOPBACK
+        return urlsplit(f"//{headers.get('host', '')}").hostname in names
     except ValueError:
         return False
 
 
-def is_from_program(headers: Mapping[str, str]) -> bool:
+def is_from_program(headers: Mapping[str, str], names: Collection[str] = LOOPBACK) -> bool:
     """Whether no browser sent it. A browser says `Sec-Fetch-Site` in each of its requests to loopback, or is an old one."""
-    plain = is_loopback(headers) and not _is_websocket(headers) and not _FROM_BROWSERS & headers.keys()
+    plain = is_loopback(headers, names) and not _is_websocket(headers) and not _FROM_BROWSERS & headers.keys()
     return plain and not headers.get("user-agent", "").lower().startswith(_BROWSER)
 
 
@@ -80,11 +80,15 @@ async def refuse(scope: Message, send: Send) -> None:
     await send({"type": "http.response.body", "body": FORBIDDEN})
 
 
-def programs_only(application: Application) -> Application:
-    """The engine's port: nothing that a browser sends gets through, and no answer permits a page to read it (CORS)."""
+def programs_only(application: Application, container_host: str | None = None) -> Application:
+    """The engine's port: nothing that a browser sends gets through, and no answer permits a page to read it (CORS).
+
+    ``container_host`` is what containers call this machine, where they are let in.
+    """
+    names = LOOPBACK | {container_host} if container_host else LOOPBACK
 
     async def guarded(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not is_from_program(headers_of(scope)):
+        if scope["type"] != "http" or not is_from_program(headers_of(scope), names):
             await refuse(scope, send)
             return
         await application(scope, receive, _without_cors(send))

@@ -191,6 +191,10 @@ class Lambdas:
             except ImportError as missing:
                 logger.warning("%s cannot be imported: %s", config.handler, missing)
 
+    def environment(self) -> dict[str, str]:
+        """What the template sets for the functions, all of them together."""
+        return {name: value for config in self._configs.values() for name, value in config.environment.items()}
+
     def names(self) -> list[str]:
         return sorted(self._configs)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import importlib
+import ipaddress
 import json
 import logging
 import os
@@ -63,6 +65,8 @@ class Settings:
     port: int = 0
     aws_port: int = 0
     data: Path | None = None
+    container_host: str | None = None
+    """What containers call this machine, an address of it or a name: where they reach the engine. Without it they do not."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     template: Path = ROOT / "template.yaml"
     # Where handlers and what they import stand, as the template's CodeUri and layers would have it.
@@ -103,12 +107,13 @@ class Stack:
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
+        container_host = self.settings.container_host
+        aws_sockets = self._bind_engine(container_host)
         self._expander = _expander(self.settings.template, self._parameters())
         self._closing.append(self.abandon)
         expanding = loop.run_in_executor(None, _expanded, self._expander)
-        application, aws_socket = _engine(self.settings.aws_port)
-        self.aws_url = f"http://127.0.0.1:{aws_socket.getsockname()[1]}"
-        self._closing += [aws_socket.close, partial(wire.connect, None)]
+        application = _engine(aws_sockets[0])
+        self._closing.append(partial(wire.connect, None))
         _prepare_environment(self.aws_url, self.settings.code)
         self.changes = Changes(loop, self._journal)
         self.machines = StateMachines(
@@ -124,7 +129,8 @@ class Stack:
         mends.install(mends.Seams(self.lambdas, self.machines, self.changes, self.invocations, self._wake_queues, self._cool))
         _wake_engine(application, loop)
         own_sources = bus_policy.own_sources(Path(self.settings.template), STACK_NAME)
-        await self._serve(guard.programs_only(bus_policy.enforced(application.app, own_sources)), aws_socket)
+        policed = bus_policy.enforced(application.app, own_sources)
+        await self._serve(guard.programs_only(policed, container_host), *aws_sockets)
         await self._deploy(await expanding)
         await asyncio.to_thread(self.lambdas.preload)
         self._open_table()
@@ -144,6 +150,18 @@ class Stack:
             # What an earlier process left open. A fresh table has nothing to recover.
             self._sweep = asyncio.get_running_loop().create_task(self._recover())
 
+    def _bind_engine(self, container_host: str | None) -> list[socket.socket]:
+        """The engine's port on loopback and, where containers call this machine by an address, on that one too."""
+        sockets = [_engine_socket(self.settings.aws_port)]
+        self._closing.append(sockets[0].close)
+        port = sockets[0].getsockname()[1]
+        self.aws_url = f"http://127.0.0.1:{port}"
+        self.aws_url_of_others = f"http://{container_host}:{port}" if container_host else self.aws_url
+        if container_host and _is_address(container_host):
+            sockets.append(_bind(port, container_host))
+            self._closing.append(sockets[1].close)
+        return sockets
+
     def _make_front(self, limits: Throttle | None) -> Front:
         body = self._deployed()["Api"]["Properties"]["Body"]
         return Front(routes_of(body), self.lambdas, self.issuer, self._tools(), Cors.of(body), limits)
@@ -161,6 +179,7 @@ class Stack:
             "SignInUrl": f"{self.url}/.local",
             "DeletionProtection": "false",
             "LoopbackWebhooks": "true",
+            "EndpointUrl": self.aws_url,
             "SweepRate": "10000",  # nothing here has a quota
             "LogLevel": os.environ.get("POWERTOOLS_LOG_LEVEL", "ERROR"),
             # One machine's own limit is what is measured here; a lower one is tried out by `--rate-limit`.
@@ -170,7 +189,7 @@ class Stack:
         declared = self.settings.template.read_text(encoding="utf-8")
         return {name: value for name, value in own.items() if f"\n  {name}:" in declared} | dict(self.settings.parameters)
 
-    async def _serve(self, app: Any, listener: socket.socket) -> None:
+    async def _serve(self, app: Any, *listeners: socket.socket) -> None:
         """On a loop in a thread of its own: who asks does not wait until this loop is through with what is ready."""
         config = uvicorn.Config(
             app,
@@ -184,7 +203,7 @@ class Stack:
         )
         server = _Server(config)
         self._servers.append(server)
-        serving = threading.Thread(target=lambda: run(server.serve(sockets=[listener])), name="serving", daemon=True)
+        serving = threading.Thread(target=lambda: run(server.serve(sockets=list(listeners))), name="serving", daemon=True)
         serving.start()
         self._serving.append(serving)
         while not server.started:
@@ -318,7 +337,9 @@ class Stack:
 
     def _tools(self) -> dict[str, Tool]:
         async def stack() -> asl.Json:
-            return {"aws_url": self.aws_url, "outputs": self.outputs, "resources": self.resources}
+            environment = self.lambdas.environment() | {"AWS_ENDPOINT_URL": self.aws_url_of_others}
+            names = {"outputs": self.outputs, "resources": self.resources}
+            return {"aws_url": self.aws_url, "environment": environment, **names}
 
         return {"sweep": self.sweep, "stack": stack}
 
@@ -379,14 +400,23 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _bind(port: int) -> socket.socket:
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
+
+
+def _bind(port: int, address: str = "127.0.0.1") -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
-    except OSError as taken:
+        listener.bind((address, port))
+    except OSError as failure:
         listener.close()
-        raise NotReady(f"port {port} is taken: choose another one") from taken
+        if failure.errno == errno.EADDRNOTAVAIL:
+            raise NotReady(f"{address} is not an address of this machine") from failure
+        raise NotReady(f"port {port} is taken: choose another one") from failure
     return listener
 
 
@@ -418,14 +448,19 @@ def _expanded(expander: subprocess.Popen[str]) -> dict[str, Any]:
 _reserved: list[socket.socket] = []
 
 
-def _engine(port: int) -> tuple[Any, socket.socket]:
-    """The engine's application and the socket it is to be served on. It reads its settings when it is imported, so
-    a second stack of this process is on the first one's port."""
+def _engine_socket(port: int) -> socket.socket:
+    """What the engine is to be served on. It reads its settings when it is imported, so a second stack of this process is
+    on the first one's port."""
     loaded = sys.modules.get("ministack.app")
     listener = _bind(int(loaded._MINISTACK_PORT) if loaded else port)  # noqa: SLF001
     if loaded is None and sys.platform == "linux":
         # Bound and never listened on: between two stacks of this process nobody else gets the port.
         _reserved.append(_bind(listener.getsockname()[1]))
+    return listener
+
+
+def _engine(listener: socket.socket) -> Any:
+    """The engine's application, told of its port."""
     os.environ.update(
         GATEWAY_PORT=str(listener.getsockname()[1]),
         BIND_HOST="127.0.0.1",
@@ -434,7 +469,7 @@ def _engine(port: int) -> tuple[Any, socket.socket]:
         LAMBDA_ACCOUNT_CONCURRENCY="0",
         LOG_LEVEL=os.environ.get("LOG_LEVEL", "WARNING"),
     )
-    return importlib.import_module("ministack.app"), listener
+    return importlib.import_module("ministack.app")
 
 
 _OURS = (

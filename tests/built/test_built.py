@@ -26,9 +26,9 @@ from typing import Any
 
 import pytest
 
-from local import invoke
+from local import cli, invoke
 from local.lambdas import Config
-from local.stack import ROOT, Settings, Stack, running
+from local.stack import ROOT, Settings, Stack, running, wait_until
 from orders import errors, logs
 from orders.metrics import Metric
 
@@ -52,6 +52,7 @@ class Built:
 
     functions: Path
     layers: Mapping[str, Path]
+    sam: Path
     emulator: Path
     runtime: Path
 
@@ -69,6 +70,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return Built(
         scratch / "functions",
         {target: scratch / name / "python" for name, target in LAYERS.items()},
+        scratch / "sam",
         scratch / "sam" / "samcli/local/rapid" / f"aws-lambda-rie-{MACHINE}",
         scratch / "runtime",
     )
@@ -160,6 +162,51 @@ def test_metrics_pass_every_level(built: Built, stack: Stack, level: str) -> Non
     assert {line["level"] for line in _lines(log) if "level" in line} <= {"WARNING", "ERROR", "CRITICAL", "FATAL"}
 
 
+def test_with_what_sam_passes_to_a_container_a_function_works_on_a_running_stack(
+    built: Built, stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["env", "--url", stack.url]) == 0
+    (tmp_path / "env.json").write_text(capsys.readouterr().out, encoding="utf-8")
+    layers = _layers_of(stack)
+    answers = {}
+    for module in ("place_order", "charge_payment"):
+        config = invoke._config(stack, module)
+        paths = [built.functions, *(built.layers[layer] for layer in layers[module]), built.runtime]
+        environment = _of_sam(built, config, tmp_path / "env.json") | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
+        event = (ROOT / f"events/{module}.json").read_text(encoding="utf-8")
+        answers[module], _ = _emulate(built, config, event, environment)
+        wait_until(lambda: invoke._version(stack) > 1)  # the running stack's workflow has reserved the stock
+    assert answers["place_order"]["statusCode"] == 202
+    assert answers["charge_payment"] == {"status": "PROCESSING", "version": invoke._version(stack)}
+
+
+OF_SAM = """
+import json, sys
+from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
+from samcli.lib.providers.sam_function_provider import SamFunctionProvider
+from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
+functions = SamFunctionProvider(SamLocalStackProvider.get_stacks("template.yaml")[0])
+runner = LocalLambdaRunner(None, functions, ".", None, env_vars_values=json.load(open(sys.argv[1])))
+function = next(one for one in functions.get_all() if one.handler == sys.argv[2])
+print(json.dumps(runner._make_env_vars(function).resolve()))
+"""
+"""How `sam local invoke` makes a container's environment, up to where it needs Docker."""
+
+
+def _of_sam(built: Built, config: Config, given: Path) -> dict[str, str]:
+    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
+    home = {"HOME": str(given.parent), "PATH": os.environ["PATH"], "SAM_CLI_TELEMETRY": "0"}
+    done = subprocess.run(
+        [_bare_python(), "-S", "-c", OF_SAM, given, config.handler],
+        env={**home, **keys, "PYTHONPATH": str(built.sam)},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    environment: dict[str, str] = json.loads(done.stdout)
+    return environment
+
+
 def as_logged(level: str) -> dict[str, str]:
     """What Lambda sets for a function whose LoggingConfig has the JSON format and this level."""
     return {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": level}
@@ -211,7 +258,6 @@ def _outcome(answer: Any) -> str:
 
 
 def _run(built: Built, config: Config, layers: list[str], event: str, added: Mapping[str, str]) -> tuple[Any, str]:
-    door, inside = invoke._free_port(), invoke._free_port()
     paths = [built.functions, *(built.layers[layer] for layer in layers), built.runtime]
     environment = {
         # Lambda's interpreter knows nothing of this environment's packages: neither does the one below.
@@ -219,6 +265,11 @@ def _run(built: Built, config: Config, layers: list[str], event: str, added: Map
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         **added,
     }
+    return _emulate(built, config, event, environment)
+
+
+def _emulate(built: Built, config: Config, event: str, environment: Mapping[str, str]) -> tuple[Any, str]:
+    door, inside = invoke._free_port(), invoke._free_port()
     command = [
         *(str(built.emulator), "--runtime-interface-emulator-address", f"127.0.0.1:{door}"),
         *("--runtime-api-address", f"127.0.0.1:{inside}"),

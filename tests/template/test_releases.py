@@ -28,6 +28,7 @@ OTHER = {
     "CorsOrigins": "https://shop.example",
     "AlarmEmail": "on-call@shop.example",
     "RunbookUrl": "https://wiki.example/runbook",
+    "EndpointUrl": "http://127.0.0.1:4566",
 }
 """Another value for each parameter whose values cannot be derived."""
 

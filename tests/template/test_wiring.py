@@ -324,11 +324,29 @@ def test_a_parameter_says_what_it_is_for_and_what_it_takes(name: str) -> None:
         assert parameter["ConstraintDescription"].startswith("must be ")
 
 
+def test_functions_are_sent_to_aws_itself_or_to_their_own_machine() -> None:
+    parameter = template()["Parameters"]["EndpointUrl"]
+    assert parameter["Default"] == "", "which the SDK takes for none"
+    allowed = re.compile(parameter["AllowedPattern"])
+    assert [url for url in ("", "http://127.0.0.1:4566") if not allowed.search(url)] == []
+    foreign = [
+        "http://evil.example",
+        "https://127.0.0.1:4566",
+        "http://127.0.0.1.evil.example:80",
+        "http://127.0.0.1:80@evil.example",
+    ]
+    assert [url for url in foreign if allowed.search(url)] == []
+    told = [made["Environment"]["Variables"]["AWS_ENDPOINT_URL"] for made in functions().values()]
+    assert told == [{"Ref": "EndpointUrl"}] * len(told), (
+        "each can be tried by `sam local invoke`, which passes declared variables only"
+    )
+
+
 def test_the_code_reads_the_variables_that_the_template_sets() -> None:
     read = _variables_read()
     told = set(next(iter(functions().values()))["Environment"]["Variables"])
     assert read - told == set()
-    ours = {variable for variable in told if not variable.startswith(("POWERTOOLS_", "PYDANTIC_"))}
+    ours = {variable for variable in told if not variable.startswith(("AWS_", "POWERTOOLS_", "PYDANTIC_"))}
     assert ours - read == set(), "set for nobody"
 
 

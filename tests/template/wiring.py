@@ -400,7 +400,7 @@ def _named(value: Any) -> str:
 
 def variables_read(told: set[str]) -> frozenset[str]:
     """The variables that the code names, of those that there are, and what the libraries read by themselves."""
-    found = {variable for variable in told if variable.startswith(("POWERTOOLS_", "PYDANTIC_"))}
+    found = {variable for variable in told if variable.startswith(("AWS_", "POWERTOOLS_", "PYDANTIC_"))}
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in told:
