@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 Tool = Callable[[], Awaitable[Json]]
 
 MAX_BODY = 10 * 1024 * 1024
+MAX_HEAD = 10_240  # the request line and the headers' values
 MAX_PAYLOAD = 6 * 1024 * 1024  # of a Lambda invocation, each way: a larger event never reaches its function
 MOST_ESCAPED = 6  # bytes that JSON makes of one
 INTEGRATION_SECONDS = 30.0
@@ -215,7 +216,8 @@ class Response:
     body: bytes
 
 
-# The gateway's own answers, which no template changes. No document of AWS's has the words of 413: clients go by the code.
+# The gateway's own answers, which no template changes. No document of AWS's has the words of 413 and 431, nor that it is 431
+# and not 414 where the line alone is too long: clients go by the first digit.
 MESSAGES = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -223,6 +225,7 @@ MESSAGES = {
     404: "Not Found",
     413: "Request Entity Too Large",
     429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
@@ -372,13 +375,16 @@ class Front:
             headers=[(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]],
             client=(scope.get("client") or ("127.0.0.1",))[0],
         )
+        await _write(send, request, await self._take(request, receive))
+
+    async def _take(self, request: Request, receive: Receive) -> Response:
+        if _head_size(request) > MAX_HEAD:
+            return gateway_answer(431, ("connection", "close"))
         body = await _read(receive)
         if body is None:
-            response = gateway_answer(413, ("connection", "close"))
-        else:
-            request.body = body
-            response = await self.respond(request)
-        await _write(send, request, response)
+            return gateway_answer(413, ("connection", "close"))
+        request.body = body
+        return await self.respond(request)
 
     def _may_come_in(self, scope: Message) -> bool:
         """Whether a program, one of our own pages or somebody who follows a link sends this; see `guard`.
@@ -480,6 +486,12 @@ def _path(scope: Message) -> str:
 def _query(scope: Message) -> str:
     query: bytes = scope.get("query_string", b"")
     return query.decode("latin-1")
+
+
+def _head_size(request: Request) -> int:
+    """In bytes: the request line with its version, and the values of the headers without their names."""
+    target = request.path + (f"?{request.query}" if request.query else "")
+    return len(f"{request.method} {target} HTTP/1.1") + sum(len(value) for _, value in request.headers)
 
 
 def _is_too_large(request: Request, event: Json) -> bool:

@@ -145,6 +145,7 @@ def assert_gateway(answer: Answer | Response, status: int) -> None:
         404: b'{"message":"Not Found"}',
         413: b'{"message":"Request Entity Too Large"}',
         429: b'{"message":"Too Many Requests"}',
+        431: b'{"message":"Request Header Fields Too Large"}',
         500: b'{"message":"Internal Server Error"}',
         503: b'{"message":"Service Unavailable"}',
     }
@@ -254,6 +255,24 @@ def test_what_lambda_would_not_take_is_413_and_reaches_no_function(stack: Stack,
     if status == 413:
         assert_gateway(answer, 413)
     assert (answer.status, len(called)) == (status, int(status == 200))
+
+
+def head_of(stack: Stack, size: int, *, in_line: bool) -> Answer:
+    """A request whose line and headers' values have so many bytes together; http.client adds Host and Accept-Encoding."""
+    path = "/echo/x?q="
+    added = len(f"127.0.0.1:{stack.port}") + len("identity") + len(f"GET {path} HTTP/1.1")
+    filler = "x" * (size - added)
+    if in_line:
+        return ask(stack, "GET", path + filler)
+    return ask(stack, "GET", path, x_filler=filler)
+
+
+@pytest.mark.parametrize("in_line", [True, False])
+def test_a_head_of_more_than_ten_kilobytes_is_431_and_reaches_no_function(stack: Stack, *, in_line: bool) -> None:
+    with counting(stack) as called:
+        assert head_of(stack, 10_240, in_line=in_line).status == 200
+        assert_gateway(head_of(stack, 10_241, in_line=in_line), 431)
+    assert len(called) == 1
 
 
 def token_with(stack: Stack, **claims: Any) -> str:

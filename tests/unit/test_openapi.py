@@ -77,7 +77,7 @@ SHAPES = {PROBLEM: "#/components/schemas/Problem", MESSAGE: "#/components/schema
 @pytest.mark.parametrize("route", DESCRIBED, ids=lambda route: route.key)
 def test_every_route_says_what_the_gateway_refuses_in_its_own_words(route: Route) -> None:
     content = {int(status): set(answer.get("content", ())) for status, answer in operation(route)["responses"].items()}
-    assert content[429] == content[500] == {MESSAGE}
+    assert content[429] == content[431] == content[500] == {MESSAGE}
     assert content[503] == {PROBLEM, MESSAGE}
     assert content.get(413, set()) == ({PROBLEM, MESSAGE} if route.body else set())
     assert all(content[status] == {PROBLEM} for status in content.keys() & {400, 403, 404, 409, 412, 422})

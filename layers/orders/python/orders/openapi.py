@@ -432,6 +432,9 @@ _GATEWAY = {
     HTTPStatus.UNAUTHORIZED: "Unauthorized: the gateway, for a token that is missing or not valid",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large: the gateway, for a body of more than 6 MB",
     HTTPStatus.TOO_MANY_REQUESTS: "Too Many Requests: the gateway, for more requests to this route than its limit",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: (
+        "Request Header Fields Too Large: the gateway, for a request line and headers of more than 10,240 bytes together"
+    ),
     HTTPStatus.INTERNAL_SERVER_ERROR: "Internal Server Error: the gateway, when the operation failed",
     HTTPStatus.SERVICE_UNAVAILABLE: "Service Unavailable: the gateway, when the operation took more than 30 seconds",
 }
