@@ -371,6 +371,36 @@ def _definition(name: str) -> str:
 # --- the bus ---
 
 
+FREE_TEXT = 'the "aud" claim\\ is\nnot ours'
+"""What a client, a token or a function can bring into a message."""
+LOGGED = {
+    "requestId": "JKJaXmPLvHcESHA=",
+    "requestTime": "21/Nov/2026:12:00:00 +0000",
+    "routeKey": "GET /orders/{id}",
+    "status": "200",
+    "authorizer.claims.sub": "6f9619ff-8b86-d011-b42d-00cf4fc964ff",
+    "identity.sourceIp": "2001:db8::1",
+    "responseLatency": "17",
+    "integrationLatency": "12",
+    "error.responseType": "UNAUTHORIZED",
+    "integration.integrationStatus": "200",
+    "integration.status": "404",
+}
+"""The variables of an HTTP API's access log that nobody outside can put words of their own into."""
+
+
+@pytest.mark.parametrize("absent", [None, *LOGGED])
+def test_every_line_of_the_access_log_is_json(absent: str | None) -> None:
+    """API Gateway puts a value in as it is, and a dash for one that there is not."""
+    stage = resources("AWS::ApiGatewayV2::Stage")["ApiApiGatewayDefaultStage"]
+    values = {name: "-" if name == absent else value for name, value in LOGGED.items()}
+    written = re.sub(
+        r"\$context\.([\w.]+)", lambda found: values.get(found[1], FREE_TEXT), stage["AccessLogSettings"]["Format"]
+    )
+    assert sorted(json.loads(written).values()) == sorted(values.values())
+    assert "\n" not in stage["AccessLogSettings"]["Format"]
+
+
 def _own_sources() -> dict[str, str]:
     """The pipeline's own sources, each with the function that publishes under it."""
     return {bus.SOURCE: "PublishChangesFunction", bus.CARRIERS_SOURCE: "ReceiveCarrierEventFunction"}
