@@ -30,6 +30,8 @@ def _pass_on(carrier: str, report: Report) -> bool:
         logger.warning("A sender reported another sender's parcel", sender=carrier, order_id=order_id)
         _count_foreign_report()
         return False
+    if found is None and store.is_erased_parcel(report.tracking_number, now):
+        return False
     if found and found.shipment:
         report = report.besides(found.shipment.scans)
     erased = found is not None and found.order.erased_at is not None

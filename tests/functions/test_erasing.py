@@ -18,7 +18,7 @@ from orders import erasure, messaging, notifications, privacy, settings, store
 from orders.changes import utc_now
 from orders.errors import ConstraintViolated, OrderChanged
 from orders.events import FULFILLMENT
-from orders.ids import CustomerId, OrderId
+from orders.ids import CustomerId, OrderId, TrackingNumber
 from orders.news import PIPELINES_OWN
 from orders.order import timestamp
 from orders.statuses import OrderStatus
@@ -278,6 +278,38 @@ def test_nothing_that_anybody_wrote_is_left_and_nothing_that_arrives_later(world
     assert found.payment
     assert found.payment.status.value == "REFUNDED"
     world.add_up()
+
+
+@pytest.mark.usefixtures("owed")
+def test_a_late_report_under_a_number_that_was_replaced_is_not_kept(world: World, words: Words) -> None:
+    world.live(OrderStatus.PROCESSING)
+    heard = Words()
+    for status, number in (("packed", "JD 0145"), ("shipped", "JD 0146")):
+        take(world, news("order-1", status, heard, "before") | {"metadata": {"tracking_number": number}})
+    shipment = world.snapshot("order-1").shipment
+    assert shipment
+    assert shipment.tracking_number == "JD 0146"
+    assert world.support("POST /orders/{id}/delivered", "order-1", {}).status == 200
+
+    def reported(when: str) -> None:
+        body, headers = FORMATS["generic"]("jd0145", words, when, "delivered")
+        sent: dict[str, Any] = {"raw": body.decode(), "headers": headers, "by": None}
+        answer = world.http("POST /carriers/{carrier}/events", {"carrier": "generic"}, **sent)
+        assert (answer.status, answer.body) == (200, {"accepted": False}), "nobody's, before and after"
+
+    reported("before")
+    assert words.found_in(table(world)) != []
+    privacy.erase(ADA, "grace")
+    reported("after")
+    assert words.found_in(table(world)) == []
+    erased = table(world)
+    privacy.erase(ADA, "grace")
+    assert table(world) == erased
+
+    expired = utc_now() + store.MARKERS_KEPT + timedelta(seconds=1)
+    assert store.is_erased_parcel(TrackingNumber("JD 0145"), utc_now())
+    assert not store.is_erased_parcel(TrackingNumber("JD 0145"), expired), "it may be another parcel's by then"
+    assert not store.is_erased_parcel(shipment.tracking_number, utc_now()), "by this one the order is found"
 
 
 @pytest.mark.usefixtures("owed")

@@ -443,6 +443,7 @@ def the_warehouse_runs_ahead_of_the_workflow(world: World) -> None:
 
 def carriers_report_a_parcel(world: World) -> None:
     _report(world, _shipped(world, "parcel"), "DELIVERED")
+    _report(world, "nobody-s", "DELIVERED")
     for carrier in ("easypost", "shippo"):
         key = "POST /carriers/{carrier}/events"
         world.http("receive_carrier_event", key, sub="", carrier=carrier, body={}, refused=401)

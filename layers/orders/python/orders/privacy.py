@@ -13,7 +13,7 @@ from orders.changes import Clock, apply, patiently, utc_now
 from orders.erasure import ERASED
 from orders.errors import ConstraintViolated
 from orders.events import EventType
-from orders.ids import CustomerId, OrderId, TrackingNumber
+from orders.ids import CustomerId, OrderId, TrackingNumber, comparable
 from orders.order import Change, Event, Snapshot, timestamp
 from orders.statuses import OverallStatus
 from orders.views import Audience
@@ -58,8 +58,7 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
         raise ConstraintViolated(f"Still open: {', '.join(still_open)}. Cancel them or let them end first.", orders=still_open)
     for order_id in order_ids:
         snapshot = apply(order_id, lambda found: _without_person(found, by, clock))
-        for number in _parcels(snapshot, store.history(order_id)):
-            store.remove_scans(number)
+        _erase_parcels(snapshot, store.history(order_id))
         store.redact_trail(order_id, erasure.redacted_event)
         store.redact_markers(order_id)
         if snapshot.shipment:
@@ -67,6 +66,19 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
     store.redact_deliveries(frozenset(order_ids), erasure.redacted_payload)
     patiently(lambda: store.redact_idempotency_keys(customer_id))
     return order_ids
+
+
+def _erase_parcels(snapshot: Snapshot, trail: Iterable[Event]) -> None:
+    """Removes the carriers' reports of an erased order's parcel under every number it has had.
+
+    By its present number a later report finds the order, and is stored without words; by a replaced one it finds none.
+    """
+    present = snapshot.shipment and snapshot.shipment.tracking_number
+    for number in _parcels(snapshot, trail):
+        if present and comparable(number) == comparable(present):
+            store.remove_scans(number)
+        elif snapshot.order.erased_at:
+            store.erase_parcel(number, snapshot.order.erased_at)
 
 
 def _orders_of(customer_id: CustomerId) -> list[OrderId]:

@@ -467,6 +467,33 @@ def keep_scan(tracking_number: TrackingNumber, event_id: str, at: datetime, even
     )
 
 
+def erased_parcel_key(tracking_number: TrackingNumber) -> Key:
+    """That a number was replaced on a parcel of an erased order."""
+    return _key(parcel_partition(tracking_number), "#ERASED")
+
+
+def erase_parcel(tracking_number: TrackingNumber, erased_at: datetime) -> None:
+    """Notes that nothing more is kept of a number which leads to no order any more, and removes what was.
+
+    For as long as a carrier may repeat itself: carriers give their numbers to other parcels in the end.
+    """
+    expires = int((erased_at + MARKERS_KEPT).timestamp())
+    item = {
+        **erased_parcel_key(tracking_number),
+        **_texts({"kind": "erased parcel"}),
+        **_numbers({"expires_at_epoch": expires}),
+    }
+    _call(client().put_item, TableName=settings.table_name(), Item=item)
+    remove_scans(tracking_number)
+
+
+def is_erased_parcel(tracking_number: TrackingNumber, now: datetime) -> bool:
+    """Whether the number was a parcel's of an order whose customer's personal data has been erased."""
+    key = erased_parcel_key(tracking_number)
+    answer = _call(client().get_item, TableName=settings.table_name(), Key=key, ConsistentRead=True)
+    return "Item" in answer and int(answer["Item"]["expires_at_epoch"]["N"]) > now.timestamp()
+
+
 def erased_orders(order_ids: Iterable[OrderId]) -> frozenset[OrderId]:
     """Those of the orders whose customer's personal data has been erased."""
     found = _batch_get([order_key(order_id) for order_id in set(order_ids)])
