@@ -29,7 +29,7 @@ EXPORT := $(UV) export --frozen --quiet --no-emit-project --no-header --no-annot
 
 FUNCTION ?= reserve_stock
 
-.PHONY: help setup demo bench chaos test test-pythons browser screenshots check check-sam check-security audit e2e deploy invoke fuzz openapi lint-fix lock clean
+.PHONY: help setup demo bench chaos test test-pythons browser screenshots check lint check-sam check-security audit e2e deploy invoke fuzz openapi lint-fix lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -66,25 +66,23 @@ bench: $(READY) ## measure everything, beside DBOS and Restate, and write docs/b
 chaos: $(READY) ## 2,000 orders under faults at every seam, the stack killed twice, then the books: SEEDS=1 ORDERS=2000
 	@$(BIN)/python -m tests.chaos --seeds $(or $(SEEDS),1) --orders $(or $(ORDERS),2000)
 
-# Those that imitate AWS in memory share their processes with those that start the engine there, as in a plain `pytest`.
-IN_PROCESS := $(wildcard tests/unit tests/functions tests/upgrade tests/statemachine)
-STACKS := $(wildcard tests/local tests/chaos tests/built)
+# In this order: those that wait for a stack first, and the many small ones to fill the gaps. Each worker has more to wait for
+# than to compute, so there is one more than there are cores.
+TESTS := $(wildcard $(addprefix tests/,chaos e2e built local template statemachine upgrade functions unit))
+WORKERS = $(shell $(BIN)/python -c 'import os; print(len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else "auto")')
 
-test: check ## every check and every test
-	@$(BIN)/pytest -n auto --dist loadfile $(IN_PROCESS) $(STACKS) --ignore=tests/statemachine/test_graph.py
+test: lint browser ## every check and every test
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 	@# Backwards, so that no test comes to lean on one before it.
-	@$(BIN)/python -m tests.pythons --quiet -p tests.backwards -n auto --dist loadfile $(VERSION_SENSITIVE)
-	@$(MAKE) --no-print-directory browser
-	@$(BIN)/pytest -n 2 --dist loadfile tests/e2e
+	@$(BIN)/python -m tests.pythons --quiet --hypothesis-profile=few -p tests.backwards -n auto --dist loadfile $(VERSION_SENSITIVE)
 	@if test -z "$${CI:-}"; then echo "All passed. Next: make demo, or make check-sam before a deployment."; fi
 
 # What a Python may change: words and defaults of its library, what it warns of, imports; and one stack from start to stop.
-# The long laws of the pure domain are left to test-pythons: they take half of the time.
-VERSION_SENSITIVE := tests/unit tests/template/test_imports.py tests/local/test_cold.py tests/local/test_journal.py tests/local/test_upgrade.py \
-  --ignore=tests/unit/test_fulfilment_events.py --ignore=tests/unit/test_statistics.py
+# The laws of the pure domain are tried with a few examples only: test-pythons tries them with all.
+VERSION_SENSITIVE := tests/unit tests/template/test_imports.py tests/local/test_cold.py tests/local/test_journal.py tests/local/test_upgrade.py
 
 test-pythons: $(READY) ## all tests but e2e with every other Python from 3.11 on that is here, each in .venvs
-	@$(BIN)/python -m tests.pythons -n auto --dist loadfile $(IN_PROCESS) tests/template $(STACKS)
+	@$(BIN)/python -m tests.pythons -n auto --dist loadfile $(filter-out tests/e2e,$(TESTS))
 
 # Without it the tests of the pages are skipped and say so: no reason to fail where nothing can be installed.
 browser:
@@ -97,7 +95,10 @@ browser:
 screenshots: $(READY) browser ## take the documentation's pictures of the pages anew
 	@$(BIN)/python -m tests.e2e.pages.screenshots
 
-check: $(READY) ## formatting, lint, types, the lock, the template, and the wiring of both with the machines
+check: lint ## formatting, lint, types, the lock, the template, and the wiring of both with the machines
+	@$(BIN)/pytest --quiet -n auto --dist loadfile tests/template tests/statemachine/test_graph.py
+
+lint: $(READY)
 	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "Formatting differs: make lint-fix" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet $(SOURCES)
 	@$(BIN)/mypy --no-error-summary $(MODULES)
@@ -107,7 +108,6 @@ check: $(READY) ## formatting, lint, types, the lock, the template, and the wiri
 	  || { echo "layers/orders/requirements.txt is not what uv.lock says: make lock" >&2; exit 1; }
 	@$(EXPORT) --only-group identity | diff -q - layers/identity/requirements.txt >/dev/null \
 	  || { echo "layers/identity/requirements.txt is not what uv.lock says: make lock" >&2; exit 1; }
-	@$(BIN)/pytest --quiet -n auto --dist loadfile tests/template tests/statemachine/test_graph.py
 
 check-sam: $(READY) $(TOOLS)/sam/.ready ## sam validate, sam build and a lint of the expanded template (downloads sam once)
 	@$(SAM) validate --region us-east-1

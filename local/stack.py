@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import errno
 import gc
 import importlib
@@ -456,6 +457,7 @@ def _engine_socket(port: int) -> socket.socket:
     if loaded is None and sys.platform == "linux":
         # Bound and never listened on: between two stacks of this process nobody else gets the port.
         _reserved.append(_bind(listener.getsockname()[1]))
+        atexit.register(_reserved[-1].close)
     return listener
 
 

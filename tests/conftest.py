@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, settings
 
 # An example may take as long as it likes, and so may making them: the machine may have other work.
 settings.register_profile("orders", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# For another Python after this one: its words and defaults show with the first examples, if they show at all.
+settings.register_profile("few", settings.get_profile("orders"), max_examples=5)
 settings.load_profile("orders")
 
 
