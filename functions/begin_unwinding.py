@@ -1,6 +1,6 @@
 """Workflow step: something failed for good; note which step and why, and let the unwinding follow."""
 
-from orders import fulfilment
+from orders.services import fulfilling as fulfilment
 from orders.tasks import Event, standing, task
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
-from orders import desk, requests, store
-from orders.desk import Actor
-from orders.http import DEPRECATED_SINCE, Answer, Operation, Request, order_answer, serve
-from orders.ids import OrderId
-from orders.order import Snapshot
-from orders.status_names import parse_status
+from orders.adapters import store
+from orders.domain.identifiers import OrderId
+from orders.domain.order import Snapshot
+from orders.domain.status_names import parse_status
+from orders.services import commands as desk
+from orders.services.commands import Actor
+from orders.web import requests
+from orders.web.http import DEPRECATED_SINCE, Answer, Operation, Request, order_answer, serve
 
 Change = Callable[[OrderId, Actor, str | None, int | None], Snapshot]
 

@@ -1,6 +1,6 @@
 """Workflow step: charge the order, at most once, or accept cash on delivery."""
 
-from orders import fulfilment
+from orders.services import fulfilling as fulfilment
 from orders.tasks import Event, standing, task
 
 

@@ -1,6 +1,6 @@
 """Unwinding step: close the order with its reason."""
 
-from orders import fulfilment
+from orders.services import fulfilling as fulfilment
 from orders.tasks import Event, standing, task
 
 

@@ -1,6 +1,6 @@
 """Workflow step: the transit is over."""
 
-from orders import fulfilment
+from orders.services import fulfilling as fulfilment
 from orders.tasks import Event, standing, task
 
 

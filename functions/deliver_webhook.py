@@ -9,10 +9,13 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from orders import logs, messaging, newer, outbound, store
-from orders.errors import NotFound
+from orders import logs
+from orders.adapters import newer, store
+from orders.adapters import queues as messaging
+from orders.adapters import webhook_sender as outbound
+from orders.domain.errors import NotFound
+from orders.domain.webhooks import Delivery, DeliveryStatus, Webhook, WebhookStatus, attempted, hold, judged
 from orders.metrics import Metric, measuring
-from orders.webhooks import Delivery, DeliveryStatus, Webhook, WebhookStatus, attempted, hold, judged
 
 logger = logs.logger()
 

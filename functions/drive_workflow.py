@@ -8,8 +8,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
-from orders import logs, recovery
-from orders.events import FollowUp
+from orders import logs
+from orders.domain.events import FollowUp
+from orders.services import recovery
 
 logger = logs.logger()
 

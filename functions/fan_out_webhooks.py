@@ -7,13 +7,16 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
-from orders import aws, erasure, logs, messaging, store
-from orders.aws import OutOfTime
-from orders.errors import StoreBusy
-from orders.ids import OrderId
-from orders.messaging import QueueBusy
-from orders.order import moment
-from orders.webhooks import Delivery, Webhook
+from orders import logs
+from orders.adapters import aws, store
+from orders.adapters import queues as messaging
+from orders.adapters.aws import OutOfTime
+from orders.adapters.queues import QueueBusy
+from orders.domain import erasure
+from orders.domain.errors import StoreBusy
+from orders.domain.identifiers import OrderId
+from orders.domain.order import moment
+from orders.domain.webhooks import Delivery, Webhook
 
 logger = logs.logger()
 

@@ -6,9 +6,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
-from orders import logs, statistics, store
-from orders.errors import StoreBusy
-from orders.statistics import Told
+from orders import logs
+from orders.adapters import store
+from orders.domain import statistics
+from orders.domain.errors import StoreBusy
+from orders.domain.statistics import Told
 
 logger = logs.logger()
 

@@ -2,11 +2,12 @@
 
 from itertools import islice
 
-from orders import requests, secrets, store, tokens
-from orders.http import Answer, Request, answer, serve
-from orders.money import Money
-from orders.store import Product
-from orders.views import product_view
+from orders.adapters import secrets, store
+from orders.adapters.store import Product
+from orders.domain.money import Money
+from orders.web import requests, tokens
+from orders.web.http import Answer, Request, answer, serve
+from orders.web.views import product_view
 
 USUAL_PAGE, LARGEST_PAGE = 50, 100
 SCOPE = "products"

@@ -5,11 +5,12 @@ from dataclasses import replace
 from http import HTTPStatus
 from itertools import islice
 
-from orders import ids, messaging, outbound, requests, secrets, store, tokens
-from orders.changes import utc_now
-from orders.errors import ConstraintViolated
-from orders.http import Answer, Request, answer, serve
-from orders.webhooks import (
+from orders.adapters import queues as messaging
+from orders.adapters import secrets, store
+from orders.adapters import webhook_sender as outbound
+from orders.domain import identifiers as ids
+from orders.domain.errors import ConstraintViolated
+from orders.domain.webhooks import (
     DeliveryStatus,
     Secret,
     Webhook,
@@ -19,6 +20,9 @@ from orders.webhooks import (
     rotated,
     webhook_view,
 )
+from orders.services.changes import utc_now
+from orders.web import requests, tokens
+from orders.web.http import Answer, Request, answer, serve
 
 USUAL_PAGE, LARGEST_PAGE = 20, 100
 

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from orders import logs, messaging, notifications
+from orders import logs
+from orders.adapters import queues as messaging
+from orders.domain import notifications
 
 logger = logs.logger()
 

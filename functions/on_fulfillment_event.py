@@ -10,13 +10,17 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from orders import fulfilment_events, logs, messaging, requests, strict_json
-from orders.bus import CARRIERS_SOURCE
-from orders.errors import OrderError, TransientError
-from orders.fulfilment_events import FulfilmentEvent, Outcome
+from orders import logs
+from orders.adapters import queues as messaging
+from orders.adapters import strict_json
+from orders.adapters.bus import CARRIERS_SOURCE
+from orders.domain.errors import OrderError, TransientError
+from orders.domain.order import moment
 from orders.metrics import Metric, measuring
-from orders.news import FulfilmentNews
-from orders.order import moment
+from orders.services import inbound as fulfilment_events
+from orders.services.inbound import FulfilmentEvent, Outcome
+from orders.web import requests
+from orders.web.news import FulfilmentNews
 
 logger = logs.logger()
 

@@ -4,9 +4,11 @@ import json
 import re
 from http import HTTPStatus
 
-from orders import desk, digests, requests
-from orders.errors import InvalidArgument, PermissionDenied
-from orders.http import Answer, Request, order_answer, serve
+from orders.domain import digests
+from orders.domain.errors import InvalidArgument, PermissionDenied
+from orders.services import commands as desk
+from orders.web import requests
+from orders.web.http import Answer, Request, order_answer, serve
 
 
 def place_order(request: Request) -> Answer:

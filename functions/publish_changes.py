@@ -8,14 +8,16 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
-from orders import logs, messaging, notifications
-from orders.bus import publish
-from orders.errors import TransientError
+from orders import logs
+from orders.adapters import queues as messaging
+from orders.adapters.bus import publish
+from orders.adapters.store import event_from_item
+from orders.domain import notifications
+from orders.domain.errors import TransientError
+from orders.domain.notifications import Message
+from orders.domain.order import Event
+from orders.domain.statuses import OrderStatus
 from orders.metrics import Metric, measuring
-from orders.notifications import Message
-from orders.order import Event
-from orders.statuses import OrderStatus
-from orders.store import event_from_item
 
 logger = logs.logger()
 

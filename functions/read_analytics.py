@@ -3,10 +3,11 @@
 import re
 from datetime import date, timedelta
 
-from orders import statistics, store
-from orders.changes import utc_now
-from orders.errors import InvalidArgument
-from orders.http import Answer, Request, answer, serve
+from orders.adapters import store
+from orders.domain import statistics
+from orders.domain.errors import InvalidArgument
+from orders.services.changes import utc_now
+from orders.web.http import Answer, Request, answer, serve
 
 MOST_DAYS = 366
 USUAL_DAYS = 30

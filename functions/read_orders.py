@@ -2,14 +2,16 @@
 
 from datetime import timedelta
 
-from orders import listing, secrets, settings, store
-from orders.changes import utc_now
-from orders.errors import InvalidArgument, PermissionDenied
-from orders.http import DEPRECATED_SINCE, Answer, Request, answer, order_answer, serve
-from orders.ids import CustomerId
-from orders.listing import Part
-from orders.status_names import parse_status
-from orders.views import history_view, listed_view
+from orders import settings
+from orders.adapters import secrets, store
+from orders.domain.errors import InvalidArgument, PermissionDenied
+from orders.domain.identifiers import CustomerId
+from orders.domain.status_names import parse_status
+from orders.services.changes import utc_now
+from orders.web import listing
+from orders.web.http import DEPRECATED_SINCE, Answer, Request, answer, order_answer, serve
+from orders.web.listing import Part
+from orders.web.views import history_view, listed_view
 
 USUAL_PAGE, LARGEST_PAGE = 20, 100
 

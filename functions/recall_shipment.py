@@ -1,6 +1,6 @@
 """Unwinding step: get the parcel back from the carrier."""
 
-from orders import fulfilment
+from orders.services import fulfilling as fulfilment
 from orders.tasks import Event, standing, task
 
 

@@ -1,12 +1,15 @@
 """``POST /carriers/{carrier}/events``: what carriers report becomes a fulfilment event on the bus."""
 
-from orders import carrier_webhooks, fulfilment_events, lifecycle, limits, logs, secrets, store
-from orders.bus import CARRIERS_SOURCE, publish
-from orders.carrier_webhooks import SENDERS, Report
-from orders.changes import utc_now
-from orders.errors import NotFound
-from orders.events import FULFILLMENT_STATUS_CHANGED
-from orders.http import Answer, Request, answer, serve
+from orders import logs
+from orders.adapters import carrier_webhooks, secrets, store
+from orders.adapters.bus import CARRIERS_SOURCE, publish
+from orders.adapters.carrier_webhooks import SENDERS, Report
+from orders.domain import lifecycle, limits
+from orders.domain.errors import NotFound
+from orders.domain.events import FULFILLMENT_STATUS_CHANGED
+from orders.services import inbound as fulfilment_events
+from orders.services.changes import utc_now
+from orders.web.http import Answer, Request, answer, serve
 
 logger = logs.logger()
 

@@ -1,6 +1,6 @@
 """Unwinding step: give the money back, or void an intent that was never charged."""
 
-from orders import fulfilment
+from orders.services import fulfilling as fulfilment
 from orders.tasks import Event, standing, task
 
 

@@ -1,6 +1,6 @@
 """Unwinding step: put the goods back into stock."""
 
-from orders import fulfilment
+from orders.services import fulfilling as fulfilment
 from orders.tasks import Event, standing, task
 
 

@@ -1,13 +1,14 @@
 """Repairing an order, and looking at its workflow, for support."""
 
-from orders import recovery, store, workflow
-from orders.http import Answer, Request, answer, order_answer, serve
-from orders.order import timestamp
+from orders.adapters import store, workflow
+from orders.domain.order import timestamp
+from orders.services import recovery
+from orders.web.http import Answer, Request, answer, order_answer, serve
 
 
 def sync_order(request: Request) -> Answer:
     """Derives the order anew from its facts and restarts what is lost."""
-    from orders import requests  # noqa: PLC0415 - looking at a workflow takes no body
+    from orders.web import requests  # noqa: PLC0415 - looking at a workflow takes no body
 
     request.parse(requests.Empty)
     snapshot = recovery.sync(request.order_id, request.caller.subject)

@@ -1,6 +1,6 @@
 """Workflow step: ask for the manual review; the machine waits until the token it gave is answered."""
 
-from orders import fulfilment
+from orders.services import fulfilling as fulfilment
 from orders.tasks import Event, task
 
 

@@ -1,6 +1,7 @@
 """Workflow step: take the order's goods out of stock."""
 
-from orders import fulfilment, lifecycle
+from orders.domain import lifecycle
+from orders.services import fulfilling as fulfilment
 from orders.tasks import Event, standing, task
 
 

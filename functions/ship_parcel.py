@@ -1,6 +1,7 @@
 """Workflow step: hand the parcel to the carrier; the machine waits until the delivery is reported."""
 
-from orders import fulfilment, workflow
+from orders.adapters import workflow
+from orders.services import fulfilling as fulfilment
 from orders.tasks import Event, standing, task
 
 

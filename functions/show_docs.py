@@ -5,9 +5,9 @@ from html import escape
 from http import HTTPStatus
 from typing import Any
 
-from orders.errors import MethodNotAllowed, NotFound
-from orders.http import SECURITY_HEADERS, Answer, Request, answer, problem, serve
-from orders.routes import ROUTES
+from orders.domain.errors import MethodNotAllowed, NotFound
+from orders.web.http import SECURITY_HEADERS, Answer, Request, answer, problem, serve
+from orders.web.routes import ROUTES
 
 PAGE_HEADERS = {
     **SECURITY_HEADERS,
@@ -84,7 +84,7 @@ def _item(name: str, words: str) -> str:
 
 def _document() -> Any:
     # The bodies' models are half of a cold start, which a health check need not pay.
-    from orders import openapi  # noqa: PLC0415
+    from orders.web import openapi  # noqa: PLC0415
 
     return openapi.document()
 

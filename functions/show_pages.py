@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from orders import secrets, sentences, settings, store, tokens
-from orders.changes import utc_now
-from orders.errors import NotFound, OrderError, Unauthenticated
-from orders.http import SECURITY_HEADERS, Answer, Request, problem, serve
-from orders.statuses import transitions
-from orders.tracking import tracking_view
+from orders import settings
+from orders.adapters import secrets, store
+from orders.domain import sentences
+from orders.domain.errors import NotFound, OrderError, Unauthenticated
+from orders.domain.statuses import transitions
+from orders.services.changes import utc_now
+from orders.web import tokens
+from orders.web.http import SECURITY_HEADERS, Answer, Request, problem, serve
+from orders.web.tracking import tracking_view
 
 PAGES = Path(__file__).parent / "pages"
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}

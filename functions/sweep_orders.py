@@ -5,10 +5,11 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from orders import logs, recovery
-from orders.errors import NotFound, StoreBusy
+from orders import logs
+from orders.domain.errors import NotFound, StoreBusy
 from orders.metrics import Metric, measuring
-from orders.recovery import Swept
+from orders.services import recovery
+from orders.services.recovery import Swept
 
 logger = logs.logger()
 

@@ -1,12 +1,15 @@
 """Watching one order: its progress, and the stream of its changes. Open to tracking links, so it knows its callers itself."""
 
-from orders import estimates, identity, secrets, settings, stream, tokens
-from orders.changes import utc_now
-from orders.errors import Unauthenticated
-from orders.http import Answer, Request, answer, serve
-from orders.order import Snapshot
-from orders.store import load
-from orders.views import progress_view
+from orders import settings
+from orders.adapters import secrets
+from orders.adapters.store import load
+from orders.domain.errors import Unauthenticated
+from orders.domain.order import Snapshot
+from orders.services import estimates
+from orders.services.changes import utc_now
+from orders.web import identity, stream, tokens
+from orders.web.http import Answer, Request, answer, serve
+from orders.web.views import progress_view
 
 
 def get_progress(request: Request) -> Answer:

@@ -10,8 +10,8 @@ from typing import Any
 
 from local.client import Api
 from local.stack import Settings, running
-from orders.money import Money
-from orders.statuses import OrderStatus, StepStatus
+from orders.domain.money import Money
+from orders.domain.statuses import OrderStatus, StepStatus
 
 ADDRESS = {"name": "Ada Lovelace", "line1": "12 Analytical Way", "city": "London", "postal_code": "10115", "country": "GB"}
 PATIENCE = 35.0

@@ -272,9 +272,9 @@ def _ended_badly(states: Any, machine: str) -> Iterator[Mapping[str, Any]]:
 
 def _is_awaited(name: str, kind: str) -> bool:
     """Whether the order still waits for this very execution: the sweep may have started another one meanwhile."""
-    from orders import store, workflow  # noqa: PLC0415 - the product's own, once it knows its table
-    from orders.errors import NotFound  # noqa: PLC0415
-    from orders.statuses import OverallStatus  # noqa: PLC0415
+    from orders.adapters import store, workflow  # noqa: PLC0415 - the product's own, once it knows its table
+    from orders.domain.errors import NotFound  # noqa: PLC0415
+    from orders.domain.statuses import OverallStatus  # noqa: PLC0415
 
     try:
         order = store.load_order(workflow.order_of_execution(name))
@@ -359,8 +359,8 @@ def _is_left(delivery: Mapping[str, Any], now: datetime) -> bool:
 def export(place: Place, customer_id: str) -> dict[str, Any]:
     """Everything kept of a customer."""
     place.enter()
-    from orders import privacy  # noqa: PLC0415 - the product's own, once it knows its table
-    from orders.ids import CustomerId  # noqa: PLC0415
+    from orders.domain.identifiers import CustomerId  # noqa: PLC0415
+    from orders.services import privacy  # noqa: PLC0415 - the product's own, once it knows its table
 
     return privacy.export(CustomerId(customer_id))
 
@@ -368,9 +368,9 @@ def export(place: Place, customer_id: str) -> dict[str, Any]:
 def erase(place: Place, customer_id: str, by: str) -> dict[str, Any]:
     """Erases a customer's personal data; refuses while one of their orders is open."""
     place.enter()
-    from orders import privacy  # noqa: PLC0415
-    from orders.errors import ConstraintViolated  # noqa: PLC0415
-    from orders.ids import CustomerId  # noqa: PLC0415
+    from orders.domain.errors import ConstraintViolated  # noqa: PLC0415
+    from orders.domain.identifiers import CustomerId  # noqa: PLC0415
+    from orders.services import privacy  # noqa: PLC0415
 
     try:
         return {"customer_id": customer_id, "erased_orders": privacy.erase(CustomerId(customer_id), by)}

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.client import Api, Refused, url_of
-from orders.events import FULFILLMENT_STATUS_CHANGED
-from orders.order import timestamp
-from orders.statuses import FULFILLMENT_MEANS
+from orders.domain.events import FULFILLMENT_STATUS_CHANGED
+from orders.domain.order import timestamp
+from orders.domain.statuses import FULFILLMENT_MEANS
 
 SOURCE = "warehouse"
 STATUSES = tuple(FULFILLMENT_MEANS)

@@ -16,9 +16,9 @@ import pytest
 from moto.backends import get_backend
 
 from local.template import expand
-from orders import store
-from orders.money import Money
-from orders.store import Product
+from orders.adapters import store
+from orders.adapters.store import Product
+from orders.domain.money import Money
 
 ROOT = Path(__file__).parents[1]
 STACK = "orders"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from orders import store
-from orders.errors import AlreadyApplied, AlreadyExists, NotFound, OrderChanged, OutOfStock
-from orders.order import Change, Event, Order, Snapshot
-from orders.store import Entry, Key, Promise
+from orders.adapters import store
+from orders.adapters.store import Entry, Key, Promise
+from orders.domain.errors import AlreadyApplied, AlreadyExists, NotFound, OrderChanged, OutOfStock
+from orders.domain.order import Change, Event, Order, Snapshot
 
 ENVIRONMENT = {
     "TABLE_NAME": "shelf",

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from orders import gateway, lifecycle, pauses
-from orders.ids import CustomerId, OrderId, TrackingNumber
-from orders.lifecycle import Placement, Waits
-from orders.money import Money
-from orders.order import Address, Change, Event, Line, Order, Shipment, Snapshot
-from orders.statuses import CancelReason, OrderStatus, PaymentMethod, ShipmentStatus
+from orders.adapters import pauses
+from orders.adapters import payments as gateway
+from orders.domain import lifecycle
+from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
+from orders.domain.lifecycle import Placement, Waits
+from orders.domain.money import Money
+from orders.domain.order import Address, Change, Event, Line, Order, Shipment, Snapshot
+from orders.domain.statuses import CancelReason, OrderStatus, PaymentMethod, ShipmentStatus
 
 START = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 WAITS = Waits(payment=5, preparation=5, delivery=10, approval=300)

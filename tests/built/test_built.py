@@ -29,7 +29,8 @@ import pytest
 from local import cli, invoke
 from local.lambdas import Config
 from local.stack import ROOT, Settings, Stack, running, wait_until
-from orders import errors, logs
+from orders import logs
+from orders.domain import errors
 from orders.metrics import Metric
 
 UV = Path(sys.prefix) / "bin" / "uv"

@@ -21,10 +21,10 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from local import asl, invocations, streams
 from local.lambdas import Call, Invocation, Killed
 from local.stack import Stack
-from orders import changes
-from orders.carrier import SimulatedCarrier
-from orders.errors import CarrierUnavailable, GatewayUnavailable, OutcomeUnknown
-from orders.gateway import SimulatedGateway
+from orders.adapters.carriers import SimulatedCarrier
+from orders.adapters.payments import SimulatedGateway
+from orders.domain.errors import CarrierUnavailable, GatewayUnavailable, OutcomeUnknown
+from orders.services import changes
 
 Json = Any
 

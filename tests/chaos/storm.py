@@ -18,9 +18,10 @@ from typing import Any, Self
 
 import httpx
 
-from orders import notifications, statistics, store
-from orders.events import SYSTEM
-from orders.order import Event
+from orders.adapters import store
+from orders.domain import notifications, statistics
+from orders.domain.events import SYSTEM
+from orders.domain.order import Event
 from tests.chaos.faults import published
 from tests.e2e.books import Account, Books
 from tests.e2e.stacks import ROOT, Deployment, an_order

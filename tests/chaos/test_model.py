@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from local.client import Api, Refused
 from local.stack import Settings, Stack, running, wait_until
-from orders.statuses import transitions
+from orders.domain.statuses import transitions
 
 LONG = dict.fromkeys(("PaymentWaitSeconds", "PreparationWaitSeconds", "DeliveryWaitSeconds"), "3600")
 MAY_BECOME = transitions()  # held to the contract's own table by tests/unit/test_statuses.py

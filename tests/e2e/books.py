@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from orders import store
-from orders.order import Event, Order, Payment, Shipment
-from orders.statuses import (
+from orders.adapters import store
+from orders.domain.order import Event, Order, Payment, Shipment
+from orders.domain.statuses import (
     TERMINAL,
     TRANSITIONS,
     OrderStatus,

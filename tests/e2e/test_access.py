@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from orders.routes import ROUTES, Route, Who
+from orders.web.routes import ROUTES, Route, Who
 from tests.e2e.stacks import Api, Deployment, Served, an_order, assert_gateway
 
 ROLES: dict[str, tuple[str, ...]] = {

@@ -16,7 +16,9 @@ import pytest
 
 from local.lambdas import Call, Invocation, Killed
 from local.stack import Settings, Stack, running, wait_until
-from orders import carrier, gateway, recovery
+from orders.adapters import carriers as carrier
+from orders.adapters import payments as gateway
+from orders.services import recovery
 from tests.e2e.books import Books, at_rest
 from tests.e2e.stacks import Deployment, deployed, until
 

@@ -15,7 +15,7 @@ import pytest
 from local.lambdas import Call, Invocation
 from local.listen import Receiver
 from local.stack import Settings, Stack, running, wait_until
-from orders import notifications
+from orders.domain import notifications
 from tests.e2e.books import Books
 from tests.e2e.conftest import FULL
 from tests.e2e.stacks import Deployment, deployed, until

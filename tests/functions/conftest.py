@@ -8,7 +8,8 @@ import pytest
 from moto import mock_aws
 from moto.core.serialize import ResponseSerializer
 
-from orders import bus, settings, store, workflow
+from orders import settings
+from orders.adapters import bus, store, workflow
 from tests.deployed import forget
 from tests.functions.world import ENVIRONMENT, FakeBus, FakeStepFunctions, World, table_of_the_template
 from tests.support import without_pauses

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from orders import notifications, store
-from orders.changes import utc_now
-from orders.ids import OrderId
-from orders.statuses import OrderStatus
+from orders.adapters import store
+from orders.domain import notifications
+from orders.domain.identifiers import OrderId
+from orders.domain.statuses import OrderStatus
+from orders.services.changes import utc_now
 from tests.functions.world import World
 
 MONDAY, TUESDAY, THURSDAY = "2026-11-16", "2026-11-17", "2026-11-19"

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from orders import store
-from orders.ids import OrderId
-from orders.order import Change
-from orders.statuses import TRANSITIONS, OrderStatus
+from orders.adapters import store
+from orders.domain.identifiers import OrderId
+from orders.domain.order import Change
+from orders.domain.statuses import TRANSITIONS, OrderStatus
 from tests.functions.world import ADDRESS, CUSTOMER, Answer, World
 
 COD = "CASH_ON_DELIVERY"

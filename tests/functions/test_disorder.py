@@ -17,15 +17,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import drive_workflow
-from orders import desk, fulfilment, lifecycle, store, workflow
 from orders import settings as configured
-from orders.desk import Actor, Wish
-from orders.errors import ApprovalPending, OrderError, OrderOver
-from orders.ids import CustomerId, OrderId
-from orders.money import Money
-from orders.order import Address
-from orders.statuses import OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, StepName, StepStatus
-from orders.store import Product
+from orders.adapters import store, workflow
+from orders.adapters.store import Product
+from orders.domain import lifecycle
+from orders.domain.errors import ApprovalPending, OrderError, OrderOver
+from orders.domain.identifiers import CustomerId, OrderId
+from orders.domain.money import Money
+from orders.domain.order import Address
+from orders.domain.statuses import OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, StepName, StepStatus
+from orders.services import commands as desk
+from orders.services import fulfilling as fulfilment
+from orders.services.commands import Actor, Wish
 from tests.functions.world import ENVIRONMENT, FakeStepFunctions
 from tests.shelf import Shelf, shelved
 

@@ -14,15 +14,19 @@ import boto3
 import pytest
 from standardwebhooks import Webhook as Signer
 
-from orders import erasure, messaging, notifications, privacy, settings, store
-from orders.changes import utc_now
-from orders.errors import ConstraintViolated, OrderChanged
-from orders.events import FULFILLMENT
-from orders.ids import CustomerId, OrderId, TrackingNumber
-from orders.news import PIPELINES_OWN
-from orders.order import timestamp
-from orders.statuses import OrderStatus
-from orders.webhooks import Attempt, WebhookStatus, attempted
+from orders import settings
+from orders.adapters import queues as messaging
+from orders.adapters import store
+from orders.domain import erasure, notifications
+from orders.domain.errors import ConstraintViolated, OrderChanged
+from orders.domain.events import FULFILLMENT
+from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
+from orders.domain.order import timestamp
+from orders.domain.statuses import OrderStatus
+from orders.domain.webhooks import Attempt, WebhookStatus, attempted
+from orders.services import privacy
+from orders.services.changes import utc_now
+from orders.web.news import PIPELINES_OWN
 from tests.functions.world import CUSTOMER, STRANGER, World, a_body
 
 ADA = CustomerId(CUSTOMER)

@@ -11,10 +11,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 import fan_out_webhooks
-from orders import aws as orders_aws
-from orders import messaging, store
-from orders.aws import OutOfTime
-from orders.webhooks import Delivery, Webhook
+from orders.adapters import aws as orders_aws
+from orders.adapters import queues as messaging
+from orders.adapters import store
+from orders.adapters.aws import OutOfTime
+from orders.domain.webhooks import Delivery, Webhook
 from tests.support import START
 
 ENDPOINTS, EVENTS, TIME_OUT = 50, 100, 30.0

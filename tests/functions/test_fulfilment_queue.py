@@ -16,15 +16,22 @@ import pytest
 from moto import mock_aws
 from standardwebhooks import Webhook as Signer
 
-from orders import bus, carrier, desk, fulfilment, fulfilment_events, listing, recovery, settings, store
-from orders.carrier import Booking
-from orders.changes import utc_now
-from orders.desk import Actor, Wish
-from orders.errors import StoreBusy
-from orders.events import EventType
-from orders.ids import CustomerId, OrderId, TrackingNumber
-from orders.order import Address, Shipment, Snapshot, timestamp
-from orders.statuses import OrderStatus, PaymentMethod, PaymentStatus, ShipmentStatus
+from orders import settings
+from orders.adapters import bus, store
+from orders.adapters import carriers as carrier
+from orders.adapters.carriers import Booking
+from orders.domain.errors import StoreBusy
+from orders.domain.events import EventType
+from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
+from orders.domain.order import Address, Shipment, Snapshot, timestamp
+from orders.domain.statuses import OrderStatus, PaymentMethod, PaymentStatus, ShipmentStatus
+from orders.services import commands as desk
+from orders.services import fulfilling as fulfilment
+from orders.services import inbound as fulfilment_events
+from orders.services import recovery
+from orders.services.changes import utc_now
+from orders.services.commands import Actor, Wish
+from orders.web import listing
 from tests.deployed import CARRIER_SECRET, deployed
 from tests.support import without_pauses
 
@@ -232,7 +239,7 @@ def test_one_bad_event_does_not_keep_the_others_of_its_batch() -> None:
 
 def test_what_can_never_be_applied_is_found_out_within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[int] = []
-    monkeypatch.setattr("orders.messaging.hold_back", lambda _handle, seconds: held.append(seconds))
+    monkeypatch.setattr("orders.adapters.queues.hold_back", lambda _handle, seconds: held.append(seconds))
     for tries in range(1, 6):
         assert take(message(news("nobody-s", "shipped"), tries=tries)) == ["1"]
     assert held == [1, 4, 10, 20, 20]
@@ -245,9 +252,9 @@ def test_a_fault_of_ours_is_given_the_queue_s_own_time(monkeypatch: pytest.Monke
     def busy(*_: object) -> Snapshot:
         raise StoreBusy("throttled")
 
-    monkeypatch.setattr("orders.messaging.hold_back", lambda *_: pytest.fail("it is held back"))
+    monkeypatch.setattr("orders.adapters.queues.hold_back", lambda *_: pytest.fail("it is held back"))
     without_pauses(monkeypatch)
-    monkeypatch.setattr("orders.store.load", busy)
+    monkeypatch.setattr("orders.adapters.store.load", busy)
     assert take(message(news("f-4", "shipped"))) == ["1"]
 
 
@@ -259,7 +266,7 @@ def test_an_early_event_is_held_back_in_the_queue() -> None:
 
 
 def test_what_a_person_hands_over_has_no_receipt_and_is_not_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orders.messaging.hold_back", lambda *_: pytest.fail("it is held back"))
+    monkeypatch.setattr("orders.adapters.queues.hold_back", lambda *_: pytest.fail("it is held back"))
     assert take(message(news("nobody-s", "shipped")) | {"receiptHandle": ""}) == ["1"]
 
 

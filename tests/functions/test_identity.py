@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from orders import identity
+from orders.web import identity
 from tests.functions.world import AUDIENCE, CUSTOMER, ISSUER, STRANGER, Answer, World
 
 ROUTE = "GET /orders/{id}/status"

@@ -12,11 +12,13 @@ import boto3
 import pytest
 from standardwebhooks import Webhook as Signer
 
-from orders import recovery, settings, store
-from orders.changes import utc_now
-from orders.ids import OrderId, TrackingNumber
-from orders.order import timestamp
-from orders.statuses import OrderStatus, PaymentStatus, ShipmentStatus
+from orders import settings
+from orders.adapters import store
+from orders.domain.identifiers import OrderId, TrackingNumber
+from orders.domain.order import timestamp
+from orders.domain.statuses import OrderStatus, PaymentStatus, ShipmentStatus
+from orders.services import recovery
+from orders.services.changes import utc_now
 from tests.functions.world import CUSTOMER, STRANGER, Answer, World
 
 SECRET = base64.b64encode(b"what the carriers of these tests sign with").decode()

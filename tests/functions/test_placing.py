@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from orders import store
-from orders.order import Change
-from orders.statuses import OrderStatus
+from orders.adapters import store
+from orders.domain.order import Change
+from orders.domain.statuses import OrderStatus
 from tests.functions.world import ADDRESS, CUSTOMER, STRANGER, World, a_body
 from tests.support import bearer
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from orders import facts, privacy, store
-from orders.ids import CustomerId
-from orders.routes import ROUTES
-from orders.statuses import OrderStatus
+from orders.adapters import store
+from orders.domain import facts
+from orders.domain.identifiers import CustomerId
+from orders.domain.statuses import OrderStatus
+from orders.services import privacy
+from orders.web.routes import ROUTES
 from tests.functions.world import ADDRESS, CUSTOMER, STRANGER, World, in_a_while
 
 

@@ -19,15 +19,19 @@ import pytest
 from moto import mock_aws
 
 from local.keys import as_gateway
-from orders import desk, fulfilment, secrets, settings, store, tokens
-from orders.changes import utc_now
-from orders.desk import Actor, Wish
-from orders.events import ORDER_STATUS_CHANGED, EventType
-from orders.ids import CustomerId, OrderId
-from orders.order import Address
-from orders.statistics import Told
-from orders.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus
-from orders.webhooks import Delivery, Secret, Webhook
+from orders import settings
+from orders.adapters import secrets, store
+from orders.domain.events import ORDER_STATUS_CHANGED, EventType
+from orders.domain.identifiers import CustomerId, OrderId
+from orders.domain.order import Address
+from orders.domain.statistics import Told
+from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus
+from orders.domain.webhooks import Delivery, Secret, Webhook
+from orders.services import commands as desk
+from orders.services import fulfilling as fulfilment
+from orders.services.changes import utc_now
+from orders.services.commands import Actor, Wish
+from orders.web import tokens
 from tests.deployed import ROOT, STACK, deployed, resources
 
 EVENTS = ROOT / "events"

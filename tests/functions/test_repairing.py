@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
-from orders import lifecycle, recovery, settings, store, workflow
-from orders.changes import utc_now
-from orders.ids import OrderId
-from orders.order import Snapshot
-from orders.statuses import OrderStatus, OverallStatus
+from orders import settings
+from orders.adapters import store, workflow
+from orders.domain import lifecycle
+from orders.domain.identifiers import OrderId
+from orders.domain.order import Snapshot
+from orders.domain.statuses import OrderStatus, OverallStatus
+from orders.services import recovery
+from orders.services.changes import utc_now
 from tests.functions.world import FULFIL, UNWIND, World, in_a_while, throttled
 
 LONG = 10_000.0

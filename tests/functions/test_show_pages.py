@@ -9,10 +9,13 @@ from datetime import timedelta
 import pytest
 
 import show_pages
-from orders import secrets, settings, statuses, store, tokens
-from orders.changes import utc_now
-from orders.ids import OrderId
-from orders.statuses import TRANSITIONS, OrderStatus
+from orders import settings
+from orders.adapters import secrets, store
+from orders.domain import statuses
+from orders.domain.identifiers import OrderId
+from orders.domain.statuses import TRANSITIONS, OrderStatus
+from orders.services.changes import utc_now
+from orders.web import tokens
 from tests.functions.world import Answer, World
 
 TRACK, ADMIN, ASSET = "GET /track/{id}", "GET /admin", "GET /assets/{version}/{file+}"

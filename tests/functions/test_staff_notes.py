@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from orders import notifications, secrets, store, tokens
-from orders.changes import utc_now
-from orders.events import ORDER_STATUS_CHANGED
-from orders.ids import OrderId
-from orders.news import PIPELINES_OWN
-from orders.order import Event, timestamp
-from orders.statuses import OrderStatus
+from orders.adapters import secrets, store
+from orders.domain import notifications
+from orders.domain.events import ORDER_STATUS_CHANGED
+from orders.domain.identifiers import OrderId
+from orders.domain.order import Event, timestamp
+from orders.domain.statuses import OrderStatus
+from orders.services.changes import utc_now
+from orders.web import tokens
+from orders.web.news import PIPELINES_OWN
 from tests.functions.world import CUSTOMER, ENVIRONMENT, World
 
 NOTE = "smells of fraud"

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from orders import carrier, gateway, store
-from orders.errors import (
+from orders.adapters import carriers as carrier
+from orders.adapters import payments as gateway
+from orders.adapters import store
+from orders.domain.errors import (
     CarrierUnavailable,
     GatewayUnavailable,
     OrderError,
@@ -17,8 +19,8 @@ from orders.errors import (
     PaymentDeclined,
     ShippingRefused,
 )
-from orders.order import Change
-from orders.statuses import OrderStatus, PaymentStatus, ShipmentStatus
+from orders.domain.order import Change
+from orders.domain.statuses import OrderStatus, PaymentStatus, ShipmentStatus
 from tests.functions.world import ADDRESS, World
 
 COD = "CASH_ON_DELIVERY"

@@ -19,14 +19,21 @@ from standardwebhooks import Webhook as Signer
 
 from local import operate
 from local.client import Api
-from orders import bus, desk, fulfilment, messaging, notifications, outbound, secrets, settings, statistics, store, tokens
-from orders.changes import utc_now
-from orders.desk import Actor, Wish
-from orders.errors import StoreBusy
-from orders.ids import CustomerId, OrderId
-from orders.order import Address
-from orders.statuses import OrderStatus, PaymentMethod
-from orders.webhooks import DeliveryStatus, WebhookStatus
+from orders import settings
+from orders.adapters import bus, secrets, store
+from orders.adapters import queues as messaging
+from orders.adapters import webhook_sender as outbound
+from orders.domain import notifications, statistics
+from orders.domain.errors import StoreBusy
+from orders.domain.identifiers import CustomerId, OrderId
+from orders.domain.order import Address
+from orders.domain.statuses import OrderStatus, PaymentMethod
+from orders.domain.webhooks import DeliveryStatus, WebhookStatus
+from orders.services import commands as desk
+from orders.services import fulfilling as fulfilment
+from orders.services.changes import utc_now
+from orders.services.commands import Actor, Wish
+from orders.web import tokens
 from tests.deployed import deployed, resources
 from tests.support import bearer
 

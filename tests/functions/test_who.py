@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from local.keys import as_gateway
-from orders import secrets, tokens
-from orders.changes import utc_now
-from orders.errors import PaymentDeclined, PermissionDenied, Unauthenticated
-from orders.http import Principal, Request, authorise
-from orders.ids import CustomerId, OrderId
-from orders.routes import ROUTES, Route, Who
-from orders.statuses import OrderStatus
+from orders.adapters import secrets
+from orders.domain.errors import PaymentDeclined, PermissionDenied, Unauthenticated
+from orders.domain.identifiers import CustomerId, OrderId
+from orders.domain.statuses import OrderStatus
+from orders.services.changes import utc_now
+from orders.web import tokens
+from orders.web.http import Principal, Request, authorise
+from orders.web.routes import ROUTES, Route, Who
 from tests.functions.world import ADDRESS, CUSTOMER, STRANGER, World, a_body
 from tests.support import bearer
 

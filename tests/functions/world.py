@@ -22,15 +22,17 @@ from jsonschema import Draft202012Validator
 
 from local.keys import as_gateway
 from local.template import expand
-from orders import lifecycle, openapi, store
-from orders.errors import ApprovalPending
-from orders.events import FollowUp
-from orders.ids import OrderId
-from orders.money import Money
-from orders.order import Order, Snapshot
-from orders.routes import ROUTES, Who
-from orders.statuses import TRANSITIONS, OrderStatus, PaymentMethod, StepName
-from orders.store import Product
+from orders.adapters import store
+from orders.adapters.store import Product
+from orders.domain import lifecycle
+from orders.domain.errors import ApprovalPending
+from orders.domain.events import FollowUp
+from orders.domain.identifiers import OrderId
+from orders.domain.money import Money
+from orders.domain.order import Order, Snapshot
+from orders.domain.statuses import TRANSITIONS, OrderStatus, PaymentMethod, StepName
+from orders.web import openapi
+from orders.web.routes import ROUTES, Who
 from tests.support import bearer
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"

@@ -18,11 +18,13 @@ from local.carriers import EVENTS, SIGNERS, STATUSES
 from local.client import Refused
 from local.listen import Receiver
 from local.watch import Frame, Stream, line
-from orders import carrier_webhooks, outbound, requests
-from orders.errors import Unauthenticated
-from orders.news import FulfilmentNews
-from orders.statuses import ShipmentStatus
-from orders.webhooks import Delivery, new_secret
+from orders.adapters import carrier_webhooks
+from orders.adapters import webhook_sender as outbound
+from orders.domain.errors import Unauthenticated
+from orders.domain.statuses import ShipmentStatus
+from orders.domain.webhooks import Delivery, new_secret
+from orders.web import requests
+from orders.web.news import FulfilmentNews
 
 SECRET = "a-secret-of-forty-letters-and-digits-000"[:40].replace("-", "x")
 NOW = datetime.now(UTC)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from orders.statuses import OrderStatus
+from orders.domain.statuses import OrderStatus
 from tests.statemachine.raises import Raises, is_ours, is_passing
 
 Json = Any

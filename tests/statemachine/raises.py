@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from orders import errors
+from orders.domain import errors
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "functions"
 PACKAGE = ROOT / "layers" / "orders" / "python" / "orders"
-ERRORS = "orders.errors"
+ERRORS = "orders.domain.errors"
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

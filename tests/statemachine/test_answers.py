@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
-from orders import workflow
-from orders.errors import WorkflowBusy
+from orders.adapters import workflow
+from orders.domain.errors import WorkflowBusy
 
 ANSWERS: list[Callable[[], bool]] = [
     lambda: workflow.answer("token", {}),

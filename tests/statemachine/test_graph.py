@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from orders import workflow
-from orders.lifecycle import Waits, remaining_waits
-from orders.money import Money
-from orders.order import Address, Approval, Line, Order, Snapshot
-from orders.statuses import ApprovalStatus, OrderStatus, PaymentMethod
+from orders.adapters import workflow
+from orders.domain.lifecycle import Waits, remaining_waits
+from orders.domain.money import Money
+from orders.domain.order import Address, Approval, Line, Order, Snapshot
+from orders.domain.statuses import ApprovalStatus, OrderStatus, PaymentMethod
 from tests.statemachine.graph import billed_transitions, faults, happy_path
 from tests.statemachine.machines import FILES, FULFIL, INPUTS, UNWIND, definition, rules
 

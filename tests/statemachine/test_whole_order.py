@@ -15,12 +15,13 @@ from typing import Any
 import boto3
 import pytest
 
-from orders import settings, store
-from orders.events import FollowUp
-from orders.ids import OrderId
-from orders.order import Snapshot
-from orders.statuses import CancelReason, OrderStatus, OverallStatus, PaymentStatus, StepName, StepStatus
-from orders.store import charge_key
+from orders import settings
+from orders.adapters import store
+from orders.adapters.store import charge_key
+from orders.domain.events import FollowUp
+from orders.domain.identifiers import OrderId
+from orders.domain.order import Snapshot
+from orders.domain.statuses import CancelReason, OrderStatus, OverallStatus, PaymentStatus, StepName, StepStatus
 from tests.deployed import deployed
 from tests.statemachine.engines import Fails, MotoEngine, Reply
 from tests.support import bearer

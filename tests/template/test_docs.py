@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orders import workflow
-from orders.ids import OrderId
+from orders.adapters import workflow
+from orders.domain.identifiers import OrderId
 from tests.template.test_operations import ALARMS, OPERATIONS, of
 
 ROOT = Path(__file__).parents[2]

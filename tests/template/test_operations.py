@@ -11,7 +11,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from local.template import expand
 from orders.metrics import NAMESPACE, Metric
-from orders.recovery import STUCK_STATUSES
+from orders.services.recovery import STUCK_STATUSES
 from tests.template import wiring
 
 ROOT = Path(__file__).parents[2]

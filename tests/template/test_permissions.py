@@ -20,11 +20,16 @@ from moto import mock_aws
 from standardwebhooks.webhooks import Webhook
 
 from local.template import expand
-from orders import bus, estimates, messaging, notifications, secrets, settings, store, tokens, workflow
-from orders.changes import utc_now
-from orders.errors import ApprovalPending, OutcomeUnknown, PaymentDeclined
-from orders.ids import OrderId
-from orders.order import timestamp
+from orders import settings
+from orders.adapters import bus, secrets, store, workflow
+from orders.adapters import queues as messaging
+from orders.domain import notifications
+from orders.domain.errors import ApprovalPending, OutcomeUnknown, PaymentDeclined
+from orders.domain.identifiers import OrderId
+from orders.domain.order import timestamp
+from orders.services import estimates
+from orders.services.changes import utc_now
+from orders.web import tokens
 from tests.support import bearer
 from tests.template import wiring
 

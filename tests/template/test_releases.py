@@ -112,7 +112,7 @@ def test_lambda_is_given_other_code_for_another_template_and_for_another_layer(t
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "template.yaml", tmp_path)
     digests = [digest(tmp_path)]
-    for path in (tmp_path / "template.yaml", tmp_path / "layers/orders/python/orders/order.py"):
+    for path in (tmp_path / "template.yaml", tmp_path / "layers/orders/python/orders/domain/order.py"):
         with path.open("a", encoding="utf-8") as file:
             file.write("# another\n")
         digests.append(digest(tmp_path))

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from local.template import expand
-from orders.routes import ROUTES
+from orders.web.routes import ROUTES
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE: dict[str, Any] = expand(ROOT / "template.yaml")

@@ -14,8 +14,8 @@ import pytest
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
 from local.template import expand
-from orders import secrets, store
-from orders.ids import OrderId
+from orders.adapters import secrets, store
+from orders.domain.identifiers import OrderId
 from orders.metrics import NAMESPACE, Metric
 from tests.template import test_permissions as stories
 from tests.template import wiring

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from local.template import expand
-from orders import bus
-from orders.notifications import EVENT_TYPES
-from orders.routes import ROUTES, Who
+from orders.adapters import bus
+from orders.domain.notifications import EVENT_TYPES
+from orders.web.routes import ROUTES, Who
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "functions"

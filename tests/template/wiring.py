@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from orders.metrics import NAMESPACE
-from orders.routes import ROUTES
+from orders.web.routes import ROUTES
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [*(ROOT / "functions").glob("*.py"), *(ROOT / "layers/orders/python/orders").glob("*.py")]
+SOURCES = [*(ROOT / "functions").glob("*.py"), *(ROOT / "layers/orders/python/orders").rglob("*.py")]
 Grant = tuple[str, str]
 Reach = tuple[str, str, frozenset[str]]
 """A call on the table or an index: its action, its place, and the partition keys of all items that the request names."""

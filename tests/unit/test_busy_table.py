@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orders import pauses, store
-from orders.errors import StoreBusy
+from orders.adapters import pauses, store
+from orders.domain.errors import StoreBusy
 
 PRODUCTS = [f"prod-{number:03d}" for number in range(130)]
 

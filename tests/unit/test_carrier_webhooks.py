@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook as Signer
 
-from orders.carrier_webhooks import SENDERS, TOLERANCE_SECONDS, Report, receive
-from orders.errors import InvalidArgument, Unauthenticated
-from orders.statuses import ShipmentStatus
+from orders.adapters.carrier_webhooks import SENDERS, TOLERANCE_SECONDS, Report, receive
+from orders.domain.errors import InvalidArgument, Unauthenticated
+from orders.domain.statuses import ShipmentStatus
 
 DATA = Path(__file__).parents[1] / "data"
 EASYPOST = json.loads((DATA / "easypost/webhook-signature-vector.json").read_text(encoding="utf-8"))

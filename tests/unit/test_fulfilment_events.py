@@ -11,17 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orders import desk, fulfilment, lifecycle, news, requests
 from orders import settings as deployment
-from orders.carrier import SimulatedCarrier
-from orders.carrier_webhooks import Report, words
-from orders.errors import NotFound, OrderChanged
-from orders.events import EventType
-from orders.fulfilment_events import FulfilmentEvent, Outcome, detail_of, event_of, take
-from orders.ids import OrderId, TrackingNumber
-from orders.lifecycle import Scan
-from orders.order import Order, TrackingDetail, timestamp
-from orders.statuses import (
+from orders.adapters.carrier_webhooks import Report, words
+from orders.adapters.carriers import SimulatedCarrier
+from orders.domain import lifecycle
+from orders.domain.errors import NotFound, OrderChanged
+from orders.domain.events import EventType
+from orders.domain.identifiers import OrderId, TrackingNumber
+from orders.domain.lifecycle import Scan
+from orders.domain.order import Order, TrackingDetail, timestamp
+from orders.domain.statuses import (
     CANCELLABLE,
     FORWARD_PATH,
     FULFILLMENT_MEANS,
@@ -34,6 +33,10 @@ from orders.statuses import (
     PaymentStatus,
     ShipmentStatus,
 )
+from orders.services import commands as desk
+from orders.services import fulfilling as fulfilment
+from orders.services.inbound import FulfilmentEvent, Outcome, detail_of, event_of, take
+from orders.web import news, requests
 from tests.shelf import Shelf, shelved
 from tests.support import START, WAITS, a_wish, later, without_pauses
 
@@ -231,7 +234,7 @@ def test_an_event_that_a_crash_cut_short_goes_on_where_it_was(shelf: Shelf, monk
         left[0] -= 1
         real(change, promise)
 
-    monkeypatch.setattr("orders.store.commit", commit)
+    monkeypatch.setattr("orders.adapters.store.commit", commit)
     with pytest.raises(KeyboardInterrupt):
         take(said("completed"), clock)
     assert statuses(shelf)[-1] is SHIPPED
@@ -248,7 +251,7 @@ def test_one_that_keeps_losing_rises(shelf: Shelf, monkeypatch: pytest.MonkeyPat
     def lose(*_: object) -> None:
         raise OrderChanged("again")
 
-    monkeypatch.setattr("orders.store.commit", lose)
+    monkeypatch.setattr("orders.adapters.store.commit", lose)
     without_pauses(monkeypatch)
     with pytest.raises(OrderChanged):
         take(said("shipped"), clock)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from orders import store
-from orders.ids import CustomerId, OrderId, TrackingNumber
+from orders.adapters import store
+from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 
 ORDER, CUSTOMER, PARCEL = OrderId("one"), CustomerId("one"), TrackingNumber("one")
 

@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders import store
-from orders.events import EventType, FollowUp, Signal
-from orders.ids import CustomerId, OrderId
-from orders.money import Money
-from orders.order import Address, Approval, Cancellation, Event, Line, Order, Payment, Shipment, Step
-from orders.statuses import (
+from orders.adapters import store
+from orders.domain.events import EventType, FollowUp, Signal
+from orders.domain.identifiers import CustomerId, OrderId
+from orders.domain.money import Money
+from orders.domain.order import Address, Approval, Cancellation, Event, Line, Order, Payment, Shipment, Step
+from orders.domain.statuses import (
     STEPS,
     ApprovalStatus,
     CancelReason,

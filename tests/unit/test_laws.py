@@ -6,11 +6,11 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orders import lifecycle, views
-from orders.errors import OrderError
-from orders.order import Change, Event, Order, Payment, Snapshot
-from orders.progress import estimate
-from orders.statuses import (
+from orders.domain import lifecycle
+from orders.domain.errors import OrderError
+from orders.domain.order import Change, Event, Order, Payment, Snapshot
+from orders.domain.progress import estimate
+from orders.domain.statuses import (
     PAYMENT_TRANSITIONS,
     TERMINAL,
     TRANSITIONS,
@@ -23,7 +23,8 @@ from orders.statuses import (
     StepName,
     StepStatus,
 )
-from orders.views import Audience
+from orders.web import views
+from orders.web.views import Audience
 from tests.support import ELSEWHERE, HOME, WAITS, Life, a_wish, booked
 
 Doing = Callable[[Life], Change | None]

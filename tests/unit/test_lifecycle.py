@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from orders import lifecycle
-from orders.errors import ApprovalPending, ConstraintViolated, IllegalTransition, OrderOver
-from orders.events import SYSTEM, EventType, FollowUp, Signal
-from orders.lifecycle import Scan
-from orders.money import Money
-from orders.order import Change, Line, Snapshot
-from orders.statuses import (
+from orders.domain import lifecycle
+from orders.domain.errors import ApprovalPending, ConstraintViolated, IllegalTransition, OrderOver
+from orders.domain.events import SYSTEM, EventType, FollowUp, Signal
+from orders.domain.lifecycle import Scan
+from orders.domain.money import Money
+from orders.domain.order import Change, Line, Snapshot
+from orders.domain.statuses import (
     CANCELLABLE,
     TRANSITIONS,
     ApprovalStatus,

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orders import carrier_webhooks, fulfilment_events, news, requests, strict_json
-from orders.carrier_webhooks import SENDERS, Report, Sender
-from orders.errors import InvalidArgument, Unauthenticated
-from orders.ids import OrderId
+from orders.adapters import carrier_webhooks, strict_json
+from orders.adapters.carrier_webhooks import SENDERS, Report, Sender
+from orders.domain.errors import InvalidArgument, Unauthenticated
+from orders.domain.identifiers import OrderId
+from orders.services import inbound as fulfilment_events
+from orders.web import news, requests
 
 DATA = Path(__file__).parents[1] / "data"
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

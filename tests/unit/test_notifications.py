@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from orders import lifecycle, notifications
-from orders.events import ORDER_STATUS_CHANGED, Signal
-from orders.notifications import EVENT_TYPES, messages, notice
-from orders.statuses import CancelReason, OrderStatus
+from orders.domain import lifecycle, notifications
+from orders.domain.events import ORDER_STATUS_CHANGED, Signal
+from orders.domain.notifications import EVENT_TYPES, messages, notice
+from orders.domain.statuses import CancelReason, OrderStatus
 from tests.support import Life, a_cod_order, a_dear_order, a_wish, an_order
 
 ALL = (*(an_order(status) for status in OrderStatus), a_cod_order(OrderStatus.DELIVERED), a_dear_order(OrderStatus.DELIVERED))

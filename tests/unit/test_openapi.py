@@ -8,9 +8,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
-from orders import openapi, requests
-from orders.routes import ROUTES, Route, Who
-from orders.statuses import DEPRECATED_NAMES, TRANSITIONS, OrderStatus
+from orders.domain.statuses import DEPRECATED_NAMES, TRANSITIONS, OrderStatus
+from orders.web import openapi, requests
+from orders.web.routes import ROUTES, Route, Who
 
 DOCUMENT = openapi.document()
 DESCRIBED = [route for route in ROUTES.values() if not route.is_page]

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from orders import openapi
+from orders.web import openapi
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from standardwebhooks import Webhook as Signer
 
-from orders import outbound
-from orders.errors import InvalidArgument
-from orders.webhooks import Attempt, Delivery, new_secret
+from orders.adapters import webhook_sender as outbound
+from orders.domain.errors import InvalidArgument
+from orders.domain.webhooks import Attempt, Delivery, new_secret
 from tests.support import START
 
 SECRET, OTHER = new_secret(b"a" * 24), new_secret(b"b" * 24)

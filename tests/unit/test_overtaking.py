@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from orders import lifecycle
-from orders.events import EventType
-from orders.statuses import OrderStatus
+from orders.domain import lifecycle
+from orders.domain.events import EventType
+from orders.domain.statuses import OrderStatus
 from tests.support import Life, an_order, booked
 
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders import lifecycle
-from orders.lifecycle import Waits
-from orders.order import Shipment
-from orders.progress import Duration, estimate, running_step
-from orders.statuses import STEPS, OrderStatus, ShipmentStatus, StepName
+from orders.domain import lifecycle
+from orders.domain.lifecycle import Waits
+from orders.domain.order import Shipment
+from orders.domain.progress import Duration, estimate, running_step
+from orders.domain.statuses import STEPS, OrderStatus, ShipmentStatus, StepName
 from tests.support import START, WAITS, Life, a_dear_order, an_order, later
 
 durations = st.builds(lambda mean, more: Duration(mean, mean + more), st.floats(0, 10**6), st.floats(0, 10**6))

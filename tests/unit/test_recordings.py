@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from orders.carrier_webhooks import SENDERS, Report
-from orders.order import TrackingDetail
+from orders.adapters.carrier_webhooks import SENDERS, Report
+from orders.domain.order import TrackingDetail
 
 DATA = Path(__file__).parents[1] / "data"
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders import requests
-from orders.errors import InvalidArgument
-from orders.order import timestamp
-from orders.status_names import parse_status
-from orders.statuses import OrderStatus, PaymentMethod
+from orders.domain.errors import InvalidArgument
+from orders.domain.order import timestamp
+from orders.domain.status_names import parse_status
+from orders.domain.statuses import OrderStatus, PaymentMethod
+from orders.web import requests
 
 GOOD: dict[str, Any] = {
     "customer_id": "ada",

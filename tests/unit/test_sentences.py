@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from orders import sentences
-from orders.sentences import AXES, NONE, UNTOLD, Row, Table, Way, find, say
-from orders.statuses import CancelReason, OrderStatus, PaymentMethod, PaymentStatus, ShipmentStatus, StepName, StepStatus
+from orders.domain import sentences
+from orders.domain.sentences import AXES, NONE, UNTOLD, Row, Table, Way, find, say
+from orders.domain.statuses import CancelReason, OrderStatus, PaymentMethod, PaymentStatus, ShipmentStatus, StepName, StepStatus
 
 TABLES = {name: table for name, table in vars(sentences).items() if name[0].isalpha() and isinstance(table, tuple)}
 VALUES = frozenset(

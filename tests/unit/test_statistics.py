@@ -8,10 +8,10 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orders import lifecycle, notifications, statistics
-from orders.order import Event
-from orders.statistics import RATIO, SMALLEST_SECONDS, Told, added, bucket, duration, summary, told, upper_bound
-from orders.statuses import CancelReason, OrderStatus, StepName, StepStatus
+from orders.domain import lifecycle, notifications, statistics
+from orders.domain.order import Event
+from orders.domain.statistics import RATIO, SMALLEST_SECONDS, Told, added, bucket, duration, summary, told, upper_bound
+from orders.domain.statuses import CancelReason, OrderStatus, StepName, StepStatus
 from tests.support import Life, a_cod_order, a_wish, an_order
 
 TIMES = st.floats(min_value=0, max_value=5_000_000, allow_nan=False)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orders.statuses import (
+from orders.domain.statuses import (
     CANCELLABLE,
     DEPRECATED_NAMES,
     PAYMENT_TRANSITIONS,

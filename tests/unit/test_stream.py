@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from orders import stream
+from orders.web import stream
 from tests.support import an_order
 
 HOUR = 3600

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders import tokens
-from orders.errors import InvalidArgument, PermissionDenied
-from orders.ids import OrderId
+from orders.domain.errors import InvalidArgument, PermissionDenied
+from orders.domain.identifiers import OrderId
+from orders.web import tokens
 from tests.support import START
 
 KEY = b"a key of this test"

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local import demo
-from orders.ids import fingerprint, uuid7
-from orders.money import MINOR_UNITS, USUAL_MINOR_UNITS, Money
-from orders.order import moment, timestamp
+from orders.domain.identifiers import fingerprint, uuid7
+from orders.domain.money import MINOR_UNITS, USUAL_MINOR_UNITS, Money
+from orders.domain.order import moment, timestamp
 
 amounts = st.integers(min_value=-(10**15), max_value=10**15)
 moments = st.datetimes(

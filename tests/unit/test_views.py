@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from orders import lifecycle, views
-from orders.errors import IllegalTransition, InvalidArgument, OrderError, PermissionDenied, StoreBusy, Unauthenticated
-from orders.http import problem
-from orders.ids import OrderId
-from orders.money import Money
-from orders.order import Snapshot
-from orders.statuses import CancelReason, OrderStatus, OverallStatus
-from orders.store import Product
-from orders.views import Audience
-from orders.workflow import HIDDEN, execution_name, fit_to_show, order_of_execution
+from orders.adapters.store import Product
+from orders.adapters.workflow import HIDDEN, execution_name, fit_to_show, order_of_execution
+from orders.domain import lifecycle
+from orders.domain.errors import IllegalTransition, InvalidArgument, OrderError, PermissionDenied, StoreBusy, Unauthenticated
+from orders.domain.identifiers import OrderId
+from orders.domain.money import Money
+from orders.domain.order import Snapshot
+from orders.domain.statuses import CancelReason, OrderStatus, OverallStatus
+from orders.web import views
+from orders.web.http import problem
+from orders.web.views import Audience
 from tests.support import CUSTOMER, HOME, WAITS, Life, a_cod_order, a_dear_order, an_order, later
 
 STAFF = Audience.STAFF

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.webhooks import (
+from orders.domain.webhooks import (
     FAILING_LIMIT,
     LONGEST_HOLD,
     OVERLAP,

@@ -8,7 +8,7 @@ import pytest
 from moto import mock_aws
 from moto.core.serialize import ResponseSerializer
 
-from orders import store
+from orders.adapters import store
 from tests.functions.conftest import quick_value
 from tests.functions.world import ENVIRONMENT
 from tests.upgrade.releases import Present, Release, edition_one

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from orders.order import moment
+from orders.domain.order import moment
 from tests.functions.world import CUSTOMER, Json, a_body
 from tests.upgrade.shared_table import SharedTable
 
@@ -81,12 +81,12 @@ BACK = [follow_up, unwind, unwind, unwind, unwind]
 def erase(table: SharedTable) -> None:
     """The customer's personal data go, as `orders erase` has it."""
     with table.release.running():
-        table.release.module("orders.privacy").erase(CUSTOMER, "grace")
+        table.release.module("orders.services.privacy").erase(CUSTOMER, "grace")
 
 
 def scanned(table: SharedTable) -> None:
     """The warehouse and the carrier report the parcel: a marker, and a scan that is kept by its tracking number."""
-    release, number = table.release.module("orders.store"), table.snapshot(ID).shipment
+    release, number = table.release.module("orders.adapters.store"), table.snapshot(ID).shipment
     assert number is not None
     detail = {
         "event_type": "fulfillment.status_changed",

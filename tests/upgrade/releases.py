@@ -15,11 +15,25 @@ SERVICE = "POWERTOOLS_SERVICE_NAME"
 FOLDERS = ("functions", "layers/orders/python")
 
 
+# Edition one's modules stood side by side, some of them under other names.
+RENAMED = {
+    "identifiers": "ids",
+    "commands": "desk",
+    "fulfilling": "fulfilment",
+    "inbound": "fulfilment_events",
+    "queues": "messaging",
+    "payments": "gateway",
+    "carriers": "carrier",
+    "webhook_sender": "outbound",
+}
+
+
 class Release:
     """One release's code. Its modules are the process's only while it runs: the others find theirs as they left them."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, *, flat: bool = False) -> None:
         self.name = name
+        self._flat = flat
         self._paths = [str(folder / path) for path in FOLDERS]
         self._names = {"orders"} | {path.stem for path in (folder / "functions").glob("*.py")}
         self._modules: dict[str, ModuleType] = {}
@@ -54,7 +68,10 @@ class Release:
         return found
 
     def module(self, name: str) -> ModuleType:
-        """One of its modules, such as ``orders.store``."""
+        """One of its modules, such as ``orders.adapters.store``, by the name that the present release has for it."""
+        if self._flat:
+            last = name.rpartition(".")[2]
+            name = f"orders.{RENAMED.get(last, last)}"
         with self.running():
             return importlib.import_module(name)
 
@@ -85,4 +102,4 @@ def edition_one(folder: Path) -> Release:
     """The first edition, unpacked into a folder."""
     with ZipFile(EDITION_ONE / "release.zip") as archive:
         archive.extractall(folder)
-    return Release("edition-1", folder)
+    return Release("edition-1", folder, flat=True)

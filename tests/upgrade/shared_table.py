@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from orders import store
+from orders.adapters import store
 from tests.functions.world import (
     ENVIRONMENT,
     Answer,
@@ -48,7 +48,7 @@ class SharedTable(World):
             return super().invoke(module, event)
 
     def function_of(self, route_key: str) -> str:
-        function: str = self.release.module("orders.routes").ROUTES[route_key].function
+        function: str = self.release.module("orders.web.routes").ROUTES[route_key].function
         return function
 
     def check(self, route_key: str, answer: Answer) -> None:
@@ -119,7 +119,10 @@ class SharedTable(World):
     def unwinding(self, order_id: str) -> list[str]:
         """The steps that the unwinding machine has for the order, as this release sees it."""
         with self.release.running():
-            lifecycle, found = self.release.module("orders.lifecycle"), self.release.module("orders.store").load(order_id)
+            lifecycle, found = (
+                self.release.module("orders.domain.lifecycle"),
+                self.release.module("orders.adapters.store").load(order_id),
+            )
             chain = ("recall_shipment", "refund_payment", "release_stock", "close_order")
             entries = (lifecycle.UNDO_SHIPMENT, lifecycle.UNDO_PAYMENT, lifecycle.UNDO_STOCK, lifecycle.UNDO_NOTHING)
             return list(chain[entries.index(lifecycle.undo_from(found)) :])
@@ -178,17 +181,17 @@ def open_table(patch: pytest.MonkeyPatch, releases: tuple[Release, ...]) -> Shar
     executions, events = FakeStepFunctions(), FakeBus()
     made: list[SharedTable] = []
     for release in releases:
-        patch.setattr(release.module("orders.workflow"), "client", lambda: executions)
-        patch.setattr(release.module("orders.bus"), "client", lambda: events)
+        patch.setattr(release.module("orders.adapters.workflow"), "client", lambda: executions)
+        patch.setattr(release.module("orders.adapters.bus"), "client", lambda: events)
 
-        patch.setattr(release.module("orders.outbound"), "send", _sending(release, made))
+        patch.setattr(release.module("orders.adapters.webhook_sender"), "send", _sending(release, made))
     made.append(SharedTable(executions, events, releases=releases))
     return made[0]
 
 
 def _sending(release: Release, made: list[SharedTable]) -> Any:
     """Stands for the way to the webhooks' endpoint."""
-    attempt = release.module("orders.webhooks").Attempt
+    attempt = release.module("orders.domain.webhooks").Attempt
 
     def send(delivery: Any, *_: Any, **__: Any) -> Any:
         made[0].sent.append((delivery.delivery_id, delivery.payload))

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from orders import requests
-from orders.errors import IdempotencyMismatch
+from orders.domain.errors import IdempotencyMismatch
+from orders.web import requests
 from tests.functions.world import a_body
 from tests.upgrade.releases import Release
 from tests.upgrade.shared_table import SharedTable

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from orders import store
-from orders.ids import OrderId
-from orders.statuses import OverallStatus, StepName, StepStatus
+from orders.adapters import store
+from orders.domain.identifiers import OrderId
+from orders.domain.statuses import OverallStatus, StepName, StepStatus
 from tests.functions.world import CUSTOMER
 from tests.upgrade.lives import ADDRESS, ID, LIVES, START, by_customer, place
 from tests.upgrade.releases import Release

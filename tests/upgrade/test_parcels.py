@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from orders import fulfilment_events, store
-from orders.carrier_webhooks import Report
-from orders.ids import OrderId, TrackingNumber
-from orders.lifecycle import Scan
-from orders.order import TrackingDetail, moment
-from orders.statuses import ShipmentStatus
+from orders.adapters import store
+from orders.adapters.carrier_webhooks import Report
+from orders.domain.identifiers import OrderId, TrackingNumber
+from orders.domain.lifecycle import Scan
+from orders.domain.order import TrackingDetail, moment
+from orders.domain.statuses import ShipmentStatus
+from orders.services import inbound as fulfilment_events
 from tests.upgrade.lives import ID, START, place, ship
 from tests.upgrade.releases import Release
 from tests.upgrade.shared_table import SharedTable
@@ -80,7 +81,7 @@ def test_edition_one_takes_every_report_and_gives_back_money_for_none_that_is_no
 @pytest.mark.parametrize("status", NEW)
 def test_edition_one_takes_the_kept_scans_again(table: SharedTable, old: Release, new: Release, status: ShipmentStatus) -> None:
     number = shipped(table, old)
-    release = old.module("orders.store")
+    release = old.module("orders.adapters.store")
     release.keep_scan(number, "scan-1", SEEN_AT, detail(number, status), SEEN_AT)
     answer = table.http("POST /orders/{id}/sync", ID, {}, **STAFF)
     assert answer.status == 200, answer.text

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from orders import store
-from orders.ids import OrderId
-from orders.notifications import messages
+from orders.adapters import store
+from orders.domain.identifiers import OrderId
+from orders.domain.notifications import messages
 from tests.functions.world import ENVIRONMENT
 from tests.upgrade.record import ADMIN, steady
 from tests.upgrade.releases import EDITION_ONE, Release

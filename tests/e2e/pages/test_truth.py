@@ -18,12 +18,13 @@ import pytest
 from playwright.sync_api import Browser, Route
 
 import show_pages
-from orders import estimates, lifecycle, notifications, settings
-from orders.errors import OrderError
-from orders.events import ORDER_STATUS_CHANGED
-from orders.lifecycle import Scan
-from orders.order import Change, Event, Snapshot
-from orders.statuses import (
+from orders import settings
+from orders.domain import lifecycle, notifications
+from orders.domain.errors import OrderError
+from orders.domain.events import ORDER_STATUS_CHANGED
+from orders.domain.lifecycle import Scan
+from orders.domain.order import Change, Event, Snapshot
+from orders.domain.statuses import (
     CancelReason,
     OrderStatus,
     OverallStatus,
@@ -33,7 +34,8 @@ from orders.statuses import (
     StepName,
     StepStatus,
 )
-from orders.tracking import tracking_view
+from orders.services import estimates
+from orders.web.tracking import tracking_view
 from tests.support import WAITS, Life, a_wish
 from tests.unit.test_laws import FORWARD, undo_something
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from orders import logs
-from orders.errors import OrderError, TransientError
-from orders.order import Snapshot
+from orders.domain.errors import OrderError, TransientError
+from orders.domain.order import Snapshot
 
 logger = logs.logger()
 

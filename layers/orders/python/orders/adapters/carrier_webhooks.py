@@ -1,0 +1,364 @@
+"""What carriers send, told from what others send, and read into one kind of report.
+
+Each sender is verified on the raw bytes after its own public documentation, in constant time, before anything is parsed:
+EasyPost (``X-Hmac-Signature``), Shippo (``Shippo-Auth-Signature``) and, for everybody else, Standard Webhooks.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from types import MappingProxyType
+from typing import Any
+
+from orders.adapters import strict_json
+from orders.domain.errors import InvalidArgument, Unauthenticated
+from orders.domain.identifiers import TrackingNumber, fingerprint
+from orders.domain.lifecycle import Scan
+from orders.domain.order import TrackingDetail
+from orders.domain.statuses import ShipmentStatus
+
+TOLERANCE_SECONDS = 300
+"""How far a signed time may be from ours, in both directions: a recorded request cannot be replayed later."""
+
+LONGEST_WORDS = 200
+LONGEST_ID, LONGEST_NUMBER, LONGEST_NAME, LONGEST_TIME = 150, 100, 100, 40
+"""How long a sender's event id, a tracking number, a carrier's name and a time may be, in characters; more is refused."""
+
+Headers = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One scan of one parcel; ``tracking_number`` says whose, ``event_id`` makes a repetition recognisable.
+
+    ``notice`` is what the carrier says about its own system, where ``scan`` has no status.
+    """
+
+    event_id: str
+    tracking_number: TrackingNumber
+    scan: Scan
+    carrier: str | None = None
+    notice: str | None = None
+
+    def without_words(self) -> "Report":
+        """The report of a parcel whose customer's personal data has been erased: no place, and no name but the number's."""
+        return replace(self, scan=replace(self.scan, location=None, message=None, earlier=()), carrier=None)
+
+    def besides(self, known: Container[TrackingDetail]) -> "Report":
+        """The report without the earlier scans that are known already: carriers list them all each time."""
+        return replace(self, scan=replace(self.scan, earlier=tuple(one for one in self.scan.earlier if one not in known)))
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A carrier's way of signing and of telling.
+
+    ``read`` takes the event and the time of its receipt. ``takes_token`` is a carrier whose webhooks are unsigned unless it
+    is asked for more: it calls a URL which has the secret as its ``token``.
+    """
+
+    verify: Callable[[bytes, Headers, str, datetime], None]
+    read: Callable[[Any, datetime], Report | None]
+    takes_token: bool = False
+
+
+def receive(carrier: str, body: bytes, headers: Headers, secret: str, now: datetime, token: str | None = None) -> Report | None:
+    """The report in a carrier's request; ``None`` when it tells nothing about a parcel.
+
+    Raises:
+        Unauthenticated: not signed by the carrier, or not lately, and without its ``token``.
+        InvalidArgument: the carrier's, but not what it documents.
+    """
+    sender = SENDERS[carrier]
+    if not (sender.takes_token and _is_token(token, secret)):
+        sender.verify(body, headers, secret, now)
+    try:
+        return sender.read(strict_json.loads(body), now)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        raise InvalidArgument.of("body", "is not an event as this carrier documents it") from None
+
+
+def _refuse() -> Unauthenticated:
+    return Unauthenticated("The signature does not match.")
+
+
+def _same(expected: str, given: str) -> bool:
+    return hmac.compare_digest(expected.encode(), _sent(given))
+
+
+def _is_token(token: str | None, secret: str) -> bool:
+    if not secret:
+        raise ValueError("an empty secret verifies nothing")
+    return token is not None and _same(secret, token)
+
+
+def _sent(header: str) -> bytes:
+    """A header's bytes, whatever it holds: what is no text cannot match, and must not raise either."""
+    return header.encode("utf-8", "surrogatepass")
+
+
+def _lately(text: str, now: datetime) -> None:
+    if not re.fullmatch(r"\d{1,12}", text) or abs(now.timestamp() - int(text)) > TOLERANCE_SECONDS:
+        raise Unauthenticated("The signature is too old, or from the future.")
+
+
+# --- times ---
+
+NOON = time(12, tzinfo=UTC)
+"""When a day without a time is: noon in UTC is on that day nearly everywhere."""
+
+
+def _time(text: Any, otherwise: datetime) -> datetime:
+    """A sender's time, ``otherwise`` where it gives none. Raises ``ValueError`` for what is no time."""
+    return otherwise if text is None or text == "" else _in_utc(text)
+
+
+def _in_utc(text: Any) -> datetime:
+    """A time in UTC, as which one without an offset counts, to the millisecond: as precisely as it is stored."""
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", _string(text)):
+        return datetime.combine(date.fromisoformat(text), NOON)
+    parsed = datetime.fromisoformat(text)
+    exact = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    return exact.replace(microsecond=exact.microsecond // 1000 * 1000)
+
+
+def _estimate(text: Any) -> datetime | None:
+    return _in_utc(text) if text else None
+
+
+# --- easypost ---
+
+_EASYPOST = MappingProxyType(
+    {
+        "pre_transit": ShipmentStatus.CREATED,
+        "in_transit": ShipmentStatus.IN_TRANSIT,
+        "out_for_delivery": ShipmentStatus.OUT_FOR_DELIVERY,
+        "available_for_pickup": ShipmentStatus.AVAILABLE_FOR_PICKUP,
+        "delivered": ShipmentStatus.DELIVERED,
+        # Said from the moment it turns round, and never that it has arrived.
+        "return_to_sender": ShipmentStatus.RETURNING,
+        "failure": ShipmentStatus.FAILED,
+    }
+)
+_EASYPOST_LOST = "lost"
+"""The one ``status_detail`` that says more than the status beside it."""
+_EASYPOST_NOTICES = frozenset({"error", "cancelled"})
+"""What EasyPost says about its tracker, and not about the parcel."""
+
+
+def _verify_easypost(body: bytes, headers: Headers, secret: str, _now: datetime) -> None:
+    key = unicodedata.normalize("NFKD", secret).encode()
+    digest = hmac.new(key, body, hashlib.sha256).hexdigest()
+    if not _same(f"hmac-sha256-hex={digest}", headers.get("x-hmac-signature", "")):
+        raise _refuse()
+
+
+def _read_easypost(event: Any, received: datetime) -> Report | None:
+    tracker = event["result"]
+    status = tracker["status"] if tracker.get("object") == "Tracker" else None
+    if status not in _EASYPOST and status not in _EASYPOST_NOTICES:
+        return None
+    scan = _easypost_scan(tracker, received)
+    report = Report(
+        f"easypost:{_name(event['id'], LONGEST_ID)}",
+        _number(tracker["tracking_code"]),
+        replace(scan, estimated_delivery=_estimate(tracker.get("est_delivery_date"))),
+        _carrier(tracker.get("carrier")),
+    )
+    return report if scan.status else replace(report, notice=f"tracker_{status}")
+
+
+def _easypost_details(tracker: Any, received: datetime) -> Iterator[tuple[str | None, ShipmentStatus | None, Scan]]:
+    """The tracker's details: each with the status that EasyPost gives it, what that means, and what was seen."""
+    updated = _time(tracker.get("updated_at"), received)
+    for detail in tracker.get("tracking_details") or ():
+        at, place = _time(detail.get("datetime"), updated), _place(detail.get("tracking_location") or {})
+        known = _easypost_status(detail)
+        yield detail.get("status"), known, Scan(known, at, place, message=_message(detail.get("message")))
+
+
+def _easypost_status(told: Any) -> ShipmentStatus | None:
+    """What a tracker, or one of its details, says of the parcel; ``None`` when nothing."""
+    status = _EASYPOST.get(told.get("status"))
+    return ShipmentStatus.LOST if status and told.get("status_detail") == _EASYPOST_LOST else status
+
+
+def _easypost_scan(tracker: Any, received: datetime) -> Scan:
+    """The scan that the tracker stands at, with those beside it.
+
+    It is the latest of its details that has the tracker's status, or else that has none. A tracker's last detail may say
+    something else than the tracker does.
+    """
+    details = sorted(_easypost_details(tracker, received), key=lambda one: one[2].at)
+    status = _easypost_status(tracker)
+    agreeing = [scan for said, _, scan in details if said == tracker["status"]]
+    silent = [scan for _, known, scan in details if known is None]
+    taken = (agreeing or silent or [Scan(status, _time(tracker.get("updated_at"), received))])[-1]
+    scans = [scan for _, _, scan in details]
+    earlier = tuple(one for one, scan in zip(_in_sequence(scans), scans, strict=True) if scan is not taken)
+    return replace(taken, status=taken.status or status, earlier=earlier)
+
+
+def _in_sequence(scans: Iterable[Scan]) -> tuple[TrackingDetail, ...]:
+    """Scans for the timeline, in their order: one of which the carrier knows no status was seen where the parcel was before."""
+    found, status = list[TrackingDetail](), ShipmentStatus.CREATED
+    for scan in scans:
+        status = scan.status or status
+        found.append(TrackingDetail(scan.at, status, scan.location, scan.message))
+    return tuple(found)
+
+
+def _place(location: Mapping[str, Any]) -> str | None:
+    return _joined(location.get(part) for part in ("city", "state", "country"))
+
+
+def words(text: str) -> str | None:
+    """What a carrier wrote, fit to be shown: printable, on one line, of bounded length; ``None`` when nothing is left."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())[:LONGEST_WORDS].strip() or None
+
+
+def _message(text: Any) -> str | None:
+    return words(_string(text)) if text is not None else None
+
+
+def _joined(parts: Iterable[Any]) -> str | None:
+    return words(", ".join(_string(part) for part in parts if part is not None and part != ""))
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a {type(value).__name__} where a text belongs")
+    return value
+
+
+def _name(value: Any, longest: int) -> str:
+    """A text that is stored as it is: printable, of bounded length, without space around it."""
+    text = _string(value)
+    if not text.isprintable() or not 0 < len(text.strip()) <= longest:
+        raise ValueError("empty, too long or not printable")
+    return text.strip()
+
+
+def _number(value: Any) -> TrackingNumber:
+    return TrackingNumber(_name(value, LONGEST_NUMBER))
+
+
+def _carrier(value: Any) -> str | None:
+    return None if value is None else _name(value, LONGEST_NAME)
+
+
+# --- shippo ---
+
+_SHIPPO = MappingProxyType(
+    {
+        "PRE_TRANSIT": ShipmentStatus.CREATED,
+        "TRANSIT": ShipmentStatus.IN_TRANSIT,
+        "DELIVERED": ShipmentStatus.DELIVERED,
+        # It is on its way back, or has arrived: Shippo does not say which.
+        "RETURNED": ShipmentStatus.RETURNING,
+        "FAILURE": ShipmentStatus.FAILED,
+    }
+)
+_SHIPPO_SUBSTATUSES = MappingProxyType(
+    {
+        ("TRANSIT", "out_for_delivery"): ShipmentStatus.OUT_FOR_DELIVERY,
+        ("TRANSIT", "pickup_available"): ShipmentStatus.AVAILABLE_FOR_PICKUP,
+        ("TRANSIT", "delivery_attempted"): ShipmentStatus.ATTEMPTED,
+        ("TRANSIT", "notice_left"): ShipmentStatus.ATTEMPTED,
+        ("FAILURE", "package_lost"): ShipmentStatus.LOST,
+    }
+)
+"""The substatuses that say more than the status beside them."""
+_SHIPPO_SIGNATURE = re.compile(r"t=(?P<time>\d{1,12}),v1=(?P<digest>[0-9a-f]{64})")
+
+
+def _verify_shippo(body: bytes, headers: Headers, secret: str, now: datetime) -> None:
+    given = _SHIPPO_SIGNATURE.fullmatch(headers.get("shippo-auth-signature", ""))
+    if given is None:
+        raise _refuse()
+    digest = hmac.new(secret.encode(), given["time"].encode() + b"." + body, hashlib.sha256).hexdigest()
+    if not _same(digest, given["digest"]):
+        raise _refuse()
+    _lately(given["time"], now)
+
+
+def _read_shippo(event: Any, received: datetime) -> Report | None:
+    if event["event"] != "track_updated":
+        return None
+    data = event["data"]
+    latest = data.get("tracking_status")
+    taken = _shippo_scan(latest, received) if latest else None
+    if taken is None or taken.status is None:
+        return None
+    history = sorted((_shippo_scan(told, received) for told in data.get("tracking_history") or ()), key=lambda one: one.at)
+    earlier = tuple(one for one in _in_sequence(history) if one not in taken.details)
+    number = _number(data["tracking_number"])
+    scan = replace(taken, estimated_delivery=_estimate(data.get("eta")), earlier=earlier)
+    return Report(f"shippo:{_shippo_id(number, latest)}", number, scan, _carrier(data.get("carrier")))
+
+
+def _shippo_scan(told: Any, received: datetime) -> Scan:
+    status = told["status"]
+    substatus = (told.get("substatus") or {}).get("code")
+    exact = _SHIPPO_SUBSTATUSES.get((_string(status), str(substatus)), _SHIPPO.get(status))
+    at, place = _time(told.get("status_date"), received), _place(told.get("location") or {})
+    return Scan(exact, at, place, message=_message(told.get("status_details")))
+
+
+def _shippo_id(number: TrackingNumber, scan: Any) -> str:
+    """Shippo's events carry no id, and come twice where a webhook is registered twice: the scan's is the event's."""
+    if scan.get("object_id"):
+        return f"{number}:{_name(scan['object_id'], LONGEST_TIME)}"
+    date = scan.get("status_date")
+    said = _name(date, LONGEST_TIME) if date else fingerprint(json.dumps(scan, sort_keys=True))
+    return f"{number}:{scan['status']}:{said}"
+
+
+# --- generic: Standard Webhooks ---
+
+
+def _verify_generic(body: bytes, headers: Headers, secret: str, now: datetime) -> None:
+    message, sent = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    signatures = headers.get("webhook-signature", "").split(" ")
+    encoded = secret.removeprefix("whsec_")
+    if not encoded:
+        raise ValueError("an empty secret verifies nothing")
+    key = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
+    signed = _sent(message) + b"." + _sent(sent) + b"." + body
+    expected = "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+    if not message or not any(_same(expected, signature) for signature in signatures):
+        raise _refuse()
+    _lately(sent, now)
+
+
+def _read_generic(event: Any, received: datetime) -> Report:
+    """``{event_id, tracking_number, status, scanned_at?, location?, message?, estimated_delivery?, carrier?}``, status as ours.
+
+    Here ``RETURNING`` is a parcel that has turned round, ``RETURNED_TO_SENDER`` one that is back.
+    """
+    location = event.get("location")
+    scan = Scan(
+        status=ShipmentStatus(event["status"]),
+        at=_time(event.get("scanned_at"), received),
+        location=None if location is None else words(_string(location)),
+        estimated_delivery=_estimate(event.get("estimated_delivery")),
+        message=_message(event.get("message")),
+    )
+    event_id = f"generic:{_name(event['event_id'], LONGEST_ID)}"
+    return Report(event_id, _number(event["tracking_number"]), scan, _carrier(event.get("carrier")))
+
+
+SENDERS: Mapping[str, Sender] = MappingProxyType(
+    {
+        "easypost": Sender(_verify_easypost, _read_easypost),
+        "shippo": Sender(_verify_shippo, _read_shippo, takes_token=True),
+        "generic": Sender(_verify_generic, _read_generic),
+    }
+)

@@ -1,0 +1,1 @@
+"""What an order is and what may become of it: no AWS, no clock, no randomness."""

@@ -1,0 +1,31 @@
+"""What an idempotency key was used with: digests of a request, to tell the same one from another."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orders.domain import legacy as edition_one
+from orders.domain.identifiers import fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDigest:
+    """A request's digests. ``sent`` is of the body as the caller sent it; ``fingerprint`` is what edition one compares.
+
+    Two requests are the same if either is equal: a member that a later release adds, or gives another default, changes
+    neither digest of a body that does not have it.
+    """
+
+    sent: str | None
+    fingerprint: str
+
+    def is_of_same_request(self, other: "RequestDigest") -> bool:
+        """Whether both are of one request, whichever releases made them."""
+        return (self.sent is not None and self.sent == other.sent) or self.fingerprint == other.fingerprint
+
+
+def of_order(body: Mapping[str, Any]) -> RequestDigest:
+    """The digests of a valid body of ``POST /orders``, as parsed JSON."""
+    sent = fingerprint(json.dumps(body, sort_keys=True, separators=(",", ":")))
+    return RequestDigest(sent, edition_one.digest_of_order(body) or sent)

@@ -1,0 +1,63 @@
+"""What edition one wrote into rows by rules of its own, kept for as long as those rows are: see ``docs/decisions/012``.
+
+Nothing here follows what the rest of the package becomes. A name that has changed since stands here as it was then.
+"""
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from orders.domain.identifiers import fingerprint
+
+STEPS = ("Inventory Reservation", "Manual Review", "Payment Processing", "Shipping Arrangement", "Delivery")
+"""Whose steps the rows of an order's ``steps`` are, by their places."""
+
+_SHIPMENT_STATUS: Mapping[str, str] = MappingProxyType(
+    {"AVAILABLE_FOR_PICKUP": "OUT_FOR_DELIVERY", "ATTEMPTED": "FAILED", "LOST": "FAILED", "RETURNING": "FAILED"}
+)
+"""What edition one reads in place of a parcel's status that it does not have. None of them moves an order or money there."""
+
+_ORDER = {"order_id", "customer_id", "items", "payment", "shipping_address", "require_approval"}
+_ITEM = {"product_id", "quantity"}
+_PAYMENT = {"method", "token"}
+_ADDRESS = ("name", "line1", "line2", "city", "postal_code", "country")
+
+
+def shipment_status(status: str) -> str:
+    """The status of a parcel, or the nearest one that edition one has."""
+    return _SHIPMENT_STATUS.get(status, status)
+
+
+def exact_shipment_status(status: str, exact: str | None) -> str:
+    """The status of a parcel that stands in ``status`` as edition one reads it, and exactly in ``exact``, if it does.
+
+    Edition one moves ``status`` and leaves ``exact`` behind or drops it: it counts while the two agree.
+    """
+    return exact if exact is not None and shipment_status(exact) == status else status
+
+
+def digest_of_order(body: Mapping[str, Any]) -> str | None:
+    """Edition one's digest of a valid body of ``POST /orders``; ``None`` for a body with members that it did not know.
+
+    It digested the model: members left out stood there with their defaults, texts without white space around them.
+    """
+    payment, address, items = body.get("payment"), body.get("shipping_address"), body.get("items")
+    if not isinstance(payment, dict) or not isinstance(address, dict) or not isinstance(items, list):
+        return None
+    known = body.keys() <= _ORDER and payment.keys() <= _PAYMENT and address.keys() <= set(_ADDRESS)
+    if not known or any(not isinstance(item, dict) or item.keys() != _ITEM for item in items):
+        return None
+    model = {
+        "order_id": body.get("order_id"),
+        "customer_id": body.get("customer_id"),
+        "items": items,
+        "payment": {"method": payment.get("method"), "token": payment.get("token")},
+        "shipping_address": {name: _stripped(address.get(name)) for name in _ADDRESS},
+        "require_approval": body.get("require_approval", False),
+    }
+    return fingerprint(json.dumps(model, sort_keys=True))
+
+
+def _stripped(text: Any) -> Any:
+    return text.strip() if isinstance(text, str) else text

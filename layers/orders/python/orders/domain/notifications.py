@@ -1,0 +1,102 @@
+"""What the world is told of a committed change (contract, section 6): derived from the audit event, with stable ids.
+
+A change told twice carries the same ids; an order's changes carry its version, so that a receiver can put them in order:
+they may arrive in any.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from orders.domain import sentences
+from orders.domain.events import ORDER_STATUS_CHANGED, Signal
+from orders.domain.facts import NOT_ASKED
+from orders.domain.identifiers import uuid7
+from orders.domain.money import Money
+from orders.domain.order import Event, timestamp
+from orders.domain.statuses import TERMINAL, OrderStatus
+
+Message = tuple[str, dict[str, Any], datetime]
+
+EVENT_TYPES = (ORDER_STATUS_CHANGED, *(signal.value for signal in Signal))
+"""Every type of notification, by the name it travels under."""
+
+
+HOW_IT_ENDED = ("cancellation_reason", "method", "payment_status")
+"""The facts of an order's end that travel with it."""
+
+
+def messages(event: Event) -> list[Message]:
+    """The notifications that follow from one audit event, each as (type, detail, time), in their order."""
+    kinds: list[tuple[str, dict[str, Any]]] = []
+    if event.old_status is not event.status:
+        kinds.append((ORDER_STATUS_CHANGED, _status_changed(event)))
+    for signal, step in event.signals:
+        kinds.append((signal.value, {"step": step.value} if step else {}))
+    return [(kind, _common(event, kind, position) | more, event.at) for position, (kind, more) in enumerate(kinds)]
+
+
+def _common(event: Event, kind: str, position: int) -> dict[str, Any]:
+    return {
+        "event_id": stable_id(event, position),
+        "event_type": kind,
+        "order_id": event.order_id,
+        "customer_id": event.customer_id,
+        "timestamp": timestamp(event.at),
+        "triggered_by": event.by,
+        "version": event.version,
+    } | ({"reason": event.reason} if event.reason else {})
+
+
+def _status_changed(event: Event) -> dict[str, Any]:
+    change: dict[str, Any] = {"old_status": event.old_status, "new_status": event.status}
+    if event.status in TERMINAL:
+        change |= {name: event.metadata[name] for name in HOW_IT_ENDED if name in event.metadata}
+    measures = event.measures
+    if measures is None:
+        return change
+    return change | {
+        "total": {"amount": measures.total.amount, "currency": measures.total.currency},
+        "seconds_in_old_status": measures.status_seconds,
+        "step_seconds": dict(measures.step_seconds),
+    }
+
+
+def stable_id(event: Event, position: int) -> str:
+    """The id of one of an event's notifications: a UUIDv7 of the change's time, the same each time it is told.
+
+    Version and position come first in what is random elsewhere, so that ids of one moment sort as things happened.
+    """
+    what = f"{event.order_id}#{event.version}#{position}"
+    return uuid7(event.at, bytes([event.version % 16, position]) + hashlib.sha256(what.encode()).digest())
+
+
+def notice(detail: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Subject and text of the customer's notice for an ``OrderStatusChanged``; ``None`` for a status of a later release."""
+    facts, values = _told(detail)
+    found = sentences.find(sentences.NOTICES, facts, values)
+    return (found.subject or "", found.says.format_map(values).strip()) if found else None
+
+
+def _told(detail: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """What the table of sentences has to know of a change of status."""
+    reason, paid = detail.get("cancellation_reason", sentences.NONE), detail.get("payment_status", sentences.UNTOLD)
+    ends = detail["new_status"] in (OrderStatus.CANCELLED, OrderStatus.RETURNED)
+    facts = {
+        "order": detail["new_status"],
+        "before": detail["old_status"] or sentences.NONE,
+        "way": sentences.Way.UNDONE if ends else sentences.Way.ON,
+        "reason": reason,
+        "payment": sentences.NONE if paid == NOT_ASKED else paid,
+        "method": detail.get("method", sentences.NONE),
+    }
+    total = detail.get("total")
+    values = {
+        **sentences.METHODS.get(facts["method"], {}),
+        "order_id": detail["order_id"],
+        "total": str(Money(total["amount"], total["currency"])) if total else "",
+    }
+    values["why"] = sentences.say(sentences.WHY_CANCELLED, facts, values) or ""
+    values["money"] = sentences.say(sentences.MONEY, facts, values) or ""
+    return facts, values

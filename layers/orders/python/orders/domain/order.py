@@ -1,0 +1,276 @@
+"""An order, its payment, its shipment and its audit events as plain values, and ``Change``: one atomic step between them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from orders.domain.events import EventType, FollowUp, Signal
+from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
+from orders.domain.money import Money
+from orders.domain.statuses import (
+    STEPS,
+    ApprovalStatus,
+    CancelReason,
+    OrderStatus,
+    OverallStatus,
+    PaymentMethod,
+    PaymentStatus,
+    ShipmentStatus,
+    StepName,
+    StepStatus,
+)
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with ``Z`` and milliseconds, as the contract writes every time."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(text: str) -> datetime:
+    """The inverse of ``timestamp``; raises ``ValueError`` for anything that is no RFC 3339 time with an offset."""
+    parsed = datetime.fromisoformat(text)
+    if parsed.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset from UTC")
+    return parsed.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One product on the order, at the price the catalogue had when it was placed."""
+
+    product_id: str
+    name: str
+    quantity: int
+    unit_price: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the parcel goes."""
+
+    name: str
+    line1: str
+    city: str
+    postal_code: str
+    country: str
+    line2: str | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What a later release has written beside it: kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the saga."""
+
+    name: StepName
+    status: StepStatus = StepStatus.PENDING
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    error_message: str | None = None
+    unknown: tuple[Any, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """Why, when and by whom an order was cancelled; ``note`` is in the canceller's own words."""
+
+    reason: CancelReason
+    at: datetime
+    by: str
+    note: str | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """The manual review of a dear order."""
+
+    status: ApprovalStatus
+    expires_at: datetime
+    decided_by: str | None = None
+    reason: str | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """The payment intent: ``payment_id`` is also the idempotency key the gateway gets on every try.
+
+    ``refunded_at`` is when the gateway had given the money back; rows of earlier releases have none.
+    """
+
+    payment_id: str
+    status: PaymentStatus
+    amount: Money
+    method: PaymentMethod
+    failure_reason: str | None = None
+    refunded_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingDetail:
+    """One scan on a parcel's timeline: ``message`` is in the carrier's words, ``at`` the carrier's own time."""
+
+    at: datetime
+    status: ShipmentStatus
+    location: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """The parcel: ``shipment_id`` is also the idempotency key the carrier gets on every try.
+
+    ``status``, ``current_location`` and ``scanned_at`` are the carrier's own latest scan and may run ahead of the order.
+    ``sender`` is whose signed webhooks report this parcel, and nobody else's: the one its booking names, or the first that
+    reports it. ``scans`` is the timeline, by the scans' own times. ``unconfirmed_delivery_at`` is when a carrier says that it
+    delivered a parcel which was on its way back: only people find out to whom.
+    """
+
+    shipment_id: str
+    status: ShipmentStatus
+    carrier: str
+    tracking_number: TrackingNumber | None = None
+    current_location: str | None = None
+    estimated_delivery: datetime | None = None
+    scanned_at: datetime | None = None
+    recalled: bool = False
+    sender: str | None = None
+    scans: tuple[TrackingDetail, ...] = ()
+    delivered_at: datetime | None = None
+    unconfirmed_delivery_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The order itself. ``version`` counts its changes from 1; every write states the version it replaces.
+
+    ``run`` counts the fulfilment executions started for it, ``unwind_run`` the unwinding ones, ``failed_runs`` those that
+    failed by themselves since a step was last finished. ``due_at`` is when the sweep
+    should look at it if nothing has happened until then; an order that is over has none. ``erased_at`` is when its
+    customer's personal data was erased: what is written after it holds none either. The task tokens are credentials
+    of the workflow service: they never leave the table.
+    """
+
+    order_id: OrderId
+    customer_id: CustomerId
+    status: OrderStatus
+    version: int
+    lines: tuple[Line, ...]
+    total: Money
+    shipping_address: Address
+    method: PaymentMethod
+    created_at: datetime
+    updated_at: datetime
+    status_since: datetime
+    payment_token: str | None = field(default=None, repr=False)
+    steps: tuple[Step, ...] = tuple(Step(name) for name in STEPS)
+    overall: OverallStatus = OverallStatus.QUEUED
+    cancellation: Cancellation | None = None
+    approval: Approval | None = None
+    run: int = 1
+    unwind_run: int = 0
+    failed_runs: int = 0
+    due_at: datetime | None = None
+    erased_at: datetime | None = None
+    approval_token: str | None = field(default=None, repr=False)
+    delivery_token: str | None = field(default=None, repr=False)
+    unknown_steps: tuple[Any, ...] = field(default=(), repr=False)
+    """Rows of steps that a later release has written behind those this one knows: kept."""
+
+    def step(self, name: StepName) -> Step:
+        """The saga's step of that name."""
+        return self.steps[STEPS.index(name)]
+
+    @property
+    def current_step(self) -> Step | None:
+        """The step under way, if one is."""
+        return next((step for step in self.steps if step.status is StepStatus.IN_PROGRESS), None)
+
+    @property
+    def pays_on_delivery(self) -> bool:
+        """Whether the money is collected with the parcel."""
+        return self.method is PaymentMethod.CASH_ON_DELIVERY
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left for the fulfilment workflow to do: ended, or being unwound."""
+        return self.overall not in (OverallStatus.QUEUED, OverallStatus.IN_PROGRESS)
+
+    def with_step(self, name: StepName, status: StepStatus, now: datetime, message: str | None = None) -> "Order":
+        """The order with one step moved on; times follow from the status."""
+        before = self.step(name)
+        after = replace(before, status=status, error_message=message or before.error_message)
+        if status is StepStatus.IN_PROGRESS:
+            after = replace(after, started_at=now)
+        elif status in (StepStatus.COMPLETED, StepStatus.FAILED):
+            after = replace(after, started_at=before.started_at or now, completed_at=now)
+        steps = tuple(after if step.name is name else step for step in self.steps)
+        return replace(self, steps=steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What a change of status teaches: the order's worth, how long the old status lasted, how long the ended steps took.
+
+    ``status_seconds`` is ``None`` for a new order; ``step_seconds`` holds the steps completed since the last such change.
+    """
+
+    total: Money
+    status_seconds: float | None
+    step_seconds: Mapping[StepName, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of the audit trail, written in the same transaction as the version it belongs to.
+
+    ``signals`` are the saga notifications that follow, each ``(signal, step name or None)``; ``measures`` is what the
+    statistics learn from a change of status; ``follow_up`` is what the workflow service has to be told.
+    """
+
+    order_id: OrderId
+    customer_id: CustomerId
+    version: int
+    type: EventType
+    status: OrderStatus
+    old_status: OrderStatus | None
+    at: datetime
+    by: str
+    reason: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    signals: tuple[tuple[Signal, StepName | None], ...] = ()
+    measures: Measures | None = None
+    follow_up: FollowUp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the table knew of one order at one moment."""
+
+    order: Order
+    payment: Payment | None = None
+    shipment: Shipment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One atomic change: all of it is committed, on the condition that ``before`` is still what the table holds, or none.
+
+    ``before`` is ``None`` for a new order, else the order as it was read: what differs from it is written. ``stock`` is what
+    each product's stock moves by; ``marker`` is the id of the outside event that is applied by this change, so that it is
+    never applied again.
+    """
+
+    before: Order | None
+    order: Order
+    event: Event
+    payment: Payment | None = None
+    shipment: Shipment | None = None
+    stock: Mapping[str, int] = field(default_factory=dict)
+    marker: str | None = None
+
+    def applied_to(self, snapshot: Snapshot) -> Snapshot:
+        """The snapshot as it is once this change is committed."""
+        return Snapshot(self.order, self.payment or snapshot.payment, self.shipment or snapshot.shipment)

@@ -1,0 +1,70 @@
+"""How far an order has come, and when it should be done: read from the order's own item, nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from orders.domain.lifecycle import Waits
+from orders.domain.order import Order, Shipment, Step
+from orders.domain.statuses import UNDECIDED_BY_TIME, ApprovalStatus, StepName, StepStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """What a step took so far, in seconds, over all orders that finished it."""
+
+    mean: float
+    p95: float
+
+
+History = Mapping[StepName, Duration]
+
+
+def expected(waits: Waits) -> dict[StepName, float]:
+    """What each step takes by configuration, in seconds: the answer while there is no history of it."""
+    return {
+        StepName.INVENTORY: 0,
+        # Before it only a reviewer can tell; behind it, it is over.
+        StepName.REVIEW: 0,
+        StepName.PAYMENT: waits.payment,
+        StepName.SHIPPING: waits.preparation,
+        StepName.DELIVERY: waits.delivery,
+    }
+
+
+def estimate(
+    order: Order, shipment: Shipment | None, history: History, waits: Waits, now: datetime, *, timed: bool = True
+) -> datetime | None:
+    """When the order should be delivered: the mean of what remains, plus a buffer to its 95th percentile.
+
+    The step under way counts for what is left of it. Where no timer delivers (``timed``), it is what the carrier says, as long
+    as that lies ahead. ``None`` where only people can tell, and once the order is over.
+    """
+    if order.is_over or _is_for_people(order, shipment):
+        return None
+    if not timed:
+        told = shipment and shipment.estimated_delivery
+        return told if told and told >= now else None
+    configured = expected(waits)
+    remaining = spread = 0.0
+    for step in order.steps:
+        if step.status not in (StepStatus.PENDING, StepStatus.IN_PROGRESS):
+            continue
+        known = history.get(step.name)
+        mean = known.mean if known else configured[step.name]
+        gone = (now - step.started_at).total_seconds() if step.started_at else 0.0
+        remaining += max(0.0, mean - gone)
+        spread += max(0.0, known.p95 - max(known.mean, gone)) if known else 0.0
+    return now + timedelta(seconds=remaining + spread)
+
+
+def _is_for_people(order: Order, shipment: Shipment | None) -> bool:
+    """Whether the order waits for a reviewer, or its parcel for whoever finds it."""
+    in_review = order.approval is not None and order.approval.status is ApprovalStatus.PENDING
+    return in_review or (shipment is not None and shipment.status in UNDECIDED_BY_TIME)
+
+
+def running_step(order: Order) -> Step | None:
+    """The step under way; one being undone counts when none is."""
+    undoing = next((step for step in reversed(order.steps) if step.status is StepStatus.COMPENSATING), None)
+    return order.current_step or undoing

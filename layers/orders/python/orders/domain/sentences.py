@@ -1,0 +1,349 @@
+"""What customers read about an order: one table of sentences, for the pages (as ``sentences.js``) and for the notices.
+
+A table is a list of rows; the first row that fits is read. A row fits when every axis it names has one of the values it
+lists, and every value that its sentence mentions is there: a sentence with a time is never read without one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from string import Formatter
+from types import MappingProxyType
+from typing import Any
+
+from orders.domain.statuses import (
+    CancelReason,
+    OrderStatus,
+    OverallStatus,
+    PaymentMethod,
+    PaymentStatus,
+    ShipmentStatus,
+    StepName,
+    StepStatus,
+)
+
+
+class Way(StrEnum):
+    """Where the order is going."""
+
+    ON = "on"
+    """To the customer, or there already."""
+    BACK = "back"
+    """Its parcel comes back, or is lost; nothing has been decided about the order."""
+    UNDONE = "undone"
+    """Canceled, returned, or on the way to one of them."""
+
+
+NONE = "NONE"
+"""There is no payment, parcel or reason."""
+
+UNTOLD = "UNTOLD"
+"""The event that a notice is about does not say how the payment stood: it was written by an earlier release."""
+
+YES, NO = "yes", "no"
+
+AXES: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "order": frozenset(OrderStatus),
+        "before": frozenset({NONE, *OrderStatus}),
+        "overall": frozenset(OverallStatus),
+        "way": frozenset(Way),
+        "reviewing": frozenset({YES, NO}),
+        "payment": frozenset({NONE, UNTOLD, *PaymentStatus}),
+        "method": frozenset({NONE, *PaymentMethod}),
+        "parcel": frozenset({NONE, *ShipmentStatus}),
+        "reason": frozenset({NONE, *CancelReason}),
+        "step": frozenset(StepName),
+        "state": frozenset(StepStatus),
+    }
+)
+"""What a row may depend on, and the values each may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One sentence and when it is true. ``mood`` is how a headline looks: good, bad or busy; ``subject`` is a notice's."""
+
+    says: str
+    when: Mapping[str, tuple[str, ...]]
+    mood: str | None = None
+    subject: str | None = None
+
+    @property
+    def mentions(self) -> tuple[str, ...]:
+        """The values that the sentence is filled with."""
+        return tuple(name for _, name, _, _ in Formatter().parse(self.says) if name)
+
+    def fits(self, facts: Mapping[str, str], values: Mapping[str, str]) -> bool:
+        """Whether it is true of these facts, and can be said with these values."""
+        return all(facts.get(axis) in allowed for axis, allowed in self.when.items()) and all(
+            values.get(name) for name in self.mentions
+        )
+
+
+Table = Sequence[Row]
+
+
+def row(says: str, mood: str | None = None, subject: str | None = None, **when: str | tuple[str, ...]) -> Row:
+    """A row; an axis with one value may be given as that value."""
+    return Row(says, {axis: (one,) if isinstance(one, str) else one for axis, one in when.items()}, mood, subject)
+
+
+_O, _P, _S, _M, _C = OrderStatus, PaymentStatus, ShipmentStatus, PaymentMethod, CancelReason
+_N, _Z = StepName, StepStatus
+_CASH = _M.CASH_ON_DELIVERY
+_ALIVE = (_O.PENDING, _O.CONFIRMED, _O.PROCESSING, _O.SHIPPED)
+_BY_BANK = tuple(method for method in PaymentMethod if method is not _CASH)
+
+HEADLINES: Table = (
+    row("This order was cancelled", "bad", order=_O.CANCELLED),
+    row("Your parcel has come back to us", "bad", order=_O.RETURNED, parcel=_S.RETURNED_TO_SENDER),
+    row("We are taking your return", "bad", order=_O.RETURNED, overall=OverallStatus.ROLLING_BACK),
+    row("This order was returned", "bad", order=_O.RETURNED),
+    row("Your parcel has arrived", "good", order=_O.DELIVERED),
+    row("This order cannot be completed", "bad", overall=OverallStatus.ROLLING_BACK),
+    row("Your parcel is out for delivery", "busy", order=_ALIVE, parcel=_S.OUT_FOR_DELIVERY),
+    row("Your parcel is ready to be collected", "busy", order=_ALIVE, parcel=_S.AVAILABLE_FOR_PICKUP),
+    row("The carrier has tried to deliver your parcel", "busy", order=_ALIVE, parcel=_S.ATTEMPTED),
+    row("The carrier could not deliver your parcel", "bad", order=_ALIVE, parcel=_S.FAILED),
+    row("The carrier has lost your parcel", "bad", order=_ALIVE, parcel=_S.LOST),
+    row("Your parcel is on its way back to us", "bad", order=_ALIVE, parcel=_S.RETURNING),
+    row("Your parcel has come back to us", "bad", order=_ALIVE, parcel=_S.RETURNED_TO_SENDER),
+    row("The carrier reports your parcel as delivered", "busy", order=_ALIVE, parcel=_S.DELIVERED),
+    row("Your parcel is on its way", "busy", order=_ALIVE, parcel=_S.IN_TRANSIT),
+    row("Your parcel is on its way", "busy", order=_O.SHIPPED, parcel=_S.CREATED),
+    row("Your order is on its way", "busy", order=_O.SHIPPED, parcel=NONE),
+    row("We are handing your parcel to the carrier", "busy", order=_ALIVE, parcel=_S.CREATED),
+    row("We are packing your order", "busy", order=_O.PROCESSING),
+    row("Your order is confirmed", "busy", order=_O.CONFIRMED),
+    row("We are looking over your order", "busy", order=_O.PENDING, reviewing=YES),
+    row("We have your order", "busy", order=_O.PENDING, overall=OverallStatus.QUEUED),
+    row("We have your order, and your payment is being made", "busy", order=_O.PENDING, payment=_P.PROCESSING),
+    row("We have your order, and its goods are set aside", "busy", order=_O.PENDING),
+)
+"""What is happening now, in one sentence."""
+
+WHY_CANCELLED: Table = (
+    row("The order was cancelled at the customer's request.", reason=_C.CUSTOMER),
+    row("The shop cancelled this order.", reason=_C.STAFF),
+    row("The payment did not go through, so we could not send the order.", reason=_C.PAYMENT_FAILED),
+    row("We looked at this order and could not accept it.", reason=_C.APPROVAL_REJECTED),
+    row("The order needed a check that nobody could make in time.", reason=_C.APPROVAL_TIMEOUT),
+    row("Something in this order was sold out just before it was yours.", reason=_C.OUT_OF_STOCK),
+    row("The parcel could not be handed over to a carrier.", reason=_C.SHIPPING_FAILED),
+    row("The order could not be completed in time.", reason=_C.EXPIRED),
+)
+"""Why there is nothing to come."""
+
+OUTLOOKS: Table = (
+    *(Row(one.says, {"order": (_O.CANCELLED,), **one.when}) for one in WHY_CANCELLED),
+    row("The carrier could not deliver it.", order=_O.RETURNED, parcel=_S.RETURNED_TO_SENDER),
+    row("Your return has been accepted.", order=_O.RETURNED),
+    row("Delivered {delivered_at}.", order=_O.DELIVERED),
+    row("{failure}", overall=OverallStatus.ROLLING_BACK),
+    row("We are undoing what was done so far.", overall=OverallStatus.ROLLING_BACK),
+    row("A person looks it over first. Nothing is charged before that.", order=_O.PENDING, reviewing=YES),
+    row("The carrier says that it was delivered {delivered_at}.", order=_ALIVE, parcel=_S.DELIVERED),
+    row("We have not confirmed that yet.", order=_ALIVE, parcel=_S.DELIVERED),
+    row("It could not be delivered.", order=_ALIVE, parcel=(_S.RETURNING, _S.RETURNED_TO_SENDER)),
+    row("It is not expected to arrive.", order=_ALIVE, parcel=_S.LOST),
+    row("A new delivery time is not known.", order=_ALIVE, parcel=_S.FAILED),
+    row("The carrier keeps it for you to collect.", order=_ALIVE, parcel=_S.AVAILABLE_FOR_PICKUP),
+    row("It should be with you {arrival_today}.", order=_ALIVE, parcel=_S.OUT_FOR_DELIVERY),
+    row("It should be with you {today}.", order=_ALIVE, parcel=_S.OUT_FOR_DELIVERY),
+    row("It should be with you {arrival}.", order=_ALIVE),
+    row("A new delivery time is not known yet.", order=_ALIVE, parcel=(_S.ATTEMPTED, _S.OUT_FOR_DELIVERY)),
+    row("It was expected {expected}, and is late.", order=_ALIVE),
+    row("It is not known yet when it will arrive.", order=_ALIVE),
+)
+"""The sentence below it: when it comes, or why it does not."""
+
+_NOTHING_PAID = "You have paid nothing: it was to be paid on delivery."
+_NOT_BACK_YET = "You paid {total}. It has not gone back to you yet: the order's page will say so once it has."
+
+MONEY: Table = (
+    row("{total} went back to you in cash {refunded_at}.", way=Way.UNDONE, payment=_P.REFUNDED, method=_CASH),
+    row("{total} went back to you in cash.", way=Way.UNDONE, payment=_P.REFUNDED, method=_CASH),
+    row(
+        "{total} went back to your {account} {refunded_at}. Banks take a few days to show it.",
+        way=Way.UNDONE,
+        payment=_P.REFUNDED,
+        method=_BY_BANK,
+    ),
+    row("{total} went back to your {account}. Banks take a few days to show it.", way=Way.UNDONE, payment=_P.REFUNDED),
+    row("What you paid has gone back to you.", way=Way.UNDONE, payment=_P.REFUNDED),
+    row(_NOT_BACK_YET, way=Way.UNDONE, payment=_P.COMPLETED),
+    row("A payment had begun. If it was made, you get it back.", way=Way.UNDONE, payment=_P.PROCESSING),
+    row("You were not charged: {declined}", way=Way.UNDONE, payment=_P.FAILED),
+    row("You were not charged.", way=Way.UNDONE, payment=(_P.FAILED, NONE)),
+    row(_NOTHING_PAID, way=(Way.UNDONE, Way.BACK), payment=_P.PENDING),
+    row("If you have paid, you get it back.", way=Way.UNDONE, payment=UNTOLD),
+    row(
+        "You paid {total}. It goes back to you once we have the parcel.",
+        way=Way.BACK,
+        payment=_P.COMPLETED,
+        parcel=_S.RETURNING,
+    ),
+    row(_NOT_BACK_YET, way=Way.BACK, payment=_P.COMPLETED),
+)
+"""Where the money is, for an order that does not come; none for any other."""
+
+PAID: Table = (
+    row("Not charged", way=(Way.UNDONE, Way.BACK), payment=NONE),
+    row("Not charged yet", payment=NONE),
+    row("To be paid {by}", way=Way.ON, payment=_P.PENDING),
+    row("Not paid", payment=_P.PENDING),
+    row("Being paid {by}", way=Way.ON, payment=_P.PROCESSING),
+    row("The payment was not finished", payment=_P.PROCESSING),
+    row("Paid {by}", payment=_P.COMPLETED),
+    row("Not charged", payment=_P.FAILED),
+    row("Refunded {refunded_at}", payment=_P.REFUNDED),
+    row("Refunded", payment=_P.REFUNDED),
+)
+"""How it was paid, in a few words."""
+
+METHODS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        _M.CREDIT_CARD: {"account": "card", "by": "by card"},
+        _M.BANK_TRANSFER: {"account": "bank account", "by": "by bank transfer"},
+        _M.DIGITAL_WALLET: {"account": "wallet", "by": "by wallet"},
+        _CASH: {"by": "in cash on delivery"},
+    }
+)
+"""How each method is mentioned in a sentence."""
+
+PARCELS: Table = (
+    row("Being called off", order=_ALIVE, way=Way.UNDONE, parcel=(_S.CREATED, _S.IN_TRANSIT)),
+    row("Being called off", overall=OverallStatus.ROLLING_BACK, order=_O.CANCELLED, parcel=(_S.CREATED, _S.IN_TRANSIT)),
+    row("Called off", order=_O.CANCELLED, parcel=(_S.CREATED, _S.IN_TRANSIT)),
+    row("Being handed over", parcel=_S.CREATED),
+    row("In transit", parcel=_S.IN_TRANSIT),
+    row("Out for delivery", parcel=_S.OUT_FOR_DELIVERY),
+    row("Ready to be collected", parcel=_S.AVAILABLE_FOR_PICKUP),
+    row("Delivery attempted", parcel=_S.ATTEMPTED),
+    row("Delivered", parcel=_S.DELIVERED),
+    row("Delivery failed", parcel=_S.FAILED),
+    row("Lost by the carrier", parcel=_S.LOST),
+    row("On its way back to us", parcel=_S.RETURNING),
+    row("Returned to sender", parcel=_S.RETURNED_TO_SENDER),
+)
+"""The carrier's latest word on a parcel."""
+
+SCANS: Table = (
+    row("Announced to the carrier", parcel=_S.CREATED),
+    *(one for one in PARCELS if set(one.when) == {"parcel"}),
+)
+"""One scan on a parcel's way."""
+
+STEPS: Table = (
+    row("Reserve", step=_N.INVENTORY, state=_Z.PENDING),
+    row("Reserving", step=_N.INVENTORY, state=_Z.IN_PROGRESS),
+    row("Reserved", step=_N.INVENTORY, state=_Z.COMPLETED),
+    row("Being released", step=_N.INVENTORY, state=_Z.COMPENSATING),
+    row("Released", step=_N.INVENTORY, state=_Z.COMPENSATED),
+    row("Sold out", step=_N.INVENTORY, state=_Z.FAILED, reason=_C.OUT_OF_STOCK),
+    row("Not reserved", step=_N.INVENTORY, state=(_Z.FAILED, _Z.SKIPPED)),
+    row("Check", step=_N.REVIEW, state=_Z.PENDING),
+    row("Being checked", step=_N.REVIEW, state=_Z.IN_PROGRESS),
+    row("Checked", step=_N.REVIEW, state=(_Z.COMPLETED, _Z.COMPENSATING, _Z.COMPENSATED)),
+    row("Not approved", step=_N.REVIEW, state=_Z.FAILED),
+    row("Not checked", step=_N.REVIEW, state=_Z.SKIPPED),
+    row("Pay at the door", step=_N.PAYMENT, state=_Z.SKIPPED, method=_CASH, way=Way.ON),
+    row("Not paid", step=_N.PAYMENT, state=_Z.SKIPPED, method=_CASH),
+    row("Not charged", step=_N.PAYMENT, state=_Z.SKIPPED),
+    row("Pay", step=_N.PAYMENT, state=_Z.PENDING),
+    row("Paying", step=_N.PAYMENT, state=_Z.IN_PROGRESS, payment=_P.PROCESSING),
+    row("To be paid", step=_N.PAYMENT, state=_Z.IN_PROGRESS),
+    row("Refunded", step=_N.PAYMENT, payment=_P.REFUNDED),
+    row("Paid", step=_N.PAYMENT, state=_Z.COMPLETED),
+    row("Refund due", step=_N.PAYMENT, state=(_Z.COMPENSATING, _Z.FAILED), payment=_P.COMPLETED),
+    row("Being stopped", step=_N.PAYMENT, state=(_Z.COMPENSATING, _Z.FAILED), payment=_P.PROCESSING),
+    row("Payment failed", step=_N.PAYMENT, state=_Z.FAILED),
+    row("Being undone", step=_N.PAYMENT, state=_Z.COMPENSATING),
+    row("Undone", step=_N.PAYMENT, state=_Z.COMPENSATED),
+    row("Pack", step=_N.SHIPPING, state=_Z.PENDING),
+    row("Packing", step=_N.SHIPPING, state=_Z.IN_PROGRESS),
+    row("Shipped", step=_N.SHIPPING, state=_Z.COMPLETED),
+    row("Being called off", step=_N.SHIPPING, state=_Z.COMPENSATING),
+    row("Called off", step=_N.SHIPPING, state=_Z.COMPENSATED),
+    row("Not shipped", step=_N.SHIPPING, state=(_Z.FAILED, _Z.SKIPPED)),
+    row("Deliver", step=_N.DELIVERY, state=_Z.PENDING),
+    row("On its way", step=_N.DELIVERY, state=_Z.IN_PROGRESS, parcel=(NONE, _S.CREATED, _S.IN_TRANSIT)),
+    *(
+        Row(one.says, {"step": (_N.DELIVERY,), "state": (_Z.IN_PROGRESS,), **one.when})
+        for one in PARCELS
+        if set(one.when) == {"parcel"} and _S.DELIVERED not in one.when["parcel"]
+    ),
+    row("Being confirmed", step=_N.DELIVERY, state=_Z.IN_PROGRESS, parcel=_S.DELIVERED),
+    row("Delivered", step=_N.DELIVERY, state=_Z.COMPLETED),
+    row("Came back", step=_N.DELIVERY, state=_Z.FAILED, parcel=_S.RETURNED_TO_SENDER),
+    row("Not delivered", step=_N.DELIVERY, state=(_Z.FAILED, _Z.SKIPPED)),
+    row("Being taken back", step=_N.DELIVERY, state=_Z.COMPENSATING),
+    row("Taken back", step=_N.DELIVERY, state=_Z.COMPENSATED),
+)
+"""A step of the progress in a word or two."""
+
+STATES: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        _Z.PENDING: {"state": "todo", "says": "still to come"},
+        _Z.IN_PROGRESS: {"state": "doing", "says": "now"},
+        _Z.COMPLETED: {"state": "done", "says": "done"},
+        _Z.FAILED: {"state": "failed", "says": "failed"},
+        _Z.COMPENSATING: {"state": "undoing", "says": "being undone"},
+        _Z.COMPENSATED: {"state": "undone", "says": "undone"},
+        _Z.SKIPPED: {"state": "skipped", "says": "did not happen"},
+    }
+)
+"""How each status of a step is drawn, and what a screen reader says of it."""
+
+NOTICES: Table = (
+    row("Thank you! We have received your order {order_id}.", subject="We have your order", order=_O.PENDING),
+    row(
+        "Order {order_id} is confirmed. You pay when it is delivered.",
+        subject="Your order is confirmed",
+        order=_O.CONFIRMED,
+    ),
+    row("We are preparing order {order_id}.", subject="We are preparing your order", order=_O.PROCESSING),
+    row("Order {order_id} has been handed over to the carrier.", subject="Your order is on its way", order=_O.SHIPPED),
+    row("Order {order_id} has been delivered. Enjoy!", subject="Your order has arrived", order=_O.DELIVERED),
+    row("Order {order_id} was cancelled. {why} {money}", subject="Your order was cancelled", order=_O.CANCELLED),
+    row("Order {order_id} was cancelled. {money}", subject="Your order was cancelled", order=_O.CANCELLED),
+    row(
+        "Order {order_id} could not be delivered, and has come back to us. {money}",
+        subject="Your parcel has come back to us",
+        order=_O.RETURNED,
+        before=_O.SHIPPED,
+    ),
+    row("Your return of order {order_id} has been accepted. {money}", subject="Your return", order=_O.RETURNED),
+)
+"""What a customer is told of a change of status, as subject and text."""
+
+
+def find(table: Table, facts: Mapping[str, str], values: Mapping[str, str]) -> Row | None:
+    """The first row that fits; ``None`` where nothing is to be said, or a value is a later release's."""
+    return next((one for one in table if one.fits(facts, values)), None)
+
+
+def say(table: Table, facts: Mapping[str, str], values: Mapping[str, str]) -> str | None:
+    """The sentence itself, filled."""
+    found = find(table, facts, values)
+    return found.says.format_map(values) if found else None
+
+
+def for_pages() -> dict[str, Any]:
+    """The tables that pages read, as JSON."""
+    tables = {
+        "headlines": HEADLINES,
+        "outlooks": OUTLOOKS,
+        "money": MONEY,
+        "paid": PAID,
+        "parcels": PARCELS,
+        "scans": SCANS,
+        "steps": STEPS,
+    }
+    whole = {name: [_plain(one) for one in table] for name, table in tables.items()}
+    return whole | {"methods": {**METHODS}, "states": {**STATES}}
+
+
+def _plain(one: Row) -> dict[str, Any]:
+    return {"says": one.says, "when": {**one.when}, **({"mood": one.mood} if one.mood else {})}

@@ -1,0 +1,195 @@
+"""Outbound webhooks after Standard Webhooks: who has subscribed to what, what is owed to whom, and when to try again.
+
+Pure: times arrive as arguments, and sending is ``outbound``'s job.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from orders.domain.order import timestamp
+
+RETRY_DELAYS = tuple(
+    timedelta(seconds=seconds)
+    for seconds in (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)
+)
+"""How long to wait after each failed attempt, as Standard Webhooks gives it; the first attempt is made at once."""
+
+FAILING_LIMIT = timedelta(days=5)
+"""An endpoint that has failed for so long without one success is switched off."""
+
+OVERLAP = timedelta(hours=24)
+"""How long the old secret still signs beside the new one after a rotation."""
+
+DELIVERIES_KEPT = timedelta(days=30)
+LONGEST_HOLD = timedelta(seconds=900)
+"""The longest a queue holds a message back; longer delays are held in several goes."""
+
+
+class WebhookStatus(StrEnum):
+    """Whether an endpoint is told anything."""
+
+    ACTIVE = "ACTIVE"
+    DISABLED = "DISABLED"
+
+
+class DeliveryStatus(StrEnum):
+    """How the delivery of one event to one endpoint stands."""
+
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A signing secret, ``whsec_…``; ``until`` is when a replaced one stops signing."""
+
+    text: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A subscription. No ``events`` means all of them; ``failing_since`` is the first failure since the last success."""
+
+    webhook_id: str
+    url: str
+    events: tuple[str, ...]
+    secrets: tuple[Secret, ...]
+    created_at: datetime
+    status: WebhookStatus = WebhookStatus.ACTIVE
+    failing_since: datetime | None = None
+    disabled_reason: str | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What a later release has written beside it: kept."""
+
+    def wants(self, kind: str) -> bool:
+        """Whether the endpoint is to be told of events of this type."""
+        return self.status is WebhookStatus.ACTIVE and (not self.events or kind in self.events)
+
+    def signing(self, now: datetime) -> tuple[str, ...]:
+        """The secrets to sign with now, the newest first."""
+        return tuple(secret.text for secret in self.secrets if secret.until is None or now < secret.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try: ``status_code`` is what was answered, ``error`` why nothing was."""
+
+    at: datetime
+    duration_ms: int
+    status_code: int | None = None
+    error: str | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the endpoint took it."""
+        return self.status_code is not None and 200 <= self.status_code < 300
+
+    @property
+    def gone(self) -> bool:
+        """Whether the endpoint wants nothing more, ever."""
+        return self.status_code == 410
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event on its way to one endpoint; ``payload`` is the exact text that is signed and sent, each time."""
+
+    webhook_id: str
+    delivery_id: str
+    event_type: str
+    payload: str
+    created_at: datetime
+    status: DeliveryStatus = DeliveryStatus.PENDING
+    attempts: tuple[Attempt, ...] = ()
+    next_attempt_at: datetime | None = None
+
+
+def new_secret(random: bytes) -> str:
+    """A fresh signing secret from 24 random bytes."""
+    return f"whsec_{base64.b64encode(random).decode()}"
+
+
+def rotated(webhook: Webhook, secret: str, now: datetime) -> Webhook:
+    """The webhook with a new secret; each one before it goes on signing beside it for a day from when it was replaced."""
+    still = (old for old in webhook.secrets if old.until is None or now < old.until)
+    return replace(webhook, secrets=(Secret(secret), *(replace(old, until=old.until or now + OVERLAP) for old in still)))
+
+
+def attempted(delivery: Delivery, attempt: Attempt) -> Delivery:
+    """The delivery after a try: done, to be tried again later, or given up.
+
+    Only automatic tries count against the schedule's end: a redelivery by hand is one more try at its last delay.
+    """
+    attempts = (*delivery.attempts, attempt)
+    if attempt.succeeded:
+        return replace(delivery, attempts=attempts, status=DeliveryStatus.SUCCEEDED, next_attempt_at=None)
+    if attempt.gone or len(attempts) > len(RETRY_DELAYS):
+        return replace(delivery, attempts=attempts, status=DeliveryStatus.FAILED, next_attempt_at=None)
+    later = attempt.at + RETRY_DELAYS[len(attempts) - 1]
+    return replace(delivery, attempts=attempts, status=DeliveryStatus.PENDING, next_attempt_at=later)
+
+
+def judged(webhook: Webhook, attempt: Attempt) -> Webhook:
+    """The webhook after a try: healthy, failing, or switched off."""
+    if attempt.succeeded:
+        return replace(webhook, failing_since=None)
+    since = webhook.failing_since or attempt.at
+    if attempt.gone:
+        return replace(webhook, failing_since=since, status=WebhookStatus.DISABLED, disabled_reason="It answered 410 Gone.")
+    if attempt.at - since >= FAILING_LIMIT:
+        reason = "It has failed for five days."
+        return replace(webhook, failing_since=since, status=WebhookStatus.DISABLED, disabled_reason=reason)
+    return replace(webhook, failing_since=since)
+
+
+def hold(delivery: Delivery, now: datetime) -> int:
+    """How many seconds the queue should hold the delivery back before it is looked at again."""
+    if delivery.next_attempt_at is None:
+        return 0
+    left = min(delivery.next_attempt_at - now, LONGEST_HOLD)
+    return max(0, -int(-left.total_seconds() // 1))
+
+
+def webhook_view(webhook: Webhook, secret: str | None = None) -> dict[str, Any]:
+    """A subscription as admins see it; its secret is shown once, when it is made or replaced."""
+    view: dict[str, Any] = {
+        "webhook_id": webhook.webhook_id,
+        "url": webhook.url,
+        "events": list(webhook.events),
+        "status": webhook.status,
+        "created_at": timestamp(webhook.created_at),
+        "failing_since": timestamp(webhook.failing_since) if webhook.failing_since else None,
+        "disabled_reason": webhook.disabled_reason,
+    }
+    return view | ({"secret": secret} if secret else {})
+
+
+def delivery_view(delivery: Delivery) -> dict[str, Any]:
+    """A delivery with all its attempts, and the order its event is about."""
+    about = json.loads(delivery.payload).get("data", {}).get("order_id")
+    return {
+        "delivery_id": delivery.delivery_id,
+        "webhook_id": delivery.webhook_id,
+        "event_type": delivery.event_type,
+        "status": delivery.status,
+        "created_at": timestamp(delivery.created_at),
+        "next_attempt_at": timestamp(delivery.next_attempt_at) if delivery.next_attempt_at else None,
+        "attempts": [_attempt_view(attempt) for attempt in delivery.attempts],
+        **({"order_id": about} if about else {}),
+    }
+
+
+def _attempt_view(attempt: Attempt) -> Mapping[str, Any]:
+    return {
+        "at": timestamp(attempt.at),
+        "duration_ms": attempt.duration_ms,
+        "status_code": attempt.status_code,
+        "error": attempt.error,
+    }

@@ -1,0 +1,1 @@
+"""One sentence of the domain each: what is read, decided and written."""

@@ -1,0 +1,97 @@
+"""Read, decide, write: the one loop through which every change of an order goes."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
+
+from orders.adapters import store
+from orders.adapters.pauses import ATTEMPTS, pause
+from orders.domain import erasure
+from orders.domain.errors import OrderChanged, StoreBusy, VersionMismatch
+from orders.domain.identifiers import OrderId
+from orders.domain.order import Change, Snapshot
+
+Clock = Callable[[], datetime]
+Result = TypeVar("Result")
+Decide = Callable[[Snapshot], Change | None]
+
+
+def utc_now() -> datetime:
+    """The clock of a running function."""
+    return datetime.now(UTC)
+
+
+def apply(order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> Snapshot:
+    """Applies a decision to the order as it is now and answers the order as it is then.
+
+    Whoever loses against another change re-reads and decides again: the decision must hold for what the row says then.
+    Nothing personal is written about an order whose customer's data has been erased.
+    ``known`` spares the first read where the caller has just written the row.
+
+    Raises:
+        OrderChanged, StoreBusy: it kept losing; worth another try later.
+        NotFound: there is no such order.
+        and whatever ``decide`` refuses with.
+    """
+    decided: list[Snapshot] = [known] if known else []
+
+    def once() -> Snapshot:
+        snapshot = decided.pop() if decided else store.load(order_id)
+        change = decide(snapshot)
+        if change is None:
+            return snapshot
+        if snapshot.order.erased_at:
+            change = erasure.redacted(change)
+        store.commit(change)
+        return change.applied_to(snapshot)
+
+    return patiently(once)
+
+
+class Apply(Protocol):
+    """What ``apply`` is: how a step has its changes made."""
+
+    def __call__(self, order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> Snapshot:
+        """See ``apply``."""
+
+
+class SeenAt:
+    """``apply`` for a caller who has read one version: refused once somebody else has changed the order.
+
+    Their own first change ends that: the versions behind it are theirs. ``reason`` is theirs too, and stands on the trail
+    with each change that has no other.
+    """
+
+    def __init__(self, version: int | None, reason: str | None = None) -> None:
+        self._version = version
+        self._reason = reason
+
+    def __call__(self, order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> Snapshot:
+        """See ``apply``; raises ``VersionMismatch`` too."""
+
+        def checked(snapshot: Snapshot) -> Change | None:
+            check_version(snapshot, self._version)
+            change = decide(snapshot)
+            return change and replace(change, event=replace(change.event, reason=change.event.reason or self._reason))
+
+        after = apply(order_id, checked, known)
+        if after.order.version != self._version:
+            self._version = None
+        return after
+
+
+def check_version(snapshot: Snapshot, if_match: int | None) -> None:
+    """Raises ``VersionMismatch`` when the caller has seen another version of the order."""
+    if if_match is not None and snapshot.order.version != if_match:
+        raise VersionMismatch("The order has changed since you read it.", version=snapshot.order.version)
+
+
+def patiently(action: Callable[[], Result]) -> Result:
+    """Does it again, a few times and ever later, when it lost against another change or the table was busy."""
+    for attempt in range(ATTEMPTS - 1):
+        try:
+            return action()
+        except (OrderChanged, StoreBusy):
+            pause(attempt)
+    return action()

@@ -1,0 +1,32 @@
+"""The history that estimates rest on: read from the counters now and then, not with every request."""
+
+from datetime import datetime, timedelta
+
+from orders.adapters import store
+from orders.domain import statistics
+from orders.domain.progress import History
+
+KEPT = timedelta(seconds=60)
+
+
+class Memory:
+    """What one process remembers of the counters."""
+
+    def __init__(self) -> None:
+        self._read_at: datetime | None = None
+        self._history: History = {}
+
+    def history(self, now: datetime) -> History:
+        """Mean and 95th percentile of each step, at most a minute old."""
+        if self._read_at is None or now - self._read_at >= KEPT:
+            self._history = statistics.step_history(store.counters())
+            self._read_at = now
+        return self._history
+
+
+_memory = Memory()
+
+
+def history(now: datetime) -> History:
+    """The process's memory of the history."""
+    return _memory.history(now)

@@ -1,0 +1,267 @@
+"""The workflow's steps as sentences: what each Lambda task of the two state machines does to an order.
+
+Every step may be run twice, late, or beside another change: it reads the row, finds out what is left for it, writes its
+intent before it has an effect outside, and uses the same key each time.
+"""
+
+import json
+import os
+from dataclasses import replace
+from datetime import timedelta
+
+from orders import settings
+from orders.adapters import store, workflow
+from orders.adapters.carriers import parcel_carrier
+from orders.adapters.payments import payment_gateway
+from orders.domain import errors, lifecycle
+from orders.domain.errors import ApprovalPending, OrderOver, PaymentDeclined
+from orders.domain.events import SYSTEM
+from orders.domain.identifiers import OrderId, uuid7
+from orders.domain.order import Change, Shipment, Snapshot
+from orders.domain.statuses import (
+    TERMINAL,
+    ApprovalStatus,
+    CancelReason,
+    OrderStatus,
+    PaymentStatus,
+    ShipmentStatus,
+    StepName,
+    has_reached,
+)
+from orders.services.changes import Apply, Clock, apply, check_version, utc_now
+
+APPROVAL_TIMED_OUT = "States.Timeout"
+_REASON_OF_ERROR = {
+    "OutOfStock": CancelReason.OUT_OF_STOCK,
+    "PaymentDeclined": CancelReason.PAYMENT_FAILED,
+    "ApprovalRejected": CancelReason.APPROVAL_REJECTED,
+    APPROVAL_TIMED_OUT: CancelReason.APPROVAL_TIMEOUT,
+    "ShippingRefused": CancelReason.SHIPPING_FAILED,
+}
+_REASON_OF_STEP = {StepName.PAYMENT: CancelReason.PAYMENT_FAILED, StepName.SHIPPING: CancelReason.SHIPPING_FAILED}
+
+
+def new_id(prefix: str, clock: Clock) -> str:
+    """A fresh id for a payment intent or a parcel."""
+    return f"{prefix}-{uuid7(clock(), os.urandom(10))}"
+
+
+def reserve_stock(order_id: OrderId, clock: Clock = utc_now, change: Apply = apply, by: str = SYSTEM) -> Snapshot:
+    """Takes the goods out of stock; raises ``OutOfStock`` when there are not enough."""
+    started = clock()
+    return change(order_id, lambda snapshot: lifecycle.reserve_stock(snapshot, started, clock(), by))
+
+
+def request_approval(order_id: OrderId, token: str, seconds: float, clock: Clock = utc_now, run: int | None = None) -> None:
+    """Keeps the token with which the review's answer wakes the workflow, or answers at once when it is there already.
+
+    Raises:
+        OrderOver: closed meanwhile, or a later run than ``run`` has taken the order over.
+    """
+    snapshot = apply(order_id, lambda now: lifecycle.request_approval(now, token, seconds, clock(), run))
+    approval = snapshot.order.approval
+    if approval is None or approval.status is ApprovalStatus.APPROVED:
+        workflow.answer(token, {"approved": True})
+
+
+def charge_payment(order_id: OrderId, by: str = SYSTEM, clock: Clock = utc_now, change: Apply = apply) -> Snapshot:
+    """Charges the order at most once, or accepts that it is paid in cash.
+
+    The intent is committed before the gateway is called. An intent that is there already may have been charged by a call
+    whose answer got lost: the gateway is asked before it is told.
+
+    Raises:
+        PaymentDeclined: refused for good.
+        GatewayUnavailable, OutcomeUnknown: to be tried again.
+        OrderOver: cancelled meanwhile; the unwinding takes care of the money.
+    """
+    fresh = new_id("pay", clock)
+    found = store.load(order_id)
+    if found.order.pays_on_delivery:
+        return change(order_id, lambda snapshot: lifecycle.accept_cash(snapshot, fresh, clock(), by), found)
+    intended = change(order_id, lambda snapshot: lifecycle.start_payment(snapshot, fresh, clock(), by), found)
+    payment = intended.payment
+    if payment is None or has_reached(intended.order.status, OrderStatus.PROCESSING):
+        return intended
+    gateway = payment_gateway()
+    if not (found.payment and gateway.was_charged(payment.payment_id)):
+        gateway.charge(payment.payment_id, payment.amount, intended.order.payment_token)
+    return change(order_id, lambda snapshot: lifecycle.payment_completed(snapshot, clock(), by), intended)
+
+
+def ship_parcel(
+    order_id: OrderId,
+    token: str | None,
+    by: str = SYSTEM,
+    clock: Clock = utc_now,
+    change: Apply = apply,
+    run: int | None = None,
+) -> Snapshot:
+    """Hands the parcel to the carrier, once, for the address the order has then, and keeps the token of the wait for delivery.
+
+    The token of an earlier run than the order's is not kept: nobody waits behind it, and it would hide the later one's.
+
+    Raises:
+        ShippingRefused: the carrier will not take it.
+        CarrierUnavailable, OutcomeUnknown: to be tried again.
+        OrderOver: cancelled meanwhile; the unwinding recalls what was handed over.
+    """
+    carrier = parcel_carrier()
+    transit = settings.waits().delivery
+    fresh = new_id("ship", clock)
+    intended = change(order_id, lambda snapshot: lifecycle.start_handover(snapshot, fresh, carrier.name, clock(), by))
+    if not has_reached(intended.order.status, OrderStatus.SHIPPED):
+        intended = replace(intended, shipment=_book(intended, transit, clock))
+
+    def shipped(snapshot: Snapshot) -> Change | None:
+        booked = intended.shipment
+        if booked is None:
+            raise OrderOver("There is no parcel to ship.")
+        waits = run is None or run == snapshot.order.run
+        return lifecycle.ship(snapshot, booked, transit, token if waits else None, clock(), by)
+
+    return change(order_id, shipped, intended)
+
+
+def _book(snapshot: Snapshot, transit: float, clock: Clock) -> Shipment | None:
+    order, shipment = snapshot.order, snapshot.shipment
+    if shipment is None:
+        return None
+    booking = parcel_carrier().book(shipment.shipment_id, order.shipping_address, order.lines)
+    return replace(
+        shipment,
+        status=ShipmentStatus.IN_TRANSIT,
+        tracking_number=booking.tracking_number,
+        sender=booking.sender,
+        current_location="Handed over to the carrier",
+        # Where only the carrier says when it delivers, there is no estimate until it gives one.
+        estimated_delivery=clock() + timedelta(seconds=transit) if settings.delivery_is_timed() else None,
+    )
+
+
+def report_of(refusal: errors.OrderError) -> str:
+    """A refusal as the workflow service would report it."""
+    return json.dumps({"errorType": type(refusal).__name__, "errorMessage": refusal.detail})
+
+
+def is_delivered(snapshot: Snapshot) -> bool:
+    """Whether the delivery is on record already."""
+    return has_reached(snapshot.order.status, OrderStatus.DELIVERED)
+
+
+def deliver(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
+    """The transit is over: delivered by the timer in timed mode; reported as overdue where only the carrier may say so."""
+    snapshot = store.load(order_id)
+    if not has_reached(snapshot.order.status, OrderStatus.SHIPPED):
+        # The transit timer ran while the hand-over was still being tried: it has to come first.
+        snapshot = ship_parcel(order_id, None, clock=clock)
+    if settings.delivery_is_timed() or is_delivered(snapshot):
+        # On record already, it is gone through again: whoever recorded it may have died before the cash was entered.
+        return record_delivery(order_id, SYSTEM, clock=clock, known=snapshot)
+    overdue = settings.waits().delivery
+    return apply(order_id, lambda now: lifecycle.report_overdue(now, overdue, clock()), snapshot)
+
+
+def record_delivery(
+    order_id: OrderId,
+    by: str,
+    reason: str | None = None,
+    clock: Clock = utc_now,
+    if_match: int | None = None,
+    known: Snapshot | None = None,
+) -> Snapshot:
+    """The customer has the parcel; cash agreed on is collected with it, once. ``known`` spares the first read."""
+
+    def delivered(snapshot: Snapshot) -> Change | None:
+        if snapshot.order.status in TERMINAL and by == SYSTEM:
+            raise OrderOver(f"The order is {snapshot.order.status}.")
+        if by == SYSTEM and lifecycle.is_undecided(snapshot.shipment):
+            # No timer says that a parcel was delivered which is lost, or on its way back.
+            return lifecycle.report_overdue(snapshot, settings.waits().delivery, clock())
+        check_version(snapshot, if_match)
+        return lifecycle.deliver(snapshot, clock(), by, reason)
+
+    after = apply(order_id, delivered, known)
+    collect_cash(after)
+    return after
+
+
+def collect_cash(snapshot: Snapshot) -> None:
+    """Enters cash taken at the door into the gateway's ledger; the row said so first, so that repeating it is safe."""
+    payment = snapshot.payment
+    if snapshot.order.pays_on_delivery and payment and payment.status is PaymentStatus.COMPLETED:
+        payment_gateway().collected(payment.payment_id, payment.amount)
+
+
+def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = utc_now) -> Snapshot:
+    """A step failed for good: notes which and why, and lets the unwinding follow.
+
+    ``error`` and ``cause`` are the failed task's, as Step Functions reports them.
+    """
+
+    def failed(snapshot: Snapshot) -> Change | None:
+        order, now = snapshot.order, clock()
+        if error == ApprovalPending.__name__ and not order.is_over:
+            # No failure: the definition that this execution was started with did not lead to the review from there.
+            return lifecycle.restart(snapshot, settings.waits(), now, SYSTEM, "Waits for its review")
+        reason = _reason(order.current_step.name if order.current_step else None, error)
+        approval = order.approval
+        approved = approval is not None and approval.status is ApprovalStatus.APPROVED
+        if reason is CancelReason.APPROVAL_TIMEOUT and approved and not order.is_over:
+            # The answer was committed before the wait ran out, but never reached it: the row decides.
+            return lifecycle.restart(snapshot, settings.waits(), now, SYSTEM, "Approved while the wait ran out")
+        message = "Nobody answered the review in time." if reason is CancelReason.APPROVAL_TIMEOUT else _message(cause)
+        if error == PaymentDeclined.__name__:
+            return lifecycle.payment_declined(snapshot, message, now)
+        return lifecycle.fail(snapshot, reason, message, now)
+
+    return apply(order_id, failed)
+
+
+def _reason(step: StepName | None, error: str) -> CancelReason:
+    found = _REASON_OF_ERROR.get(error)
+    return found or (_REASON_OF_STEP.get(step, CancelReason.EXPIRED) if step else CancelReason.EXPIRED)
+
+
+def _message(cause: str) -> str:
+    """The refusal's own words where it is one of ours; nothing internal otherwise."""
+    try:
+        report = json.loads(cause)
+        kind = getattr(errors, report["errorType"], None)
+        if isinstance(kind, type) and issubclass(kind, errors.OrderError):
+            return str(report["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        pass
+    return "The step failed after several tries."
+
+
+def recall_shipment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
+    """Gets the parcel back from the carrier, or makes sure that it never takes it."""
+    snapshot = store.load(order_id)
+    if snapshot.shipment and not snapshot.shipment.recalled:
+        parcel_carrier().recall(snapshot.shipment.shipment_id)
+    return apply(order_id, lambda now: lifecycle.shipment_recalled(now, clock()), snapshot)
+
+
+def refund_payment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
+    """Gives the money back if it was taken, and swears off the intent if it was not: settled by the gateway, not guessed."""
+    snapshot = store.load(order_id)
+    payment = snapshot.payment
+    if payment is None or payment.status not in (PaymentStatus.PROCESSING, PaymentStatus.COMPLETED):
+        return snapshot
+    collect_cash(snapshot)
+    gateway = payment_gateway()
+    charged = gateway.cancel(payment.payment_id)
+    if charged:
+        gateway.refund(payment.payment_id)
+    return apply(order_id, lambda now: lifecycle.payment_undone(now, charged=charged, now=clock()), snapshot)
+
+
+def release_stock(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
+    """Puts the goods back into stock, once."""
+    return apply(order_id, lambda snapshot: lifecycle.release_stock(snapshot, clock()))
+
+
+def close_order(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
+    """Ends the unwinding and closes the order with its reason."""
+    return apply(order_id, lambda snapshot: lifecycle.close(snapshot, clock()))

@@ -1,0 +1,109 @@
+"""One customer's personal data: everything we keep of them, to hand over, and its erasure where the law asks for it.
+
+What an order was worth and what became of it stays: accounts need it. Who it was for, where it went and what people wrote goes.
+The customer's id stays too, as a pseudonym: the account it belongs to is the user pool's, to be deleted there.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from orders.adapters import store
+from orders.domain import erasure, facts
+from orders.domain.erasure import ERASED
+from orders.domain.errors import ConstraintViolated
+from orders.domain.events import EventType
+from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber, comparable
+from orders.domain.order import Change, Event, Snapshot, timestamp
+from orders.domain.statuses import OverallStatus
+from orders.services.changes import Clock, apply, patiently, utc_now
+from orders.web import views
+from orders.web.views import Audience
+
+OPEN = frozenset({OverallStatus.QUEUED, OverallStatus.IN_PROGRESS, OverallStatus.ROLLING_BACK})
+
+
+def export(customer_id: CustomerId, clock: Clock = utc_now) -> dict[str, Any]:
+    """Everything kept of a customer, in the shapes of the API."""
+    return {
+        "customer_id": customer_id,
+        "exported_at": timestamp(clock()),
+        "orders": [_exported(order_id) for order_id in _orders_of(customer_id)],
+    }
+
+
+def _exported(order_id: OrderId) -> dict[str, Any]:
+    trail, snapshot = store.history(order_id), store.load(order_id, to_show=True)
+    return {
+        **views.snapshot_view(snapshot, Audience.STAFF),
+        "history": views.history_view(order_id, trail, Audience.STAFF)["history"],
+        "carrier_reports": [report for number in _parcels(snapshot, trail) for report in store.scans(number)],
+    }
+
+
+def _parcels(snapshot: Snapshot, trail: Iterable[Event]) -> list[TrackingNumber]:
+    """Every number a parcel of the order has had: the warehouse may have sent it under another one than was booked."""
+    numbers = [event.metadata.get("tracking_number") for event in trail]
+    numbers.append(snapshot.shipment and snapshot.shipment.tracking_number)
+    return [TrackingNumber(str(number)) for number in dict.fromkeys(numbers) if number]
+
+
+def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[OrderId]:
+    """Erases a customer's personal data from all their orders, and answers those orders' ids. Doing it again changes nothing.
+
+    Raises:
+        ConstraintViolated: an order is still open; nothing has been erased then.
+    """
+    order_ids = _orders_of(customer_id)
+    still_open = [order.order_id for order in store.orders_by_id(order_ids) if order.overall in OPEN]
+    if still_open:
+        raise ConstraintViolated(f"Still open: {', '.join(still_open)}. Cancel them or let them end first.", orders=still_open)
+    for order_id in order_ids:
+        snapshot = apply(order_id, lambda found: _without_person(found, by, clock))
+        _erase_parcels(snapshot, store.history(order_id))
+        store.redact_trail(order_id, erasure.redacted_event)
+        store.redact_markers(order_id)
+        if snapshot.shipment:
+            store.redact_booking(snapshot.shipment.shipment_id, ERASED)
+    store.redact_deliveries(frozenset(order_ids), erasure.redacted_payload)
+    patiently(lambda: store.redact_idempotency_keys(customer_id))
+    return order_ids
+
+
+def _erase_parcels(snapshot: Snapshot, trail: Iterable[Event]) -> None:
+    """Removes the carriers' reports of an erased order's parcel under every number it has had.
+
+    By its present number a later report finds the order, and is stored without words; by a replaced one it finds none.
+    """
+    present = snapshot.shipment and snapshot.shipment.tracking_number
+    for number in _parcels(snapshot, trail):
+        if present and comparable(number) == comparable(present):
+            store.remove_scans(number)
+        elif snapshot.order.erased_at:
+            store.erase_parcel(number, snapshot.order.erased_at)
+
+
+def _orders_of(customer_id: CustomerId) -> list[OrderId]:
+    return [reference.order_id for reference in store.orders_of_customer(customer_id)]
+
+
+def _without_person(found: Snapshot, by: str, clock: Clock) -> Change | None:
+    order, payment, shipment = found.order, found.payment, found.shipment
+    if order.overall in OPEN:
+        raise ConstraintViolated(f"Order {order.order_id} was opened again meanwhile.", orders=[order.order_id])
+    if order.erased_at:
+        return None
+    now = clock()
+    event = Event(
+        order_id=order.order_id,
+        customer_id=order.customer_id,
+        version=order.version + 1,
+        type=EventType.PERSONAL_DATA_ERASED,
+        status=order.status,
+        old_status=order.status,
+        at=now,
+        by=by,
+        metadata=facts.of_erasure(),
+    )
+    after = replace(order, version=event.version, updated_at=now, erased_at=now)
+    return erasure.redacted(Change(before=order, order=after, event=event, payment=payment, shipment=shipment))

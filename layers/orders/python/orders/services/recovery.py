@@ -1,0 +1,273 @@
+"""What keeps orders going: following up on each change, repairing one order, and the sweep over all that are overdue.
+
+Everything here decides by the order's row as it is now, never by the order in which records or events arrived.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from orders import settings
+from orders.adapters import store, workflow
+from orders.domain import lifecycle
+from orders.domain.errors import OrderChanged, StoreBusy, WorkflowBusy
+from orders.domain.events import SYSTEM, FollowUp
+from orders.domain.identifiers import OrderId
+from orders.domain.lifecycle import Fate, Waits
+from orders.domain.order import Change, Order, Snapshot, moment, timestamp
+from orders.domain.statuses import CANCELLABLE, CancelReason, OrderStatus, OverallStatus, has_reached
+from orders.services import fulfilling as fulfilment
+from orders.services import inbound as fulfilment_events
+from orders.services.changes import Clock, apply, utc_now
+
+MOST_FAILED_RUNS = 10
+"""After so many runs that failed by themselves, with no step finished between them, an order is given up as expired.
+
+Runs that somebody stopped, that a restart of the workflow service ended or that were never started do not count: an order
+that only waits has not failed. A parcel that is on its way cannot be given up, and neither can money that is owed: those
+are carried on for ever.
+"""
+
+ENOUGH_SECONDS = 8.0
+"""With less time left than this a sweep begins no further order: a busy table or service may take as long over one."""
+
+
+def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> None:
+    """Tells the workflow service what follows from a committed change; telling it twice changes nothing.
+
+    Reads the order as it is now: what has been overtaken meanwhile is not done any more.
+    """
+    snapshot = store.load(order_id)
+    order = snapshot.order
+    if wanted is FollowUp.START_FULFILMENT and not order.is_over:
+        workflow.start_fulfilment(order, lifecycle.remaining_waits(order, settings.waits(), clock()))
+    elif wanted is FollowUp.ANSWER_APPROVED and order.approval_token:
+        workflow.answer(order.approval_token, {"approved": True})
+    elif wanted is FollowUp.ANSWER_REJECTED and order.approval_token:
+        # Not in the reviewer's words: executions keep their history for months.
+        workflow.refuse(order.approval_token, "ApprovalRejected", lifecycle.REJECTED)
+    elif wanted is FollowUp.ANSWER_DELIVERED:
+        fulfilment.collect_cash(snapshot)
+        if order.delivery_token:
+            workflow.answer(order.delivery_token, {"delivered": True})
+    # The unwinding starts before the fulfilment ends: whoever hears of that end finds the order attended.
+    if order.overall is OverallStatus.ROLLING_BACK:
+        workflow.start_unwinding(snapshot)
+    if wanted is FollowUp.STOP_AND_UNWIND:
+        workflow.stop_fulfilment(order, f"The order is {order.status}.")
+
+
+# --- one order ---
+
+
+def sync(order_id: OrderId, by: str, clock: Clock = utc_now) -> Snapshot:
+    """Re-derives what should be going on from the order's row and its parcel's scans, and starts again what is not.
+
+    An order that is over is left alone; one whose execution is alive too, and looked at again later.
+    """
+    return _synced(store.load(order_id), by, clock)
+
+
+def execution_ended(execution_arn: str, status: str, error: str | None, clock: Clock = utc_now) -> Snapshot:
+    """Carries an order on whose execution has ended badly. The service's word for that is taken: nothing is asked of it.
+
+    An execution that the order does not wait for (any more) changes nothing.
+
+    Raises:
+        NotFound: it is an execution of no known order.
+    """
+    snapshot = store.load(workflow.order_of_execution(execution_arn.rpartition(":")[2]))
+    if _awaited_execution(snapshot.order) != execution_arn:
+        return snapshot
+    return _synced(snapshot, SYSTEM, clock, workflow.fate_of(status, error))
+
+
+def _synced(snapshot: Snapshot, by: str, clock: Clock, fate: Fate | None = None) -> Snapshot:
+    """The order once it is repaired; ``fate`` is what became of its execution, where that is known already."""
+    order_id = snapshot.order.order_id
+    if snapshot.order.due_at is not None and fulfilment_events.replay(snapshot, clock):
+        snapshot = store.load(order_id)
+        fate = None
+    order = snapshot.order
+    if order.due_at is None or _waits_for_the_carrier(snapshot):
+        return snapshot
+    fate = fate or workflow.fate(_awaited_execution(order))
+    if fate is Fate.RUNNING:
+        return snapshot
+    if fate is Fate.FAILED and order.failed_runs + 1 >= MOST_FAILED_RUNS and order.status in CANCELLABLE and not order.is_over:
+        return apply(
+            order_id,
+            lambda now: lifecycle.fail(now, CancelReason.EXPIRED, "The order could not be completed.", clock()),
+        )
+    waits = settings.waits()
+    reason = "The workflow was not running"
+
+    def restart(found: Snapshot) -> Change | None:
+        if found.order.version != order.version:
+            return None
+        return lifecycle.restart(found, waits, clock(), by, reason, fate)
+
+    return apply(order_id, restart, snapshot)
+
+
+def _awaited_execution(order: Order) -> str:
+    """The execution that should be at work on the order."""
+    unwinding = workflow.unwinding_arn(order)
+    return unwinding if order.overall is OverallStatus.ROLLING_BACK and unwinding else workflow.fulfilment_arn(order)
+
+
+def _waits_for_the_carrier(snapshot: Snapshot) -> bool:
+    """Whether only the carrier, or people, may report what comes next: then there is nothing to be restarted."""
+    order = snapshot.order
+    under_way = not order.is_over and has_reached(order.status, OrderStatus.SHIPPED)
+    return under_way and (lifecycle.is_undecided(snapshot.shipment) or not settings.delivery_is_timed())
+
+
+# --- all of them ---
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one invocation of the sweep came to; ``cursor`` is where the next one goes on, ``None`` when all were reached."""
+
+    looked_at: int
+    restarted: tuple[OrderId, ...]
+    failures: Mapping[OrderId, Exception]
+    throttled: int
+    cursor: str | None
+
+
+class Pace:
+    """Lets through so many a second, evenly, so that a quota which refills as fast is never used up."""
+
+    def __init__(self, per_second: float, now: Callable[[], float] | None = None, sleep: Callable[[float], None] | None = None):
+        self._between = 1 / per_second
+        self._now = now or time.monotonic
+        self._sleep = sleep or time.sleep
+        self._next = self._now()
+
+    def __call__(self) -> None:
+        """Waits for its turn."""
+        now = self._now()
+        if self._next > now:
+            self._sleep(self._next - now)
+        self._next = max(now, self._next) + self._between
+
+
+class Sweep:
+    """One invocation's walk through the index of open orders, the longest overdue first.
+
+    ``everything`` takes the open orders that are not due yet too. It moves none of them in the index, so that following its
+    cursor ends; what has changed since the first invocation is attended to and left out.
+    """
+
+    def __init__(self, *, everything: bool, cursor: str | None, clock: Clock = utc_now) -> None:
+        began, _, after = (cursor or "").partition(" ")
+        self._everything = everything
+        self._clock = clock
+        self._began = moment(began) if began else clock()
+        self._after = after or None
+        self._looked_at = 0
+        self._restarted: list[OrderId] = []
+        self._failures: dict[OrderId, Exception] = {}
+        self._throttled = 0
+
+    def run(self, pace: Callable[[], None], seconds_left: Callable[[], float]) -> Swept:
+        """Walks until all were reached, the time is nearly over, or the workflow service is busy."""
+        reached_all = False
+        try:
+            reached_all = self._walk(pace, seconds_left)
+        except (StoreBusy, WorkflowBusy):
+            self._throttled += 1
+        cursor = None if reached_all else f"{timestamp(self._began)} {self._after or ''}"
+        return Swept(self._looked_at, tuple(self._restarted), self._failures, self._throttled, cursor)
+
+    def _walk(self, pace: Callable[[], None], seconds_left: Callable[[], float]) -> bool:
+        for place in self._places():
+            if seconds_left() < ENOUGH_SECONDS:
+                return False
+            pace()
+            self._look_at(place)
+            self._after = place.sort
+            self._looked_at += 1
+        return True
+
+    def _places(self) -> Iterator[store.Reference]:
+        return store.orders_due(None if self._everything else self._began, self._after)
+
+    def _look_at(self, place: store.Reference) -> None:
+        """Repairs one order. One that cannot be repaired keeps its fault to itself, and gets behind the others.
+
+        Raises:
+            WorkflowBusy: no further one should be tried now.
+        """
+        try:
+            if self._repair(place):
+                self._restarted.append(place.order_id)
+        except WorkflowBusy:
+            raise
+        except (StoreBusy, OrderChanged):
+            self._throttled += 1
+        except Exception as failure:  # noqa: BLE001 - whatever it is, the others have their turn, and the caller is told of it
+            self._failures[place.order_id] = failure
+            self._postpone(place)
+
+    def _repair(self, place: store.Reference) -> bool:
+        """Syncs one order and returns whether that changed it; one that is fine is looked at again later."""
+        before = store.load(place.order_id)
+        if self._everything and before.order.updated_at >= self._began:
+            return False
+        after = _synced(before, SYSTEM, self._clock)
+        if after.order.version != before.order.version:
+            return True
+        if after.order.due_at and after.order.due_at <= self._clock():
+            self._look_again_later(after, place)
+        return False
+
+    def _look_again_later(self, snapshot: Snapshot, place: store.Reference) -> None:
+        order, shipment = snapshot.order, snapshot.shipment
+        if shipment and shipment.unconfirmed_delivery_at:
+            # It stays among the overdue ones until somebody has said what became of it.
+            return
+        if order.status is OrderStatus.SHIPPED and _waits_for_the_carrier(snapshot):
+            overdue = settings.waits().delivery
+            apply(order.order_id, lambda now: lifecycle.report_overdue(now, overdue, self._clock()), snapshot)
+        else:
+            self._postpone(place)
+
+    def _postpone(self, place: store.Reference) -> None:
+        if not self._everything:
+            store.postpone(place, self._clock() + lifecycle.GRACE)
+
+
+def sweep(
+    *,
+    everything: bool = False,
+    cursor: str | None = None,
+    seconds_left: Callable[[], float] = lambda: math.inf,
+    clock: Clock = utc_now,
+) -> Swept:
+    """Repairs each order that is overdue (or every open one), paced below the quota of what it asks the workflow service."""
+    return Sweep(everything=everything, cursor=cursor, clock=clock).run(Pace(settings.sweep_rate()), seconds_left)
+
+
+STUCK_STATUSES = (OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
+"""What an order should leave by itself; how long a parcel may be on its way, the carrier says."""
+STUCK_MARGIN = timedelta(minutes=15)
+"""What retries, queues and a sweep may take beside the configured waits."""
+
+
+def stuck_after(waits: Waits) -> dict[OrderStatus, timedelta]:
+    """How old an order may be in a status it should have left; counted from when it was placed."""
+    charged = waits.approval + waits.payment
+    prepared = charged + waits.preparation
+    seconds = dict(zip(STUCK_STATUSES, (charged, prepared, prepared), strict=True))
+    return {status: timedelta(seconds=waited) + STUCK_MARGIN for status, waited in seconds.items()}
+
+
+def stuck(clock: Clock = utc_now) -> dict[OrderStatus, int]:
+    """How many orders of each status are older than an order should be that is still there; counted from an index."""
+    now: datetime = clock()
+    return {status: store.count_in_status(status, now - age) for status, age in stuck_after(settings.waits()).items()}

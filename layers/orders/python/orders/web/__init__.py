@@ -1,0 +1,1 @@
+"""What callers see: routes, bodies, views, problems, pages of a list, streams."""

@@ -1,0 +1,336 @@
+"""The HTTP door: a request comes in as API Gateway's event, is authorised by the route table, and every refusal leaves as
+one shape, ``application/problem+json`` (RFC 9457).
+"""
+
+import json
+import re
+from base64 import b64decode, urlsafe_b64decode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from orders import logs, settings
+from orders.adapters import secrets
+from orders.domain import limits
+from orders.domain.errors import (
+    IllegalTransition,
+    InvalidArgument,
+    OrderError,
+    PayloadTooLarge,
+    PermissionDenied,
+    Unauthenticated,
+)
+from orders.domain.identifiers import CustomerId, OrderId
+from orders.domain.order import Snapshot
+from orders.services.commands import Actor
+from orders.web import tokens
+from orders.web.routes import GROUPS, ROUTES, STAFF, Route, Who
+from orders.web.views import Audience, snapshot_view
+
+logger = logs.logger()
+
+RETRY_AFTER_SECONDS = 1
+if TYPE_CHECKING:
+    from orders.web.requests import Body
+
+DEPRECATED_SINCE = "@1735689600"
+"""When ``PAID`` and ``COMPLETED`` were given up (RFC 9745): 2025-01-01."""
+
+LONGEST_NAME = 100
+"""Of an unknown query parameter, as far as a refusal repeats it, in characters."""
+MOST_PROBLEMS = 20
+
+SECURITY_HEADERS = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "strict-transport-security": "max-age=31536000",
+}
+
+Answer = dict[str, Any]
+Model = TypeVar("Model", bound="Body")
+
+_TOKEN = re.compile(r"(?:Bearer +)?[\w-]+\.([\w-]+)\.[\w-]+", re.IGNORECASE | re.ASCII)
+"""One signed token and nothing else: two headers of this name arrive as one, with a comma between."""
+
+
+def _payload(encoded: str) -> dict[str, Any]:
+    """The claims of a token that has been verified; none for what is not a token's middle part."""
+    try:
+        claims = json.loads(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    except ValueError:
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is calling: ``subject`` is the customer, ``groups`` what else they are."""
+
+    subject: CustomerId
+    groups: frozenset[Who]
+
+    @classmethod
+    def from_claims(cls, claims: Mapping[str, Any]) -> "Principal":
+        """The caller that a verified token names. A group counts when it is a member of the token's list, letter for letter.
+
+        Raises ``Unauthenticated`` for a token without a subject.
+        """
+        subject = claims.get("sub")
+        if not isinstance(subject, str) or not subject:
+            raise Unauthenticated("The bearer token names no subject.")
+        named = claims.get(settings.groups_claim())
+        members = named if isinstance(named, list) else ()
+        return cls(CustomerId(subject), frozenset(group for group in GROUPS if group.value in members))
+
+    @classmethod
+    def from_authorizer(cls, verified: Mapping[str, Any], headers: Mapping[str, str]) -> "Principal":
+        """The caller of a request that API Gateway's authorizer has let through.
+
+        The authorizer hands a list on as one text, in which ``[it support]`` is one group or two. So the claims are read
+        from the token that it has verified. Raises ``Unauthenticated`` when the header holds another token than that one.
+        """
+        found = _TOKEN.fullmatch(headers.get("authorization", "").strip())
+        claims = _payload(found[1]) if found else {}
+        if claims.get("sub") != verified.get("sub"):
+            raise Unauthenticated("The Authorization header is not the one that was verified.")
+        return cls.from_claims(claims)
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether they act for the shop."""
+        return bool(self.groups & STAFF)
+
+    @property
+    def actor(self) -> Actor:
+        """How they stand on the audit trail."""
+        return Actor(self.subject, staff=self.is_staff)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, already known to come from somebody who may use the route at all."""
+
+    route: Route
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    principal: Principal | None
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any], principal: Principal | None = None) -> "Request":
+        """The request an HTTP API event (payload 2.0) holds."""
+        body = event.get("body") or ""
+        headers = event.get("headers") or {}
+        claims = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims")
+        return cls(
+            route=ROUTES[event["routeKey"]],
+            path=event.get("pathParameters") or {},
+            query=event.get("queryStringParameters") or {},
+            headers=headers,
+            body=b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass"),
+            principal=Principal.from_authorizer(claims, headers) if claims else principal,
+        )
+
+    @property
+    def caller(self) -> Principal:
+        """The signed-in caller; raises ``Unauthenticated`` when there is none."""
+        if self.principal is None:
+            raise Unauthenticated("Send a bearer token.")
+        return self.principal
+
+    @property
+    def audience(self) -> Audience:
+        """As whom the caller sees orders."""
+        if self.caller.is_staff:
+            return Audience.STAFF
+        return Audience.CARRIER if self.caller.groups & {Who.CARRIER, Who.WAREHOUSE} else Audience.OWNER
+
+    @property
+    def order_id(self) -> OrderId:
+        """The order the path names; raises ``InvalidArgument`` for what cannot be an order's id."""
+        return OrderId(self._id(limits.ORDER_ID))
+
+    @property
+    def product_id(self) -> str:
+        """The product the path names; raises ``InvalidArgument`` for what cannot be a product's id."""
+        return self._id(limits.ORDER_ID)
+
+    @property
+    def shipment_id(self) -> str:
+        """The parcel the path names: compared and nothing else, as the warehouse may have given it its id."""
+        return self.path.get("shipment_id", "")
+
+    @property
+    def webhook_id(self) -> str:
+        """The webhook the path names; raises ``InvalidArgument`` for what cannot be a webhook's id."""
+        return self._id(limits.ORDER_ID)
+
+    @property
+    def delivery_id(self) -> str:
+        """The delivery the path names; raises ``InvalidArgument`` for what cannot be a delivery's id."""
+        return self._id(limits.ORDER_ID, "delivery_id")
+
+    def _id(self, pattern: str, name: str = "id") -> str:
+        text = self.path.get(name, "")
+        if not re.fullmatch(pattern, text):
+            raise InvalidArgument.of(name, "must begin with a letter or digit, then at most 63 of letters, digits, . _ -")
+        return text
+
+    @property
+    def if_match(self) -> int | None:
+        """The version the caller wants to change, if they said so."""
+        text = self.headers.get("if-match", "").strip()
+        if text in ("", "*"):
+            return None
+        # Some clients lose an ETag's quotes on the way; the version is as good without them.
+        found = re.fullmatch(r'(?:W/)?("?)([0-9]{1,18})\1', text)
+        if not found:
+            raise InvalidArgument.of("If-Match", 'must be a version in quotes, such as "3"')
+        return int(found[2])
+
+    def parse(self, model: type[Model]) -> Model:
+        """The body as the model has it; raises ``InvalidArgument`` or ``PayloadTooLarge``."""
+        # Loaded by the functions that take bodies, and by no other: pydantic is half as much again as the rest of them.
+        from orders.web import requests  # noqa: PLC0415
+
+        self.bounded(limits.LARGEST_BODY)
+        return requests.parse(model, self.body)
+
+    def bounded(self, most: int) -> None:
+        """Raises ``PayloadTooLarge`` for a body of more than ``most`` bytes."""
+        if len(self.body) > most:
+            raise PayloadTooLarge(
+                f"The body may have {most} bytes at most.",
+                errors=[{"field": "body", "message": f"longer than {most} bytes"}],
+            )
+
+    def number(self, name: str, default: int, most: int) -> int:
+        """A query parameter that counts from 1 to ``most``."""
+        text = self.query.get(name)
+        if text is None:
+            return default
+        if not re.fullmatch(r"\d{1,6}", text) or not 1 <= int(text) <= most:
+            raise InvalidArgument.of(name, f"must be a whole number from 1 to {most}")
+        return int(text)
+
+    def text(self, name: str, pattern: str) -> str | None:
+        """A query parameter, checked against a pattern where it is given."""
+        text = self.query.get(name)
+        if text is not None and not re.fullmatch(pattern, text):
+            raise InvalidArgument.of(name, "is empty or malformed")
+        return text
+
+    def check_parameters(self) -> None:
+        """Raises ``InvalidArgument`` for query parameters that the route table does not name."""
+        known = self.route.query
+        unknown = [] if self.route.ignores_unknown_parameters else [name for name in self.query if name not in known]
+        if unknown:
+            message = f"is no parameter of this route; it takes {', '.join(known) or 'none'}"
+            errors = [{"field": name[:LONGEST_NAME], "message": message} for name in unknown[:MOST_PROBLEMS]]
+            raise InvalidArgument(f"{errors[0]['field']}: {message}", errors=errors)
+
+    def may_touch(self, customer_id: CustomerId) -> None:
+        """Raises ``PermissionDenied`` unless the caller may use this route on that customer's order."""
+        who, caller = self.route.who, self.caller
+        owns = Who.OWNER in who and caller.subject == customer_id
+        if not owns and not caller.groups & who:
+            raise PermissionDenied("This order belongs to somebody else.")
+
+
+def authorise(request: Request) -> None:
+    """Refuses whoever the route table does not name. Deny is the default: a route without a match opens for nobody.
+
+    Whether an owner is the owner is known only once the order is read: ``Request.may_touch``.
+    """
+    who = request.route.who
+    if Who.ANYONE in who or Who.SIGNED in who:
+        return
+    if Who.TRACKING_LINK in who and request.principal is None and "token" in request.query:
+        # Whether the token opens this very order is the handler's to check.
+        return
+    caller = request.caller
+    is_customer = not caller.groups
+    if caller.groups & who or Who.OWNER in who or (Who.CUSTOMER in who and is_customer):
+        return
+    raise PermissionDenied("Your role does not open this route.")
+
+
+Operation = Callable[[Request], Answer]
+Handler = Callable[[dict[str, Any], Any], Answer]
+WhoIsCalling = Callable[[Mapping[str, Any]], Principal | None]
+
+
+def serve(operations: Mapping[str, Operation], identify: WhoIsCalling | None = None) -> Handler:
+    """A Lambda handler for the routes it is given: API Gateway has matched the route, the table says who may.
+
+    ``identify`` finds the caller of a route that API Gateway does not authorise itself.
+    """
+
+    def handler(event: dict[str, Any], _context: Any) -> Answer:
+        logger.set_correlation_id((event.get("pathParameters") or {}).get("id") or event["requestContext"]["requestId"])
+        try:
+            request = Request.of(event, identify(event) if identify else None)
+            authorise(request)
+            request.check_parameters()
+            return operations[request.route.key](request)
+        except OrderError as refusal:
+            logger.info("Refused", code=refusal.code, refusal=type(refusal).__name__)
+            if isinstance(refusal, IllegalTransition):
+                _count_invalid_transition()
+            return problem(refusal, event.get("rawPath", ""))
+
+    return handler
+
+
+def _count_invalid_transition() -> None:
+    # Only then: loading it is a part of every cold start otherwise.
+    from orders.metrics import Metric, measuring  # noqa: PLC0415
+
+    with measuring() as measured:
+        measured.add_metric(Metric.INVALID_TRANSITIONS, "Count", 1)
+
+
+def answer(
+    body: Any, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None, version: int | None = None
+) -> Answer:
+    """A JSON answer; ``version`` becomes its ``ETag``."""
+    etag = {"etag": f'"{version}"'} if version is not None else {}
+    return {
+        "statusCode": int(status),
+        "headers": {"content-type": "application/json", **SECURITY_HEADERS, **etag, **(headers or {})},
+        "body": json.dumps(body, separators=(",", ":"), ensure_ascii=False),
+    }
+
+
+def order_answer(
+    request: Request, snapshot: Snapshot, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+) -> Answer:
+    """An order with its payment and shipment as the caller may see it, and, but for carriers, its tracking link."""
+    order = snapshot.order
+    token = tokens.tracking_token(order.order_id, order.created_at, secrets.signing_key())
+    link = {"tracking_url": f"/track/{order.order_id}?token={token}"} if request.audience is not Audience.CARRIER else {}
+    body = snapshot_view(snapshot, request.audience) | link
+    return answer(body, status, headers, version=order.version)
+
+
+def problem(refusal: OrderError, instance: str) -> Answer:
+    """A refusal as RFC 9457 wants it: stable code, words for people, nothing of our insides."""
+    status = refusal.http_status
+    body = {
+        "type": f"/docs#{refusal.code.lower().replace('_', '-')}",
+        "title": refusal.title,
+        "status": int(status),
+        "code": refusal.code,
+        "detail": refusal.detail,
+        "instance": instance,
+    }
+    # A refusal may say more, never something else than the standard's own members.
+    body = {**refusal.extra, **body}
+    headers = {"content-type": "application/problem+json", **SECURITY_HEADERS}
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["www-authenticate"] = "Bearer"
+    return {"statusCode": int(status), "headers": headers, "body": json.dumps(body, ensure_ascii=False)}

@@ -1,0 +1,102 @@
+"""``fulfillment.status_changed`` as it travels on the bus, checked at the consumer's door."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+
+from orders.adapters.carrier_webhooks import SENDERS
+from orders.domain import facts
+from orders.domain.events import CARRIER_PREFIX, FULFILLMENT
+from orders.services.inbound import FulfilmentEvent, scan_of
+from orders.web.requests import Body, OrderIdText, Text100, Text200
+
+PIPELINES_OWN = facts.OWN | {
+    "cancellation_reason",
+    "delivered_at",
+    "estimated_delivery",
+    "expires_at",
+    "location",
+    "source",
+    facts.SCANS,
+}
+"""Names by which the pipeline notes facts of its own: customers read them, and an erasure keeps some."""
+
+LARGEST_METADATA = 8 * 1024
+"""How many bytes of JSON an event's metadata may have: it is stored with each change, and shown with the history."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be a time that exists in UTC too") from None
+
+
+def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(metadata, allow_nan=False)) > LARGEST_METADATA:
+        raise ValueError(f"may have {LARGEST_METADATA} bytes at most")
+    return metadata
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
+def _not_as_ours(name: str) -> str:
+    """What a warehouse says under a name of ours is kept under another: for staff, as all that it adds."""
+    return f"fulfillment_{name}" if name in PIPELINES_OWN else name
+
+
+class ParcelNews(BaseModel):
+    """What an event's metadata says of its parcel; what else stands there is the warehouse's own.
+
+    ``sender`` is whose webhooks will report it.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+    carrier: Text100 | None = None
+    tracking_number: Text100 | None = None
+    sender: Literal[tuple(SENDERS)] | None = None  # type: ignore[valid-type]
+
+
+class FulfilmentNews(Body):
+    """``fulfillment.status_changed`` on the bus (contract, section 5)."""
+
+    model_config = ConfigDict(extra="ignore", strict=False, frozen=True, defer_build=True)
+
+    event_type: Literal["fulfillment.status_changed"]
+    event_id: Text200 | None = None
+    fulfillment_id: Text200
+    order_id: OrderIdText
+    old_status: Text100 | None = None
+    new_status: Text100
+    timestamp: Moment | None = None
+    metadata: Annotated[dict[str, Any], AfterValidator(_bounded)] | None = None
+
+    def event(self, received: datetime, *, by_pipeline: bool) -> FulfilmentEvent:
+        """The domain's value. An event without a time has that of its receipt.
+
+        A carrier's scan travels in the metadata, and is believed of the pipeline's own receiver only (``by_pipeline``): it
+        has verified the carrier's signature.
+        """
+        metadata = dict(self.metadata or {})
+        told = metadata.pop("scan", None) if by_pipeline else None
+        source = str(metadata["source"]) if told else None
+        scan = scan_of(told, metadata.pop("earlier_scans", ()), source) if told and source else None
+        if not by_pipeline:
+            metadata = {_not_as_ours(name): value for name, value in metadata.items()}
+        metadata |= ParcelNews.model_validate(metadata).model_dump(exclude_unset=True)
+        return FulfilmentEvent(
+            order_id=self.order_id,
+            fulfillment_id=self.fulfillment_id,
+            new_status=self.new_status,
+            at=self.timestamp or received,
+            is_dated=self.timestamp is not None,
+            old_status=self.old_status,
+            event_id=self.event_id,
+            metadata=metadata,
+            scan=scan,
+            source=f"{CARRIER_PREFIX}{source}" if scan else FULFILLMENT,
+        )

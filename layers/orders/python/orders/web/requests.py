@@ -1,0 +1,210 @@
+"""What callers may send: each body and each parameter is checked here, at the door, and nowhere else."""
+
+import re
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from orders.domain.errors import InvalidArgument
+from orders.domain.identifiers import CustomerId, OrderId
+from orders.domain.limits import ORDER_ID
+from orders.domain.notifications import EVENT_TYPES
+from orders.domain.order import Address, moment
+from orders.domain.statuses import DEPRECATED_NAMES, OrderStatus, PaymentMethod
+
+MOST_LINES = 50
+MOST_PIECES = 10_000
+
+IDEMPOTENCY_KEY = r"^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$"
+
+
+_BIDIRECTIONAL = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""They let a text read otherwise than it is written."""
+
+
+def _readable(text: str) -> str:
+    """No control characters, line breaks or text that runs backwards; what scripts need to be written well stays allowed."""
+    if _BIDIRECTIONAL.search(text) or any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
+        raise ValueError("must not hold control characters")
+    return text
+
+
+_READABLE = AfterValidator(_readable)
+_PRINTED = r"[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]"
+_SAID = Field(json_schema_extra={"pattern": rf"^{_PRINTED}*(?!\s){_PRINTED}+$"})
+"""The same, as far as a schema can say it: nothing but printed characters, and not only white space."""
+
+
+def text_of(longest: int) -> StringConstraints:
+    """Text of 1 to ``longest`` characters, without white space around it."""
+    return StringConstraints(strip_whitespace=True, min_length=1, max_length=longest)
+
+
+Text20 = Annotated[str, text_of(20), _READABLE, _SAID]
+Text56 = Annotated[str, text_of(56), _READABLE, _SAID]
+Text100 = Annotated[str, text_of(100), _READABLE, _SAID]
+Text200 = Annotated[str, text_of(200), _READABLE, _SAID]
+Reason = Annotated[str, text_of(500), _READABLE, _SAID]
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _moment(text: Any) -> datetime:
+    if not isinstance(text, str) or not _RFC_3339.fullmatch(text):
+        raise ValueError("must be a time with its offset, as RFC 3339 writes it")
+    try:
+        return moment(text.upper())
+    except OverflowError:
+        raise ValueError("must be a time that exists in UTC too") from None
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+OrderIdText = Annotated[OrderId, StringConstraints(pattern=ORDER_ID)]
+ProductId = Annotated[str, StringConstraints(pattern=ORDER_ID)]
+CustomerIdText = Annotated[CustomerId, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@|+-]{0,127}$")]
+
+
+class Body(BaseModel):
+    """A request's body: exact types, no unknown fields."""
+
+    # Built when first used: a function takes one or two of them, and all together are a tenth of a cold start.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+
+class ItemBody(Body):
+    """One product and how many of it."""
+
+    product_id: ProductId
+    quantity: Annotated[int, Field(ge=1, le=MOST_PIECES)]
+
+
+class PaymentBody(Body):
+    """How the order is paid; ``token`` is what the payment provider gave the shop for the customer's card."""
+
+    method: Annotated[PaymentMethod, Field(strict=False)]
+    token: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,200}$")] | None = None
+
+
+class AddressBody(Body):
+    """Where the parcel goes."""
+
+    name: Text100
+    line1: Text200
+    line2: Text200 | None = None
+    city: Text100
+    postal_code: Text20
+    country: Text56
+
+    def address(self) -> Address:
+        """The domain's value."""
+        return Address(**self.model_dump())
+
+
+class PlaceOrder(Body):
+    """``POST /orders``. Prices come from the catalogue, never from the caller."""
+
+    order_id: OrderIdText | None = None
+    customer_id: CustomerIdText | None = None
+    items: Annotated[tuple[ItemBody, ...], Field(min_length=1, max_length=MOST_LINES, strict=False)]
+    payment: PaymentBody
+    shipping_address: AddressBody
+    require_approval: bool = False
+
+    @model_validator(mode="after")
+    def _each_product_once(self) -> "PlaceOrder":
+        seen = [item.product_id for item in self.items]
+        for position, product_id in enumerate(seen):
+            if product_id in seen[:position]:
+                raise RepeatedProduct(position)
+        return self
+
+
+class RepeatedProduct(ValueError):
+    """A product stands on two lines of one order."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__("each product may stand on one line only")
+        self.field = f"items.{position}.product_id"
+
+
+class Empty(Body):
+    """A request that says all by its route."""
+
+
+class WithReason(Body):
+    """A change that may be explained."""
+
+    reason: Reason | None = None
+
+
+class SetStatus(Body):
+    """``PATCH /orders/{id}/status``; names in any letter case, and ``PAID`` and ``COMPLETED``, which are deprecated, too."""
+
+    status: Annotated[str, Field(json_schema_extra={"enum": [*OrderStatus, *sorted(DEPRECATED_NAMES)]})]
+    reason: Reason | None = None
+
+
+class SetLocation(Body):
+    """``PUT /orders/{id}/shipment/location``."""
+
+    location: Text200
+    estimated_delivery: Moment | None = None
+
+
+class MoneyBody(Body):
+    """Minor units beside an ISO 4217 currency."""
+
+    amount: Annotated[int, Field(ge=0, le=10**12)]
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+class SetProduct(Body):
+    """``PUT /products/{id}``."""
+
+    name: Text200
+    unit_price: MoneyBody
+    stock: Annotated[int, Field(ge=0, le=10**12)]
+
+
+class AddWebhook(Body):
+    """``POST /webhooks``; no ``events`` means all of them."""
+
+    url: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+    events: Annotated[tuple[Literal[EVENT_TYPES], ...], Field(strict=False, max_length=len(EVENT_TYPES))] = ()  # type: ignore[valid-type]
+
+
+Model = TypeVar("Model", bound=Body)
+
+
+def parse(model: type[Model], body: bytes) -> Model:
+    """The body as the model has it.
+
+    Raises:
+        InvalidArgument: with each bad field's path, and what is wrong with it.
+    """
+    try:
+        return model.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        found = [_problem(details) for details in error.errors(include_url=False, include_input=False)]
+        # A list all of whose entries are bad is called too short as well: who mends the entry has mended the list.
+        problems = [one for one in found if not any(other["field"].startswith(f"{one['field']}.") for other in found)]
+        summary = "; ".join(f"{problem['field']}: {problem['message']}" for problem in problems[:3])
+        raise InvalidArgument(summary, errors=problems[:20]) from None
+
+
+def _problem(details: Any) -> dict[str, str]:
+    cause = details.get("ctx", {}).get("error")
+    path = ".".join(str(part) for part in details["loc"])
+    field = cause.field if isinstance(cause, RepeatedProduct) else path
+    return {"field": field or "body", "message": details["msg"].removeprefix("Value error, ")}

@@ -1,0 +1,28 @@
+"""What the bearer of a tracking link sees: the order as its page shows it, and nothing about who ordered or who decided."""
+
+from datetime import datetime
+
+from orders import settings
+from orders.domain.order import Snapshot
+from orders.services import estimates
+from orders.web.views import Audience, View, progress_view, snapshot_view
+
+
+def tracking_view(snapshot: Snapshot, now: datetime) -> View:
+    """The order, its payment, its shipment and its progress in one.
+
+    A link is passed on to whoever waits for the parcel: the customer's id, the names of those who decided and what they
+    noted stay in the house.
+    """
+    whole = snapshot_view(snapshot, Audience.OWNER)
+    order = whole["order"]
+    shown = {name: order[name] for name in ("order_id", "status", "version", "items", "total", "shipping_address")}
+    times = {name: order[name] for name in ("created_at", "updated_at")}
+    cancellation = order["cancellation"]
+    told = {"cancellation": cancellation and {name: cancellation[name] for name in ("reason", "cancelled_at")}}
+    return {
+        "order": shown | times | told,
+        "payment": whole["payment"],
+        "shipment": whole["shipment"],
+        "progress": progress_view(snapshot, estimates.history(now), settings.waits(), now, timed=settings.delivery_is_timed()),
+    }
