@@ -86,21 +86,20 @@ def _made(module: str, called: ast.expr) -> set[str]:
 
 
 def _behind_name(module: str, name: str) -> Iterator[tuple[str, Function]]:
-    here = _modules()[module]
+    """The function of this name, through whatever modules hand it on."""
+    here = _modules().get(module, Module())
     if name in here.functions:
         yield module, here.functions[name]
     elif name in here.names:
         source, original = here.names[name]
-        if original and source in _modules() and original in _modules()[source].functions:
-            yield source, _modules()[source].functions[original]
+        if original:
+            yield from _behind_name(source, original)
 
 
 def _behind_attribute(module: str, node: ast.Attribute) -> Iterator[tuple[str, Function]]:
     source = _modules()[module].names.get(node.value.id) if isinstance(node.value, ast.Name) else None
     if source and source[1] is None:
-        there = _modules().get(source[0])
-        if there and node.attr in there.functions:
-            yield source[0], there.functions[node.attr]
+        yield from _behind_name(source[0], node.attr)
         return
     for name, other in _modules().items():
         for owner in other.classes.values():
@@ -140,8 +139,14 @@ def _fields() -> frozenset[str]:
 @cache
 def _modules() -> dict[str, Module]:
     handlers = {path.stem: path for path in FUNCTIONS.glob("*.py")}
-    domain = {f"orders.{path.stem}": path for path in PACKAGE.glob("*.py") if path.stem != "__init__"}
-    return {name: _read(path) for name, path in (handlers | domain).items()}
+    return {name: _read(path) for name, path in (handlers | _package()).items()}
+
+
+@cache
+def _package() -> dict[str, Path]:
+    """The product's modules by their dotted names."""
+    names = {path: path.relative_to(PACKAGE.parent).with_suffix("").parts for path in PACKAGE.rglob("*.py")}
+    return {".".join(parts).removesuffix(".__init__"): path for path, parts in names.items()}
 
 
 def _read(path: Path) -> Module:
@@ -153,7 +158,7 @@ def _read(path: Path) -> Module:
             module.classes[node.name] = node
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
-                whole = node.module == "orders"
-                target = (f"orders.{alias.name}", None) if whole else (node.module, alias.name)
-                module.names[alias.asname or alias.name] = target
+                dotted = f"{node.module}.{alias.name}"
+                whole = dotted in _package()
+                module.names[alias.asname or alias.name] = (dotted, None) if whole else (node.module, alias.name)
     return module
