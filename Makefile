@@ -79,7 +79,7 @@ test: lint browser ## every check and every test
 
 # What a Python may change: words and defaults of its library, what it warns of, imports; and one stack from start to stop.
 # The laws of the pure domain are tried with a few examples only: test-pythons tries them with all.
-VERSION_SENSITIVE := tests/unit tests/template/test_imports.py tests/local/test_cold.py tests/local/test_journal.py tests/local/test_upgrade.py
+VERSION_SENSITIVE := tests/unit tests/template/test_imports.py tests/local/test_spill.py tests/local/test_journal.py tests/local/test_upgrade.py
 
 test-pythons: $(READY) ## all tests but e2e with every other Python from 3.11 on that is here, each in .venvs
 	@$(BIN)/python -m tests.pythons -n auto --dist loadfile $(filter-out tests/e2e,$(TESTS))
@@ -113,7 +113,7 @@ check-sam: $(READY) $(TOOLS)/sam/.ready ## sam validate, sam build and a lint of
 	@$(SAM) validate --region us-east-1
 	@$(SAM) validate --lint --region us-east-1
 	@mkdir -p .aws-sam
-	@$(BIN)/python -m local.template template.yaml > .aws-sam/expanded.json
+	@$(BIN)/python -m local.stack.template template.yaml > .aws-sam/expanded.json
 	@cp operations.yaml .aws-sam/
 	@# Packaging puts the nested template's address in (W3002).
 	@$(BIN)/cfn-lint --ignore-checks W3002 -- .aws-sam/expanded.json
@@ -145,7 +145,7 @@ e2e: $(READY) ## the black-box suite against a deployed stack: URL=https://... T
 	  --ignore=tests/e2e/pages --ignore=tests/e2e/test_fuzz.py
 
 invoke: $(READY) $(TOOLS)/sam/.ready $(TOOLS)/runtime/.ready ## try one function in Lambda's runtime: FUNCTION=reserve_stock [EVENT=events/...json] (downloads sam once)
-	@$(BIN)/python -m local.invoke $(FUNCTION) $(if $(EVENT),--event $(EVENT)) \
+	@$(BIN)/python -m local.cli.invoke $(FUNCTION) $(if $(EVENT),--event $(EVENT)) \
 	  --emulators "$$(echo $(TOOLS)/sam/lib/python*/site-packages/samcli/local/rapid)" \
 	  --runtime "$$(echo $(TOOLS)/runtime/lib/python*/site-packages)"
 

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.rivals import UV, NotHere
-from local import invoke
-from local.lambdas import Config
-from local.stack import ROOT, Settings, Stack, running
-from local.template import expand
+from local.cli import invoke
+from local.lambda_runtime.lambdas import Config
+from local.stack.stack import ROOT, Settings, Stack, running
+from local.stack.template import expand
 
 PYTHON = "3.13"
 MACHINE = {"aarch64": "arm64", "arm64": "arm64"}.get(os.uname().machine, "x86_64")

@@ -15,9 +15,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from local import engine
-from local.lambdas import Call, Invocation
-from local.stack import Settings, Stack, run
+from local.engine import internals
+from local.lambda_runtime.lambdas import Call, Invocation
+from local.stack.stack import Settings, Stack, run
 
 NO_WAITS = {"PaymentWaitSeconds": "0", "PreparationWaitSeconds": "0", "DeliveryWaitSeconds": "0"}
 # These gather for seconds before they begin, on purpose: nobody waits for them.
@@ -70,15 +70,17 @@ def _figures(watch: Watch) -> dict[str, Any]:
         "cpu": times.user + times.system,
         "last": watch.last,
         "invocations": dict(watch.invocations),
-        "running": sum(record["status"] == "RUNNING" for record in list(engine.part("stepfunctions", "_executions").values())),
+        "running": sum(
+            record["status"] == "RUNNING" for record in list(internals.part("stepfunctions", "_executions").values())
+        ),
     }
 
 
 def _orders(prefix: str) -> dict[str, Any]:
     """How each order whose id begins so stands, and since when."""
-    (table,) = engine.part("dynamodb", "_tables").values()
+    (table,) = internals.part("dynamodb", "_tables").values()
     found = {}
-    with engine.LOCK:
+    with internals.LOCK:
         for partition, items in table["items"].items():
             order_id = partition.removeprefix("ORDER#")
             if partition.startswith("ORDER#") and order_id.startswith(prefix) and "#ORDER" in items:

@@ -20,10 +20,11 @@ from typing import Any
 from botocore.client import BaseClient
 
 from bench.pipeline import wish
-from local import asl, engine
-from local.client import Api
-from local.lambdas import Call, Invocation
-from local.stack import Settings, Stack, running, wait_until
+from local.cli.client import Api
+from local.engine import internals
+from local.lambda_runtime.lambdas import Call, Invocation
+from local.stack.stack import Settings, Stack, running, wait_until
+from local.step_functions import asl
 
 PRICES: dict[str, Any] = json.loads((Path(__file__).parent / "prices.json").read_text(encoding="utf-8"))
 ASSUMED: dict[str, float] = {name: told["value"] for name, told in PRICES["assumed"].items()}
@@ -174,7 +175,7 @@ def round_trips() -> tuple[int, int]:
 def _path(stack: Stack, api: Api, path: str, token: str, after: str = "", then: str = "") -> Bill:
     wait_until(stack.settled, 60)
     count, ids = Count(), [f"{path}-{number}" for number in range(AT_ONCE)]
-    known = set(engine.part("stepfunctions", "_executions"))
+    known = set(internals.part("stepfunctions", "_executions"))
     with _counting(count, stack):
         for order_id in ids:
             api.call("POST", "/orders", wish(order_id, token))
@@ -185,7 +186,7 @@ def _path(stack: Stack, api: Api, path: str, token: str, after: str = "", then: 
                 api.call("POST", f"/orders/{order_id}/{then}", {})
             count.units["api_requests"] += AT_ONCE
         wait_until(stack.settled, 60)
-    executions = engine.part("stepfunctions", "_executions")
+    executions = internals.part("stepfunctions", "_executions")
     histories = [executions[arn]["events"] for arn in set(executions) - known]
     count.units["transitions"] = sum(map(_transitions, histories))
     count.units["log_bytes"] += int(ASSUMED["access_log_bytes"]) * count.units["api_requests"]
@@ -199,7 +200,7 @@ def _path(stack: Stack, api: Api, path: str, token: str, after: str = "", then: 
 
 
 def _reached(order_id: str, status: str) -> bool:
-    (table,) = engine.part("dynamodb", "_tables").values()
+    (table,) = internals.part("dynamodb", "_tables").values()
     item = table["items"][f"ORDER#{order_id}"]["#ORDER"]
     return bool(item["status"]["S"] == status and int(item["version"]["N"]) > 1)
 

@@ -15,7 +15,7 @@ import boto3
 import pytest
 from moto.backends import get_backend
 
-from local.template import expand
+from local.stack.template import expand
 from orders.adapters import store
 from orders.adapters.store import Product
 from orders.domain.money import Money

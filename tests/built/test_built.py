@@ -26,9 +26,9 @@ from typing import Any
 
 import pytest
 
-from local import cli, invoke
-from local.lambdas import Config
-from local.stack import ROOT, Settings, Stack, running, wait_until
+from local.cli import commands, invoke
+from local.lambda_runtime.lambdas import Config
+from local.stack.stack import ROOT, Settings, Stack, running, wait_until
 from orders import logs
 from orders.domain import errors
 from orders.metrics import Metric
@@ -123,7 +123,7 @@ def _layers_of(stack: Stack) -> dict[str, list[str]]:
 
 
 def invoke_template() -> dict[str, Any]:
-    from local.template import expand  # noqa: PLC0415 - a second of imports that only this needs
+    from local.stack.template import expand  # noqa: PLC0415 - a second of imports that only this needs
 
     return expand(ROOT / "template.yaml")
 
@@ -166,7 +166,7 @@ def test_metrics_pass_every_level(built: Built, stack: Stack, level: str) -> Non
 def test_with_what_sam_passes_to_a_container_a_function_works_on_a_running_stack(
     built: Built, stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["env", "--url", stack.url]) == 0
+    assert commands.main(["env", "--url", stack.url]) == 0
     (tmp_path / "env.json").write_text(capsys.readouterr().out, encoding="utf-8")
     layers = _layers_of(stack)
     answers = {}

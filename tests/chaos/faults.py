@@ -18,9 +18,10 @@ from typing import Any
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from local import asl, invocations, streams
-from local.lambdas import Call, Invocation, Killed
-from local.stack import Stack
+from local.lambda_runtime import invocations, streams
+from local.lambda_runtime.lambdas import Call, Invocation, Killed
+from local.stack.stack import Stack
+from local.step_functions import asl
 from orders.adapters.carriers import SimulatedCarrier
 from orders.adapters.payments import SimulatedGateway
 from orders.domain.errors import CarrierUnavailable, GatewayUnavailable, OutcomeUnknown

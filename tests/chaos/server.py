@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from local import engine
-from local.stack import Settings, Stack, run
+from local.engine import internals
+from local.stack.stack import Settings, Stack, run
 from tests.chaos.faults import Faults, hurry
 
 Json = Any
@@ -49,8 +49,8 @@ async def _rest(stack: Stack) -> Json:
 
 
 def _open(stack: Stack) -> list[str]:
-    (table,) = engine.part("dynamodb", "_tables").values()
-    with engine.LOCK:
+    (table,) = internals.part("dynamodb", "_tables").values()
+    with internals.LOCK:
         return [part for part, items in table["items"].items() if "due_at" in items.get("#ORDER", {})]
 
 
@@ -60,7 +60,7 @@ def _dead_letters(stack: Stack) -> int:
 
 def _graves(stack: Stack, source: str) -> Json:
     policy = stack.queues[source].queue._queue["attributes"].get("RedrivePolicy")  # type: ignore[attr-defined]
-    return engine.part("sqs", "_queue_by_arn")(json.loads(policy)["deadLetterTargetArn"]) if policy else None
+    return internals.part("sqs", "_queue_by_arn")(json.loads(policy)["deadLetterTargetArn"]) if policy else None
 
 
 def _send_again(stack: Stack) -> None:

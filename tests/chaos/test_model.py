@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from local.client import Api, Refused
-from local.stack import Settings, Stack, running, wait_until
+from local.cli.client import Api, Refused
+from local.stack.stack import Settings, Stack, running, wait_until
 from orders.domain.statuses import transitions
 
 LONG = dict.fromkeys(("PaymentWaitSeconds", "PreparationWaitSeconds", "DeliveryWaitSeconds"), "3600")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from local.journal import Journal
-from local.keys import new_key
+from local.api_gateway.keys import new_key
+from local.engine.journal import Journal
 from tests.e2e.stacks import Deployment, Served, deployed, serving
 
 FULL = os.environ.get("E2E_FULL") == "1"

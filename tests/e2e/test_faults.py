@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from local.lambdas import Call, Invocation, Killed
-from local.stack import Settings, Stack, running, wait_until
+from local.lambda_runtime.lambdas import Call, Invocation, Killed
+from local.stack.stack import Settings, Stack, running, wait_until
 from orders.adapters import carriers as carrier
 from orders.adapters import payments as gateway
 from orders.services import recovery

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.carriers import EVENTS, SECRETS, SIGNERS
+from local.cli.carriers import EVENTS, SECRETS, SIGNERS
 from tests.e2e.books import Books
 from tests.e2e.conftest import FULL
 from tests.e2e.stacks import Served, deployed, serving, until

@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
-from local.lambdas import Call, Invocation, Killed
-from local.stack import Settings, Stack, running
+from local.lambda_runtime.lambdas import Call, Invocation, Killed
+from local.stack.stack import Settings, Stack, running
 from tests.e2e.books import Books, at_rest, running_executions
 from tests.e2e.conftest import FULL
 from tests.e2e.stacks import Deployment, Served, deployed, until

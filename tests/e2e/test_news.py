@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from local.lambdas import Call, Invocation
-from local.listen import Receiver
-from local.stack import Settings, Stack, running, wait_until
+from local.cli.listen import Receiver
+from local.lambda_runtime.lambdas import Call, Invocation
+from local.stack.stack import Settings, Stack, running, wait_until
 from orders.domain import notifications
 from tests.e2e.books import Books
 from tests.e2e.conftest import FULL

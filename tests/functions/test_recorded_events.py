@@ -18,7 +18,7 @@ import jwt
 import pytest
 from moto import mock_aws
 
-from local.keys import as_gateway
+from local.api_gateway.keys import as_gateway
 from orders import settings
 from orders.adapters import secrets, store
 from orders.domain.events import ORDER_STATUS_CHANGED, EventType

@@ -17,8 +17,8 @@ import pytest
 from moto import mock_aws
 from standardwebhooks import Webhook as Signer
 
-from local import operate
-from local.client import Api
+from local.cli import operate
+from local.cli.client import Api
 from orders import settings
 from orders.adapters import bus, secrets, store
 from orders.adapters import queues as messaging

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.keys import as_gateway
+from local.api_gateway.keys import as_gateway
 from orders.adapters import secrets
 from orders.domain.errors import PaymentDeclined, PermissionDenied, Unauthenticated
 from orders.domain.identifiers import CustomerId, OrderId

@@ -20,8 +20,8 @@ from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jsonschema import Draft202012Validator
 
-from local.keys import as_gateway
-from local.template import expand
+from local.api_gateway.keys import as_gateway
+from local.stack.template import expand
 from orders.adapters import store
 from orders.adapters.store import Product
 from orders.domain import lifecycle

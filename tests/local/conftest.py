@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from local.client import Api
-from local.stack import Settings, Stack, running
+from local.cli.client import Api
+from local.stack.stack import Settings, Stack, running
 
 SAMPLE = Path(__file__).parent / "sample"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local import asl
+from local.step_functions import asl
 from tests.local.virtual_time import START, run
 
 Handler = Callable[[Any], Any]

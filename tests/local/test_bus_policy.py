@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local import bus_policy
-from local.guard import Message
+from local.event_bus import bus_policy
+from local.ports.guard import Message
 
 ROOT = Path(__file__).parents[2]
 SOURCES = bus_policy.own_sources(ROOT / "template.yaml", "here")

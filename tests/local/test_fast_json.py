@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local import fast_json
+from local.fastpath import fast_json
 
 VALUES = st.recursive(
     st.none()

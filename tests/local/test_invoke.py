@@ -2,8 +2,8 @@
 
 import pytest
 
-from local.invoke import BEFORE, EVENTS, SLOW, NotInvoked, _config, _event, _version, prepare
-from local.stack import Settings, running
+from local.cli.invoke import BEFORE, EVENTS, SLOW, NotInvoked, _config, _event, _version, prepare
+from local.stack.stack import Settings, running
 
 RECORDED = {path.stem for path in EVENTS.glob("*.json")}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.journal import Journal, Write
+from local.engine.journal import Journal, Write
 
 
 def an_item(sort: str, **fields: str) -> dict[str, dict[str, str]]:

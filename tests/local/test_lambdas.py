@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from local.lambdas import Call, Config, Invocation, Killed, LambdaContext, Lambdas, NoSuchFunction
-from local.pool import Pool
+from local.lambda_runtime.lambdas import Call, Config, Invocation, Killed, LambdaContext, Lambdas, NoSuchFunction
+from local.lambda_runtime.pool import Pool
 
 
 class PaymentDeclined(Exception):

@@ -15,10 +15,10 @@ from typing import Any, ClassVar
 import pytest
 from botocore.exceptions import ClientError
 
-from local import operate
-from local.client import Api
-from local.operate import Place
-from local.stack import ROOT, Settings, Stack, running, wait_until
+from local.cli import operate
+from local.cli.client import Api
+from local.cli.operate import Place
+from local.stack.stack import ROOT, Settings, Stack, running, wait_until
 
 ADA = "customer-ada"
 PERSONAL = ("Ada Lovelace", "12 St James's Square", "Mayfair", "SW1Y 4JH", "my mother is ill", "tok_ok_of_ada")

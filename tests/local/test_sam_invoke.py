@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 import botocore.session
 import pytest
 
-from local import cli
-from local.client import Api
-from local.invoke import SLOW
-from local.stack import ROOT, NotReady, Settings, Stack, _bind, running, wait_until
-from local.template import expand
+from local.cli import commands
+from local.cli.client import Api
+from local.cli.invoke import SLOW
+from local.stack.stack import ROOT, NotReady, Settings, Stack, _bind, running, wait_until
+from local.stack.template import expand
 
 # Any address of this machine but the usual one stands for Docker's bridge; only Linux has them all.
 BRIDGE = "127.0.0.2"
@@ -32,7 +32,7 @@ CREDENTIALS = {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"} | {
 }
 HANDLE = """
 import importlib, json, sys
-from local.lambdas import Config, LambdaContext
+from local.lambda_runtime.lambdas import Config, LambdaContext
 module, event = sys.argv[1], json.load(sys.stdin)
 answer = importlib.import_module(module).handler(event, LambdaContext(Config(module, f"arn:{module}", module, 30, 512), "1"))
 json.dump(answer, open(sys.argv[2], "w"))
@@ -50,7 +50,7 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture
 def printed(stack: Stack, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """What `orders env` prints for ``--env-vars``."""
-    assert cli.main(["env", "--url", stack.url]) == 0
+    assert commands.main(["env", "--url", stack.url]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     found: dict[str, Any] = json.loads(out)
@@ -119,7 +119,7 @@ def test_who_names_another_host_or_is_a_browser_is_refused_there_too(stack: Stac
 
 def test_a_stack_that_containers_do_not_reach_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
     monkeypatch.setattr(Api, "call", lambda *_: {"environment": {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}})
-    assert cli.main(["env"]) == 0
+    assert commands.main(["env"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out) == {"Parameters": {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}}
     assert "--for-containers" in err
@@ -133,13 +133,13 @@ def test_an_address_of_another_machine_is_no_place_to_listen_at() -> None:
 
 @pytest.mark.parametrize("host", ["172.17.0.1", "host.docker.internal", "192.168.65.254"])
 def test_containers_call_this_machine_by_a_private_address_or_an_internal_name(host: str) -> None:
-    assert cli._parser().parse_args(["serve", "--for-containers", host]).for_containers == host
+    assert commands._parser().parse_args(["serve", "--for-containers", host]).for_containers == host
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "8.8.8.8", "evil.example", ".internal", "internal", "http://172.17.0.1", "::"])  # noqa: S104
 def test_what_others_could_call_themselves_is_refused(host: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        cli._parser().parse_args(["serve", "--for-containers", host])
+        commands._parser().parse_args(["serve", "--for-containers", host])
     assert "private address" in capsys.readouterr().err
 
 

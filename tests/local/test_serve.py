@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from local.client import Api, Unreachable
-from local.stack import ROOT, wait_until
+from local.cli.client import Api, Unreachable
+from local.stack.stack import ROOT, wait_until
 
 pytestmark = pytest.mark.skipif(not (ROOT / "template.yaml").exists(), reason="needs the product's template")
 

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from local.keys import AUDIENCE, Issuer, new_key
-from local.sign_in import AUTHORIZE, CODE_SECONDS, LOGOUT, TOKEN, SignIn
+from local.api_gateway.keys import AUDIENCE, Issuer, new_key
+from local.api_gateway.sign_in import AUTHORIZE, CODE_SECONDS, LOGOUT, TOKEN, SignIn
 
 HOME = "http://127.0.0.1:3000/signed-in"
 VERIFIER = "a verifier of the page's own"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from local.asl import Answer
-from local.streams import Delivery, Disorder, Feed, FeedConfig, matches
+from local.lambda_runtime.streams import Delivery, Disorder, Feed, FeedConfig, matches
+from local.step_functions.asl import Answer
 from tests.local.virtual_time import START, run
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from local import operate
-from local.operate import NotPossible, Place
-from local.sweeping import PATIENCE, Swept
+from local.cli import operate
+from local.cli.operate import NotPossible, Place
+from local.stack.sweeping import PATIENCE, Swept
 
 
 def an_answer(cursor: str | None, looked_at: int = 2, **more: Any) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from local import carriers, cli, operate, warehouse
-from local.carriers import EVENTS, SIGNERS, STATUSES
-from local.client import Refused
-from local.listen import Receiver
-from local.watch import Frame, Stream, line
+from local.cli import carriers, commands, operate, warehouse
+from local.cli.carriers import EVENTS, SIGNERS, STATUSES
+from local.cli.client import Refused
+from local.cli.listen import Receiver
+from local.cli.watch import Frame, Stream, line
 from orders.adapters import carrier_webhooks
 from orders.adapters import webhook_sender as outbound
 from orders.domain.errors import Unauthenticated
@@ -34,7 +34,7 @@ NOW = datetime.now(UTC)
 
 
 def asked(*words: str) -> Any:
-    return cli._parser().parse_args(["warehouse", "order-1", *words])
+    return commands._parser().parse_args(["warehouse", "order-1", *words])
 
 
 @pytest.mark.parametrize("status", warehouse.STATUSES)
@@ -56,7 +56,7 @@ def test_what_is_no_piece_of_a_line_is_refused(text: str, capsys: pytest.Capture
 
 def test_serve_says_what_a_data_directory_does_not_keep(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        cli.main(["serve", "--help"])
+        commands.main(["serve", "--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert "Not over a power cut; and not the messages in queues" in said
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from local import engine
-from local.client import Api
-from local.stack import ROOT, STACK_NAME, Settings, Stack, _function, _is, running, wait_until
-from local.template import expand
+from local.cli.client import Api
+from local.engine import internals
+from local.stack.stack import ROOT, STACK_NAME, Settings, Stack, _function, _is, running, wait_until
+from local.stack.template import expand
 
 ADDRESS = {
     "name": "Augusta Ada Byron",
@@ -75,7 +75,7 @@ def update(stack: Stack) -> None:
         TemplateURL=f"{stack.aws_url}/deployment/next",
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
-    record = engine.part("cloudformation", "_stacks")[STACK_NAME]
+    record = internals.part("cloudformation", "_stacks")[STACK_NAME]
     wait_until(lambda: not record["StackStatus"].endswith("IN_PROGRESS"))
     assert record["StackStatus"] == "UPDATE_COMPLETE", record.get("StackStatusReason")
     # The handlers run in this process: what the engine knows of the functions now has to be told to it.

@@ -1,4 +1,4 @@
-"""The two machines on two engines: our own walker (``local/asl.py``) and moto's interpreter, both by a clock of their own.
+"""The two machines on two engines: our own walker (``local/step_functions``) and moto's interpreter, each by its own clock.
 
 What the functions answer comes from a ``World``. An engine runs one execution to its end and answers its ``Walk``, in which
 the two can be compared. No engine waits in real time.
@@ -26,7 +26,7 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 from moto.stepfunctions.parser.asl.eval.callback.callback import CallbackEndpoint
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
-from local import asl
+from local.step_functions import asl
 from tests.local.virtual_time import START, run
 from tests.statemachine.machines import FULFIL, UNWIND, definition, substitutions
 
@@ -207,7 +207,7 @@ class LocalServices:
 
 
 class LocalEngine:
-    """``local/asl.py`` on a loop whose clock jumps."""
+    """``local/step_functions`` on a loop whose clock jumps."""
 
     name = "local"
 

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from local.template import expand
+from local.stack.template import expand
 from tests.statemachine.graph import Rules
 from tests.statemachine.raises import raised_by
 

@@ -1,4 +1,4 @@
-"""What `local.template.expand` makes of a SAM template."""
+"""What `local.stack.template.expand` makes of a SAM template."""
 
 import json
 import os
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.template import TemplateInvalid, expand
+from local.stack.template import TemplateInvalid, expand
 
 SMALL = """
 Transform: AWS::Serverless-2016-10-31

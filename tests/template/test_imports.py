@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from local.template import expand
+from local.stack.template import expand
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (ROOT / "functions", ROOT / "layers/orders/python")

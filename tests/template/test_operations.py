@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from local.template import expand
+from local.stack.template import expand
 from orders.metrics import NAMESPACE, Metric
 from orders.services.recovery import STUCK_STATUSES
 from tests.template import wiring

@@ -19,7 +19,7 @@ from botocore.client import BaseClient
 from moto import mock_aws
 from standardwebhooks.webhooks import Webhook
 
-from local.template import expand
+from local.stack.template import expand
 from orders import settings
 from orders.adapters import bus, secrets, store, workflow
 from orders.adapters import queues as messaging

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.template import expand
+from local.stack.template import expand
 from tests.template.cloudformation import Deployed
 
 ROOT = Path(__file__).parents[2]

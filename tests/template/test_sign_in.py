@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from local.template import expand
+from local.stack.template import expand
 from orders.web.routes import ROUTES
 
 ROOT = Path(__file__).parents[2]

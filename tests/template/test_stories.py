@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
-from local.template import expand
+from local.stack.template import expand
 from orders.adapters import secrets, store
 from orders.domain.identifiers import OrderId
 from orders.metrics import NAMESPACE, Metric

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.template import expand
+from local.stack.template import expand
 from orders.adapters import bus
 from orders.domain.notifications import EVENT_TYPES
 from orders.web.routes import ROUTES, Who

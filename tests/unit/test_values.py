@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local import demo
+from local.cli import demo
 from orders.domain.identifiers import fingerprint, uuid7
 from orders.domain.money import MINOR_UNITS, USUAL_MINOR_UNITS, Money
 from orders.domain.order import moment, timestamp

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect
 
-from local.carriers import SIGNERS, secret_of
-from local.client import Api
+from local.cli.carriers import SIGNERS, secret_of
+from local.cli.client import Api
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -13,7 +13,7 @@ import boto3
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from local.client import Api
+from local.cli.client import Api
 from tests.e2e.pages.browsing import FLAGS, Stack, chromium
 
 QUEUE = "made-by-a-page"

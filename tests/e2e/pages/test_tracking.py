@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 from playwright.sync_api import Route, expect
 
-from local.client import Api
+from local.cli.client import Api
 from tests.e2e.pages.browsing import HOME, Stack, Visit, wait_for
 from tests.e2e.pages.conftest import Visiting
 

@@ -1,0 +1,1 @@
+"""API Gateway and the user pool: routes, authorizer, events, sign-in."""

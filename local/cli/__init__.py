@@ -1,0 +1,1 @@
+"""The command `orders`: the local stack, and tools for a running one."""

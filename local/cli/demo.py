@@ -1,0 +1,174 @@
+"""Three real orders on a stack of their own, followed live: one delivered, one declined and unwound, one flaky."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from local.cli.client import Api
+from local.stack.stack import Settings, running
+from orders.domain.money import Money
+from orders.domain.statuses import OrderStatus, StepStatus
+
+ADDRESS = {"name": "Ada Lovelace", "line1": "12 Analytical Way", "city": "London", "postal_code": "10115", "country": "GB"}
+PATIENCE = 35.0
+
+_COLOURS = {
+    OrderStatus.DELIVERED.value: "32",
+    OrderStatus.CANCELLED.value: "31",
+    OrderStatus.SHIPPED.value: "36",
+    OrderStatus.PROCESSING.value: "34",
+    "dim": "2",
+    "bold": "1",
+    "red": "31",
+}
+
+
+def paint(text: str, colour: str) -> str:
+    code = _COLOURS.get(colour)
+    return f"\x1b[{code}m{text}\x1b[0m" if code and sys.stdout.isatty() else text
+
+
+@dataclass
+class Watched:
+    letter: str
+    token: str
+    says: str
+    expected: str
+    order_id: str = ""
+    placed_at: float = 0.0
+    seen: int = 0
+    steps: dict[str, str] = field(default_factory=dict)
+    status: str = ""
+
+    def over(self) -> bool:
+        return self.status in {OrderStatus.DELIVERED, OrderStatus.CANCELLED}
+
+
+def demo() -> int:
+    orders = [
+        Watched("A", "tok_ok", "a good card", OrderStatus.DELIVERED),
+        Watched("B", "tok_declined", "a card that is declined", OrderStatus.CANCELLED),
+        Watched("C", "tok_flaky_2", "a gateway that fails twice, then works", OrderStatus.DELIVERED),
+    ]
+    began = time.monotonic()
+    print("Starting a stack of its own, from template.yaml ...", flush=True)
+    with running(Settings()) as stack:
+        print(f"Up in {time.monotonic() - began:.1f} s at {stack.url}\n")
+        api = Api(stack.url, stack.token("ada"))
+        for order in orders:
+            _place(api, order)
+        print()
+        _follow(api, orders)
+        print()
+        for order in orders:
+            _tell(api, order)
+    return _close(orders)
+
+
+def _place(api: Api, order: Watched) -> None:
+    items = [{"product_id": "prod-001", "quantity": 2}, {"product_id": "prod-002", "quantity": 1}]
+    body = {
+        "items": items,
+        "payment": {"method": "CREDIT_CARD", "token": order.token},
+        "shipping_address": ADDRESS,
+    }
+    placed = api.call("POST", "/orders", body)["order"]
+    order.order_id, order.placed_at = placed["order_id"], _epoch(placed["created_at"])
+    print(f"  {paint(order.letter, 'bold')}  {order.order_id}  {money(placed['total']):>10}  {order.says}")
+
+
+def _follow(api: Api, orders: list[Watched]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not all(order.over() for order in orders) and time.monotonic() < deadline:
+        news = [line for order in orders for line in _news(api, order)]
+        for _, line in sorted(news):
+            print(line, flush=True)
+        time.sleep(0.1)
+
+
+def _news(api: Api, order: Watched) -> list[tuple[float, str]]:
+    """What happened to the order since it was last looked at: its events, and the steps that moved."""
+    events = api.call("GET", f"/orders/{order.order_id}/history")["history"][order.seen :]
+    if not events:
+        return []
+    progress = api.call("GET", f"/orders/{order.order_id}/status")
+    moved = [
+        f"{step['name']}: {step['status'].replace('_', ' ').lower()}"
+        for step in progress["steps"]
+        if step["status"] not in {StepStatus.PENDING, StepStatus.SKIPPED, order.steps.get(step["name"])}
+    ]
+    order.steps = {step["name"]: step["status"] for step in progress["steps"]}
+    order.seen += len(events)
+    lines = []
+    for place, event in enumerate(events):
+        changed = event["status"] != order.status
+        order.status = event["status"]
+        note = event.get("reason") or (", ".join(moved) if place == len(events) - 1 else "")
+        lines.append((_epoch(event["timestamp"]), _line(order, event, changed, note)))
+    return lines
+
+
+def _line(order: Watched, event: dict[str, Any], changed: bool, note: str) -> str:
+    seconds = _epoch(event["timestamp"]) - order.placed_at
+    status = f"{event['status']:<10}"
+    shown = paint(status, event["status"]) if changed else paint(status, "dim")
+    what = f"{words(event['event_type']):<20}"
+    return f"{seconds:7.2f} s  {paint(order.letter, 'bold')}  {shown}  {what}  {paint(note, 'dim')}".rstrip()
+
+
+def _tell(api: Api, order: Watched) -> None:
+    found = api.call("GET", f"/orders/{order.order_id}")
+    history = api.call("GET", f"/orders/{order.order_id}/history")["history"]
+    print(f"{paint(order.letter, 'bold')}  {order.order_id}  {paint(order.status, order.status)}")
+    for event in history:
+        reason = f"  {event['reason']}" if event.get("reason") else ""
+        line = f"{event['version']:>3}  {event['timestamp']}  {event['status']:<10}  {words(event['event_type']):<20}"
+        print(f"   {line}  {event['triggered_by']}{paint(reason, 'dim')}")
+    print(f"   Payment   {_payment(found['payment'])}")
+    print(f"   Shipment  {_shipment(found['shipment'])}")
+    if found["order"]["cancellation"]:
+        print(f"   Cancelled {words(found['order']['cancellation']['reason']).lower()}")
+    print()
+
+
+def _payment(payment: dict[str, Any] | None) -> str:
+    if payment is None:
+        return "none"
+    reason = f" ({payment['failure_reason']})" if payment.get("failure_reason") else ""
+    return f"{payment['payment_id']}  {money(payment['amount'])}  {payment['method']}  {payment['status']}{reason}"
+
+
+def _shipment(shipment: dict[str, Any] | None) -> str:
+    if shipment is None:
+        return "none"
+    return f"{shipment['shipment_id']}  {shipment['carrier']} {shipment['tracking_number']}  {shipment['status']}"
+
+
+def _close(orders: list[Watched]) -> int:
+    wrong = [order for order in orders if order.status != order.expected]
+    for order in wrong:
+        print(paint(f"{order.letter} ended {order.status or 'nowhere'}, and should have ended {order.expected}.", "red"))
+    if not wrong:
+        print("All three ended as they should.\n")
+        print("Next:")
+        print("  orders serve           the same stack, to keep; it prints tokens and curl lines to copy")
+        print("                         then look: http://127.0.0.1:3000/admin, and each order's tracking_url")
+        print("  make test              every check and every test")
+        print("  docs/architecture.md   how it works, and why")
+    return 1 if wrong else 0
+
+
+def words(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def money(amount: dict[str, Any]) -> str:
+    return str(Money(amount["amount"], amount["currency"]))
+
+
+def _epoch(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()

@@ -1,0 +1,353 @@
+"""What ministack does otherwise than AWS, or too slowly for us, put right: each mend with its reason.
+
+The engine keeps its state in modules, so a process has one engine. The mends go in once; what they call is the stack
+that runs at the moment (`Seams`). They lean on the engine's inner names, hence the pinned version.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import string
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+from local.engine.changes import Changes
+from local.engine.internals import LOCK, Response, check_version, part, replace
+from local.engine.queue_buffer import Backlog
+from local.fastpath import fast_json, request_cache
+from local.lambda_runtime.invocations import Invocations, Policy
+from local.lambda_runtime.lambdas import Lambdas, NoSuchFunction
+from local.step_functions.states import Refusal, StateMachines
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    lambdas: Lambdas
+    machines: StateMachines
+    changes: Changes
+    invocations: Invocations
+    wake_queues: Callable[[], None]
+    between_requests: Callable[[], None]
+
+
+_current: Seams | None = None
+_mended = False
+
+
+def install(seams: Seams) -> None:
+    global _current, _mended  # noqa: PLW0603 - the engine is the process's, and so is what runs on it
+    _current = seams
+    if _mended:
+        return
+    check_version()
+    for mend in MENDS:
+        mend()
+    _mended = True
+
+
+def seams() -> Seams:
+    if _current is None:
+        raise RuntimeError("no stack runs in this process")
+    return _current
+
+
+# --- Functions ----------------------------------------------------------------------------------------------
+
+
+def run_handlers_here() -> None:
+    """It starts a process for each concurrent call (21 GB for 1,000 orders), reports each error as
+    Runtime.HandlerError, so that no Retry or Catch by name fits, and keeps a log stream of every invocation."""
+
+    def execute(function: dict[str, Any], event: Any) -> dict[str, Any]:
+        config = function.get("config") or function
+        try:
+            answer = seams().lambdas.invoke(config["FunctionName"], event)
+        except NoSuchFunction as missing:
+            return {"body": {"errorType": "ResourceNotFound", "errorMessage": str(missing)}, "error": True}
+        return {"body": answer.payload, "error": answer.failed} if answer.failed else {"body": answer.payload}
+
+    replace("lambda_svc", "_execute_function", lambda _: execute)
+
+
+def retry_what_events_invoke() -> None:
+    """A rule's or schedule's target function is called once; AWS calls it asynchronously: tried three times, then
+    sent to the function's OnFailure destination. Where it does retry, it takes a thread for each event."""
+
+    def dispatch(arn: str, payload: str) -> None:
+        function, config, _ = part("lambda_svc", "_get_func_record_for_ref")(arn)
+        if function and config:
+            invoke(function, json.loads(payload))
+
+    def invoke(function: dict[str, Any], event: Any) -> None:
+        config = function.get("config") or function
+        seams().invocations.submit(config["FunctionName"], event, _policy(function, config))
+
+    replace("eventbridge", "_dispatch_to_lambda", lambda _: dispatch)
+    replace("lambda_svc", "invoke_async_with_retry", lambda _: invoke)
+
+
+def _policy(function: dict[str, Any], config: dict[str, Any]) -> Policy:
+    own = function.get("event_invoke_config") or (function.get("event_invoke_configs") or {}).get("$LATEST") or {}
+    destination = ((own.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
+    return Policy(
+        retries=int(own.get("MaximumRetryAttempts", 2)),
+        max_age=float(own.get("MaximumEventAgeInSeconds", 21_600)),
+        on_failure=destination or (config.get("DeadLetterConfig") or {}).get("TargetArn"),
+    )
+
+
+def deliver_from_queues_at_once() -> None:
+    """Its poller looks at every queue at each message anywhere, takes ten messages at most, ignores the batching
+    window, takes a thread for each batch, and deletes a batch whose report makes no sense."""
+    wake: Any = importlib.import_module("ministack.core.concurrency").esm_wake
+    wake.set = lambda: seams().wake_queues()
+    replace("lambda_svc", "_ensure_poller", lambda _: lambda: None)
+
+
+# --- Executions ---------------------------------------------------------------------------------------------
+
+
+def walk_with_our_interpreter() -> None:
+    """Its walker swallows a function's error in a callback, ignores TimeoutSecondsPath, MaxDelaySeconds, jitter,
+    heartbeats and the machine's time-out, and takes a sleeping thread and 150 ms for each execution."""
+
+    def answering(call: Callable[[StateMachines, Any], dict[str, Any]]) -> Callable[[Any], Response]:
+        def handler(data: Any) -> Response:
+            try:
+                return _json(call(seams().machines, data))
+            except Refusal as refusal:
+                error: Response = part("stepfunctions", "error_response_json")(refusal.code, refusal.message, 400)
+                return error
+
+        return handler
+
+    for name, call in {
+        "_start_execution": StateMachines.start,
+        "_stop_execution": StateMachines.stop,
+        "_send_task_success": StateMachines.task_success,
+        "_send_task_failure": StateMachines.task_failure,
+        "_send_task_heartbeat": StateMachines.task_heartbeat,
+    }.items():
+        replace("stepfunctions", name, partial(_instead, answering(call)))
+
+
+def _instead(ours: Any, _: Any) -> Any:
+    return ours
+
+
+def _json(data: dict[str, Any]) -> Response:
+    response: Response = part("stepfunctions", "json_response")(data)
+    return response
+
+
+# --- Table and stream ---------------------------------------------------------------------------------------
+
+
+def one_request_at_a_time() -> None:
+    """Its handlers interleave when called from several threads. A table's request is also the unit that is
+    journaled, and whose stream records are handed on, before it is answered."""
+
+    def make(original: Callable[..., Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
+        async def handle(*request: Any) -> Response:
+            with LOCK:
+                response = await original(*request)
+                seams().changes.commit()
+                seams().between_requests()
+                return response
+
+        return handle
+
+    for name in ("dynamodb", "eventbridge", "secretsmanager", "sns"):
+        replace(name, "handle_request", make)
+    # The expiry of items runs in a thread of its own, under this name.
+    replace("dynamodb", "_lock", lambda _: LOCK)
+
+
+def remember_expressions() -> None:
+    """It reads each expression anew for each item it looks at: a tenth of an order's time for a dozen texts."""
+    for name in ("_tokenize", "_condition_syntax_error"):
+        replace("dynamodb", name, lru_cache(maxsize=1024))
+
+
+def write_json_faster() -> None:
+    """Python's JSON is a fifth of an order's time."""
+    for name in ("dynamodb", "eventbridge", "stepfunctions", "sqs"):
+        replace(name, "json", lambda _: fast_json)
+    responses: Any = importlib.import_module("ministack.core.responses")
+    responses.json = fast_json
+
+
+def check_requests_once() -> None:
+    """Most of a request's time goes into checking anew what is the same each time; see `local/fastpath/request_cache.py`."""
+    for name, shapes, carry_out in (
+        ("_transact_write_items", request_cache.shapes_of_transaction, request_cache.transact),
+        ("_update_item", request_cache.shapes_of_update, request_cache.update),
+        ("_query", request_cache.shapes_of_query, request_cache.query),
+        ("_get_item", request_cache.shapes_of_get, request_cache.get),
+        ("_batch_get_item", request_cache.shapes_of_batch, request_cache.get_several),
+    ):
+        replace("dynamodb", name, request_cache.remembering(shapes, carry_out))
+
+
+def match_events_by_type_once() -> None:
+    """It holds each event against each rule's whole pattern, and nearly all ask for no more than source and type."""
+
+    def make(original: Callable[..., bool]) -> Callable[..., bool]:
+        @lru_cache(maxsize=1024)
+        def by_type(pattern: str, source: str, kind: str) -> bool | None:
+            alternatives = part("eventbridge", "_compiled_pattern")(pattern) or [{}]
+            if any(alternative.keys() - {"source", "detail-type"} for alternative in alternatives):
+                return None
+            return original(pattern, part("eventbridge", "_EventView")({"source": source, "detail-type": kind}, "{}"))
+
+        def matches(pattern: str, view: Any, *owner: str) -> bool:
+            event = view.envelope()
+            known = by_type(pattern, event["source"], event["detail-type"])
+            return original(pattern, view, *owner) if known is None else known
+
+        return matches
+
+    replace("eventbridge", "_matches_pattern_view", make)
+
+
+def tell_of_writes() -> None:
+    """It keeps items in memory and saves them at a graceful stop only: a SIGKILL loses acknowledged writes."""
+
+    def set_item(original: Callable[..., Any]) -> Callable[..., Any]:
+        def setting(table: dict[str, Any], pk: Any, sk: Any, item: dict[str, Any]) -> Any:
+            seams().changes.wrote(table["TableName"], pk, sk, item)
+            kept = {sys.intern(name): _shared(value) for name, value in item.items()}
+            before = table["items"].get(pk, {}).get(sk)
+            if before is None or any(before.get(name) != kept.get(name) for name in _key_names(table)):
+                return original(table, pk, sk, kept)
+            table["items"][pk][sk] = kept  # as it stands in the indexes already
+            return before
+
+        return setting
+
+    def remove_item(original: Callable[..., Any]) -> Callable[..., Any]:
+        def removing(table: dict[str, Any], pk: Any, sk: Any) -> Any:
+            seams().changes.wrote(table["TableName"], pk, sk, None)
+            return original(table, pk, sk)
+
+        return removing
+
+    replace("dynamodb", "_set_item", set_item)
+    replace("dynamodb", "_remove_item", remove_item)
+
+
+def _key_names(table: dict[str, Any]) -> list[str]:
+    return [attribute["AttributeName"] for attribute in table["AttributeDefinitions"]]
+
+
+def _shared(value: dict[str, Any]) -> dict[str, Any]:
+    """Most values of an order's items stand in several of them, and each would have a dict and a text of its own: twice the
+    memory of a rush. The engine copies what it changes."""
+    text = value.get("S")
+    return _text(text) if isinstance(text, str) and len(value) == 1 and len(text) < 64 else value
+
+
+@lru_cache(maxsize=16_384)
+def _text(text: str) -> dict[str, Any]:
+    return {"S": text}
+
+
+def hand_stream_records_on() -> None:
+    """Its poller drops what a failed batch holds after the failure, knows neither partial failures nor bisecting nor
+    retry limits, and keeps every record of 24 hours in memory."""
+
+    def emit(table_name: str, kind: str, old: Any, new: Any, replicate: bool = True) -> None:  # noqa: ARG001, FBT
+        table = part("dynamodb", "_tables").get(table_name)
+        stream = (table or {}).get("StreamSpecification") or {}
+        if stream.get("StreamEnabled") and not (kind == "MODIFY" and old == new):
+            build = part("dynamodb", "_build_change_record")
+            seams().changes.emitted(build(table, kind, old, new, stream.get("StreamViewType", "NEW_AND_OLD_IMAGES")))
+
+    replace("dynamodb", "_emit_stream_event", lambda _: emit)
+    replace("lambda_svc", "_poll_dynamodb_streams", lambda _: lambda: False)
+
+
+# --- Housekeeping -------------------------------------------------------------------------------------------
+
+
+def keep_messages_from_falling_between() -> None:
+    """Messages are appended to a queue without its lock, while the poller replaces the list of messages: what is
+    appended in between is lost."""
+    replace("sqs", "_queues_lock", lambda _: threading.RLock())
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def locked(*arguments: Any) -> Any:
+            with part("sqs", "_queues_lock"):
+                return original(*arguments)
+
+        return locked
+
+    actions = part("sqs", "_HANDLERS")
+    for name in ("SendMessage", "SendMessageBatch"):
+        actions[name] = make(actions[name])
+    replace("eventbridge", "_dispatch_to_sqs", make)
+
+
+def let_messages_come_back_earlier() -> None:
+    """It moves the time at which a message comes back in place, and tells nobody; ours are sorted by that time."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def moving(data: dict[str, Any], url: str) -> Any:
+            with part("sqs", "_queues_lock"):
+                answer = original(data, url)
+                messages = part("sqs", "_get_q")(data.get("QueueUrl", url))["messages"]
+                if isinstance(messages, Backlog):
+                    messages.moved()
+            seams().wake_queues()
+            return answer
+
+        return moving
+
+    actions = part("sqs", "_HANDLERS")
+    for name in ("ChangeMessageVisibility", "ChangeMessageVisibilityBatch"):
+        actions[name] = make(actions[name])
+
+
+def make_secrets_as_asked() -> None:
+    """It puts punctuation into a secret that is to have none, and thereby makes what is to be base64 none."""
+
+    def make(original: Callable[..., str]) -> Callable[..., str]:
+        def secret(properties: dict[str, Any]) -> str:
+            asked = properties.get("GenerateSecretString") or {}
+            if asked.get("ExcludePunctuation"):
+                excluded = asked.get("ExcludeCharacters", "") + string.punctuation
+                properties = {**properties, "GenerateSecretString": {**asked, "ExcludeCharacters": excluded}}
+            return original(properties)
+
+        return secret
+
+    replace("cloudformation.provisioners", "_sm_secret_string", make)
+
+
+def forget_published_events() -> None:
+    """It keeps every event ever put, which nothing reads."""
+    replace("eventbridge", "_events_log_list", lambda _: list)
+
+
+MENDS: tuple[Callable[[], None], ...] = (
+    run_handlers_here,
+    retry_what_events_invoke,
+    walk_with_our_interpreter,
+    one_request_at_a_time,
+    remember_expressions,
+    write_json_faster,
+    check_requests_once,
+    match_events_by_type_once,
+    tell_of_writes,
+    hand_stream_records_on,
+    deliver_from_queues_at_once,
+    keep_messages_from_falling_between,
+    let_messages_come_back_earlier,
+    make_secrets_as_asked,
+    forget_published_events,
+)

@@ -1,0 +1,1 @@
+"""Speed and memory only: without it the same requests have the same results."""

@@ -1,0 +1,1 @@
+"""The two ports on loopback, and what is refused at them."""

@@ -1,0 +1,1 @@
+"""The template expanded and deployed, the stack started and stopped."""
