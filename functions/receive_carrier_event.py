@@ -4,9 +4,10 @@ from orders import logs
 from orders.adapters import carrier_webhooks, secrets, store
 from orders.adapters.bus import CARRIERS_SOURCE, publish
 from orders.adapters.carrier_webhooks import SENDERS, Report
-from orders.domain import lifecycle, limits
+from orders.domain import limits
 from orders.domain.errors import NotFound
 from orders.domain.events import FULFILLMENT_STATUS_CHANGED
+from orders.domain.scans import is_foreign
 from orders.services import inbound as fulfilment_events
 from orders.services.changes import utc_now
 from orders.web.http import Answer, Request, answer, serve
@@ -29,7 +30,7 @@ def receive_event(request: Request) -> Answer:
 def _pass_on(carrier: str, report: Report) -> bool:
     now, order_id = utc_now(), store.order_of_parcel(report.tracking_number)
     found = store.load(order_id) if order_id is not None else None
-    if found and lifecycle.is_foreign(found.shipment, carrier):
+    if found and is_foreign(found.shipment, carrier):
         logger.warning("A sender reported another sender's parcel", sender=carrier, order_id=order_id)
         _count_foreign_report()
         return False

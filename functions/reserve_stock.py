@@ -1,6 +1,6 @@
 """Workflow step: take the order's goods out of stock."""
 
-from orders.domain import lifecycle
+from orders.domain.decisions import reviewing
 from orders.services import fulfilling as fulfilment
 from orders.tasks import Event, standing, task
 
@@ -9,5 +9,5 @@ from orders.tasks import Event, standing, task
 def handler(event: Event) -> dict[str, object]:
     """Reserves the stock; ``ApprovalPending`` sends the workflow to the review first."""
     snapshot = fulfilment.reserve_stock(event["order_id"])
-    lifecycle.review_answered(snapshot.order)
+    reviewing.review_answered(snapshot.order)
     return standing(snapshot)

@@ -13,12 +13,13 @@ import pytest
 
 from orders.adapters import pauses
 from orders.adapters import payments as gateway
-from orders.domain import lifecycle
+from orders.domain.decisions import delivering, ending, paying, placing, reviewing, shipping, unwinding
+from orders.domain.decisions.placing import Placement
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
-from orders.domain.lifecycle import Placement, Waits
 from orders.domain.money import Money
 from orders.domain.order import Address, Change, Event, Line, Order, Shipment, Snapshot
 from orders.domain.statuses import CancelReason, OrderStatus, PaymentMethod, ShipmentStatus
+from orders.domain.waits import Waits
 
 START = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 WAITS = Waits(payment=5, preparation=5, delivery=10, approval=300)
@@ -87,7 +88,7 @@ class Life:
     snapshot: Snapshot = field(init=False)
 
     def __post_init__(self) -> None:
-        change = lifecycle.place(self.wish, self.waits, self.now, by=self.wish.customer_id)
+        change = placing.place(self.wish, self.waits, self.now, by=self.wish.customer_id)
         self.snapshot = Snapshot(change.order)
         self.trail.append(change.event)
 
@@ -113,59 +114,59 @@ class Life:
     # --- the way forward, one step each ---
 
     def reserve(self) -> "Life":
-        self.apply(lifecycle.reserve_stock(self.snapshot, self.now, self.tick()))
+        self.apply(placing.reserve_stock(self.snapshot, self.now, self.tick()))
         return self
 
     def approve(self) -> "Life":
-        self.apply(lifecycle.approve(self.snapshot, self.tick(), "grace", None))
+        self.apply(reviewing.approve(self.snapshot, self.tick(), "grace", None))
         return self
 
     def start_payment(self) -> "Life":
-        self.apply(lifecycle.start_payment(self.snapshot, "pay-1", self.tick()))
+        self.apply(paying.start_payment(self.snapshot, "pay-1", self.tick()))
         return self
 
     def pay(self) -> "Life":
         if self.order.pays_on_delivery:
-            self.apply(lifecycle.accept_cash(self.snapshot, "pay-1", self.tick()))
+            self.apply(paying.accept_cash(self.snapshot, "pay-1", self.tick()))
             return self
         self.start_payment()
-        self.apply(lifecycle.payment_completed(self.snapshot, self.tick()))
+        self.apply(paying.payment_completed(self.snapshot, self.tick()))
         return self
 
     def start_handover(self) -> "Life":
-        self.apply(lifecycle.start_handover(self.snapshot, "ship-1", "SimEx", self.tick()))
+        self.apply(shipping.start_handover(self.snapshot, "ship-1", "SimEx", self.tick()))
         return self
 
     def ship(self, token: str | None = "task-1") -> "Life":
         self.start_handover()
-        self.apply(lifecycle.ship(self.snapshot, booked(self.snapshot), self.waits.delivery, token, self.tick()))
+        self.apply(shipping.ship(self.snapshot, booked(self.snapshot), self.waits.delivery, token, self.tick()))
         return self
 
     def deliver(self) -> "Life":
-        self.apply(lifecycle.deliver(self.snapshot, self.tick()))
+        self.apply(delivering.deliver(self.snapshot, self.tick()))
         return self
 
     # --- and back ---
 
     def cancel(self, reason: CancelReason = CancelReason.CUSTOMER) -> "Life":
-        self.apply(lifecycle.cancel(self.snapshot, reason, self.tick(), CUSTOMER))
+        self.apply(ending.cancel(self.snapshot, reason, self.tick(), CUSTOMER))
         return self
 
     def return_goods(self, *, to_sender: bool = False) -> "Life":
-        self.apply(lifecycle.return_order(self.snapshot, self.tick(), CUSTOMER, to_sender=to_sender))
+        self.apply(ending.return_order(self.snapshot, self.tick(), CUSTOMER, to_sender=to_sender))
         return self
 
     def unwind(self, *, charged: bool | None = None) -> "Life":
         """What the unwinding machine does; ``charged`` is what the gateway says (by default: what the row says)."""
-        entered = lifecycle.undo_from(self.snapshot)
-        chain = (lifecycle.UNDO_SHIPMENT, lifecycle.UNDO_PAYMENT, lifecycle.UNDO_STOCK, lifecycle.UNDO_NOTHING)
+        entered = unwinding.undo_from(self.snapshot)
+        chain = (unwinding.UNDO_SHIPMENT, unwinding.UNDO_PAYMENT, unwinding.UNDO_STOCK, unwinding.UNDO_NOTHING)
         payment = self.snapshot.payment
         taken = charged if charged is not None else payment is not None and payment.status.value == "COMPLETED"
         steps: list[Decision] = [
-            lambda snapshot: lifecycle.shipment_recalled(snapshot, self.tick()),
-            lambda snapshot: lifecycle.payment_undone(snapshot, charged=taken, now=self.tick()),
-            lambda snapshot: lifecycle.release_stock(snapshot, self.tick()),
-            lambda snapshot: lifecycle.close(snapshot, self.tick()),
+            lambda snapshot: unwinding.shipment_recalled(snapshot, self.tick()),
+            lambda snapshot: unwinding.payment_undone(snapshot, charged=taken, now=self.tick()),
+            lambda snapshot: unwinding.release_stock(snapshot, self.tick()),
+            lambda snapshot: unwinding.close(snapshot, self.tick()),
         ]
         for step in steps[chain.index(entered) :]:
             self.apply(step(self.snapshot))
@@ -184,7 +185,7 @@ class Life:
         if status in (OrderStatus.CONFIRMED, OrderStatus.PROCESSING) and self.order.status is status:
             return self
         if status is OrderStatus.PROCESSING:
-            self.apply(lifecycle.start_preparation(self.snapshot, self.tick(), "warehouse", {}))
+            self.apply(shipping.start_preparation(self.snapshot, self.tick(), "warehouse", {}))
             return self
         self.ship()
         if status is OrderStatus.SHIPPED:

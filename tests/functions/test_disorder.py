@@ -20,7 +20,7 @@ import drive_workflow
 from orders import settings as configured
 from orders.adapters import store, workflow
 from orders.adapters.store import Product
-from orders.domain import lifecycle
+from orders.domain.decisions import reviewing, unwinding
 from orders.domain.errors import ApprovalPending, OrderError, OrderOver
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
@@ -109,7 +109,7 @@ class Stage:
 
     def _fulfil(self, arn: str, run: int) -> Iterator[None]:
         try:
-            lifecycle.review_answered(fulfilment.reserve_stock(ORDER).order)
+            reviewing.review_answered(fulfilment.reserve_stock(ORDER).order)
         except ApprovalPending:
             yield
             said = yield from self._called_back(
@@ -141,7 +141,7 @@ class Stage:
 
     def _unwind(self, undo_from: str) -> Iterator[None]:
         steps = (fulfilment.recall_shipment, fulfilment.refund_payment, fulfilment.release_stock, fulfilment.close_order)
-        entries = (lifecycle.UNDO_SHIPMENT, lifecycle.UNDO_PAYMENT, lifecycle.UNDO_STOCK, lifecycle.UNDO_NOTHING)
+        entries = (unwinding.UNDO_SHIPMENT, unwinding.UNDO_PAYMENT, unwinding.UNDO_STOCK, unwinding.UNDO_NOTHING)
         for step in steps[entries.index(undo_from) :]:
             step(ORDER)
             yield

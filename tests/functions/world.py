@@ -24,7 +24,7 @@ from local.api_gateway.keys import as_gateway
 from local.stack.template import expand
 from orders.adapters import store
 from orders.adapters.store import Product
-from orders.domain import lifecycle
+from orders.domain.decisions import unwinding
 from orders.domain.errors import ApprovalPending
 from orders.domain.events import FollowUp
 from orders.domain.identifiers import OrderId
@@ -436,8 +436,8 @@ class World:
     def unwind(self, order_id: str = "order-1") -> None:
         """Walks the unwinding machine from where it would enter; every step twice, as may happen."""
         chain = ("recall_shipment", "refund_payment", "release_stock", "close_order")
-        entries = (lifecycle.UNDO_SHIPMENT, lifecycle.UNDO_PAYMENT, lifecycle.UNDO_STOCK, lifecycle.UNDO_NOTHING)
-        entry = entries.index(lifecycle.undo_from(store.load(OrderId(order_id))))
+        entries = (unwinding.UNDO_SHIPMENT, unwinding.UNDO_PAYMENT, unwinding.UNDO_STOCK, unwinding.UNDO_NOTHING)
+        entry = entries.index(unwinding.undo_from(store.load(OrderId(order_id))))
         for module in chain[entry:]:
             self.step(module, order_id)
             self.step(module, order_id)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from orders.adapters import workflow
-from orders.domain.lifecycle import Waits, remaining_waits
 from orders.domain.money import Money
 from orders.domain.order import Address, Approval, Line, Order, Snapshot
 from orders.domain.statuses import ApprovalStatus, OrderStatus, PaymentMethod
+from orders.domain.waits import Waits, remaining_waits
 from tests.statemachine.graph import billed_transitions, faults, happy_path
 from tests.statemachine.machines import FILES, FULFIL, INPUTS, UNWIND, definition, rules
 

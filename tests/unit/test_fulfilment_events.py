@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from orders import settings as deployment
 from orders.adapters.carrier_webhooks import Report, words
 from orders.adapters.carriers import SimulatedCarrier
-from orders.domain import lifecycle
+from orders.domain.decisions import delivering, placing
 from orders.domain.errors import NotFound, OrderChanged
 from orders.domain.events import EventType
 from orders.domain.identifiers import OrderId, TrackingNumber
-from orders.domain.lifecycle import Scan
 from orders.domain.order import Order, TrackingDetail, timestamp
+from orders.domain.scans import Scan
 from orders.domain.statuses import (
     CANCELLABLE,
     FORWARD_PATH,
@@ -64,7 +64,7 @@ def clock() -> datetime:
 
 
 def place(shelf: Shelf, method: PaymentMethod = CARD, **wish: Any) -> Order:
-    change = lifecycle.place(a_wish(method=method, **wish), WAITS, START, by="ada")
+    change = placing.place(a_wish(method=method, **wish), WAITS, START, by="ada")
     shelf.commit(change)
     return change.order
 
@@ -369,7 +369,7 @@ def test_a_delivery_of_a_parcel_on_its_way_back_is_for_staff_to_confirm(shelf: S
     assert (found.shipment.status, found.shipment.unconfirmed_delivery_at) == (ShipmentStatus.RETURNING, event.at)
     assert (types(shelf)[-1], shelf.trails["order-1"][-1].reason) == (
         EventType.FULFILLMENT_REFUSED,
-        lifecycle.CONFIRM_DELIVERY,
+        delivering.CONFIRM_DELIVERY,
     )
     assert take(event, clock) is Outcome.DUPLICATE
     desk.mark_delivered(OrderId("order-1"), desk.Actor("grace", staff=True), None, None, clock)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orders.domain import lifecycle
+from orders.domain.decisions import delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
 from orders.domain.errors import OrderError
 from orders.domain.order import Change, Event, Order, Payment, Snapshot
 from orders.domain.progress import estimate
@@ -23,6 +23,7 @@ from orders.domain.statuses import (
     StepName,
     StepStatus,
 )
+from orders.domain.waits import remaining_waits
 from orders.web import views
 from orders.web.views import Audience
 from tests.support import ELSEWHERE, HOME, WAITS, Life, a_wish, booked
@@ -31,56 +32,56 @@ Doing = Callable[[Life], Change | None]
 
 
 def _recall(life: Life) -> Change | None:
-    return lifecycle.shipment_recalled(life.snapshot, life.tick())
+    return unwinding.shipment_recalled(life.snapshot, life.tick())
 
 
 def _undo_payment(life: Life, charged: bool) -> Change | None:
     payment = life.snapshot.payment
     # A gateway never denies a charge that the row has as completed.
     known = payment is not None and payment.status is PaymentStatus.COMPLETED
-    return lifecycle.payment_undone(life.snapshot, charged=charged or known, now=life.tick())
+    return unwinding.payment_undone(life.snapshot, charged=charged or known, now=life.tick())
 
 
 UNWINDING: dict[str, Doing] = {
     "recall": _recall,
     "refund": lambda life: _undo_payment(life, charged=True),
     "void": lambda life: _undo_payment(life, charged=False),
-    "release": lambda life: lifecycle.release_stock(life.snapshot, life.tick()),
-    "close": lambda life: lifecycle.close(life.snapshot, life.tick()),
+    "release": lambda life: unwinding.release_stock(life.snapshot, life.tick()),
+    "close": lambda life: unwinding.close(life.snapshot, life.tick()),
 }
 
 FORWARD: dict[str, Doing] = {
-    "reserve": lambda life: lifecycle.reserve_stock(life.snapshot, life.now, life.tick()),
-    "ask": lambda life: lifecycle.request_approval(life.snapshot, f"task-{life.order.version}", 300, life.tick()),
-    "approve": lambda life: lifecycle.approve(life.snapshot, life.tick(), "grace", None),
-    "reject": lambda life: lifecycle.reject(life.snapshot, life.tick(), "grace", None),
+    "reserve": lambda life: placing.reserve_stock(life.snapshot, life.now, life.tick()),
+    "ask": lambda life: reviewing.request_approval(life.snapshot, f"task-{life.order.version}", 300, life.tick()),
+    "approve": lambda life: reviewing.approve(life.snapshot, life.tick(), "grace", None),
+    "reject": lambda life: reviewing.reject(life.snapshot, life.tick(), "grace", None),
     # Whoever asks for money has reserved the goods before: the workflow, the desk and the fulfilment's events alike.
     "accept cash": lambda life: (
-        lifecycle.accept_cash(life.reserve().snapshot, "pay-1", life.tick()) if life.order.pays_on_delivery else None
+        paying.accept_cash(life.reserve().snapshot, "pay-1", life.tick()) if life.order.pays_on_delivery else None
     ),
     "intend": lambda life: (
-        None if life.order.pays_on_delivery else lifecycle.start_payment(life.reserve().snapshot, "pay-1", life.tick())
+        None if life.order.pays_on_delivery else paying.start_payment(life.reserve().snapshot, "pay-1", life.tick())
     ),
-    "charged": lambda life: lifecycle.payment_completed(life.snapshot, life.tick()),
-    "declined": lambda life: lifecycle.payment_declined(life.snapshot, "No.", life.tick()),
-    "prepare": lambda life: lifecycle.start_preparation(life.snapshot, life.tick(), "warehouse", {}),
-    "hand over": lambda life: lifecycle.start_handover(life.snapshot, "ship-1", "SimEx", life.tick()),
+    "charged": lambda life: paying.payment_completed(life.snapshot, life.tick()),
+    "declined": lambda life: paying.payment_declined(life.snapshot, "No.", life.tick()),
+    "prepare": lambda life: shipping.start_preparation(life.snapshot, life.tick(), "warehouse", {}),
+    "hand over": lambda life: shipping.start_handover(life.snapshot, "ship-1", "SimEx", life.tick()),
     "ship": lambda life: (
-        lifecycle.ship(life.snapshot, booked(life.snapshot), 10, f"task-{life.order.version}", life.tick())
+        shipping.ship(life.snapshot, booked(life.snapshot), 10, f"task-{life.order.version}", life.tick())
         if life.snapshot.shipment
         else None
     ),
-    "deliver": lambda life: lifecycle.deliver(life.snapshot, life.tick(), "carrier"),
-    "overdue": lambda life: lifecycle.report_overdue(life.snapshot, 60, life.tick()),
-    "redirect": lambda life: lifecycle.change_address(life.snapshot, ELSEWHERE, life.tick(), "ada"),
-    "direct back": lambda life: lifecycle.change_address(life.snapshot, HOME, life.tick(), "ada"),
-    "locate": lambda life: lifecycle.update_location(life.snapshot, "Utrecht", None, life.tick(), "carrier"),
-    "cancel": lambda life: lifecycle.cancel(life.snapshot, CancelReason.CUSTOMER, life.tick(), "ada"),
-    "fail": lambda life: lifecycle.fail(life.snapshot, CancelReason.EXPIRED, "It failed.", life.tick()),
-    "time out": lambda life: lifecycle.fail(life.snapshot, CancelReason.APPROVAL_TIMEOUT, "Silence.", life.tick()),
-    "return": lambda life: lifecycle.return_order(life.snapshot, life.tick(), "ada"),
-    "send back": lambda life: lifecycle.return_order(life.snapshot, life.tick(), "carrier", to_sender=True),
-    "restart": lambda life: lifecycle.restart(life.snapshot, WAITS, life.tick(), "system", "lost"),
+    "deliver": lambda life: delivering.deliver(life.snapshot, life.tick(), "carrier"),
+    "overdue": lambda life: delivering.report_overdue(life.snapshot, 60, life.tick()),
+    "redirect": lambda life: shipping.change_address(life.snapshot, ELSEWHERE, life.tick(), "ada"),
+    "direct back": lambda life: shipping.change_address(life.snapshot, HOME, life.tick(), "ada"),
+    "locate": lambda life: delivering.update_location(life.snapshot, "Utrecht", None, life.tick(), "carrier"),
+    "cancel": lambda life: ending.cancel(life.snapshot, CancelReason.CUSTOMER, life.tick(), "ada"),
+    "fail": lambda life: ending.fail(life.snapshot, CancelReason.EXPIRED, "It failed.", life.tick()),
+    "time out": lambda life: ending.fail(life.snapshot, CancelReason.APPROVAL_TIMEOUT, "Silence.", life.tick()),
+    "return": lambda life: ending.return_order(life.snapshot, life.tick(), "ada"),
+    "send back": lambda life: ending.return_order(life.snapshot, life.tick(), "carrier", to_sender=True),
+    "restart": lambda life: restarting.restart(life.snapshot, WAITS, life.tick(), "system", "lost"),
 }
 
 wishes = st.builds(
@@ -97,12 +98,12 @@ deeds = st.lists(st.sampled_from(list(FORWARD)) | st.sampled_from(_USUAL), max_s
 def undo_something(life: Life, pick: int) -> Change | None:
     """What the unwinding machine does next: from where the row says it has to enter, never before."""
     chain = {
-        lifecycle.UNDO_SHIPMENT: ("recall",),
-        lifecycle.UNDO_PAYMENT: ("refund", "void"),
-        lifecycle.UNDO_STOCK: ("release",),
-        lifecycle.UNDO_NOTHING: ("close",),
+        unwinding.UNDO_SHIPMENT: ("recall",),
+        unwinding.UNDO_PAYMENT: ("refund", "void"),
+        unwinding.UNDO_STOCK: ("release",),
+        unwinding.UNDO_NOTHING: ("close",),
     }
-    choices = chain[lifecycle.undo_from(life.snapshot)]
+    choices = chain[unwinding.undo_from(life.snapshot)]
     return UNWINDING[choices[pick % len(choices)]](life)
 
 
@@ -150,7 +151,7 @@ def walk(trail: list[Event]) -> list[OrderStatus]:
 
 @given(wishes, deeds, picks)
 @settings(max_examples=300, deadline=None)
-def test_every_life_is_a_path_through_the_table(wish: lifecycle.Placement, names: list[str], chance: Iterator[int]) -> None:
+def test_every_life_is_a_path_through_the_table(wish: placing.Placement, names: list[str], chance: Iterator[int]) -> None:
     life = Life(wish)
     for before, change in live(life, names, chance):
         assert change.before is not None
@@ -183,7 +184,7 @@ def reachable(current: PaymentStatus, wanted: PaymentStatus) -> set[PaymentStatu
 @given(wishes, deeds, picks)
 @settings(max_examples=300, deadline=None)
 def test_every_life_that_is_over_has_its_goods_and_its_money_in_one_place(
-    wish: lifecycle.Placement, names: list[str], chance: Iterator[int]
+    wish: placing.Placement, names: list[str], chance: Iterator[int]
 ) -> None:
     life = Life(wish)
     list(live(life, names, chance))
@@ -209,7 +210,7 @@ def _in_review(order: Order) -> bool:
 
 @given(wishes, deeds, picks)
 @settings(max_examples=200, deadline=None)
-def test_every_life_makes_sense_to_who_looks_at_it(wish: lifecycle.Placement, names: list[str], chance: Iterator[int]) -> None:
+def test_every_life_makes_sense_to_who_looks_at_it(wish: placing.Placement, names: list[str], chance: Iterator[int]) -> None:
     life = Life(wish)
     for _, change in live(life, names, chance):
         order = change.order
@@ -230,7 +231,7 @@ def test_every_life_makes_sense_to_who_looks_at_it(wish: lifecycle.Placement, na
 @given(wishes, deeds, picks)
 @settings(max_examples=300, deadline=None)
 def test_every_life_keeps_its_payment_token_for_as_long_as_it_can_be_charged_and_no_longer(
-    wish: lifecycle.Placement, names: list[str], chance: Iterator[int]
+    wish: placing.Placement, names: list[str], chance: Iterator[int]
 ) -> None:
     life = Life(wish)
     for snapshot in (life.snapshot, *(change.applied_to(before) for before, change in live(life, names, chance))):
@@ -273,11 +274,11 @@ def _check_overall(order: Order) -> None:
 @given(wishes, deeds, picks)
 @settings(max_examples=200, deadline=None)
 def test_a_workflow_started_again_never_waits_longer_than_a_new_one(
-    wish: lifecycle.Placement, names: list[str], chance: Iterator[int]
+    wish: placing.Placement, names: list[str], chance: Iterator[int]
 ) -> None:
     life = Life(wish)
     for _, change in live(life, names, chance):
-        left = lifecycle.remaining_waits(change.order, WAITS, life.now + timedelta(milliseconds=1))
+        left = remaining_waits(change.order, WAITS, life.now + timedelta(milliseconds=1))
         for name in ("payment", "preparation", "delivery", "approval"):
             assert 0 <= getattr(left, name) <= getattr(WAITS, name)
             assert float(getattr(left, name)).is_integer()
@@ -290,7 +291,7 @@ def _payments(life: Life) -> list[Payment]:
 @given(wishes, deeds, picks)
 @settings(max_examples=200, deadline=None)
 def test_doing_anything_twice_at_once_is_doing_it_once(
-    wish: lifecycle.Placement, names: list[str], chance: Iterator[int]
+    wish: placing.Placement, names: list[str], chance: Iterator[int]
 ) -> None:
     """Whoever loses the race for a version decides again on what the winner left: then the deed is done or refused."""
     repeatable = {"ask", "ship", "restart", "locate", "overdue"}

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from orders.domain import lifecycle
+from orders.domain.decisions import delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
 from orders.domain.errors import ApprovalPending, ConstraintViolated, IllegalTransition, OrderOver
 from orders.domain.events import SYSTEM, EventType, FollowUp, Signal
-from orders.domain.lifecycle import Scan
 from orders.domain.money import Money
 from orders.domain.order import Change, Line, Snapshot
+from orders.domain.scans import Scan, scanned
 from orders.domain.statuses import (
     CANCELLABLE,
     TRANSITIONS,
@@ -23,6 +23,7 @@ from orders.domain.statuses import (
     StepName,
     StepStatus,
 )
+from orders.domain.waits import remaining_waits
 from tests.support import (
     CUSTOMER,
     ELSEWHERE,
@@ -102,7 +103,7 @@ def test_reserving_takes_the_goods_out_of_stock() -> None:
 
 def test_reserving_twice_takes_them_once() -> None:
     life = an_order().reserve()
-    assert lifecycle.reserve_stock(life.snapshot, NOW, NOW) is None
+    assert placing.reserve_stock(life.snapshot, NOW, NOW) is None
 
 
 def test_an_order_approved_before_its_stock_was_reserved_needs_no_more_review() -> None:
@@ -119,7 +120,7 @@ def test_an_order_to_be_reviewed_stops_at_its_review() -> None:
 
 def test_asking_for_approval_keeps_the_token_and_says_until_when() -> None:
     life = a_dear_order().reserve()
-    life.apply(lifecycle.request_approval(life.snapshot, "task-1", 300, NOW))
+    life.apply(reviewing.request_approval(life.snapshot, "task-1", 300, NOW))
     assert life.order.approval_token == "task-1"
     assert life.order.approval is not None
     assert life.order.approval.expires_at == NOW + (later(300) - START)
@@ -127,15 +128,15 @@ def test_asking_for_approval_keeps_the_token_and_says_until_when() -> None:
 
 def test_asking_again_replaces_the_token_as_the_old_task_waits_no_more() -> None:
     life = a_dear_order().reserve()
-    life.apply(lifecycle.request_approval(life.snapshot, "task-1", 300, NOW))
-    life.apply(lifecycle.request_approval(life.snapshot, "task-2", 300, NOW))
+    life.apply(reviewing.request_approval(life.snapshot, "task-1", 300, NOW))
+    life.apply(reviewing.request_approval(life.snapshot, "task-2", 300, NOW))
     assert life.order.approval_token == "task-2"
 
 
 def test_nobody_is_asked_about_an_order_that_has_its_answer() -> None:
     life = a_dear_order().reserve().approve()
-    assert lifecycle.request_approval(life.snapshot, "task-1", 300, NOW) is None
-    assert lifecycle.request_approval(an_order().reserve().snapshot, "task-1", 300, NOW) is None
+    assert reviewing.request_approval(life.snapshot, "task-1", 300, NOW) is None
+    assert reviewing.request_approval(an_order().reserve().snapshot, "task-1", 300, NOW) is None
 
 
 def test_an_approved_order_goes_on_to_its_payment() -> None:
@@ -148,7 +149,7 @@ def test_an_approved_order_goes_on_to_its_payment() -> None:
 
 def test_a_rejected_order_is_unwound_and_ends_cancelled() -> None:
     life = a_dear_order().reserve()
-    life.apply(lifecycle.reject(life.snapshot, life.tick(), "grace", "Never heard of them"))
+    life.apply(reviewing.reject(life.snapshot, life.tick(), "grace", "Never heard of them"))
     assert life.order.overall is OverallStatus.ROLLING_BACK
     assert life.trail[-1].follow_up is FollowUp.ANSWER_REJECTED
     life.unwind()
@@ -163,27 +164,27 @@ def test_a_rejected_order_is_unwound_and_ends_cancelled() -> None:
 
 def test_an_order_rejected_before_anything_was_done_is_over_at_once() -> None:
     life = a_dear_order()
-    life.apply(lifecycle.reject(life.snapshot, NOW, "grace", None))
+    life.apply(reviewing.reject(life.snapshot, NOW, "grace", None))
     assert (life.order.status, life.order.overall) == (CANCELLED, OverallStatus.FAILED)
     assert life.order.due_at is None
 
 
-@pytest.mark.parametrize("answer", [lifecycle.approve, lifecycle.reject])
+@pytest.mark.parametrize("answer", [reviewing.approve, reviewing.reject])
 def test_a_review_is_answered_once(answer: Callable[..., Change]) -> None:
-    for first in (lifecycle.approve, lifecycle.reject):
+    for first in (reviewing.approve, reviewing.reject):
         life = a_dear_order().reserve()
         life.apply(first(life.snapshot, life.tick(), "grace", None))
         with pytest.raises(ConstraintViolated):
             answer(life.snapshot, NOW, "grace", None)
 
 
-@pytest.mark.parametrize("answer", [lifecycle.approve, lifecycle.reject])
+@pytest.mark.parametrize("answer", [reviewing.approve, reviewing.reject])
 def test_an_order_that_needs_no_review_is_not_answered(answer: Callable[..., Change]) -> None:
     with pytest.raises(ConstraintViolated, match="needs no review"):
         answer(an_order().reserve().snapshot, NOW, "grace", None)
 
 
-@pytest.mark.parametrize("answer", [lifecycle.approve, lifecycle.reject])
+@pytest.mark.parametrize("answer", [reviewing.approve, reviewing.reject])
 def test_an_order_that_is_over_is_not_answered(answer: Callable[..., Change]) -> None:
     with pytest.raises(ConstraintViolated):
         answer(a_dear_order().reserve().cancel().snapshot, NOW, "grace", None)
@@ -191,11 +192,11 @@ def test_an_order_that_is_over_is_not_answered(answer: Callable[..., Change]) ->
 
 def test_silence_counts_as_no() -> None:
     life = a_dear_order().reserve()
-    life.apply(lifecycle.fail(life.snapshot, CancelReason.APPROVAL_TIMEOUT, "Nobody answered", NOW))
+    life.apply(ending.fail(life.snapshot, CancelReason.APPROVAL_TIMEOUT, "Nobody answered", NOW))
     assert life.order.approval is not None
     assert life.order.approval.status is ApprovalStatus.TIMED_OUT
     with pytest.raises(ConstraintViolated):
-        lifecycle.approve(life.snapshot, NOW, "grace", None)
+        reviewing.approve(life.snapshot, NOW, "grace", None)
     assert life.unwind().order.cancellation is not None
     assert life.order.status is CANCELLED
 
@@ -204,9 +205,9 @@ def test_silence_counts_as_no() -> None:
 def test_nothing_is_charged_before_the_review_is_answered(cod: bool) -> None:
     life = (a_cod_order(needs_review=True) if cod else a_dear_order()).reserve()
     with pytest.raises(ApprovalPending):
-        lifecycle.start_payment(life.snapshot, "pay-1", NOW)
+        paying.start_payment(life.snapshot, "pay-1", NOW)
     with pytest.raises(ApprovalPending):
-        lifecycle.accept_cash(life.snapshot, "pay-1", NOW)
+        paying.accept_cash(life.snapshot, "pay-1", NOW)
 
 
 # --- payment ---
@@ -216,7 +217,7 @@ def test_the_intent_to_charge_is_written_first_and_once() -> None:
     life = an_order().reserve().start_payment()
     assert life.snapshot.payment is not None
     assert (life.snapshot.payment.status, life.order.status) == (PaymentStatus.PROCESSING, PENDING)
-    assert lifecycle.start_payment(life.snapshot, "pay-2", NOW) is None
+    assert paying.start_payment(life.snapshot, "pay-2", NOW) is None
 
 
 def test_a_paid_order_is_processing_and_forgets_the_card() -> None:
@@ -229,12 +230,12 @@ def test_a_paid_order_is_processing_and_forgets_the_card() -> None:
 
 @pytest.mark.parametrize("status", [PROCESSING, SHIPPED, DELIVERED])
 def test_being_paid_is_noted_once(status: OrderStatus) -> None:
-    assert lifecycle.payment_completed(an_order(status).snapshot, NOW) is None
+    assert paying.payment_completed(an_order(status).snapshot, NOW) is None
 
 
 def test_a_declined_order_gets_its_stock_back_and_says_why() -> None:
     life = an_order().reserve().start_payment()
-    life.apply(lifecycle.payment_declined(life.snapshot, "The card was declined.", life.tick()))
+    life.apply(paying.payment_declined(life.snapshot, "The card was declined.", life.tick()))
     assert life.order.overall is OverallStatus.ROLLING_BACK
     assert life.snapshot.payment is not None
     assert life.snapshot.payment.status is PaymentStatus.FAILED
@@ -249,8 +250,8 @@ def test_a_declined_order_gets_its_stock_back_and_says_why() -> None:
 
 
 def test_a_declined_charge_of_a_settled_payment_changes_nothing() -> None:
-    assert lifecycle.payment_declined(an_order(PROCESSING).snapshot, "no", NOW) is None
-    assert lifecycle.payment_declined(an_order().snapshot, "no", NOW) is None
+    assert paying.payment_declined(an_order(PROCESSING).snapshot, "no", NOW) is None
+    assert paying.payment_declined(an_order().snapshot, "no", NOW) is None
 
 
 def test_cash_on_delivery_is_confirmed_and_not_charged() -> None:
@@ -258,19 +259,19 @@ def test_cash_on_delivery_is_confirmed_and_not_charged() -> None:
     assert life.snapshot.payment is not None
     assert life.snapshot.payment.status is PaymentStatus.PENDING
     assert steps(life)[StepName.PAYMENT] is StepStatus.SKIPPED
-    assert lifecycle.accept_cash(life.snapshot, "pay-2", NOW) is None
+    assert paying.accept_cash(life.snapshot, "pay-2", NOW) is None
 
 
 def test_only_cash_on_delivery_is_confirmed() -> None:
     with pytest.raises(ConstraintViolated):
-        lifecycle.accept_cash(an_order().reserve().snapshot, "pay-1", NOW)
+        paying.accept_cash(an_order().reserve().snapshot, "pay-1", NOW)
 
 
 def test_preparation_moves_a_confirmed_order_once() -> None:
     life = a_cod_order(CONFIRMED)
-    life.apply(lifecycle.start_preparation(life.snapshot, life.tick(), "warehouse", {}))
+    life.apply(shipping.start_preparation(life.snapshot, life.tick(), "warehouse", {}))
     assert life.order.status is PROCESSING
-    assert lifecycle.start_preparation(life.snapshot, NOW, "warehouse", {}) is None
+    assert shipping.start_preparation(life.snapshot, NOW, "warehouse", {}) is None
 
 
 # --- shipping ---
@@ -280,7 +281,7 @@ def test_the_hand_over_is_written_before_the_carrier_hears_of_it() -> None:
     life = an_order(PROCESSING).start_handover()
     assert life.snapshot.shipment is not None
     assert (life.snapshot.shipment.status, life.order.status) == (ShipmentStatus.CREATED, PROCESSING)
-    assert lifecycle.start_handover(life.snapshot, "ship-2", "SimEx", NOW) is None
+    assert shipping.start_handover(life.snapshot, "ship-2", "SimEx", NOW) is None
 
 
 def test_a_confirmed_order_is_processing_at_the_latest_when_it_is_handed_over() -> None:
@@ -290,42 +291,42 @@ def test_a_confirmed_order_is_processing_at_the_latest_when_it_is_handed_over() 
 
 def test_an_unpaid_order_is_not_handed_over() -> None:
     with pytest.raises(IllegalTransition):
-        lifecycle.start_handover(an_order().reserve().snapshot, "ship-1", "SimEx", NOW)
+        shipping.start_handover(an_order().reserve().snapshot, "ship-1", "SimEx", NOW)
 
 
 def test_a_shipped_order_has_its_tracking_number_and_is_shipped_once() -> None:
     life = an_order(SHIPPED)
     assert life.snapshot.shipment is not None
     assert life.snapshot.shipment.tracking_number == "TRACK-1"
-    assert lifecycle.ship(life.snapshot, booked(life.snapshot), 10, "task-1", NOW) is None
-    assert lifecycle.ship(life.snapshot, booked(life.snapshot), 10, None, NOW) is None
+    assert shipping.ship(life.snapshot, booked(life.snapshot), 10, "task-1", NOW) is None
+    assert shipping.ship(life.snapshot, booked(life.snapshot), 10, None, NOW) is None
 
 
 def test_a_new_wait_for_delivery_has_its_token_kept() -> None:
     life = an_order(SHIPPED)
-    life.apply(lifecycle.ship(life.snapshot, booked(life.snapshot), 10, "task-2", NOW))
+    life.apply(shipping.ship(life.snapshot, booked(life.snapshot), 10, "task-2", NOW))
     assert life.order.delivery_token == "task-2"
     assert life.trail[-1].type is EventType.DELIVERY_AWAITED
 
 
 def test_a_delivered_order_waits_for_nothing() -> None:
     life = an_order(DELIVERED)
-    assert lifecycle.ship(life.snapshot, booked(life.snapshot), 10, "task-2", NOW) is None
+    assert shipping.ship(life.snapshot, booked(life.snapshot), 10, "task-2", NOW) is None
 
 
 def test_a_parcel_on_its_way_has_a_location() -> None:
     life = an_order(SHIPPED)
-    life.apply(lifecycle.update_location(life.snapshot, "Utrecht", later(99), NOW, "carrier"))
+    life.apply(delivering.update_location(life.snapshot, "Utrecht", later(99), NOW, "carrier"))
     assert life.snapshot.shipment is not None
     assert (life.snapshot.shipment.current_location, life.snapshot.shipment.estimated_delivery) == ("Utrecht", later(99))
-    life.apply(lifecycle.update_location(life.snapshot, "London", None, NOW, "carrier"))
+    life.apply(delivering.update_location(life.snapshot, "London", None, NOW, "carrier"))
     assert life.snapshot.shipment.estimated_delivery == later(99)
 
 
 @pytest.mark.parametrize("status", [status for status in OrderStatus if status is not SHIPPED])
 def test_only_a_parcel_on_its_way_has_a_location(status: OrderStatus) -> None:
     with pytest.raises(ConstraintViolated):
-        lifecycle.update_location(an_order(status).snapshot, "Utrecht", None, NOW, "carrier")
+        delivering.update_location(an_order(status).snapshot, "Utrecht", None, NOW, "carrier")
 
 
 # --- delivery ---
@@ -335,7 +336,7 @@ def test_a_delivered_order_is_complete_and_nothing_is_due_any_more() -> None:
     life = an_order(DELIVERED)
     assert (life.order.overall, life.order.due_at) == (OverallStatus.COMPLETED, None)
     assert statuses_of_steps(life) == ["COMPLETED", "SKIPPED", "COMPLETED", "COMPLETED", "COMPLETED"]
-    assert lifecycle.deliver(life.snapshot, NOW) is None
+    assert delivering.deliver(life.snapshot, NOW) is None
 
 
 def test_cash_is_collected_with_the_delivery() -> None:
@@ -348,22 +349,22 @@ def test_cash_is_collected_with_the_delivery() -> None:
 @pytest.mark.parametrize("status", [PENDING, CONFIRMED, PROCESSING, CANCELLED, RETURNED])
 def test_only_a_shipped_order_is_delivered(status: OrderStatus) -> None:
     with pytest.raises((IllegalTransition, ConstraintViolated)):
-        lifecycle.deliver(an_order(status).snapshot, NOW)
+        delivering.deliver(an_order(status).snapshot, NOW)
 
 
 def test_the_waiting_workflow_is_told_of_a_delivery_it_does_not_know_of() -> None:
     life = an_order(SHIPPED)
-    told = lifecycle.deliver(life.snapshot, NOW, "carrier")
+    told = delivering.deliver(life.snapshot, NOW, "carrier")
     assert told is not None
     assert told.event.follow_up is FollowUp.ANSWER_DELIVERED
 
 
 def test_an_overdue_parcel_is_reported_and_looked_at_again() -> None:
     life = an_order(SHIPPED)
-    life.apply(lifecycle.report_overdue(life.snapshot, 3600, NOW))
+    life.apply(delivering.report_overdue(life.snapshot, 3600, NOW))
     assert life.order.due_at == NOW + (later(3600) - START)
     assert life.order.status is SHIPPED
-    assert lifecycle.report_overdue(an_order(DELIVERED).snapshot, 3600, NOW) is None
+    assert delivering.report_overdue(an_order(DELIVERED).snapshot, 3600, NOW) is None
 
 
 # --- address ---
@@ -372,20 +373,20 @@ def test_an_overdue_parcel_is_reported_and_looked_at_again() -> None:
 @pytest.mark.parametrize("status", [PENDING, CONFIRMED, PROCESSING])
 def test_the_address_can_change_until_the_parcel_is_handed_over(status: OrderStatus) -> None:
     life = an_order(status)
-    life.apply(lifecycle.change_address(life.snapshot, ELSEWHERE, NOW, CUSTOMER))
+    life.apply(shipping.change_address(life.snapshot, ELSEWHERE, NOW, CUSTOMER))
     assert life.order.shipping_address == ELSEWHERE
-    assert lifecycle.change_address(life.snapshot, ELSEWHERE, NOW, CUSTOMER) is None
+    assert shipping.change_address(life.snapshot, ELSEWHERE, NOW, CUSTOMER) is None
 
 
 @pytest.mark.parametrize("status", [SHIPPED, DELIVERED, CANCELLED, RETURNED])
 def test_the_address_stands_once_the_parcel_is_gone(status: OrderStatus) -> None:
     with pytest.raises(ConstraintViolated):
-        lifecycle.change_address(an_order(status).snapshot, ELSEWHERE, NOW, CUSTOMER)
+        shipping.change_address(an_order(status).snapshot, ELSEWHERE, NOW, CUSTOMER)
 
 
 def test_the_address_stands_from_the_moment_the_hand_over_begins() -> None:
     with pytest.raises(ConstraintViolated):
-        lifecycle.change_address(an_order(PROCESSING).start_handover().snapshot, ELSEWHERE, NOW, CUSTOMER)
+        shipping.change_address(an_order(PROCESSING).start_handover().snapshot, ELSEWHERE, NOW, CUSTOMER)
 
 
 # --- cancelling ---
@@ -411,7 +412,7 @@ def test_a_shipped_order_cannot_be_cancelled(status: OrderStatus) -> None:
 
 def test_an_order_that_is_being_unwound_cannot_be_cancelled_too() -> None:
     life = a_dear_order().reserve()
-    life.apply(lifecycle.reject(life.snapshot, NOW, "grace", None))
+    life.apply(reviewing.reject(life.snapshot, NOW, "grace", None))
     with pytest.raises(ConstraintViolated):
         life.cancel()
 
@@ -424,7 +425,7 @@ def test_an_order_cancelled_before_anything_was_done_is_over_at_once() -> None:
 
 def test_a_paid_order_is_undone_in_reverse() -> None:
     life = an_order(PROCESSING).start_handover().cancel()
-    assert lifecycle.undo_from(life.snapshot) == lifecycle.UNDO_SHIPMENT
+    assert unwinding.undo_from(life.snapshot) == unwinding.UNDO_SHIPMENT
     assert statuses_of_steps(life) == ["COMPENSATING", "SKIPPED", "COMPENSATING", "COMPENSATING", "SKIPPED"]
     before = len(life.trail)
     life.unwind()
@@ -440,25 +441,25 @@ def test_a_paid_order_is_undone_in_reverse() -> None:
 @pytest.mark.parametrize(
     ("life", "entry", "events"),
     [
-        (an_order().reserve(), lifecycle.UNDO_STOCK, ["STOCK_RELEASED", "UNWINDING_COMPLETED"]),
+        (an_order().reserve(), unwinding.UNDO_STOCK, ["STOCK_RELEASED", "UNWINDING_COMPLETED"]),
         (
             an_order().reserve().start_payment(),
-            lifecycle.UNDO_PAYMENT,
+            unwinding.UNDO_PAYMENT,
             ["PAYMENT_VOIDED", "STOCK_RELEASED", "UNWINDING_COMPLETED"],
         ),
-        (an_order(PROCESSING), lifecycle.UNDO_PAYMENT, ["PAYMENT_REFUNDED", "STOCK_RELEASED", "UNWINDING_COMPLETED"]),
-        (a_cod_order(CONFIRMED), lifecycle.UNDO_STOCK, ["STOCK_RELEASED", "UNWINDING_COMPLETED"]),
-        (a_cod_order(PROCESSING), lifecycle.UNDO_STOCK, ["STOCK_RELEASED", "UNWINDING_COMPLETED"]),
+        (an_order(PROCESSING), unwinding.UNDO_PAYMENT, ["PAYMENT_REFUNDED", "STOCK_RELEASED", "UNWINDING_COMPLETED"]),
+        (a_cod_order(CONFIRMED), unwinding.UNDO_STOCK, ["STOCK_RELEASED", "UNWINDING_COMPLETED"]),
+        (a_cod_order(PROCESSING), unwinding.UNDO_STOCK, ["STOCK_RELEASED", "UNWINDING_COMPLETED"]),
         (
             a_cod_order(PROCESSING).start_handover(),
-            lifecycle.UNDO_SHIPMENT,
+            unwinding.UNDO_SHIPMENT,
             ["SHIPMENT_RECALLED", "STOCK_RELEASED", "UNWINDING_COMPLETED"],
         ),
     ],
 )
 def test_only_what_took_effect_is_undone(life: Life, entry: str, events: list[str]) -> None:
     life.cancel()
-    assert lifecycle.undo_from(life.snapshot) == entry
+    assert unwinding.undo_from(life.snapshot) == entry
     before = len(life.trail)
     life.unwind()
     assert [event.type.value for event in life.trail[before:]] == events
@@ -474,8 +475,8 @@ def test_a_charge_of_unknown_outcome_is_refunded_when_it_turns_out_to_have_been_
 def test_a_charge_of_unknown_outcome_is_settled_by_the_gateway_when_the_step_fails_for_good() -> None:
     for charged, settled in ((True, PaymentStatus.REFUNDED), (False, PaymentStatus.FAILED)):
         life = an_order().reserve().start_payment()
-        life.apply(lifecycle.fail(life.snapshot, CancelReason.PAYMENT_FAILED, "It failed.", life.tick()))
-        assert lifecycle.undo_from(life.snapshot) == lifecycle.UNDO_PAYMENT
+        life.apply(ending.fail(life.snapshot, CancelReason.PAYMENT_FAILED, "It failed.", life.tick()))
+        assert unwinding.undo_from(life.snapshot) == unwinding.UNDO_PAYMENT
         life.unwind(charged=charged)
         assert life.snapshot.payment is not None
         assert life.snapshot.payment.status is settled
@@ -487,7 +488,7 @@ def test_a_charge_of_unknown_outcome_is_settled_by_the_gateway_when_the_step_fai
 
 def test_an_order_without_stock_is_over_at_once() -> None:
     life = an_order()
-    life.apply(lifecycle.fail(life.snapshot, CancelReason.OUT_OF_STOCK, "Not enough in stock: prod-001.", NOW))
+    life.apply(ending.fail(life.snapshot, CancelReason.OUT_OF_STOCK, "Not enough in stock: prod-001.", NOW))
     assert (life.order.status, life.order.overall) == (CANCELLED, OverallStatus.FAILED)
     assert statuses_of_steps(life) == ["FAILED", "SKIPPED", "SKIPPED", "SKIPPED", "SKIPPED"]
     assert life.stock == {}
@@ -495,7 +496,7 @@ def test_an_order_without_stock_is_over_at_once() -> None:
 
 def test_a_refused_parcel_gives_the_money_back() -> None:
     life = an_order(PROCESSING).start_handover()
-    life.apply(lifecycle.fail(life.snapshot, CancelReason.SHIPPING_FAILED, "Not there.", life.tick()))
+    life.apply(ending.fail(life.snapshot, CancelReason.SHIPPING_FAILED, "Not there.", life.tick()))
     life.unwind()
     assert statuses_of_steps(life) == ["COMPENSATED", "SKIPPED", "COMPENSATED", "FAILED", "SKIPPED"]
     assert life.snapshot.payment is not None
@@ -504,7 +505,7 @@ def test_a_refused_parcel_gives_the_money_back() -> None:
 
 @pytest.mark.parametrize("status", [SHIPPED, DELIVERED, CANCELLED, RETURNED])
 def test_a_step_that_fails_late_does_not_take_back_what_has_been_shipped_or_closed(status: OrderStatus) -> None:
-    assert lifecycle.fail(an_order(status).snapshot, CancelReason.EXPIRED, "It failed.", NOW) is None
+    assert ending.fail(an_order(status).snapshot, CancelReason.EXPIRED, "It failed.", NOW) is None
 
 
 # --- returning ---
@@ -513,7 +514,7 @@ def test_a_step_that_fails_late_does_not_take_back_what_has_been_shipped_or_clos
 def test_a_delivered_order_can_be_returned() -> None:
     life = an_order(DELIVERED).return_goods()
     assert life.order.status is RETURNED
-    assert lifecycle.undo_from(life.snapshot) == lifecycle.UNDO_PAYMENT
+    assert unwinding.undo_from(life.snapshot) == unwinding.UNDO_PAYMENT
     life.unwind()
     assert (life.order.status, life.order.overall) == (RETURNED, OverallStatus.ROLLED_BACK)
     assert set(life.stock.values()) == {0}
@@ -538,7 +539,7 @@ def test_a_parcel_may_come_back_to_its_sender() -> None:
 
 def test_nobody_is_refunded_for_a_parcel_that_came_back_unpaid() -> None:
     life = a_cod_order(SHIPPED).return_goods(to_sender=True)
-    assert lifecycle.undo_from(life.snapshot) == lifecycle.UNDO_STOCK
+    assert unwinding.undo_from(life.snapshot) == unwinding.UNDO_STOCK
     life.unwind()
     assert life.snapshot.payment is not None
     assert life.snapshot.payment.status is PaymentStatus.PENDING
@@ -557,10 +558,10 @@ def test_cash_collected_is_given_back_with_a_return() -> None:
 @pytest.mark.parametrize(
     "undo",
     [
-        lifecycle.shipment_recalled,
-        lambda snapshot, now: lifecycle.payment_undone(snapshot, charged=True, now=now),
-        lifecycle.release_stock,
-        lifecycle.close,
+        unwinding.shipment_recalled,
+        lambda snapshot, now: unwinding.payment_undone(snapshot, charged=True, now=now),
+        unwinding.release_stock,
+        unwinding.close,
     ],
 )
 def test_what_is_undone_is_undone_once(undo: Callable[[Snapshot, object], Change | None]) -> None:
@@ -569,20 +570,20 @@ def test_what_is_undone_is_undone_once(undo: Callable[[Snapshot, object], Change
 
 
 def test_the_stock_of_an_order_that_goes_on_is_not_released() -> None:
-    assert lifecycle.release_stock(an_order(PROCESSING).snapshot, NOW) is None
-    assert lifecycle.close(an_order(PROCESSING).snapshot, NOW) is None
+    assert unwinding.release_stock(an_order(PROCESSING).snapshot, NOW) is None
+    assert unwinding.close(an_order(PROCESSING).snapshot, NOW) is None
 
 
 # --- an order that is over ---
 
 FORWARD: dict[str, Callable[[Snapshot], Change | None]] = {
-    "reserve": lambda snapshot: lifecycle.reserve_stock(snapshot, NOW, NOW),
-    "request approval": lambda snapshot: lifecycle.request_approval(snapshot, "task-9", 1, NOW),
-    "accept cash": lambda snapshot: lifecycle.accept_cash(snapshot, "pay-9", NOW),
-    "start payment": lambda snapshot: lifecycle.start_payment(snapshot, "pay-9", NOW),
-    "payment completed": lambda snapshot: lifecycle.payment_completed(snapshot, NOW),
-    "start preparation": lambda snapshot: lifecycle.start_preparation(snapshot, NOW, "warehouse", {}),
-    "start hand-over": lambda snapshot: lifecycle.start_handover(snapshot, "ship-9", "SimEx", NOW),
+    "reserve": lambda snapshot: placing.reserve_stock(snapshot, NOW, NOW),
+    "request approval": lambda snapshot: reviewing.request_approval(snapshot, "task-9", 1, NOW),
+    "accept cash": lambda snapshot: paying.accept_cash(snapshot, "pay-9", NOW),
+    "start payment": lambda snapshot: paying.start_payment(snapshot, "pay-9", NOW),
+    "payment completed": lambda snapshot: paying.payment_completed(snapshot, NOW),
+    "start preparation": lambda snapshot: shipping.start_preparation(snapshot, NOW, "warehouse", {}),
+    "start hand-over": lambda snapshot: shipping.start_handover(snapshot, "ship-9", "SimEx", NOW),
 }
 
 
@@ -608,7 +609,7 @@ def test_a_step_that_comes_late_finds_its_work_done(step: str) -> None:
 
 def test_who_and_why_stand_on_the_trail() -> None:
     life = an_order(PROCESSING)
-    change = lifecycle.cancel(life.snapshot, CancelReason.STAFF, NOW, "grace", "Customer called")
+    change = ending.cancel(life.snapshot, CancelReason.STAFF, NOW, "grace", "Customer called")
     assert (change.event.by, change.event.reason) == ("grace", "Customer called")
     assert change.event.metadata["cancellation_reason"] == "staff"
     assert all(event.by == SYSTEM for event in life.trail[1:])
@@ -616,7 +617,7 @@ def test_who_and_why_stand_on_the_trail() -> None:
 
 def test_a_later_version_is_never_stamped_earlier() -> None:
     life = an_order(PROCESSING)
-    change = lifecycle.cancel(life.snapshot, CancelReason.CUSTOMER, START, CUSTOMER)
+    change = ending.cancel(life.snapshot, CancelReason.CUSTOMER, START, CUSTOMER)
     assert change.event.at == change.order.updated_at == life.order.updated_at
 
 
@@ -652,21 +653,21 @@ def test_the_unwinding_tells_what_it_takes_back_in_reverse() -> None:
 
 def test_a_lost_workflow_is_started_again_under_a_new_name() -> None:
     life = an_order(PROCESSING)
-    life.apply(lifecycle.restart(life.snapshot, WAITS, NOW, SYSTEM, "It was lost"))
+    life.apply(restarting.restart(life.snapshot, WAITS, NOW, SYSTEM, "It was lost"))
     assert (life.order.run, life.order.status) == (2, PROCESSING)
     assert life.trail[-1].follow_up is FollowUp.START_FULFILMENT
 
 
 def test_a_lost_unwinding_is_started_again_and_not_the_fulfilment() -> None:
     life = an_order(PROCESSING).cancel()
-    life.apply(lifecycle.restart(life.snapshot, WAITS, NOW, SYSTEM, "It was lost"))
+    life.apply(restarting.restart(life.snapshot, WAITS, NOW, SYSTEM, "It was lost"))
     assert (life.order.run, life.order.unwind_run) == (1, 2)
     assert life.trail[-1].follow_up is FollowUp.START_UNWINDING
 
 
 @pytest.mark.parametrize("life", [an_order(DELIVERED), an_order(CANCELLED).unwind(), an_order(RETURNED).unwind()])
 def test_an_order_that_is_over_is_not_started_again(life: Life) -> None:
-    assert lifecycle.restart(life.snapshot, WAITS, NOW, SYSTEM, "It was lost") is None
+    assert restarting.restart(life.snapshot, WAITS, NOW, SYSTEM, "It was lost") is None
 
 
 # --- scans ---
@@ -674,9 +675,9 @@ def test_an_order_that_is_over_is_not_started_again(life: Life) -> None:
 
 def test_an_older_scan_says_nothing_new() -> None:
     life = an_order(SHIPPED)
-    seen = lifecycle.scanned(life.snapshot.shipment, Scan(ShipmentStatus.OUT_FOR_DELIVERY, later(50), "Utrecht"))
+    seen = scanned(life.snapshot.shipment, Scan(ShipmentStatus.OUT_FOR_DELIVERY, later(50), "Utrecht"))
     assert seen is not None
-    older = lifecycle.scanned(seen, Scan(ShipmentStatus.IN_TRANSIT, later(49), "Paris"))
+    older = scanned(seen, Scan(ShipmentStatus.IN_TRANSIT, later(49), "Paris"))
     assert older is not None
     assert replace(older, scans=()) == replace(seen, scans=())
     assert [one.location for one in older.scans] == ["Paris", "Utrecht"], "it has its place on the timeline"
@@ -686,15 +687,15 @@ def test_a_later_scan_never_takes_a_parcel_back_from_where_it_is() -> None:
     life = an_order(SHIPPED)
     assert life.snapshot.shipment is not None
     delivered = replace(life.snapshot.shipment, status=ShipmentStatus.DELIVERED)
-    seen = lifecycle.scanned(delivered, Scan(ShipmentStatus.IN_TRANSIT, later(50)))
+    seen = scanned(delivered, Scan(ShipmentStatus.IN_TRANSIT, later(50)))
     assert seen is not None
     assert seen.status is ShipmentStatus.DELIVERED
 
 
 def test_after_a_failed_attempt_the_parcel_goes_out_again() -> None:
     life = an_order(SHIPPED)
-    failed = lifecycle.scanned(life.snapshot.shipment, Scan(ShipmentStatus.FAILED, later(50)))
-    again = lifecycle.scanned(failed, Scan(ShipmentStatus.OUT_FOR_DELIVERY, later(60)))
+    failed = scanned(life.snapshot.shipment, Scan(ShipmentStatus.FAILED, later(50)))
+    again = scanned(failed, Scan(ShipmentStatus.OUT_FOR_DELIVERY, later(60)))
     assert again is not None
     assert again.status is ShipmentStatus.OUT_FOR_DELIVERY
 
@@ -703,12 +704,12 @@ def test_after_a_failed_attempt_the_parcel_goes_out_again() -> None:
 
 
 def test_a_new_order_waits_as_configured() -> None:
-    waits = lifecycle.remaining_waits(an_order().order, WAITS, START)
+    waits = remaining_waits(an_order().order, WAITS, START)
     assert (waits.payment, waits.preparation, waits.delivery, waits.approval) == (5, 5, 10, 0)
 
 
 def test_a_new_dear_order_has_its_whole_review_before_it() -> None:
-    assert lifecycle.remaining_waits(a_dear_order().order, WAITS, START).approval == 300
+    assert remaining_waits(a_dear_order().order, WAITS, START).approval == 300
 
 
 @pytest.mark.parametrize(
@@ -722,18 +723,18 @@ def test_a_new_dear_order_has_its_whole_review_before_it() -> None:
     ],
 )
 def test_what_was_waited_for_is_not_waited_for_again(life: Life, left: tuple[float, float, float]) -> None:
-    waits = lifecycle.remaining_waits(life.order, WAITS, NOW)
+    waits = remaining_waits(life.order, WAITS, NOW)
     assert (waits.payment, waits.preparation, waits.delivery) == left
 
 
 def test_whole_waits_leave_whole_seconds_as_the_service_takes_nothing_else() -> None:
-    waits = lifecycle.remaining_waits(a_dear_order().order, WAITS, later(0.4))
+    waits = remaining_waits(a_dear_order().order, WAITS, later(0.4))
     assert waits.approval == 300
-    assert lifecycle.remaining_waits(an_order().order, WAITS, later(0.4)).payment == 5
+    assert remaining_waits(an_order().order, WAITS, later(0.4)).payment == 5
 
 
 def test_a_clock_that_lags_behind_lengthens_no_wait() -> None:
-    assert lifecycle.remaining_waits(an_order().order, WAITS, later(-100)).payment == 5
+    assert remaining_waits(an_order().order, WAITS, later(-100)).payment == 5
 
 
 def test_the_address_of_a_new_order_is_where_it_was_to_go() -> None:

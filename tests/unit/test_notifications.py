@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from orders.domain import lifecycle, notifications
+from orders.domain import notifications
+from orders.domain.decisions import delivering, paying
 from orders.domain.events import ORDER_STATUS_CHANGED, Signal
 from orders.domain.notifications import EVENT_TYPES, messages, notice
 from orders.domain.statuses import CancelReason, OrderStatus
@@ -68,7 +69,7 @@ def test_the_saga_is_told_step_by_step() -> None:
 
 def test_a_refusal_is_told_with_what_is_undone() -> None:
     life = Life(a_wish()).reserve().start_payment()
-    life.apply(lifecycle.payment_declined(life.snapshot, "The card was declined.", life.tick()))
+    life.apply(paying.payment_declined(life.snapshot, "The card was declined.", life.tick()))
     life.unwind()
     kinds = [kind for kind, _ in told(life)]
     for kind in (Signal.STEP_FAILED, Signal.COMPENSATION_STARTED, Signal.STEP_COMPENSATED, Signal.SAGA_FAILED):
@@ -81,7 +82,7 @@ def test_a_refusal_is_told_with_what_is_undone() -> None:
 
 def test_what_changes_nothing_visible_is_not_told() -> None:
     life = an_order(OrderStatus.SHIPPED)
-    event = lifecycle.record_fulfilment(life.snapshot, life.tick(), "warehouse", {"fulfillment_status": "on_hold"}).event
+    event = delivering.record_fulfilment(life.snapshot, life.tick(), "warehouse", {"fulfillment_status": "on_hold"}).event
     assert messages(event) == []
 
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.domain import lifecycle
-from orders.domain.lifecycle import Waits
+from orders.domain.decisions import reviewing
 from orders.domain.order import Shipment
 from orders.domain.progress import Duration, estimate, running_step
 from orders.domain.statuses import STEPS, OrderStatus, ShipmentStatus, StepName
+from orders.domain.waits import Waits
 from tests.support import START, WAITS, Life, a_dear_order, an_order, later
 
 durations = st.builds(lambda mean, more: Duration(mean, mean + more), st.floats(0, 10**6), st.floats(0, 10**6))
@@ -35,7 +35,7 @@ def test_nobody_can_say_how_long_a_review_takes() -> None:
     assert estimate(life.order, None, {}, WAITS, later()) is None
     life.reserve()
     assert estimate(life.order, None, {}, WAITS, later()) is None
-    life.apply(lifecycle.approve(life.snapshot, life.tick(), "grace", None))
+    life.apply(reviewing.approve(life.snapshot, life.tick(), "grace", None))
     assert left(life) == left(an_order())
 
 

@@ -8,7 +8,8 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orders.domain import lifecycle, notifications, statistics
+from orders.domain import notifications, statistics
+from orders.domain.decisions import paying
 from orders.domain.order import Event
 from orders.domain.statistics import RATIO, SMALLEST_SECONDS, Told, added, bucket, duration, summary, told, upper_bound
 from orders.domain.statuses import CancelReason, OrderStatus, StepName, StepStatus
@@ -59,7 +60,7 @@ def lives() -> list[Life]:
     made = [an_order(status, order_id=f"{status}-{n}") for status in OrderStatus for n in range(3) if status != "CONFIRMED"]
     made += [a_cod_order(status, order_id=f"cod-{status}") for status in (OrderStatus.CONFIRMED, OrderStatus.DELIVERED)]
     declined = Life(a_wish(order_id="declined", payment_token="tok_declined")).reserve().start_payment()
-    declined.apply(lifecycle.payment_declined(declined.snapshot, "The card was declined.", declined.tick()))
+    declined.apply(paying.payment_declined(declined.snapshot, "The card was declined.", declined.tick()))
     made.append(declined.unwind())
     made.append(an_order(OrderStatus.PROCESSING, order_id="regret").cancel(CancelReason.CUSTOMER).unwind())
     return made

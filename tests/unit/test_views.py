@@ -10,7 +10,7 @@ import pytest
 
 from orders.adapters.store import Product
 from orders.adapters.workflow import HIDDEN, execution_name, fit_to_show, order_of_execution
-from orders.domain import lifecycle
+from orders.domain.decisions import delivering, ending, paying, reviewing, shipping
 from orders.domain.errors import IllegalTransition, InvalidArgument, OrderError, PermissionDenied, StoreBusy, Unauthenticated
 from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
@@ -30,7 +30,7 @@ def lives_with_secrets() -> list[Life]:
     lives = [an_order(status, payment_token="tok_secret") for status in OrderStatus if status is not OrderStatus.CONFIRMED]
     lives.append(a_cod_order(OrderStatus.CONFIRMED, payment_token="tok_secret"))
     waiting = a_dear_order(payment_token="tok_secret").reserve()
-    waiting.apply(lifecycle.request_approval(waiting.snapshot, "secret-approval", 300, later()))
+    waiting.apply(reviewing.request_approval(waiting.snapshot, "secret-approval", 300, later()))
     for life in (*lives, waiting):
         order = replace(life.order, approval_token="secret-approval", delivery_token="secret-delivery")
         life.snapshot = replace(life.snapshot, order=order)
@@ -52,7 +52,7 @@ def test_no_credential_is_seen_by_anybody(life: Life, caplog: pytest.LogCaptureF
 
 def test_an_order_is_shown_as_the_contract_has_it() -> None:
     life = a_dear_order(OrderStatus.SHIPPED)
-    life.apply(lifecycle.update_location(life.snapshot, "Utrecht", None, life.tick(), "carrier"))
+    life.apply(delivering.update_location(life.snapshot, "Utrecht", None, life.tick(), "carrier"))
     shown = json.loads(json.dumps(views.snapshot_view(life.snapshot, STAFF)))
     assert set(shown) == {"order", "payment", "shipment"}
     assert shown["order"] == {
@@ -102,14 +102,14 @@ def test_payment_and_shipment_are_null_until_they_exist() -> None:
 
 def test_a_cancellation_says_why_and_by_whom() -> None:
     life = an_order()
-    life.apply(lifecycle.cancel(life.snapshot, CancelReason.STAFF, life.tick(), "grace", "Customer called"))
+    life.apply(ending.cancel(life.snapshot, CancelReason.STAFF, life.tick(), "grace", "Customer called"))
     shown = views.order_view(life.order, STAFF)["cancellation"]
     assert (shown["reason"], shown["cancelled_by"], shown["note"]) == ("staff", "grace", "Customer called")
 
 
 def test_an_order_that_is_being_unwound_is_not_shown_as_cancelled_yet() -> None:
     life = an_order().reserve().start_payment()
-    life.apply(lifecycle.payment_declined(life.snapshot, "No.", life.tick()))
+    life.apply(paying.payment_declined(life.snapshot, "No.", life.tick()))
     assert (life.order.status, life.order.overall) == (OrderStatus.PENDING, OverallStatus.ROLLING_BACK)
     assert views.order_view(life.order, STAFF)["cancellation"] is None
 
@@ -141,7 +141,7 @@ def test_an_order_that_is_over_has_no_estimate_and_no_step_under_way(status: Ord
 
 def test_a_declined_order_tells_its_progress_as_the_contract_says() -> None:
     life = an_order().reserve().start_payment()
-    life.apply(lifecycle.payment_declined(life.snapshot, "The card was declined.", life.tick()))
+    life.apply(paying.payment_declined(life.snapshot, "The card was declined.", life.tick()))
     life.unwind()
     shown = views.progress_view(life.snapshot, {}, WAITS, later())
     assert shown["overall_status"] == "ROLLED_BACK"
@@ -165,13 +165,13 @@ def test_a_product_is_shown_with_its_price_and_stock() -> None:
 
 
 REFUSED: dict[str, Callable[[Snapshot], object]] = {
-    "cancel": lambda snapshot: lifecycle.cancel(snapshot, CancelReason.CUSTOMER, later(), CUSTOMER),
-    "change address": lambda snapshot: lifecycle.change_address(snapshot, HOME, later(), CUSTOMER),
-    "update location": lambda snapshot: lifecycle.update_location(snapshot, "Utrecht", None, later(), CUSTOMER),
-    "approve": lambda snapshot: lifecycle.approve(snapshot, later(), CUSTOMER, None),
-    "return": lambda snapshot: lifecycle.return_order(snapshot, later(), CUSTOMER),
-    "deliver": lambda snapshot: lifecycle.deliver(snapshot, later(), CUSTOMER),
-    "hand over": lambda snapshot: lifecycle.start_handover(snapshot, "ship-1", "SimEx", later()),
+    "cancel": lambda snapshot: ending.cancel(snapshot, CancelReason.CUSTOMER, later(), CUSTOMER),
+    "change address": lambda snapshot: shipping.change_address(snapshot, HOME, later(), CUSTOMER),
+    "update location": lambda snapshot: delivering.update_location(snapshot, "Utrecht", None, later(), CUSTOMER),
+    "approve": lambda snapshot: reviewing.approve(snapshot, later(), CUSTOMER, None),
+    "return": lambda snapshot: ending.return_order(snapshot, later(), CUSTOMER),
+    "deliver": lambda snapshot: delivering.deliver(snapshot, later(), CUSTOMER),
+    "hand over": lambda snapshot: shipping.start_handover(snapshot, "ship-1", "SimEx", later()),
 }
 
 

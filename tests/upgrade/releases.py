@@ -18,6 +18,7 @@ FOLDERS = ("functions", "layers/orders/python")
 # Edition one's modules stood side by side, some of them under other names.
 RENAMED = {
     "identifiers": "ids",
+    "unwinding": "lifecycle",
     "commands": "desk",
     "fulfilling": "fulfilment",
     "inbound": "fulfilment_events",

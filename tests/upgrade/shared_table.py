@@ -119,13 +119,13 @@ class SharedTable(World):
     def unwinding(self, order_id: str) -> list[str]:
         """The steps that the unwinding machine has for the order, as this release sees it."""
         with self.release.running():
-            lifecycle, found = (
-                self.release.module("orders.domain.lifecycle"),
+            decisions, found = (
+                self.release.module("orders.domain.decisions.unwinding"),
                 self.release.module("orders.adapters.store").load(order_id),
             )
             chain = ("recall_shipment", "refund_payment", "release_stock", "close_order")
-            entries = (lifecycle.UNDO_SHIPMENT, lifecycle.UNDO_PAYMENT, lifecycle.UNDO_STOCK, lifecycle.UNDO_NOTHING)
-            return list(chain[entries.index(lifecycle.undo_from(found)) :])
+            entries = (decisions.UNDO_SHIPMENT, decisions.UNDO_PAYMENT, decisions.UNDO_STOCK, decisions.UNDO_NOTHING)
+            return list(chain[entries.index(decisions.undo_from(found)) :])
 
     def clear(self) -> None:
         """Forgets the orders; the catalogue is as in the beginning."""

@@ -7,8 +7,8 @@ import pytest
 from orders.adapters import store
 from orders.adapters.carrier_webhooks import Report
 from orders.domain.identifiers import OrderId, TrackingNumber
-from orders.domain.lifecycle import Scan
 from orders.domain.order import TrackingDetail, moment
+from orders.domain.scans import Scan
 from orders.domain.statuses import ShipmentStatus
 from orders.services import inbound as fulfilment_events
 from tests.upgrade.lives import ID, START, place, ship

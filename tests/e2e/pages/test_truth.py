@@ -19,11 +19,12 @@ from playwright.sync_api import Browser, Route
 
 import show_pages
 from orders import settings
-from orders.domain import lifecycle, notifications
+from orders.domain import notifications
+from orders.domain.decisions import delivering, ending
 from orders.domain.errors import OrderError
 from orders.domain.events import ORDER_STATUS_CHANGED
-from orders.domain.lifecycle import Scan
 from orders.domain.order import Change, Event, Snapshot
+from orders.domain.scans import Scan
 from orders.domain.statuses import (
     CancelReason,
     OrderStatus,
@@ -53,7 +54,7 @@ def _scanned(status: ShipmentStatus, ahead: timedelta | None) -> Doing:
             return None
         now = life.tick()
         seen = Scan(status, now, "Utrecht", now + ahead if ahead else None, "simex")
-        return lifecycle.record_fulfilment(life.snapshot, now, "carrier:simex", {}, seen)
+        return delivering.record_fulfilment(life.snapshot, now, "carrier:simex", {}, seen)
 
     return scan
 
@@ -62,13 +63,13 @@ def _failed(step: StepName, reason: CancelReason) -> Doing:
     def fail(life: Life) -> Change | None:
         current = life.order.current_step
         at = current.name if current else StepName.INVENTORY
-        return lifecycle.fail(life.snapshot, reason, "It failed.", life.tick()) if at is step else None
+        return ending.fail(life.snapshot, reason, "It failed.", life.tick()) if at is step else None
 
     return fail
 
 
 def _cancelled(reason: CancelReason) -> Doing:
-    return lambda life: lifecycle.cancel(life.snapshot, reason, life.tick(), "ada")
+    return lambda life: ending.cancel(life.snapshot, reason, life.tick(), "ada")
 
 
 def _unwound(pick: int) -> Doing:
@@ -86,7 +87,7 @@ DEEDS: dict[str, Doing] = {
     "out of stock": _failed(StepName.INVENTORY, CancelReason.OUT_OF_STOCK),
     "no carrier": _failed(StepName.SHIPPING, CancelReason.SHIPPING_FAILED),
     "not paid": _failed(StepName.PAYMENT, CancelReason.PAYMENT_FAILED),
-    "gave up": lambda life: lifecycle.fail(life.snapshot, CancelReason.EXPIRED, "It failed.", life.tick()),
+    "gave up": lambda life: ending.fail(life.snapshot, CancelReason.EXPIRED, "It failed.", life.tick()),
     "unwind": _unwound(0),
     "unwind otherwise": _unwound(1),
 }

@@ -3,7 +3,7 @@
 import os
 from functools import cache
 
-from orders.domain.lifecycle import Waits
+from orders.domain.waits import Waits
 
 TIMED, CARRIER = "timed", "carrier"
 """What ends the transit: a timer, or nothing but the carrier's own event."""

@@ -19,8 +19,8 @@ from typing import Any
 from orders.adapters import strict_json
 from orders.domain.errors import InvalidArgument, Unauthenticated
 from orders.domain.identifiers import TrackingNumber, fingerprint
-from orders.domain.lifecycle import Scan
 from orders.domain.order import TrackingDetail
+from orders.domain.scans import Scan
 from orders.domain.statuses import ShipmentStatus
 
 TOLERANCE_SECONDS = 300

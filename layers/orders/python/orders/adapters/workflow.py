@@ -12,10 +12,12 @@ from botocore.exceptions import ConnectionError as NoConnection
 
 from orders import settings
 from orders.adapters import aws
+from orders.domain.decisions.restarting import Fate
+from orders.domain.decisions.unwinding import undo_from
 from orders.domain.errors import WorkflowBusy
 from orders.domain.identifiers import OrderId
-from orders.domain.lifecycle import Fate, Waits, undo_from
 from orders.domain.order import Order, Snapshot
+from orders.domain.waits import Waits
 
 Answer = TypeVar("Answer")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from orders.domain.money import Money
 from orders.domain.order import Address, Order, Payment, Shipment, TrackingDetail, timestamp
+from orders.domain.statuses import CancelReason
 
 Facts = dict[str, Any]
 
@@ -57,6 +58,12 @@ def of_payment(payment: Payment | None) -> Facts:
 def of_money(order: Order, payment: Payment | None) -> Facts:
     """How the payment stood: ``NOT_ASKED`` where nothing had been asked of a provider, nor promised in cash."""
     return {"method": order.method.value, "payment_status": payment.status.value if payment else NOT_ASKED}
+
+
+def of_end(order: Order, payment: Payment | None, reason: CancelReason | None = None) -> Facts:
+    """What ends with an order, why where it is cancelled, and how its payment stood."""
+    why = {"cancellation_reason": str(reason)} if reason else {}
+    return {**why, **of_total(order), **of_money(order, payment)}
 
 
 def of_parcel(shipment: Shipment | None) -> Facts:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from orders.domain.lifecycle import Waits
 from orders.domain.order import Order, Shipment, Step
 from orders.domain.statuses import UNDECIDED_BY_TIME, ApprovalStatus, StepName, StepStatus
+from orders.domain.waits import Waits
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from orders import settings
 from orders.adapters import store
-from orders.domain import lifecycle
+from orders.domain.decisions import delivering, ending, placing, reviewing, shipping
 from orders.domain.digests import RequestDigest
 from orders.domain.errors import (
     AlreadyExists,
@@ -70,7 +70,7 @@ def place_order(
     now = clock()
     order_id = wish.order_id or OrderId(uuid7(now, os.urandom(10)))
     total = sum(line.unit_price.amount * line.quantity for line in lines)
-    placement = lifecycle.Placement(
+    placement = placing.Placement(
         order_id=order_id,
         customer_id=wish.customer_id,
         lines=lines,
@@ -79,7 +79,7 @@ def place_order(
         payment_token=wish.payment_token,
         needs_review=wish.require_approval or total >= settings.review_threshold(),
     )
-    change = lifecycle.place(placement, settings.waits(), now, actor.by)
+    change = placing.place(placement, settings.waits(), now, actor.by)
     promise = store.Promise(wish.customer_id, key, digest, order_id) if key and digest else None
     return _commit_new(change, promise)
 
@@ -121,17 +121,17 @@ def _commit_new(change: Change, promise: store.Promise | None) -> tuple[Snapshot
 def cancel(order_id: OrderId, actor: Actor, note: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
     """Cancels an order that is not shipped yet."""
     reason = CancelReason.STAFF if actor.staff else CancelReason.CUSTOMER
-    return _change(order_id, if_match, lambda now: lifecycle.cancel(now, reason, clock(), actor.by, note))
+    return _change(order_id, if_match, lambda now: ending.cancel(now, reason, clock(), actor.by, note))
 
 
 def change_address(order_id: OrderId, actor: Actor, address: Address, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
     """Sends the parcel elsewhere, until it is handed over."""
-    return _change(order_id, if_match, lambda now: lifecycle.change_address(now, address, clock(), actor.by))
+    return _change(order_id, if_match, lambda now: shipping.change_address(now, address, clock(), actor.by))
 
 
 def return_order(order_id: OrderId, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
     """Takes a delivered order back: refund and restock follow."""
-    return _change(order_id, if_match, lambda now: lifecycle.return_order(now, clock(), actor.by, reason))
+    return _change(order_id, if_match, lambda now: ending.return_order(now, clock(), actor.by, reason))
 
 
 def mark_returned(
@@ -149,19 +149,19 @@ def mark_returned(
             raise NotFound(f"Order {order_id} has no such parcel.")
         if now.order.status is not OrderStatus.SHIPPED:
             raise _refused(now.order, OrderStatus.RETURNED)
-        return lifecycle.return_order(now, clock(), actor.by, reason, to_sender=True)
+        return ending.return_order(now, clock(), actor.by, reason, to_sender=True)
 
     return _change(order_id, if_match, returned)
 
 
 def approve(order_id: OrderId, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
     """Answers the manual review with yes."""
-    return _change(order_id, if_match, lambda now: lifecycle.approve(now, clock(), actor.by, reason))
+    return _change(order_id, if_match, lambda now: reviewing.approve(now, clock(), actor.by, reason))
 
 
 def reject(order_id: OrderId, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
     """Answers the manual review with no."""
-    return _change(order_id, if_match, lambda now: lifecycle.reject(now, clock(), actor.by, reason))
+    return _change(order_id, if_match, lambda now: reviewing.reject(now, clock(), actor.by, reason))
 
 
 def update_location(
@@ -176,7 +176,7 @@ def update_location(
     return _change(
         order_id,
         if_match,
-        lambda now: lifecycle.update_location(now, location, estimated_delivery, clock(), actor.by),
+        lambda now: delivering.update_location(now, location, estimated_delivery, clock(), actor.by),
     )
 
 
@@ -224,14 +224,14 @@ def set_status(
 
 def _taken_back(now: Snapshot, at: datetime, actor: Actor, reason: str | None) -> Change:
     """Returned by hand: to its sender while it is under way, by its customer once it is delivered."""
-    return lifecycle.return_order(now, at, actor.by, reason, to_sender=now.order.status is OrderStatus.SHIPPED)
+    return ending.return_order(now, at, actor.by, reason, to_sender=now.order.status is OrderStatus.SHIPPED)
 
 
 def _bring_to_preparation(found: Snapshot, wanted: OrderStatus, actor: Actor, clock: Clock, change: Apply) -> Snapshot:
     """CONFIRMED or PROCESSING by hand: reserves the stock and settles the payment, as the workflow would have done."""
     order_id = found.order.order_id
     if found.order.status is OrderStatus.PENDING:
-        lifecycle.review_answered(found.order)
+        reviewing.review_answered(found.order)
         fulfilment.reserve_stock(order_id, clock, change, actor.by)
         try:
             fulfilment.charge_payment(order_id, actor.by, clock, change)
@@ -240,7 +240,7 @@ def _bring_to_preparation(found: Snapshot, wanted: OrderStatus, actor: Actor, cl
             raise
     if wanted is OrderStatus.CONFIRMED:
         return store.load(order_id)
-    return change(order_id, lambda now: lifecycle.start_preparation(now, clock(), actor.by, {}))
+    return change(order_id, lambda now: shipping.start_preparation(now, clock(), actor.by, {}))
 
 
 def _refused(order: Order, wanted: OrderStatus) -> Exception:

@@ -13,11 +13,13 @@ from orders import settings
 from orders.adapters import store, workflow
 from orders.adapters.carriers import parcel_carrier
 from orders.adapters.payments import payment_gateway
-from orders.domain import errors, lifecycle
+from orders.domain import errors
+from orders.domain.decisions import delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
 from orders.domain.errors import ApprovalPending, OrderOver, PaymentDeclined
 from orders.domain.events import SYSTEM
 from orders.domain.identifiers import OrderId, uuid7
 from orders.domain.order import Change, Shipment, Snapshot
+from orders.domain.scans import is_undecided
 from orders.domain.statuses import (
     TERMINAL,
     ApprovalStatus,
@@ -49,7 +51,7 @@ def new_id(prefix: str, clock: Clock) -> str:
 def reserve_stock(order_id: OrderId, clock: Clock = utc_now, change: Apply = apply, by: str = SYSTEM) -> Snapshot:
     """Takes the goods out of stock; raises ``OutOfStock`` when there are not enough."""
     started = clock()
-    return change(order_id, lambda snapshot: lifecycle.reserve_stock(snapshot, started, clock(), by))
+    return change(order_id, lambda snapshot: placing.reserve_stock(snapshot, started, clock(), by))
 
 
 def request_approval(order_id: OrderId, token: str, seconds: float, clock: Clock = utc_now, run: int | None = None) -> None:
@@ -58,7 +60,7 @@ def request_approval(order_id: OrderId, token: str, seconds: float, clock: Clock
     Raises:
         OrderOver: closed meanwhile, or a later run than ``run`` has taken the order over.
     """
-    snapshot = apply(order_id, lambda now: lifecycle.request_approval(now, token, seconds, clock(), run))
+    snapshot = apply(order_id, lambda now: reviewing.request_approval(now, token, seconds, clock(), run))
     approval = snapshot.order.approval
     if approval is None or approval.status is ApprovalStatus.APPROVED:
         workflow.answer(token, {"approved": True})
@@ -78,15 +80,15 @@ def charge_payment(order_id: OrderId, by: str = SYSTEM, clock: Clock = utc_now, 
     fresh = new_id("pay", clock)
     found = store.load(order_id)
     if found.order.pays_on_delivery:
-        return change(order_id, lambda snapshot: lifecycle.accept_cash(snapshot, fresh, clock(), by), found)
-    intended = change(order_id, lambda snapshot: lifecycle.start_payment(snapshot, fresh, clock(), by), found)
+        return change(order_id, lambda snapshot: paying.accept_cash(snapshot, fresh, clock(), by), found)
+    intended = change(order_id, lambda snapshot: paying.start_payment(snapshot, fresh, clock(), by), found)
     payment = intended.payment
     if payment is None or has_reached(intended.order.status, OrderStatus.PROCESSING):
         return intended
     gateway = payment_gateway()
     if not (found.payment and gateway.was_charged(payment.payment_id)):
         gateway.charge(payment.payment_id, payment.amount, intended.order.payment_token)
-    return change(order_id, lambda snapshot: lifecycle.payment_completed(snapshot, clock(), by), intended)
+    return change(order_id, lambda snapshot: paying.payment_completed(snapshot, clock(), by), intended)
 
 
 def ship_parcel(
@@ -109,7 +111,7 @@ def ship_parcel(
     carrier = parcel_carrier()
     transit = settings.waits().delivery
     fresh = new_id("ship", clock)
-    intended = change(order_id, lambda snapshot: lifecycle.start_handover(snapshot, fresh, carrier.name, clock(), by))
+    intended = change(order_id, lambda snapshot: shipping.start_handover(snapshot, fresh, carrier.name, clock(), by))
     if not has_reached(intended.order.status, OrderStatus.SHIPPED):
         intended = replace(intended, shipment=_book(intended, transit, clock))
 
@@ -118,7 +120,7 @@ def ship_parcel(
         if booked is None:
             raise OrderOver("There is no parcel to ship.")
         waits = run is None or run == snapshot.order.run
-        return lifecycle.ship(snapshot, booked, transit, token if waits else None, clock(), by)
+        return shipping.ship(snapshot, booked, transit, token if waits else None, clock(), by)
 
     return change(order_id, shipped, intended)
 
@@ -159,7 +161,7 @@ def deliver(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
         # On record already, it is gone through again: whoever recorded it may have died before the cash was entered.
         return record_delivery(order_id, SYSTEM, clock=clock, known=snapshot)
     overdue = settings.waits().delivery
-    return apply(order_id, lambda now: lifecycle.report_overdue(now, overdue, clock()), snapshot)
+    return apply(order_id, lambda now: delivering.report_overdue(now, overdue, clock()), snapshot)
 
 
 def record_delivery(
@@ -175,11 +177,11 @@ def record_delivery(
     def delivered(snapshot: Snapshot) -> Change | None:
         if snapshot.order.status in TERMINAL and by == SYSTEM:
             raise OrderOver(f"The order is {snapshot.order.status}.")
-        if by == SYSTEM and lifecycle.is_undecided(snapshot.shipment):
+        if by == SYSTEM and is_undecided(snapshot.shipment):
             # No timer says that a parcel was delivered which is lost, or on its way back.
-            return lifecycle.report_overdue(snapshot, settings.waits().delivery, clock())
+            return delivering.report_overdue(snapshot, settings.waits().delivery, clock())
         check_version(snapshot, if_match)
-        return lifecycle.deliver(snapshot, clock(), by, reason)
+        return delivering.deliver(snapshot, clock(), by, reason)
 
     after = apply(order_id, delivered, known)
     collect_cash(after)
@@ -203,17 +205,17 @@ def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = ut
         order, now = snapshot.order, clock()
         if error == ApprovalPending.__name__ and not order.is_over:
             # No failure: the definition that this execution was started with did not lead to the review from there.
-            return lifecycle.restart(snapshot, settings.waits(), now, SYSTEM, "Waits for its review")
+            return restarting.restart(snapshot, settings.waits(), now, SYSTEM, "Waits for its review")
         reason = _reason(order.current_step.name if order.current_step else None, error)
         approval = order.approval
         approved = approval is not None and approval.status is ApprovalStatus.APPROVED
         if reason is CancelReason.APPROVAL_TIMEOUT and approved and not order.is_over:
             # The answer was committed before the wait ran out, but never reached it: the row decides.
-            return lifecycle.restart(snapshot, settings.waits(), now, SYSTEM, "Approved while the wait ran out")
+            return restarting.restart(snapshot, settings.waits(), now, SYSTEM, "Approved while the wait ran out")
         message = "Nobody answered the review in time." if reason is CancelReason.APPROVAL_TIMEOUT else _message(cause)
         if error == PaymentDeclined.__name__:
-            return lifecycle.payment_declined(snapshot, message, now)
-        return lifecycle.fail(snapshot, reason, message, now)
+            return paying.payment_declined(snapshot, message, now)
+        return ending.fail(snapshot, reason, message, now)
 
     return apply(order_id, failed)
 
@@ -240,7 +242,7 @@ def recall_shipment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     snapshot = store.load(order_id)
     if snapshot.shipment and not snapshot.shipment.recalled:
         parcel_carrier().recall(snapshot.shipment.shipment_id)
-    return apply(order_id, lambda now: lifecycle.shipment_recalled(now, clock()), snapshot)
+    return apply(order_id, lambda now: unwinding.shipment_recalled(now, clock()), snapshot)
 
 
 def refund_payment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
@@ -254,14 +256,14 @@ def refund_payment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     charged = gateway.cancel(payment.payment_id)
     if charged:
         gateway.refund(payment.payment_id)
-    return apply(order_id, lambda now: lifecycle.payment_undone(now, charged=charged, now=clock()), snapshot)
+    return apply(order_id, lambda now: unwinding.payment_undone(now, charged=charged, now=clock()), snapshot)
 
 
 def release_stock(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     """Puts the goods back into stock, once."""
-    return apply(order_id, lambda snapshot: lifecycle.release_stock(snapshot, clock()))
+    return apply(order_id, lambda snapshot: unwinding.release_stock(snapshot, clock()))
 
 
 def close_order(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     """Ends the unwinding and closes the order with its reason."""
-    return apply(order_id, lambda snapshot: lifecycle.close(snapshot, clock()))
+    return apply(order_id, lambda snapshot: unwinding.close(snapshot, clock()))

@@ -15,13 +15,14 @@ from typing import Any
 from orders import settings
 from orders.adapters import store
 from orders.adapters.carrier_webhooks import Report
-from orders.domain import facts, lifecycle
+from orders.domain import facts
 from orders.domain import legacy as edition_one
+from orders.domain.decisions import delivering, ending, reviewing, shipping
 from orders.domain.errors import AlreadyApplied, ApprovalPending, OrderError, OutOfStock, PaymentDeclined
 from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, FULFILLMENT_STATUS_CHANGED
 from orders.domain.identifiers import OrderId, TrackingNumber, fingerprint
-from orders.domain.lifecycle import Scan
 from orders.domain.order import Change, Order, Shipment, Snapshot, TrackingDetail, moment, timestamp
+from orders.domain.scans import Scan, is_foreign, scanned
 from orders.domain.statuses import (
     CANCELLABLE,
     FULFILLMENT_MEANS,
@@ -204,7 +205,7 @@ def _apply(event: FulfilmentEvent, decide: Decide) -> Snapshot:
     sender = event.scan.sender if event.scan else None
 
     def checked(found: Snapshot) -> Change | None:
-        if lifecycle.is_foreign(found.shipment, sender):
+        if is_foreign(found.shipment, sender):
             raise ForeignParcel(f"Reported by {sender}, but the parcel is not theirs to report")
         return decide(found)
 
@@ -242,7 +243,7 @@ def _advance(event: FulfilmentEvent, wanted: OrderStatus, clock: Clock) -> Outco
         nonlocal moved, questioned
         questioned = wanted is OrderStatus.DELIVERED and _is_on_its_way_back(found, event.scan)
         if questioned:
-            return _marked(event, lifecycle.question_delivery(found, clock(), event.source, event.facts, event.at, event.scan))
+            return _marked(event, delivering.question_delivery(found, clock(), event.source, event.facts, event.at, event.scan))
         if has_reached(found.order.status, wanted) or found.order.is_over:
             return _noted(found, event, wanted, clock())
         moved = True
@@ -259,7 +260,7 @@ def _advance(event: FulfilmentEvent, wanted: OrderStatus, clock: Clock) -> Outco
 
 def _is_on_its_way_back(found: Snapshot, scan: Scan | None) -> bool:
     """Whether the order's parcel was seen to have turned round, by what the scan lists too, and nothing has come of it yet."""
-    parcel = lifecycle.scanned(found.shipment, scan and replace(scan, status=None))
+    parcel = scanned(found.shipment, scan and replace(scan, status=None))
     turned = parcel is not None and parcel.status is ShipmentStatus.RETURNING
     return turned and found.order.status is OrderStatus.SHIPPED and not found.order.is_over
 
@@ -268,7 +269,7 @@ def _noted(found: Snapshot, event: FulfilmentEvent, wanted: OrderStatus, now: da
     """What is left of an event that comes late, or for an order that is over: its place on the trail, and its scan."""
     order = found.order
     refused = None if has_reached(order.status, wanted) else f"The order is {order.status}"
-    return _marked(event, lifecycle.record_fulfilment(found, now, event.source, event.facts, event.scan, refused))
+    return _marked(event, delivering.record_fulfilment(found, now, event.source, event.facts, event.scan, refused))
 
 
 def _next_change(found: Snapshot, event: FulfilmentEvent, wanted: OrderStatus, now: datetime) -> Change | None:
@@ -276,14 +277,14 @@ def _next_change(found: Snapshot, event: FulfilmentEvent, wanted: OrderStatus, n
     status, by = found.order.status, event.source
     reason = f"Fulfilment is {event.new_status}"
     if status is OrderStatus.CONFIRMED:
-        change = lifecycle.start_preparation(found, now, by, event.facts, reason)
+        change = shipping.start_preparation(found, now, by, event.facts, reason)
     elif status is OrderStatus.PROCESSING:
         parcel = _parcel(found, event)
-        change = lifecycle.ship(found, parcel, settings.waits().delivery, None, now, by)
+        change = shipping.ship(found, parcel, settings.waits().delivery, None, now, by)
     else:
-        change = lifecycle.deliver(found, now, by, reason, event.facts, event.at)
+        change = delivering.deliver(found, now, by, reason, event.facts, event.at)
         if change and change.shipment and event.scan:
-            change = replace(change, shipment=lifecycle.scanned(change.shipment, event.scan))
+            change = replace(change, shipment=scanned(change.shipment, event.scan))
     last = change is not None and change.order.status is wanted
     return _marked(event, change) if change and last else change
 
@@ -303,13 +304,13 @@ def _parcel(found: Snapshot, event: FulfilmentEvent) -> Shipment:
         carrier=str(told.get("carrier", known.carrier)),
         tracking_number=TrackingNumber(str(told["tracking_number"])) if told.get("tracking_number") else known.tracking_number,
     )
-    return lifecycle.scanned(parcel, event.scan) or parcel
+    return scanned(parcel, event.scan) or parcel
 
 
 def _bring_in_what_is_due(order: Order, event: FulfilmentEvent, clock: Clock) -> str | None:
     """An event ahead of the workflow: reserves and charges now what the workflow would have; answers why it cannot be."""
     try:
-        lifecycle.review_answered(order)
+        reviewing.review_answered(order)
         fulfilment.reserve_stock(event.order_id, clock)
         fulfilment.charge_payment(event.order_id, event.source, clock)
     except ApprovalPending as pending:
@@ -331,9 +332,9 @@ def _cancel(event: FulfilmentEvent, clock: Clock) -> Outcome:
             why = f"Cancelled by the fulfilment, but the order is {order.status}"
             late = order.status is not OrderStatus.CANCELLED
             return _marked(
-                event, lifecycle.record_fulfilment(found, clock(), event.source, event.facts, refused=why if late else None)
+                event, delivering.record_fulfilment(found, clock(), event.source, event.facts, refused=why if late else None)
             )
-        change = lifecycle.cancel(found, _cancel_reason(event), clock(), event.source, "Cancelled by the fulfilment")
+        change = ending.cancel(found, _cancel_reason(event), clock(), event.source, "Cancelled by the fulfilment")
         return _marked(event, change)
 
     after = _apply(event, step)
@@ -360,9 +361,9 @@ def _return(event: FulfilmentEvent, clock: Clock) -> Outcome:
         nonlocal returned
         returned = found.order.status is OrderStatus.SHIPPED and not found.order.is_over
         if not returned:
-            return _marked(event, lifecycle.record_fulfilment(found, clock(), event.source, event.facts, event.scan))
-        change = lifecycle.return_order(found, clock(), event.source, to_sender=True)
-        return _marked(event, replace(change, shipment=lifecycle.scanned(change.shipment, event.scan)))
+            return _marked(event, delivering.record_fulfilment(found, clock(), event.source, event.facts, event.scan))
+        change = ending.return_order(found, clock(), event.source, to_sender=True)
+        return _marked(event, replace(change, shipment=scanned(change.shipment, event.scan)))
 
     _apply(event, step)
     return Outcome.APPLIED if returned else Outcome.RECORDED
@@ -370,7 +371,7 @@ def _return(event: FulfilmentEvent, clock: Clock) -> Outcome:
 
 def _note(event: FulfilmentEvent, clock: Clock, refusal: str | None = None) -> Outcome:
     def step(found: Snapshot) -> Change:
-        note = lifecycle.record_fulfilment(found, clock(), event.source, event.facts, event.scan, refusal)
+        note = delivering.record_fulfilment(found, clock(), event.source, event.facts, event.scan, refusal)
         return _marked(event, note)
 
     _apply(event, step)

@@ -11,13 +11,15 @@ from datetime import datetime, timedelta
 
 from orders import settings
 from orders.adapters import store, workflow
-from orders.domain import lifecycle
+from orders.domain.decisions import delivering, ending, restarting, reviewing
+from orders.domain.decisions.restarting import Fate
 from orders.domain.errors import OrderChanged, StoreBusy, WorkflowBusy
 from orders.domain.events import SYSTEM, FollowUp
 from orders.domain.identifiers import OrderId
-from orders.domain.lifecycle import Fate, Waits
 from orders.domain.order import Change, Order, Snapshot, moment, timestamp
+from orders.domain.scans import is_undecided
 from orders.domain.statuses import CANCELLABLE, CancelReason, OrderStatus, OverallStatus, has_reached
+from orders.domain.waits import GRACE, Waits, remaining_waits
 from orders.services import fulfilling as fulfilment
 from orders.services import inbound as fulfilment_events
 from orders.services.changes import Clock, apply, utc_now
@@ -42,12 +44,12 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
     snapshot = store.load(order_id)
     order = snapshot.order
     if wanted is FollowUp.START_FULFILMENT and not order.is_over:
-        workflow.start_fulfilment(order, lifecycle.remaining_waits(order, settings.waits(), clock()))
+        workflow.start_fulfilment(order, remaining_waits(order, settings.waits(), clock()))
     elif wanted is FollowUp.ANSWER_APPROVED and order.approval_token:
         workflow.answer(order.approval_token, {"approved": True})
     elif wanted is FollowUp.ANSWER_REJECTED and order.approval_token:
         # Not in the reviewer's words: executions keep their history for months.
-        workflow.refuse(order.approval_token, "ApprovalRejected", lifecycle.REJECTED)
+        workflow.refuse(order.approval_token, "ApprovalRejected", reviewing.REJECTED)
     elif wanted is FollowUp.ANSWER_DELIVERED:
         fulfilment.collect_cash(snapshot)
         if order.delivery_token:
@@ -99,7 +101,7 @@ def _synced(snapshot: Snapshot, by: str, clock: Clock, fate: Fate | None = None)
     if fate is Fate.FAILED and order.failed_runs + 1 >= MOST_FAILED_RUNS and order.status in CANCELLABLE and not order.is_over:
         return apply(
             order_id,
-            lambda now: lifecycle.fail(now, CancelReason.EXPIRED, "The order could not be completed.", clock()),
+            lambda now: ending.fail(now, CancelReason.EXPIRED, "The order could not be completed.", clock()),
         )
     waits = settings.waits()
     reason = "The workflow was not running"
@@ -107,7 +109,7 @@ def _synced(snapshot: Snapshot, by: str, clock: Clock, fate: Fate | None = None)
     def restart(found: Snapshot) -> Change | None:
         if found.order.version != order.version:
             return None
-        return lifecycle.restart(found, waits, clock(), by, reason, fate)
+        return restarting.restart(found, waits, clock(), by, reason, fate)
 
     return apply(order_id, restart, snapshot)
 
@@ -122,7 +124,7 @@ def _waits_for_the_carrier(snapshot: Snapshot) -> bool:
     """Whether only the carrier, or people, may report what comes next: then there is nothing to be restarted."""
     order = snapshot.order
     under_way = not order.is_over and has_reached(order.status, OrderStatus.SHIPPED)
-    return under_way and (lifecycle.is_undecided(snapshot.shipment) or not settings.delivery_is_timed())
+    return under_way and (is_undecided(snapshot.shipment) or not settings.delivery_is_timed())
 
 
 # --- all of them ---
@@ -233,13 +235,13 @@ class Sweep:
             return
         if order.status is OrderStatus.SHIPPED and _waits_for_the_carrier(snapshot):
             overdue = settings.waits().delivery
-            apply(order.order_id, lambda now: lifecycle.report_overdue(now, overdue, self._clock()), snapshot)
+            apply(order.order_id, lambda now: delivering.report_overdue(now, overdue, self._clock()), snapshot)
         else:
             self._postpone(place)
 
     def _postpone(self, place: store.Reference) -> None:
         if not self._everything:
-            store.postpone(place, self._clock() + lifecycle.GRACE)
+            store.postpone(place, self._clock() + GRACE)
 
 
 def sweep(

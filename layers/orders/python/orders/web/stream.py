@@ -13,8 +13,8 @@ from typing import Any
 from orders import settings
 from orders.adapters import store
 from orders.domain.errors import InvalidArgument
-from orders.domain.lifecycle import STATUS_TOLD_BY
 from orders.domain.order import Event, Order, Snapshot, timestamp
+from orders.domain.recording import STATUS_TOLD_BY
 from orders.domain.statuses import OverallStatus, StepStatus
 from orders.services import estimates
 from orders.web.http import SECURITY_HEADERS, Answer

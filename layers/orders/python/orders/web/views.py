@@ -6,14 +6,15 @@ from enum import StrEnum
 from typing import Any
 
 from orders.adapters.store import Product
-from orders.domain import facts, lifecycle
+from orders.domain import facts
+from orders.domain.decisions import ending, reviewing
 from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, SYSTEM
 from orders.domain.identifiers import OrderId
-from orders.domain.lifecycle import Waits
 from orders.domain.money import Money
 from orders.domain.order import Event, Order, Payment, Shipment, Snapshot, Step, timestamp
 from orders.domain.progress import History, estimate, running_step
 from orders.domain.statuses import OrderStatus, StepName
+from orders.domain.waits import Waits
 
 View = dict[str, Any]
 
@@ -210,8 +211,8 @@ def _for_customers(step: Step) -> str | None:
     if step.error_message is None:
         return None
     if step.name is StepName.DELIVERY:
-        return lifecycle.NOT_DELIVERED
-    return lifecycle.REJECTED if step.error_message.startswith(lifecycle.REJECTED) else step.error_message
+        return ending.NOT_DELIVERED
+    return reviewing.REJECTED if step.error_message.startswith(reviewing.REJECTED) else step.error_message
 
 
 def _is_owners_fact(name: str, value: Any) -> bool:
@@ -223,7 +224,7 @@ def _reason_for_owner(event: Event) -> str | None:
     by_pipeline = event.by in (SYSTEM, FULFILLMENT) or event.by.startswith(CARRIER_PREFIX)
     if event.reason is None or not (by_pipeline or event.by == event.customer_id):
         return None
-    return lifecycle.REJECTED if event.reason.startswith(lifecycle.REJECTED) and by_pipeline else event.reason
+    return reviewing.REJECTED if event.reason.startswith(reviewing.REJECTED) and by_pipeline else event.reason
 
 
 def _cancellation_view(order: Order, audience: Audience) -> View | None:

@@ -1,0 +1,118 @@
+"""A parcel on its way to the customer, and what the fulfillment reports of it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from orders.domain import facts, recording
+from orders.domain.decisions.paying import paid
+from orders.domain.errors import ConstraintViolated
+from orders.domain.events import SYSTEM, EventType, FollowUp
+from orders.domain.order import Change, Payment, Shipment, Snapshot, timestamp
+from orders.domain.scans import Scan, scanned
+from orders.domain.statuses import OrderStatus, OverallStatus, PaymentStatus, ShipmentStatus, StepName, StepStatus
+
+CONFIRM_DELIVERY = "Reported as delivered while on its way back: to be confirmed"
+
+
+def deliver(
+    snapshot: Snapshot,
+    now: datetime,
+    by: str = SYSTEM,
+    reason: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    delivered_at: datetime | None = None,
+) -> Change | None:
+    """The customer has the parcel, and cash has been collected where that was agreed; ``None`` when on record already.
+
+    ``delivered_at`` is when they were given it, where somebody says so; else what a carrier said before, or ``now``.
+    """
+    order = snapshot.order
+    if order.status is OrderStatus.DELIVERED:
+        return None
+    after = order.with_step(StepName.DELIVERY, StepStatus.COMPLETED, now)
+    payment = None
+    if order.pays_on_delivery:
+        payment = _collected(snapshot)
+        after = after.with_step(StepName.PAYMENT, StepStatus.COMPLETED, now)
+    shipment = snapshot.shipment
+    arrived = delivered_at or (shipment and shipment.unconfirmed_delivery_at) or now
+    after = replace(after, overall=OverallStatus.COMPLETED, due_at=None)
+    return recording.move(
+        order,
+        after,
+        OrderStatus.DELIVERED,
+        EventType.ORDER_DELIVERED,
+        now,
+        by,
+        payment=payment,
+        shipment=shipment and _handed_over(shipment, arrived),
+        reason=reason,
+        metadata={**(metadata or {}), "delivered_at": timestamp(arrived)},
+        # The workflow's own step comes after the wait: there is nobody to be told. Cash taken at the door is entered
+        # into the gateway's books by whoever delivers, and by the follow-up if they die before they can.
+        follow_up=FollowUp.ANSWER_DELIVERED if order.pays_on_delivery or (order.delivery_token and by != SYSTEM) else None,
+    )
+
+
+def _collected(snapshot: Snapshot) -> Payment:
+    """The payment in cash, asked for and made."""
+    return paid(replace(snapshot, payment=paid(snapshot, PaymentStatus.PROCESSING)), PaymentStatus.COMPLETED)
+
+
+def _handed_over(shipment: Shipment, at: datetime) -> Shipment:
+    return replace(shipment, status=ShipmentStatus.DELIVERED, delivered_at=at, unconfirmed_delivery_at=None)
+
+
+def report_overdue(snapshot: Snapshot, overdue_seconds: float, now: datetime) -> Change | None:
+    """A parcel the carrier has gone silent about: reported on the trail, and looked at again after as long a time."""
+    order = snapshot.order
+    if order.status is not OrderStatus.SHIPPED:
+        return None
+    after = replace(order, due_at=now + timedelta(seconds=overdue_seconds))
+    parcel = facts.of_parcel(snapshot.shipment)
+    reason = "No delivery reported by the carrier in time"
+    return recording.change(order, after, EventType.DELIVERY_OVERDUE, now, reason=reason, metadata=parcel)
+
+
+def update_location(snapshot: Snapshot, location: str, estimated_delivery: datetime | None, now: datetime, by: str) -> Change:
+    """Notes where the parcel is, and when it is expected."""
+    order, shipment = snapshot.order, snapshot.shipment
+    if shipment is None or order.status is not OrderStatus.SHIPPED:
+        raise ConstraintViolated("Only a parcel on its way has a location.", order_status=order.status)
+    status = ShipmentStatus.IN_TRANSIT if shipment.status is ShipmentStatus.CREATED else shipment.status
+    moved = replace(
+        shipment,
+        status=status,
+        current_location=location,
+        estimated_delivery=estimated_delivery or shipment.estimated_delivery,
+    )
+    seen = {"location": location, **({"estimated_delivery": estimated_delivery} if estimated_delivery else {})}
+    return recording.change(order, order, EventType.LOCATION_UPDATED, now, by, shipment=moved, metadata=seen)
+
+
+def record_fulfilment(
+    snapshot: Snapshot,
+    now: datetime,
+    by: str,
+    metadata: Mapping[str, Any],
+    scan: Scan | None = None,
+    refused: str | None = None,
+) -> Change:
+    """Notes an event of the fulfilment that leaves the order's status alone; ``refused`` says why where it should not have."""
+    kind = EventType.FULFILLMENT_REFUSED if refused else EventType.FULFILLMENT_RECORDED
+    shipment = scanned(snapshot.shipment, scan)
+    return recording.change(snapshot.order, snapshot.order, kind, now, by, reason=refused, metadata=metadata, shipment=shipment)
+
+
+def question_delivery(
+    snapshot: Snapshot, now: datetime, by: str, metadata: Mapping[str, Any], at: datetime, scan: Scan | None
+) -> Change:
+    """Notes a delivery of a parcel that is on its way back: overdue until people have said who was given it."""
+    order, shipment = snapshot.order, scanned(snapshot.shipment, scan)
+    asked = shipment and replace(shipment, unconfirmed_delivery_at=at)
+    after = replace(order, due_at=now)
+    return recording.change(
+        order, after, EventType.FULFILLMENT_REFUSED, now, by, reason=CONFIRM_DELIVERY, metadata=metadata, shipment=asked
+    )

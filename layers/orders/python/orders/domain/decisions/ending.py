@@ -1,0 +1,155 @@
+"""How an order ends early: cancelled, failed or returned; what had taken effect is marked to be undone."""
+
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+from orders.domain import facts, recording
+from orders.domain.errors import ConstraintViolated, IllegalTransition, OrderOver
+from orders.domain.events import SYSTEM, EventType, FollowUp
+from orders.domain.order import Cancellation, Change, Order, Shipment, Snapshot
+from orders.domain.statuses import (
+    CANCELLABLE,
+    RETURNABLE,
+    TRANSITIONS,
+    ApprovalStatus,
+    CancelReason,
+    OrderStatus,
+    OverallStatus,
+    PaymentStatus,
+    ShipmentStatus,
+    StepName,
+    StepStatus,
+)
+from orders.domain.waits import GRACE
+
+NOT_DELIVERED = "The parcel came back without being delivered"
+"""What customers read in a failed step; why a member of staff decided so stands on the audit trail, for staff."""
+
+
+def cancel(snapshot: Snapshot, reason: CancelReason, now: datetime, by: str, note: str | None = None) -> Change:
+    """Cancels at once; what had taken effect is marked to be undone, in reverse, by the unwinding machine."""
+    order = snapshot.order
+    if order.status not in CANCELLABLE:
+        raise IllegalTransition(order.status, OrderStatus.CANCELLED, TRANSITIONS[order.status])
+    if order.is_over:
+        raise ConstraintViolated("The order is being unwound already.", order_status=order.status)
+    marked = to_be_undone(snapshot, now, interrupted=StepStatus.SKIPPED)
+    after = replace(marked, cancellation=Cancellation(reason, now, by, note))
+    return recording.move(
+        order,
+        after,
+        OrderStatus.CANCELLED,
+        EventType.ORDER_CANCELLED,
+        now,
+        by,
+        reason=note,
+        metadata=facts.of_end(order, snapshot.payment, reason),
+        follow_up=FollowUp.STOP_AND_UNWIND,
+    )
+
+
+def fail(snapshot: Snapshot, reason: CancelReason, message: str, now: datetime) -> Change | None:
+    """A step of the workflow failed for good: its step says so, and the unwinding begins.
+
+    The order is closed with its reason at the end of the unwinding, or here when nothing had taken effect yet. ``None``
+    when the order is over already.
+    """
+    order = snapshot.order
+    if order.is_over or order.status not in CANCELLABLE:
+        return None
+    approval = order.approval
+    if approval is not None and reason is CancelReason.APPROVAL_TIMEOUT:
+        order = replace(order, approval=replace(approval, status=ApprovalStatus.TIMED_OUT))
+    failing = order.current_step.name if order.current_step else StepName.INVENTORY
+    cause = Cancellation(reason, now, SYSTEM)
+    decided = replace(snapshot, order=order)
+    change = failed_at(decided, failing, message, cause, EventType.STEP_FAILED, FollowUp.START_UNWINDING)
+    return replace(change, before=snapshot.order)
+
+
+def return_order(snapshot: Snapshot, now: datetime, by: str, reason: str | None = None, *, to_sender: bool = False) -> Change:
+    """Takes the goods back: RETURNED at once, refund and restock by the unwinding machine.
+
+    ``to_sender`` is a parcel the carrier brings back undelivered; otherwise the customer returns what was delivered.
+    """
+    order = snapshot.order
+    wanted_from = RETURNABLE if to_sender else RETURNABLE - {OrderStatus.SHIPPED}
+    if order.status not in wanted_from:
+        raise IllegalTransition(order.status, OrderStatus.RETURNED, TRANSITIONS[order.status] - {OrderStatus.RETURNED})
+    why = reason or ("Returned to sender" if to_sender else None)
+    after = to_be_undone(snapshot, now, interrupted=StepStatus.FAILED, message=NOT_DELIVERED, recall=False)
+    return recording.move(
+        order,
+        after,
+        OrderStatus.RETURNED,
+        EventType.ORDER_RETURNED,
+        now,
+        by,
+        reason=why,
+        metadata=facts.of_end(order, snapshot.payment),
+        shipment=_returned(snapshot.shipment) if to_sender else snapshot.shipment,
+        follow_up=FollowUp.STOP_AND_UNWIND,
+    )
+
+
+def _returned(shipment: Shipment | None) -> Shipment | None:
+    return shipment and replace(
+        shipment, status=ShipmentStatus.RETURNED_TO_SENDER, estimated_delivery=None, unconfirmed_delivery_at=None
+    )
+
+
+def alive(snapshot: Snapshot) -> Order:
+    """The order, unless it is being unwound or closed."""
+    order = snapshot.order
+    if order.overall in (OverallStatus.ROLLING_BACK, OverallStatus.ROLLED_BACK, OverallStatus.FAILED):
+        raise OrderOver(f"The order is {order.status} and being unwound or closed.", order_status=order.status)
+    return order
+
+
+def failed_at(
+    snapshot: Snapshot, name: StepName, message: str, cause: Cancellation, kind: EventType, follow_up: FollowUp
+) -> Change:
+    """One step failed for good. Where nothing had taken effect the order is closed in the same change."""
+    before, now = snapshot.order, cause.at
+    failed = before.with_step(name, StepStatus.FAILED, now, message)
+    marked = to_be_undone(replace(snapshot, order=failed), now, interrupted=StepStatus.SKIPPED)
+    after = replace(marked, cancellation=cause)
+    record = partial(recording.change, before, after)
+    if after.overall is OverallStatus.FAILED:
+        kind = EventType.ORDER_CANCELLED if kind is EventType.STEP_FAILED else kind
+        record = partial(recording.move, before, after, OrderStatus.CANCELLED)
+    end = facts.of_end(before, snapshot.payment, cause.reason)
+    return record(kind, now, cause.by, reason=cause.note or message, metadata=end, follow_up=follow_up)
+
+
+def to_be_undone(
+    snapshot: Snapshot, now: datetime, *, interrupted: StepStatus, message: str | None = None, recall: bool = True
+) -> Order:
+    """Marks each step for the unwinding: effects COMPENSATING, what never began SKIPPED, what was cut short ``interrupted``."""
+    order = snapshot.order
+    payment, shipment = snapshot.payment, snapshot.shipment
+    money_moved = payment is not None and payment.status in (PaymentStatus.PROCESSING, PaymentStatus.COMPLETED)
+    parcel_out = recall and shipment is not None
+    effects = {
+        StepName.INVENTORY: order.step(StepName.INVENTORY).status is StepStatus.COMPLETED,
+        StepName.PAYMENT: money_moved,
+        StepName.SHIPPING: parcel_out,
+    }
+    after = order
+    for step in order.steps:
+        if effects.get(step.name) and step.status in (StepStatus.COMPLETED, StepStatus.IN_PROGRESS):
+            after = after.with_step(step.name, StepStatus.COMPENSATING, now)
+        elif step.status is StepStatus.IN_PROGRESS:
+            after = after.with_step(step.name, interrupted, now, message)
+        elif step.status is StepStatus.PENDING:
+            after = after.with_step(step.name, StepStatus.SKIPPED, now)
+    if not any(effects.values()):
+        return replace(after, overall=how_ended(after), due_at=None)
+    return replace(after, overall=OverallStatus.ROLLING_BACK, unwind_run=order.unwind_run + 1, due_at=now + GRACE)
+
+
+def how_ended(order: Order) -> OverallStatus:
+    """How an order ends that is not delivered: FAILED is one of which nothing had to be undone."""
+    undone = any(step.status is StepStatus.COMPENSATED for step in order.steps)
+    return OverallStatus.ROLLED_BACK if undone else OverallStatus.FAILED

@@ -1,0 +1,70 @@
+"""The payment of an order, up to the money or the refusal."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from orders.domain import recording
+from orders.domain.decisions.ending import alive, fail
+from orders.domain.decisions.reviewing import review_answered
+from orders.domain.errors import ConstraintViolated
+from orders.domain.events import SYSTEM, EventType
+from orders.domain.order import Change, Payment, Snapshot
+from orders.domain.statuses import (
+    PAYMENT_TRANSITIONS,
+    CancelReason,
+    OrderStatus,
+    PaymentStatus,
+    StepName,
+    StepStatus,
+    has_reached,
+)
+
+
+def accept_cash(snapshot: Snapshot, payment_id: str, now: datetime, by: str = SYSTEM) -> Change | None:
+    """Confirms a cash-on-delivery order: nothing is charged before the parcel is handed over to the customer."""
+    order = alive(snapshot)
+    if has_reached(order.status, OrderStatus.CONFIRMED):
+        return None
+    review_answered(order)
+    after = order.with_step(StepName.PAYMENT, StepStatus.SKIPPED, now)
+    after = after.with_step(StepName.SHIPPING, StepStatus.IN_PROGRESS, now)
+    payment = Payment(payment_id, PaymentStatus.PENDING, order.total, order.method)
+    return recording.move(order, after, OrderStatus.CONFIRMED, EventType.ORDER_CONFIRMED, now, by, payment=payment)
+
+
+def start_payment(snapshot: Snapshot, payment_id: str, now: datetime, by: str = SYSTEM) -> Change | None:
+    """Writes the intent to charge, before the gateway hears of it; ``None`` when the intent stands or is settled."""
+    order = alive(snapshot)
+    if snapshot.payment is not None:
+        return None
+    review_answered(order)
+    payment = Payment(payment_id, PaymentStatus.PROCESSING, order.total, order.method)
+    return recording.change(order, order, EventType.PAYMENT_STARTED, now, by, payment=payment)
+
+
+def payment_completed(snapshot: Snapshot, now: datetime, by: str = SYSTEM) -> Change | None:
+    """The gateway has the money: the order is PROCESSING. ``None`` when that is on record already."""
+    order = alive(snapshot)
+    if has_reached(order.status, OrderStatus.PROCESSING):
+        return None
+    after = order.with_step(StepName.PAYMENT, StepStatus.COMPLETED, now)
+    after = after.with_step(StepName.SHIPPING, StepStatus.IN_PROGRESS, now)
+    payment = paid(snapshot, PaymentStatus.COMPLETED)
+    return recording.move(order, after, OrderStatus.PROCESSING, EventType.PAYMENT_COMPLETED, now, by, payment=payment)
+
+
+def payment_declined(snapshot: Snapshot, message: str, now: datetime) -> Change | None:
+    """The gateway said no for good: the intent is closed as FAILED and the unwinding begins."""
+    if snapshot.payment is None or snapshot.payment.status is not PaymentStatus.PROCESSING:
+        return None
+    declined = replace(paid(snapshot, PaymentStatus.FAILED), failure_reason=message)
+    change = fail(replace(snapshot, payment=declined), CancelReason.PAYMENT_FAILED, message, now)
+    return change and replace(change, payment=declined)
+
+
+def paid(snapshot: Snapshot, status: PaymentStatus) -> Payment:
+    """The payment in another status; raises where the allowed transitions have no such step."""
+    payment = snapshot.payment
+    if payment is None or status not in PAYMENT_TRANSITIONS[payment.status]:
+        raise ConstraintViolated(f"The payment cannot become {status}.", payment=str(payment and payment.status))
+    return replace(payment, status=status)

@@ -1,0 +1,47 @@
+"""A workflow whose execution is gone is started again."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from orders.domain import recording
+from orders.domain.events import EventType, FollowUp
+from orders.domain.order import Change, Snapshot
+from orders.domain.statuses import TERMINAL, OverallStatus
+from orders.domain.waits import GRACE, Waits, remaining_waits
+
+
+class Fate(StrEnum):
+    """What became of the execution that should be at work on an order."""
+
+    RUNNING = "RUNNING"
+    STOPPED = "STOPPED"
+    """Ended from outside: by a person, or by a restart of the workflow service. It says nothing about the order."""
+    FAILED = "FAILED"
+    """Ended by itself, before its work was done."""
+    MISSING = "MISSING"
+    """The workflow service knows none of its name: it was never started, or too short a time ago to be seen everywhere."""
+
+
+def restart(snapshot: Snapshot, waits: Waits, now: datetime, by: str, reason: str, fate: Fate = Fate.STOPPED) -> Change | None:
+    """Starts the workflow anew for an order whose execution is gone; finished steps find their work done.
+
+    An execution that has ended is followed by the next run. One that is missing is asked for again under its own name:
+    where it runs all the same, the workflow service takes that for what it has done already, and starts no second one.
+    """
+    order = replace(snapshot.order, failed_runs=snapshot.order.failed_runs + (fate is Fate.FAILED))
+    next_one = 0 if fate is Fate.MISSING else 1
+    if order.overall is OverallStatus.ROLLING_BACK:
+        after = replace(order, unwind_run=order.unwind_run + next_one, due_at=now + GRACE)
+        follow_up = FollowUp.START_UNWINDING
+    elif order.is_over or order.status in TERMINAL:
+        return None
+    else:
+        left = remaining_waits(order, waits, now)
+        ahead = left.approval + left.payment + left.preparation + left.delivery
+        after = replace(order, run=order.run + next_one, due_at=now + timedelta(seconds=ahead) + GRACE)
+        follow_up = FollowUp.START_FULFILMENT
+    run = {"run": after.unwind_run if follow_up is FollowUp.START_UNWINDING else after.run}
+    return recording.change(
+        snapshot.order, after, EventType.WORKFLOW_RESTARTED, now, by, reason=reason, metadata=run, follow_up=follow_up
+    )

@@ -1,0 +1,89 @@
+"""A parcel on its way to the carrier: preparation, handover, shipment; and where it goes until then."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from orders.domain import facts, recording
+from orders.domain.decisions.ending import alive
+from orders.domain.errors import ConstraintViolated, IllegalTransition
+from orders.domain.events import SYSTEM, EventType
+from orders.domain.order import Address, Change, Shipment, Snapshot
+from orders.domain.statuses import TERMINAL, TRANSITIONS, OrderStatus, ShipmentStatus, StepName, StepStatus, has_reached
+from orders.domain.waits import GRACE
+
+
+def start_preparation(
+    snapshot: Snapshot, now: datetime, by: str, metadata: Mapping[str, Any], reason: str | None = None
+) -> Change | None:
+    """Fulfilment has begun on a cash-on-delivery order: CONFIRMED becomes PROCESSING."""
+    order = alive(snapshot)
+    if has_reached(order.status, OrderStatus.PROCESSING):
+        return None
+    if order.status is not OrderStatus.CONFIRMED:
+        raise ConstraintViolated("Nothing is prepared before it is paid or to be paid in cash.", order_status=order.status)
+    due = {**metadata, **facts.of_payment(snapshot.payment)}
+    return recording.move(
+        order, order, OrderStatus.PROCESSING, EventType.PREPARATION_STARTED, now, by, metadata=due, reason=reason
+    )
+
+
+def start_handover(snapshot: Snapshot, shipment_id: str, carrier: str, now: datetime, by: str = SYSTEM) -> Change | None:
+    """Writes the intent to hand the parcel over, which also freezes the address; ``None`` when it stands already.
+
+    A confirmed cash-on-delivery order that no fulfilment event has moved yet becomes PROCESSING here, at the latest.
+    """
+    order = alive(snapshot)
+    if snapshot.shipment is not None:
+        return None
+    shipment = Shipment(shipment_id, ShipmentStatus.CREATED, carrier)
+    if order.status is OrderStatus.CONFIRMED:
+        return recording.move(order, order, OrderStatus.PROCESSING, EventType.HANDOVER_STARTED, now, by, shipment=shipment)
+    if order.status is not OrderStatus.PROCESSING:
+        raise IllegalTransition(order.status, OrderStatus.SHIPPED, TRANSITIONS[order.status])
+    return recording.change(order, order, EventType.HANDOVER_STARTED, now, by, shipment=shipment)
+
+
+def ship(
+    snapshot: Snapshot, booked: Shipment, transit_seconds: float, token: str | None, now: datetime, by: str = SYSTEM
+) -> Change | None:
+    """The carrier has the parcel: SHIPPED. ``None`` when it was shipped before and nothing new has to be kept."""
+    order = alive(snapshot)
+    if has_reached(order.status, OrderStatus.SHIPPED):
+        return _overtaken(snapshot, booked, token, now)
+    after = order.with_step(StepName.SHIPPING, StepStatus.COMPLETED, now)
+    after = after.with_step(StepName.DELIVERY, StepStatus.IN_PROGRESS, now)
+    due = now + timedelta(seconds=transit_seconds) + GRACE
+    after = replace(after, delivery_token=token or order.delivery_token, due_at=due)
+    return recording.move(order, after, OrderStatus.SHIPPED, EventType.ORDER_SHIPPED, now, by, shipment=booked)
+
+
+def _overtaken(snapshot: Snapshot, booked: Shipment, token: str | None, now: datetime) -> Change | None:
+    """News of the parcel was quicker than its booking: keeps the number it was booked under, and who waits for its delivery."""
+    order, known = snapshot.order, snapshot.shipment
+    shipment = None
+    if known is not None and known.tracking_number is None and known.shipment_id == booked.shipment_id:
+        shipment = replace(known, tracking_number=booked.tracking_number, sender=known.sender or booked.sender)
+    if token is not None and token != order.delivery_token and order.status is OrderStatus.SHIPPED:
+        after = replace(order, delivery_token=token)
+        parcel = facts.of_parcel(shipment or known)
+        return recording.change(order, after, EventType.DELIVERY_AWAITED, now, shipment=shipment, metadata=parcel)
+    if shipment is None or shipment == known:
+        return None
+    metadata = facts.of_parcel(shipment)
+    return recording.change(order, order, EventType.FULFILLMENT_RECORDED, now, shipment=shipment, metadata=metadata)
+
+
+def change_address(snapshot: Snapshot, address: Address, now: datetime, by: str) -> Change | None:
+    """Sends the parcel elsewhere, until it is being handed over; ``None`` when that is the address already."""
+    order = snapshot.order
+    if order.status in TERMINAL or order.is_over or snapshot.shipment is not None:
+        raise ConstraintViolated(
+            "The address can only be changed until the parcel is handed over to the carrier.", order_status=order.status
+        )
+    if address == order.shipping_address:
+        return None
+    after = replace(order, shipping_address=address)
+    moved = facts.of_addresses(order.shipping_address, address)
+    return recording.change(order, after, EventType.ADDRESS_CHANGED, now, by, metadata=moved)

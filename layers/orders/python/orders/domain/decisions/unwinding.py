@@ -1,0 +1,92 @@
+"""What had taken effect is undone in reverse order, and the order is closed."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from orders.domain import facts, recording
+from orders.domain.decisions.ending import how_ended
+from orders.domain.decisions.paying import paid
+from orders.domain.events import EventType
+from orders.domain.order import Change, Order, Snapshot
+from orders.domain.statuses import CANCELLABLE, TERMINAL, OrderStatus, OverallStatus, PaymentStatus, StepName, StepStatus
+
+UNDO_SHIPMENT, UNDO_PAYMENT, UNDO_STOCK, UNDO_NOTHING = "shipment", "payment", "stock", "nothing"
+"""Where the unwinding machine enters its chain; what lies behind the entry is undone in reverse order."""
+
+
+def undo_from(snapshot: Snapshot) -> str:
+    """Where the unwinding has to enter its chain, from what the row says is still to be undone."""
+    order, payment, shipment = snapshot.order, snapshot.payment, snapshot.shipment
+    before_delivery = order.status in CANCELLABLE or order.status is OrderStatus.CANCELLED
+    if shipment is not None and not shipment.recalled and before_delivery:
+        return UNDO_SHIPMENT
+    if payment is not None and payment.status in (PaymentStatus.PROCESSING, PaymentStatus.COMPLETED):
+        return UNDO_PAYMENT
+    if order.step(StepName.INVENTORY).status in (StepStatus.COMPENSATING, StepStatus.COMPLETED):
+        return UNDO_STOCK
+    return UNDO_NOTHING
+
+
+def shipment_recalled(snapshot: Snapshot, now: datetime) -> Change | None:
+    """The carrier has given the parcel back, or never had it."""
+    order, shipment = snapshot.order, snapshot.shipment
+    if shipment is None or shipment.recalled:
+        return None
+    after = order
+    if order.step(StepName.SHIPPING).status is StepStatus.COMPENSATING:
+        after = order.with_step(StepName.SHIPPING, StepStatus.COMPENSATED, now)
+    return recording.change(order, after, EventType.SHIPMENT_RECALLED, now, shipment=replace(shipment, recalled=True))
+
+
+def payment_undone(snapshot: Snapshot, *, charged: bool, now: datetime) -> Change | None:
+    """The money is back (``charged``), or the gateway has voided an intent it never charged."""
+    order, payment = snapshot.order, snapshot.payment
+    if payment is None or payment.status in (PaymentStatus.REFUNDED, PaymentStatus.FAILED, PaymentStatus.PENDING):
+        return None
+    step = order.step(StepName.PAYMENT).status
+    after = order
+    if step is StepStatus.COMPENSATING:
+        after = order.with_step(StepName.PAYMENT, StepStatus.COMPENSATED if charged else StepStatus.SKIPPED, now)
+    if charged:
+        # An unknown outcome may turn out to have been a charge: it was completed and is refunded in one change.
+        known = payment if payment.status is PaymentStatus.COMPLETED else paid(snapshot, PaymentStatus.COMPLETED)
+        refunded = replace(paid(replace(snapshot, payment=known), PaymentStatus.REFUNDED), refunded_at=now)
+        return recording.change(order, after, EventType.PAYMENT_REFUNDED, now, payment=refunded)
+    reason = payment.failure_reason or "Voided before it was charged"
+    voided = replace(paid(snapshot, PaymentStatus.FAILED), failure_reason=reason)
+    return recording.change(order, after, EventType.PAYMENT_VOIDED, now, payment=voided)
+
+
+def release_stock(snapshot: Snapshot, now: datetime) -> Change | None:
+    """Puts the goods back into stock, once."""
+    order = snapshot.order
+    if order.step(StepName.INVENTORY).status is not StepStatus.COMPENSATING:
+        return None
+    after = order.with_step(StepName.INVENTORY, StepStatus.COMPENSATED, now)
+    stock = {line.product_id: line.quantity for line in order.lines}
+    return recording.change(order, after, EventType.STOCK_RELEASED, now, stock=stock)
+
+
+def close(snapshot: Snapshot, now: datetime) -> Change | None:
+    """Ends the unwinding: a failed order becomes CANCELLED with its reason; one that is over already keeps its status."""
+    order = snapshot.order
+    if order.overall is not OverallStatus.ROLLING_BACK:
+        return None
+    after = replace(order, overall=how_ended(order), due_at=None)
+    if order.status in TERMINAL:
+        undone = facts.of_steps_undone(step.name for step in order.steps if step.status is StepStatus.COMPENSATED)
+        return recording.change(order, after, EventType.UNWINDING_COMPLETED, now, metadata=undone)
+    cause = order.cancellation
+    return recording.move(
+        order,
+        after,
+        OrderStatus.CANCELLED,
+        EventType.ORDER_CANCELLED,
+        now,
+        reason=_why_failed(order),
+        metadata=facts.of_end(order, snapshot.payment, cause.reason if cause else None),
+    )
+
+
+def _why_failed(order: Order) -> str | None:
+    return next((step.error_message for step in order.steps if step.status is StepStatus.FAILED), None)

@@ -1,0 +1,47 @@
+"""The configured waits of the workflow, and what is left of them for an order."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from orders.domain.order import Order
+from orders.domain.statuses import ApprovalStatus, OrderStatus, has_reached
+
+GRACE = timedelta(seconds=60)
+"""How long past its expected end the sweep leaves a stage alone: longer than any task's retries take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The configured waits of the workflow, in seconds; ``delivery`` is the transit (timed) or the overdue limit (carrier)."""
+
+    payment: float
+    preparation: float
+    delivery: float
+    approval: float
+
+
+def remaining_waits(order: Order, waits: Waits, now: datetime) -> Waits:
+    """What a workflow started now still has to wait for: stages that are done cost no time a second time."""
+    shipped = has_reached(order.status, OrderStatus.SHIPPED)
+    paid = has_reached(order.status, OrderStatus.CONFIRMED)
+    since = (now - order.status_since).total_seconds()
+
+    def left(configured: float, *, over: bool, running: bool) -> float:
+        if over:
+            return 0
+        return _like(configured, configured - max(0.0, since)) if running else configured
+
+    decided = order.approval is None or order.approval.status is not ApprovalStatus.PENDING
+    review = (order.approval.expires_at - now).total_seconds() if order.approval and not decided else 0
+    return Waits(
+        payment=left(waits.payment, over=paid, running=decided and not paid and order.approval is None),
+        preparation=left(waits.preparation, over=shipped, running=paid and not shipped),
+        delivery=left(waits.delivery, over=order.status is OrderStatus.DELIVERED, running=shipped),
+        approval=_like(waits.approval, review),
+    )
+
+
+def _like(configured: float, left: float) -> float:
+    """What is left of a wait, never negative, and whole where the wait is: AWS takes whole seconds only."""
+    return max(0.0, float(math.ceil(left)) if float(configured).is_integer() else left)
