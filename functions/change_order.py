@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from orders.adapters import store
+from orders.domain.actors import Actor
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.status_names import parse_status
 from orders.services import commands as desk
-from orders.services.commands import Actor
 from orders.web import requests
 from orders.web.http import DEPRECATED_SINCE, Answer, Operation, Request, order_answer, serve
 

@@ -12,9 +12,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from orders import logs
 from orders.adapters import queues as messaging
-from orders.adapters import strict_json
-from orders.adapters.bus import CARRIERS_SOURCE
+from orders.domain import strict_json
 from orders.domain.errors import OrderError, TransientError
+from orders.domain.events import CARRIERS_SOURCE
 from orders.domain.order import moment
 from orders.metrics import Metric, measuring
 from orders.services import inbound as fulfilment_events

@@ -2,11 +2,12 @@
 
 from orders import logs
 from orders.adapters import carrier_webhooks, secrets, store
-from orders.adapters.bus import CARRIERS_SOURCE, publish
-from orders.adapters.carrier_webhooks import SENDERS, Report
+from orders.adapters.bus import publish
+from orders.adapters.carrier_webhooks import SENDERS
 from orders.domain import limits
 from orders.domain.errors import NotFound
-from orders.domain.events import FULFILLMENT_STATUS_CHANGED
+from orders.domain.events import CARRIERS_SOURCE, FULFILLMENT_STATUS_CHANGED
+from orders.domain.reports import Report
 from orders.domain.scans import is_foreign
 from orders.services import inbound as fulfilment_events
 from orders.services.changes import utc_now

@@ -20,6 +20,7 @@ import drive_workflow
 from orders import settings as configured
 from orders.adapters import store, workflow
 from orders.adapters.store import Product
+from orders.domain.actors import Actor
 from orders.domain.decisions import reviewing, unwinding
 from orders.domain.errors import ApprovalPending, OrderError, OrderOver
 from orders.domain.identifiers import CustomerId, OrderId
@@ -28,7 +29,7 @@ from orders.domain.order import Address
 from orders.domain.statuses import OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, StepName, StepStatus
 from orders.services import commands as desk
 from orders.services import fulfilling as fulfilment
-from orders.services.commands import Actor, Wish
+from orders.services.commands import Wish
 from tests.functions.world import ENVIRONMENT, FakeStepFunctions
 from tests.shelf import Shelf, shelved
 

@@ -20,6 +20,7 @@ from orders import settings
 from orders.adapters import bus, store
 from orders.adapters import carriers as carrier
 from orders.adapters.carriers import Booking
+from orders.domain.actors import Actor
 from orders.domain.errors import StoreBusy
 from orders.domain.events import EventType
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
@@ -30,7 +31,7 @@ from orders.services import fulfilling as fulfilment
 from orders.services import inbound as fulfilment_events
 from orders.services import recovery
 from orders.services.changes import utc_now
-from orders.services.commands import Actor, Wish
+from orders.services.commands import Wish
 from orders.web import listing
 from tests.deployed import CARRIER_SECRET, deployed
 from tests.support import without_pauses

@@ -21,6 +21,7 @@ from moto import mock_aws
 from local.api_gateway.keys import as_gateway
 from orders import settings
 from orders.adapters import secrets, store
+from orders.domain.actors import Actor
 from orders.domain.events import ORDER_STATUS_CHANGED, EventType
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.order import Address
@@ -30,7 +31,7 @@ from orders.domain.webhooks import Delivery, Secret, Webhook
 from orders.services import commands as desk
 from orders.services import fulfilling as fulfilment
 from orders.services.changes import utc_now
-from orders.services.commands import Actor, Wish
+from orders.services.commands import Wish
 from orders.web import tokens
 from tests.deployed import ROOT, STACK, deployed, resources
 

@@ -24,6 +24,7 @@ from orders.adapters import bus, secrets, store
 from orders.adapters import queues as messaging
 from orders.adapters import webhook_sender as outbound
 from orders.domain import notifications, statistics
+from orders.domain.actors import Actor
 from orders.domain.errors import StoreBusy
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.order import Address
@@ -32,7 +33,7 @@ from orders.domain.webhooks import DeliveryStatus, WebhookStatus
 from orders.services import commands as desk
 from orders.services import fulfilling as fulfilment
 from orders.services.changes import utc_now
-from orders.services.commands import Actor, Wish
+from orders.services.commands import Wish
 from orders.web import tokens
 from tests.deployed import deployed, resources
 from tests.support import bearer

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local.stack.template import expand
-from orders.adapters import bus
+from orders.domain.events import CARRIERS_SOURCE, SOURCE
 from orders.domain.notifications import EVENT_TYPES
 from orders.web.routes import ROUTES, Who
 
@@ -403,7 +403,7 @@ def test_every_line_of_the_access_log_is_json(absent: str | None) -> None:
 
 def _own_sources() -> dict[str, str]:
     """The pipeline's own sources, each with the function that publishes under it."""
-    return {bus.SOURCE: "PublishChangesFunction", bus.CARRIERS_SOURCE: "ReceiveCarrierEventFunction"}
+    return {SOURCE: "PublishChangesFunction", CARRIERS_SOURCE: "ReceiveCarrierEventFunction"}
 
 
 def test_each_of_the_pipeline_s_own_sources_is_kept_for_the_function_that_publishes_under_it() -> None:
@@ -452,6 +452,6 @@ def test_rules_believe_the_pipeline_s_own_events_of_the_pipeline_only() -> None:
     ]
     assert len(patterns) >= 4
     for pattern in patterns:
-        if pattern.get("source") != [bus.SOURCE]:
+        if pattern.get("source") != [SOURCE]:
             assert pattern["detail-type"]
             assert not set(pattern["detail-type"]) & set(EVENT_TYPES)

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook as Signer
 
-from orders.adapters.carrier_webhooks import SENDERS, TOLERANCE_SECONDS, Report, receive
+from orders.adapters.carrier_webhooks import SENDERS, TOLERANCE_SECONDS, receive
 from orders.domain.errors import InvalidArgument, Unauthenticated
+from orders.domain.reports import Report
 from orders.domain.statuses import ShipmentStatus
 
 DATA = Path(__file__).parents[1] / "data"

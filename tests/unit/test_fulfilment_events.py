@@ -12,13 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orders import settings as deployment
-from orders.adapters.carrier_webhooks import Report, words
+from orders.adapters.carrier_webhooks import words
 from orders.adapters.carriers import SimulatedCarrier
+from orders.domain.actors import Actor
 from orders.domain.decisions import delivering, placing
 from orders.domain.errors import NotFound, OrderChanged
 from orders.domain.events import EventType
 from orders.domain.identifiers import OrderId, TrackingNumber
 from orders.domain.order import Order, TrackingDetail, timestamp
+from orders.domain.reports import Report
 from orders.domain.scans import Scan
 from orders.domain.statuses import (
     CANCELLABLE,
@@ -75,7 +77,7 @@ def bring(order: Order, status: OrderStatus) -> None:
         return
     fulfilment.reserve_stock(order.order_id, clock)
     if status is CANCELLED:
-        desk.cancel(order.order_id, desk.Actor("ada"), None, None, clock)
+        desk.cancel(order.order_id, Actor("ada"), None, None, clock)
         return
     fulfilment.charge_payment(order.order_id, clock=clock)
     if status in (SHIPPED, DELIVERED):
@@ -372,7 +374,7 @@ def test_a_delivery_of_a_parcel_on_its_way_back_is_for_staff_to_confirm(shelf: S
         delivering.CONFIRM_DELIVERY,
     )
     assert take(event, clock) is Outcome.DUPLICATE
-    desk.mark_delivered(OrderId("order-1"), desk.Actor("grace", staff=True), None, None, clock)
+    desk.mark_delivered(OrderId("order-1"), Actor("grace", staff=True), None, None, clock)
     parcel = shelf.load("order-1").shipment
     assert parcel
     assert (parcel.status, parcel.delivered_at) == (ShipmentStatus.DELIVERED, event.at), "it was the customer after all"

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orders.adapters import carrier_webhooks, strict_json
-from orders.adapters.carrier_webhooks import SENDERS, Report, Sender
+from orders.adapters import carrier_webhooks
+from orders.adapters.carrier_webhooks import SENDERS, Sender
+from orders.domain import strict_json
 from orders.domain.errors import InvalidArgument, Unauthenticated
 from orders.domain.identifiers import OrderId
+from orders.domain.reports import Report
 from orders.services import inbound as fulfilment_events
 from orders.web import news, requests
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from orders.adapters.carrier_webhooks import SENDERS, Report
+from orders.adapters.carrier_webhooks import SENDERS
 from orders.domain.order import TrackingDetail
+from orders.domain.reports import Report
 
 DATA = Path(__file__).parents[1] / "data"
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

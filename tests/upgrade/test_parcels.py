@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from orders.adapters import store
-from orders.adapters.carrier_webhooks import Report
 from orders.domain.identifiers import OrderId, TrackingNumber
 from orders.domain.order import TrackingDetail, moment
+from orders.domain.reports import Report
 from orders.domain.scans import Scan
 from orders.domain.statuses import ShipmentStatus
 from orders.services import inbound as fulfilment_events

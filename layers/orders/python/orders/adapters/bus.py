@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from orders import settings
 from orders.adapters import aws
 from orders.domain.errors import TransientError
+from orders.domain.events import SOURCE
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
-SOURCE, CARRIERS_SOURCE = "orders", "orders.carriers"
-"""The pipeline's own sources: the bus's policy keeps them for the functions that publish under them."""
 MOST_AT_ONCE = 10
 
 

@@ -10,16 +10,17 @@ import hmac
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from types import MappingProxyType
 from typing import Any
 
-from orders.adapters import strict_json
+from orders.domain import strict_json
 from orders.domain.errors import InvalidArgument, Unauthenticated
 from orders.domain.identifiers import TrackingNumber, fingerprint
 from orders.domain.order import TrackingDetail
+from orders.domain.reports import Report
 from orders.domain.scans import Scan
 from orders.domain.statuses import ShipmentStatus
 
@@ -31,28 +32,6 @@ LONGEST_ID, LONGEST_NUMBER, LONGEST_NAME, LONGEST_TIME = 150, 100, 100, 40
 """How long a sender's event id, a tracking number, a carrier's name and a time may be, in characters; more is refused."""
 
 Headers = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One scan of one parcel; ``tracking_number`` says whose, ``event_id`` makes a repetition recognisable.
-
-    ``notice`` is what the carrier says about its own system, where ``scan`` has no status.
-    """
-
-    event_id: str
-    tracking_number: TrackingNumber
-    scan: Scan
-    carrier: str | None = None
-    notice: str | None = None
-
-    def without_words(self) -> "Report":
-        """The report of a parcel whose customer's personal data has been erased: no place, and no name but the number's."""
-        return replace(self, scan=replace(self.scan, location=None, message=None, earlier=()), carrier=None)
-
-    def besides(self, known: Container[TrackingDetail]) -> "Report":
-        """The report without the earlier scans that are known already: carriers list them all each time."""
-        return replace(self, scan=replace(self.scan, earlier=tuple(one for one in self.scan.earlier if one not in known)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,9 @@ class FollowUp(StrEnum):
 ORDER_STATUS_CHANGED = "OrderStatusChanged"
 FULFILLMENT_STATUS_CHANGED = "fulfillment.status_changed"
 
+SOURCE, CARRIERS_SOURCE = "orders", "orders.carriers"
+"""The pipeline's own sources: the bus's policy keeps them for the functions that publish under them."""
+
 SYSTEM = "system"
 """Who changed the order when no person and no carrier did: the workflow, the sweep."""
 

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from orders import settings
 from orders.adapters import store
+from orders.domain.actors import Actor
 from orders.domain.decisions import delivering, ending, placing, reviewing, shipping
 from orders.domain.digests import RequestDigest
 from orders.domain.errors import (
@@ -39,14 +40,6 @@ class Wish:
     payment_token: str | None = None
     order_id: OrderId | None = None
     require_approval: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who asks: ``by`` is written on the trail, ``staff`` decides which cancellation reason is given."""
-
-    by: str
-    staff: bool = False
 
 
 def place_order(

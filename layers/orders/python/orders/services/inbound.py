@@ -14,7 +14,6 @@ from typing import Any
 
 from orders import settings
 from orders.adapters import store
-from orders.adapters.carrier_webhooks import Report
 from orders.domain import facts
 from orders.domain import legacy as edition_one
 from orders.domain.decisions import delivering, ending, reviewing, shipping
@@ -22,6 +21,7 @@ from orders.domain.errors import AlreadyApplied, ApprovalPending, OrderError, Ou
 from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, FULFILLMENT_STATUS_CHANGED
 from orders.domain.identifiers import OrderId, TrackingNumber, fingerprint
 from orders.domain.order import Change, Order, Shipment, Snapshot, TrackingDetail, moment, timestamp
+from orders.domain.reports import Report
 from orders.domain.scans import Scan, is_foreign, scanned
 from orders.domain.statuses import (
     CANCELLABLE,

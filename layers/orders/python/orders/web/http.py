@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from orders import logs, settings
 from orders.adapters import secrets
 from orders.domain import limits
+from orders.domain.actors import Actor
 from orders.domain.errors import (
     IllegalTransition,
     InvalidArgument,
@@ -23,7 +24,6 @@ from orders.domain.errors import (
 )
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.order import Snapshot
-from orders.services.commands import Actor
 from orders.web import tokens
 from orders.web.routes import GROUPS, ROUTES, STAFF, Route, Who
 from orders.web.views import Audience, snapshot_view
