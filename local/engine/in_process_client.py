@@ -3,7 +3,7 @@
 Three short cuts. Any client of the engine skips signing, HTTP and the retries around them. The calls that an order makes
 also skip botocore's walk over the shapes, where their protocol is JSON: what is sent is the JSON of the parameters, and
 what comes back is parsed by shape only where bytes or times may hide in it. A notice goes straight to the engine's topics:
-its protocol is forms and XML. The figures are in docs/decisions/004.
+its protocol is forms and XML. The figures are in docs/decisions/004-own-interpreter-locally.md.
 """
 
 from __future__ import annotations

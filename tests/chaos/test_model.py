@@ -17,7 +17,7 @@ from local.stack.stack import Settings, Stack, running, wait_until
 from orders.domain.statuses import transitions
 
 LONG = dict.fromkeys(("PaymentWaitSeconds", "PreparationWaitSeconds", "DeliveryWaitSeconds"), "3600")
-MAY_BECOME = transitions()  # held to the contract's own table by tests/unit/test_statuses.py
+MAY_BECOME = transitions()  # compared with docs/behavior.md#statuses by tests/unit/test_statuses.py
 BEFORE_SHIPPING = {"PENDING", "CONFIRMED", "PROCESSING"}
 ENDED = {"CANCELLED", "RETURNED"}
 HOME = {"name": "Ada", "line1": "12 St James's Square", "city": "London", "postal_code": "SW1Y 4JH", "country": "GB"}
@@ -38,7 +38,7 @@ def stack() -> Iterator[Stack]:
 
 
 class OneOrder(RuleBasedStateMachine):
-    """What the contract says of an order's status, and nothing of how it is done."""
+    """What ``docs/behavior.md#statuses`` says of an order's status, and nothing of how it is done."""
 
     @initialize(cash=st.booleans(), review=st.booleans(), quantity=st.integers(1, 3))
     def place(self, cash: bool, review: bool, quantity: int) -> None:

@@ -35,7 +35,7 @@ OF_ONE_ORDER = "/orders/{id}"
 
 
 def may(role: str, route: Route) -> bool:
-    """Who may, as the contract's table says it: derived anew, so that the product's own check is checked."""
+    """Who may (``docs/behavior.md#callers``): derived a second time, so that the product's own check is checked."""
     who = set(route.who)
     if Who.ANYONE in who:
         return True

@@ -1,4 +1,4 @@
-"""What callers see, field by field, as the contract's section 3 writes it, and refusals in one shape everywhere."""
+"""What callers see, field by field, as ``docs/behavior.md#shapes`` has it, and refusals in one shape everywhere."""
 
 import re
 import uuid

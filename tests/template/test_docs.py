@@ -1,14 +1,17 @@
-"""What the documents tell people to run, and promise them, is so."""
+"""What the documents tell people to run, and promise them, is so; what they and the code refer to is there."""
 
+import posixpath
 import re
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from orders.adapters import workflow
 from orders.domain.identifiers import OrderId
+from orders.domain.statuses import TRANSITIONS
 from tests.template.test_operations import ALARMS, OPERATIONS, of
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +22,83 @@ DOCUMENTS = {
 }
 RUNBOOK, DEPLOY, SCALE = (DOCUMENTS[f"docs/{name}.md"] for name in ("runbook", "deploy", "scale"))
 LARGE = ("us-east-1", "us-west-2", "eu-west-1")
+WRITTEN_HERE = ("functions", "layers", "local", "bench", "tests", "statemachine", "events")
+TEXTS = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in [
+        *(path for folder in WRITTEN_HERE for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".js", ".json")),
+        *(path for path in ROOT.glob("*") if path.suffix in (".toml", ".yaml") or path.name == "Makefile"),
+    ]
+    if not {"data", "vendor", "node_modules"} & set(path.parts)
+} | DOCUMENTS
+
+
+CITED = re.compile(r"(?<![\w/.-])docs/(?:[\w/-]+\.(?:md|json|png)(?:#[\w-]+)?|decisions/\d{3}(?![\w-]))")
+LINKED = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def named_anchors(page: str) -> list[str]:
+    return re.findall(r'<a id="([^"]+)"', DOCUMENTS[page])
+
+
+def anchors(page: str) -> set[str]:
+    """Those that a page names, and those that its headings get where it is shown."""
+    text = re.sub(r"^```.*?^```", "", DOCUMENTS[page], flags=re.MULTILINE | re.DOTALL)
+    headings = [re.sub(r"<[^>]*>", "", heading) for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)]
+    return {*named_anchors(page), *(re.sub(r"[^\w\- ]", "", one.lower()).strip().replace(" ", "-") for one in headings)}
+
+
+def is_there(target: str) -> bool:
+    path, _, anchor = target.partition("#")
+    return (ROOT / path).exists() and (not anchor or anchor in anchors(path))
+
+
+def dead_citations(text: str) -> list[str]:
+    """What a text cites of the documents, by its path from the root, and is not there."""
+    return [target for target in CITED.findall(text) if not is_there(target)]
+
+
+def dead_links(page: str, text: str) -> list[str]:
+    """What a page links, by its path from the page, and is not there."""
+    paths = {target: target.partition("#") for target in LINKED.findall(text) if "://" not in target}
+    return [
+        target
+        for target, (path, _, anchor) in paths.items()
+        if not is_there(
+            (posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) if path else page) + (anchor and f"#{anchor}")
+        )
+    ]
+
+
+def test_what_code_and_documents_cite_is_there() -> None:
+    assert {path: dead for path, text in TEXTS.items() if (dead := dead_citations(text))} == {}
+
+
+def test_what_a_page_links_is_there() -> None:
+    assert {page: dead for page, text in DOCUMENTS.items() if (dead := dead_links(page, text))} == {}
+
+
+def test_an_anchor_is_named_once_on_its_page() -> None:
+    twice = {page: [one for one, times in Counter(named_anchors(page)).items() if times > 1] for page in DOCUMENTS}
+    assert {page: names for page, names in twice.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    "lost", ["behaviour.md", "behavior.md#no-such-rule", "decisions/012", "decisions/012-no-such-decision.md"]
+)
+def test_a_citation_or_a_link_that_leads_nowhere_is_found(lost: str) -> None:
+    assert dead_citations(f"see ``docs/{lost}``.") == [f"docs/{lost}"]
+    assert dead_links("docs/decisions/001-the-row-decides.md", f"[there](../{lost})") == [f"../{lost}"]
+
+
+def test_promises_are_cited_by_their_page() -> None:
+    cites = re.compile(r"\b(?:[Tt]he|an?)\s+contract\b|contract(?:'s)?,? section")
+    assert [path for path, text in TEXTS.items() if cites.search(text)] == []
+
+
+def test_the_diagram_of_an_order_s_life_is_the_table_of_transitions() -> None:
+    drawn = set(re.findall(r"^    ([A-Z]+) --> ([A-Z]+)", DOCUMENTS["docs/architecture.md"], re.MULTILINE))
+    assert drawn == {(current.value, wanted.value) for current, allowed in TRANSITIONS.items() for wanted in allowed}
 
 
 def test_a_user_that_is_made_by_hand_is_sent_a_mail() -> None:

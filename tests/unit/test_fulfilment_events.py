@@ -522,7 +522,7 @@ def test_any_permutation_duplication_and_loss_ends_in_the_furthest_status_reache
 
 
 def expected(story: Story) -> OrderStatus:
-    """What a reader of the contract would write down for the order, event by event."""
+    """The order's status as a reader of ``docs/behavior.md#fulfillment-events`` would derive it, event by event."""
     status = story.start
     for event in story.arrivals:
         wanted = FULFILLMENT_MEANS.get(event.new_status)

@@ -11,6 +11,7 @@ from orders.domain.decisions import delivering, paying
 from orders.domain.events import ORDER_STATUS_CHANGED, Signal
 from orders.domain.notifications import EVENT_TYPES, messages, notice
 from orders.domain.statuses import CancelReason, OrderStatus
+from tests import behavior
 from tests.support import Life, a_cod_order, a_dear_order, a_wish, an_order
 
 ALL = (*(an_order(status) for status in OrderStatus), a_cod_order(OrderStatus.DELIVERED), a_dear_order(OrderStatus.DELIVERED))
@@ -43,7 +44,7 @@ def test_ids_of_different_orders_differ() -> None:
     assert len(ids) == len(told(one)) + len(told(other))
 
 
-def test_every_change_of_status_is_told_as_the_contract_has_it() -> None:
+def test_every_change_of_status_is_published_with_what_is_promised() -> None:
     life = an_order(OrderStatus.DELIVERED)
     changes = [detail for kind, detail in told(life) if kind == ORDER_STATUS_CHANGED]
     assert [(change["old_status"], change["new_status"]) for change in changes] == [
@@ -55,6 +56,10 @@ def test_every_change_of_status_is_told_as_the_contract_has_it() -> None:
     wanted = {"event_id", "event_type", "order_id", "customer_id", "old_status", "new_status", "timestamp", "triggered_by"}
     assert all(wanted | {"version"} <= set(change) for change in changes)
     assert all(change["event_type"] == ORDER_STATUS_CHANGED for change in changes)
+
+
+def test_the_types_of_events_are_those_that_are_promised() -> None:
+    assert (ORDER_STATUS_CHANGED, *behavior.listed("for the steps")) == EVENT_TYPES
 
 
 def test_the_saga_is_told_step_by_step() -> None:

@@ -1,4 +1,4 @@
-"""What callers see: the contract's shapes, and never a credential."""
+"""What callers see (``docs/behavior.md#shapes``), and never a credential."""
 
 import json
 import logging
@@ -50,7 +50,7 @@ def test_no_credential_is_seen_by_anybody(life: Life, caplog: pytest.LogCaptureF
     assert not any(secret in shown + caplog.text for secret in SECRETS)
 
 
-def test_an_order_is_shown_as_the_contract_has_it() -> None:
+def test_an_order_is_shown_with_what_is_promised() -> None:
     life = a_dear_order(OrderStatus.SHIPPED)
     life.apply(delivering.update_location(life.snapshot, "Utrecht", None, life.tick(), "carrier"))
     shown = json.loads(json.dumps(views.snapshot_view(life.snapshot, STAFF)))
@@ -114,7 +114,7 @@ def test_an_order_that_is_being_unwound_is_not_shown_as_cancelled_yet() -> None:
     assert views.order_view(life.order, STAFF)["cancellation"] is None
 
 
-def test_progress_is_shown_as_the_contract_has_it() -> None:
+def test_progress_is_shown_with_what_is_promised() -> None:
     shown = json.loads(json.dumps(views.progress_view(an_order(OrderStatus.PROCESSING).snapshot, {}, WAITS, later(10))))
     assert list(shown) == [
         *("order_id", "status", "overall_status", "current_step", "last_updated", "estimated_completion", "steps")
@@ -139,7 +139,7 @@ def test_an_order_that_is_over_has_no_estimate_and_no_step_under_way(status: Ord
     assert shown["current_step"] is None
 
 
-def test_a_declined_order_tells_its_progress_as_the_contract_says() -> None:
+def test_a_declined_order_shows_which_steps_were_undone() -> None:
     life = an_order().reserve().start_payment()
     life.apply(paying.payment_declined(life.snapshot, "The card was declined.", life.tick()))
     life.unwind()
@@ -149,7 +149,7 @@ def test_a_declined_order_tells_its_progress_as_the_contract_says() -> None:
     assert shown["steps"][2]["error_message"] == "The card was declined."
 
 
-def test_every_entry_of_the_trail_says_what_the_contract_asks_for() -> None:
+def test_every_entry_of_the_trail_has_what_is_promised() -> None:
     for entry in views.history_view(OrderId("order-1"), an_order(OrderStatus.RETURNED).unwind().trail, STAFF)["history"]:
         assert {"version", "event_type", "status", "timestamp", "triggered_by", "metadata"} <= set(entry)
 

@@ -146,7 +146,7 @@ class VersionMismatch(OrderError):
 
 
 class IllegalTransition(OrderError):
-    """The transition table does not allow the change (contract, section 1)."""
+    """The transition table does not allow the change (``docs/behavior.md#statuses``)."""
 
     title = "The status cannot change like that"
 

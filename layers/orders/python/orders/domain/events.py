@@ -1,7 +1,7 @@
 """What can happen to an order, and what each happening is called: audit events, notifications, follow-ups.
 
-The audit trail holds one event for each version of an order. The notifications of the contract's section 6 are derived
-from it, never written beside it.
+The audit trail holds one event for each version of an order. The published events (``docs/behavior.md#published-events``) are
+derived from it, never written beside it.
 """
 
 from enum import StrEnum
@@ -41,7 +41,7 @@ class EventType(StrEnum):
 
 
 class Signal(StrEnum):
-    """The saga's notifications (contract, section 6); an event lists those that follow from it."""
+    """The saga's notifications (``docs/behavior.md#published-events``); an event lists those that follow from it."""
 
     SAGA_STARTED = "SAGA_STARTED"
     STEP_STARTED = "STEP_STARTED"

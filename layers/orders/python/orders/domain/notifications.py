@@ -1,7 +1,7 @@
-"""What the world is told of a committed change (contract, section 6): derived from the audit event, with stable ids.
+"""What is published of a committed change (``docs/behavior.md#published-events``): derived from its audit event, ids stable.
 
-A change told twice carries the same ids; an order's changes carry its version, so that a receiver can put them in order:
-they may arrive in any.
+An event that is published again has the same id. Each carries the order's version, so that a receiver can sort them: they may
+arrive in any order.
 """
 
 import hashlib

@@ -23,7 +23,7 @@ from orders.domain.statuses import (
 
 
 def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with ``Z`` and milliseconds, as the contract writes every time."""
+    """RFC 3339 in UTC with ``Z`` and milliseconds (``docs/behavior.md#conventions``)."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -150,7 +150,7 @@ PAYMENT_TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = _table(
 )
 
 DEPRECATED_NAMES: Mapping[str, OrderStatus] = MappingProxyType({"PAID": _O.PROCESSING, "COMPLETED": _O.DELIVERED})
-"""Old names still taken in requests and filters, never stored or answered (contract, section 1)."""
+"""Old names that requests and filters may use; never stored or returned (``docs/behavior.md#status-names``)."""
 
 TERMINAL = frozenset(status for status, allowed in TRANSITIONS.items() if not allowed)
 CANCELLABLE = frozenset(status for status, allowed in TRANSITIONS.items() if _O.CANCELLED in allowed)
@@ -202,7 +202,7 @@ _PREPARING = ("planning", "picking", "picked", "packing", "packed", "ready")
 FULFILLMENT_MEANS: Mapping[str, OrderStatus] = MappingProxyType(
     dict.fromkeys(_PREPARING, _O.PROCESSING) | {"shipped": _O.SHIPPED, "completed": _O.DELIVERED, "cancelled": _O.CANCELLED}
 )
-"""What a fulfilment's status means for its order (contract, section 5); any other is recorded, not applied."""
+"""What a fulfillment's status means for its order (``docs/behavior.md#fulfillment-events``); any other is only recorded."""
 
 SCAN_MEANS: Mapping[ShipmentStatus, str] = MappingProxyType(
     {

@@ -1,4 +1,4 @@
-"""The order follows its fulfilment, whatever order the news comes in (contract, section 5).
+"""An order follows the events of its fulfillment, in whatever order they arrive (``docs/behavior.md#fulfillment-events``).
 
 An event moves the order forward only. What lies between where the order is and where the event says it is gets recorded on
 the way: a ``completed`` on a paid order records its shipping and its delivery. The last change carries the event's marker,

@@ -62,7 +62,7 @@ class ParcelNews(BaseModel):
 
 
 class FulfilmentNews(Body):
-    """``fulfillment.status_changed`` on the bus (contract, section 5)."""
+    """``fulfillment.status_changed`` on the bus (``docs/behavior.md#fulfillment-events``)."""
 
     model_config = ConfigDict(extra="ignore", strict=False, frozen=True, defer_build=True)
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 
 class Who(StrEnum):
-    """What makes a caller one who may: the contract's words."""
+    """Who may use a route (``docs/behavior.md#callers``)."""
 
     ANYONE = "anyone"
     CUSTOMER = "customer"

@@ -1,4 +1,4 @@
-"""What callers see of an order: the shapes of the contract's sections 2 and 3. Tokens and credentials have no place here."""
+"""What callers see of an order (``docs/behavior.md#shapes``). No token or credential is part of a view."""
 
 from collections.abc import Iterable
 from datetime import datetime
