@@ -24,7 +24,7 @@ from local.cli.client import Api
 from local.engine import internals
 from local.lambda_runtime.lambdas import Call, Invocation
 from local.stack.stack import Settings, Stack, running, wait_until
-from local.step_functions import asl
+from local.step_functions import callbacks
 
 PRICES: dict[str, Any] = json.loads((Path(__file__).parent / "prices.json").read_text(encoding="utf-8"))
 ASSUMED: dict[str, float] = {name: told["value"] for name, told in PRICES["assumed"].items()}
@@ -128,7 +128,7 @@ class Bill:
 @contextmanager
 def _counting(count: Count, stack: Stack) -> Iterator[None]:
     client: Any = BaseClient
-    original, token = client._make_api_call, asl.new_token  # noqa: SLF001 - every call passes there
+    original, token = client._make_api_call, callbacks.new_token  # noqa: SLF001 - every call passes there
 
     def call(this: Any, name: str, parameters: Json) -> Json:
         return count.called(name, parameters, lambda sent: original(this, name, sent))
@@ -136,13 +136,13 @@ def _counting(count: Count, stack: Stack) -> Iterator[None]:
     def long_token(execution_arn: str) -> str:
         return token(f"{execution_arn}\n{'x' * (int(ASSUMED['task_token_bytes']) * 3 // 4 - len(execution_arn) - 38)}")
 
-    client._make_api_call, asl.new_token = call, long_token  # noqa: SLF001
+    client._make_api_call, callbacks.new_token = call, long_token  # noqa: SLF001
     stack.lambdas.wrappers.append(count.invoked)
     stack.lambdas.listeners.append(count.logged)
     try:
         yield
     finally:
-        client._make_api_call, asl.new_token = original, token  # noqa: SLF001
+        client._make_api_call, callbacks.new_token = original, token  # noqa: SLF001
         stack.lambdas.wrappers.remove(count.invoked)
         stack.lambdas.listeners.remove(count.logged)
 

@@ -16,10 +16,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from local.api_gateway.keys import Issuer, Unauthenticated, as_gateway
 from local.api_gateway.sign_in import AUTHORIZE, LOGOUT, SignIn
+from local.common import Json
+from local.lambda_runtime.answers import Answer
 from local.lambda_runtime.lambdas import Lambdas
 from local.ports import guard
 from local.ports.guard import Message, Receive, Send
-from local.step_functions.asl import Answer, Json
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from local.common import iso
+from local.lambda_runtime.answers import Answer
 from local.lambda_runtime.lambdas import Lambdas
-from local.step_functions.asl import Answer, iso
 
 logger = logging.getLogger(__name__)
 

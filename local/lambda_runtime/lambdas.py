@@ -17,14 +17,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from local.common import Json
 from local.fastpath.fast_json import copied
+from local.lambda_runtime.answers import Answer
 from local.lambda_runtime.pool import Pool
-from local.step_functions.asl import Answer, Json
 
 logger = logging.getLogger(__name__)
-
-# The engine asks for a region everywhere; nothing ever leaves loopback.
-REGION = "us-east-1"
 
 
 @dataclass(frozen=True, slots=True)

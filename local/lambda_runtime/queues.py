@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from local.lambda_runtime.lambdas import REGION
-from local.step_functions.asl import Answer
+from local.common import REGION
+from local.lambda_runtime.answers import Answer
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.fastpath import fast_json
-from local.step_functions.asl import Answer
+from local.lambda_runtime.answers import Answer
 
 logger = logging.getLogger(__name__)
 

@@ -31,18 +31,19 @@ from botocore.config import Config as BotoConfig
 
 from local.api_gateway.gateway import Cors, Front, Request, Throttle, Tool, routes_of
 from local.api_gateway.keys import AUDIENCE, Issuer, new_key
+from local.common import REGION, Json
 from local.engine import in_process_client, internals, patches
 from local.engine.changes import Changes
 from local.engine.journal import Journal
 from local.event_bus import bus_policy
 from local.fastpath.spill import Partitions
 from local.lambda_runtime.invocations import Invocations
-from local.lambda_runtime.lambdas import REGION, Config, Lambdas, NoSuchFunction
+from local.lambda_runtime.lambdas import Config, Lambdas, NoSuchFunction
 from local.lambda_runtime.queues import QueueConfig, QueueFeed
 from local.lambda_runtime.streams import Disorder, Feed, FeedConfig
 from local.ports import guard
 from local.stack import sweeping
-from local.step_functions import asl
+from local.step_functions.machines import unsupported
 from local.step_functions.states import Record, StateMachines
 
 logger = logging.getLogger(__name__)
@@ -249,7 +250,7 @@ class Stack:
 
     def _check_machines(self) -> None:
         for machine in internals.part("stepfunctions", "_state_machines").values():
-            if found := asl.unsupported(json.loads(machine["definition"])):
+            if found := unsupported(json.loads(machine["definition"])):
                 raise NotReady(f"{machine['name']} uses what the local walker does not know: {', '.join(found)}")
 
     def _open_table(self) -> None:
@@ -346,7 +347,7 @@ class Stack:
         return swept.result
 
     def _tools(self) -> dict[str, Tool]:
-        async def stack() -> asl.Json:
+        async def stack() -> Json:
             environment = self.lambdas.environment() | {"AWS_ENDPOINT_URL": self.aws_url_of_others}
             names = {"outputs": self.outputs, "resources": self.resources}
             return {"aws_url": self.aws_url, "environment": environment, **names}

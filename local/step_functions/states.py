@@ -17,9 +17,14 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 
+from local.common import REGION, Json, iso
 from local.fastpath import fast_json
-from local.lambda_runtime.lambdas import REGION, Lambdas, NoSuchFunction
-from local.step_functions.asl import Answer, Callback, Execution, Json, Machine, StateError, iso, token_owner
+from local.lambda_runtime.answers import Answer
+from local.lambda_runtime.lambdas import Lambdas, NoSuchFunction
+from local.step_functions.callbacks import Callback, token_owner
+from local.step_functions.documents import StateError
+from local.step_functions.execution import Execution
+from local.step_functions.machines import Machine
 
 REMEMBERED = 2_000  # ended executions; AWS forgets them after 90 days, a laptop has to sooner
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f<>{}\[\]?*\"#%\\^|~`$&,;:/]{1,80}")

@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from local.lambda_runtime import invocations, streams
 from local.lambda_runtime.lambdas import Call, Invocation, Killed
 from local.stack.stack import Stack
-from local.step_functions import asl
+from local.step_functions.execution import Execution
 from orders.adapters.carriers import SimulatedCarrier
 from orders.adapters.payments import SimulatedGateway
 from orders.domain.errors import CarrierUnavailable, GatewayUnavailable, OutcomeUnknown
@@ -247,13 +247,13 @@ def _refusal(code: str, name: str) -> ClientError:
 
 def hurry(stack: Stack) -> None:
     """A run takes seconds: tries follow one another within milliseconds; what is tried, and how often, stays."""
-    original = asl.Execution._retry_delay
+    original = Execution._retry_delay
 
     def delay(self: Any, *arguments: Any) -> float | None:
         found = original(self, *arguments)
         return None if found is None else found / 20
 
-    asl.Execution._retry_delay = delay  # type: ignore[method-assign,assignment]
+    Execution._retry_delay = delay  # type: ignore[method-assign,assignment]
     invocations.PAUSES = (0.05, 0.1)
     streams.backoff = lambda tries: min(0.01 * 2.0 ** (tries - 1), 0.5)
     for feed in stack.queues.values():

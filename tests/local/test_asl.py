@@ -9,7 +9,12 @@ from typing import Any
 
 import pytest
 
-from local.step_functions import asl
+from local.lambda_runtime.answers import Answer
+from local.step_functions.callbacks import Callback, new_token, token_owner
+from local.step_functions.errors import error_matches
+from local.step_functions.execution import Execution
+from local.step_functions.machines import CALLBACK, LAMBDA, START_EXECUTION, Machine, unsupported
+from local.step_functions.paths import place
 from tests.local.virtual_time import START, run
 
 Handler = Callable[[Any], Any]
@@ -22,7 +27,7 @@ class World:
 
     def __init__(self, **functions: Handler) -> None:
         self.functions = functions
-        self.callbacks: dict[str, asl.Callback] = {}
+        self.callbacks: dict[str, Callback] = {}
         self.calls: list[tuple[float, str, Any]] = []
         self.started: list[Any] = []
         self.changes: list[str] = []
@@ -30,7 +35,7 @@ class World:
     def now(self) -> float:
         return START + asyncio.get_running_loop().time()
 
-    def invoke(self, function: str, payload: Any) -> asyncio.Future[asl.Answer]:
+    def invoke(self, function: str, payload: Any) -> asyncio.Future[Answer]:
         loop = asyncio.get_running_loop()
         self.calls.append((loop.time(), function, payload))
         answered = loop.create_future()
@@ -38,18 +43,18 @@ class World:
             result = self.functions[function](payload)
         except Exception as error:  # noqa: BLE001 - as Lambda does, whatever it is
             failure = {"errorMessage": str(error), "errorType": type(error).__name__}
-            result = asl.Answer(failure, failed=True)
+            result = Answer(failure, failed=True)
         if isinstance(result, Slow):
             loop.call_later(result.seconds, answered.set_result, result.answer)
         else:
-            answered.set_result(result if isinstance(result, asl.Answer) else asl.Answer(result))
+            answered.set_result(result if isinstance(result, Answer) else Answer(result))
         return answered
 
     def start_execution(self, request: dict[str, Any]) -> dict[str, Any]:
         self.started.append(request)
         return {"ExecutionArn": "arn:child", "StartDate": 0}
 
-    def changed(self, execution: asl.Execution) -> None:
+    def changed(self, execution: Execution) -> None:
         self.changes.append(execution.status)
 
     def times(self) -> list[float]:
@@ -59,7 +64,7 @@ class World:
 class Slow:
     def __init__(self, seconds: float, value: Any = None) -> None:
         self.seconds = seconds
-        self.answer = asl.Answer(value)
+        self.answer = Answer(value)
 
 
 class GatewayUnavailable(Exception):
@@ -70,9 +75,9 @@ class PaymentDeclined(Exception):
     pass
 
 
-def a_task(resource: str = asl.LAMBDA, function: str = "work", **fields: Any) -> dict[str, Any]:
+def a_task(resource: str = LAMBDA, function: str = "work", **fields: Any) -> dict[str, Any]:
     parameters: dict[str, Any] = {"FunctionName": function, "Payload.$": "$"}
-    if resource == asl.CALLBACK:
+    if resource == CALLBACK:
         parameters = {"FunctionName": function, "Payload": {"token.$": "$$.Task.Token"}}
     return {"Type": "Task", "Resource": resource, "Parameters": parameters, **({"End": True} | fields)}
 
@@ -82,15 +87,15 @@ def walk(
     data: Any = None,
     world: World | None = None,
     *,
-    during: Callable[[asl.Execution], Any] | None = None,
+    during: Callable[[Execution], Any] | None = None,
     rng: Callable[[float, float], float] = lambda low, high: high,
     **top: Any,
-) -> asl.Execution:
-    async def main() -> asl.Execution:
+) -> Execution:
+    async def main() -> Execution:
         definition = {"StartAt": next(iter(states)), "States": states, **top}
-        machine = asl.Machine("arn:machine", "machine", "arn:role", definition)
+        machine = Machine("arn:machine", "machine", "arn:role", definition)
         services = world or World()
-        execution = asl.Execution(
+        execution = Execution(
             "arn:aws:states:us-east-1:0:execution:machine:e-1", "e-1", machine, json.dumps(data or {}), services, rng
         )
         execution.begin()
@@ -103,13 +108,13 @@ def walk(
     return run(main())
 
 
-def output(execution: asl.Execution) -> Any:
+def output(execution: Execution) -> Any:
     assert execution.status == "SUCCEEDED", (execution.status, execution.error, execution.cause)
     assert execution.output is not None
     return json.loads(execution.output)
 
 
-def kinds(execution: asl.Execution) -> list[str]:
+def kinds(execution: Execution) -> list[str]:
     return [event["type"] for event in execution.history]
 
 
@@ -134,7 +139,7 @@ def test_a_null_result_path_passes_the_input_on_untouched() -> None:
 
 def test_placing_a_result_never_changes_the_input_another_state_shares() -> None:
     shared = {"deep": {"kept": 1}}
-    assert asl.place("$.deep.more", shared, 2) == {"deep": {"kept": 1, "more": 2}}
+    assert place("$.deep.more", shared, 2) == {"deep": {"kept": 1, "more": 2}}
     assert shared == {"deep": {"kept": 1}}
 
 
@@ -328,7 +333,7 @@ def test_a_business_refusal_is_not_retried_but_caught_with_the_functions_own_err
     ],
 )
 def test_error_names_match_as_on_aws(names: list[str], error: str, expected: bool) -> None:
-    assert asl.error_matches(names, error) is expected
+    assert error_matches(names, error) is expected
 
 
 def test_a_task_over_its_time_fails_with_a_timeout_that_can_be_caught() -> None:
@@ -340,7 +345,7 @@ def test_a_task_over_its_time_fails_with_a_timeout_that_can_be_caught() -> None:
 
 
 def test_a_callback_waits_for_its_token_with_a_limit_taken_from_the_input() -> None:
-    task = a_task(asl.CALLBACK, TimeoutSecondsPath="$.limit", Catch=[{"ErrorEquals": ["States.Timeout"], "Next": "Late"}])
+    task = a_task(CALLBACK, TimeoutSecondsPath="$.limit", Catch=[{"ErrorEquals": ["States.Timeout"], "Next": "Late"}])
     world = World(work=lambda _: None)
     execution = walk({"A": task, "Late": {"Type": "Succeed"}}, {"limit": 300}, world)
     assert execution.stopped_at == START + 300
@@ -351,10 +356,10 @@ def test_a_callback_waits_for_its_token_with_a_limit_taken_from_the_input() -> N
 def test_a_callback_answered_later_goes_on_with_the_answer() -> None:
     world = World(work=lambda _: None)
 
-    def answer(_: asl.Execution) -> None:
+    def answer(_: Execution) -> None:
         asyncio.get_running_loop().call_later(7, lambda: next(iter(world.callbacks.values())).succeed({"approved": True}))
 
-    execution = walk({"A": a_task(asl.CALLBACK)}, {}, world, during=answer)
+    execution = walk({"A": a_task(CALLBACK)}, {}, world, during=answer)
     assert output(execution) == {"approved": True}
     assert execution.stopped_at == START + 7
 
@@ -367,7 +372,7 @@ def test_a_callback_may_be_answered_before_its_function_returned() -> None:
         return Slow(60)
 
     world.functions["work"] = work
-    execution = walk({"A": a_task(asl.CALLBACK)}, {}, world)
+    execution = walk({"A": a_task(CALLBACK)}, {}, world)
     assert output(execution) == "early"
     assert execution.stopped_at == START
 
@@ -383,29 +388,29 @@ def test_a_function_failing_in_a_callback_fails_the_task_and_each_try_has_its_ow
         asyncio.get_running_loop().call_later(1, world.callbacks[payload["token"]].succeed, "done")
 
     world.functions["work"] = work
-    task = a_task(asl.CALLBACK, Retry=[{"ErrorEquals": ["GatewayUnavailable"]}])
+    task = a_task(CALLBACK, Retry=[{"ErrorEquals": ["GatewayUnavailable"]}])
     assert output(walk({"A": task}, {}, world)) == "done"
     assert len(set(tokens)) == 2
-    assert all(asl.token_owner(token) == "arn:aws:states:us-east-1:0:execution:machine:e-1" for token in tokens)
+    assert all(token_owner(token) == "arn:aws:states:us-east-1:0:execution:machine:e-1" for token in tokens)
 
 
 def test_a_refused_callback_carries_the_callers_error() -> None:
     world = World(work=lambda _: None)
 
-    def refuse(_: asl.Execution) -> None:
+    def refuse(_: Execution) -> None:
         asyncio.get_running_loop().call_later(1, lambda: next(iter(world.callbacks.values())).fail("ApprovalRejected", "no"))
 
-    execution = walk({"A": a_task(asl.CALLBACK)}, {}, world, during=refuse)
+    execution = walk({"A": a_task(CALLBACK)}, {}, world, during=refuse)
     assert (execution.error, execution.cause) == ("ApprovalRejected", "no")
 
 
 def test_heartbeats_keep_a_task_alive_and_their_absence_ends_it() -> None:
     world = World(work=lambda _: None)
 
-    def beat(_: asl.Execution) -> None:
+    def beat(_: Execution) -> None:
         asyncio.get_running_loop().call_later(8, lambda: next(iter(world.callbacks.values())).beat())
 
-    execution = walk({"A": a_task(asl.CALLBACK, HeartbeatSeconds=10)}, {}, world, during=beat)
+    execution = walk({"A": a_task(CALLBACK, HeartbeatSeconds=10)}, {}, world, during=beat)
     assert execution.error == "States.HeartbeatTimeout"
     assert execution.stopped_at == START + 18
 
@@ -414,7 +419,7 @@ def test_stopping_ends_an_execution_at_once_and_runs_no_catch() -> None:
     task = a_task(Catch=[{"ErrorEquals": ["States.ALL"], "Next": "Undo"}])
     world = World(work=lambda _: Slow(100))
 
-    def stop(execution: asl.Execution) -> None:
+    def stop(execution: Execution) -> None:
         asyncio.get_running_loop().call_later(2, execution.stop, "OrderCancelled", "by the customer")
 
     execution = walk({"A": task, "Undo": {"Type": "Succeed"}}, {}, world, during=stop)
@@ -443,7 +448,7 @@ def test_a_fail_state_names_its_error_and_is_not_exited() -> None:
 def test_another_machine_is_started_and_not_waited_for() -> None:
     task = {
         "Type": "Task",
-        "Resource": asl.START,
+        "Resource": START_EXECUTION,
         "Parameters": {"Name.$": "$$.Execution.Name", "Input.$": "$"},
         "End": True,
     }
@@ -506,11 +511,9 @@ def test_what_the_walker_cannot_run_is_named_beforehand() -> None:
         "StartAt": "A",
         "States": {"A": {"Type": "Map"}, "B": {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage"}},
     }
-    assert asl.unsupported(definition) == ["A: Type Map", "B: Resource arn:aws:states:::sqs:sendMessage"]
+    assert unsupported(definition) == ["A: Type Map", "B: Resource arn:aws:states:::sqs:sendMessage"]
 
 
 def test_a_token_that_was_never_one_is_recognised() -> None:
-    assert asl.token_owner("nonsense") is None
-    assert (
-        asl.token_owner(asl.new_token("arn:aws:states:us-east-1:0:execution:m:e")) == "arn:aws:states:us-east-1:0:execution:m:e"
-    )
+    assert token_owner("nonsense") is None
+    assert token_owner(new_token("arn:aws:states:us-east-1:0:execution:m:e")) == "arn:aws:states:us-east-1:0:execution:m:e"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from local.lambda_runtime.answers import Answer
 from local.lambda_runtime.invocations import Invocations, Policy
 from local.lambda_runtime.lambdas import Config
 from local.lambda_runtime.queues import QueueConfig, QueueFeed
-from local.step_functions.asl import Answer
 from tests.local.virtual_time import START, run
 
 VISIBILITY = 30.0

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from local.lambda_runtime.answers import Answer
 from local.lambda_runtime.streams import Delivery, Disorder, Feed, FeedConfig, matches
-from local.step_functions.asl import Answer
 from tests.local.virtual_time import START, run
 
 

@@ -26,7 +26,10 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 from moto.stepfunctions.parser.asl.eval.callback.callback import CallbackEndpoint
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
-from local.step_functions import asl
+from local.lambda_runtime.answers import Answer
+from local.step_functions.callbacks import Callback
+from local.step_functions.execution import Execution
+from local.step_functions.machines import Machine
 from tests.local.virtual_time import START, run
 from tests.statemachine.machines import FULFIL, UNWIND, definition, substitutions
 
@@ -167,21 +170,21 @@ class LocalServices:
     region = "us-east-1"
 
     def __init__(self, world: World, walk: Walk) -> None:
-        self.callbacks: dict[str, asl.Callback] = {}
+        self.callbacks: dict[str, Callback] = {}
         self._world, self._walk = world, walk
 
     def now(self) -> float:
         return START + asyncio.get_running_loop().time()
 
-    def invoke(self, function: str, payload: Json) -> asyncio.Future[asl.Answer]:
+    def invoke(self, function: str, payload: Json) -> asyncio.Future[Answer]:
         loop = asyncio.get_running_loop()
         self._walk.calls.append(Call(function, payload, loop.time()))
         answered = loop.create_future()
         outcome = self._world.invoke(function, payload)
         if isinstance(outcome, Fails):
-            answered.set_result(asl.Answer(_failure(outcome), failed=True))
+            answered.set_result(Answer(_failure(outcome), failed=True))
             return answered
-        answered.set_result(asl.Answer(outcome))
+        answered.set_result(Answer(outcome))
         if "task_token" in payload and (reply := self._world.reply(function, payload["task_token"])):
             self._promise(payload["task_token"], reply)
         return answered
@@ -202,7 +205,7 @@ class LocalServices:
     def start_execution(self, request: dict[str, Json]) -> dict[str, Json]:
         raise AssertionError(f"no machine starts another one: {request}")
 
-    def changed(self, execution: asl.Execution) -> None:
+    def changed(self, execution: Execution) -> None:
         self._walk.ended = asyncio.get_running_loop().time()
 
 
@@ -218,12 +221,12 @@ class LocalEngine:
             walk.backoffs.append(high)
             return low + (high - low) * jitter
 
-        async def main() -> asl.Execution:
+        async def main() -> Execution:
             arn = machine_arn(machine)
-            described = asl.Machine(arn, NAMES[machine], "arn:aws:iam::1:role/r", json.loads(ready(machine)))
+            described = Machine(arn, NAMES[machine], "arn:aws:iam::1:role/r", json.loads(ready(machine)))
             execution_arn = f"{arn.replace('stateMachine', 'execution')}:order-1"
             services = LocalServices(world, walk)
-            execution = asl.Execution(execution_arn, "order-1", described, json.dumps(facts), services, choose)
+            execution = Execution(execution_arn, "order-1", described, json.dumps(facts), services, choose)
             execution.begin()
             assert execution.task
             await execution.task
