@@ -156,7 +156,7 @@ class Lambdas:
     def __init__(self) -> None:
         self._configs: dict[str, Config] = {}
         self._handlers: dict[str, Callable[[Json, LambdaContext], Json]] = {}
-        self._front = Pool("api")
+        self._api = Pool("api")
         # Who looks at an order does not queue behind those who place theirs.
         self._reads = Pool("reads")
         self._work = Pool("work")
@@ -208,7 +208,7 @@ class Lambdas:
         self._closed = True
         if sys.stdout is self._output:
             sys.stdout = self._output.real
-        self._front.close()
+        self._api.close()
         self._reads.close()
         self._work.close()
 
@@ -218,16 +218,16 @@ class Lambdas:
 
     # -- invoking
 
-    def invoke(self, reference: str, event: Json, *, front: bool = False) -> Answer:
+    def invoke(self, reference: str, event: Json, *, for_api: bool = False) -> Answer:
         """From a thread: waits for the answer."""
         config = self.config(reference)
-        future = self._pool(event, front=front).call(lambda: self._run(config, event))
+        future = self._pool(event, for_api=for_api).call(lambda: self._run(config, event))
         try:
             return future.result(config.timeout)
         except TimeoutError:
             return timed_out(config)
 
-    def begin(self, reference: str, event: Json, *, front: bool = False, later: bool = False) -> asyncio.Future[Answer]:
+    def begin(self, reference: str, event: Json, *, for_api: bool = False, later: bool = False) -> asyncio.Future[Answer]:
         """From the loop: a future of the answer; a cancelled one when the stack is being stopped.
 
         ``later`` lets others pass: for what comes from a queue, or asynchronously.
@@ -244,13 +244,13 @@ class Lambdas:
             waiting.since = time.monotonic()
             _tell(loop, waiting.settle, self._run(config, event))
 
-        self._pool(event, front=front).submit(work, later=later)
+        self._pool(event, for_api=for_api).submit(work, later=later)
         return answered
 
-    def _pool(self, event: Json, *, front: bool) -> Pool:
-        if not front:
+    def _pool(self, event: Json, *, for_api: bool) -> Pool:
+        if not for_api:
             return self._work
-        return self._reads if str(event.get("routeKey", "")).startswith("GET ") else self._front
+        return self._reads if str(event.get("routeKey", "")).startswith("GET ") else self._api
 
     def _run(self, config: Config, event: Json) -> Answer:
         invocation = Invocation(config.name, event, str(uuid.uuid4()))

@@ -29,8 +29,12 @@ import boto3
 import uvicorn
 from botocore.config import Config as BotoConfig
 
-from local.api_gateway.gateway import Cors, Front, Request, Throttle, Tool, routes_of
+from local.api_gateway.cors import Cors
+from local.api_gateway.gateway import Gateway, Tool
 from local.api_gateway.keys import AUDIENCE, Issuer, new_key
+from local.api_gateway.messages import Request
+from local.api_gateway.routes import routes_of
+from local.api_gateway.throttle import Throttle
 from local.common import REGION, Json
 from local.engine import in_process_client, internals, patches
 from local.engine.changes import Changes
@@ -94,12 +98,12 @@ class Stack:
         self.queues: dict[str, QueueFeed] = {}
         self._waking = False
         self._journal = Journal(settings.data) if settings.data else None
-        self._front_socket = _bind(settings.port)
-        self.port: int = self._front_socket.getsockname()[1]
+        self._api_socket = _bind(settings.port)
+        self.port: int = self._api_socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.issuer = Issuer(self.url, self._keep("token-key", new_key()))
         # What has to be put away again, in the order of its making; a stack can be stopped half-way up.
-        self._closing: list[Callable[[], None]] = [self._front_socket.close]
+        self._closing: list[Callable[[], None]] = [self._api_socket.close]
         self._partitions: list[Partitions] = []
         self._expander: subprocess.Popen[str] | None = None
         self._servers: list[uvicorn.Server] = []
@@ -142,8 +146,8 @@ class Stack:
         await self._deploy(await expanding)
         await asyncio.to_thread(self.lambdas.preload)
         self._open_table()
-        self.front = self._make_front(self._limits())
-        await self._serve(self.front, self._front_socket)
+        self.gateway = self._make_gateway(self._limits())
+        await self._serve(self.gateway, self._api_socket)
         # What is here now stays: the collector need not look through it again and again (0.1 s each time).
         gc.collect()
         gc.freeze()
@@ -170,9 +174,9 @@ class Stack:
             self._closing.append(sockets[1].close)
         return sockets
 
-    def _make_front(self, limits: Throttle | None) -> Front:
+    def _make_gateway(self, limits: Throttle | None) -> Gateway:
         body = self._deployed()["Api"]["Properties"]["Body"]
-        return Front(routes_of(body), self.lambdas, self.issuer, self._tools(), Cors.of(body), limits)
+        return Gateway(routes_of(body), self.lambdas, self.issuer, self._tools(), Cors.of(body), limits)
 
     def _limits(self) -> Throttle:
         stages = (made["Properties"] for made in self._deployed().values() if _is(made, "ApiGatewayV2::Stage"))
@@ -320,14 +324,14 @@ class Stack:
 
     async def _seed(self) -> None:
         token = self.token("catalogue", ["admin"])
-        front = self._make_front(None)  # a limit that is being tried out is for callers
+        gateway = self._make_gateway(None)  # a limit that is being tried out is for callers
         for product_id, name, price, stock in CATALOGUE:
             path = f"/products/{product_id}"
-            if (await front.respond(Request("GET", path, "", []))).status != 404:
+            if (await gateway.respond(Request("GET", path, "", []))).status != 404:
                 continue
             product = {"name": name, "unit_price": {"amount": price, "currency": "USD"}, "stock": stock}
             headers = [("authorization", f"Bearer {token}"), ("content-type", "application/json")]
-            answer = await front.respond(Request("PUT", path, "", headers, json.dumps(product).encode()))
+            answer = await gateway.respond(Request("PUT", path, "", headers, json.dumps(product).encode()))
             if answer.status >= 300:
                 raise NotReady(f"the catalogue could not be written: {answer.status} {answer.body.decode()}")
 

@@ -16,8 +16,12 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from local.api_gateway.gateway import Cors, Front, Request, Response, Route, Routes, Throttle
+from local.api_gateway.cors import Cors
+from local.api_gateway.gateway import Gateway
 from local.api_gateway.keys import AUDIENCE, KEY_ID, Issuer, Unauthenticated, new_key
+from local.api_gateway.messages import Request, Response
+from local.api_gateway.routes import Route, Routes
+from local.api_gateway.throttle import Throttle
 from local.lambda_runtime.lambdas import Call, Invocation, Lambdas, timed_out
 from local.stack.stack import Stack
 
@@ -163,11 +167,11 @@ def test_a_response_that_is_none_is_a_500(stack: Stack, kind: str) -> None:
     assert_gateway(ask(stack, "GET", f"/echo/malformed/{kind}"), 500)
 
 
-def respond(stack: Stack, front: Front, path: str, token: str = "") -> Response:
+def respond(stack: Stack, gateway: Gateway, path: str, token: str = "") -> Response:
     request = Request("GET", path, "", [("authorization", token)] if token else [])
     # In a thread: this one may have a loop already, where a browser's tests share the process.
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(front.respond(request))).result()
+        return thread.submit(lambda: asyncio.run(gateway.respond(request))).result()
 
 
 class NeverDone(Lambdas):
@@ -189,33 +193,33 @@ def test_the_gateway_s_time_out_is_503_and_the_function_s_own_500(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, own_limit: bool, status: int
 ) -> None:
     monkeypatch.setattr("local.api_gateway.gateway.INTEGRATION_SECONDS", 0.001)
-    front = Front(stack.front._routes, NeverDone(stack, own_limit=own_limit), stack.issuer)
-    assert_gateway(respond(stack, front, "/echo/x"), status)
+    gateway = Gateway(stack.gateway._routes, NeverDone(stack, own_limit=own_limit), stack.issuer)
+    assert_gateway(respond(stack, gateway, "/echo/x"), status)
 
 
 def test_without_a_default_route_an_unknown_path_is_404(stack: Stack) -> None:
-    assert_gateway(respond(stack, Front(Routes((), None), stack.lambdas, stack.issuer), "/nowhere"), 404)
+    assert_gateway(respond(stack, Gateway(Routes((), None), stack.lambdas, stack.issuer), "/nowhere"), 404)
 
 
 def test_beyond_the_limit_of_its_route_a_request_is_429(stack: Stack) -> None:
     now = [0.0]
     throttle = Throttle(rate=2, burst=3, now=lambda: now[0])
-    front = Front(stack.front._routes, NeverDone(stack, own_limit=True), stack.issuer, throttle=throttle)
+    gateway = Gateway(stack.gateway._routes, NeverDone(stack, own_limit=True), stack.issuer, throttle=throttle)
 
     def statuses(path: str, count: int) -> list[int]:
-        return [respond(stack, front, path).status for _ in range(count)]
+        return [respond(stack, gateway, path).status for _ in range(count)]
 
     assert statuses("/orders/o-1", 4) == [401, 401, 401, 429]
     assert statuses("/echo/x", 1) == [500], "each route has its own"
     now[0] = 1.0
     assert statuses("/orders/o-1", 3) == [401, 401, 429]
-    assert_gateway(respond(stack, front, "/orders/o-1"), 429)
+    assert_gateway(respond(stack, gateway, "/orders/o-1"), 429)
     now[0] = 100.0
     assert statuses("/orders/o-1", 4) == [401, 401, 401, 429], "no more than the burst is saved up"
 
 
 def test_the_limit_is_the_deployed_stage_s(stack: Stack) -> None:
-    throttle = stack.front._throttle
+    throttle = stack.gateway._throttle
     assert (throttle.rate, throttle.burst) == (4000, 3000)
 
 
@@ -291,11 +295,11 @@ def token_with(stack: Stack, **claims: Any) -> str:
     ],
 )
 def test_a_token_without_the_route_s_scope_is_403(stack: Stack, claims: dict[str, Any], status: int) -> None:
-    route, _ = stack.front._routes.find("GET", "/orders/o-1")
+    route, _ = stack.gateway._routes.find("GET", "/orders/o-1")
     assert route is not None
     scoped = Routes((replace(route, scopes=frozenset({"orders/shop"})),), None)
     answer = respond(
-        stack, Front(scoped, NeverDone(stack, own_limit=True), stack.issuer), "/orders/o-1", token_with(stack, **claims)
+        stack, Gateway(scoped, NeverDone(stack, own_limit=True), stack.issuer), "/orders/o-1", token_with(stack, **claims)
     )
     assert_gateway(answer, status)
     if status == 403:
@@ -311,7 +315,7 @@ CORS = {"allowOrigins": [SHOP], "allowMethods": ["GET", "POST"], "allowHeaders":
 @pytest.fixture
 def allowing(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """The stack as if it were deployed with CorsOrigins."""
-    monkeypatch.setattr(stack.front, "_cors", Cors.of({"x-amazon-apigateway-cors": CORS | {"maxAge": 600}}))
+    monkeypatch.setattr(stack.gateway, "_cors", Cors.of({"x-amazon-apigateway-cors": CORS | {"maxAge": 600}}))
     return stack
 
 
