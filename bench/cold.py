@@ -25,7 +25,9 @@ from typing import Any
 from bench.rivals import UV, NotHere
 from local.cli import invoke
 from local.lambda_runtime.lambdas import Config
-from local.stack.stack import ROOT, Settings, Stack, running
+from local.stack.running import running
+from local.stack.settings import ROOT, Settings
+from local.stack.stack import Stack
 from local.stack.template import expand
 
 PYTHON = "3.13"

@@ -17,7 +17,9 @@ from typing import Any
 
 from local.engine import internals
 from local.lambda_runtime.lambdas import Call, Invocation
-from local.stack.stack import Settings, Stack, run
+from local.ports.listening import run
+from local.stack.settings import Settings
+from local.stack.stack import Stack
 
 NO_WAITS = {"PaymentWaitSeconds": "0", "PreparationWaitSeconds": "0", "DeliveryWaitSeconds": "0"}
 # These gather for seconds before they begin, on purpose: nobody waits for them.

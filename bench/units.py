@@ -23,7 +23,9 @@ from bench.pipeline import wish
 from local.cli.client import Api
 from local.engine import internals
 from local.lambda_runtime.lambdas import Call, Invocation
-from local.stack.stack import Settings, Stack, running, wait_until
+from local.stack.running import running, wait_until
+from local.stack.settings import Settings
+from local.stack.stack import Stack
 from local.step_functions import callbacks
 
 PRICES: dict[str, Any] = json.loads((Path(__file__).parent / "prices.json").read_text(encoding="utf-8"))

@@ -66,7 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(options: argparse.Namespace) -> int:
     # Imported here: the small commands answer at once, and the stack takes a while to load.
-    from local.stack.stack import NotReady, Settings, Stack, run  # noqa: PLC0415
+    from local.common import NotReady  # noqa: PLC0415
+    from local.ports.listening import run  # noqa: PLC0415
+    from local.stack.settings import Settings  # noqa: PLC0415
+    from local.stack.stack import Stack  # noqa: PLC0415
 
     _log()
     parameters = {name: str(value) for key, name in SETTINGS.items() if (value := getattr(options, key)) is not None}
@@ -154,7 +157,7 @@ def _welcome(stack: Any) -> None:
 
 def demo(_: argparse.Namespace) -> int:
     from local.cli.demo import demo as show  # noqa: PLC0415
-    from local.stack.stack import NotReady  # noqa: PLC0415
+    from local.common import NotReady  # noqa: PLC0415
 
     _log()
     try:

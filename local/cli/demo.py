@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from local.cli.client import Api
-from local.stack.stack import Settings, running
+from local.stack.running import running
+from local.stack.settings import Settings
 from orders.domain.money import Money
 from orders.domain.statuses import OrderStatus, StepStatus
 

@@ -20,7 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local.lambda_runtime.lambdas import Config
-from local.stack.stack import ROOT, Settings, Stack, running, wait_until
+from local.stack.running import running, wait_until
+from local.stack.settings import ROOT, Settings
+from local.stack.stack import Stack
 
 EVENTS = ROOT / "events"
 TRACKING_TOKEN, ORDER_ID = "(a tracking token)", "order-1001"

@@ -9,17 +9,15 @@ from __future__ import annotations
 import importlib
 import json
 import string
-import sys
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from local.engine.changes import Changes
 from local.engine.internals import LOCK, Response, check_version, part, replace
 from local.engine.queue_buffer import Backlog
-from local.fastpath import fast_json, request_cache
 from local.lambda_runtime.invocations import Invocations, Policy
 from local.lambda_runtime.lambdas import Lambdas, NoSuchFunction
 from local.step_functions.states import Refusal, StateMachines
@@ -36,18 +34,18 @@ class Seams:
 
 
 _current: Seams | None = None
-_mended = False
+_installed = False
 
 
 def install(seams: Seams) -> None:
-    global _current, _mended  # noqa: PLW0603 - the engine is the process's, and so is what runs on it
+    global _current, _installed  # noqa: PLW0603 - the engine is the process's, and so is what runs on it
     _current = seams
-    if _mended:
+    if _installed:
         return
     check_version()
-    for mend in MENDS:
-        mend()
-    _mended = True
+    for patch in PATCHES:
+        patch()
+    _installed = True
 
 
 def seams() -> Seams:
@@ -168,65 +166,13 @@ def one_request_at_a_time() -> None:
     replace("dynamodb", "_lock", lambda _: LOCK)
 
 
-def remember_expressions() -> None:
-    """It reads each expression anew for each item it looks at: a tenth of an order's time for a dozen texts."""
-    for name in ("_tokenize", "_condition_syntax_error"):
-        replace("dynamodb", name, lru_cache(maxsize=1024))
-
-
-def write_json_faster() -> None:
-    """Python's JSON is a fifth of an order's time."""
-    for name in ("dynamodb", "eventbridge", "stepfunctions", "sqs"):
-        replace(name, "json", lambda _: fast_json)
-    responses: Any = importlib.import_module("ministack.core.responses")
-    responses.json = fast_json
-
-
-def check_requests_once() -> None:
-    """Most of a request's time goes into checking anew what is the same each time; see `local/fastpath/request_cache.py`."""
-    for name, shapes, carry_out in (
-        ("_transact_write_items", request_cache.shapes_of_transaction, request_cache.transact),
-        ("_update_item", request_cache.shapes_of_update, request_cache.update),
-        ("_query", request_cache.shapes_of_query, request_cache.query),
-        ("_get_item", request_cache.shapes_of_get, request_cache.get),
-        ("_batch_get_item", request_cache.shapes_of_batch, request_cache.get_several),
-    ):
-        replace("dynamodb", name, request_cache.remembering(shapes, carry_out))
-
-
-def match_events_by_type_once() -> None:
-    """It holds each event against each rule's whole pattern, and nearly all ask for no more than source and type."""
-
-    def make(original: Callable[..., bool]) -> Callable[..., bool]:
-        @lru_cache(maxsize=1024)
-        def by_type(pattern: str, source: str, kind: str) -> bool | None:
-            alternatives = part("eventbridge", "_compiled_pattern")(pattern) or [{}]
-            if any(alternative.keys() - {"source", "detail-type"} for alternative in alternatives):
-                return None
-            return original(pattern, part("eventbridge", "_EventView")({"source": source, "detail-type": kind}, "{}"))
-
-        def matches(pattern: str, view: Any, *owner: str) -> bool:
-            event = view.envelope()
-            known = by_type(pattern, event["source"], event["detail-type"])
-            return original(pattern, view, *owner) if known is None else known
-
-        return matches
-
-    replace("eventbridge", "_matches_pattern_view", make)
-
-
 def tell_of_writes() -> None:
     """It keeps items in memory and saves them at a graceful stop only: a SIGKILL loses acknowledged writes."""
 
     def set_item(original: Callable[..., Any]) -> Callable[..., Any]:
         def setting(table: dict[str, Any], pk: Any, sk: Any, item: dict[str, Any]) -> Any:
             seams().changes.wrote(table["TableName"], pk, sk, item)
-            kept = {sys.intern(name): _shared(value) for name, value in item.items()}
-            before = table["items"].get(pk, {}).get(sk)
-            if before is None or any(before.get(name) != kept.get(name) for name in _key_names(table)):
-                return original(table, pk, sk, kept)
-            table["items"][pk][sk] = kept  # as it stands in the indexes already
-            return before
+            return original(table, pk, sk, item)
 
         return setting
 
@@ -239,22 +185,6 @@ def tell_of_writes() -> None:
 
     replace("dynamodb", "_set_item", set_item)
     replace("dynamodb", "_remove_item", remove_item)
-
-
-def _key_names(table: dict[str, Any]) -> list[str]:
-    return [attribute["AttributeName"] for attribute in table["AttributeDefinitions"]]
-
-
-def _shared(value: dict[str, Any]) -> dict[str, Any]:
-    """Most values of an order's items stand in several of them, and each would have a dict and a text of its own: twice the
-    memory of a rush. The engine copies what it changes."""
-    text = value.get("S")
-    return _text(text) if isinstance(text, str) and len(value) == 1 and len(text) < 64 else value
-
-
-@lru_cache(maxsize=16_384)
-def _text(text: str) -> dict[str, Any]:
-    return {"S": text}
 
 
 def hand_stream_records_on() -> None:
@@ -334,15 +264,11 @@ def forget_published_events() -> None:
     replace("eventbridge", "_events_log_list", lambda _: list)
 
 
-MENDS: tuple[Callable[[], None], ...] = (
+PATCHES: tuple[Callable[[], None], ...] = (
     run_handlers_here,
     retry_what_events_invoke,
     walk_with_our_interpreter,
     one_request_at_a_time,
-    remember_expressions,
-    write_json_faster,
-    check_requests_once,
-    match_events_by_type_once,
     tell_of_writes,
     hand_stream_records_on,
     deliver_from_queues_at_once,

@@ -14,13 +14,15 @@ from typing import Any
 
 import orjson
 
+from local.fastpath import switch
+
 _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 JSONDecodeError = json.JSONDecodeError
 
 
 def loads(text: str | bytes, **options: Any) -> Any:
-    if options:
+    if options or not switch.is_on():
         return json.loads(text, **options)
     try:
         return orjson.loads(text)
@@ -30,6 +32,8 @@ def loads(text: str | bytes, **options: Any) -> Any:
 
 def written(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
     """Its text in UTF-8."""
+    if not switch.is_on():
+        return json.dumps(value, default=default).encode()
     try:
         return orjson.dumps(value, default, _STRICT)
     except TypeError:
@@ -38,7 +42,7 @@ def written(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
 
 def dumps(value: Any, **options: Any) -> str:
     """As ``json.dumps``, without blanks between the parts; an option that changes more than blanks is Python's business."""
-    if options.keys() - {"ensure_ascii", "separators"}:
+    if options.keys() - {"ensure_ascii", "separators"} or not switch.is_on():
         return json.dumps(value, **options)
     try:
         return orjson.dumps(value, None, _STRICT).decode()

@@ -11,10 +11,11 @@ import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+from local.engine.internals import part
 from local.fastpath import fast_json
 from local.fastpath.expressions import Item
 
@@ -151,3 +152,24 @@ class Partitions(dict[str, Partition]):
             row = self._file.execute("SELECT body FROM cold WHERE pk = ?", (pk,)).fetchone()
             if row:  # not fetched back by whoever goes through them
                 yield pk, fast_json.loads(row[0])
+
+
+class Spill:
+    """The partitions of all tables."""
+
+    def __init__(self) -> None:
+        self._tables: list[Partitions] = []
+
+    def open(self, names: Iterable[str]) -> None:
+        for name in names:
+            table, expiry = part("dynamodb", "_tables")[name], part("dynamodb", "_ttl_settings").get(name)
+            table["items"] = Partitions(table["items"], (expiry or {}).get("AttributeName"))
+            self._tables.append(table["items"])
+
+    def cool(self) -> None:
+        for partitions in self._tables:
+            partitions.cool()
+
+    def close(self) -> None:
+        while self._tables:
+            self._tables.pop().close()

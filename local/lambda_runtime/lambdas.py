@@ -18,9 +18,11 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from local.common import Json
+from local.fastpath import switch
 from local.fastpath.fast_json import copied
+from local.fastpath.pool import Pool as FewThreads
 from local.lambda_runtime.answers import Answer
-from local.lambda_runtime.pool import Pool
+from local.lambda_runtime.threads import Pool, Threads, call
 
 logger = logging.getLogger(__name__)
 
@@ -142,6 +144,10 @@ class _Waiting:
             self.settle(timed_out(self._config))
 
 
+def _threads(name: str) -> Pool:
+    return FewThreads(name) if switch.is_on() else Threads(name)
+
+
 class NoSuchFunction(LookupError):
     """Lambda's ResourceNotFoundException."""
 
@@ -156,10 +162,10 @@ class Lambdas:
     def __init__(self) -> None:
         self._configs: dict[str, Config] = {}
         self._handlers: dict[str, Callable[[Json, LambdaContext], Json]] = {}
-        self._api = Pool("api")
+        self._api = _threads("api")
         # Who looks at an order does not queue behind those who place theirs.
-        self._reads = Pool("reads")
-        self._work = Pool("work")
+        self._reads = _threads("reads")
+        self._work = _threads("work")
         self._import = threading.Lock()
         self.wrappers: list[Wrapper] = []
         self.listeners: list[Listener] = []
@@ -221,7 +227,7 @@ class Lambdas:
     def invoke(self, reference: str, event: Json, *, for_api: bool = False) -> Answer:
         """From a thread: waits for the answer."""
         config = self.config(reference)
-        future = self._pool(event, for_api=for_api).call(lambda: self._run(config, event))
+        future = call(self._pool(event, for_api=for_api), lambda: self._run(config, event))
         try:
             return future.result(config.timeout)
         except TimeoutError:

@@ -28,7 +28,9 @@ import pytest
 
 from local.cli import commands, invoke
 from local.lambda_runtime.lambdas import Config
-from local.stack.stack import ROOT, Settings, Stack, running, wait_until
+from local.stack.running import running, wait_until
+from local.stack.settings import ROOT, Settings
+from local.stack.stack import Stack
 from orders import logs
 from orders.domain import errors
 from orders.metrics import Metric

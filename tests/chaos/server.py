@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from local.engine import internals
-from local.stack.stack import Settings, Stack, run
+from local.ports.listening import run
+from local.stack.settings import Settings
+from local.stack.stack import Stack
 from tests.chaos.faults import Faults, hurry
 
 Json = Any
@@ -22,9 +24,9 @@ class Watched(Stack):
         super().__init__(settings)
         self._faults = faults
 
-    def _open_table(self) -> None:
+    def _open_tables(self) -> None:
         self._faults.install(self)
-        super()._open_table()
+        super()._open_tables()
 
 
 async def _answer(command: str, stack: Stack, faults: Faults) -> Json:

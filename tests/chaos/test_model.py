@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from local.cli.client import Api, Refused
-from local.stack.stack import Settings, Stack, running, wait_until
+from local.stack.running import running, wait_until
+from local.stack.settings import Settings
+from local.stack.stack import Stack
 from orders.domain.statuses import transitions
 
 LONG = dict.fromkeys(("PaymentWaitSeconds", "PreparationWaitSeconds", "DeliveryWaitSeconds"), "3600")

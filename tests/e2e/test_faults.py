@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from local.lambda_runtime.lambdas import Call, Invocation, Killed
-from local.stack.stack import Settings, Stack, running, wait_until
+from local.stack.running import running, wait_until
+from local.stack.settings import Settings
+from local.stack.stack import Stack
 from orders.adapters import carriers as carrier
 from orders.adapters import payments as gateway
 from orders.services import recovery

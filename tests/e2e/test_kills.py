@@ -17,7 +17,9 @@ import httpx
 import pytest
 
 from local.lambda_runtime.lambdas import Call, Invocation, Killed
-from local.stack.stack import Settings, Stack, running
+from local.stack.running import running
+from local.stack.settings import Settings
+from local.stack.stack import Stack
 from tests.e2e.books import Books, at_rest, running_executions
 from tests.e2e.conftest import FULL
 from tests.e2e.stacks import Deployment, Served, deployed, until

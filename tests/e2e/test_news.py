@@ -14,7 +14,9 @@ import pytest
 
 from local.cli.listen import Receiver
 from local.lambda_runtime.lambdas import Call, Invocation
-from local.stack.stack import Settings, Stack, running, wait_until
+from local.stack.running import running, wait_until
+from local.stack.settings import Settings
+from local.stack.stack import Stack
 from orders.domain import notifications
 from tests.e2e.books import Books
 from tests.e2e.conftest import FULL

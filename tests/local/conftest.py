@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from local.cli.client import Api
-from local.stack.stack import Settings, Stack, running
+from local.stack.running import running
+from local.stack.settings import Settings
+from local.stack.stack import Stack
 
 SAMPLE = Path(__file__).parent / "sample"
 

@@ -3,7 +3,8 @@
 import pytest
 
 from local.cli.invoke import BEFORE, EVENTS, SLOW, NotInvoked, _config, _event, _version, prepare
-from local.stack.stack import Settings, running
+from local.stack.running import running
+from local.stack.settings import Settings
 
 RECORDED = {path.stem for path in EVENTS.glob("*.json")}
 

@@ -6,15 +6,16 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from local.fastpath.pool import Pool as FewThreads
 from local.lambda_runtime.lambdas import Call, Config, Invocation, Killed, LambdaContext, Lambdas, NoSuchFunction
-from local.lambda_runtime.pool import Pool
+from local.lambda_runtime.threads import Pool, Threads, call
 
 
 class PaymentDeclined(Exception):
@@ -127,18 +128,19 @@ def test_functions_that_disagree_about_their_environment_are_refused(lambdas: La
         lambdas.register([config("describe", SAMPLE_SETTING="2")])
 
 
-def test_work_that_waits_does_not_hold_up_the_rest() -> None:
-    pool = Pool("test", usual=1)
+@pytest.mark.parametrize("make", [Threads, partial(FewThreads, usual=1)])
+def test_work_that_waits_does_not_hold_up_the_rest(make: Callable[[str], Pool]) -> None:
+    pool = make("test")
     gate = threading.Event()
-    waiting = [pool.call(lambda: gate.wait(120)) for _ in range(8)]
-    assert pool.call(lambda: "done").result(120) == "done"
+    waiting = [call(pool, lambda: gate.wait(120)) for _ in range(8)]
+    assert call(pool, lambda: "done").result(120) == "done"
     gate.set()
     assert all(future.result(120) for future in waiting)
     pool.close()
 
 
 def test_work_that_computes_stays_on_the_usual_threads() -> None:
-    pool = Pool("test", usual=2, stuck=3600)
+    pool = FewThreads("test", usual=2, stuck=3600)
     names: set[str] = set()
 
     def compute() -> None:
@@ -147,17 +149,17 @@ def test_work_that_computes_stays_on_the_usual_threads() -> None:
         while time.perf_counter() < until:
             pass
 
-    for future in [pool.call(compute) for _ in range(100)]:
+    for future in [call(pool, compute) for _ in range(100)]:
         future.result(120)
     assert len(names) <= 2
     pool.close()
 
 
 def test_what_can_wait_lets_the_rest_pass_and_does_not_starve() -> None:
-    pool = Pool("test", usual=1, stuck=3600)
+    pool = FewThreads("test", usual=1, stuck=3600)
     gate = threading.Event()
     order: list[str] = []
-    held = pool.call(lambda: gate.wait(120))
+    held = call(pool, lambda: gate.wait(120))
     for number in range(20):
         pool.submit(partial(order.append, f"later {number}"), later=True)
     for number in range(40):
@@ -165,7 +167,7 @@ def test_what_can_wait_lets_the_rest_pass_and_does_not_starve() -> None:
     gate.set()
     assert held.result(120)
     for _ in range(61):  # each of these is behind what came before it
-        pool.call(lambda: None).result(120)
+        call(pool, lambda: None).result(120)
     first = order[:40]
     assert sum(name.startswith("now") for name in first) >= 34
     assert [name for name in first if name.startswith("later")][:2] == ["later 0", "later 1"]

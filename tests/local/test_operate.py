@@ -18,7 +18,9 @@ from botocore.exceptions import ClientError
 from local.cli import operate
 from local.cli.client import Api
 from local.cli.operate import Place
-from local.stack.stack import ROOT, Settings, Stack, running, wait_until
+from local.stack.running import running, wait_until
+from local.stack.settings import ROOT, Settings
+from local.stack.stack import Stack
 
 ADA = "customer-ada"
 PERSONAL = ("Ada Lovelace", "12 St James's Square", "Mayfair", "SW1Y 4JH", "my mother is ill", "tok_ok_of_ada")

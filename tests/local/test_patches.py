@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError
 from local.cli.client import Api
 from local.engine import internals
 from local.lambda_runtime.lambdas import Call, Invocation, Killed
-from local.stack.stack import Stack, wait_until
+from local.stack.running import wait_until
+from local.stack.stack import Stack
 
 
 def an_id(prefix: str = "order") -> str:

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from local.engine import internals
 from local.fastpath import expressions, request_cache
-from local.stack.stack import Settings, Stack, running
+from local.stack.running import running
+from local.stack.settings import Settings
+from local.stack.stack import Stack
 
 Json = Any
 

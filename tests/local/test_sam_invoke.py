@@ -20,7 +20,11 @@ import pytest
 from local.cli import commands
 from local.cli.client import Api
 from local.cli.invoke import SLOW
-from local.stack.stack import ROOT, NotReady, Settings, Stack, _bind, running, wait_until
+from local.common import NotReady
+from local.ports.listening import bind
+from local.stack.running import running, wait_until
+from local.stack.settings import ROOT, Settings
+from local.stack.stack import Stack
 from local.stack.template import expand
 
 # Any address of this machine but the usual one stands for Docker's bridge; only Linux has them all.
@@ -128,7 +132,7 @@ def test_a_stack_that_containers_do_not_reach_says_so(capsys: pytest.CaptureFixt
 def test_an_address_of_another_machine_is_no_place_to_listen_at() -> None:
     # 192.0.2.0/24 is for documentation: no machine has one of its addresses.
     with pytest.raises(NotReady, match=r"192\.0\.2\.1 is not an address of this machine"):
-        _bind(0, "192.0.2.1")
+        bind(0, "192.0.2.1")
 
 
 @pytest.mark.parametrize("host", ["172.17.0.1", "host.docker.internal", "192.168.65.254"])

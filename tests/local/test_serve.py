@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from local.cli.client import Api, Unreachable
-from local.stack.stack import ROOT, wait_until
+from local.stack.running import wait_until
+from local.stack.settings import ROOT
 
 pytestmark = pytest.mark.skipif(not (ROOT / "template.yaml").exists(), reason="needs the product's template")
 

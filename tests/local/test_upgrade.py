@@ -15,7 +15,9 @@ import pytest
 
 from local.cli.client import Api
 from local.engine import internals
-from local.stack.stack import ROOT, STACK_NAME, Settings, Stack, _function, _is, running, wait_until
+from local.stack.running import running, wait_until
+from local.stack.settings import ROOT, STACK_NAME, Settings
+from local.stack.stack import Stack
 from local.stack.template import expand
 
 ADDRESS = {
@@ -67,7 +69,7 @@ def stack(tmp_path: Path, told: list[str]) -> Iterator[Stack]:
 
 def update(stack: Stack) -> None:
     """Deploys the template of this release over what runs, as `sam deploy` does: from a bucket, through CloudFormation."""
-    template = expand(ROOT / "template.yaml", stack._parameters())
+    template = expand(ROOT / "template.yaml", stack.parameters())
     cloudformation = stack.client("cloudformation")
     stack.client("s3").put_object(Bucket="deployment", Key="next", Body=json.dumps(template).encode())
     cloudformation.update_stack(
@@ -79,9 +81,8 @@ def update(stack: Stack) -> None:
     wait_until(lambda: not record["StackStatus"].endswith("IN_PROGRESS"))
     assert record["StackStatus"] == "UPDATE_COMPLETE", record.get("StackStatusReason")
     # The handlers run in this process: what the engine knows of the functions now has to be told to it.
-    functions = [_function(made) for made in stack._deployed().values() if _is(made, "Lambda::Function")]
     stack.lambdas._configs.clear()
-    stack.lambdas.register(functions)
+    stack.lambdas.register(stack.deployment.functions())
     stack.lambdas.preload()
 
 

@@ -12,11 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from typing import TypeVar
-
-Result = TypeVar("Result")
 
 STUCK_SECONDS = 0.02
 IDLE_SECONDS = 2.0
@@ -52,18 +48,6 @@ class Pool:
             self._add()
         elif not self._watched:
             self._watch()
-
-    def call(self, function: Callable[[], Result]) -> Future[Result]:
-        future: Future[Result] = Future()
-
-        def work() -> None:
-            try:
-                future.set_result(function())
-            except BaseException as failure:  # noqa: BLE001 - handed to whoever waits for it
-                future.set_exception(failure)
-
-        self.submit(work)
-        return future
 
     def close(self) -> None:
         """No further work; threads end with what they are doing and are not waited for."""
