@@ -99,9 +99,9 @@ def _tracked(request: Request) -> dict[str, Any] | None:
     return tracking_view(store.load(order_id, to_show=True), now)
 
 
-def show_admin(request: Request) -> Answer:
+def show_desk(request: Request) -> Answer:
     """Support's desk: an empty page, which asks the API for everything with the token of whoever signs in."""
-    return _fresh(request, _page("admin.html"))
+    return _fresh(request, _page("desk.html"))
 
 
 def show_signed_in(_: Request) -> Answer:
@@ -199,7 +199,7 @@ def _answer(status: HTTPStatus, headers: Mapping[str, str], body: str) -> Answer
 handler = serve(
     {
         "GET /track/{id}": show_tracking,
-        "GET /admin": show_admin,
+        "GET /admin": show_desk,
         "GET /signed-in": show_signed_in,
         "GET /assets/{version}/{file+}": show_asset,
     }

@@ -13,7 +13,11 @@ const home = `${location.origin}/signed-in`;
 const read = (name) => JSON.parse(sessionStorage.getItem(name) ?? "null");
 const keep = (name, value) => sessionStorage.setItem(name, JSON.stringify(value));
 
-const base64url = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+const base64url = (bytes) =>
+  btoa(String.fromCharCode(...new Uint8Array(bytes)))
+    .replace(/\+/g, "-")
+    .replace(/\//g, "_")
+    .replace(/=+$/, "");
 const chance = () => base64url(crypto.getRandomValues(new Uint8Array(32)));
 
 function claimsOf(token) {
@@ -72,7 +76,7 @@ export function signOut() {
   location.assign(`${config.url}/logout?${new URLSearchParams({ client_id: config.client_id, logout_uri: home })}`);
 }
 
-/** A kept address if it is one of this site, else the desk's; whole, as a path that begins with "//" would name another host. */
+/** A kept address if it is on this site, else the desk's; with its host, as a path that begins with "//" names another. */
 function onThisSite(kept) {
   const url = typeof kept === "string" && kept.startsWith("/") ? new URL(kept, location.origin) : null;
   return url?.origin === location.origin ? url.href : `${location.origin}/admin`;
@@ -88,7 +92,12 @@ export async function comeBack() {
   if (answer.has("error")) throw new Error(answer.get("error_description") ?? "You were not signed in.");
   if (!answer.has("code")) return back;
   if (!pending?.state || answer.get("state") !== pending.state) throw new Error("This sign-in was not begun in this tab.");
-  const grant = { grant_type: "authorization_code", code: answer.get("code"), code_verifier: pending.verifier, redirect_uri: home };
+  const grant = {
+    grant_type: "authorization_code",
+    code: answer.get("code"),
+    code_verifier: pending.verifier,
+    redirect_uri: home,
+  };
   const token = await ask(grant);
   if (!token) throw new Error("The sign-in took too long or was used before.");
   store(token);

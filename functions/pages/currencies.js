@@ -1,5 +1,5 @@
-// ISO 4217: how many digits the minor unit of a currency has, where they are not two. The table of orders/money.py, held equal by a test:
-// browsers follow another list, in which HUF, COP and IQD have none.
+// ISO 4217: how many digits the minor unit of a currency has, where they are not two. The same table as in the domain's
+// money.py, and a test compares the two: browsers follow another list, in which HUF, COP and IQD have none.
 
 export const MINOR_UNITS = {
   "BHD": 3,

@@ -3,17 +3,29 @@
 import { call, orderPath } from "./api.js";
 import { ask } from "./dialog.js";
 import { h, island } from "./dom.js";
+import { isFinal } from "./live.js";
 
 const may = island("config").transitions;
-const OVER = ["COMPLETED", "FAILED", "ROLLED_BACK"];
 const REASON = { name: "reason", label: "Reason (goes on the order's history)", long: true };
 
 const BY_HAND = {
   CONFIRMED: { label: "Confirm", words: "For cash on delivery: the order is accepted and will be paid at the door." },
-  PROCESSING: { label: "Mark as processing", words: "Stock is reserved and the payment settled, as the workflow would have done." },
+  PROCESSING: {
+    label: "Mark as processing",
+    words: "Stock is reserved and the payment settled, as the workflow would have done.",
+  },
   SHIPPED: { label: "Mark as shipped", words: "The parcel is handed to the carrier now." },
-  DELIVERED: { label: "Mark as delivered", words: "The customer has the parcel; a payment on delivery is collected with it.", path: "/delivered" },
-  CANCELLED: { label: "Cancel", words: "What was done is undone at once: the money goes back and the stock is released.", path: "/cancel", danger: true },
+  DELIVERED: {
+    label: "Mark as delivered",
+    words: "The customer has the parcel; a payment on delivery is collected with it.",
+    path: "/delivered",
+  },
+  CANCELLED: {
+    label: "Cancel",
+    words: "What was done is undone at once: the money goes back and the stock is released.",
+    path: "/cancel",
+    danger: true,
+  },
   RETURNED: { label: "Return", words: "The goods are back: the money goes back and the stock is released.", danger: true },
 };
 
@@ -41,16 +53,37 @@ const button = ({ label, title, words, fields = [REASON], danger, main, method =
 
 /** The two answers to a manual review. */
 export const decide = (order, done) => [
-  button({ label: "Approve", title: "Approve this order?", words: "It goes on to payment.", path: "/approve", main: true }, order, done),
-  button({ label: "Reject", title: "Reject this order?", words: "It is cancelled; nothing is charged.", path: "/reject", danger: true }, order, done),
+  button(
+    { label: "Approve", title: "Approve this order?", words: "It goes on to payment.", path: "/approve", main: true },
+    order,
+    done,
+  ),
+  button(
+    {
+      label: "Reject",
+      title: "Reject this order?",
+      words: "It is cancelled; nothing is charged.",
+      path: "/reject",
+      danger: true,
+    },
+    order,
+    done,
+  ),
 ];
 
-const BACK_AGAIN = { label: "The parcel is back", words: "It came back without being delivered: the money goes back and the stock is released.", danger: true };
+const BACK_AGAIN = {
+  label: "The parcel is back",
+  words: "It came back without being delivered: the money goes back and the stock is released.",
+  danger: true,
+};
 
 function changes({ order, payment, shipment }) {
-  const allowed = may[order.status].filter((status) => status !== "CONFIRMED" || !payment || payment.method === "CASH_ON_DELIVERY");
+  const allowed = may[order.status].filter(
+    (status) => status !== "CONFIRMED" || !payment || payment.method === "CASH_ON_DELIVERY",
+  );
   return allowed.map((status) => {
-    if (status === "RETURNED" && order.status === "SHIPPED" && shipment) return { ...BACK_AGAIN, path: `/shipments/${encodeURIComponent(shipment.shipment_id)}/returned` };
+    if (status === "RETURNED" && order.status === "SHIPPED" && shipment)
+      return { ...BACK_AGAIN, path: `/shipments/${encodeURIComponent(shipment.shipment_id)}/returned` };
     const { path, ...rest } = BY_HAND[status];
     return path ? { ...rest, path } : { ...rest, path: "/status", method: "PATCH", body: { status } };
   });
@@ -67,7 +100,8 @@ const LOCATION = {
 const SYNC = {
   label: "Repair",
   title: "Repair this order?",
-  words: "It is derived anew from its facts: a workflow that was lost is started again, and scans that were missed are replayed.",
+  words:
+    "It is derived anew from its facts: a workflow that was lost is started again, and scans that were missed are replayed.",
   fields: [],
   path: "/sync",
 };
@@ -81,6 +115,6 @@ export function actionsFor(view, done) {
     review && decide(order, done),
     !undoing && changes(view).map((change) => button(change, order, done)),
     !undoing && shipment && order.status === "SHIPPED" && button(LOCATION, order, done),
-    !OVER.includes(progress.overall_status) && button(SYNC, order, done),
+    !isFinal(progress) && button(SYNC, order, done),
   ];
 }

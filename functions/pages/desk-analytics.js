@@ -8,16 +8,20 @@ import { money, span } from "./format.js";
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
 
 const DAYS = 14;
-const dayBefore = (days) => new Date(Date.now() - days * 86400000).toISOString().slice(0, 10);
+const dayBefore = (count) => new Date(Date.now() - count * 86400000).toISOString().slice(0, 10);
 
 export function show(host, _argument, desk) {
   const part = parts(host);
   part("title", null, () => h("h1", {}, "Figures"));
   return desk.watch(async () => {
     const [summary, lately] = await Promise.all([desk.summary(), getIfAny(`/analytics/summary?from=${dayBefore(DAYS - 1)}`)]);
-    part("missing", summary === null, (missing) => (missing ? h("p", { class: "card" }, "This deployment keeps no figures.") : null));
+    part("missing", summary === null, (missing) =>
+      missing ? h("p", { class: "card" }, "This deployment keeps no figures.") : null,
+    );
     if (!summary) return;
-    part("tiles", [summary.orders_placed, summary.cancel_rate, summary.payment_failures, summary.statuses], () => tiles(summary));
+    part("tiles", [summary.orders_placed, summary.cancel_rate, summary.payment_failures, summary.statuses], () =>
+      tiles(summary),
+    );
     part("counts", summary.statuses, counts);
     if (lately) part("conversion", lately.conversion, conversion);
     if (lately) part("days", lately.days, days);
@@ -39,7 +43,8 @@ function tiles(summary) {
   );
 }
 
-const bar = (share, kind = "") => h("span", { class: `barline ${kind}`, "--share": String(Math.max(0, Math.min(1, share))), "aria-hidden": "true" });
+const bar = (share, kind = "") =>
+  h("span", { class: `barline ${kind}`, "--share": String(Math.max(0, Math.min(1, share))), "aria-hidden": "true" });
 
 function chart(title, heads, rows) {
   return h(
@@ -49,7 +54,15 @@ function chart(title, heads, rows) {
     h(
       "table",
       { class: "chart" },
-      h("thead", { class: "unseen" }, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
+      h(
+        "thead",
+        { class: "unseen" },
+        h(
+          "tr",
+          {},
+          heads.map((head) => h("th", { scope: "col" }, head)),
+        ),
+      ),
       h("tbody", {}, rows),
     ),
   );
@@ -95,21 +108,29 @@ function days(list) {
   return chart(
     "Orders placed by day (UTC), and what became of orders on it",
     ["Day", "Placed", "Delivered, cancelled, returned"],
-    list.toReversed().map((one) =>
-      h(
-        "tr",
-        {},
-        h("th", { scope: "row" }, h("time", { datetime: one.date }, one.date)),
-        h("td", { class: "drawn" }, bar(one.orders_placed / most), h("span", {}, String(one.orders_placed))),
-        h("td", { class: "number quiet" }, `${one.entered.DELIVERED} delivered, ${one.entered.CANCELLED} cancelled, ${one.entered.RETURNED} returned`),
+    list
+      .toReversed()
+      .map((one) =>
+        h(
+          "tr",
+          {},
+          h("th", { scope: "row" }, h("time", { datetime: one.date }, one.date)),
+          h("td", { class: "drawn" }, bar(one.orders_placed / most), h("span", {}, String(one.orders_placed))),
+          h(
+            "td",
+            { class: "number quiet" },
+            `${one.entered.DELIVERED} delivered, ${one.entered.CANCELLED} cancelled, ${one.entered.RETURNED} returned`,
+          ),
+        ),
       ),
-    ),
   );
 }
 
 function times(statuses, steps) {
   const lasted = [
-    ...statuses.filter((one) => one.time_in_status).map((one) => ({ name: `As ${word(one.status).toLowerCase()}`, ...one.time_in_status })),
+    ...statuses
+      .filter((one) => one.time_in_status)
+      .map((one) => ({ name: `As ${word(one.status).toLowerCase()}`, ...one.time_in_status })),
     ...steps.map((one) => ({ name: one.step, ...one })),
   ];
   if (!lasted.length) return null;
@@ -123,7 +144,7 @@ function times(statuses, steps) {
         {},
         h("th", { scope: "row" }, one.name),
         h("td", { class: "drawn range" }, bar(one.p95_seconds / longest, "far"), bar(one.mean_seconds / longest)),
-        h("td", { class: "number" }, `${span(one.mean_seconds)} `, h("span", { class: "quiet" }, `≤ ${span(one.p95_seconds)}`)),
+        h("td", { class: "number" }, span(one.mean_seconds), h("span", { class: "quiet" }, ` ≤ ${span(one.p95_seconds)}`)),
       ),
     ),
   );

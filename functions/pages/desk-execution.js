@@ -1,13 +1,14 @@
-// The execution viewer: both machines of an order, each as a graph with its states coloured, the state that is picked
+// The execution viewer: both machines of an order, each as a graph with its states colored, the state that is picked
 // beside it, and the events below.
 
-import { LEGEND, consoleLink, read } from "./execution.js";
+import { LEGEND, consoleLink, read } from "./desk-execution-history.js";
 import { fact, word } from "./desk-words.js";
 import { h, parts } from "./dom.js";
 import { exactTime, full, span } from "./format.js";
-import { draw } from "./graph.js";
+import { draw } from "./desk-execution-graph.js";
 
-const MACHINES = { fulfilment: "Fulfilment", unwinding: "Unwinding" };
+/** The field of the API that holds each machine's execution, and what people call the machine. */
+const MACHINES = { fulfilment: "Fulfillment", unwinding: "Unwinding" };
 const RUN = { RUNNING: "", SUCCEEDED: "good", FAILED: "bad", TIMED_OUT: "bad", ABORTED: "calm" };
 
 /** A viewer in `host`: hand it what GET /orders/{id}/execution answers, again and again. */
@@ -22,8 +23,18 @@ export function viewer(host) {
     const current = names.includes(chosen) ? chosen : names.at(-1);
     part("tabs", { names, current, runs: names.map((name) => answer[name].status) }, () => drawTabs(names, current));
     const execution = answer[current];
-    part("none", !execution, (none) => (none ? h("p", { class: "quiet" }, "No execution is kept for this order: it has not begun, or it ended more than 90 days ago.") : null));
-    part("machine", execution && [current, picked, execution.status, execution.events.length], () => (execution ? drawExecution(execution) : null));
+    part("none", !execution, (none) =>
+      none
+        ? h(
+            "p",
+            { class: "quiet" },
+            "No execution is kept for this order: it has not begun, or it ended more than 90 days ago.",
+          )
+        : null,
+    );
+    part("machine", execution && [current, picked, execution.status, execution.events.length], () =>
+      execution ? drawExecution(execution) : null,
+    );
   }
 
   function drawTabs(names, current) {
@@ -34,7 +45,15 @@ export function viewer(host) {
       names.map((name) =>
         h(
           "button",
-          { "aria-pressed": String(name === current), "data-key": name, onclick: () => { chosen = name; picked = null; show(); } },
+          {
+            "aria-pressed": String(name === current),
+            "data-key": name,
+            onclick: () => {
+              chosen = name;
+              picked = null;
+              show();
+            },
+          },
           MACHINES[name],
           h("span", { class: `pill ${RUN[answer[name].status]}` }, word(answer[name].status)),
         ),
@@ -45,7 +64,10 @@ export function viewer(host) {
   function drawExecution(execution) {
     const story = read(execution);
     const link = consoleLink(execution.execution_arn);
-    const choose = (name) => { picked = name === picked ? null : name; show(); };
+    const choose = (name) => {
+      picked = name === picked ? null : name;
+      show();
+    };
     const picture = draw(execution.definition, story, choose);
     if (picked) picture.querySelector(`[data-state="${CSS.escape(picked)}"]`)?.classList.add("picked");
     return [
@@ -57,8 +79,22 @@ export function viewer(host) {
         execution.stopped_at ? `, took ${length(execution.started_at, execution.stopped_at)}` : ", still running",
         link && [" · ", h("a", { href: link, rel: "noreferrer", target: "_blank" }, "Open in the AWS console")],
       ),
-      h("ul", { class: "legend", "aria-label": "Colours" }, Object.entries(LEGEND).map(([status, label]) => h("li", { class: status }, label))),
-      h("div", { class: "viewer" }, h("div", { class: "picture", tabindex: "0", role: "region", "aria-label": "Graph of the machine" }, picture), h("div", { class: "beside" }, picked ? drawState(picked, execution, story) : drawHint(), drawEvents(story, picked, choose))),
+      h(
+        "ul",
+        { class: "legend", "aria-label": "Colors" },
+        Object.entries(LEGEND).map(([status, label]) => h("li", { class: status }, label)),
+      ),
+      h(
+        "div",
+        { class: "viewer" },
+        h("div", { class: "picture", tabindex: "0", role: "region", "aria-label": "Graph of the machine" }, picture),
+        h(
+          "div",
+          { class: "beside" },
+          picked ? drawState(picked, execution, story) : drawHint(),
+          drawEvents(story, picked, choose),
+        ),
+      ),
     ];
   }
 
@@ -96,7 +132,14 @@ function drawState(name, execution, story) {
 }
 
 const drawTry = (one) =>
-  h("li", {}, `${exactTime(one.from)} `, h("span", { class: `status ${one.outcome}` }, LEGEND[one.outcome] ?? word(one.outcome)), one.to && ` after ${length(one.from, one.to)}`, one.error && [": ", h("code", {}, one.error), " ", cause(one.cause)]);
+  h(
+    "li",
+    {},
+    `${exactTime(one.from)} `,
+    h("span", { class: `status ${one.outcome}` }, LEGEND[one.outcome] ?? word(one.outcome)),
+    one.to && ` after ${length(one.from, one.to)}`,
+    one.error && [": ", h("code", {}, one.error), " ", cause(one.cause)],
+  );
 
 /** A Lambda error's cause is JSON; its message is what a person wants. */
 function cause(text) {
@@ -132,7 +175,20 @@ function drawEvents(story, picked, choose) {
           "li",
           { class: event.state && event.state === picked ? "picked" : null },
           h("span", { class: "small quiet number" }, String(event.id)),
-          h("span", {}, event.type, event.state && [" ", h("button", { class: "plain small", "data-key": `event ${event.id}`, onclick: () => choose(event.state) }, event.state)], event.words && h("span", { class: "small quiet" }, ` ${event.words.slice(0, 200)}`)),
+          h(
+            "span",
+            {},
+            event.type,
+            event.state && [
+              " ",
+              h(
+                "button",
+                { class: "plain small", "data-key": `event ${event.id}`, onclick: () => choose(event.state) },
+                event.state,
+              ),
+            ],
+            event.words && h("span", { class: "small quiet" }, ` ${event.words.slice(0, 200)}`),
+          ),
           h("span", { class: "small quiet number" }, `+${length(start, event.at)}`),
         ),
       ),

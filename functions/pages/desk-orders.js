@@ -1,10 +1,11 @@
 // Orders by status, with live counts; what needs attention first; search.
 
 import { Problem, get, getIfAny, orderPath } from "./api.js";
+import { table } from "./desk-list.js";
+import { offerSample } from "./desk-sample.js";
 import { STATUSES, orderHref, shortId, statusPill, word } from "./desk-words.js";
 import { h, parts } from "./dom.js";
 import { ago, full, money } from "./format.js";
-import { offerSample } from "./sample.js";
 
 const PAGE = 25;
 const query = (values) => `/orders?${new URLSearchParams(Object.entries(values).filter(([, value]) => value))}`;
@@ -35,7 +36,10 @@ export function show(host, argument, desk) {
 
   function drawPages({ more, depth }) {
     if (!more && depth === 1) return null;
-    const turn = (change) => { change(); load(); };
+    const turn = (change) => {
+      change();
+      load();
+    };
     return h(
       "div",
       { class: "row pages" },
@@ -44,11 +48,7 @@ export function show(host, argument, desk) {
     );
   }
 
-  function drawList({ orders, empty, wanted: asked, status: only }) {
-    if (orders.length) return table(orders);
-    if (asked) return h("p", { class: "card" }, "No order and no customer is called ", h("strong", {}, asked), ".");
-    return empty ? firstVisit() : h("p", { class: "card quiet" }, only ? `No order is ${word(only).toLowerCase()} just now.` : "Nothing here.");
-  }
+  const drawList = ({ orders, ...why }) => table(orders, { kind: "orders", columns: COLUMNS, empty: emptyFor(why) });
 
   return desk.watch(load);
 }
@@ -76,7 +76,13 @@ function missing(problem) {
 }
 
 function searchForm(wanted) {
-  const field = h("input", { type: "search", name: "q", placeholder: "Order or customer id", "aria-label": "Search by order or customer id", value: wanted ?? "" });
+  const field = h("input", {
+    type: "search",
+    name: "q",
+    placeholder: "Order or customer id",
+    "aria-label": "Search by order or customer id",
+    value: wanted ?? "",
+  });
   const form = h("form", { role: "search", class: "search" }, field, h("button", {}, "Search"));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -89,7 +95,12 @@ function drawTabs({ counts, status, wanted }) {
   const whole = Object.values(counts).every((count) => typeof count === "number");
   const all = whole ? Object.values(counts).reduce((sum, count) => sum + count, 0) : null;
   const tab = (href, label, count, current) =>
-    h("a", { href, "aria-current": current ? "true" : null }, label, count !== null && h("span", { class: "count" }, String(count)));
+    h(
+      "a",
+      { href, "aria-current": current ? "true" : null },
+      label,
+      count !== null && h("span", { class: "count" }, String(count)),
+    );
   return h(
     "nav",
     { class: "statuses", "aria-label": "Orders by status" },
@@ -104,33 +115,44 @@ function drawAttention(orders) {
     "section",
     { class: "card attention" },
     h("h2", {}, `${orders.length === 1 ? "One order is" : `${orders.length} orders are`} overdue`),
-    h("p", { class: "small quiet" }, "Nothing has happened to them in the time it should have taken. The sweep looks at them every minute; open one to repair it at once."),
-    table(orders),
+    h(
+      "p",
+      { class: "small quiet" },
+      "Nothing has happened to them in the time it should have taken. The sweep looks at them every minute; " +
+        "open one to repair it at once.",
+    ),
+    table(orders, { kind: "orders", columns: COLUMNS }),
   );
 }
 
-function table(orders) {
-  return h(
-    "table",
-    { class: "orders" },
-    h("thead", {}, h("tr", {}, ["Order", "Customer", "Status", "Items", "Total", "Changed"].map((head) => h("th", { scope: "col" }, head)))),
-    h("tbody", {}, orders.map(row)),
-  );
+const COLUMNS = [
+  {
+    head: "Order",
+    cell: ({ order_id: id }) => h("a", { href: orderHref(id), title: id }, h("code", {}, shortId(id))),
+  },
+  {
+    head: "Customer",
+    cell: ({ customer_id: id }) => h("a", { class: "calm", href: `#/?${new URLSearchParams({ q: id })}` }, id),
+  },
+  { head: "Status", cell: (order) => [statusPill(order.status), " ", isInReview(order) && reviewPill()] },
+  { head: "Items", kind: "items", cell: ({ items }) => itemsInWords(items) },
+  { head: "Total", kind: "number", cell: (order) => money(order.total) },
+  { head: "Changed", cell: ({ updated_at: at }) => h("time", { datetime: at, title: full(at) }, ago(at)) },
+];
+
+const isInReview = (order) => order.approval?.status === "PENDING";
+const reviewPill = () => h("span", { class: "pill wait" }, "In review");
+
+function itemsInWords([first, ...more]) {
+  const words = `${first.quantity} × ${first.name}`;
+  return more.length ? `${words} and ${more.length} more` : words;
 }
 
-function row(order) {
-  const first = order.items[0];
-  const more = order.items.length - 1;
-  return h(
-    "tr",
-    {},
-    h("th", { scope: "row" }, h("a", { href: orderHref(order.order_id), title: order.order_id }, h("code", {}, shortId(order.order_id)))),
-    h("td", { "data-head": "Customer" }, h("a", { class: "calm", href: `#/?${new URLSearchParams({ q: order.customer_id })}` }, order.customer_id)),
-    h("td", { "data-head": "Status" }, statusPill(order.status), " ", order.approval?.status === "PENDING" && h("span", { class: "pill wait" }, "In review")),
-    h("td", { "data-head": "Items", class: "items" }, `${first.quantity} × ${first.name}${more ? ` and ${more} more` : ""}`),
-    h("td", { "data-head": "Total", class: "number" }, money(order.total)),
-    h("td", { "data-head": "Changed" }, h("time", { datetime: order.updated_at, title: full(order.updated_at) }, ago(order.updated_at))),
-  );
+/** What is said where no order is shown. */
+function emptyFor({ empty, wanted, status }) {
+  if (wanted) return ["No order and no customer is called ", h("strong", {}, wanted), "."];
+  if (empty) return firstVisit();
+  return status ? `No order is ${word(status).toLowerCase()} just now.` : "Nothing here.";
 }
 
 function firstVisit() {
@@ -138,7 +160,15 @@ function firstVisit() {
     "section",
     { class: "card welcome" },
     h("h2", {}, "No orders yet"),
-    h("p", {}, "An order comes in by ", h("code", {}, "POST /orders"), " (see ", h("a", { href: "/docs" }, "the API"), "). Or place a sample one here and watch what becomes of it:"),
+    h(
+      "p",
+      {},
+      "An order comes in by ",
+      h("code", {}, "POST /orders"),
+      " (see ",
+      h("a", { href: "/docs" }, "the API"),
+      "). Or place a sample one here and watch what becomes of it:",
+    ),
     h("div", { class: "row" }, offerSample("main")),
   );
 }

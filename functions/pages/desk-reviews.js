@@ -2,6 +2,7 @@
 
 import { get } from "./api.js";
 import { decide } from "./desk-actions.js";
+import { cards } from "./desk-list.js";
 import { orderHref, shortId } from "./desk-words.js";
 import { h, parts } from "./dom.js";
 import { ago, arrival, full, money } from "./format.js";
@@ -10,11 +11,15 @@ const MOST_PAGES = 5;
 
 export function show(host, _argument, desk) {
   const part = parts(host);
-  part("title", null, () => [h("h1", {}, "Reviews"), h("p", { class: "quiet" }, "Orders that a person has to say yes to. Without an answer in time they are cancelled.")]);
+  part("title", null, () => [
+    h("h1", {}, "Reviews"),
+    h("p", { class: "quiet" }, "Orders that a person has to say yes to. Without an answer in time they are cancelled."),
+  ]);
 
   async function load() {
-    const waiting = await queue();
-    part("list", waiting, (orders) => (orders.length ? h("ul", { class: "reviews" }, orders.map((order) => card(order, load))) : h("p", { class: "card quiet" }, "Nothing to review. Well done.")));
+    part("list", await queue(), (orders) =>
+      cards(orders, { kind: "reviews", empty: "Nothing to review. Well done.", card: (order) => review(order, load) }),
+    );
   }
 
   return desk.watch(load);
@@ -33,18 +38,19 @@ async function queue() {
   return waiting.sort((one, other) => one.approval.expires_at.localeCompare(other.approval.expires_at));
 }
 
-function card(order, reload) {
-  return h(
-    "li",
-    { class: "card review" },
+const review = (order, reload) => ({
+  title: [h("a", { href: orderHref(order.order_id) }, money(order.total)), ` for ${order.customer_id}`],
+  lines: [
+    h("p", {}, order.items.map((item) => `${item.quantity} × ${item.name}`).join(", ")),
     h(
-      "div",
-      {},
-      h("h2", {}, h("a", { href: orderHref(order.order_id) }, money(order.total)), ` for ${order.customer_id}`),
-      h("p", {}, order.items.map((item) => `${item.quantity} × ${item.name}`).join(", ")),
-      h("p", { class: "small quiet" }, h("code", {}, shortId(order.order_id)), ` · placed ${ago(order.created_at)} · to ${order.shipping_address.city}, ${order.shipping_address.country}`),
-      h("p", { class: "small" }, "Time to answer ends ", h("time", { datetime: order.approval.expires_at, title: full(order.approval.expires_at) }, arrival(order.approval.expires_at))),
+      "p",
+      { class: "small quiet" },
+      h("code", {}, shortId(order.order_id)),
+      ` · placed ${ago(order.created_at)} · to ${order.shipping_address.city}, ${order.shipping_address.country}`,
     ),
-    h("div", { class: "row" }, decide(order, reload)),
-  );
-}
+    h("p", { class: "small" }, "Time to answer ends ", untilWhen(order.approval.expires_at)),
+  ],
+  actions: decide(order, reload),
+});
+
+const untilWhen = (time) => h("time", { datetime: time, title: full(time) }, arrival(time));

@@ -4,14 +4,23 @@ import { h } from "./dom.js";
 
 export const STATUSES = ["PENDING", "CONFIRMED", "PROCESSING", "SHIPPED", "DELIVERED", "CANCELLED", "RETURNED"];
 
-const MOOD = { PENDING: "wait", CONFIRMED: "", PROCESSING: "", SHIPPED: "", DELIVERED: "good", CANCELLED: "bad", RETURNED: "calm" };
+const MOOD = {
+  PENDING: "wait",
+  CONFIRMED: "",
+  PROCESSING: "",
+  SHIPPED: "",
+  DELIVERED: "good",
+  CANCELLED: "bad",
+  RETURNED: "calm",
+};
 
 const words = (text) => text.charAt(0) + text.slice(1).toLowerCase().replaceAll("_", " ");
 
 /** A constant of the API as a word: OUT_FOR_DELIVERY as "Out for delivery". */
 export const word = words;
 
-export const statusPill = (status) => h("span", { class: `pill ${MOOD[status] ?? "calm"}`, "data-status": status }, words(status));
+export const statusPill = (status) =>
+  h("span", { class: `pill ${MOOD[status] ?? "calm"}`, "data-status": status }, words(status));
 
 /** The address of an order at the desk. */
 export const orderHref = (id) => `#/order/${encodeURIComponent(id)}`;
@@ -20,4 +29,5 @@ export const orderHref = (id) => `#/order/${encodeURIComponent(id)}`;
 export const shortId = (id) => (/^[0-9a-f-]{36}$/.test(id) ? `…${id.slice(-12)}` : id);
 
 /** A term and its value, for a list of facts; left out when there is none. */
-export const fact = (term, ...value) => (value.some((one) => one !== null && one !== undefined && one !== "") ? [h("dt", {}, term), h("dd", {}, value)] : []);
+export const fact = (term, ...value) =>
+  value.some((one) => one !== null && one !== undefined && one !== "") ? [h("dt", {}, term), h("dd", {}, value)] : [];

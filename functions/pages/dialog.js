@@ -3,9 +3,18 @@
 import { h } from "./dom.js";
 
 function control(field) {
-  const shared = { name: field.name, required: field.required, maxlength: field.most ?? 500, autocomplete: field.autocomplete ?? "off" };
+  const shared = {
+    name: field.name,
+    required: field.required,
+    maxlength: field.most ?? 500,
+    autocomplete: field.autocomplete ?? "off",
+  };
   if (field.choices) {
-    return h("select", { name: field.name }, field.choices.map((choice) => h("option", { value: choice }, choice)));
+    return h(
+      "select",
+      { name: field.name },
+      field.choices.map((choice) => h("option", { value: choice }, choice)),
+    );
   }
   if (field.long) {
     const area = h("textarea", { ...shared, rows: 2 });
@@ -17,7 +26,8 @@ function control(field) {
   return input;
 }
 
-const given = (form) => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value));
+const given = (form) =>
+  Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value));
 
 /**
  * Asks, and does it: `act(values)` is called with the fields' values, empty ones left out. Answers true when it was done,
@@ -46,7 +56,10 @@ export function ask({ title, words, fields = [], action, danger = false, dismiss
         done = true;
         dialog.close();
       } catch (problem) {
-        alert.textContent = [problem.message, ...(problem.fields ?? []).map((field) => `${field.field}: ${field.message}`)].join(" ");
+        alert.textContent = [
+          problem.message,
+          ...(problem.fields ?? []).map((field) => `${field.field}: ${field.message}`),
+        ].join(" ");
         alert.hidden = false;
         go.disabled = false;
       }

@@ -52,5 +52,7 @@ export function replace(host, nodes) {
   const focused = host.contains(document.activeElement) ? keyOf(document.activeElement) : null;
   host.replaceChildren(...nodes);
   if (!focused) return;
-  [...host.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")].find((one) => keyOf(one) === focused)?.focus({ preventScroll: true });
+  [...host.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")]
+    .find((one) => keyOf(one) === focused)
+    ?.focus({ preventScroll: true });
 }

@@ -1,4 +1,4 @@
-// Money and time as the reader writes them.
+// Money, times and addresses as the reader writes them.
 
 import { MINOR_UNITS } from "./currencies.js";
 
@@ -18,13 +18,20 @@ const DAY = 24 * HOUR;
 /** { amount, currency } of minor units, as people write it. */
 export function money({ amount, currency }) {
   const digits = MINOR_UNITS[currency] ?? 2;
-  const format = new Intl.NumberFormat(locale, { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const format = new Intl.NumberFormat(locale, {
+    style: "currency",
+    currency,
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
   return format.format(amount / 10 ** digits);
 }
 
 /** The reader's time zone, in words: "Central European Standard Time". */
 export const zone = () =>
-  new Intl.DateTimeFormat(locale, { timeZoneName: "long" }).formatToParts(new Date()).find((part) => part.type === "timeZoneName")?.value ?? "";
+  new Intl.DateTimeFormat(locale, { timeZoneName: "long" })
+    .formatToParts(new Date())
+    .find((part) => part.type === "timeZoneName")?.value ?? "";
 
 const midnight = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate());
 const daysBetween = (from, to) => Math.round((midnight(to) - midnight(from)) / DAY);
@@ -93,3 +100,7 @@ export function span(seconds) {
 export const time = (text) => clock.format(new Date(text));
 export const exactTime = (text) => exact.format(new Date(text));
 export const full = (text) => whole.format(new Date(text));
+
+/** An address's lines, the recipient's name first. */
+export const addressLines = ({ name, line1, line2, postal_code: code, city, country }) =>
+  [name, line1, line2, `${code} ${city}`, country].filter(Boolean);

@@ -6,6 +6,12 @@ const LONGEST_PAUSE = 15000;
 const HIDDEN_PAUSE = 15000;
 const PATIENCE = 2;
 
+/** The states of an order's progress after which nothing more happens to it. */
+const FINAL = ["COMPLETED", "FAILED", "ROLLED_BACK"];
+
+/** Whether there is nothing more to follow. */
+export const isFinal = (progress) => FINAL.includes(progress.overall_status);
+
 /** Parses what an event stream sends, piece by piece. */
 export function parser(onEvent, onRetry) {
   let rest = "";
@@ -63,9 +69,18 @@ export function follow({ request, seen, onNews, poll, onState }) {
     const response = await fetch(url, { headers: sent, signal: aborter.signal, cache: "no-store" });
     if (response.status === 204) return "over";
     if ([401, 403, 404].includes(response.status)) return "refused";
-    if (!response.ok || !response.headers.get("content-type")?.startsWith("text/event-stream")) throw new Error(`${response.status}`);
+    if (!response.ok || !response.headers.get("content-type")?.startsWith("text/event-stream"))
+      throw new Error(`${response.status}`);
     let news = 0;
-    const feed = parser((event) => { news += 1; lastId = event.id ?? lastId; }, (milliseconds) => { retry = milliseconds; });
+    const feed = parser(
+      (event) => {
+        news += 1;
+        lastId = event.id ?? lastId;
+      },
+      (milliseconds) => {
+        retry = milliseconds;
+      },
+    );
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     for (let piece = await reader.read(); !piece.done; piece = await reader.read()) feed(piece.value);
     if (news) await onNews();

@@ -6,9 +6,11 @@ import { h } from "./dom.js";
 try {
   location.replace(await comeBack());
 } catch (reason) {
-  document.getElementById("page").replaceChildren(
-    h("h1", {}, "You are not signed in"),
-    h("p", {}, reason.message),
-    h("p", {}, h("a", { href: "/admin" }, "Try again")),
-  );
+  document
+    .getElementById("page")
+    .replaceChildren(
+      h("h1", {}, "You are not signed in"),
+      h("p", {}, reason.message),
+      h("p", {}, h("a", { href: "/admin" }, "Try again")),
+    );
 }

@@ -8,14 +8,16 @@ export const timeline = (scans) =>
   h(
     "ol",
     { class: "scans", "aria-label": "The parcel's way" },
-    scans.toReversed().map((scan) =>
-      h(
-        "li",
-        { "data-status": scan.status },
-        h("time", { class: "small quiet", datetime: scan.at }, full(scan.at)),
-        h("strong", {}, scanned(scan.status)),
-        scan.location && h("span", {}, scan.location),
-        scan.message && h("span", { class: "small quiet" }, scan.message),
+    scans
+      .toReversed()
+      .map((scan) =>
+        h(
+          "li",
+          { "data-status": scan.status },
+          h("time", { class: "small quiet", datetime: scan.at }, full(scan.at)),
+          h("strong", {}, scanned(scan.status)),
+          scan.location && h("span", {}, scan.location),
+          scan.message && h("span", { class: "small quiet" }, scan.message),
+        ),
       ),
-    ),
   );

@@ -1,7 +1,7 @@
 // The tracking page's parts, each drawn from the order as it is.
 
 import { h } from "./dom.js";
-import { ago, exactTime, full, money, time, zone } from "./format.js";
+import { addressLines, ago, exactTime, full, money, time, zone } from "./format.js";
 import { timeline } from "./timeline.js";
 import { headline, isComing, outlook, paid, parcel, steps, whereTheMoneyIs } from "./words.js";
 
@@ -28,7 +28,10 @@ export function drawSteps(list, slot) {
   const line = same ? slot.querySelector("ol") : h("ol", { class: "steps", "aria-label": "Steps" });
   line.style.setProperty("--share", share);
   line.style.setProperty("--count", list.length);
-  line.classList.toggle("broken", list.some((one) => ["failed", "undoing", "undone"].includes(one.state)));
+  line.classList.toggle(
+    "broken",
+    list.some((one) => ["failed", "undoing", "undone"].includes(one.state)),
+  );
   line.replaceChildren(...list.map(drawStep));
   return same ? undefined : line;
 }
@@ -58,7 +61,12 @@ export function drawFreshness({ state, updated, heard }, now) {
   return h(
     "p",
     { class: "freshness small quiet" },
-    h("span", { class: `pill ${calm}`, "data-state": state }, state === "live" && h("span", { class: "beat", "aria-hidden": "true" }), words),
+    h(
+      "span",
+      { class: `pill ${calm}`, "data-state": state },
+      state === "live" && h("span", { class: "beat", "aria-hidden": "true" }),
+      words,
+    ),
     h("span", {}, "Last updated ", h("time", { datetime: updated, title: full(updated) }, ago(updated, now))),
     heard && state !== "over" && h("span", {}, `checked ${exactTime(heard)}`),
   );
@@ -74,13 +82,13 @@ export const endingOf = whereTheMoneyIs;
 /** What is drawn of the delivery. */
 export const deliveryOf = (view) => ({
   shipment: view.shipment,
-  parcel: view.shipment && parcel(view),
+  parcelNow: view.shipment && parcel(view),
   address: view.order.shipping_address,
   ended: !isComing(view),
 });
 
 /** The parcel and where it goes. */
-export function drawDelivery({ shipment, parcel, address, ended }) {
+export function drawDelivery({ shipment, parcelNow, address, ended }) {
   return h(
     "section",
     { class: "card" },
@@ -88,19 +96,27 @@ export function drawDelivery({ shipment, parcel, address, ended }) {
     h(
       "dl",
       { class: "facts" },
-      shipment && [h("dt", {}, "Parcel"), h("dd", {}, parcel)],
+      shipment && [h("dt", {}, "Parcel"), h("dd", {}, parcelNow)],
       shipment && [h("dt", {}, "Carrier"), h("dd", {}, shipment.carrier)],
-      shipment?.tracking_number && [h("dt", {}, "Tracking number"), h("dd", {}, h("code", {}, shipment.tracking_number), " ", copyButton(shipment.tracking_number))],
+      shipment?.tracking_number && [
+        h("dt", {}, "Tracking number"),
+        h("dd", {}, h("code", {}, shipment.tracking_number), " ", copyButton(shipment.tracking_number)),
+      ],
       shipment?.current_location && [h("dt", {}, "Last seen"), h("dd", {}, shipment.current_location)],
       h("dt", {}, ended ? "Meant for" : "Goes to"),
-      h("dd", {}, h("address", {}, address.name, lines(address).map((line) => [h("br"), line]))),
+      h("dd", {}, h("address", {}, drawAddress(address))),
     ),
     shipment?.scans?.length > 0 && [h("h3", {}, "Where it has been"), timeline(shipment.scans)],
-    !shipment && !ended && h("p", { class: "small quiet" }, "The carrier's tracking number appears here once the parcel is handed over."),
+    !shipment &&
+      !ended &&
+      h("p", { class: "small quiet" }, "The carrier's tracking number appears here once the parcel is handed over."),
   );
 }
 
-const lines = (address) => [address.line1, address.line2, `${address.postal_code} ${address.city}`, address.country].filter(Boolean);
+function drawAddress(address) {
+  const [name, ...rest] = addressLines(address);
+  return [name, rest.map((line) => [h("br"), line])];
+}
 
 function copyButton(text) {
   const button = h("button", { class: "plain small", type: "button", "aria-label": "Copy the tracking number" }, "Copy");
@@ -112,10 +128,13 @@ function copyButton(text) {
 }
 
 /** What is drawn of the order. */
-export const orderOf = (view, now) => ({ order: { items: view.order.items, total: view.order.total }, paid: paid(view, now) });
+export const orderOf = (view, now) => ({
+  order: { items: view.order.items, total: view.order.total },
+  paidHow: paid(view, now),
+});
 
 /** What was ordered, and what was paid. */
-export function drawOrder({ order, paid }) {
+export function drawOrder({ order, paidHow }) {
   return h(
     "section",
     { class: "card" },
@@ -134,11 +153,17 @@ export function drawOrder({ order, paid }) {
       ),
     ),
     h("p", { class: "total" }, h("span", {}, "Total"), h("strong", {}, money(order.total))),
-    h("p", { class: "small quiet" }, paid),
+    h("p", { class: "small quiet" }, paidHow),
   );
 }
 
 /** The small print. */
 export function drawFooter({ id, placed }) {
-  return h("p", { class: "small quiet footer" }, "Order ", h("code", {}, id), `, placed ${full(placed)}. Times are yours: ${zone()}.`);
+  return h(
+    "p",
+    { class: "small quiet footer" },
+    "Order ",
+    h("code", {}, id),
+    `, placed ${full(placed)}. Times are yours: ${zone()}.`,
+  );
 }

@@ -4,8 +4,23 @@ import { Problem, call, get, getIfAny, orderPath } from "./api.js";
 import { bearer, canSignIn, person, signIn, signOut } from "./auth.js";
 import { ask } from "./dialog.js";
 import { h, island, parts } from "./dom.js";
-import { follow } from "./live.js";
-import { deliveryOf, drawDelivery, drawEnding, drawFooter, drawFreshness, drawHeadline, drawOrder, drawOutlook, drawSteps, endingOf, headlineOf, orderOf, outlookOf, stepsOf } from "./track-view.js";
+import { follow, isFinal } from "./live.js";
+import {
+  deliveryOf,
+  drawDelivery,
+  drawEnding,
+  drawFooter,
+  drawFreshness,
+  drawHeadline,
+  drawOrder,
+  drawOutlook,
+  drawSteps,
+  endingOf,
+  headlineOf,
+  orderOf,
+  outlookOf,
+  stepsOf,
+} from "./track-view.js";
 
 const page = document.getElementById("page");
 const id = decodeURIComponent(location.pathname.split("/")[2]);
@@ -40,8 +55,6 @@ async function reload() {
   view = (isOwn || !token ? await loadSignedIn() : null) ?? (await loadByLink());
   draw();
 }
-
-const isOver = () => ["COMPLETED", "FAILED", "ROLLED_BACK"].includes(view.progress.overall_status);
 
 // --- what may be done ---
 
@@ -84,11 +97,19 @@ const ACTIONS = [
     }),
   },
   {
-    allowed: () => may[view.order.status].includes("CANCELLED") && !view.shipment && view.progress.overall_status !== "ROLLING_BACK",
+    allowed: () =>
+      may[view.order.status].includes("CANCELLED") && !view.shipment && view.progress.overall_status !== "ROLLING_BACK",
     label: "Change the address",
     ask: () => ({
       title: "Where should it go?",
-      fields: ADDRESS.map(([name, label, autocomplete, most, required]) => ({ name, label, autocomplete, most, required, value: address()[name] })),
+      fields: ADDRESS.map(([name, label, autocomplete, most, required]) => ({
+        name,
+        label,
+        autocomplete,
+        most,
+        required,
+        value: address()[name],
+      })),
       action: "Send it there",
       act: (values) => change("PUT", "/address", values),
     }),
@@ -111,11 +132,23 @@ function drawActions(names) {
   if (isOwn) {
     const offered = ACTIONS.filter((action) => names.includes(action.label));
     return offered.length
-      ? h("div", { class: "row actions" }, offered.map((action) => h("button", { class: action.danger ? "danger" : "", onclick: () => ask(action.ask()) }, action.label)))
+      ? h(
+          "div",
+          { class: "row actions" },
+          offered.map((action) =>
+            h("button", { class: action.danger ? "danger" : "", onclick: () => ask(action.ask()) }, action.label),
+          ),
+        )
       : null;
   }
   if (!names.length || !canSignIn() || person()) return null;
-  return h("p", { class: "small quiet actions" }, "Is this your order? ", h("button", { class: "plain", onclick: signIn }, "Sign in"), " to change, cancel or return it.");
+  return h(
+    "p",
+    { class: "small quiet actions" },
+    "Is this your order? ",
+    h("button", { class: "plain", onclick: signIn }, "Sign in"),
+    " to change, cancel or return it.",
+  );
 }
 
 // --- drawing ---
@@ -129,7 +162,9 @@ function draw() {
   drawClock();
   part("steps", stepsOf(view), drawSteps);
   drawEndingNow();
-  part("actions", { isOwn, names: ACTIONS.filter((action) => action.allowed()).map((action) => action.label) }, ({ names }) => drawActions(names));
+  part("actions", { isOwn, names: ACTIONS.filter((action) => action.allowed()).map((action) => action.label) }, ({ names }) =>
+    drawActions(names),
+  );
   part("delivery", deliveryOf(view), drawDelivery);
   drawOrderNow();
   part("footer", { id: view.order.order_id, placed: view.order.created_at }, drawFooter);
@@ -149,7 +184,7 @@ function drawTimes() {
 /** The freshness, and how far away the parcel is. */
 function drawClock() {
   const now = new Date();
-  const state = freshness.state === "live" && isOver() ? "over" : freshness.state;
+  const state = freshness.state === "live" && isFinal(view.progress) ? "over" : freshness.state;
   const said = { ...freshness, state, updated: view.progress.last_updated };
   part("freshness", [said, Math.floor(now / TICK)], () => drawFreshness(said, now));
   part("headline", headlineOf(view), drawHeadline);
@@ -158,9 +193,9 @@ function drawClock() {
 
 function drawAccount() {
   const who = person();
-  document.getElementById("account").replaceChildren(
-    ...(who ? [h("span", {}, who.name), h("button", { class: "plain", onclick: signOut }, "Sign out")] : []),
-  );
+  document
+    .getElementById("account")
+    .replaceChildren(...(who ? [h("span", {}, who.name), h("button", { class: "plain", onclick: signOut }, "Sign out")] : []));
 }
 
 function say(title, words, ...more) {
@@ -172,9 +207,23 @@ const signInButton = () => canSignIn() && h("p", {}, h("button", { class: "main"
 
 function explain(problem) {
   if (problem.status === 404) return say("There is no such order", "Check the address, or the link you were sent.");
-  if (problem.status === 403) return say("This order belongs to somebody else", "Sign in as the person who ordered, or ask them for a tracking link.", signOutButton());
-  if (problem.status === 401) return say("Sign in to see this order", "Or open the tracking link you were sent: it shows the order without signing in.", signInButton());
-  return say("We cannot show the order just now", problem.message, h("p", {}, h("button", { onclick: () => location.reload() }, "Try again")));
+  if (problem.status === 403)
+    return say(
+      "This order belongs to somebody else",
+      "Sign in as the person who ordered, or ask them for a tracking link.",
+      signOutButton(),
+    );
+  if (problem.status === 401)
+    return say(
+      "Sign in to see this order",
+      "Or open the tracking link you were sent: it shows the order without signing in.",
+      signInButton(),
+    );
+  return say(
+    "We cannot show the order just now",
+    problem.message,
+    h("p", {}, h("button", { onclick: () => location.reload() }, "Try again")),
+  );
 }
 
 const signOutButton = () => person() && h("p", {}, h("button", { onclick: signOut }, "Sign in as somebody else"));
@@ -185,7 +234,7 @@ let stop = () => {};
 
 function listen() {
   stop();
-  if (isOver()) {
+  if (isFinal(view.progress)) {
     freshness = { ...freshness, state: "over" };
     return drawClock();
   }
@@ -200,7 +249,7 @@ async function request() {
 
 async function poll() {
   await reload();
-  return isOver();
+  return isFinal(view.progress);
 }
 
 function told(state, heard) {

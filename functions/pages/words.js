@@ -49,7 +49,8 @@ function valuesOf(view, now) {
   };
 }
 
-const deliveredAt = (order, shipment, delivery) => shipment?.delivered_at ?? (order.status === "DELIVERED" ? (delivery?.completed_at ?? order.updated_at) : null);
+const deliveredAt = (order, shipment, delivery) =>
+  shipment?.delivered_at ?? (order.status === "DELIVERED" ? (delivery?.completed_at ?? order.updated_at) : null);
 
 function timesOf({ order, shipment, progress }, now) {
   const expected = (order.status === "SHIPPED" && shipment?.estimated_delivery) || progress.estimated_completion;
@@ -70,7 +71,11 @@ const said = (time, now) => (time ? moment(time, now) : undefined);
 const sentence = (text) => text && `${text.replace(/\.$/, "")}.`;
 
 const find = (table, facts, values) =>
-  table.find((row) => Object.entries(row.when).every(([axis, allowed]) => allowed.includes(facts[axis])) && mentions(row.says).every((name) => values[name]));
+  table.find(
+    (row) =>
+      Object.entries(row.when).every(([axis, allowed]) => allowed.includes(facts[axis])) &&
+      mentions(row.says).every((name) => values[name]),
+  );
 
 const mentions = (says) => [...says.matchAll(/\{(\w+)\}/g)].map((found) => found[1]);
 
@@ -81,7 +86,10 @@ const say = (table, view, now, more = {}) => {
   return fill(find(table, { ...factsOf(view), ...more }, values), values);
 };
 
-/** What is happening now, in one sentence, with its mood: "good", "bad" or "busy". What a later release has written is shown as it stands. */
+/**
+ * What is happening now, in one sentence, with its mood: "good", "bad" or "busy". What a later release has written is shown
+ * as it stands.
+ */
 export function headline(view) {
   const row = find(TABLES.headlines, factsOf(view), {});
   return row ? { mood: row.mood, words: row.says } : { mood: "busy", words: `This order is ${view.order.status}` };
@@ -119,8 +127,11 @@ export function steps(view) {
     .filter((one) => !(one.name === "Manual Review" && one.status === "SKIPPED" && !one.started_at))
     .map((one) => {
       const facts = { ...factsOf(view), step: one.name, state: one.status };
-      const later = one.name === STEP_OF_PAYMENT && one.status === "SKIPPED" && facts.method === "CASH_ON_DELIVERY" && facts.way === "on";
-      const shown = later ? { state: "later", says: "on delivery" } : (TABLES.states[one.status] ?? { state: "todo", says: one.status });
+      const later =
+        one.name === STEP_OF_PAYMENT && one.status === "SKIPPED" && facts.method === "CASH_ON_DELIVERY" && facts.way === "on";
+      const shown = later
+        ? { state: "later", says: "on delivery" }
+        : (TABLES.states[one.status] ?? { state: "todo", says: one.status });
       const label = fill(find(TABLES.steps, facts, {})) ?? one.name;
       return { name: one.name, label, state: shown.state, said: shown.says, at: timeOf(one, shown.state, view) };
     });

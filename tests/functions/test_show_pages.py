@@ -18,7 +18,7 @@ from orders.services.changes import utc_now
 from orders.web import tokens
 from tests.functions.world import Answer, World
 
-TRACK, ADMIN, ASSET = "GET /track/{id}", "GET /admin", "GET /assets/{version}/{file+}"
+TRACK, DESK, ASSET = "GET /track/{id}", "GET /admin", "GET /assets/{version}/{file+}"
 JSON = {"accept": "application/json"}
 
 
@@ -115,9 +115,9 @@ def test_a_placeholder_in_somebody_s_words_is_not_filled(world: World) -> None:
 
 
 def test_a_page_is_asked_for_again_and_sent_once(world: World) -> None:
-    first = world.http(ADMIN, by=None)
+    first = world.http(DESK, by=None)
     assert first.headers["cache-control"] == "private, no-cache"
-    again = world.http(ADMIN, by=None, headers={"if-none-match": first.headers["etag"]})
+    again = world.http(DESK, by=None, headers={"if-none-match": first.headers["etag"]})
     assert (again.status, again.text) == (304, "")
 
 
@@ -140,7 +140,7 @@ def test_where_a_sign_in_comes_back_with_its_code_is_kept_by_nobody(world: World
 
 
 def test_the_policy_lets_in_our_own_files_and_nothing_inline(world: World) -> None:
-    policy = world.http(ADMIN, by=None).headers["content-security-policy"]
+    policy = world.http(DESK, by=None).headers["content-security-policy"]
     assert "unsafe" not in policy
     assert "default-src 'none'" in policy
     assert "script-src 'self';" in policy
@@ -150,7 +150,7 @@ def test_the_policy_lets_in_our_own_files_and_nothing_inline(world: World) -> No
 def test_the_policy_and_the_page_know_where_people_sign_in(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIGN_IN_URL", "https://orders-1.auth.example.com")
     show_pages.policy.cache_clear()
-    page = world.http(ADMIN, by=None)
+    page = world.http(DESK, by=None)
     show_pages.policy.cache_clear()
     assert "connect-src 'self' https://orders-1.auth.example.com;" in page.headers["content-security-policy"]
     assert island(page.text, "config") == {
@@ -214,7 +214,7 @@ def test_every_file_that_a_page_or_a_script_names_is_there() -> None:
 
 
 def test_the_pages_offer_what_the_transition_table_allows(world: World) -> None:
-    config = island(world.http(ADMIN, by=None).text, "config")
+    config = island(world.http(DESK, by=None).text, "config")
     assert isinstance(config, dict)
     assert config["transitions"] == {status: sorted(allowed) for status, allowed in TRANSITIONS.items()}
 

@@ -30,7 +30,7 @@ def tell_a_story(stack: Stack) -> None:
     shipped = [order_id for order_id in FIRST if order_id != "teapot-7306"]
     for order_id in shipped:
         wait_for(lambda order_id=order_id: stack.order(order_id)["order"]["status"] == "SHIPPED", 60)
-    for place, words in (("Rotterdam", "Accepted by the carrier"), ("Sorting centre Utrecht", "Sorted")):
+    for place, words in (("Rotterdam", "Accepted by the carrier"), ("Sorting center Utrecht", "Sorted")):
         stack.scan("teapot-7305", status="IN_TRANSIT", location=place, message=words)
     for order_id in ("teapot-7301", "teapot-7302", "teapot-7304"):
         support.call("POST", f"/orders/{order_id}/delivered", {})

@@ -113,7 +113,7 @@ def test_the_viewer_shows_a_caught_failure_and_what_was_undone(quick: Stack, vis
         expect(tab.page.get_by_text("This order was cancelled")).to_be_visible()
         expect(state(tab, "Release stock")).to_have_class(has("succeeded"))
         expect(state(tab, "Recall shipment")).to_have_class(has("untouched"))
-        tab.page.get_by_role("button", name="Fulfilment").click()
+        tab.page.get_by_role("button", name="Fulfillment").click()
         expect(state(tab, "Charge payment")).to_have_class(has("caught"))
         expect(state(tab, "Unwind order")).to_have_class(has("succeeded"))
         expect(state(tab, "Wait for preparation")).to_have_class(has("untouched"))
@@ -128,7 +128,7 @@ def test_the_viewer_shows_where_an_execution_waits_and_where_it_was_aborted(pati
         tab.page.get_by_role("dialog").get_by_role("button", name="Cancel", exact=True).click()
         expect(tab.page.get_by_text("This order was cancelled")).to_be_visible()
         expect(state(tab, "Refund payment")).to_have_class(has("succeeded"))
-        tab.page.get_by_role("button", name="Fulfilment").click()
+        tab.page.get_by_role("button", name="Fulfillment").click()
         expect(state(tab, "Wait for preparation")).to_have_class(has("aborted"))
 
 
@@ -144,9 +144,9 @@ def test_only_what_the_table_allows_is_offered(patient: Stack, visit: Visiting) 
         expect(actions.get_by_role("button", name="Mark as delivered")).to_be_visible()
         actions.get_by_role("button", name="Note where it is").click()
         dialog = tab.page.get_by_role("dialog")
-        dialog.get_by_label("Place").fill("Sorting centre Utrecht")
+        dialog.get_by_label("Place").fill("Sorting center Utrecht")
         dialog.get_by_role("button", name="Note where it is").click()
-        expect(tab.page.get_by_text("Sorting centre Utrecht").first).to_be_visible()
+        expect(tab.page.get_by_text("Sorting center Utrecht").first).to_be_visible()
 
 
 def test_an_admin_keeps_webhooks_and_sends_what_failed_again(quick: Stack, visit: Visiting) -> None:
@@ -165,7 +165,7 @@ def test_an_admin_keeps_webhooks_and_sends_what_failed_again(quick: Stack, visit
         tab.page.get_by_role("link", name="Webhooks").click()
         tab.page.get_by_role("button", name="Remove").click()
         tab.page.get_by_role("dialog").get_by_role("button", name="Remove").click()
-        expect(tab.page.get_by_text("Nobody is told anything yet.")).to_be_visible()
+        expect(tab.page.get_by_text("There are no webhooks yet.")).to_be_visible()
 
 
 def test_the_desk_is_for_support(quick: Stack, visit: Visiting) -> None:

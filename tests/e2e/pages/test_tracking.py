@@ -35,7 +35,7 @@ def test_the_page_says_when_in_the_reader_s_own_time(patient: Stack, visit: Visi
     wait_for(lambda: patient.order(order_id)["order"]["status"] == "PROCESSING")
     support.call("PATCH", f"/orders/{order_id}/status", {"status": "SHIPPED"})
     tomorrow = (datetime.now(KOLKATA) + timedelta(days=1)).replace(hour=16, minute=45)
-    news = {"location": "Sorting centre Pune", "estimated_delivery": tomorrow.isoformat()}
+    news = {"location": "Sorting center Pune", "estimated_delivery": tomorrow.isoformat()}
     support.call("PUT", f"/orders/{order_id}/shipment/location", news)
     with visit(patient, zone="Asia/Kolkata") as tab:
         tab.page.goto(patient.link(patient.order(order_id)))
@@ -47,7 +47,7 @@ def test_every_scan_stands_on_both_pages_with_its_time_its_place_and_the_carrier
     patient: Stack, visit: Visiting
 ) -> None:
     order_id = patient.shipped()
-    first = patient.scan(order_id, status="IN_TRANSIT", location="Utrecht", message="Arrived at the sorting centre")
+    first = patient.scan(order_id, status="IN_TRANSIT", location="Utrecht", message="Arrived at the sorting center")
     last = patient.scan(order_id, status="ATTEMPTED", location="London", message="Nobody at home")
     with visit(patient) as tab:
         tab.page.goto(patient.link(patient.order(order_id)))
@@ -65,7 +65,7 @@ def _check_timeline(tab: Visit, first: str, last: str) -> None:
     for place, (at, *words) in enumerate(
         [
             (last, "Delivery attempted", "London", "Nobody at home"),
-            (first, "In transit", "Utrecht", "Arrived at the sorting centre"),
+            (first, "In transit", "Utrecht", "Arrived at the sorting center"),
         ]
     ):
         expect(scans.nth(place).locator("time")).to_have_attribute("datetime", at)

@@ -18,9 +18,16 @@ function visit(event, details) {
 }
 
 const HANDLERS = [
-  [/^TaskScheduled$|^LambdaFunctionScheduled$/, (now, event) => now.tries.push({ from: event.timestamp, to: null, outcome: "running" })],
+  [
+    /^TaskScheduled$|^LambdaFunctionScheduled$/,
+    (now, event) => now.tries.push({ from: event.timestamp, to: null, outcome: "running" }),
+  ],
   [/^(Task|LambdaFunction)Succeeded$/, (now, event) => settle(now, event, { outcome: "succeeded" })],
-  [FAILED_TASK, (now, event, details) => settle(now, event, { outcome: "failed", error: details.error ?? "States.Timeout", cause: details.cause ?? "" })],
+  [
+    FAILED_TASK,
+    (now, event, details) =>
+      settle(now, event, { outcome: "failed", error: details.error ?? "States.Timeout", cause: details.cause ?? "" }),
+  ],
   [/StateExited$/, (now, event, details) => leave(now, event, details)],
 ];
 
@@ -35,7 +42,8 @@ const ENDED = { ExecutionFailed: "failed", ExecutionTimedOut: "failed", Executio
 
 function end(now, event) {
   Object.assign(now, { left: event.timestamp, status: ENDED[event.type] });
-  if (now.tries.at(-1)?.outcome === "running") Object.assign(now.tries.at(-1), { to: event.timestamp, outcome: ENDED[event.type] });
+  if (now.tries.at(-1)?.outcome === "running")
+    Object.assign(now.tries.at(-1), { to: event.timestamp, outcome: ENDED[event.type] });
 }
 
 /**
@@ -79,9 +87,11 @@ export function arrows(definition) {
   for (const [name, state] of Object.entries(definition.States)) {
     if (state.Next) found.push({ from: name, to: state.Next, kind: "next" });
     if (state.End || ["Succeed", "Fail"].includes(state.Type)) found.push({ from: name, to: "end", kind: "next" });
-    for (const choice of state.Choices ?? []) found.push({ from: name, to: choice.Next, kind: "choice", label: condition(choice) });
+    for (const choice of state.Choices ?? [])
+      found.push({ from: name, to: choice.Next, kind: "choice", label: condition(choice) });
     if (state.Default) found.push({ from: name, to: state.Default, kind: "default", label: "otherwise" });
-    for (const caught of state.Catch ?? []) found.push({ from: name, to: caught.Next, kind: "catch", label: caught.ErrorEquals.join(", ") });
+    for (const caught of state.Catch ?? [])
+      found.push({ from: name, to: caught.Next, kind: "catch", label: caught.ErrorEquals.join(", ") });
   }
   return found;
 }
@@ -96,6 +106,10 @@ function condition(choice) {
 export function consoleLink(arn) {
   const [, partition, , region, account] = arn.split(":");
   if (!/^\d{12}$/.test(account ?? "") || /^0+$/.test(account)) return null;
-  const host = { aws: "console.aws.amazon.com", "aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com" }[partition];
+  const host = {
+    aws: "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+  }[partition];
   return host ? `https://${region}.${host}/states/home?region=${region}#/v2/executions/details/${arn}` : null;
 }

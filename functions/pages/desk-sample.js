@@ -14,12 +14,21 @@ const STORIES = {
   "The carrier refuses the address": { method: "CREDIT_CARD", token: "tok_ok", postal: "refused" },
 };
 
-const ADDRESS = { name: "Sample Customer", line1: "1 Market Square", city: "Utrecht", postal_code: "3511 AA", country: "Netherlands" };
+const ADDRESS = {
+  name: "Sample Customer",
+  line1: "1 Market Square",
+  city: "Utrecht",
+  postal_code: "3511 AA",
+  country: "Netherlands",
+};
 
 async function place(story) {
   const { products } = await get("/products?limit=10");
-  const items = products.filter((product) => product.stock > 1).slice(0, 2).map((product, place) => ({ product_id: product.product_id, quantity: 2 - place }));
-  if (!items.length) throw new Error("The catalogue has nothing in stock: an admin adds products by PUT /products/{id}.");
+  const items = products
+    .filter((product) => product.stock > 1)
+    .slice(0, 2)
+    .map((product, index) => ({ product_id: product.product_id, quantity: 2 - index }));
+  if (!items.length) throw new Error("The catalog has nothing in stock: an admin adds products by PUT /products/{id}.");
   const { method, token, review, postal } = STORIES[story];
   const { order } = await post("/orders", {
     items,

@@ -60,7 +60,10 @@ page.before(banner);
 function complain(problem) {
   banner.hidden = !problem;
   if (!problem) return;
-  banner.textContent = problem.status === 401 ? "Your sign-in has ended. Reload the page to sign in again." : `${problem.message} What you see may be old.`;
+  banner.textContent =
+    problem.status === 401
+      ? "Your sign-in has ended. Reload the page to sign in again."
+      : `${problem.message} What you see may be old.`;
 }
 
 let stop = () => {};
@@ -83,7 +86,9 @@ async function open() {
 
 function drawTabs(current) {
   const tabs = Object.entries(VIEWS).filter(([, view]) => view.label && belongs(view.groups));
-  nav.replaceChildren(...tabs.map(([name, view]) => h("a", { href: `#/${name}`, "aria-current": name === current ? "page" : null }, view.label)));
+  nav.replaceChildren(
+    ...tabs.map(([name, view]) => h("a", { href: `#/${name}`, "aria-current": name === current ? "page" : null }, view.label)),
+  );
 }
 
 function say(title, ...more) {
@@ -92,15 +97,35 @@ function say(title, ...more) {
 }
 
 function begin() {
-  if (who) document.getElementById("account").replaceChildren(h("span", {}, who.name), h("button", { class: "plain", onclick: signOut }, "Sign out"));
+  if (who)
+    document
+      .getElementById("account")
+      .replaceChildren(h("span", {}, who.name), h("button", { class: "plain", onclick: signOut }, "Sign out"));
   if (!canSignIn()) {
-    return say("There is no sign-in here yet", h("p", {}, "Deploy again with the parameter ", h("code", {}, "PagesUrl"), " set to this address: sign-in comes back to nowhere else."));
+    return say(
+      "There is no sign-in here yet",
+      h(
+        "p",
+        {},
+        "Deploy again with the parameter ",
+        h("code", {}, "PagesUrl"),
+        " set to this address: sign-in comes back to nowhere else.",
+      ),
+    );
   }
   if (!who) {
-    return say("The order desk", h("p", {}, "Sign in as support or admin to see and help every order; webhooks are for admins."), h("p", {}, h("button", { class: "main", onclick: signIn }, "Sign in")));
+    return say(
+      "The order desk",
+      h("p", {}, "Sign in as support or admin to see and help every order; webhooks are for admins."),
+      h("p", {}, h("button", { class: "main", onclick: signIn }, "Sign in")),
+    );
   }
   if (home === undefined) {
-    return say("This desk is for staff", h("p", {}, `${who.name} is in neither of the groups support and admin.`), h("p", {}, h("button", { onclick: signOut }, "Sign in as somebody else")));
+    return say(
+      "This desk is for staff",
+      h("p", {}, `${who.name} is in neither of the groups support and admin.`),
+      h("p", {}, h("button", { onclick: signOut }, "Sign in as somebody else")),
+    );
   }
   addEventListener("hashchange", open);
   return open();

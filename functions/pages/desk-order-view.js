@@ -1,0 +1,217 @@
+// What the desk shows of one order, each part drawn from the order as it is.
+
+import { drawDeliveries as deliveryList } from "./desk-deliveries.js";
+import { read } from "./desk-execution-history.js";
+import { fact, statusPill, word } from "./desk-words.js";
+import { h } from "./dom.js";
+import { addressLines, ago, dayName, dayOf, exactTime, full, money } from "./format.js";
+import { timeline } from "./timeline.js";
+import { headline, outlook, paid, parcel, steps, whereTheMoneyIs } from "./words.js";
+
+const CHARGE = "Charge payment";
+const BACK = "Refund payment";
+
+const FRESHNESS = {
+  live: ["good", "Live"],
+  polling: ["wait", "Asking every few seconds"],
+  reconnecting: ["wait", "Reconnecting"],
+  over: ["calm", "Final"],
+  loading: ["calm", "Connecting"],
+  refused: ["bad", "No longer allowed"],
+};
+
+/** What the head depends on. */
+export const headOf = (view, freshness) => ({
+  order: view.order,
+  overall: view.progress.overall_status,
+  said: headline(view).words,
+  below: [outlook(view, new Date()), whereTheMoneyIs(view, new Date())].filter(Boolean).join(" "),
+  freshness,
+});
+
+/** Which order it is, and what is happening to it. */
+export function drawHead({ order, said, below, freshness, overall }) {
+  const [mood, label] = FRESHNESS[freshness];
+  return [
+    h(
+      "p",
+      { class: "small" },
+      h("a", { href: "#/" }, "All orders"),
+      " ",
+      h("span", { class: `pill ${mood}`, "data-state": freshness }, label),
+    ),
+    h("h1", {}, h("code", {}, order.order_id)),
+    h(
+      "p",
+      { class: "row" },
+      statusPill(order.status),
+      h("span", { class: "pill calm" }, `Saga ${word(overall).toLowerCase()}`),
+      h("strong", {}, said),
+      h("span", { class: "quiet" }, below),
+    ),
+  ];
+}
+
+/** The steps, in one row. */
+export const drawSteps = (view) =>
+  h(
+    "ol",
+    { class: "saga", "aria-label": "Steps" },
+    steps(view).map((one) =>
+      h(
+        "li",
+        { class: one.state },
+        h("strong", {}, one.label),
+        h("span", { class: "small" }, ` ${one.said}${one.at ? `, ${exactTime(one.at)}` : ""}`),
+      ),
+    ),
+  );
+
+/** The cards of an order, its payment and its shipment, side by side. */
+export const drawFacts = ({ order, payment, shipment, paidHow, parcelNow, tries }) => [
+  card("Order", orderFacts(order)),
+  card(
+    "Payment",
+    payment ? paymentFacts(payment, paidHow) : nothing("Nothing has been asked of the gateway."),
+    tries.length > 0 && [h("h3", {}, "Calls of the gateway"), h("ol", { class: "trials small" }, tries.map(drawTry))],
+  ),
+  card(
+    "Shipment",
+    shipment ? shipmentFacts(shipment, parcelNow) : nothing("No parcel yet."),
+    shipment?.scans?.length > 0 && [h("h3", {}, "Scans"), timeline(shipment.scans)],
+  ),
+];
+
+/** What the three cards depend on. */
+export const factsOf = (view) => ({
+  order: view.order,
+  payment: view.payment,
+  shipment: view.shipment,
+  paidHow: paid(view, new Date()),
+  parcelNow: view.shipment && parcel(view),
+  tries: gatewayTries(view),
+});
+
+const card = (title, ...content) => h("section", { class: "card" }, h("h2", {}, title), content);
+const nothing = (words) => h("p", { class: "quiet" }, words);
+
+function orderFacts({ approval, cancellation, ...order }) {
+  const customer = `#/?${new URLSearchParams({ q: order.customer_id })}`;
+  return h(
+    "dl",
+    { class: "facts" },
+    fact("Customer", h("a", { href: customer }, order.customer_id)),
+    fact("Items", h("ul", {}, order.items.map(drawItem))),
+    fact("Total", h("strong", {}, money(order.total))),
+    fact("Goes to", addressLines(order.shipping_address).join(", ")),
+    fact("Placed", full(order.created_at)),
+    fact("Version", String(order.version)),
+    fact("Review", approval && decided(word(approval.status), " by ", approval.decided_by, approval.reason)),
+    fact(
+      "Cancelled",
+      cancellation && decided(word(cancellation.reason.toUpperCase()), ", by ", cancellation.cancelled_by, cancellation.note),
+    ),
+  );
+}
+
+/** Something that was decided, by whom, and the reason they gave. */
+const decided = (what, by, whom, why) => `${what}${whom ? by + whom : ""}${why ? `: ${why}` : ""}`;
+
+const drawItem = (item) =>
+  h(
+    "li",
+    {},
+    `${item.quantity} × ${item.name} `,
+    h("span", { class: "quiet" }, `${item.product_id}, ${money(item.unit_price)} each`),
+  );
+
+const paymentFacts = (payment, paidHow) =>
+  h(
+    "dl",
+    { class: "facts" },
+    fact("Status", paidHow),
+    fact("Amount", money(payment.amount)),
+    fact("Gateway's key", h("code", {}, payment.payment_id)),
+    fact("Refused", payment.failure_reason),
+    fact("Refunded", payment.refunded_at && full(payment.refunded_at)),
+  );
+
+function shipmentFacts(shipment, parcelNow) {
+  const { tracking_number: number, estimated_delivery: expected, unconfirmed_delivery_at: unconfirmed } = shipment;
+  const day = dayOf(expected);
+  return h(
+    "dl",
+    { class: "facts" },
+    fact("Parcel", parcelNow),
+    fact("Carrier", shipment.carrier),
+    fact("Tracking number", number && h("code", {}, number)),
+    fact("Last seen", shipment.current_location),
+    fact("Expected", expected && (day ? dayName(day) : full(expected))),
+    fact("Delivered", shipment.delivered_at && full(shipment.delivered_at)),
+    fact("To be confirmed", unconfirmed && `Reported as delivered ${full(unconfirmed)}, while on its way back`),
+  );
+}
+
+const drawTry = (one) =>
+  h(
+    "li",
+    {},
+    `${exactTime(one.from)} ${one.what} `,
+    h("span", { class: `status ${one.outcome}` }, one.error ?? word(one.outcome)),
+  );
+
+/** Each try of the two states that call the gateway, from both machines. */
+function gatewayTries({ execution, payment }) {
+  // Cash is agreed upon in the same state, and no gateway is asked.
+  if (payment?.method === "CASH_ON_DELIVERY") return [];
+  const found = [execution?.fulfilment, execution?.unwinding].filter(Boolean).map(read);
+  return found.flatMap((story) =>
+    [CHARGE, BACK].flatMap((name) =>
+      (story.states.get(name) ?? []).flatMap((visit) =>
+        visit.tries.map((one) => ({ from: one.from, outcome: one.outcome, error: one.error, what: name.toLowerCase() })),
+      ),
+    ),
+  );
+}
+
+/** The audit trail, the latest first. */
+export const drawHistory = (history) => card("History", h("ol", { class: "history" }, history.toReversed().map(drawEvent)));
+
+const drawEvent = (event) =>
+  h(
+    "li",
+    {},
+    h("span", { class: "small quiet number" }, String(event.version)),
+    h(
+      "div",
+      {},
+      h("strong", {}, word(event.event_type)),
+      " ",
+      statusPill(event.status),
+      h("p", { class: "small quiet" }, decided("", "by ", event.triggered_by, event.reason), metadata(event.metadata)),
+    ),
+    h(
+      "time",
+      { class: "small quiet", datetime: event.timestamp, title: full(event.timestamp) },
+      `${exactTime(event.timestamp)}, ${ago(event.timestamp)}`,
+    ),
+  );
+
+function metadata(facts) {
+  const entries = Object.entries(facts).map(([name, value]) => h("span", {}, `${name.replaceAll("_", " ")}: ${worded(value)}`));
+  return entries.length ? h("span", { class: "metadata" }, entries) : null;
+}
+
+/** A fact of the audit trail in words: an amount, an address, several pieces of goods, or whatever else was noted. */
+function worded(value) {
+  if (Array.isArray(value)) return value.map(worded).join(", ");
+  if (typeof value !== "object" || value === null) return String(value);
+  if ("currency" in value && "amount" in value) return money(value);
+  if ("product_id" in value) return `${value.quantity} × ${value.product_id}`;
+  if ("postal_code" in value) return addressLines(value).join(", ");
+  return JSON.stringify(value);
+}
+
+/** What the webhooks were sent of this order; null where there are no webhooks. */
+export const drawDeliveries = (sent, reload) =>
+  sent && card("Webhooks sent", deliveryList(sent, reload, "Nothing of this order is among the newest deliveries."));
