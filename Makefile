@@ -29,7 +29,7 @@ EXPORT := $(UV) export --frozen --quiet --no-emit-project --no-header --no-annot
 
 FUNCTION ?= reserve_stock
 
-.PHONY: help setup demo bench chaos test test-pythons browser screenshots check lint check-sam check-security audit e2e deploy invoke fuzz openapi lint-fix lock clean
+.PHONY: help setup demo bench chaos test test-pythons browser screenshots check lint lint-pages check-sam check-security audit e2e deploy invoke fuzz openapi lint-fix lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,18 @@ $(TOOLS)/%/.ready: tools/%.txt | $(READY)
 	@$(UV) venv --quiet --clear --no-project --python $(BIN)/python $(@D)
 	@$(UV) pip sync --quiet --require-hashes --only-binary :all: --python $(@D)/bin/python $<
 	@touch $@
+
+# What the pages' scripts are checked with. It stands outside of the folder that is deployed, and of the one it is described in.
+PAGES_LINT := $(TOOLS)/pages
+PAGES_CODE := functions/pages/*.js functions/pages/*.css
+ESLINT := node $(PAGES_LINT)/node_modules/eslint/bin/eslint.js --config $(PAGES_LINT)/eslint.config.js
+PRETTIER := node $(PAGES_LINT)/node_modules/prettier/bin/prettier.cjs --config tools/pages/prettier.json --log-level warn
+
+$(PAGES_LINT)/.ready: $(addprefix tools/pages/,package.json package-lock.json eslint.config.js .npmrc) | $(READY)
+	@echo "Installing what tools/pages/package-lock.json names into $(@D) ..."
+	@mkdir -p $(@D)
+	@cp $^ $(@D)/
+	@npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error && touch $@ || rm -f $@
 
 demo: $(READY) ## three orders on a stack of their own, followed live
 	@$(BIN)/orders demo
@@ -98,7 +110,7 @@ screenshots: $(READY) browser ## take the documentation's pictures of the pages 
 check: lint ## formatting, lint, types, the lock, the template, and the wiring of both with the machines
 	@$(BIN)/pytest --quiet -n auto --dist loadfile tests/template tests/statemachine/test_graph.py
 
-lint: $(READY)
+lint: $(READY) lint-pages
 	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "Formatting differs: make lint-fix" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet $(SOURCES)
 	@$(BIN)/mypy --no-error-summary $(MODULES)
@@ -108,6 +120,12 @@ lint: $(READY)
 	  || { echo "layers/orders/requirements.txt is not what uv.lock says: make lock" >&2; exit 1; }
 	@$(EXPORT) --only-group identity | diff -q - layers/identity/requirements.txt >/dev/null \
 	  || { echo "layers/identity/requirements.txt is not what uv.lock says: make lock" >&2; exit 1; }
+
+# Without it the rest is checked all the same: no reason to fail where nothing can be installed.
+lint-pages: $(READY) $(if $(shell command -v npm),$(PAGES_LINT)/.ready)
+	@test -f $(PAGES_LINT)/.ready || { echo "The scripts of the pages are not linted: npm is not here, or could not install the linter."; exit 0; }; \
+	  $(ESLINT) functions/pages; \
+	  $(PRETTIER) --check $(PAGES_CODE) || { echo "Formatting differs: make lint-fix" >&2; exit 1; }
 
 check-sam: $(READY) $(TOOLS)/sam/.ready ## sam validate, sam build and a lint of the expanded template (downloads sam once)
 	@$(SAM) validate --region us-east-1
@@ -156,14 +174,16 @@ openapi: $(READY) ## write docs/openapi.json anew, from the code
 	@$(BIN)/python -c 'import json; from orders.openapi import document; print(json.dumps(document(), indent=2, ensure_ascii=False))' \
 	  > docs/openapi.json
 
-lint-fix: $(READY) ## put right what ruff can put right
+lint-fix: $(READY) ## put right what ruff, eslint and prettier can put right
 	@$(BIN)/ruff check --fix $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
+	@if test -f $(PAGES_LINT)/.ready; then $(ESLINT) --fix functions/pages; $(PRETTIER) --write $(PAGES_CODE); fi
 
 lock: $(READY) ## resolve anew, and write the layers' requirements and the tools' locks
 	@$(UV) lock
 	@for tool in tools/*.in; do $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --output-file $${tool%.in}.txt $$tool; done
+	@if command -v npm >/dev/null; then npm install --prefix tools/pages --package-lock-only --ignore-scripts --no-audit --no-fund --loglevel error; fi
 	@$(EXPORT) --no-default-groups --output-file layers/orders/requirements.txt
 	@$(EXPORT) --only-group identity --output-file layers/identity/requirements.txt
 

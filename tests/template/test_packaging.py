@@ -1,5 +1,6 @@
 """What is built and pinned in more than one place is the same in each."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -39,12 +40,26 @@ def test_a_tool_is_installed_from_hashes_alone() -> None:
             assert re.match(r"[a-z0-9.-]+==\S+ .*--hash=sha256:", line), line
 
 
+def test_the_linter_of_the_pages_is_installed_from_hashes_alone() -> None:
+    folder = ROOT / "tools/pages"
+    wanted = json.loads((folder / "package.json").read_text(encoding="utf-8"))["devDependencies"]
+    locked = json.loads((folder / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    assert locked.pop("")["devDependencies"] == wanted
+    assert wanted == {name: locked[f"node_modules/{name}"]["version"] for name in wanted}
+    for name, package in locked.items():
+        assert package["integrity"].startswith("sha512-"), name
+        assert "resolved" not in package, f"{name}: from which registry it comes is the machine's own setting"
+
+
 def test_nothing_is_installed_beside_the_locks() -> None:
     """Every way of installing that a recipe could take, and what makes it look at hashes."""
     makefiles = [ROOT / "Makefile", *ROOT.glob("layers/*/Makefile"), *ROOT.glob("functions/Makefile")]
     for path in makefiles:
         lines = [line for line in path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines() if line.startswith("\t")]
         assert not [line for line in lines if re.search(r"\buvx\b|tool run|pipx|--with[ =]", line)], path
+        assert not [
+            line for line in lines if re.search(r"\bnpx\b|npm (install|i|add|exec)\b(?!.*--package-lock-only)", line)
+        ], path
         for line in lines:
             if re.search(r"pip (install|sync)\b", line):
                 assert "--require-hashes" in line, line
