@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from orders.adapters import store
+from orders.adapters.store import orders
 from orders.domain.actors import Actor
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
@@ -16,7 +16,7 @@ Change = Callable[[OrderId, Actor, str | None, int | None], Snapshot]
 
 def _admitted(request: Request) -> tuple[OrderId, Actor]:
     """The order and the caller, once it is sure that the one may change the other."""
-    order = store.load_order(request.order_id)
+    order = orders.load_order(request.order_id)
     request.may_touch(order.customer_id)
     return order.order_id, request.caller.actor
 

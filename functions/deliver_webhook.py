@@ -10,9 +10,9 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from orders import logs
-from orders.adapters import newer, store
 from orders.adapters import queues as messaging
 from orders.adapters import webhook_sender as outbound
+from orders.adapters.store import deliveries, newer, webhooks
 from orders.domain.errors import NotFound
 from orders.domain.webhooks import Delivery, DeliveryStatus, Webhook, WebhookStatus, attempted, hold, judged
 from orders.metrics import Metric, measuring
@@ -24,8 +24,8 @@ def deliver(record: SQSRecord) -> None:
     """One delivery: dropped if nobody wants it any more, held back if it is not due, attempted otherwise."""
     message = json.loads(record.body)
     try:
-        webhook = store.webhook(message["webhook_id"])
-        delivery = store.delivery(message["webhook_id"], message["delivery_id"])
+        webhook = webhooks.load(message["webhook_id"])
+        delivery = deliveries.load(message["webhook_id"], message["delivery_id"])
     except NotFound:
         logger.info("Nobody waits for this delivery any more")
         return
@@ -45,10 +45,10 @@ def _attempt(webhook: Webhook, delivery: Delivery) -> None:
     with measuring() as measured:
         measured.add_metric(Metric.WEBHOOK_DELIVERED if attempt.succeeded else Metric.WEBHOOK_FAILED, MetricUnit.Count, 1)
     logger.info("Attempted", delivery_id=delivery.delivery_id, status_code=attempt.status_code, error=attempt.error)
-    if not store.save_delivery(delivery, after):
+    if not deliveries.save(delivery, after):
         # A second copy of the message made its attempt meanwhile and has queued what follows.
         return
-    store.change_webhook(webhook.webhook_id, lambda found: judged(found, attempt))
+    webhooks.change(webhook.webhook_id, lambda found: judged(found, attempt))
     if after.next_attempt_at:
         messaging.owe(after.webhook_id, after.delivery_id, hold(after, datetime.now(UTC)))
 

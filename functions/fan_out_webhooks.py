@@ -8,10 +8,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
 from orders import logs
-from orders.adapters import aws, store
+from orders.adapters import aws
 from orders.adapters import queues as messaging
 from orders.adapters.aws import OutOfTime
 from orders.adapters.queues import QueueBusy
+from orders.adapters.store import deliveries, orders, webhooks
 from orders.domain import erasure
 from orders.domain.errors import StoreBusy
 from orders.domain.identifiers import OrderId
@@ -20,7 +21,7 @@ from orders.domain.webhooks import Delivery, Webhook
 
 logger = logs.logger()
 
-AT_ONCE = store.MOST_ACTIONS
+AT_ONCE = deliveries.MOST_ACTIONS
 """So many deliveries are written by one call; with their messages that is eleven calls."""
 
 ENOUGH_SECONDS = 11.0
@@ -82,7 +83,7 @@ class FanOut:
 
     def _leave_out_what_is_erased(self) -> None:
         """Takes people's words from events of orders whose personal data was erased while they were queued."""
-        erased = store.erased_orders(self._explained.values())
+        erased = orders.erased_orders(self._explained.values())
         for key, order_id in self._explained.items():
             if order_id in erased:
                 delivery = self._pending[key]
@@ -91,7 +92,7 @@ class FanOut:
     def _deliver(self, keys: Sequence[tuple[str, str]]) -> None:
         try:
             # Queued even if it was written down before: the process may have ended in between.
-            unqueued = [_key(delivery) for delivery in store.add_deliveries([self._pending[key] for key in keys])]
+            unqueued = [_key(delivery) for delivery in deliveries.add([self._pending[key] for key in keys])]
             self._fail(messaging.owe_all(unqueued))
         except (StoreBusy, QueueBusy, OutOfTime):
             logger.exception("Some events come again")
@@ -113,5 +114,5 @@ def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
         return float(context.get_remaining_time_in_millis() / 1000)
 
     with aws.within(seconds_left):
-        failed = FanOut(store.webhooks(), seconds_left).run(event["Records"])
+        failed = FanOut(webhooks.load_all(), seconds_left).run(event["Records"])
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
 from orders import logs
-from orders.adapters import store
+from orders.adapters.store import counters
 from orders.domain import statistics
 from orders.domain.errors import StoreBusy
 from orders.domain.statistics import Told
@@ -48,7 +48,7 @@ def _counted(chunk: list[tuple[str, Told]]) -> list[str]:
             turn.append(one)
     try:
         for turn in turns:
-            store.count(lane, turn)
+            counters.count(lane, turn)
     except StoreBusy:
         return [identifier for identifier, _ in chunk]
     return []

@@ -2,9 +2,10 @@
 
 from itertools import islice
 
-from orders.adapters import secrets, store
-from orders.adapters.store import Product
+from orders.adapters import secrets
+from orders.adapters.store import catalog
 from orders.domain.money import Money
+from orders.domain.products import Product
 from orders.web import requests, tokens
 from orders.web.http import Answer, Request, answer, serve
 from orders.web.views import product_view
@@ -18,8 +19,8 @@ def list_products(request: Request) -> Answer:
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
     cursor = request.query.get("cursor")
     after = tokens.place_of(cursor, SCOPE, secrets.signing_key()) if cursor is not None else None
-    ids = list(islice(store.catalogue(after, limit + 1), limit + 1))
-    found = store.products(ids[:limit])
+    ids = list(islice(catalog.product_ids(after, limit + 1), limit + 1))
+    found = catalog.products(ids[:limit])
     more = tokens.cursor(ids[limit - 1], SCOPE, secrets.signing_key()) if len(ids) > limit else None
     views = [product_view(found[product_id]) for product_id in ids[:limit] if product_id in found]
     return answer({"products": views, "next_cursor": more})
@@ -27,7 +28,7 @@ def list_products(request: Request) -> Answer:
 
 def get_product(request: Request) -> Answer:
     """One product."""
-    return answer(product_view(store.product(request.product_id)))
+    return answer(product_view(catalog.product(request.product_id)))
 
 
 def put_product(request: Request) -> Answer:
@@ -35,7 +36,7 @@ def put_product(request: Request) -> Answer:
     body = request.parse(requests.SetProduct)
     price = Money(body.unit_price.amount, body.unit_price.currency)
     product = Product(request.product_id, body.name, price, body.stock)
-    store.save_product(product)
+    catalog.save_product(product)
     return answer(product_view(product))
 
 

@@ -6,8 +6,9 @@ from http import HTTPStatus
 from itertools import islice
 
 from orders.adapters import queues as messaging
-from orders.adapters import secrets, store
+from orders.adapters import secrets
 from orders.adapters import webhook_sender as outbound
+from orders.adapters.store import deliveries, webhooks
 from orders.domain import identifiers as ids
 from orders.domain.errors import ConstraintViolated
 from orders.domain.webhooks import (
@@ -34,24 +35,24 @@ def add_webhook(request: Request) -> Answer:
     now = utc_now()
     secret = new_secret(os.urandom(24))
     webhook = Webhook(f"wh-{ids.uuid7(now, os.urandom(10))}", body.url, tuple(body.events), (Secret(secret),), now)
-    store.add_webhook(webhook)
+    webhooks.add(webhook)
     headers = {"location": f"/webhooks/{webhook.webhook_id}"}
     return answer(webhook_view(webhook, secret), HTTPStatus.CREATED, headers)
 
 
 def list_webhooks(_: Request) -> Answer:
     """All subscriptions."""
-    return answer({"webhooks": [webhook_view(webhook) for webhook in store.webhooks()]})
+    return answer({"webhooks": [webhook_view(webhook) for webhook in webhooks.load_all()]})
 
 
 def get_webhook(request: Request) -> Answer:
     """One subscription."""
-    return answer(webhook_view(store.webhook(request.webhook_id)))
+    return answer(webhook_view(webhooks.load(request.webhook_id)))
 
 
 def remove_webhook(request: Request) -> Answer:
     """Ends a subscription."""
-    store.remove_webhook(request.webhook_id, utc_now())
+    webhooks.remove(request.webhook_id, utc_now())
     return {"statusCode": int(HTTPStatus.NO_CONTENT)}
 
 
@@ -64,16 +65,16 @@ def rotate_secret(request: Request) -> Answer:
         active = replace(found, status=WebhookStatus.ACTIVE, failing_since=None, disabled_reason=None)
         return rotated(active, secret, now)
 
-    return answer(webhook_view(store.change_webhook(request.webhook_id, renewed), secret))
+    return answer(webhook_view(webhooks.change(request.webhook_id, renewed), secret))
 
 
 def list_deliveries(request: Request) -> Answer:
     """What was owed to an endpoint, newest first, with every attempt."""
-    webhook = store.webhook(request.webhook_id)
+    webhook = webhooks.load(request.webhook_id)
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
     scope, cursor = f"deliveries/{webhook.webhook_id}", request.query.get("cursor")
     before = tokens.place_of(cursor, scope, secrets.signing_key()) if cursor is not None else None
-    found = list(islice(store.deliveries(webhook.webhook_id, before, limit + 1), limit + 1))
+    found = list(islice(deliveries.newest_first(webhook.webhook_id, before, limit + 1), limit + 1))
     page = found[:limit]
     more = tokens.cursor(page[-1].delivery_id, scope, secrets.signing_key()) if len(found) > limit else None
     return answer({"deliveries": [delivery_view(delivery) for delivery in page], "next_cursor": more})
@@ -82,12 +83,12 @@ def list_deliveries(request: Request) -> Answer:
 def redeliver(request: Request) -> Answer:
     """Sends one delivery again, now."""
     request.parse(requests.Empty)
-    webhook = store.webhook(request.webhook_id)
+    webhook = webhooks.load(request.webhook_id)
     if webhook.status is WebhookStatus.DISABLED:
         raise ConstraintViolated("This webhook is disabled; a new secret enables it again.")
-    before = store.delivery(webhook.webhook_id, request.delivery_id)
+    before = deliveries.load(webhook.webhook_id, request.delivery_id)
     after = replace(before, status=DeliveryStatus.PENDING, next_attempt_at=None)
-    store.save_delivery(before, after)
+    deliveries.save(before, after)
     messaging.owe(webhook.webhook_id, before.delivery_id, 0)
     return answer(delivery_view(after), HTTPStatus.ACCEPTED)
 

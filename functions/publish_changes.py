@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from orders import logs
 from orders.adapters import queues as messaging
 from orders.adapters.bus import publish
-from orders.adapters.store import event_from_item
+from orders.adapters.store.event_items import event_from_item
 from orders.domain import notifications
 from orders.domain.errors import TransientError
 from orders.domain.notifications import Message

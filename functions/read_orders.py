@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from orders import settings
-from orders.adapters import secrets, store
+from orders.adapters import secrets
+from orders.adapters.store import orders
 from orders.domain.errors import InvalidArgument, PermissionDenied
 from orders.domain.identifiers import CustomerId
 from orders.domain.status_names import parse_status
@@ -18,16 +19,16 @@ USUAL_PAGE, LARGEST_PAGE = 20, 100
 
 def get_order(request: Request) -> Answer:
     """The order with its payment and shipment."""
-    snapshot = store.load(request.order_id, to_show=True)
+    snapshot = orders.load(request.order_id, to_show=True)
     request.may_touch(snapshot.order.customer_id)
     return order_answer(request, snapshot)
 
 
 def get_history(request: Request) -> Answer:
     """The order's audit trail."""
-    order = store.load_order(request.order_id, to_show=True)
+    order = orders.load_order(request.order_id, to_show=True)
     request.may_touch(order.customer_id)
-    return answer(history_view(order.order_id, store.history(order.order_id), request.audience), version=order.version)
+    return answer(history_view(order.order_id, orders.history(order.order_id), request.audience), version=order.version)
 
 
 def list_orders(request: Request) -> Answer:

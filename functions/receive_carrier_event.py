@@ -1,9 +1,10 @@
 """``POST /carriers/{carrier}/events``: what carriers report becomes a fulfilment event on the bus."""
 
 from orders import logs
-from orders.adapters import carrier_webhooks, secrets, store
+from orders.adapters import carrier_webhooks, secrets
 from orders.adapters.bus import publish
 from orders.adapters.carrier_webhooks import SENDERS
+from orders.adapters.store import orders, scans
 from orders.domain import limits
 from orders.domain.errors import NotFound
 from orders.domain.events import CARRIERS_SOURCE, FULFILLMENT_STATUS_CHANGED
@@ -29,20 +30,20 @@ def receive_event(request: Request) -> Answer:
 
 
 def _pass_on(carrier: str, report: Report) -> bool:
-    now, order_id = utc_now(), store.order_of_parcel(report.tracking_number)
-    found = store.load(order_id) if order_id is not None else None
+    now, order_id = utc_now(), scans.order_of_parcel(report.tracking_number)
+    found = orders.load(order_id) if order_id is not None else None
     if found and is_foreign(found.shipment, carrier):
         logger.warning("A sender reported another sender's parcel", sender=carrier, order_id=order_id)
         _count_foreign_report()
         return False
-    if found is None and store.is_erased_parcel(report.tracking_number, now):
+    if found is None and scans.is_erased_parcel(report.tracking_number, now):
         return False
     if found and found.shipment:
         report = report.besides(found.shipment.scans)
     erased = found is not None and found.order.erased_at is not None
     detail = fulfilment_events.detail_of(carrier, order_id, report.without_words() if erased else report)
     if not erased:
-        store.keep_scan(report.tracking_number, report.event_id, report.scan.at, detail, now)
+        scans.keep_scan(report.tracking_number, report.event_id, report.scan.at, detail, now)
     if order_id is None:
         # Nobody's parcel, or one whose hand-over is being written down this very moment: then its order's sync finds this.
         return False

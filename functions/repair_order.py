@@ -1,6 +1,7 @@
 """Repairing an order, and looking at its workflow, for support."""
 
-from orders.adapters import store, workflow
+from orders.adapters import workflow
+from orders.adapters.store import orders
 from orders.domain.order import timestamp
 from orders.services import recovery
 from orders.web.http import Answer, Request, answer, order_answer, serve
@@ -17,7 +18,7 @@ def sync_order(request: Request) -> Answer:
 
 def get_execution(request: Request) -> Answer:
     """The order's workflow as the service has it: definition, status, and history events of both machines."""
-    order = store.load_order(request.order_id)
+    order = orders.load_order(request.order_id)
     unwinding = workflow.unwinding_arn(order)
     body = {
         "order_id": order.order_id,

@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from orders import settings
-from orders.adapters import secrets, store
+from orders.adapters import secrets
+from orders.adapters.store import orders
 from orders.domain import sentences
 from orders.domain.errors import NotFound, OrderError, Unauthenticated
 from orders.domain.statuses import transitions
@@ -96,7 +97,7 @@ def _tracked(request: Request) -> dict[str, Any] | None:
         return None
     now = utc_now()
     tokens.check_tracking_token(token, order_id, now, secrets.signing_key())
-    return tracking_view(store.load(order_id, to_show=True), now)
+    return tracking_view(orders.load(order_id, to_show=True), now)
 
 
 def show_desk(request: Request) -> Answer:

@@ -2,7 +2,7 @@
 
 from orders import settings
 from orders.adapters import secrets
-from orders.adapters.store import load
+from orders.adapters.store.orders import load
 from orders.domain.errors import Unauthenticated
 from orders.domain.order import Snapshot
 from orders.services import estimates

@@ -16,9 +16,9 @@ import pytest
 from moto.backends import get_backend
 
 from local.stack.template import expand
-from orders.adapters import store
-from orders.adapters.store import Product
+from orders.adapters.store import catalog
 from orders.domain.money import Money
+from orders.domain.products import Product
 
 ROOT = Path(__file__).parents[1]
 STACK = "orders"
@@ -61,7 +61,7 @@ def deployed() -> Iterator[None]:
         for name, value in _variables().items():
             patch.setenv(name, _text(value, made))
         for product in CATALOGUE:
-            store.save_product(product)
+            catalog.save_product(product)
         yield
         forget()
         # moto's account may live on, for a machine that is dear to deploy: only what was made here goes.

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from orders.adapters import store
-from orders.adapters.store import Entry, Key, Promise
+from orders.adapters.store import ledgers, orders
+from orders.adapters.store.keys import Key
+from orders.adapters.store.ledgers import Entry
+from orders.domain.digests import IdempotencyRecord
 from orders.domain.errors import AlreadyApplied, AlreadyExists, NotFound, OrderChanged, OutOfStock
 from orders.domain.order import Change, Event, Order, Snapshot
 
@@ -45,7 +47,7 @@ class Shelf:
     def load_order(self, order_id: str, *, to_show: bool = False) -> Order:
         return self.load(order_id).order
 
-    def commit(self, change: Change, promise: Promise | None = None) -> None:
+    def commit(self, change: Change, record: IdempotencyRecord | None = None) -> None:
         order_id = change.order.order_id
         if change.marker and (order_id, change.marker) in self.markers:
             raise AlreadyApplied("applied before")
@@ -70,13 +72,13 @@ class Shelf:
     def history(self, order_id: str, after_version: int = 0) -> list[Event]:
         return [event for event in self.trails.get(order_id, []) if event.version > after_version]
 
-    def ledger_entry(self, key: Key) -> Entry | None:
+    def entry(self, key: Key) -> Entry | None:
         return self.ledger.get(_name(key))
 
-    def open_ledger_entry(self, key: Key, state: str, facts: Mapping[str, Any]) -> Entry:
+    def open_entry(self, key: Key, state: str, facts: Mapping[str, Any]) -> Entry:
         return self.ledger.setdefault(_name(key), Entry(_name(key), state, facts))
 
-    def move_ledger_entry(self, key: Key, state: str, wanted: str) -> bool:
+    def move_entry(self, key: Key, state: str, wanted: str) -> bool:
         entry = self.ledger.get(_name(key))
         if entry is None or entry.state != state:
             return False
@@ -100,5 +102,5 @@ def shelved() -> Iterator[Shelf]:
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
         for name in (name for name in vars(Shelf) if not name.startswith("_")):
-            patch.setattr(store, name, getattr(shelf, name))
+            patch.setattr(orders if hasattr(orders, name) else ledgers, name, getattr(shelf, name))
         yield shelf

@@ -272,12 +272,13 @@ def _ended_badly(states: Any, machine: str) -> Iterator[Mapping[str, Any]]:
 
 def _is_awaited(name: str, kind: str) -> bool:
     """Whether the order still waits for this very execution: the sweep may have started another one meanwhile."""
-    from orders.adapters import store, workflow  # noqa: PLC0415 - the product's own, once it knows its table
+    from orders.adapters import workflow  # noqa: PLC0415 - the product's own, once it knows its table
+    from orders.adapters.store import orders  # noqa: PLC0415 - the product's own, once it knows its table
     from orders.domain.errors import NotFound  # noqa: PLC0415
     from orders.domain.statuses import OverallStatus  # noqa: PLC0415
 
     try:
-        order = store.load_order(workflow.order_of_execution(name))
+        order = orders.load_order(workflow.order_of_execution(name))
     except NotFound:
         return False
     if kind == "unwinding":

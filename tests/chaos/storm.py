@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import httpx
 
-from orders.adapters import store
+from orders.adapters.store import keys
 from orders.domain import notifications, statistics
 from orders.domain.events import SYSTEM
 from orders.domain.order import Event
@@ -347,6 +347,6 @@ def _counted(deployment: Deployment) -> tuple[set[str], Counter[str]]:
     for item in (item for page in pages for item in page["Items"]):
         if item["PK"]["S"] == "STATISTICS":
             counters.update({name: int(value["N"]) for name, value in item.items() if name not in ("PK", "SK")})
-        elif item["SK"]["S"].startswith(store.EVENT_PREFIX):
+        elif item["SK"]["S"].startswith(keys.EVENT_PREFIX):
             marked.update(item.get("counted", {}).get("SS", []))
     return marked, counters

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from orders.adapters import store
+from orders.adapters.store import event_items, items, keys
 from orders.domain.order import Event, Order, Payment, Shipment
 from orders.domain.statuses import (
     TERMINAL,
@@ -53,12 +53,12 @@ class Books:
     def of(cls, stack: Deployment) -> "Books":
         """Everything, by a scan: the engine's is as good as any moment once nothing moves any more."""
         books = cls({}, {}, {}, {})
-        items = list(_scan(stack))
-        for item in items:
+        rows = list(_scan(stack))
+        for item in rows:
             if item.get("SK", {}).get("S") == "#ORDER":
-                order = store.order_from_item(item)
+                order = items.order_from_item(item)
                 books.accounts[order.order_id] = Account(order)
-        for item in items:
+        for item in rows:
             books._enter(item)
         for account in books.accounts.values():
             account.trail.sort(key=lambda event: event.version)
@@ -76,11 +76,11 @@ class Books:
         elif kind == "ORDER" and name in self.accounts:
             account = self.accounts[name]
             if sort == "#PAYMENT":
-                account.payment = store.payment_from_item(item)
+                account.payment = items.payment_from_item(item)
             elif sort == "#SHIPMENT":
-                account.shipment = store.shipment_from_item(item)
-            elif sort.startswith(store.EVENT_PREFIX):
-                account.trail.append(store.event_from_item(item))
+                account.shipment = items.shipment_from_item(item)
+            elif sort.startswith(keys.EVENT_PREFIX):
+                account.trail.append(event_items.event_from_item(item))
 
     # --- the laws ---
 

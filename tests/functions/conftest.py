@@ -9,7 +9,8 @@ from moto import mock_aws
 from moto.core.serialize import ResponseSerializer
 
 from orders import settings
-from orders.adapters import bus, store, workflow
+from orders.adapters import bus, workflow
+from orders.adapters.store.table import client
 from tests.deployed import forget
 from tests.functions.world import ENVIRONMENT, FakeBus, FakeStepFunctions, World, table_of_the_template
 from tests.support import without_pauses
@@ -41,12 +42,12 @@ def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A new world: an empty table but for the catalogue, no executions, nothing on the bus."""
     settings.waits.cache_clear()
     table = table_of_the_template()
-    store.client().create_table(**table)
+    client().create_table(**table)
     executions, events = FakeStepFunctions(), FakeBus()
     monkeypatch.setattr(workflow, "client", lambda: executions)
     monkeypatch.setattr(bus, "client", lambda: events)
     # Whoever lost a race waits a moment before the next try: nothing of that is tested here.
     without_pauses(monkeypatch)
     yield World(executions, events)
-    store.client().delete_table(TableName=table["TableName"])
+    client().delete_table(TableName=table["TableName"])
     settings.waits.cache_clear()

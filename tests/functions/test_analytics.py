@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orders.adapters import store
+from orders.adapters.store import orders
 from orders.domain import notifications
 from orders.domain.identifiers import OrderId
 from orders.domain.statuses import OrderStatus
@@ -19,7 +19,7 @@ MONDAY, TUESDAY, THURSDAY = "2026-11-16", "2026-11-17", "2026-11-19"
 def told_on(world: World, order_id: str, days: dict[str, str] | str) -> None:
     """Brings what happened to an order to its counters, as if it had been on that day: one for all, or one by status."""
     records: list[dict[str, Any]] = []
-    for event in store.history(OrderId(order_id)):
+    for event in orders.history(OrderId(order_id)):
         day = days if isinstance(days, str) else days[event.status.value]
         for _, detail, _ in notifications.messages(event):
             dated = json.loads(json.dumps(detail)) | {"timestamp": f"{day}T23:59:59.999Z"}
@@ -158,7 +158,7 @@ def test_a_batch_over_midnight_is_counted_on_both_days(world: World) -> None:
     records = []
     for number, day in enumerate((MONDAY, TUESDAY) * 3):
         world.place(f"late-{number}")
-        (event,) = store.history(OrderId(f"late-{number}"))
+        (event,) = orders.history(OrderId(f"late-{number}"))
         ((_, detail, _),) = notifications.messages(event)
         dated = json.loads(json.dumps(detail)) | {"timestamp": f"{day}T12:00:00.000Z"}
         records.append({"messageId": str(number), "body": json.dumps({"detail": dated})})

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orders.adapters import store
+from orders.adapters.store import orders
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Change
 from orders.domain.statuses import TRANSITIONS, OrderStatus
@@ -29,15 +29,15 @@ def patch(world: World, status: str, order_id: str = "order-1", **more: Any) -> 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, deed: Any, at: str | None = None) -> None:
     """Something else happens just before the next change (of that kind) is committed."""
-    real = store.commit
+    real = orders.commit
 
     def commit(change: Change, *more: Any) -> None:
         if at in (None, change.event.type.value):
-            monkeypatch.setattr(store, "commit", real)
+            monkeypatch.setattr(orders, "commit", real)
             deed()
         real(change, *more)
 
-    monkeypatch.setattr(store, "commit", commit)
+    monkeypatch.setattr(orders, "commit", commit)
 
 
 # --- PATCH under the table ---
@@ -87,7 +87,7 @@ def test_processing_by_hand_reserves_and_charges(world: World) -> None:
     assert answer.body["payment"]["status"] == "COMPLETED"
     assert [entry["state"] for entry in world.ledger()] == ["charged"]
     assert world.pieces("prod-001") == 98
-    assert [event.by for event in store.history(OrderId("order-1"))][-1] == "grace"
+    assert [event.by for event in orders.history(OrderId("order-1"))][-1] == "grace"
 
 
 def test_shipped_by_hand_gets_a_tracking_number(world: World) -> None:
@@ -112,7 +112,7 @@ def test_shipped_by_hand_gets_a_tracking_number(world: World) -> None:
 def test_the_reason_of_a_change_by_hand_stands_on_the_trail(world: World, status: OrderStatus, wanted: OrderStatus) -> None:
     world.live(status)
     assert patch(world, wanted.value, reason="Because I say so").status == 200
-    moved = next(event for event in store.history(OrderId("order-1"))[::-1] if event.old_status is not event.status)
+    moved = next(event for event in orders.history(OrderId("order-1"))[::-1] if event.old_status is not event.status)
     assert (moved.status, moved.by, moved.reason) == (wanted, "grace", "Because I say so")
 
 
@@ -122,7 +122,7 @@ def test_the_reason_of_a_change_of_a_cash_order_stands_on_the_trail(
 ) -> None:
     world.live(status, method=COD)
     assert patch(world, wanted.value, reason="Because I say so").status == 200
-    moved = next(event for event in store.history(OrderId("order-1"))[::-1] if event.old_status is not event.status)
+    moved = next(event for event in orders.history(OrderId("order-1"))[::-1] if event.old_status is not event.status)
     assert (moved.status, moved.by, moved.reason) == (wanted, "grace", "Because I say so")
 
 

@@ -18,14 +18,15 @@ from hypothesis import strategies as st
 
 import drive_workflow
 from orders import settings as configured
-from orders.adapters import store, workflow
-from orders.adapters.store import Product
+from orders.adapters import workflow
+from orders.adapters.store import catalog, event_items
 from orders.domain.actors import Actor
 from orders.domain.decisions import reviewing, unwinding
 from orders.domain.errors import ApprovalPending, OrderError, OrderOver
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
 from orders.domain.order import Address
+from orders.domain.products import Product
 from orders.domain.statuses import OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, StepName, StepStatus
 from orders.services import commands as desk
 from orders.services import fulfilling as fulfilment
@@ -57,7 +58,7 @@ class Stage:
     # --- the stream ---
 
     def records(self) -> list[dict[str, Any]]:
-        items = [store.event_to_item(event) for event in self.shelf.history(ORDER)]
+        items = [event_items.event_to_item(event) for event in self.shelf.history(ORDER)]
         return [
             {"eventName": "INSERT", "dynamodb": {"SequenceNumber": item["version"]["N"], "NewImage": item}}
             for item in items
@@ -192,7 +193,7 @@ def environment() -> Iterator[None]:
 
 def on(patch: pytest.MonkeyPatch, shelf: Shelf, **kind: bool) -> Stage:
     price = Money(1000, "USD")
-    patch.setattr(store, "products", lambda ids: {name: Product(name, name, price, STOCK) for name in ids})
+    patch.setattr(catalog, "products", lambda ids: {name: Product(name, name, price, STOCK) for name in ids})
     stage = Stage(shelf, **kind)
     calls = ("start_execution", "stop_execution", "send_task_success", "send_task_failure")
     service = SimpleNamespace(**{call: partial(stage.called, call) for call in calls})

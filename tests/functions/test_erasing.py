@@ -16,7 +16,7 @@ from standardwebhooks import Webhook as Signer
 
 from orders import settings
 from orders.adapters import queues as messaging
-from orders.adapters import store
+from orders.adapters.store import deliveries, event_items, keys, orders, redaction, scans, table, webhooks
 from orders.domain import erasure, notifications
 from orders.domain.errors import ConstraintViolated, OrderChanged
 from orders.domain.events import FULFILLMENT
@@ -66,7 +66,7 @@ def owed(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
 
-def table(world: World) -> str:
+def contents(world: World) -> str:
     return json.dumps(world.everything(), ensure_ascii=False, default=sorted)
 
 
@@ -227,7 +227,7 @@ UNREAD = re.compile(
 
 def fan_out(world: World, order_id: str, trail: Any = None) -> None:
     """What the bus leads to webhooks of an order's whole trail."""
-    events = trail if trail is not None else store.history(OrderId(order_id))
+    events = trail if trail is not None else orders.history(OrderId(order_id))
     details = [detail for event in events for _, detail, _ in notifications.messages(event)]
     records = [
         {"messageId": str(number), "body": json.dumps({"detail": detail}), "eventSource": "aws:sqs"}
@@ -246,17 +246,17 @@ def subscribe(world: World) -> str:
 def test_nothing_that_anybody_wrote_is_left_and_nothing_that_arrives_later(world: World, words: Words) -> None:
     live_eventfully(world, words)
     kept, ended = subscribe(world), subscribe(world)
-    trails = {order_id: store.history(order_id) for order_id in privacy._orders_of(ADA)}
+    trails = {order_id: orders.history(order_id) for order_id in privacy._orders_of(ADA)}
     for order_id, trail in trails.items():
         fan_out(world, order_id, trail[:-1])
     assert world.http("DELETE /webhooks/{id}", ended, **ADMIN).status == 204
 
     stored = {where for where in words.planted if not UNREAD.search(where)}
-    assert stored - set(words.found_in(table(world))) == set(), "what is not there cannot be erased"
+    assert stored - set(words.found_in(contents(world))) == set(), "what is not there cannot be erased"
 
     # --- erased ---
     privacy.erase(ADA, "grace")
-    assert words.found_in(table(world)) == []
+    assert words.found_in(contents(world)) == []
 
     # --- and what arrives afterwards ---
     for carrier in FORMATS:
@@ -272,8 +272,8 @@ def test_nothing_that_anybody_wrote_is_left_and_nothing_that_arrives_later(world
     assert returned.status == 200, returned.text
     world.unwind("delivered")
     fan_out(world, "delivered")
-    assert words.found_in(table(world)) == []
-    assert store.webhook(kept).status is WebhookStatus.ACTIVE
+    assert words.found_in(contents(world)) == []
+    assert webhooks.load(kept).status is WebhookStatus.ACTIVE
 
     # --- what accounts need is still there ---
     found = world.snapshot("delivered")
@@ -302,27 +302,27 @@ def test_a_late_report_under_a_number_that_was_replaced_is_not_kept(world: World
         assert (answer.status, answer.body) == (200, {"accepted": False}), "nobody's, before and after"
 
     reported("before")
-    assert words.found_in(table(world)) != []
+    assert words.found_in(contents(world)) != []
     privacy.erase(ADA, "grace")
     reported("after")
-    assert words.found_in(table(world)) == []
-    erased = table(world)
+    assert words.found_in(contents(world)) == []
+    erased = contents(world)
     privacy.erase(ADA, "grace")
-    assert table(world) == erased
+    assert contents(world) == erased
 
-    expired = utc_now() + store.MARKERS_KEPT + timedelta(seconds=1)
-    assert store.is_erased_parcel(TrackingNumber("JD 0145"), utc_now())
-    assert not store.is_erased_parcel(TrackingNumber("JD 0145"), expired), "it may be another parcel's by then"
-    assert not store.is_erased_parcel(shipment.tracking_number, utc_now()), "by this one the order is found"
+    expired = utc_now() + event_items.MARKERS_KEPT + timedelta(seconds=1)
+    assert scans.is_erased_parcel(TrackingNumber("JD 0145"), utc_now())
+    assert not scans.is_erased_parcel(TrackingNumber("JD 0145"), expired), "it may be another parcel's by then"
+    assert not scans.is_erased_parcel(shipment.tracking_number, utc_now()), "by this one the order is found"
 
 
 @pytest.mark.usefixtures("owed")
 def test_erasing_again_changes_nothing_and_takes_what_was_on_its_way(world: World, words: Words) -> None:
     live_eventfully(world, words)
     privacy.erase(ADA, "grace")
-    before = table(world)
+    before = contents(world)
     privacy.erase(ADA, "grace")
-    assert table(world) == before
+    assert contents(world) == before
 
 
 def test_a_row_of_an_earlier_release_keeps_no_warehouse_s_words_under_a_name_of_ours(world: World, words: Words) -> None:
@@ -330,7 +330,7 @@ def test_a_row_of_an_earlier_release_keeps_no_warehouse_s_words_under_a_name_of_
     placed = world.live(OrderStatus.PROCESSING).order
     told: dict[str, Any] = {name: words.plant(name) for name in sorted(PIPELINES_OWN)}
     told |= {"cancellation_reason": [words.plant("a list where a word belongs")]}
-    event = replace(store.history(placed.order_id)[-1], by=FULFILLMENT, metadata=told)
+    event = replace(orders.history(placed.order_id)[-1], by=FULFILLMENT, metadata=told)
     assert words.found_in(json.dumps(dict(erasure.redacted_event(event).metadata))) == []
     own = replace(event, by="system", metadata={"expires_at": "2026-11-20T12:00:00.000Z"})
     assert erasure.redacted_event(own).metadata == own.metadata
@@ -343,14 +343,14 @@ def test_an_attempt_under_way_does_not_bring_the_words_back(world: World, words:
     assert world.http("POST /orders/{id}/cancel", "order-1", {"reason": words.plant("cancellation")}).status == 200
     world.unwind()
     fan_out(world, "order-1")
-    under_way = [one for one in store.deliveries(webhook_id) if words.found_in(one.payload)]
+    under_way = [one for one in deliveries.newest_first(webhook_id) if words.found_in(one.payload)]
     assert under_way
     privacy.erase(ADA, "grace")
     for delivery in under_way:
-        assert store.save_delivery(delivery, attempted(delivery, Attempt(utc_now(), 20, 500)))
-        noted = store.delivery(webhook_id, delivery.delivery_id)
+        assert deliveries.save(delivery, attempted(delivery, Attempt(utc_now(), 20, 500)))
+        noted = deliveries.load(webhook_id, delivery.delivery_id)
         assert [one.status_code for one in noted.attempts] == [500]
-    assert words.found_in(table(world)) == []
+    assert words.found_in(contents(world)) == []
 
 
 @pytest.mark.usefixtures("owed")
@@ -364,15 +364,15 @@ def test_erasing_again_takes_what_others_were_writing_at_that_very_moment(
     assert shipment.tracking_number
     before = {"reason": words.plant("delivery")}
     assert world.support("POST /orders/{id}/delivered", "order-1", before).status == 200
-    trail = store.history(OrderId("order-1"))
+    trail = orders.history(OrderId("order-1"))
     privacy.erase(ADA, "grace")
     scan = {"metadata": {"scan": {"location": words.plant("place")}}}
-    store.keep_scan(shipment.tracking_number, "late", utc_now(), scan, utc_now())
-    monkeypatch.setattr(store, "erased_orders", lambda _: frozenset())
+    scans.keep_scan(shipment.tracking_number, "late", utc_now(), scan, utc_now())
+    monkeypatch.setattr(orders, "erased_orders", lambda _: frozenset())
     fan_out(world, "order-1", trail)
-    assert sorted(words.found_in(table(world))) == ["delivery", "place"]
+    assert sorted(words.found_in(contents(world))) == ["delivery", "place"]
     privacy.erase(ADA, "grace")
-    assert words.found_in(table(world)) == []
+    assert words.found_in(contents(world)) == []
 
 
 def test_an_idempotency_key_leads_to_its_order_after_an_erasure_too(world: World) -> None:
@@ -382,7 +382,7 @@ def test_an_idempotency_key_leads_to_its_order_after_an_erasure_too(world: World
     world.go_on(OrderStatus.DELIVERED)
     privacy.erase(ADA, "grace")
     privacy.erase(ADA, "grace")
-    assert "a key of Ada's" not in table(world)
+    assert "a key of Ada's" not in contents(world)
     again = world.place("order-1", headers=headers)
     assert again.body["order"]["status"] == OrderStatus.DELIVERED
     assert again.headers["idempotent-replayed"] == "true"
@@ -397,7 +397,7 @@ def _sealed_and_taken_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> dic
     for order_id in ("order-1", "order-2"):
         with monkeypatch.context() as older:
             if order_id == "order-2":
-                older.setattr(store, "erased_idempotency_key", lambda _, key: store.marker_key(OrderId("nowhere"), key))
+                older.setattr(keys, "erased_idempotency_key", lambda _, key: keys.marker_key(OrderId("nowhere"), key))
             world.place(order_id, headers=headers)
         world.follow_up(order_id)
         world.go_on(OrderStatus.DELIVERED, order_id)
@@ -411,7 +411,7 @@ def test_a_key_taken_anew_after_an_erasure_leads_to_its_first_order_once_erased_
 ) -> None:
     headers = _sealed_and_taken_anew(world, monkeypatch)
     privacy.erase(ADA, "grace")
-    assert "a key of Ada's" not in table(world)
+    assert "a key of Ada's" not in contents(world)
     assert world.place("order-1", headers=headers).body["order"]["order_id"] == "order-1"
     later = world.http("POST /orders", None, a_body(order_id="order-2"), headers=headers)
     assert (later.status, later.body["code"]) == (422, "IDEMPOTENCY_MISMATCH")
@@ -439,29 +439,29 @@ def test_a_key_moved_and_taken_anew_by_others_while_it_is_being_moved_is_not_los
     world.place("order-1", headers={"idempotency-key": "a key of Ada's"})
     world.follow_up("order-1")
     world.go_on(OrderStatus.DELIVERED)
-    real = store.client()
-    plain = store.idempotency_key(ADA, "a key of Ada's")
+    real = table.client()
+    plain = keys.idempotency_key(ADA, "a key of Ada's")
     first = real.get_item(TableName=settings.table_name(), Key=plain)["Item"]
 
     def others() -> None:
-        store.redact_idempotency_keys(ADA)
+        redaction.redact_idempotency_keys(ADA)
         anew: Any = {**first, "order_id": {"S": "order-2"}}
         real.put_item(TableName=settings.table_name(), Item=anew)
 
     with monkeypatch.context() as meanwhile:
         interrupted = _Interrupted(real, others)
-        meanwhile.setattr(store, "client", lambda: interrupted)
+        meanwhile.setattr(table, "client", lambda: interrupted)
         with pytest.raises(OrderChanged):
-            store.redact_idempotency_keys(ADA)
-    (there,) = [item for item in world.everything() if item["SK"]["S"].startswith(store.KEY_PREFIX)]
+            redaction.redact_idempotency_keys(ADA)
+    (there,) = [item for item in world.everything() if item["SK"]["S"].startswith(keys.KEY_PREFIX)]
     assert there["order_id"] == {"S": "order-2"}
 
     with monkeypatch.context() as meanwhile:
         interrupted = _Interrupted(real, lambda: real.put_item(TableName=settings.table_name(), Item=first))
-        meanwhile.setattr(store, "client", lambda: interrupted)
+        meanwhile.setattr(table, "client", lambda: interrupted)
         privacy.erase(ADA, "grace")
-    assert "a key of Ada's" not in table(world)
-    found = store.promised(ADA, "a key of Ada's")
+    assert "a key of Ada's" not in contents(world)
+    found = orders.idempotency_record(ADA, "a key of Ada's")
     assert found
     assert found.order_id == "order-1"
 
@@ -473,7 +473,7 @@ def test_a_name_that_looks_erased_protects_nobody_s_data(world: World, words: Wo
     world.follow_up("sly")
     world.go_on(OrderStatus.DELIVERED, "sly")
     privacy.erase(ADA, "grace")
-    assert words.found_in(table(world)) == []
+    assert words.found_in(contents(world)) == []
 
 
 @pytest.mark.usefixtures("owed")
@@ -484,10 +484,10 @@ def test_others_keep_their_words(world: World, words: Words) -> None:
     report(world, "easypost", "theirs", words, "before")
     subscribe(world)
     fan_out(world, "theirs")
-    before = table(world)
+    before = contents(world)
     world.live(OrderStatus.DELIVERED, "mine")
     privacy.erase(ADA, "grace")
-    after = table(world)
+    after = contents(world)
     assert words.found_in(after) == words.found_in(before)
 
 
@@ -497,7 +497,7 @@ def test_an_open_order_keeps_everything(world: World, words: Words) -> None:
     world.live(OrderStatus.SHIPPED, "open")
     with pytest.raises(ConstraintViolated, match="open"):
         privacy.erase(ADA, "grace")
-    assert words.found_in(table(world)) != []
+    assert words.found_in(contents(world)) != []
 
 
 @pytest.mark.usefixtures("owed")
@@ -524,6 +524,6 @@ def test_a_removed_subscription_is_gone_for_everyone_and_its_row_expires_after_i
     (left,) = [item for item in items if item["SK"]["S"] == "#WEBHOOK"]
     assert "receiver.example" not in json.dumps(left)
     assert "whsec_" not in json.dumps(left)
-    deliveries = [int(item["expires_at_epoch"]["N"]) for item in items if item is not left]
-    assert deliveries
-    assert int(left["expires_at_epoch"]["N"]) > max(deliveries) + timedelta(days=14).total_seconds()
+    expiries = [int(item["expires_at_epoch"]["N"]) for item in items if item is not left]
+    assert expiries
+    assert int(left["expires_at_epoch"]["N"]) > max(expiries) + timedelta(days=14).total_seconds()

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 import fan_out_webhooks
 from orders.adapters import aws as orders_aws
 from orders.adapters import queues as messaging
-from orders.adapters import store
 from orders.adapters.aws import OutOfTime
+from orders.adapters.store import table, webhooks
 from orders.domain.webhooks import Delivery, Webhook
 from tests.support import START
 
@@ -84,8 +84,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
     hooks = [Webhook(f"wh-{number}", "https://x.test", (), (), START) for number in range(ENDPOINTS)]
     monkeypatch.setenv("TABLE_NAME", "table")
     monkeypatch.setenv("WEBHOOK_DELIVERIES_URL", "queue")
-    monkeypatch.setattr(store, "webhooks", lambda: hooks)
-    monkeypatch.setattr(store, "client", lambda: made)
+    monkeypatch.setattr(webhooks, "load_all", lambda: hooks)
+    monkeypatch.setattr(table, "client", lambda: made)
     monkeypatch.setattr(messaging, "sqs", lambda: made)
     return made
 
@@ -149,7 +149,7 @@ def test_a_call_of_the_fan_out_takes_no_longer_than_it_is_given(monkeypatch: pyt
     """The limits that the clients really have, against what is left when the last call begins."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     with orders_aws.within(lambda: TIME_OUT):
-        clients: list[Any] = [store.client(), messaging.sqs()]
+        clients: list[Any] = [table.client(), messaging.sqs()]
     for config in (client.meta.config for client in clients):
         attempts = config.retries["total_max_attempts"]
         pauses = sum(2**retry for retry in range(attempts - 1))
@@ -158,7 +158,7 @@ def test_a_call_of_the_fan_out_takes_no_longer_than_it_is_given(monkeypatch: pyt
             orders_aws.check_time()
     with orders_aws.within(lambda: TIME_OUT):
         orders_aws.check_time()
-    assert store.client() not in clients, "others keep their own patience"
+    assert table.client() not in clients, "others keep their own patience"
 
 
 def test_only_the_events_that_the_queue_did_not_take_come_again(aws: Aws) -> None:
@@ -196,6 +196,6 @@ def test_an_event_that_is_twice_in_a_batch_is_queued_once_and_one_that_cannot_be
 
 
 def test_nobody_subscribed_nothing_written(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "webhooks", list[Delivery])
+    monkeypatch.setattr(webhooks, "load_all", list[Delivery])
     assert aws.invoke(records()) == []
     assert not aws.calls

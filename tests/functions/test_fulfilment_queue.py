@@ -17,9 +17,10 @@ from moto import mock_aws
 from standardwebhooks import Webhook as Signer
 
 from orders import settings
-from orders.adapters import bus, store
+from orders.adapters import bus
 from orders.adapters import carriers as carrier
 from orders.adapters.carriers import Booking
+from orders.adapters.store import keys, ledgers, orders, scans, table
 from orders.domain.actors import Actor
 from orders.domain.errors import StoreBusy
 from orders.domain.events import EventType
@@ -156,19 +157,19 @@ def metrics(printed: str) -> dict[str, Any]:
 def test_an_event_and_its_marker_are_one_transaction() -> None:
     an_order("f-1", OrderStatus.PROCESSING)
     assert take(message(news("f-1", "shipped", "evt-1"))) == []
-    order = store.load_order(OrderId("f-1"))
-    marker = store.client().get_item(TableName="orders", Key=store.marker_key(OrderId("f-1"), "evt-1"))["Item"]
+    order = orders.load_order(OrderId("f-1"))
+    marker = table.client().get_item(TableName="orders", Key=keys.marker_key(OrderId("f-1"), "evt-1"))["Item"]
     assert int(marker["version"]["N"]) == order.version
     assert int(marker["expires_at_epoch"]["N"]) > utc_now().timestamp() + 80 * 86_400
     assert take(message(news("f-1", "shipped", "evt-1"))) == []
-    assert store.load_order(OrderId("f-1")).version == order.version, "a duplicate changes nothing"
+    assert orders.load_order(OrderId("f-1")).version == order.version, "a duplicate changes nothing"
 
 
 def test_what_stands_on_the_bus_and_its_bare_detail_are_the_same_event() -> None:
     an_order("f-bare", OrderStatus.PROCESSING)
     detail = news("f-bare", "packed", "evt-bare")
     assert take(message(json.dumps(detail)), message(detail, 2)) == []
-    assert [event.type for event in store.history(OrderId("f-bare"))].count(EventType.FULFILLMENT_RECORDED) == 1
+    assert [event.type for event in orders.history(OrderId("f-bare"))].count(EventType.FULFILLMENT_RECORDED) == 1
 
 
 def undated(order_id: str, status: str, **more: Any) -> dict[str, Any]:
@@ -180,9 +181,9 @@ def test_an_event_without_a_time_happened_when_it_came_to_the_bus() -> None:
     came = "2026-11-20T14:01:01Z"
     on_bus = {"detail-type": "fulfillment.status_changed", "time": came, "detail": undated("f-when", "shipped")}
     assert take(message(json.dumps(on_bus))) == []
-    assert store.load_order(OrderId("f-when")).status is OrderStatus.SHIPPED
+    assert orders.load_order(OrderId("f-when")).status is OrderStatus.SHIPPED
     assert take(message(json.dumps(on_bus | {"detail": undated("f-when", "packed") | {"timestamp": None}}))) == []
-    assert store.history(OrderId("f-when"))[-1].metadata["reported_at"] == "2026-11-20T14:01:01.000Z"
+    assert orders.history(OrderId("f-when"))[-1].metadata["reported_at"] == "2026-11-20T14:01:01.000Z"
 
 
 def test_past_the_bus_it_happened_when_it_came_to_the_queue() -> None:
@@ -190,7 +191,7 @@ def test_past_the_bus_it_happened_when_it_came_to_the_queue() -> None:
     record = message(json.dumps(undated("f-direct", "packed")))
     record["attributes"]["SentTimestamp"] = "1795183261000"
     assert take(record) == []
-    assert store.history(OrderId("f-direct"))[-1].metadata["reported_at"] == "2026-11-20T14:01:01.000Z"
+    assert orders.history(OrderId("f-direct"))[-1].metadata["reported_at"] == "2026-11-20T14:01:01.000Z"
 
 
 def test_an_event_without_time_and_id_counts_once_however_often_and_late_it_is_sent() -> None:
@@ -199,7 +200,7 @@ def test_an_event_without_time_and_id_counts_once_however_often_and_late_it_is_s
     again = message(json.dumps({"detail-type": "x", "time": "2027-01-01T00:00:00Z", "detail": undated("f-again", "packed")}))
     again["attributes"]["SentTimestamp"] = "1895183261000"
     assert take(first) == take(first) == take(again) == []
-    recorded = [event for event in store.history(OrderId("f-again")) if event.type is EventType.FULFILLMENT_RECORDED]
+    recorded = [event for event in orders.history(OrderId("f-again")) if event.type is EventType.FULFILLMENT_RECORDED]
     assert len(recorded) == 1
 
 
@@ -208,12 +209,12 @@ def test_cash_on_delivery_end_to_end(capsys: pytest.CaptureFixture[str]) -> None
     seen = []
     for status in ("planning", "picking", "shipped", "completed"):
         assert take(message(news("f-cod", status))) == []
-        seen.append(store.load_order(OrderId("f-cod")).status.value)
+        seen.append(orders.load_order(OrderId("f-cod")).status.value)
     assert seen == ["PROCESSING", "PROCESSING", "SHIPPED", "DELIVERED"]
-    payment = store.load(OrderId("f-cod")).payment
+    payment = orders.load(OrderId("f-cod")).payment
     assert payment
     assert payment.status is PaymentStatus.COMPLETED
-    assert store.ledger_entry(store.charge_key(payment.payment_id))
+    assert ledgers.entry(keys.charge_key(payment.payment_id))
     said = metrics(capsys.readouterr().out)
     assert said["fulfillment_status_events_consumed_total"] == [1.0]
     assert said["order_status_updates_from_fulfillment_total"] == [1.0]
@@ -235,7 +236,7 @@ def test_one_bad_event_does_not_keep_the_others_of_its_batch() -> None:
         message(news("f-3", "shipped"), 8),
     ]
     assert take(*batch) == ["2", "3", "4", "5", "6", "7"]
-    assert {store.load_order(OrderId(name)).status for name in ("f-2", "f-3")} == {OrderStatus.SHIPPED}
+    assert {orders.load_order(OrderId(name)).status for name in ("f-2", "f-3")} == {OrderStatus.SHIPPED}
 
 
 def test_what_can_never_be_applied_is_found_out_within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +256,7 @@ def test_a_fault_of_ours_is_given_the_queue_s_own_time(monkeypatch: pytest.Monke
 
     monkeypatch.setattr("orders.adapters.queues.hold_back", lambda *_: pytest.fail("it is held back"))
     without_pauses(monkeypatch)
-    monkeypatch.setattr("orders.adapters.store.load", busy)
+    monkeypatch.setattr("orders.adapters.store.orders.load", busy)
     assert take(message(news("f-4", "shipped"))) == ["1"]
 
 
@@ -274,8 +275,8 @@ def test_what_a_person_hands_over_has_no_receipt_and_is_not_held_back(monkeypatc
 def test_a_late_cancelled_is_refused_reported_and_not_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
     an_order("f-5", OrderStatus.SHIPPED)
     assert take(message(news("f-5", "cancelled"))) == []
-    assert store.load_order(OrderId("f-5")).status is OrderStatus.SHIPPED
-    assert store.history(OrderId("f-5"))[-1].type is EventType.FULFILLMENT_REFUSED
+    assert orders.load_order(OrderId("f-5")).status is OrderStatus.SHIPPED
+    assert orders.history(OrderId("f-5"))[-1].type is EventType.FULFILLMENT_REFUSED
     assert metrics(capsys.readouterr().out)["invalid_transitions_total"] == [1.0]
 
 
@@ -305,7 +306,7 @@ def easypost(tracking_number: str, status: str, at: datetime, event_id: str = "e
 
 
 def number_of(order_id: str) -> str:
-    shipment = store.load(OrderId(order_id)).shipment
+    shipment = orders.load(OrderId(order_id)).shipment
     assert shipment
     assert shipment.tracking_number
     return shipment.tracking_number
@@ -323,10 +324,10 @@ def test_a_scan_becomes_an_event_on_the_bus(events: Recorder, encoded: bool) -> 
     assert (detail["order_id"], detail["new_status"], detail["event_id"]) == (order_id, "shipped", "easypost:evt_1")
     assert detail["timestamp"] == timestamp(at), "the scan's own time"
     assert take(message(detail)) == []
-    shipment = store.load(OrderId(order_id)).shipment
+    shipment = orders.load(OrderId(order_id)).shipment
     assert shipment
     assert (shipment.status, shipment.current_location) == (ShipmentStatus.OUT_FOR_DELIVERY, "Köln, DE")
-    assert store.load_order(OrderId(order_id)).status is OrderStatus.SHIPPED
+    assert orders.load_order(OrderId(order_id)).status is OrderStatus.SHIPPED
 
 
 def test_a_bad_signature_is_401_and_leaves_no_trace(events: Recorder) -> None:
@@ -337,7 +338,7 @@ def test_a_bad_signature_is_401_and_leaves_no_trace(events: Recorder) -> None:
         assert (status, problem["code"]) == (401, "UNAUTHENTICATED")
     assert report("easypost", body + b" ", headers)[0] == 401
     assert events.entries == []
-    assert store.scans(TrackingNumber(number_of(order_id))) == []
+    assert scans.of_parcel(TrackingNumber(number_of(order_id))) == []
 
 
 def test_an_unknown_parcel_and_a_duplicate_are_200(events: Recorder) -> None:
@@ -348,9 +349,9 @@ def test_an_unknown_parcel_and_a_duplicate_are_200(events: Recorder) -> None:
     body, headers = easypost(number_of(order_id), "delivered", utc_now())
     for _ in range(3):
         assert report("easypost", body, headers) == (200, {"accepted": True})
-    assert len(store.scans(TrackingNumber(number_of(order_id)))) == 1
+    assert len(scans.of_parcel(TrackingNumber(number_of(order_id)))) == 1
     assert take(*(message(detail, number) for number, detail in enumerate(events.details()))) == []
-    assert [event.type for event in store.history(OrderId(order_id))].count(EventType.ORDER_DELIVERED) == 1
+    assert [event.type for event in orders.history(OrderId(order_id))].count(EventType.ORDER_DELIVERED) == 1
 
 
 def test_what_tells_nothing_of_a_parcel_is_200(events: Recorder) -> None:
@@ -378,9 +379,9 @@ def test_a_scan_of_shippo_s_example_is_kept_though_it_is_years_old(events: Recor
     secrets.create_secret(Name=f"{settings.carrier_secrets_prefix()}shippo", SecretString=SECRET)
     assert report("shippo", body, {"shippo-auth-signature": f"t={sent},v1={digest}"}) == (200, {"accepted": False})
     number = json.loads(body)["data"]["tracking_number"]
-    (kept,) = store.scans(number)
+    (kept,) = scans.of_parcel(number)
     assert kept["timestamp"] == "2016-07-23T00:00:00.000Z"
-    item = store.client().scan(
+    item = table.client().scan(
         TableName="orders",
         FilterExpression="PK = :pk",
         ExpressionAttributeValues={":pk": {"S": f"TRACKING#{number}"}},
@@ -402,11 +403,11 @@ def test_sync_makes_up_for_what_was_lost_on_its_way(events: Recorder) -> None:
     assert after.order.status is OrderStatus.DELIVERED
     assert after.shipment
     assert after.shipment.status is ShipmentStatus.DELIVERED
-    version = store.load_order(OrderId(order_id)).version
+    version = orders.load_order(OrderId(order_id)).version
     # And brings them after all.
     assert take(*(message(detail, place) for place, detail in enumerate(events.details()))) == []
     recovery.sync(OrderId(order_id), "sue")
-    assert store.load_order(OrderId(order_id)).version == version, "repetition is harmless"
+    assert orders.load_order(OrderId(order_id)).version == version, "repetition is harmless"
 
 
 def test_a_scan_that_came_before_we_knew_the_parcel_is_found_by_sync(events: Recorder) -> None:
@@ -416,7 +417,7 @@ def test_a_scan_that_came_before_we_knew_the_parcel_is_found_by_sync(events: Rec
     shipped = news(order_id, "shipped", metadata={"carrier": "DHL", "tracking_number": "DHL-EARLY"})
     assert take(message(shipped)) == []
     assert recovery.sync(OrderId(order_id), "sue").order.status is OrderStatus.DELIVERED
-    assert store.history(OrderId(order_id))[-1].by == "carrier:easypost"
+    assert orders.history(OrderId(order_id))[-1].by == "carrier:easypost"
 
 
 def test_the_sweep_makes_up_for_it_too_once_the_parcel_is_overdue(events: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -427,10 +428,10 @@ def test_the_sweep_makes_up_for_it_too_once_the_parcel_is_overdue(events: Record
     assert report("easypost", body, headers)[0] == 200
     overdue = utc_now() + timedelta(days=15)
     recovery.sweep(clock=lambda: overdue)
-    assert store.load_order(OrderId(lost)).status is OrderStatus.DELIVERED
-    order = store.load_order(OrderId(silent))
+    assert orders.load_order(OrderId(lost)).status is OrderStatus.DELIVERED
+    order = orders.load_order(OrderId(silent))
     assert order.status is OrderStatus.SHIPPED, "not delivered by default"
-    assert store.history(OrderId(silent))[-1].type is EventType.DELIVERY_OVERDUE
+    assert orders.history(OrderId(silent))[-1].type is EventType.DELIVERY_OVERDUE
     assert order.due_at
     assert order.due_at > overdue, "and looked at again"
     another = an_order("m-5", OrderStatus.SHIPPED)
@@ -461,7 +462,7 @@ def generic(tracking_number: str, status: str, event_id: str = "g-1") -> tuple[b
 
 
 def shipment_of(order_id: str) -> Shipment:
-    shipment = store.load(OrderId(order_id)).shipment
+    shipment = orders.load(OrderId(order_id)).shipment
     assert shipment
     return shipment
 
@@ -473,13 +474,13 @@ def test_a_sender_moves_its_own_parcels_only(events: Recorder, capsys: pytest.Ca
     assert take(message(events.details()[0])) == []
     before = shipment_of(order_id)
     assert before.sender == "easypost"
-    kept = store.scans(TrackingNumber(number_of(order_id)))
+    kept = scans.of_parcel(TrackingNumber(number_of(order_id)))
     capsys.readouterr()
     body, headers = generic(number_of(order_id), "DELIVERED")
     assert report("generic", body, headers) == (200, {"accepted": False})
     assert metrics(capsys.readouterr().out)["carrier_reports_of_foreign_parcels_total"] == [1.0]
     assert len(events.entries) == 1
-    assert store.scans(TrackingNumber(number_of(order_id))) == kept, "nothing that a sync could apply later"
+    assert scans.of_parcel(TrackingNumber(number_of(order_id))) == kept, "nothing that a sync could apply later"
     assert shipment_of(order_id) == before
 
 
@@ -500,7 +501,7 @@ def test_a_parcel_that_names_its_sender_waits_for_that_one(
     body, headers = generic(number_of(order_id), "DELIVERED")
     assert report("generic", body, headers) == (200, {"accepted": True})
     assert take(message(events.details()[-1])) == []
-    assert store.load_order(OrderId(order_id)).status is OrderStatus.DELIVERED
+    assert orders.load_order(OrderId(order_id)).status is OrderStatus.DELIVERED
 
 
 @pytest.mark.parametrize("status", ["delivered", "return_to_sender", "in_transit"])
@@ -515,12 +516,12 @@ def test_of_two_senders_that_report_at_once_the_first_that_is_taken_counts(event
     before = shipment_of(order_id)
     assert take(message(theirs), message(theirs, 2)) == []
     assert shipment_of(order_id) == before
-    order = store.load_order(OrderId(order_id))
+    order = orders.load_order(OrderId(order_id))
     assert order.status is OrderStatus.SHIPPED
-    last = store.history(OrderId(order_id))[-1]
+    last = orders.history(OrderId(order_id))[-1]
     assert (last.type, last.by) == (EventType.FULFILLMENT_REFUSED, "carrier:easypost")
     assert order.version == last.version, "refused once, however often it is delivered"
-    assert fulfilment_events.replay(store.load(OrderId(order_id))) is False
+    assert fulfilment_events.replay(orders.load(OrderId(order_id))) is False
 
 
 def test_a_scan_is_believed_of_the_pipeline_s_receiver_only(events: Recorder) -> None:
@@ -535,7 +536,7 @@ def test_a_scan_is_believed_of_the_pipeline_s_receiver_only(events: Recorder) ->
         inner["event_id"] = f"forged-{number}"
         assert take(message(json.dumps(told))) == []
         assert shipment_of(order_id) == before
-        assert store.history(OrderId(order_id))[-1].by == "fulfillment"
+        assert orders.history(OrderId(order_id))[-1].by == "fulfillment"
     assert take(message(detail)) == []
     assert shipment_of(order_id).status is ShipmentStatus.OUT_FOR_DELIVERY
 
@@ -570,6 +571,6 @@ def test_what_cannot_be_read_comes_again_and_ends_as_a_dead_letter(events: Recor
 @pytest.mark.parametrize("said", SHIPPED_BADLY.values(), ids=SHIPPED_BADLY)
 def test_what_could_not_be_stored_is_not_applied(events: Recorder, said: dict[str, Any]) -> None:
     order_id = an_order(f"bad-{abs(hash(str(said))) % 10**9}", OrderStatus.PROCESSING)
-    before = store.load(OrderId(order_id))
+    before = orders.load(OrderId(order_id))
     assert take(message(news(order_id, "shipped", **said))) == ["1"]
-    assert store.load(OrderId(order_id)) == before
+    assert orders.load(OrderId(order_id)) == before

@@ -13,7 +13,7 @@ import pytest
 from standardwebhooks import Webhook as Signer
 
 from orders import settings
-from orders.adapters import store
+from orders.adapters.store import orders, scans
 from orders.domain.identifiers import OrderId, TrackingNumber
 from orders.domain.order import timestamp
 from orders.domain.statuses import OrderStatus, PaymentStatus, ShipmentStatus
@@ -308,7 +308,7 @@ def test_a_tracking_number_is_the_same_without_spaces_and_in_either_case(world: 
     report(world, "IN_TRANSIT", 1, written(number))
     assert shown(world)["status"] == "IN_TRANSIT"
     assert shown(world)["tracking_number"] == number, "it is shown as it was given"
-    assert len(store.scans(TrackingNumber(number))) == 1
+    assert len(scans.of_parcel(TrackingNumber(number))) == 1
 
 
 def completion(world: World) -> Any:
@@ -328,8 +328,8 @@ def test_a_long_story_keeps_its_latest_scans(world: World) -> None:
     world.live(OrderStatus.SHIPPED)
     details = [("in_transit", minutes) for minutes in range(110)]
     post(world, "easypost", tracker(world, "in_transit", *details))
-    scans = shown(world)["scans"]
-    assert 20 < len(scans) <= 100
-    assert scans[-1]["message"] == "in_transit at 109"
-    assert [scan["at"] for scan in scans] == sorted(scan["at"] for scan in scans)
-    assert store.load(OrderId("order-1")).shipment.status is ShipmentStatus.IN_TRANSIT  # type: ignore[union-attr]
+    seen = shown(world)["scans"]
+    assert 20 < len(seen) <= 100
+    assert seen[-1]["message"] == "in_transit at 109"
+    assert [scan["at"] for scan in seen] == sorted(scan["at"] for scan in seen)
+    assert orders.load(OrderId("order-1")).shipment.status is ShipmentStatus.IN_TRANSIT  # type: ignore[union-attr]

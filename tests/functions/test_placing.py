@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orders.adapters import store
+from orders.adapters.store import orders
 from orders.domain.order import Change
 from orders.domain.statuses import OrderStatus
 from tests.functions.world import ADDRESS, CUSTOMER, STRANGER, World, a_body
@@ -159,14 +159,14 @@ def test_each_customer_has_keys_of_their_own(world: World) -> None:
 
 @pytest.mark.parametrize("same", [True, False])
 def test_of_two_posts_at_once_one_makes_the_order(world: World, monkeypatch: pytest.MonkeyPatch, same: bool) -> None:
-    real, winners = store.commit, []
+    real, winners = orders.commit, []
 
-    def beaten(change: Change, promise: Any = None) -> None:
-        monkeypatch.setattr(store, "commit", real)
+    def beaten(change: Change, record: Any = None) -> None:
+        monkeypatch.setattr(orders, "commit", real)
         winners.append(post(world, a_body() if same else a_body(token="tok_other"), headers=KEY))
-        real(change, promise)
+        real(change, record)
 
-    monkeypatch.setattr(store, "commit", beaten)
+    monkeypatch.setattr(orders, "commit", beaten)
     late = post(world, a_body(), headers=KEY)
     assert late.status == (202 if same else 422)
     assert orders_in_the_table(world) == [winners[0].order["order_id"]]

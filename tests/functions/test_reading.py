@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orders.adapters import store
+from orders.adapters.store import indexes, table
 from orders.domain import facts
 from orders.domain.identifiers import CustomerId
 from orders.domain.statuses import OrderStatus
@@ -96,14 +96,14 @@ def test_an_index_that_lags_behind_shows_no_order_in_a_status_it_has_left(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some_orders(world)
-    stale = list(store.orders_in_status(OrderStatus.PENDING))
+    stale = list(indexes.orders_in_status(OrderStatus.PENDING))
     assert world.support("POST /orders/{id}/cancel", stale[0].order_id).status == 200
-    real = store.orders_in_status
+    real = indexes.orders_in_status
 
     def lagging(status: OrderStatus, *more: Any) -> Any:
         return iter(stale) if status is OrderStatus.PENDING else real(status, *more)
 
-    monkeypatch.setattr(store, "orders_in_status", lagging)
+    monkeypatch.setattr(indexes, "orders_in_status", lagging)
     shown = listed(world, support=True, status="PENDING")
     assert stale[0].order_id not in ids(shown)
     assert {order["status"] for order in shown.body["orders"]} == {"PENDING"}
@@ -188,13 +188,13 @@ def test_the_overdue_list_shows_them_too(world: World, monkeypatch: pytest.Monke
 def test_what_is_shown_beside_orders_is_read_for_all_of_them_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     some_orders(world, 12)
     calls: list[str] = []
-    real = store._call
+    real = table.call
 
     def counting(operation: Any, **request: Any) -> Any:
         calls.append(operation.__name__)
         return real(operation, **request)
 
-    monkeypatch.setattr(store, "_call", counting)
+    monkeypatch.setattr(table, "call", counting)
     for limit in ("1", "6"):
         calls.clear()
         assert len(ids(listed(world, limit=limit, expand="payment,shipments"))) == int(limit)
@@ -254,13 +254,13 @@ def test_a_cursor_belongs_to_its_own_list(world: World) -> None:
 def test_a_page_asks_for_no_more_than_it_shows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     some_orders(world, 12)
     calls: list[str] = []
-    real = store._call
+    real = table.call
 
     def counting(operation: Any, **request: Any) -> Any:
         calls.append(operation.__name__)
         return real(operation, **request)
 
-    monkeypatch.setattr(store, "_call", counting)
+    monkeypatch.setattr(table, "call", counting)
     listed(world, limit="3")
     assert calls.count("query") == 1
     assert "scan" not in calls

@@ -20,7 +20,8 @@ from moto import mock_aws
 
 from local.api_gateway.keys import as_gateway
 from orders import settings
-from orders.adapters import secrets, store
+from orders.adapters import secrets
+from orders.adapters.store import catalog, counters, deliveries, keys, ledgers, orders, table, webhooks
 from orders.domain.actors import Actor
 from orders.domain.events import ORDER_STATUS_CHANGED, EventType
 from orders.domain.identifiers import CustomerId, OrderId
@@ -95,9 +96,9 @@ def shipped() -> None:
 def tracked() -> None:
     """Shipped, under the tracking number of the recorded scan."""
     shipped()
-    store.client().update_item(
+    table.client().update_item(
         TableName=settings.table_name(),
-        Key=store.shipment_key(ORDER),
+        Key=keys.shipment_key(ORDER),
         UpdateExpression="SET tracking_number = :number, GSI1PK = :key",
         ExpressionAttributeValues={":number": {"S": "TRACK-RECORDED"}, ":key": {"S": "TRACKING#TRACK-RECORDED"}},
     )
@@ -130,9 +131,9 @@ def followed() -> None:
 
 def overdue() -> None:
     placed()
-    store.client().update_item(
+    table.client().update_item(
         TableName=settings.table_name(),
-        Key=store.order_key(ORDER),
+        Key=keys.order_key(ORDER),
         UpdateExpression="SET due_at = :past, GSI3SK = :sort",
         ExpressionAttributeValues={
             ":past": {"S": "2020-01-01T00:00:00.000Z"},
@@ -143,7 +144,7 @@ def overdue() -> None:
 
 def subscribed() -> None:
     """Somebody wants to know of every change of status."""
-    store.add_webhook(
+    webhooks.add(
         Webhook("wh-1", "https://shop.example/orders", (ORDER_STATUS_CHANGED,), (Secret("whsec_c2VjcmV0"),), utc_now())
     )
 
@@ -152,12 +153,12 @@ def owed() -> None:
     """A delivery that failed once and is not due yet."""
     subscribed()
     later = utc_now() + timedelta(hours=2)
-    store.add_deliveries([Delivery("wh-1", "delivery-1", ORDER_STATUS_CHANGED, "{}", utc_now(), next_attempt_at=later)])
+    deliveries.add([Delivery("wh-1", "delivery-1", ORDER_STATUS_CHANGED, "{}", utc_now(), next_attempt_at=later)])
 
 
 def counted() -> None:
     placed()
-    store.count(0, [Told(ORDER, 1, "event-1", Counter({"placed": 1}))])
+    counters.count(0, [Told(ORDER, 1, "event-1", Counter({"placed": 1}))])
 
 
 # --- what is to come of it ---
@@ -189,7 +190,7 @@ def order_is(status: OrderStatus, **payload: Any) -> Expect:
     """The step's answer, and the row it left."""
 
     def expect(answer: Answer) -> None:
-        order = store.load(ORDER).order
+        order = orders.load(ORDER).order
         assert order.status is status
         assert answer == {"status": status.value, "version": order.version} | payload
 
@@ -201,7 +202,7 @@ def order_shows(status: OrderStatus) -> Expect:
 
 
 def review_is_asked_for(answer: Answer) -> None:
-    order = store.load(ORDER).order
+    order = orders.load(ORDER).order
     assert answer == {}
     assert order.approval_token
     assert order.approval
@@ -209,14 +210,14 @@ def review_is_asked_for(answer: Answer) -> None:
 
 
 def order_is_unwinding(answer: Answer) -> None:
-    order = store.load(ORDER).order
+    order = orders.load(ORDER).order
     assert (order.status, order.overall) == (OrderStatus.PENDING, OverallStatus.ROLLING_BACK)
     assert answer == {"status": "PENDING", "version": order.version}
 
 
 def payment_was_declined(answer: Answer) -> None:
     order_is_unwinding(answer)
-    payment = store.load(ORDER).payment
+    payment = orders.load(ORDER).payment
     assert payment
     assert (payment.status, payment.failure_reason) == (PaymentStatus.FAILED, "The card was declined.")
 
@@ -234,36 +235,36 @@ def what_follows_is_told(answer: Answer) -> None:
 
 
 def money_is_back(answer: Answer) -> None:
-    payment = store.load(ORDER).payment
+    payment = orders.load(ORDER).payment
     assert payment
     assert payment.status is PaymentStatus.REFUNDED
-    entry = store.ledger_entry(store.charge_key(payment.payment_id))
+    entry = ledgers.entry(keys.charge_key(payment.payment_id))
     assert entry
     assert entry.state == "refunded"
 
 
 def goods_are_back(answer: Answer) -> None:
-    assert store.product("prod-001").stock == 100
+    assert catalog.product("prod-001").stock == 100
 
 
 def order_is_closed(answer: Answer) -> None:
-    order = store.load(ORDER).order
+    order = orders.load(ORDER).order
     assert (order.status, order.overall) == (OrderStatus.CANCELLED, OverallStatus.ROLLED_BACK)
 
 
 def order_is_restarted(answer: Answer) -> None:
     assert answer == {"looked_at": 1, "restarted": [ORDER], "failed": [], "throttled": 0, "cursor": None}
-    assert store.history(ORDER)[-1].type is EventType.WORKFLOW_RESTARTED
+    assert orders.history(ORDER)[-1].type is EventType.WORKFLOW_RESTARTED
 
 
 def order_is_checked(answer: Answer) -> None:
     assert answer == {"checked": ORDER}
-    assert store.load(ORDER).order.run == 2
+    assert orders.load(ORDER).order.run == 2
 
 
 def shipment_is_reported(answer: Answer) -> None:
     assert answer == {"batchItemFailures": [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975978112"}]}, "no such order"
-    assert store.load(ORDER).order.status is OrderStatus.SHIPPED
+    assert orders.load(ORDER).order.status is OrderStatus.SHIPPED
 
 
 def all_but(*failed: str) -> Expect:
@@ -287,8 +288,8 @@ def nothing_is_said(answer: Answer) -> None:
 
 def payment_is_counted(answer: Answer) -> None:
     all_but("19dd0b57-b21e-4ac1-bd88-01bbb068cb73")(answer)
-    counters = store.counters()
-    assert (counters["placed"], counters["now:PENDING"], counters["now:PROCESSING"]) == (1, 0, 1)
+    kept = counters.totals()
+    assert (kept["placed"], kept["now:PENDING"], kept["now:PROCESSING"]) == (1, 0, 1)
 
 
 def queued() -> list[str]:
@@ -300,7 +301,7 @@ def queued() -> list[str]:
 
 def delivery_is_owed(answer: Answer) -> None:
     all_but()(answer)
-    assert len(list(store.deliveries("wh-1", None, 10))) == 1, "of the two events it wants one"
+    assert len(list(deliveries.newest_first("wh-1", None, 10))) == 1, "of the two events it wants one"
     assert queued() == ["1", "0"]
 
 
@@ -421,6 +422,6 @@ def test_a_delivered_scan_reaches_the_parcel_by_the_bus_alone() -> None:
     importlib.import_module("receive_carrier_event").handler(
         event, SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 30_000)
     )
-    shipment = store.load(ORDER).shipment
+    shipment = orders.load(ORDER).shipment
     assert shipment
     assert shipment.status is ShipmentStatus.IN_TRANSIT, "the queue's consumer moves it, not the door"

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from orders import settings
-from orders.adapters import store, workflow
+from orders.adapters import workflow
+from orders.adapters.store import indexes, orders, table
 from orders.domain.decisions import unwinding
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
@@ -186,7 +187,7 @@ def test_an_order_that_is_over_is_never_swept(world: World, status: OrderStatus)
     if status is not OrderStatus.DELIVERED:
         world.unwind()
     assert recovery.sweep(everything=True, clock=in_a_while(LONG)).looked_at == 0
-    assert list(store.orders_due(None)) == []
+    assert list(indexes.orders_due(None)) == []
 
 
 def test_everything_that_is_open_is_swept_when_asked(world: World) -> None:
@@ -202,20 +203,20 @@ def test_one_order_that_cannot_be_repaired_does_not_hold_back_the_others(world: 
     for order_id in ("one", "two", "three"):
         world.place(order_id)
         due(order_id, minutes=5)
-    real = store.load
+    real = orders.load
 
     def load(order_id: str) -> Snapshot:
         if order_id == "one":
             raise ValueError("this item cannot be read")
         return real(OrderId(order_id))
 
-    monkeypatch.setattr(store, "load", load)
+    monkeypatch.setattr(orders, "load", load)
     answer = world.invoke("sweep_orders", {"everything": True})
     assert (sorted(answer["restarted"]), answer["failed"]) == (["three", "two"], ["one"])
-    assert [place.order_id for place in store.orders_due(utc_now())] == ["one"], "everything moves nothing in the index"
+    assert [place.order_id for place in indexes.orders_due(utc_now())] == ["one"], "everything moves nothing in the index"
     with pytest.raises(ExceptionGroup, match="one"):
         world.invoke("sweep_orders", {})
-    assert list(store.orders_due(utc_now())) == [], "it has got behind the others"
+    assert list(indexes.orders_due(utc_now())) == [], "it has got behind the others"
 
 
 def test_an_order_that_fails_in_run_after_run_is_given_up_with_its_money_back(world: World) -> None:
@@ -278,8 +279,8 @@ def test_an_execution_too_young_to_be_described_is_not_started_a_second_time(wor
 
 def due(order_id: str, minutes: float) -> None:
     """Lets an order be overdue by so many minutes."""
-    place = next(place for place in store.orders_due(None) if place.order_id == order_id)
-    assert store.postpone(place, utc_now() - timedelta(minutes=minutes))
+    place = next(place for place in indexes.orders_due(None) if place.order_id == order_id)
+    assert indexes.postpone(place, utc_now() - timedelta(minutes=minutes))
 
 
 def many_alive(world: World, count: int) -> list[str]:
@@ -333,7 +334,7 @@ def test_a_sweep_stops_before_its_time_is_over_and_the_next_one_goes_on(world: W
         cursors.append(answer["cursor"])
     assert [cursor is None for cursor in cursors] == [False, False, True]
     assert world.executions.described == 9
-    assert list(store.orders_due(utc_now())) == [], "each is looked at again later"
+    assert list(indexes.orders_due(utc_now())) == [], "each is looked at again later"
 
 
 def test_everything_reaches_everything_over_several_invocations(world: World) -> None:
@@ -381,7 +382,7 @@ def test_a_busy_table_fails_no_sweep(world: World, monkeypatch: pytest.MonkeyPat
     def busy(**_: Any) -> Any:
         raise throttled("Query")
 
-    monkeypatch.setattr(store.client(), "query", busy)
+    monkeypatch.setattr(table.client(), "query", busy)
     answer = world.invoke("sweep_orders", {})
     assert (answer["looked_at"], answer["throttled"]) == (0, 1)
     printed = capsys.readouterr().out.replace(" ", "")
@@ -500,14 +501,14 @@ def test_an_order_that_is_over_needs_no_repair(world: World, status: OrderStatus
 
 def test_two_syncs_at_once_restart_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.place()
-    real = store.commit
+    real = orders.commit
 
     def commit(*arguments: Any) -> None:
-        monkeypatch.setattr(store, "commit", real)
+        monkeypatch.setattr(orders, "commit", real)
         world.support("POST /orders/{id}/sync", "order-1")
         real(*arguments)
 
-    monkeypatch.setattr(store, "commit", commit)
+    monkeypatch.setattr(orders, "commit", commit)
     assert world.support("POST /orders/{id}/sync", "order-1").status == 200
     assert world.trail().count("WORKFLOW_RESTARTED") == 1
 

@@ -10,7 +10,8 @@ import pytest
 
 import show_pages
 from orders import settings
-from orders.adapters import secrets, store
+from orders.adapters import secrets
+from orders.adapters.store import indexes
 from orders.domain import statuses
 from orders.domain.identifiers import OrderId
 from orders.domain.statuses import TRANSITIONS, OrderStatus
@@ -227,8 +228,8 @@ def overdue(world: World, **query: str) -> Answer:
 
 
 def make_overdue(order_id: str, minutes: int) -> None:
-    place = next(place for place in store.orders_due(None) if place.order_id == order_id)
-    assert store.postpone(place, utc_now() - timedelta(minutes=minutes))
+    place = next(place for place in indexes.orders_due(None) if place.order_id == order_id)
+    assert indexes.postpone(place, utc_now() - timedelta(minutes=minutes))
 
 
 def test_overdue_orders_come_longest_overdue_first_page_by_page(world: World) -> None:

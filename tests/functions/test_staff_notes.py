@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from orders.adapters import secrets, store
+from orders.adapters import secrets
+from orders.adapters.store import keys, orders, table
 from orders.domain import notifications
 from orders.domain.events import ORDER_STATUS_CHANGED
 from orders.domain.identifiers import OrderId
@@ -131,7 +132,7 @@ def followed(world: World) -> str:
 
 
 def events() -> list[Event]:
-    return store.history(OrderId("order-1"))
+    return orders.history(OrderId("order-1"))
 
 
 @ends
@@ -145,8 +146,8 @@ def test_only_staff_read_what_staff_noted(world: World, end: Callable[[World], N
     assert NOTE not in repr(notices)
 
 
-def rewrite(key: store.Key, attribute: str, text: str) -> None:
-    store.client().update_item(
+def rewrite(key: keys.Key, attribute: str, text: str) -> None:
+    table.client().update_item(
         TableName=ENVIRONMENT["TABLE_NAME"],
         Key=key,
         UpdateExpression=f"SET {attribute} = :text",
@@ -159,12 +160,12 @@ def test_a_row_of_an_earlier_release_says_no_more(world: World, step: str) -> No
     """Earlier releases wrote the reason into the failed step's message, and at its end into the trail."""
     (rejected if step == "Manual Review" else sent_back)(world)
     words = f"Rejected in review: {NOTE}" if step == "Manual Review" else NOTE
-    key = store.order_key(OrderId("order-1"))
-    steps = json.loads(store.client().get_item(TableName=ENVIRONMENT["TABLE_NAME"], Key=key)["Item"]["steps"]["S"])
+    key = keys.order_key(OrderId("order-1"))
+    steps = json.loads(table.client().get_item(TableName=ENVIRONMENT["TABLE_NAME"], Key=key)["Item"]["steps"]["S"])
     failed = next(one for one in steps if one[0] == "FAILED")
     failed[3] = words
     rewrite(key, "steps", json.dumps(steps))
-    rewrite(store.event_key(OrderId("order-1"), events()[-1].version), "reason", f"Rejected in review: {NOTE}")
+    rewrite(keys.event_key(OrderId("order-1"), events()[-1].version), "reason", f"Rejected in review: {NOTE}")
     assert NOTE not in reads(world)
     assert NOTE not in followed(world)
 

@@ -8,7 +8,7 @@ import pytest
 
 from orders.adapters import carriers as carrier
 from orders.adapters import payments as gateway
-from orders.adapters import store
+from orders.adapters.store import orders
 from orders.domain.errors import (
     CarrierUnavailable,
     GatewayUnavailable,
@@ -51,15 +51,15 @@ class Killed(BaseException):
 
 def killed_at_commit(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """The next commit of such an event never happens: the function is gone."""
-    real = store.commit
+    real = orders.commit
 
     def commit(change: Change, *more: Any) -> None:
         if change.event.type.value == kind:
-            monkeypatch.setattr(store, "commit", real)
+            monkeypatch.setattr(orders, "commit", real)
             raise Killed
         real(change, *more)
 
-    monkeypatch.setattr(store, "commit", commit)
+    monkeypatch.setattr(orders, "commit", commit)
 
 
 def before(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, deed: Callable[[], object]) -> None:

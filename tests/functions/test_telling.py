@@ -20,9 +20,11 @@ from standardwebhooks import Webhook as Signer
 from local.cli import operate
 from local.cli.client import Api
 from orders import settings
-from orders.adapters import bus, secrets, store
+from orders.adapters import bus, secrets
 from orders.adapters import queues as messaging
 from orders.adapters import webhook_sender as outbound
+from orders.adapters.store import counters, deliveries, event_items, keys, orders, table, webhooks
+from orders.adapters.store.table import Outcome
 from orders.domain import notifications, statistics
 from orders.domain.actors import Actor
 from orders.domain.errors import StoreBusy
@@ -94,7 +96,7 @@ def call(module: str, event: Any) -> Any:
 
 def records(*order_ids: str) -> list[dict[str, Any]]:
     """The stream of these orders' audit events, one order's change after another's."""
-    trails = [[store.event_to_item(event) for event in store.history(OrderId(order_id))] for order_id in order_ids]
+    trails = [[event_items.event_to_item(event) for event in orders.history(OrderId(order_id))] for order_id in order_ids]
     mixed = sorted((item for trail in trails for item in trail), key=lambda item: int(item["version"]["N"]))
     return [
         {"eventName": "INSERT", "dynamodb": {"NewImage": item, "SequenceNumber": f"{number:05d}"}}
@@ -121,7 +123,7 @@ def waiting(queue: str) -> list[dict[str, Any]]:
 def test_each_change_is_published_in_order_with_its_time(events: Recorder) -> None:
     live("p-1")
     assert call("publish_changes", {"Records": records("p-1")}) == {"batchItemFailures": []}
-    expected = [message for event in store.history(OrderId("p-1")) for message in notifications.messages(event)]
+    expected = [message for event in orders.history(OrderId("p-1")) for message in notifications.messages(event)]
     assert [(entry["DetailType"], json.loads(entry["Detail"])) for entry in events.entries] == [
         (kind, json.loads(json.dumps(detail))) for kind, detail, _ in expected
     ]
@@ -135,7 +137,7 @@ def test_a_busy_bus_brings_the_batch_again_with_the_same_ids(events: Recorder) -
     assert call("publish_changes", {"Records": batch}) == {"batchItemFailures": [{"itemIdentifier": "00001"}]}
     assert call("publish_changes", {"Records": batch}) == {"batchItemFailures": []}
     counted = Counter(detail["event_id"] for detail in events.details())
-    wanted = [detail["event_id"] for event in store.history(OrderId("p-2")) for _, detail, _ in notifications.messages(event)]
+    wanted = [detail["event_id"] for event in orders.history(OrderId("p-2")) for _, detail, _ in notifications.messages(event)]
     assert set(counted) == set(wanted)
     assert list(dict.fromkeys(wanted)) == wanted
 
@@ -152,7 +154,7 @@ def test_a_poisoned_record_is_set_aside_and_the_others_go_on(events: Recorder) -
     told = {(detail["order_id"], detail["version"]) for detail in events.details()}
     images = [record["dynamodb"]["NewImage"] for record in (poisoned, unreadable)]
     bad = {(image["order_id"]["S"], int(image["version"]["N"])) for image in images}
-    trail = [event for name in ("p-3", "p-4") for event in store.history(OrderId(name))]
+    trail = [event for name in ("p-3", "p-4") for event in orders.history(OrderId(name))]
     expected = {(event.order_id, event.version) for event in trail if notifications.messages(event)}
     assert told == expected - bad
     aside = waiting("UnhandledEvents")
@@ -178,7 +180,7 @@ def test_transitions_and_times_are_measured_by_status(events: Recorder, capsys: 
     assert transitions == {None: [1.0] * 3, "PENDING": [1.0], "PROCESSING": [1.0], "SHIPPED": [1.0]}
     times = {status: values for (status, name), values in measured.items() if name == "order_status_duration_seconds"}
     assert set(times) == {"PENDING", "PROCESSING"}
-    trail = [event for event in store.history(OrderId("p-measured")) if event.old_status is not event.status]
+    trail = [event for event in orders.history(OrderId("p-measured")) if event.old_status is not event.status]
     known = {event.old_status: event.measures.status_seconds for event in trail if event.old_status and event.measures}
     assert {OrderStatus(status): values for status, values in times.items()} == {one: [known[one]] for one in known}
 
@@ -194,7 +196,7 @@ def test_only_new_audit_events_reach_the_consumer() -> None:
     feed = resources("AWS::Lambda::EventSourceMapping")["ChangesFeed"]
     (one,) = feed["FilterCriteria"]["Filters"]
     assert json.loads(one["Pattern"]) == {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["event"]}}}}
-    assert "event" in store.event_to_item(store.history(OrderId(live("p-6")))[0])["kind"]["S"]
+    assert "event" in event_items.event_to_item(orders.history(OrderId(live("p-6")))[0])["kind"]["S"]
 
 
 # --- customers --------------------------------------------------------------------------------------------------------
@@ -210,7 +212,7 @@ def test_a_customer_is_told_in_words_and_may_filter(events: Recorder) -> None:
         Attributes={"FilterPolicy": json.dumps({"customer_id": ["ada"], "status": ["SHIPPED"]})},
     )
     live("n-1")
-    told = [detail for event in store.history(OrderId("n-1")) for _, detail, _ in notifications.messages(event)]
+    told = [detail for event in orders.history(OrderId("n-1")) for _, detail, _ in notifications.messages(event)]
     changes = [detail for detail in told if "new_status" in detail]
     for detail in changes:
         call("notify_customers", {"detail": detail})
@@ -289,7 +291,7 @@ def subscribe(url: str, *events: str) -> dict[str, Any]:
 
 def tell(order_id: str) -> list[dict[str, Any]]:
     """Fans the order's news out; answers them."""
-    details = [detail for event in store.history(OrderId(order_id)) for _, detail, _ in notifications.messages(event)]
+    details = [detail for event in orders.history(OrderId(order_id)) for _, detail, _ in notifications.messages(event)]
     assert call("fan_out_webhooks", {"Records": messages(details)}) == {"batchItemFailures": []}
     return details
 
@@ -342,8 +344,8 @@ def test_a_failure_is_held_back_and_tried_again_with_the_same_body(endpoint: End
     deliver([body])
     assert len(endpoint.got) == 1, "not due yet: no second attempt"
     assert held[1] in (4, 5)
-    delivery = store.delivery(made["webhook_id"], details[0]["event_id"])
-    store.save_delivery(delivery, replace(delivery, next_attempt_at=utc_now() - timedelta(seconds=1)))
+    delivery = deliveries.load(made["webhook_id"], details[0]["event_id"])
+    deliveries.save(delivery, replace(delivery, next_attempt_at=utc_now() - timedelta(seconds=1)))
     endpoint.code = 200
     deliver([body])
     assert endpoint.got[0][1] == endpoint.got[1][1]
@@ -362,8 +364,8 @@ def test_410_disables_it_and_a_new_secret_enables_it_again(endpoint: Endpoint) -
     details = tell(live("w-4", status=OrderStatus.PENDING))
     endpoint.code = 410
     deliver(owed())
-    assert store.webhook(identifier).status is WebhookStatus.DISABLED
-    assert store.delivery(identifier, details[0]["event_id"]).status is DeliveryStatus.FAILED
+    assert webhooks.load(identifier).status is WebhookStatus.DISABLED
+    assert deliveries.load(identifier, details[0]["event_id"]).status is DeliveryStatus.FAILED
     tell(live("w-5"))
     assert owed() == [], "nothing is owed to one that wants nothing"
     again = "POST /webhooks/{id}/deliveries/{delivery_id}/redeliver"
@@ -394,7 +396,7 @@ def test_two_copies_of_a_message_make_one_attempt_that_counts(endpoint: Endpoint
 
     monkeypatch.setattr(outbound, "send", meanwhile)
     deliver([body])
-    assert len(store.delivery(**body).attempts) == 1
+    assert len(deliveries.load(**body).attempts) == 1
     assert len(held) == 1, "the schedule has one thread, not two"
 
 
@@ -418,7 +420,7 @@ def test_a_delivery_whose_message_was_lost_is_sent_by_a_redrive(endpoint: Endpoi
     assert operate.redrive_webhooks(Handled(""), made["webhook_id"], later) == {made["webhook_id"]: 1}
     deliver(owed())
     assert [json.loads(body)["data"]["order_id"] for _, body in endpoint.got] == ["w-lost"]
-    assert store.delivery(made["webhook_id"], details[0]["event_id"]).status is DeliveryStatus.SUCCEEDED
+    assert deliveries.load(made["webhook_id"], details[0]["event_id"]).status is DeliveryStatus.SUCCEEDED
 
 
 def test_one_that_has_been_removed_gets_nothing_more(endpoint: Endpoint) -> None:
@@ -445,18 +447,18 @@ def test_what_is_not_public_is_refused_when_it_is_subscribed(url: str) -> None:
     status, problem = admin("POST /webhooks", {"url": url})
     assert (status, problem["code"]) == (400, "INVALID_ARGUMENT")
     assert problem["errors"][0]["field"] == "url"
-    assert store.webhooks() == []
+    assert webhooks.load_all() == []
 
 
 def test_a_message_that_makes_no_sense_does_not_keep_the_others(endpoint: Endpoint) -> None:
     made = subscribe(endpoint.url, "OrderStatusChanged")
     live("w-8", status=OrderStatus.PENDING)
-    details = [detail for event in store.history(OrderId("w-8")) for _, detail, _ in notifications.messages(event)]
+    details = [detail for event in orders.history(OrderId("w-8")) for _, detail, _ in notifications.messages(event)]
     batch = [{"messageId": "bad", "body": "{}", "eventSource": "aws:sqs"}, *messages(details)]
     for module in ("fan_out_webhooks", "keep_statistics"):
         assert call(module, {"Records": batch}) == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
     assert [body["webhook_id"] for body in owed()] == [made["webhook_id"]]
-    assert store.counters()["placed"] == 1
+    assert counters.totals()["placed"] == 1
 
 
 # --- counters ---------------------------------------------------------------------------------------------------------
@@ -465,15 +467,15 @@ def test_a_message_that_makes_no_sense_does_not_keep_the_others(endpoint: Endpoi
 def test_a_full_batch_in_a_hundred_currencies_stays_inside_dynamodb_s_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     details = [_delivered_in(f"C{number:02}", number) for number in range(100)]
     for detail in details:
-        store.client().put_item(TableName=settings.table_name(), Item=dict(store.event_key(detail["order_id"], 9)))
+        table.client().put_item(TableName=settings.table_name(), Item=dict(keys.event_key(detail["order_id"], 9)))
     sent: list[list[dict[str, Any]]] = []
-    write = store.client().transact_write_items
+    write = table.client().transact_write_items
 
     def recorded(TransactItems: Any) -> Any:  # noqa: N803 - botocore's name
         sent.append(TransactItems)
         return write(TransactItems=TransactItems)
 
-    monkeypatch.setattr(store.client(), "transact_write_items", recorded)
+    monkeypatch.setattr(table.client(), "transact_write_items", recorded)
     batch = [{"messageId": detail["event_id"], "body": json.dumps({"detail": detail})} for detail in details]
     assert call("keep_statistics", {"Records": batch}) == {"batchItemFailures": []}
     assert call("keep_statistics", {"Records": batch}) == {"batchItemFailures": []}, "told twice, counted once"
@@ -483,7 +485,7 @@ def test_a_full_batch_in_a_hundred_currencies_stays_inside_dynamodb_s_limits(mon
     assert max(len(update["UpdateExpression"].encode()) for update in updates) <= 4096
     assert max(len(update.get("ExpressionAttributeNames", {})) for update in updates) <= 300, "operands of one expression"
     assert all(len({json.dumps(action["Update"]["Key"]) for action in actions}) == len(actions) for actions in sent)
-    kept = store.counters()
+    kept = counters.totals()
     assert kept["now:DELIVERED"] == 100
     assert [kept[f"worth:DELIVERED:C{number:02}"] for number in range(100)] == [number + 1 for number in range(100)]
 
@@ -507,24 +509,27 @@ def _delivered_in(currency: str, number: int) -> dict[str, Any]:
 def test_the_counters_in_the_table_are_exact_under_redelivery(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [live(f"s-{number}", status=OrderStatus.PENDING if number % 3 else OrderStatus.SHIPPED) for number in range(9)]
     desk.cancel(OrderId(ids[1]), Actor("ada"), None, None)
-    details = [detail for one in ids for event in store.history(OrderId(one)) for _, detail, _ in notifications.messages(event)]
+    details = [
+        detail for one in ids for event in orders.history(OrderId(one)) for _, detail, _ in notifications.messages(event)
+    ]
     once = statistics.added(one.counters for one in map(statistics.told, details) if one)
     random = Random(1)  # noqa: S311 - the same shuffle in every run
     delivered = messages(details) + messages(details)
     random.shuffle(delivered)
-    real, faults = store._count_at_once, iter([True, False, False] * 100)
+    real, faults = counters._count_at_once, iter([True, False, False] * 100)
 
-    def faulty(lane: int, told: Any) -> None:
-        real(lane, told)
+    def faulty(lane: int, told: Any) -> Outcome:
+        outcome = real(lane, told)
         if next(faults):
             raise StoreBusy("its answer was lost")  # counted, and told otherwise
+        return outcome
 
-    monkeypatch.setattr(store, "_count_at_once", faulty)
+    monkeypatch.setattr(counters, "_count_at_once", faulty)
     while delivered:
         batch, delivered = delivered[:13], delivered[13:]
         failed = {failure["itemIdentifier"] for failure in call("keep_statistics", {"Records": batch})["batchItemFailures"]}
         delivered += [record for record in batch if record["messageId"] in failed]
-    kept = {name: value for name, value in store.counters().items() if value}
+    kept = {name: value for name, value in counters.totals().items() if value}
     assert kept == {name: value for name, value in once.items() if value}
     claims = {"sub": "sue", "cognito:groups": ["support"]}
     asked = {
@@ -579,7 +584,7 @@ def test_the_stream_begins_with_the_present_and_misses_nothing_after_that() -> N
     fulfilment.reserve_stock(OrderId("e-1"))
     fulfilment.charge_payment(OrderId("e-1"))
     _, frames = stream("e-1", "1")
-    assert [one[0] for one in frames] == [str(event.version) for event in store.history(OrderId("e-1"), 1)]
+    assert [one[0] for one in frames] == [str(event.version) for event in orders.history(OrderId("e-1"), 1)]
     assert frames[-1][2]["progress"]["steps"]
     assert "progress" not in frames[0][2]
     assert not any("by" in one[2] or "triggered_by" in one[2] for one in frames)
@@ -588,7 +593,7 @@ def test_the_stream_begins_with_the_present_and_misses_nothing_after_that() -> N
 def test_the_stream_ends_when_the_order_is_over() -> None:
     live("e-2")
     fulfilment.record_delivery(OrderId("e-2"), "sue")
-    last = str(store.load_order(OrderId("e-2")).version)
+    last = str(orders.load_order(OrderId("e-2")).version)
     assert [one[0] for one in stream("e-2")[1]] == [last], "the first answer is there even then"
     status, frames = stream("e-2", "3")
     assert (status, frames[-1][0]) == (200, last)

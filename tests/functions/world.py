@@ -22,14 +22,14 @@ from jsonschema import Draft202012Validator
 
 from local.api_gateway.keys import as_gateway
 from local.stack.template import expand
-from orders.adapters import store
-from orders.adapters.store import Product
+from orders.adapters.store import catalog, orders, table
 from orders.domain.decisions import unwinding
 from orders.domain.errors import ApprovalPending
 from orders.domain.events import FollowUp
 from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
 from orders.domain.order import Order, Snapshot
+from orders.domain.products import Product
 from orders.domain.statuses import TRANSITIONS, OrderStatus, PaymentMethod, StepName
 from orders.web import openapi
 from orders.web.routes import ROUTES, Who
@@ -324,7 +324,7 @@ class World:
         self.stock("prod-002", 100)
 
     def stock(self, product_id: str, pieces: int, price: int = 1000, currency: str = "USD") -> None:
-        store.save_product(Product(product_id, f"Product {product_id}", Money(price, currency), pieces))
+        catalog.save_product(Product(product_id, f"Product {product_id}", Money(price, currency), pieces))
         self.stocked[product_id] = pieces
 
     # --- calls from outside ---
@@ -408,7 +408,7 @@ class World:
         self.place(order_id, **more)
         self.follow_up(order_id)
         self.go_on(status, order_id)
-        found = store.load(OrderId(order_id))
+        found = orders.load(OrderId(order_id))
         assert found.order.status is status
         return found
 
@@ -420,7 +420,7 @@ class World:
             assert self.http("POST /orders/{id}/cancel", order_id).status == 200
             return
         self.step("charge_payment", order_id)
-        if status in (OrderStatus.CONFIRMED, store.load_order(OrderId(order_id)).status):
+        if status in (OrderStatus.CONFIRMED, orders.load_order(OrderId(order_id)).status):
             return
         if status is OrderStatus.PROCESSING:
             assert self.support("PATCH /orders/{id}/status", order_id, {"status": "PROCESSING"}).status == 200
@@ -437,7 +437,7 @@ class World:
         """Walks the unwinding machine from where it would enter; every step twice, as may happen."""
         chain = ("recall_shipment", "refund_payment", "release_stock", "close_order")
         entries = (unwinding.UNDO_SHIPMENT, unwinding.UNDO_PAYMENT, unwinding.UNDO_STOCK, unwinding.UNDO_NOTHING)
-        entry = entries.index(unwinding.undo_from(store.load(OrderId(order_id))))
+        entry = entries.index(unwinding.undo_from(orders.load(OrderId(order_id))))
         for module in chain[entry:]:
             self.step(module, order_id)
             self.step(module, order_id)
@@ -471,7 +471,7 @@ class World:
     # --- looking ---
 
     def items(self, order_id: str, prefix: str = "") -> list[dict[str, Any]]:
-        answer = store.client().query(
+        answer = table.client().query(
             TableName=ENVIRONMENT["TABLE_NAME"],
             KeyConditionExpression="PK = :pk AND begins_with(SK, :prefix)" if prefix else "PK = :pk",
             ExpressionAttributeValues={":pk": {"S": f"ORDER#{order_id}"}} | ({":prefix": {"S": prefix}} if prefix else {}),
@@ -480,17 +480,17 @@ class World:
         return found
 
     def everything(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = store.client().scan(TableName=ENVIRONMENT["TABLE_NAME"])["Items"]
+        found: list[dict[str, Any]] = table.client().scan(TableName=ENVIRONMENT["TABLE_NAME"])["Items"]
         return found
 
     def order(self, order_id: str = "order-1") -> Order:
-        return store.load_order(OrderId(order_id))
+        return orders.load_order(OrderId(order_id))
 
     def snapshot(self, order_id: str = "order-1") -> Snapshot:
-        return store.load(OrderId(order_id))
+        return orders.load(OrderId(order_id))
 
     def trail(self, order_id: str = "order-1") -> list[str]:
-        return [event.type.value for event in store.history(OrderId(order_id))]
+        return [event.type.value for event in orders.history(OrderId(order_id))]
 
     def ledger(self, kind: str = "GATEWAY") -> list[dict[str, Any]]:
         """What the simulated gateway (or ``CARRIER``) has in its books."""
@@ -498,7 +498,7 @@ class World:
         return [{"state": item["state"]["S"], **json.loads(item["facts"]["S"])} for item in entries]
 
     def pieces(self, product_id: str) -> int:
-        return store.product(product_id).stock
+        return catalog.product(product_id).stock
 
     def add_up(self) -> None:
         """Whatever happened: money, goods and trail agree."""
@@ -511,7 +511,7 @@ class World:
             if item.get("kind") != {"S": "order"}:
                 continue
             order_id = item["order_id"]["S"]
-            found = store.load(order_id)
+            found = orders.load(order_id)
             _check_trail(order_id, found)
             if found.payment and found.payment.status.value == "COMPLETED":
                 kept += found.payment.amount.amount
@@ -524,7 +524,7 @@ class World:
 
 
 def _check_trail(order_id: str, found: Snapshot) -> None:
-    events = store.history(OrderId(order_id))
+    events = orders.history(OrderId(order_id))
     assert [event.version for event in events] == list(range(1, found.order.version + 1))
     path = [event.status for event in events if event.old_status is not event.status]
     assert path[0] is OrderStatus.PENDING

@@ -16,8 +16,8 @@ import boto3
 import pytest
 
 from orders import settings
-from orders.adapters import store
-from orders.adapters.store import charge_key
+from orders.adapters.store import catalog, event_items, ledgers, orders, table
+from orders.adapters.store.keys import charge_key
 from orders.domain.events import FollowUp
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
@@ -62,7 +62,7 @@ class Shop:
         self._answer_review: str | None = None
         self._seen: dict[str, int] = {}
         engine.meet(self)
-        store.client().meta.events.register("before-send.dynamodb.*", self._count)
+        table.client().meta.events.register("before-send.dynamodb.*", self._count)
 
     # -- what the engine meets
 
@@ -96,7 +96,7 @@ class Shop:
         assert answer["statusCode"] == 202, answer
         self._follow(order_id)
         self.costs.transitions += self._transitions()
-        return store.load(OrderId(order_id))
+        return orders.load(OrderId(order_id))
 
     def _http(self, function: str, route: str, order_id: str | None, *, group: str = "", body: Any) -> dict[str, Any]:
         claims = {"sub": "ada", "cognito:groups": [group]}
@@ -113,10 +113,10 @@ class Shop:
 
     def _follow(self, order_id: str) -> None:
         """The stream: each event with a follow-up is brought to its consumer once, and what that starts is run to its end."""
-        while fresh := [event for event in store.history(OrderId(order_id), self._seen.get(order_id, 0)) if event.follow_up]:
+        while fresh := [event for event in orders.history(OrderId(order_id), self._seen.get(order_id, 0)) if event.follow_up]:
             for event in fresh:
                 self._seen[order_id] = event.version
-                image = store.event_to_item(event)
+                image = event_items.event_to_item(event)
                 record = {"eventID": "1", "eventName": "INSERT", "dynamodb": {"NewImage": image, "SequenceNumber": "1"}}
                 assert self._run("drive_workflow", {"Records": [record]}) == {"batchItemFailures": []}
 
@@ -158,12 +158,12 @@ def shop(moto: MotoEngine) -> Iterator[Shop]:
 def charge_of(snapshot: Snapshot) -> str | None:
     """What the gateway's books say of the order's payment."""
     assert snapshot.payment
-    entry = store.ledger_entry(charge_key(snapshot.payment.payment_id))
+    entry = ledgers.entry(charge_key(snapshot.payment.payment_id))
     return entry.state if entry else None
 
 
 def stock() -> dict[str, int]:
-    return {product_id: product.stock for product_id, product in store.products(["prod-001", "prod-002"]).items()}
+    return {product_id: product.stock for product_id, product in catalog.products(["prod-001", "prod-002"]).items()}
 
 
 # --- what an order costs (README quotes these) ---
@@ -226,7 +226,7 @@ def test_figures_of_an_order_paid_at_the_door(shop: Shop) -> None:
     assert snapshot.order.status is OrderStatus.DELIVERED
     assert snapshot.payment
     assert (snapshot.payment.status, charge_of(snapshot)) == (PaymentStatus.COMPLETED, "charged")
-    assert [event.status for event in store.history(OrderId("cash"))] == [
+    assert [event.status for event in orders.history(OrderId("cash"))] == [
         OrderStatus.PENDING,
         OrderStatus.PENDING,
         OrderStatus.CONFIRMED,
@@ -298,4 +298,4 @@ def test_a_gateway_that_stays_away_leaves_nothing_behind(shop: Shop) -> None:
 
 def test_nothing_follows_from_an_order_that_is_done(shop: Shop) -> None:
     shop.place("done")
-    assert [event.follow_up for event in store.history(OrderId("done")) if event.follow_up] == [FollowUp.START_FULFILMENT]
+    assert [event.follow_up for event in orders.history(OrderId("done")) if event.follow_up] == [FollowUp.START_FULFILMENT]

@@ -21,8 +21,9 @@ from standardwebhooks.webhooks import Webhook
 
 from local.stack.template import expand
 from orders import settings
-from orders.adapters import bus, secrets, store, workflow
+from orders.adapters import bus, secrets, workflow
 from orders.adapters import queues as messaging
+from orders.adapters.store import event_items, keys, orders, table
 from orders.domain import notifications
 from orders.domain.errors import ApprovalPending, OutcomeUnknown, PaymentDeclined
 from orders.domain.identifiers import OrderId
@@ -214,7 +215,7 @@ class World:
 
     def drive(self, order_id: str) -> None:
         """The stream brings the order's newest event, where something follows from it."""
-        event = store.event_to_item(store.history(OrderId(order_id))[-1])
+        event = event_items.event_to_item(orders.history(OrderId(order_id))[-1])
         if "follow_up" in event:
             record = {"eventID": "1", "eventName": "INSERT", "dynamodb": {"NewImage": event, "SequenceNumber": "1"}}
             assert self.run("drive_workflow", {"Records": [record]}) == {"batchItemFailures": []}
@@ -224,9 +225,9 @@ class World:
             self.step(module, order_id)
 
     def make_overdue(self, order_id: str) -> None:
-        store.client().update_item(
+        table.client().update_item(
             TableName=settings.table_name(),
-            Key=store.order_key(OrderId(order_id)),
+            Key=keys.order_key(OrderId(order_id)),
             UpdateExpression="SET due_at = :past, GSI3SK = :sort",
             ExpressionAttributeValues={
                 ":past": {"S": "2020-01-01T00:00:00.000Z"},
@@ -268,7 +269,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 def _forget() -> None:
     """What one process keeps for its life."""
-    for kept in (store._client, workflow.client, bus.client, messaging._sqs, messaging.sns, settings.waits):
+    for kept in (table._client, workflow.client, bus.client, messaging._sqs, messaging.sns, settings.waits):
         kept.cache_clear()
 
 
@@ -461,14 +462,14 @@ def a_carrier_s_report_is_missed(world: World) -> None:
         world.make_overdue(order_id)
     world.http("repair_order", "POST /orders/{id}/sync", id="missed-1", group="support", body={})
     world.run("sweep_orders", {})
-    assert all(store.load_order(OrderId(f"missed-{number}")).status == "DELIVERED" for number in (1, 2))
+    assert all(orders.load_order(OrderId(f"missed-{number}")).status == "DELIVERED" for number in (1, 2))
 
 
 def _shipped(world: World, order_id: str, **how: Any) -> str:
     world.place(order_id, **how)
     for module in ("reserve_stock", "charge_payment", "ship_parcel"):
         world.step(module, order_id)
-    shipment = store.load(OrderId(order_id)).shipment
+    shipment = orders.load(OrderId(order_id)).shipment
     assert shipment
     assert shipment.tracking_number
     return shipment.tracking_number
@@ -493,8 +494,8 @@ def everyone_who_waits_for_news_is_told(world: World) -> None:
     webhook = json.loads(made["body"])["webhook_id"]
     world.place("news")
     world.step("reserve_stock", "news")
-    events = store.history(OrderId("news"))
-    images = [{"NewImage": store.event_to_item(event), "SequenceNumber": str(event.version)} for event in events]
+    events = orders.history(OrderId("news"))
+    images = [{"NewImage": event_items.event_to_item(event), "SequenceNumber": str(event.version)} for event in events]
     published = world.run("publish_changes", {"Records": [{"dynamodb": image} for image in images]})
     assert published == {"batchItemFailures": []}
     details = [detail for event in events for _, detail, _ in notifications.messages(event)]

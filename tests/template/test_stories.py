@@ -14,7 +14,8 @@ import pytest
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
 from local.stack.template import expand
-from orders.adapters import secrets, store
+from orders.adapters import secrets
+from orders.adapters.store import event_items, orders
 from orders.domain.identifiers import OrderId
 from orders.metrics import NAMESPACE, Metric
 from tests.template import test_permissions as stories
@@ -72,7 +73,7 @@ def a_cancelled_order_is_told_of_and_cancelled_again(world: World) -> None:  # n
     for method, path in (("POST", "/orders/{id}/cancel"), ("PATCH", "/orders/{id}/status")):
         body = {"status": "SHIPPED"} if method == "PATCH" else {"reason": "my mother is ill"}
         world.http("change_order", f"{method} {path}", id="regret", group="support", body=body, refused=409)
-    images = [store.event_to_item(event) for event in store.history(OrderId("regret"))]
+    images = [event_items.event_to_item(event) for event in orders.history(OrderId("regret"))]
     records = [{"dynamodb": {"NewImage": image, "SequenceNumber": str(number)}} for number, image in enumerate(images)]
     assert world.run("publish_changes", {"Records": records}) == {"batchItemFailures": []}
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from orders.adapters import pauses, store
+from orders.adapters import pauses
+from orders.adapters.store import catalog, table
 from orders.domain.errors import StoreBusy
 
 PRODUCTS = [f"prod-{number:03d}" for number in range(130)]
@@ -36,32 +37,32 @@ class BusyTable:
 def paused(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setenv("TABLE_NAME", "table")
     before: list[int] = []
-    monkeypatch.setattr(store, "pause", before.append)
+    monkeypatch.setattr(table, "pause", before.append)
     return before
 
 
 def busy(monkeypatch: pytest.MonkeyPatch, *most: int) -> BusyTable:
-    table = BusyTable(most)
-    monkeypatch.setattr(store, "client", lambda: table)
-    return table
+    fake = BusyTable(most)
+    monkeypatch.setattr(table, "client", lambda: fake)
+    return fake
 
 
 def test_what_the_table_left_out_is_asked_for_again_after_ever_longer_pauses(
     monkeypatch: pytest.MonkeyPatch, paused: list[int]
 ) -> None:
-    table = busy(monkeypatch, 60, 0, 40, 20, 10)
-    assert sorted(store.products(PRODUCTS)) == PRODUCTS
-    assert table.asked == [100, 40, 40, 30, 10], "each batch to its end, and only what is left of it"
+    fake = busy(monkeypatch, 60, 0, 40, 20, 10)
+    assert sorted(catalog.products(PRODUCTS)) == PRODUCTS
+    assert fake.asked == [100, 40, 40, 30, 10], "each batch to its end, and only what is left of it"
     assert paused == [0, 1, 0]
 
 
 def test_a_table_that_keeps_leaving_something_out_is_busy_in_the_end(
     monkeypatch: pytest.MonkeyPatch, paused: list[int]
 ) -> None:
-    table = busy(monkeypatch, *[15] * 100)
+    fake = busy(monkeypatch, *[15] * 100)
     with pytest.raises(StoreBusy):
-        store.products(PRODUCTS)
-    assert table.asked == [100, 85, 70, 55, 40, 25]
+        catalog.products(PRODUCTS)
+    assert fake.asked == [100, 85, 70, 55, 40, 25]
     assert paused == [0, 1, 2, 3, 4], "nobody waits behind the last attempt"
 
 

@@ -230,13 +230,13 @@ def test_an_event_that_a_crash_cut_short_goes_on_where_it_was(shelf: Shelf, monk
     bring(place(shelf), PROCESSING)
     real, left = shelf.commit, [1]
 
-    def commit(change: Any, promise: Any = None) -> None:
+    def commit(change: Any, record: Any = None) -> None:
         if not left[0]:
             raise KeyboardInterrupt
         left[0] -= 1
-        real(change, promise)
+        real(change, record)
 
-    monkeypatch.setattr("orders.adapters.store.commit", commit)
+    monkeypatch.setattr("orders.adapters.store.orders.commit", commit)
     with pytest.raises(KeyboardInterrupt):
         take(said("completed"), clock)
     assert statuses(shelf)[-1] is SHIPPED
@@ -253,7 +253,7 @@ def test_one_that_keeps_losing_rises(shelf: Shelf, monkeypatch: pytest.MonkeyPat
     def lose(*_: object) -> None:
         raise OrderChanged("again")
 
-    monkeypatch.setattr("orders.adapters.store.commit", lose)
+    monkeypatch.setattr("orders.adapters.store.orders.commit", lose)
     without_pauses(monkeypatch)
     with pytest.raises(OrderChanged):
         take(said("shipped"), clock)

@@ -8,25 +8,25 @@ from collections.abc import Callable
 
 import pytest
 
-from orders.adapters import store
+from orders.adapters.store import indexes, keys, orders, scans
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 
 ORDER, CUSTOMER, PARCEL = OrderId("one"), CustomerId("one"), TrackingNumber("one")
 
 SWAPS: tuple[Callable[[], object], ...] = (
-    lambda: store.scans(ORDER),  # type: ignore[arg-type]
-    lambda: store.order_of_parcel(CUSTOMER),  # type: ignore[arg-type]
-    lambda: store.remove_scans(ORDER),  # type: ignore[arg-type]
-    lambda: store.load(PARCEL),  # type: ignore[arg-type]
-    lambda: store.history(CUSTOMER),  # type: ignore[arg-type]
-    lambda: store.orders_of_customer(ORDER),  # type: ignore[arg-type]
-    lambda: store.promised(ORDER, "key"),  # type: ignore[arg-type]
-    lambda: store.load("plain text"),  # type: ignore[arg-type]
+    lambda: scans.of_parcel(ORDER),  # type: ignore[arg-type]
+    lambda: scans.order_of_parcel(CUSTOMER),  # type: ignore[arg-type]
+    lambda: scans.remove_scans(ORDER),  # type: ignore[arg-type]
+    lambda: orders.load(PARCEL),  # type: ignore[arg-type]
+    lambda: orders.history(CUSTOMER),  # type: ignore[arg-type]
+    lambda: indexes.orders_of_customer(ORDER),  # type: ignore[arg-type]
+    lambda: orders.idempotency_record(ORDER, "key"),  # type: ignore[arg-type]
+    lambda: orders.load("plain text"),  # type: ignore[arg-type]
 )
 
 
 def test_equal_texts_of_different_kinds_lie_in_different_places() -> None:
-    assert len({store.order_partition(ORDER), store.parcel_partition(PARCEL), f"CUSTOMER#{CUSTOMER}"}) == 3
+    assert len({keys.order_partition(ORDER), keys.parcel_partition(PARCEL), f"CUSTOMER#{CUSTOMER}"}) == 3
 
 
 @pytest.mark.parametrize("kind", [OrderId, CustomerId, TrackingNumber])

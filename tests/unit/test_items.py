@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.adapters import store
+from orders.adapters.store import event_items, items, keys
 from orders.domain.events import EventType, FollowUp, Signal
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
@@ -125,59 +125,59 @@ def through_json(item: dict[str, Any]) -> dict[str, Any]:
 
 @given(orders)
 def test_an_order_is_read_as_it_was_written(order: Order) -> None:
-    assert store.order_from_item(through_json(store.order_to_item(order))) == order
+    assert items.order_from_item(through_json(items.order_to_item(order))) == order
 
 
 @given(ids, payments)
 def test_a_payment_is_read_as_it_was_written(order_id: str, payment: Payment) -> None:
-    assert store.payment_from_item(through_json(store.payment_to_item(OrderId(order_id), payment))) == payment
+    assert items.payment_from_item(through_json(items.payment_to_item(OrderId(order_id), payment))) == payment
 
 
 @given(ids, shipments)
 def test_a_shipment_is_read_as_it_was_written(order_id: str, shipment: Shipment) -> None:
-    assert store.shipment_from_item(through_json(store.shipment_to_item(OrderId(order_id), shipment))) == shipment
+    assert items.shipment_from_item(through_json(items.shipment_to_item(OrderId(order_id), shipment))) == shipment
 
 
 @given(events)
 def test_an_event_is_read_as_it_was_written(event: Event) -> None:
-    assert store.event_from_item(through_json(store.event_to_item(event))) == event
+    assert event_items.event_from_item(through_json(event_items.event_to_item(event))) == event
 
 
 def test_every_event_of_a_life_is_read_as_it_was_written() -> None:
     for life in (an_order(OrderStatus.RETURNED).unwind(), a_dear_order().reserve().cancel().unwind()):
         for event in life.trail:
-            assert store.event_from_item(through_json(store.event_to_item(event))) == event
+            assert event_items.event_from_item(through_json(event_items.event_to_item(event))) == event
 
 
 @given(st.lists(st.tuples(ids, versions), min_size=2, max_size=2, unique=True))
 def test_no_two_events_share_a_key(two: list[tuple[str, int]]) -> None:
-    first, second = (store.event_key(OrderId(order_id), version) for order_id, version in two)
+    first, second = (keys.event_key(OrderId(order_id), version) for order_id, version in two)
     assert first != second
 
 
 @given(versions, versions)
 def test_events_are_kept_in_the_order_of_their_versions(one: int, other: int) -> None:
-    first, second = (str(store.event_key(OrderId("order-1"), version)["SK"]["S"]) for version in sorted((one, other)))
+    first, second = (str(keys.event_key(OrderId("order-1"), version)["SK"]["S"]) for version in sorted((one, other)))
     assert (first < second) is (one != other)
 
 
 @given(orders)
 def test_only_an_order_that_somebody_has_to_look_at_stands_in_the_sweeps_index(order: Order) -> None:
-    item = store.order_to_item(order)
+    item = items.order_to_item(order)
     assert ("GSI3PK" in item) is ("GSI3SK" in item) is (order.due_at is not None)
 
 
 def test_an_order_that_is_over_is_in_no_queue() -> None:
-    assert "GSI3PK" not in store.order_to_item(an_order(OrderStatus.DELIVERED).order)
-    assert "GSI3PK" not in store.order_to_item(an_order(OrderStatus.CANCELLED).unwind().order)
+    assert "GSI3PK" not in items.order_to_item(an_order(OrderStatus.DELIVERED).order)
+    assert "GSI3PK" not in items.order_to_item(an_order(OrderStatus.CANCELLED).unwind().order)
 
 
 @given(st.tuples(words, words), st.tuples(words, words))
 def test_no_two_customers_share_an_idempotency_key(mine: tuple[str, str], theirs: tuple[str, str]) -> None:
-    one, other = (store.idempotency_key(CustomerId(customer), key) for customer, key in (mine, theirs))
+    one, other = (keys.idempotency_key(CustomerId(customer), key) for customer, key in (mine, theirs))
     assert (one == other) is (mine == theirs)
 
 
 def test_a_customer_with_a_separator_in_the_name_is_nobody_else() -> None:
-    assert store.idempotency_key(CustomerId("a#b"), "c") != store.idempotency_key(CustomerId("a"), "b#c")
-    assert CUSTOMER in store.order_to_item(an_order().order)["GSI1PK"]["S"]
+    assert keys.idempotency_key(CustomerId("a#b"), "c") != keys.idempotency_key(CustomerId("a"), "b#c")
+    assert CUSTOMER in items.order_to_item(an_order().order)["GSI1PK"]["S"]

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from orders.adapters.store import Product
 from orders.adapters.workflow import HIDDEN, execution_name, fit_to_show, order_of_execution
 from orders.domain.decisions import delivering, ending, paying, reviewing, shipping
 from orders.domain.errors import IllegalTransition, InvalidArgument, OrderError, PermissionDenied, StoreBusy, Unauthenticated
 from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
 from orders.domain.order import Snapshot
+from orders.domain.products import Product
 from orders.domain.statuses import CancelReason, OrderStatus, OverallStatus
 from orders.web import views
 from orders.web.http import problem

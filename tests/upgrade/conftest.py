@@ -8,7 +8,7 @@ import pytest
 from moto import mock_aws
 from moto.core.serialize import ResponseSerializer
 
-from orders.adapters import store
+from orders.adapters.store.table import client
 from tests.functions.conftest import quick_value
 from tests.functions.world import ENVIRONMENT
 from tests.upgrade.releases import Present, Release, edition_one
@@ -47,6 +47,6 @@ def table(aws: None, old: Release, new: Release, monkeypatch: pytest.MonkeyPatch
     """A new table with the catalogue; edition one answers first."""
     made = open_table(monkeypatch, (old, new))
     yield made
-    store.client().delete_table(TableName=ENVIRONMENT["TABLE_NAME"])
+    client().delete_table(TableName=ENVIRONMENT["TABLE_NAME"])
     for queue in QUEUES:
         boto3.client("sqs").delete_queue(QueueUrl=os.environ[queue])

@@ -86,7 +86,7 @@ def erase(table: SharedTable) -> None:
 
 def scanned(table: SharedTable) -> None:
     """The warehouse and the carrier report the parcel: a marker, and a scan that is kept by its tracking number."""
-    release, number = table.release.module("orders.adapters.store"), table.snapshot(ID).shipment
+    release, number = table.release.module("orders.adapters.store.scans"), table.snapshot(ID).shipment
     assert number is not None
     detail = {
         "event_type": "fulfillment.status_changed",

@@ -27,6 +27,8 @@ RENAMED = {
     "carriers": "carrier",
     "webhook_sender": "outbound",
 }
+STORE = "orders.adapters.store."
+"""The package of what was one module then."""
 
 
 class Release:
@@ -69,9 +71,9 @@ class Release:
         return found
 
     def module(self, name: str) -> ModuleType:
-        """One of its modules, such as ``orders.adapters.store``, by the name that the present release has for it."""
+        """One of its modules, such as ``orders.adapters.bus``, by the name that the present release has for it."""
         if self._flat:
-            last = name.rpartition(".")[2]
+            last = "store" if name.startswith(STORE) else name.rpartition(".")[2]
             name = f"orders.{RENAMED.get(last, last)}"
         with self.running():
             return importlib.import_module(name)

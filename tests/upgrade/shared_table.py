@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from orders.adapters import store
+from orders.adapters.store import keys, table
 from tests.functions.world import (
     ENVIRONMENT,
     Answer,
@@ -121,7 +121,7 @@ class SharedTable(World):
         with self.release.running():
             decisions, found = (
                 self.release.module("orders.domain.decisions.unwinding"),
-                self.release.module("orders.adapters.store").load(order_id),
+                self.release.module("orders.adapters.store.orders").load(order_id),
             )
             chain = ("recall_shipment", "refund_payment", "release_stock", "close_order")
             entries = (decisions.UNDO_SHIPMENT, decisions.UNDO_PAYMENT, decisions.UNDO_STOCK, decisions.UNDO_NOTHING)
@@ -131,19 +131,19 @@ class SharedTable(World):
         """Forgets the orders; the catalogue is as in the beginning."""
         for item in self.everything():
             if "stock" not in item:
-                store.client().delete_item(TableName=ENVIRONMENT["TABLE_NAME"], Key={"PK": item["PK"], "SK": item["SK"]})
+                table.client().delete_item(TableName=ENVIRONMENT["TABLE_NAME"], Key={"PK": item["PK"], "SK": item["SK"]})
         for product_id, pieces in self.stocked.items():
             self.stock(product_id, pieces)
         self.followed.clear()
         self.executions.executions.clear()
 
-    def raw(self, key: store.Key) -> dict[str, Any]:
+    def raw(self, key: keys.Key) -> dict[str, Any]:
         """An item as it stands in the table."""
-        answer = store.client().get_item(TableName=ENVIRONMENT["TABLE_NAME"], Key=dict(key), ConsistentRead=True)
+        answer = table.client().get_item(TableName=ENVIRONMENT["TABLE_NAME"], Key=dict(key), ConsistentRead=True)
         return dict(answer["Item"])
 
     def put(self, item: dict[str, Any]) -> None:
-        store.client().put_item(TableName=ENVIRONMENT["TABLE_NAME"], Item=item)
+        table.client().put_item(TableName=ENVIRONMENT["TABLE_NAME"], Item=item)
 
 
 def waiting(url: str) -> list[Json]:
@@ -173,7 +173,7 @@ def sqs_records(bodies: Iterable[Json]) -> list[dict[str, Any]]:
 
 def open_table(patch: pytest.MonkeyPatch, releases: tuple[Release, ...]) -> SharedTable:
     """A table from the template, and everything around the functions of these releases."""
-    store.client().create_table(**table_of_the_template())
+    table.client().create_table(**table_of_the_template())
     for queue in QUEUES:
         url = boto3.client("sqs").create_queue(QueueName=ENVIRONMENT[queue])["QueueUrl"]
         patch.setenv(queue, url)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orders.adapters import store
+from orders.adapters.store import counters, items, keys
 from orders.domain.identifiers import OrderId
 from orders.domain.statuses import OverallStatus, StepName, StepStatus
 from tests.functions.world import CUSTOMER
@@ -23,7 +23,7 @@ ATTRIBUTES: Item = {
     f"step:{CUSTOMS}": {"S": '["COMPLETED","2026-11-20T12:00:00.000Z","2026-11-20T12:00:01.000Z",null]'},
 }
 MEMBERS: dict[str, dict[str, Any]] = {"address": {"region": "Surrey", "phone": "+44 20 7946 0000"}, "approval": {"level": 2}}
-ORDER, PAYMENT, SHIPMENT = store.order_key(OrderId(ID)), store.payment_key(OrderId(ID)), store.shipment_key(OrderId(ID))
+ORDER, PAYMENT, SHIPMENT = keys.order_key(OrderId(ID)), keys.payment_key(OrderId(ID)), keys.shipment_key(OrderId(ID))
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def present(table: SharedTable, new: Release) -> SharedTable:
     return table
 
 
-def changed(table: SharedTable, key: store.Key, change: Callable[[Item], None]) -> Item:
+def changed(table: SharedTable, key: keys.Key, change: Callable[[Item], None]) -> Item:
     """An item as a later release has left it."""
     item = table.raw(key)
     change(item)
@@ -110,7 +110,7 @@ def test_rows_of_steps_that_are_longer_or_more_are_kept(present: SharedTable) ->
     assert names == [name.value for name in StepName], "what has no name here is not shown"
 
 
-UNKNOWN: dict[str, tuple[store.Key, str, str]] = {
+UNKNOWN: dict[str, tuple[keys.Key, str, str]] = {
     "status": (ORDER, "status", "ON_HOLD"),
     "overall": (ORDER, "overall", "PAUSED"),
     "a step's status": (ORDER, "steps", "WAITING"),
@@ -194,8 +194,8 @@ def test_events_of_unknown_types_are_shown_published_counted_and_sent(present: S
     present.queue("fan_out_webhooks", bodies)
     assert len(present.pending_deliveries()) == 3
     assert {one["event_type"] for one in present.deliveries(webhook_id)} == {one["event_type"] for one in details}
-    counters = store.counters()
-    assert (counters["now:ON_HOLD"], counters["step:Customs Clearance:n"]) == (1, 1)
+    kept = counters.totals()
+    assert (kept["now:ON_HOLD"], kept["step:Customs Clearance:n"]) == (1, 1)
 
 
 def test_what_webhooks_and_deliveries_have_besides_is_kept(present: SharedTable) -> None:
@@ -204,7 +204,7 @@ def test_what_webhooks_and_deliveries_have_besides_is_kept(present: SharedTable)
     bodies = [{"detail": detail} for detail in present.published(ID)]
     present.queue("fan_out_webhooks", bodies)
     (delivery,) = present.deliveries(webhook_id)
-    key, delivery_key = store.webhook_key(webhook_id), store.delivery_key(webhook_id, delivery["delivery_id"])
+    key, delivery_key = keys.webhook_key(webhook_id), keys.delivery_key(webhook_id, delivery["delivery_id"])
 
     def later(item: Item) -> None:
         item["document"] = {"S": json.dumps({"api_version": "2027-01", **document(item, "document")}, indent=1)}
@@ -228,10 +228,10 @@ def test_a_delivery_of_unknown_standing_comes_again(present: SharedTable, of: st
     present.queue("fan_out_webhooks", [{"detail": detail} for detail in present.published(ID)])
     pending = present.pending_deliveries()
     if of == "webhook":
-        key = store.webhook_key(webhook_id)
+        key = keys.webhook_key(webhook_id)
         changed(present, key, lambda item: item.update(document={"S": item["document"]["S"].replace("ACTIVE", "PAUSED")}))
     else:
-        key = store.delivery_key(webhook_id, pending[0]["delivery_id"])
+        key = keys.delivery_key(webhook_id, pending[0]["delivery_id"])
         changed(present, key, lambda item: item.update(status={"S": "HELD"}))
     before = present.raw(key)
     record = {
@@ -257,8 +257,8 @@ def test_a_step_that_a_row_does_not_have_lies_ahead_or_was_passed(monkeypatch: p
         SHIPPING = "Shipping Arrangement"
         DELIVERY = "Delivery"
 
-    monkeypatch.setattr(store, "STEPS", tuple(Names))
-    read: Any = store._steps_from_item
+    monkeypatch.setattr(items, "STEPS", tuple(Names))
+    read: Any = items._steps_from_item
 
     def statuses_of(rows: list[str], overall: OverallStatus, **more: str) -> list[str]:
         item = {"steps": {"S": json.dumps([[status, None, None, None] for status in rows])}}

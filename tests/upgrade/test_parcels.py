@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orders.adapters import store
+from orders.adapters.store import keys, scans
 from orders.domain.identifiers import OrderId, TrackingNumber
 from orders.domain.order import TrackingDetail, moment
 from orders.domain.reports import Report
@@ -81,18 +81,20 @@ def test_edition_one_takes_every_report_and_gives_back_money_for_none_that_is_no
 @pytest.mark.parametrize("status", NEW)
 def test_edition_one_takes_the_kept_scans_again(table: SharedTable, old: Release, new: Release, status: ShipmentStatus) -> None:
     number = shipped(table, old)
-    release = old.module("orders.adapters.store")
+    release = old.module("orders.adapters.store.scans")
     release.keep_scan(number, "scan-1", SEEN_AT, detail(number, status), SEEN_AT)
     answer = table.http("POST /orders/{id}/sync", ID, {}, **STAFF)
     assert answer.status == 200, answer.text
     assert seen(table, old)[0] == "SHIPPED"
-    assert [one["event_id"] for one in store.scans(TrackingNumber(number))] == ["scan-1"], "and this release finds them, too"
+    assert [one["event_id"] for one in scans.of_parcel(TrackingNumber(number))] == ["scan-1"], (
+        "and this release finds them, too"
+    )
 
 
 def test_an_exact_status_that_was_left_behind_does_not_count(table: SharedTable, new: Release) -> None:
     number = shipped(table, new)
     take(table, detail(number, ShipmentStatus.RETURNING))
-    item = table.raw(store.shipment_key(OrderId(ID)))
+    item = table.raw(keys.shipment_key(OrderId(ID)))
     assert (item["status"], item["exact_status"]) == ({"S": "FAILED"}, {"S": "RETURNING"})
     table.put(item | {"status": {"S": "DELIVERED"}})
     assert seen(table, new)[1] == "DELIVERED"
@@ -104,7 +106,7 @@ def test_a_parcel_of_edition_one_is_found_by_the_number_it_was_stored_by(
     table: SharedTable, old: Release, new: Release
 ) -> None:
     number = shipped(table, old)
-    item = table.raw(store.shipment_key(OrderId(ID)))
+    item = table.raw(keys.shipment_key(OrderId(ID)))
     assert item["GSI1PK"] == {"S": f"TRACKING#{number}"}
     assert number != number.upper(), "else this shows nothing"
-    assert store.order_of_parcel(TrackingNumber(number)) == ID
+    assert scans.order_of_parcel(TrackingNumber(number)) == ID

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from orders.adapters import store
+from orders.adapters.store import orders
+from orders.adapters.store.table import client
 from orders.domain.identifiers import OrderId
 from orders.domain.notifications import messages
 from tests.functions.world import ENVIRONMENT
@@ -45,7 +46,7 @@ def test_its_orders_are_read_as_they_were(present: SharedTable, life: str) -> No
         present.put(item)
     for route, answer in ORDERS[life]["answers"].items():
         part_of(answer, steady(present.support(route, ID).body), route)
-    events = [detail for event in store.history(OrderId(ID)) for _, detail, _ in messages(event)]
+    events = [detail for event in orders.history(OrderId(ID)) for _, detail, _ in messages(event)]
     part_of(ORDERS[life]["published"], json.loads(json.dumps(events)))
     part_of(ORDERS[life]["published"], present.published(ID))
 
@@ -91,6 +92,4 @@ def test_its_keys_are_honored(present: SharedTable, one: dict[str, Any]) -> None
     for other in others:
         answer = present.http("POST /orders", None, other, headers=headers)
         assert (answer.status, answer.code) == (422, "IDEMPOTENCY_MISMATCH")
-    assert (
-        store.client().get_item(TableName=ENVIRONMENT["TABLE_NAME"], Key={"PK": kept["PK"], "SK": kept["SK"]})["Item"] == kept
-    )
+    assert client().get_item(TableName=ENVIRONMENT["TABLE_NAME"], Key={"PK": kept["PK"], "SK": kept["SK"]})["Item"] == kept

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
-from orders.adapters import store
 from orders.adapters.payments import flaky_call
+from orders.adapters.store import keys, ledgers
 from orders.domain.errors import CarrierUnavailable, OutcomeUnknown, ShippingRefused
 from orders.domain.identifiers import TrackingNumber
 from orders.domain.order import Address, Line
@@ -70,12 +70,12 @@ class SimulatedCarrier:
         fault = self._fault(address, lines)
         refused = fault is not None and fault["kind"].lower() == "refused"
         faults = int(fault["flaky"] or fault["timeout"] or 0) if fault else 0
-        faults_left = faults > 0 and store.count_attempt(store.booking_key(key)) <= faults
+        faults_left = faults > 0 and ledgers.count_attempt(keys.booking_key(key)) <= faults
         if fault and fault["flaky"] and faults_left:
             raise CarrierUnavailable("The carrier is not available.")
         destination = {"name": address.name, "line1": address.line1, "city": address.city}
         facts = {**destination, "postal_code": address.postal_code, "country": address.country}
-        entry = store.open_ledger_entry(store.booking_key(key), REFUSED if refused else BOOKED, facts)
+        entry = ledgers.open_entry(keys.booking_key(key), REFUSED if refused else BOOKED, facts)
         if faults_left:
             raise OutcomeUnknown("The carrier's answer was lost.")
         if entry.state != BOOKED:
@@ -85,8 +85,8 @@ class SimulatedCarrier:
     def recall(self, key: str) -> None:
         """See ``Carrier.recall``."""
         flaky_call(CarrierUnavailable("The carrier did not answer."))
-        if store.open_ledger_entry(store.booking_key(key), RECALLED, {}).state == BOOKED:
-            store.move_ledger_entry(store.booking_key(key), BOOKED, RECALLED)
+        if ledgers.open_entry(keys.booking_key(key), RECALLED, {}).state == BOOKED:
+            ledgers.move_entry(keys.booking_key(key), BOOKED, RECALLED)
 
     def _fault(self, address: Address, lines: tuple[Line, ...]) -> re.Match[str] | None:
         hints = (address.postal_code, *(line.product_id for line in lines))

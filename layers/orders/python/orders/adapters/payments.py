@@ -10,7 +10,7 @@ import time
 from typing import ClassVar, Protocol
 
 from orders import settings
-from orders.adapters import store
+from orders.adapters.store import keys, ledgers
 from orders.domain.errors import GatewayUnavailable, OutcomeUnknown, PaymentDeclined
 from orders.domain.money import Money
 
@@ -75,12 +75,12 @@ class SimulatedGateway:
         flaky_call(GatewayUnavailable("The payment gateway did not answer."))
         token = token or "tok_ok"
         fault = self._FAULT.fullmatch(token)
-        faults_left = fault is not None and store.count_attempt(store.charge_key(key)) <= int(fault["times"])
+        faults_left = fault is not None and ledgers.count_attempt(keys.charge_key(key)) <= int(fault["times"])
         if fault and faults_left and fault["kind"] == "flaky":
             raise GatewayUnavailable("The payment gateway is not available.")
         wanted = DECLINED if token in self._REFUSALS else CHARGED
         facts = {"amount": amount.amount, "currency": amount.currency}
-        entry = store.open_ledger_entry(store.charge_key(key), wanted, facts)
+        entry = ledgers.open_entry(keys.charge_key(key), wanted, facts)
         if fault and faults_left:
             raise OutcomeUnknown("The payment gateway's answer was lost.")
         if entry.state != CHARGED:
@@ -88,23 +88,23 @@ class SimulatedGateway:
 
     def was_charged(self, key: str) -> bool | None:
         """See ``PaymentGateway.was_charged``."""
-        entry = store.ledger_entry(store.charge_key(key))
+        entry = ledgers.entry(keys.charge_key(key))
         return None if entry is None else entry.state == CHARGED
 
     def cancel(self, key: str) -> bool:
         """See ``PaymentGateway.cancel``."""
         flaky_call(GatewayUnavailable("The payment gateway did not answer."))
-        return store.open_ledger_entry(store.charge_key(key), VOIDED, {}).state in (CHARGED, REFUNDED)
+        return ledgers.open_entry(keys.charge_key(key), VOIDED, {}).state in (CHARGED, REFUNDED)
 
     def refund(self, key: str) -> None:
         """See ``PaymentGateway.refund``."""
         flaky_call(GatewayUnavailable("The payment gateway did not answer."))
-        store.move_ledger_entry(store.charge_key(key), CHARGED, REFUNDED)
+        ledgers.move_entry(keys.charge_key(key), CHARGED, REFUNDED)
 
     def collected(self, key: str, amount: Money) -> None:
         """See ``PaymentGateway.collected``."""
         facts = {"amount": amount.amount, "currency": amount.currency, "cash": True}
-        store.open_ledger_entry(store.charge_key(key), CHARGED, facts)
+        ledgers.open_entry(keys.charge_key(key), CHARGED, facts)
 
 
 def payment_gateway() -> PaymentGateway:

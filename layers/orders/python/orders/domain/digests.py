@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orders.domain import legacy as edition_one
-from orders.domain.identifiers import fingerprint
+from orders.domain.identifiers import CustomerId, OrderId, fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,16 @@ class RequestDigest:
     def is_of_same_request(self, other: "RequestDigest") -> bool:
         """Whether both are of one request, whichever releases made them."""
         return (self.sent is not None and self.sent == other.sent) or self.fingerprint == other.fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyRecord:
+    """What an idempotency key was first used for."""
+
+    customer_id: CustomerId
+    key: str
+    digest: RequestDigest
+    order_id: OrderId
 
 
 def of_order(body: Mapping[str, Any]) -> RequestDigest:

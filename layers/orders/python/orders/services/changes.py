@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
-from orders.adapters import store
 from orders.adapters.pauses import ATTEMPTS, pause
+from orders.adapters.store import orders
 from orders.domain import erasure
 from orders.domain.errors import OrderChanged, StoreBusy, VersionMismatch
 from orders.domain.identifiers import OrderId
@@ -37,13 +37,13 @@ def apply(order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> S
     decided: list[Snapshot] = [known] if known else []
 
     def once() -> Snapshot:
-        snapshot = decided.pop() if decided else store.load(order_id)
+        snapshot = decided.pop() if decided else orders.load(order_id)
         change = decide(snapshot)
         if change is None:
             return snapshot
         if snapshot.order.erased_at:
             change = erasure.redacted(change)
-        store.commit(change)
+        orders.commit(change)
         return change.applied_to(snapshot)
 
     return patiently(once)

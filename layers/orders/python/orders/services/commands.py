@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orders import settings
-from orders.adapters import store
+from orders.adapters.store import catalog, orders
 from orders.domain.actors import Actor
 from orders.domain.decisions import delivering, ending, placing, reviewing, shipping
-from orders.domain.digests import RequestDigest
+from orders.domain.digests import IdempotencyRecord, RequestDigest
 from orders.domain.errors import (
     AlreadyExists,
     ConstraintViolated,
@@ -56,10 +56,10 @@ def place_order(
         lines = _priced(wish.quantities)
     except InvalidArgument:
         # The catalogue may have moved on since the key was used: what the key led to stands.
-        kept = store.promised(wish.customer_id, key) if key else None
+        kept = orders.idempotency_record(wish.customer_id, key) if key else None
         if kept is None:
             raise
-        return _as_promised(kept, digest), False
+        return _as_recorded(kept, digest), False
     now = clock()
     order_id = wish.order_id or OrderId(uuid7(now, os.urandom(10)))
     total = sum(line.unit_price.amount * line.quantity for line in lines)
@@ -73,13 +73,13 @@ def place_order(
         needs_review=wish.require_approval or total >= settings.review_threshold(),
     )
     change = placing.place(placement, settings.waits(), now, actor.by)
-    promise = store.Promise(wish.customer_id, key, digest, order_id) if key and digest else None
-    return _commit_new(change, promise)
+    record = IdempotencyRecord(wish.customer_id, key, digest, order_id) if key and digest else None
+    return _commit_new(change, record)
 
 
 def _priced(quantities: Mapping[str, int]) -> tuple[Line, ...]:
     """The order's lines at the catalogue's names and prices."""
-    catalogue = store.products(quantities)
+    catalogue = catalog.products(quantities)
     unknown = [product_id for product_id in quantities if product_id not in catalogue]
     if unknown:
         position = list(quantities).index(unknown[0])
@@ -93,21 +93,21 @@ def _priced(quantities: Mapping[str, int]) -> tuple[Line, ...]:
     )
 
 
-def _as_promised(kept: store.Promise, digest: RequestDigest | None) -> Snapshot:
+def _as_recorded(kept: IdempotencyRecord, digest: RequestDigest | None) -> Snapshot:
     if digest is None or not kept.digest.is_of_same_request(digest):
         raise IdempotencyMismatch("This Idempotency-Key was used with another request before.")
-    return store.load(kept.order_id, to_show=True)
+    return orders.load(kept.order_id, to_show=True)
 
 
-def _commit_new(change: Change, promise: store.Promise | None) -> tuple[Snapshot, bool]:
+def _commit_new(change: Change, record: IdempotencyRecord | None) -> tuple[Snapshot, bool]:
     """Commits a new order under its idempotency key; whoever loses the race for the key answers the winner's order."""
     try:
-        patiently(lambda: store.commit(change, promise))
+        patiently(lambda: orders.commit(change, record))
     except AlreadyExists:
-        kept = promise and store.promised(promise.customer_id, promise.key)
-        if not promise or not kept:
+        kept = record and orders.idempotency_record(record.customer_id, record.key)
+        if not record or not kept:
             raise
-        return _as_promised(kept, promise.digest), False
+        return _as_recorded(kept, record.digest), False
     return Snapshot(change.order), True
 
 
@@ -178,7 +178,7 @@ def mark_delivered(
 ) -> Snapshot:
     """The customer has the parcel: only a shipped order can be delivered, and only once."""
 
-    found = store.load(order_id).order
+    found = orders.load(order_id).order
     check_version(Snapshot(found), if_match)
     if not may_become(found.status, OrderStatus.DELIVERED):
         raise _refused(found, OrderStatus.DELIVERED)
@@ -194,7 +194,7 @@ def set_status(
     clock: Clock = utc_now,
 ) -> Snapshot:
     """A manual update under the transition table, with the side effects of the status: see ``docs/architecture.md``."""
-    found = store.load(order_id)
+    found = orders.load(order_id)
     check_version(found, if_match)
     if not may_become(found.order.status, wanted):
         raise _refused(found.order, wanted)
@@ -232,7 +232,7 @@ def _bring_to_preparation(found: Snapshot, wanted: OrderStatus, actor: Actor, cl
             fulfilment.begin_unwinding(order_id, PaymentDeclined.__name__, fulfilment.report_of(declined), clock)
             raise
     if wanted is OrderStatus.CONFIRMED:
-        return store.load(order_id)
+        return orders.load(order_id)
     return change(order_id, lambda now: shipping.start_preparation(now, clock(), actor.by, {}))
 
 

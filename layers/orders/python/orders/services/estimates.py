@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from orders.adapters import store
+from orders.adapters.store import counters
 from orders.domain import statistics
 from orders.domain.progress import History
 
@@ -19,7 +19,7 @@ class Memory:
     def history(self, now: datetime) -> History:
         """Mean and 95th percentile of each step, at most a minute old."""
         if self._read_at is None or now - self._read_at >= KEPT:
-            self._history = statistics.step_history(store.counters())
+            self._history = statistics.step_history(counters.totals())
             self._read_at = now
         return self._history
 

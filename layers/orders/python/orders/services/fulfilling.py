@@ -10,9 +10,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from orders import settings
-from orders.adapters import store, workflow
+from orders.adapters import workflow
 from orders.adapters.carriers import parcel_carrier
 from orders.adapters.payments import payment_gateway
+from orders.adapters.store import orders
 from orders.domain import errors
 from orders.domain.decisions import delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
 from orders.domain.errors import ApprovalPending, OrderOver, PaymentDeclined
@@ -78,7 +79,7 @@ def charge_payment(order_id: OrderId, by: str = SYSTEM, clock: Clock = utc_now, 
         OrderOver: cancelled meanwhile; the unwinding takes care of the money.
     """
     fresh = new_id("pay", clock)
-    found = store.load(order_id)
+    found = orders.load(order_id)
     if found.order.pays_on_delivery:
         return change(order_id, lambda snapshot: paying.accept_cash(snapshot, fresh, clock(), by), found)
     intended = change(order_id, lambda snapshot: paying.start_payment(snapshot, fresh, clock(), by), found)
@@ -153,7 +154,7 @@ def is_delivered(snapshot: Snapshot) -> bool:
 
 def deliver(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     """The transit is over: delivered by the timer in timed mode; reported as overdue where only the carrier may say so."""
-    snapshot = store.load(order_id)
+    snapshot = orders.load(order_id)
     if not has_reached(snapshot.order.status, OrderStatus.SHIPPED):
         # The transit timer ran while the hand-over was still being tried: it has to come first.
         snapshot = ship_parcel(order_id, None, clock=clock)
@@ -239,7 +240,7 @@ def _message(cause: str) -> str:
 
 def recall_shipment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     """Gets the parcel back from the carrier, or makes sure that it never takes it."""
-    snapshot = store.load(order_id)
+    snapshot = orders.load(order_id)
     if snapshot.shipment and not snapshot.shipment.recalled:
         parcel_carrier().recall(snapshot.shipment.shipment_id)
     return apply(order_id, lambda now: unwinding.shipment_recalled(now, clock()), snapshot)
@@ -247,7 +248,7 @@ def recall_shipment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
 
 def refund_payment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     """Gives the money back if it was taken, and swears off the intent if it was not: settled by the gateway, not guessed."""
-    snapshot = store.load(order_id)
+    snapshot = orders.load(order_id)
     payment = snapshot.payment
     if payment is None or payment.status not in (PaymentStatus.PROCESSING, PaymentStatus.COMPLETED):
         return snapshot

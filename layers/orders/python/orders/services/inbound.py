@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from orders import settings
-from orders.adapters import store
+from orders.adapters.store import orders, scans
 from orders.domain import facts
 from orders.domain import legacy as edition_one
 from orders.domain.decisions import delivering, ending, reviewing, shipping
@@ -176,7 +176,7 @@ def _bounded(earlier: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def replay(found: Snapshot, clock: Clock = utc_now) -> bool:
     """Takes again all that carriers have reported of the order's parcel; answers whether something had been missed."""
     number = found.shipment.tracking_number if found.shipment else None
-    kept = store.scans(number) if number else []
+    kept = scans.of_parcel(number) if number else []
     outcomes = [take(event_of(found.order.order_id, detail), clock) for detail in kept]
     return any(outcome is not Outcome.DUPLICATE for outcome in outcomes)
 
@@ -232,7 +232,7 @@ def _followed(event: FulfilmentEvent, clock: Clock) -> Outcome:
 
 
 def _advance(event: FulfilmentEvent, wanted: OrderStatus, clock: Clock) -> Outcome:
-    order, questioned = store.load_order(event.order_id), False
+    order, questioned = orders.load_order(event.order_id), False
     moved = order.status is OrderStatus.PENDING and not order.is_over
     if moved:
         refusal = _bring_in_what_is_due(order, event, clock)

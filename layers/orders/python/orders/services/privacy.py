@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from orders.adapters import store
+from orders.adapters.store import indexes, orders, redaction, scans
 from orders.domain import erasure, facts
 from orders.domain.erasure import ERASED
 from orders.domain.errors import ConstraintViolated
@@ -33,11 +33,11 @@ def export(customer_id: CustomerId, clock: Clock = utc_now) -> dict[str, Any]:
 
 
 def _exported(order_id: OrderId) -> dict[str, Any]:
-    trail, snapshot = store.history(order_id), store.load(order_id, to_show=True)
+    trail, snapshot = orders.history(order_id), orders.load(order_id, to_show=True)
     return {
         **views.snapshot_view(snapshot, Audience.STAFF),
         "history": views.history_view(order_id, trail, Audience.STAFF)["history"],
-        "carrier_reports": [report for number in _parcels(snapshot, trail) for report in store.scans(number)],
+        "carrier_reports": [report for number in _parcels(snapshot, trail) for report in scans.of_parcel(number)],
     }
 
 
@@ -55,18 +55,18 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
         ConstraintViolated: an order is still open; nothing has been erased then.
     """
     order_ids = _orders_of(customer_id)
-    still_open = [order.order_id for order in store.orders_by_id(order_ids) if order.overall in OPEN]
+    still_open = [order.order_id for order in indexes.orders_by_id(order_ids) if order.overall in OPEN]
     if still_open:
         raise ConstraintViolated(f"Still open: {', '.join(still_open)}. Cancel them or let them end first.", orders=still_open)
     for order_id in order_ids:
         snapshot = apply(order_id, lambda found: _without_person(found, by, clock))
-        _erase_parcels(snapshot, store.history(order_id))
-        store.redact_trail(order_id, erasure.redacted_event)
-        store.redact_markers(order_id)
+        _erase_parcels(snapshot, orders.history(order_id))
+        redaction.redact_trail(order_id, erasure.redacted_event)
+        redaction.redact_markers(order_id)
         if snapshot.shipment:
-            store.redact_booking(snapshot.shipment.shipment_id, ERASED)
-    store.redact_deliveries(frozenset(order_ids), erasure.redacted_payload)
-    patiently(lambda: store.redact_idempotency_keys(customer_id))
+            redaction.redact_booking(snapshot.shipment.shipment_id, ERASED)
+    redaction.redact_deliveries(frozenset(order_ids), erasure.redacted_payload)
+    patiently(lambda: redaction.redact_idempotency_keys(customer_id))
     return order_ids
 
 
@@ -78,13 +78,13 @@ def _erase_parcels(snapshot: Snapshot, trail: Iterable[Event]) -> None:
     present = snapshot.shipment and snapshot.shipment.tracking_number
     for number in _parcels(snapshot, trail):
         if present and comparable(number) == comparable(present):
-            store.remove_scans(number)
+            scans.remove_scans(number)
         elif snapshot.order.erased_at:
-            store.erase_parcel(number, snapshot.order.erased_at)
+            scans.erase_parcel(number, snapshot.order.erased_at)
 
 
 def _orders_of(customer_id: CustomerId) -> list[OrderId]:
-    return [reference.order_id for reference in store.orders_of_customer(customer_id)]
+    return [reference.order_id for reference in indexes.orders_of_customer(customer_id)]
 
 
 def _without_person(found: Snapshot, by: str, clock: Clock) -> Change | None:

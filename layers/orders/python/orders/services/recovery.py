@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orders import settings
-from orders.adapters import store, workflow
+from orders.adapters import workflow
+from orders.adapters.store import indexes, orders
 from orders.domain.decisions import delivering, ending, restarting, reviewing
 from orders.domain.decisions.restarting import Fate
 from orders.domain.errors import OrderChanged, StoreBusy, WorkflowBusy
@@ -41,7 +42,7 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
 
     Reads the order as it is now: what has been overtaken meanwhile is not done any more.
     """
-    snapshot = store.load(order_id)
+    snapshot = orders.load(order_id)
     order = snapshot.order
     if wanted is FollowUp.START_FULFILMENT and not order.is_over:
         workflow.start_fulfilment(order, remaining_waits(order, settings.waits(), clock()))
@@ -69,7 +70,7 @@ def sync(order_id: OrderId, by: str, clock: Clock = utc_now) -> Snapshot:
 
     An order that is over is left alone; one whose execution is alive too, and looked at again later.
     """
-    return _synced(store.load(order_id), by, clock)
+    return _synced(orders.load(order_id), by, clock)
 
 
 def execution_ended(execution_arn: str, status: str, error: str | None, clock: Clock = utc_now) -> Snapshot:
@@ -80,7 +81,7 @@ def execution_ended(execution_arn: str, status: str, error: str | None, clock: C
     Raises:
         NotFound: it is an execution of no known order.
     """
-    snapshot = store.load(workflow.order_of_execution(execution_arn.rpartition(":")[2]))
+    snapshot = orders.load(workflow.order_of_execution(execution_arn.rpartition(":")[2]))
     if _awaited_execution(snapshot.order) != execution_arn:
         return snapshot
     return _synced(snapshot, SYSTEM, clock, workflow.fate_of(status, error))
@@ -90,7 +91,7 @@ def _synced(snapshot: Snapshot, by: str, clock: Clock, fate: Fate | None = None)
     """The order once it is repaired; ``fate`` is what became of its execution, where that is known already."""
     order_id = snapshot.order.order_id
     if snapshot.order.due_at is not None and fulfilment_events.replay(snapshot, clock):
-        snapshot = store.load(order_id)
+        snapshot = orders.load(order_id)
         fate = None
     order = snapshot.order
     if order.due_at is None or _waits_for_the_carrier(snapshot):
@@ -196,10 +197,10 @@ class Sweep:
             self._looked_at += 1
         return True
 
-    def _places(self) -> Iterator[store.Reference]:
-        return store.orders_due(None if self._everything else self._began, self._after)
+    def _places(self) -> Iterator[indexes.Reference]:
+        return indexes.orders_due(None if self._everything else self._began, self._after)
 
-    def _look_at(self, place: store.Reference) -> None:
+    def _look_at(self, place: indexes.Reference) -> None:
         """Repairs one order. One that cannot be repaired keeps its fault to itself, and gets behind the others.
 
         Raises:
@@ -216,9 +217,9 @@ class Sweep:
             self._failures[place.order_id] = failure
             self._postpone(place)
 
-    def _repair(self, place: store.Reference) -> bool:
+    def _repair(self, place: indexes.Reference) -> bool:
         """Syncs one order and returns whether that changed it; one that is fine is looked at again later."""
-        before = store.load(place.order_id)
+        before = orders.load(place.order_id)
         if self._everything and before.order.updated_at >= self._began:
             return False
         after = _synced(before, SYSTEM, self._clock)
@@ -228,7 +229,7 @@ class Sweep:
             self._look_again_later(after, place)
         return False
 
-    def _look_again_later(self, snapshot: Snapshot, place: store.Reference) -> None:
+    def _look_again_later(self, snapshot: Snapshot, place: indexes.Reference) -> None:
         order, shipment = snapshot.order, snapshot.shipment
         if shipment and shipment.unconfirmed_delivery_at:
             # It stays among the overdue ones until somebody has said what became of it.
@@ -239,9 +240,9 @@ class Sweep:
         else:
             self._postpone(place)
 
-    def _postpone(self, place: store.Reference) -> None:
+    def _postpone(self, place: indexes.Reference) -> None:
         if not self._everything:
-            store.postpone(place, self._clock() + GRACE)
+            indexes.postpone(place, self._clock() + GRACE)
 
 
 def sweep(
@@ -272,4 +273,4 @@ def stuck_after(waits: Waits) -> dict[OrderStatus, timedelta]:
 def stuck(clock: Clock = utc_now) -> dict[OrderStatus, int]:
     """How many orders of each status are older than an order should be that is still there; counted from an index."""
     now: datetime = clock()
-    return {status: store.count_in_status(status, now - age) for status, age in stuck_after(settings.waits()).items()}
+    return {status: indexes.count_in_status(status, now - age) for status, age in stuck_after(settings.waits()).items()}

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import chain, islice
 
-from orders.adapters import store
-from orders.adapters.store import Reference
+from orders.adapters.store import indexes
+from orders.adapters.store.indexes import Reference
 from orders.domain.identifiers import CustomerId
 from orders.domain.order import Order, Snapshot
 from orders.domain.statuses import OrderStatus
@@ -86,7 +86,7 @@ def overdue_page(
 
     found: Iterator[tuple[Order, Reference]] = iter(())
     if after is None or not after.startswith(MISSING):
-        found = _matching(store.orders_due(now, after, limit + 1), is_due, limit)
+        found = _matching(indexes.orders_due(now, after, limit + 1), is_due, limit)
     if transit is not None:
         found = chain(found, _matching(_under_way(now - transit, after, limit), is_missing, limit))
     return _page(found, scope, limit, key, expand)
@@ -94,7 +94,7 @@ def overdue_page(
 
 def _under_way(until: datetime, after: str | None, limit: int) -> Iterator[Reference]:
     place = after.removeprefix(MISSING) if after and after.startswith(MISSING) else None
-    for reference in store.orders_placed_before(OrderStatus.SHIPPED, until, place, limit + 1):
+    for reference in indexes.orders_placed_before(OrderStatus.SHIPPED, until, place, limit + 1):
         yield Reference(reference.order_id, f"{MISSING}{reference.sort}")
 
 
@@ -102,7 +102,7 @@ def _page(matching: Iterator[tuple[Order, Reference]], scope: str, limit: int, k
     found = list(islice(matching, limit + 1))
     orders = [order for order, _ in found[:limit]]
     more = tokens.cursor(found[limit - 1][1].sort, scope, key) if len(found) > limit else None
-    return Page(store.with_parts(orders, payments=Part.PAYMENT in expand, shipments=Part.SHIPMENTS in expand), more)
+    return Page(indexes.with_parts(orders, payments=Part.PAYMENT in expand, shipments=Part.SHIPMENTS in expand), more)
 
 
 def _matching(
@@ -111,7 +111,7 @@ def _matching(
     """Orders with their places. An index may lag behind: the order's own item has the last word on whether it belongs."""
     seen: set[str] = set()
     while chunk := list(islice(references, limit + 1)):
-        orders = {order.order_id: order for order in store.orders_by_id([ref.order_id for ref in chunk])}
+        orders = {order.order_id: order for order in indexes.orders_by_id([ref.order_id for ref in chunk])}
         for reference in chunk:
             order = orders.get(reference.order_id)
             if order is None or reference.order_id in seen or not belongs(order):
@@ -122,7 +122,7 @@ def _matching(
 
 def _references(wanted: Filter, before: str | None, page_size: int) -> Iterator[Reference]:
     if wanted.customer_id is not None:
-        return store.orders_of_customer(wanted.customer_id, before, page_size)
+        return indexes.orders_of_customer(wanted.customer_id, before, page_size)
     statuses = [wanted.status] if wanted.status else list(OrderStatus)
-    newest_first = [store.orders_in_status(status, before, page_size) for status in statuses]
+    newest_first = [indexes.orders_in_status(status, before, page_size) for status in statuses]
     return heapq.merge(*newest_first, key=lambda reference: reference.sort, reverse=True)

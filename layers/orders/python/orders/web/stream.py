@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from orders import settings
-from orders.adapters import store
+from orders.adapters.store import orders
 from orders.domain.errors import InvalidArgument
 from orders.domain.order import Event, Order, Snapshot, timestamp
 from orders.domain.recording import STATUS_TOLD_BY
@@ -36,7 +36,7 @@ def answer(snapshot: Snapshot, last_event_id: str | None, now: datetime) -> Answ
     pause = pause_after(order, now)
     if seen is None:
         return _stream(pause, [_frame(order.version, SNAPSHOT, progress)])
-    missed = store.history(order.order_id, seen) if seen < order.version else []
+    missed = orders.history(order.order_id, seen) if seen < order.version else []
     return _stream(pause, [_frame(event.version, event.type.value, _data(event, order, progress)) for event in missed])
 
 

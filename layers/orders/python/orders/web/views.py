@@ -5,13 +5,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from orders.adapters.store import Product
 from orders.domain import facts
 from orders.domain.decisions import ending, reviewing
 from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, SYSTEM
 from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
 from orders.domain.order import Event, Order, Payment, Shipment, Snapshot, Step, timestamp
+from orders.domain.products import Product
 from orders.domain.progress import History, estimate, running_step
 from orders.domain.statuses import OrderStatus, StepName
 from orders.domain.waits import Waits

@@ -1,0 +1,125 @@
+"""Lists of orders by the indexes: a customer's, those of a status, those that are due; and many orders read at once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from orders.adapters.store import items, keys, table
+from orders.domain.identifiers import CustomerId, OrderId
+from orders.domain.order import Order, Snapshot, timestamp
+from orders.domain.statuses import OrderStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An order's place in a list that is sorted newest first; ``sort`` is unique and ordered by creation."""
+
+    order_id: OrderId
+    sort: str
+
+
+def orders_of_customer(customer_id: CustomerId, before: str | None = None, page: int = 50) -> Iterator[Reference]:
+    """A customer's orders, newest first, from behind the place ``before`` on; read page by page as they are asked for."""
+    return _newest_first(keys.BY_KEY, "GSI1", f"CUSTOMER#{customer_id}", before, page)
+
+
+def orders_in_status(status: OrderStatus, before: str | None = None, page: int = 50) -> Iterator[Reference]:
+    """All orders of one status, newest first, from behind the place ``before`` on."""
+    return _newest_first(keys.BY_STATUS, "GSI2", f"STATUS#{status.value}", before, page)
+
+
+def _newest_first(index: str, prefix: str, partition: str, before: str | None, page: int) -> Iterator[Reference]:
+    values = {":pk": {"S": partition}} | ({":before": {"S": before}} if before else {})
+    condition = f"{prefix}PK = :pk" + (f" AND {prefix}SK < :before" if before else "")
+    found = table.pages(
+        IndexName=index,
+        KeyConditionExpression=condition,
+        ExpressionAttributeValues=values,
+        ScanIndexForward=False,
+        Limit=page,
+    )
+    return (Reference(keys.order_id_of(item), item[f"{prefix}SK"]["S"]) for item in found)
+
+
+def count_in_status(status: OrderStatus, placed_before: datetime) -> int:
+    """How many orders of a status were placed before a moment; counted by the index, no order is read."""
+    answers = table.answers(
+        IndexName=keys.BY_STATUS,
+        Select="COUNT",
+        KeyConditionExpression="GSI2PK = :pk AND GSI2SK < :before",
+        ExpressionAttributeValues={":pk": {"S": f"STATUS#{status.value}"}, ":before": {"S": timestamp(placed_before)}},
+    )
+    return sum(int(answer["Count"]) for answer in answers)
+
+
+def orders_due(until: datetime | None, after: str | None = None, page: int = 100) -> Iterator[Reference]:
+    """Open orders nothing has happened to in time, longest overdue first, from behind the place ``after`` on.
+
+    ``None`` takes the open orders that are not due yet too.
+    """
+    found = table.pages(
+        IndexName=keys.BY_DUE,
+        KeyConditionExpression="GSI3PK = :pk AND GSI3SK BETWEEN :from AND :until",
+        ExpressionAttributeValues={
+            ":pk": {"S": "DUE"},
+            # No order id holds a character below this one, so it stands right behind the place and before the next.
+            ":from": {"S": f"{after}!" if after else "0"},
+            ":until": {"S": f"{timestamp(until) if until else ''}~"},
+        },
+        Limit=page,
+    )
+    return (Reference(keys.order_id_of(item), item["GSI3SK"]["S"]) for item in found)
+
+
+def orders_placed_before(status: OrderStatus, until: datetime, after: str | None = None, page: int = 50) -> Iterator[Reference]:
+    """Orders of a status that were placed before a moment, the oldest first, from behind the place ``after`` on."""
+    found = table.pages(
+        IndexName=keys.BY_STATUS,
+        KeyConditionExpression="GSI2PK = :pk AND GSI2SK BETWEEN :from AND :until",
+        ExpressionAttributeValues={
+            ":pk": {"S": f"STATUS#{status.value}"},
+            ":from": {"S": f"{after}!" if after else "0"},
+            ":until": {"S": timestamp(until)},
+        },
+        Limit=page,
+    )
+    return (Reference(keys.order_id_of(item), item["GSI2SK"]["S"]) for item in found)
+
+
+def postpone(place: Reference, due_at: datetime) -> bool:
+    """Tells the sweep to look again later, unless the order has moved in the index meanwhile (returns ``False`` then).
+
+    Needs nothing of the order but its place: one that cannot be read gets behind the others too.
+    """
+    return table.update(
+        Key=keys.order_key(place.order_id),
+        UpdateExpression="SET due_at = :due, GSI3SK = :sort",
+        ConditionExpression="GSI3SK = :seen",
+        ExpressionAttributeValues={
+            ":due": {"S": timestamp(due_at)},
+            ":sort": {"S": keys.due_sort(place.order_id, due_at)},
+            ":seen": {"S": place.sort},
+        },
+    ).is_written
+
+
+def orders_by_id(order_ids: Sequence[OrderId]) -> list[Order]:
+    """Whole orders in the order of their ids; ids that lead nowhere are left out."""
+    found: dict[str, Order] = {}
+    # An index that lags behind may name an order twice; one request may not.
+    for item in table.batch_get([keys.order_key(order_id) for order_id in dict.fromkeys(order_ids)]):
+        order = items.order_from_item(item)
+        found[order.order_id] = order
+    return [found[order_id] for order_id in order_ids if order_id in found]
+
+
+def with_parts(orders: Sequence[Order], *, payments: bool, shipments: bool) -> list[Snapshot]:
+    """Each order with what is asked for of its payment and its parcel, read for all of them at once."""
+    ids = [order.order_id for order in orders]
+    wanted = [keys.payment_key(order_id) for order_id in ids if payments]
+    wanted += [keys.shipment_key(order_id) for order_id in ids if shipments]
+    found = {(keys.order_id_of(item), item["SK"]["S"]): item for item in table.batch_get(wanted)}
+    return [
+        items.snapshot_of(order, found.get((order.order_id, "#PAYMENT")), found.get((order.order_id, "#SHIPMENT")))
+        for order in orders
+    ]

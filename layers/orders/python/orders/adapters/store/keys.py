@@ -1,0 +1,125 @@
+"""Keys: where each item of the table is, and how the index partitions are named."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from orders.adapters.store.attributes import Item
+from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber, comparable, fingerprint
+from orders.domain.order import timestamp
+
+Key = Mapping[str, Any]
+
+BY_KEY, BY_STATUS, BY_DUE = "by_key", "by_status", "by_due"
+"""The table's indexes: by customer, catalog or tracking number; by order status; by when the sweep is due."""
+
+
+MARKER_PREFIX = "APPLIED#"
+KEY_PREFIX = "KEY#"
+EVENT_PREFIX, SCAN_PREFIX = "EVENT#", "SCAN#"
+
+
+def item_key(partition: str, sort: str) -> Key:
+    """A key from its two parts."""
+    return {"PK": {"S": partition}, "SK": {"S": sort}}
+
+
+def order_partition(order_id: OrderId) -> str:
+    """The partition that holds an order, its payment, its shipment and its audit trail."""
+    return f"ORDER#{order_id}"
+
+
+def order_key(order_id: OrderId) -> Key:
+    """An order's own item."""
+    return item_key(order_partition(order_id), "#ORDER")
+
+
+def payment_key(order_id: OrderId) -> Key:
+    """An order's payment intent."""
+    return item_key(order_partition(order_id), "#PAYMENT")
+
+
+def shipment_key(order_id: OrderId) -> Key:
+    """An order's parcel."""
+    return item_key(order_partition(order_id), "#SHIPMENT")
+
+
+def event_key(order_id: OrderId, version: int) -> Key:
+    """The audit event of one version of an order."""
+    return item_key(order_partition(order_id), f"{EVENT_PREFIX}{version:08d}")
+
+
+def parcel_partition(tracking_number: TrackingNumber) -> str:
+    """The partition, and the index key, of what is known by a parcel's number: carriers' reports, and whose parcel it is."""
+    return f"TRACKING#{comparable(tracking_number)}"
+
+
+def parcel_partitions(tracking_number: TrackingNumber) -> list[str]:
+    """Where what is known by a parcel's number may stand: edition one wrote it as it was given."""
+    return list(dict.fromkeys([parcel_partition(tracking_number), f"TRACKING#{tracking_number}"]))
+
+
+def marker_key(order_id: OrderId, event_id: str) -> Key:
+    """The marker of an outside event that was applied to the order."""
+    return item_key(order_partition(order_id), f"{MARKER_PREFIX}{fingerprint(event_id)}")
+
+
+def product_key(product_id: str) -> Key:
+    """A product of the catalog."""
+    return item_key(f"PRODUCT#{product_id}", "#PRODUCT")
+
+
+def idempotency_key(customer_id: CustomerId, key: str) -> Key:
+    """What a customer's idempotency key led to, kept for ever."""
+    # Two attributes: no customer's id and key read together as another customer's.
+    return item_key(idempotency_partition(customer_id), f"{KEY_PREFIX}{key}")
+
+
+def erased_idempotency_key(customer_id: CustomerId, key: str) -> Key:
+    """What ``idempotency_key`` led to, once the customer's data is erased: the key itself is in nobody's words any more."""
+    return item_key(idempotency_partition(customer_id), f"ERASED_KEY#{fingerprint(key)}")
+
+
+def idempotency_partition(customer_id: CustomerId) -> str:
+    """The partition of a customer's idempotency records."""
+    return f"IDEMPOTENCY#{customer_id}"
+
+
+def charge_key(key: str) -> Key:
+    """The simulated gateway's ledger line for one idempotency key."""
+    return item_key(f"GATEWAY#{key}", "#CHARGE")
+
+
+def booking_key(key: str) -> Key:
+    """The simulated carrier's book entry for one idempotency key."""
+    return item_key(f"CARRIER#{key}", "#BOOKING")
+
+
+def erased_parcel_key(tracking_number: TrackingNumber) -> Key:
+    """That a number was replaced on a parcel of an erased order."""
+    return item_key(parcel_partition(tracking_number), "#ERASED")
+
+
+def webhook_key(webhook_id: str) -> Key:
+    """A webhook subscription."""
+    return item_key(f"WEBHOOK#{webhook_id}", "#WEBHOOK")
+
+
+def delivery_key(webhook_id: str, delivery_id: str) -> Key:
+    """One event on its way to one webhook; delivery ids sort by time."""
+    return item_key(f"WEBHOOK#{webhook_id}", f"DELIVERY#{delivery_id}")
+
+
+def due_sort(order_id: OrderId, due_at: datetime) -> str:
+    """An open order's place in the index by when the sweep is due."""
+    return f"{timestamp(due_at)}#{order_id}"
+
+
+def key_of(item: Item) -> Key:
+    """The key of an item, or of an index entry."""
+    return {name: item[name] for name in ("PK", "SK")}
+
+
+def order_id_of(item: Item) -> OrderId:
+    """The order that an item of an order's partition belongs to."""
+    return OrderId(str(item["PK"]["S"]).removeprefix("ORDER#"))

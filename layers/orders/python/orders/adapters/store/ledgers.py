@@ -1,0 +1,66 @@
+"""The ledgers of the simulated payment provider and carrier."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orders.adapters.store import table
+from orders.adapters.store.attributes import to_json
+from orders.adapters.store.keys import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a simulated party's ledger: what an idempotency key led to."""
+
+    key: str
+    state: str
+    facts: Mapping[str, Any]
+
+
+def entry(key: Key) -> Entry | None:
+    """The ledger's line for a key (``charge_key`` or ``booking_key``), if there is one."""
+    item = table.get(key)
+    return _entry_from_item(item) if item and "state" in item else None
+
+
+def open_entry(key: Key, state: str, facts: Mapping[str, Any]) -> Entry:
+    """Writes the line unless the key has one; returns the line that counts: the first one written."""
+    outcome = table.update(
+        Key=key,
+        UpdateExpression="SET #state = :state, facts = :facts",
+        ConditionExpression="attribute_not_exists(#state)",
+        ExpressionAttributeNames={"#state": "state"},
+        ExpressionAttributeValues={":state": {"S": state}, ":facts": {"S": to_json(facts)}},
+        ReturnValues="ALL_NEW",
+        ReturnValuesOnConditionCheckFailure="ALL_OLD",
+    )
+    return _entry_from_item(outcome.answer["Attributes"] if outcome.is_written else outcome.failed[0])
+
+
+def move_entry(key: Key, state: str, wanted: str) -> bool:
+    """Moves a line from one state to another; ``False`` when it was not in the first."""
+    return table.update(
+        Key=key,
+        UpdateExpression="SET #state = :wanted",
+        ConditionExpression="#state = :state",
+        ExpressionAttributeNames={"#state": "state"},
+        ExpressionAttributeValues={":state": {"S": state}, ":wanted": {"S": wanted}},
+    ).is_written
+
+
+def count_attempt(key: Key) -> int:
+    """Counts a call of a faulty simulated party; returns how many there have been, this one included."""
+    outcome = table.update(
+        Key=key,
+        UpdateExpression="ADD attempts :one",
+        ExpressionAttributeValues={":one": {"N": "1"}},
+        ReturnValues="UPDATED_NEW",
+    )
+    return int(outcome.answer["Attributes"]["attempts"]["N"])
+
+
+def _entry_from_item(item: Mapping[str, Any]) -> Entry:
+    partition = str(item["PK"]["S"])
+    return Entry(partition.split("#", 1)[1], item["state"]["S"], json.loads(item["facts"]["S"]))

@@ -1,0 +1,177 @@
+"""Orders: reading them, and writing a change as one transaction on conditions."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from orders.adapters.store import event_items, items, keys, newer, table
+from orders.adapters.store.attributes import Item
+from orders.domain.digests import IdempotencyRecord
+from orders.domain.errors import AlreadyApplied, AlreadyExists, NotFound, OrderChanged, OrderError, OutOfStock
+from orders.domain.identifiers import CustomerId, OrderId
+from orders.domain.order import Change, Event, Order, Snapshot
+
+
+def load(order_id: OrderId, *, to_show: bool = False) -> Snapshot:
+    """An order with its payment and shipment, strongly consistent, one query.
+
+    Raises:
+        NotFound: there is no such order.
+        NewerRow: it holds a value that this release does not know, and is not only ``to_show``.
+    """
+    own = table.pages(
+        ConsistentRead=True,
+        KeyConditionExpression="PK = :pk AND begins_with(SK, :own)",
+        ExpressionAttributeValues={":pk": {"S": keys.order_partition(order_id)}, ":own": {"S": "#"}},
+    )
+    found = {item["SK"]["S"]: item for item in own}
+    if "#ORDER" not in found:
+        raise NotFound(f"There is no order {order_id}.")
+    snapshot = items.snapshot_from_items(found["#ORDER"], found.get("#PAYMENT"), found.get("#SHIPMENT"))
+    if not to_show:
+        newer.refuse(newer.decided_on(snapshot))
+    return snapshot
+
+
+def load_order(order_id: OrderId, *, to_show: bool = False) -> Order:
+    """The order's own item alone, strongly consistent, one read.
+
+    Raises:
+        NotFound: there is no such order.
+        NewerRow: as ``load``.
+    """
+    item = table.get(keys.order_key(order_id))
+    if item is None:
+        raise NotFound(f"There is no order {order_id}.")
+    order = items.order_from_item(item)
+    if not to_show:
+        newer.refuse(newer.decided_on(Snapshot(order)))
+    return order
+
+
+def commit(change: Change, record: IdempotencyRecord | None = None) -> None:
+    """Writes one change, all of it or nothing, on the condition that the order is still as the change found it.
+
+    Raises:
+        OrderChanged: somebody else was first; re-read and decide again.
+        AlreadyApplied: the outside event behind the change was applied before.
+        AlreadyExists: a new order's id, or the idempotency key of its record, is taken.
+        OutOfStock: a product has less than the change takes.
+        StoreBusy: throttled, or another transaction holds one of the items.
+    """
+    actions = _actions(change, record)
+    outcome = table.transact([action for _, action in actions])
+    if not outcome.is_written:
+        raise _lost(change, [name for place, (name, _) in enumerate(actions) if place in outcome.failed])
+
+
+def _lost(change: Change, failed: list[str]) -> OrderError:
+    """Why a change could not be committed, from the names of the conditions that failed."""
+    order_id = change.order.order_id
+    short = [name.removeprefix(STOCK_OF) for name in failed if name.startswith(STOCK_OF)]
+    if MARKER in failed:
+        return AlreadyApplied(f"Event {change.marker} has been applied before.")
+    if short and ORDER not in failed:
+        return OutOfStock(f"Not enough in stock: {', '.join(short)}.", products=short)
+    if change.before is None:
+        return AlreadyExists(f"Order {order_id} exists already.")
+    return OrderChanged(f"Order {order_id} has changed meanwhile.")
+
+
+ORDER, EVENT, PAYMENT, SHIPMENT, MARKER, STOCK_OF = "order", "event", "payment", "shipment", "marker", "stock of "
+RECORD, ERASED_RECORD = "idempotency record", "erased idempotency record"
+"""The parts of a change, by which a failed condition is told from another."""
+
+
+def _actions(change: Change, record: IdempotencyRecord | None) -> list[tuple[str, Any]]:
+    """Everything one change writes, each part by its name."""
+    order_id = change.order.order_id
+    actions = [(ORDER, _order_action(change)), (EVENT, table.put_action(event_items.event_to_item(change.event), table.IS_NEW))]
+    if change.payment is not None:
+        actions.append((PAYMENT, _all_known(items.payment_to_item(order_id, change.payment), PAYMENT_OPTIONAL)))
+    if change.shipment is not None:
+        actions.append((SHIPMENT, _all_known(items.shipment_to_item(order_id, change.shipment), SHIPMENT_OPTIONAL)))
+    if change.marker is not None:
+        actions.append((MARKER, table.put_action(event_items.marker_to_item(change), table.IS_NEW)))
+    if record is not None:
+        erased = keys.erased_idempotency_key(record.customer_id, record.key)
+        actions.append((RECORD, table.put_action(event_items.idempotency_record_to_item(record), table.IS_NEW)))
+        actions.append((ERASED_RECORD, table.check_action(erased, table.IS_NEW)))
+    actions.extend((f"{STOCK_OF}{product_id}", _move_stock(product_id, delta)) for product_id, delta in change.stock.items())
+    return actions
+
+
+def _order_action(change: Change) -> Any:
+    item = items.order_to_item(change.order)
+    if change.before is None:
+        return table.put_action(item, table.IS_NEW)
+    found = items.order_to_item(change.before)
+    changed = {name: value for name, value in item.items() if found.get(name) != value}
+    gone = [name for name in found if name not in item]
+    update = table.changes(keys.order_key(change.order.order_id), changed, gone, "#version = :version AND #status = :status")
+    update["ExpressionAttributeNames"] |= {"#version": "version", "#status": "status"}
+    update["ExpressionAttributeValues"] |= {":version": found["version"], ":status": found["status"]}
+    return table.update_action(**update)
+
+
+PAYMENT_OPTIONAL = ("failure_reason", "refunded_at")
+
+
+SHIPMENT_OPTIONAL = (
+    "tracking_number",
+    "current_location",
+    "estimated_delivery",
+    "scanned_at",
+    "sender",
+    "exact_status",
+    "scans",
+    "delivered_at",
+    "unconfirmed_delivery_at",
+    "GSI1PK",
+    "GSI1SK",
+    "recalled",
+)
+
+
+def _all_known(item: Item, optional: Iterable[str]) -> Any:
+    """Updates all that this release knows of an item: its attributes, and those that it has no more."""
+    key = keys.key_of(item)
+    attributes = {name: value for name, value in item.items() if name not in key}
+    return table.update_action(**table.changes(key, attributes, [name for name in optional if name not in item]))
+
+
+def _move_stock(product_id: str, delta: int) -> Any:
+    wanted = {":wanted": {"N": str(-delta)}} if delta < 0 else {}
+    return table.update_action(
+        Key=keys.product_key(product_id),
+        UpdateExpression="ADD stock :delta",
+        ConditionExpression="stock >= :wanted" if delta < 0 else table.EXISTS,
+        ExpressionAttributeValues={":delta": {"N": str(delta)}} | wanted,
+    )
+
+
+def idempotency_record(customer_id: CustomerId, key: str) -> IdempotencyRecord | None:
+    """What the customer's idempotency key was used for before, if it was, an erasure in between or not."""
+    for place in (keys.idempotency_key(customer_id, key), keys.erased_idempotency_key(customer_id, key)):
+        if item := table.get(place):
+            return event_items.idempotency_record_from_item(customer_id, key, item)
+    return None
+
+
+def history(order_id: OrderId, after_version: int = 0) -> list[Event]:
+    """The audit trail, oldest first, from the version behind ``after_version`` on."""
+    found = table.pages(
+        ConsistentRead=True,
+        KeyConditionExpression="PK = :pk AND SK BETWEEN :from AND :to",
+        ExpressionAttributeValues={
+            ":pk": {"S": keys.order_partition(order_id)},
+            ":from": {"S": f"{keys.EVENT_PREFIX}{after_version + 1:08d}"},
+            ":to": {"S": f"{keys.EVENT_PREFIX}~"},
+        },
+    )
+    return [event_items.event_from_item(item) for item in found]
+
+
+def erased_orders(order_ids: Iterable[OrderId]) -> frozenset[OrderId]:
+    """Those of the orders whose customer's personal data has been erased."""
+    found = table.batch_get([keys.order_key(order_id) for order_id in set(order_ids)])
+    return frozenset(keys.order_id_of(item) for item in found if "erased_at" in item)
