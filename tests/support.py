@@ -19,6 +19,7 @@ from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.money import Money
 from orders.domain.order import Address, Change, Event, Line, Order, Shipment, Snapshot
 from orders.domain.statuses import CancelReason, OrderStatus, PaymentMethod, ShipmentStatus
+from orders.domain.steps import unwound_from
 from orders.domain.waits import Waits
 
 START = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
@@ -158,18 +159,16 @@ class Life:
 
     def unwind(self, *, charged: bool | None = None) -> "Life":
         """What the unwinding machine does; ``charged`` is what the gateway says (by default: what the row says)."""
-        entered = unwinding.undo_from(self.snapshot)
-        chain = (unwinding.UNDO_SHIPMENT, unwinding.UNDO_PAYMENT, unwinding.UNDO_STOCK, unwinding.UNDO_NOTHING)
         payment = self.snapshot.payment
         taken = charged if charged is not None else payment is not None and payment.status.value == "COMPLETED"
-        steps: list[Decision] = [
-            lambda snapshot: unwinding.shipment_recalled(snapshot, self.tick()),
-            lambda snapshot: unwinding.payment_undone(snapshot, charged=taken, now=self.tick()),
-            lambda snapshot: unwinding.release_stock(snapshot, self.tick()),
-            lambda snapshot: unwinding.close(snapshot, self.tick()),
-        ]
-        for step in steps[chain.index(entered) :]:
-            self.apply(step(self.snapshot))
+        decisions: dict[str, Decision] = {
+            "recall_shipment": lambda snapshot: unwinding.shipment_recalled(snapshot, self.tick()),
+            "refund_payment": lambda snapshot: unwinding.payment_undone(snapshot, charged=taken, now=self.tick()),
+            "release_stock": lambda snapshot: unwinding.release_stock(snapshot, self.tick()),
+            "close_order": lambda snapshot: unwinding.close(snapshot, self.tick()),
+        }
+        for task in unwound_from(unwinding.undo_from(self.snapshot)):
+            self.apply(decisions[task.function](self.snapshot))
         return self
 
     def until(self, status: OrderStatus) -> "Life":

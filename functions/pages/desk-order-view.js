@@ -5,11 +5,9 @@ import { read } from "./desk-execution-history.js";
 import { fact, statusPill, word } from "./desk-words.js";
 import { h } from "./dom.js";
 import { addressLines, ago, dayName, dayOf, exactTime, full, money } from "./format.js";
+import { TABLES } from "./sentences.js";
 import { timeline } from "./timeline.js";
 import { headline, outlook, paid, parcel, steps, whereTheMoneyIs } from "./words.js";
-
-const CHARGE = "Charge payment";
-const BACK = "Refund payment";
 
 const FRESHNESS = {
   live: ["good", "Live"],
@@ -166,7 +164,7 @@ function gatewayTries({ execution, payment }) {
   if (payment?.method === "CASH_ON_DELIVERY") return [];
   const found = [execution?.fulfilment, execution?.unwinding].filter(Boolean).map(read);
   return found.flatMap((story) =>
-    [CHARGE, BACK].flatMap((name) =>
+    TABLES.charging.flatMap((name) =>
       (story.states.get(name) ?? []).flatMap((visit) =>
         visit.tries.map((one) => ({ from: one.from, outcome: one.outcome, error: one.error, what: name.toLowerCase() })),
       ),

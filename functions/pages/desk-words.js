@@ -1,8 +1,8 @@
 // How the desk shows statuses.
 
-import { h } from "./dom.js";
+import { h, island } from "./dom.js";
 
-export const STATUSES = ["PENDING", "CONFIRMED", "PROCESSING", "SHIPPED", "DELIVERED", "CANCELLED", "RETURNED"];
+export const STATUSES = Object.keys(island("config").transitions);
 
 const MOOD = {
   PENDING: "wait",

@@ -1,16 +1,15 @@
 // Following one order: the status stream by fetch, which can carry a bearer token where EventSource cannot, with
 // reconnect and Last-Event-ID; when the stream does not come through, by asking again and again.
 
+import { TABLES } from "./sentences.js";
+
 const POLL_MILLISECONDS = 2500;
 const LONGEST_PAUSE = 15000;
 const HIDDEN_PAUSE = 15000;
 const PATIENCE = 2;
 
-/** The states of an order's progress after which nothing more happens to it. */
-const FINAL = ["COMPLETED", "FAILED", "ROLLED_BACK"];
-
 /** Whether there is nothing more to follow. */
-export const isFinal = (progress) => FINAL.includes(progress.overall_status);
+export const isFinal = (progress) => TABLES.ended.includes(progress.overall_status);
 
 /** Parses what an event stream sends, piece by piece. */
 export function parser(onEvent, onRetry) {

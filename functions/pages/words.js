@@ -4,6 +4,7 @@
 import { arrival, dayName, dayOf, isOver, isToday, moment, money } from "./format.js";
 import { TABLES } from "./sentences.js";
 
+const STEP = TABLES.names;
 const NONE = "NONE";
 const GRACE = 10 * 60 * 1000;
 const COMING_BACK = ["LOST", "RETURNING", "RETURNED_TO_SENDER"];
@@ -25,7 +26,7 @@ const factsOf = (view) => ({
   order: view.order.status,
   overall: view.progress.overall_status,
   way: wayOf(view),
-  reviewing: step(view, "Manual Review")?.status === "IN_PROGRESS" ? "yes" : "no",
+  reviewing: step(view, STEP.review)?.status === "IN_PROGRESS" ? "yes" : "no",
   payment: view.payment?.status ?? NONE,
   method: view.payment?.method ?? NONE,
   parcel: view.shipment?.status ?? NONE,
@@ -35,7 +36,7 @@ const factsOf = (view) => ({
 /** What the sentences are filled with; a sentence whose value is not known is not said. */
 function valuesOf(view, now) {
   const { order, payment, shipment } = view;
-  const pay = step(view, "Payment Processing");
+  const pay = step(view, STEP.payment);
   const method = TABLES.methods[payment?.method] ?? {};
   return {
     ...timesOf(view, now),
@@ -44,7 +45,7 @@ function valuesOf(view, now) {
     by: method.by,
     failure: view.progress.steps.find((one) => one.status === "FAILED")?.error_message,
     declined: pay?.status === "FAILED" ? sentence(pay.error_message) : undefined,
-    delivered_at: said(deliveredAt(order, shipment, step(view, "Delivery")), now),
+    delivered_at: said(deliveredAt(order, shipment, step(view, STEP.delivery)), now),
     refunded_at: said(payment?.refunded_at, now),
   };
 }
@@ -110,25 +111,23 @@ export const parcel = (view) => fill(find(TABLES.parcels, factsOf(view), {})) ??
 /** One scan of a parcel, in the table's words. */
 export const scanned = (status) => fill(find(TABLES.scans, { parcel: status }, {})) ?? status;
 
-const STEP_OF_PAYMENT = "Payment Processing";
-
 /** When a step came to be as it is shown: the carrier's own times, and of what was undone the payment's only. */
 function timeOf(one, state, view) {
-  if (one.name === STEP_OF_PAYMENT && view.payment?.status === "REFUNDED") return view.payment.refunded_at ?? null;
+  if (one.name === STEP.payment && view.payment?.status === "REFUNDED") return view.payment.refunded_at ?? null;
   if (["skipped", "undoing", "undone", "later"].includes(state)) return null;
-  if (one.name === "Delivery" && state === "done") return deliveredAt(view.order, view.shipment, one);
-  if (one.name === "Delivery" && state === "doing") return view.shipment?.scans?.at(-1)?.at ?? one.started_at;
+  if (one.name === STEP.delivery && state === "done") return deliveredAt(view.order, view.shipment, one);
+  if (one.name === STEP.delivery && state === "doing") return view.shipment?.scans?.at(-1)?.at ?? one.started_at;
   return one.completed_at ?? one.started_at ?? null;
 }
 
 /** The steps as they are shown: [{ name, label, state, said, at }]; a review nobody needed is left out. */
 export function steps(view) {
   return view.progress.steps
-    .filter((one) => !(one.name === "Manual Review" && one.status === "SKIPPED" && !one.started_at))
+    .filter((one) => !(one.name === STEP.review && one.status === "SKIPPED" && !one.started_at))
     .map((one) => {
       const facts = { ...factsOf(view), step: one.name, state: one.status };
       const later =
-        one.name === STEP_OF_PAYMENT && one.status === "SKIPPED" && facts.method === "CASH_ON_DELIVERY" && facts.way === "on";
+        one.name === STEP.payment && one.status === "SKIPPED" && facts.method === "CASH_ON_DELIVERY" && facts.way === "on";
       const shown = later
         ? { state: "later", says: "on delivery" }
         : (TABLES.states[one.status] ?? { state: "todo", says: one.status });

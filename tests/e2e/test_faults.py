@@ -20,6 +20,7 @@ from local.stack.settings import Settings
 from local.stack.stack import Stack
 from orders.adapters import carriers as carrier
 from orders.adapters import payments as gateway
+from orders.domain.steps import DEFINITIONS, UNWINDING, Task
 from orders.services import recovery
 from tests.e2e.books import Books, at_rest
 from tests.e2e.stacks import Deployment, deployed, until
@@ -27,7 +28,15 @@ from tests.e2e.stacks import Deployment, deployed, until
 pytestmark = pytest.mark.skipif(deployed() is not None, reason="handlers are killed in this very process")
 
 ORDERS = 10
-STEPS = ("ReserveStock", "RequestApproval", "ChargePayment", "ShipParcel", "DeliverOrder", "DriveWorkflow")
+
+
+def resource_of(task: Task) -> str:
+    """The logical name of the function that a task calls."""
+    return "".join(word.capitalize() for word in task.function.split("_"))
+
+
+STEPS = (*(resource_of(one.task) for one in DEFINITIONS), "DriveWorkflow")
+UNDOING = (*map(resource_of, UNWINDING.values()), "BeginUnwinding")
 
 
 class Here(Deployment):
@@ -148,7 +157,7 @@ def test_a_function_killed_before_or_after_its_work_is_called_again(here: Here, 
     assert Books.of(here).charges(order_id) == 1
 
 
-@pytest.mark.parametrize("step", ["RecallShipment", "RefundPayment", "ReleaseStock", "CloseOrder", "BeginUnwinding"])
+@pytest.mark.parametrize("step", UNDOING)
 def test_unwinding_goes_on_over_a_kill_and_undoes_once(here: Here, stack: Stack, step: str) -> None:
     killed: list[str] = []
 

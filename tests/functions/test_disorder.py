@@ -21,13 +21,14 @@ from orders import settings as configured
 from orders.adapters import workflow
 from orders.adapters.store import catalog, event_items
 from orders.domain.actors import Actor
-from orders.domain.decisions import reviewing, unwinding
+from orders.domain.decisions import reviewing
 from orders.domain.errors import ApprovalPending, OrderError, OrderOver
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
 from orders.domain.order import Address
 from orders.domain.products import Product
 from orders.domain.statuses import OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, StepName, StepStatus
+from orders.domain.steps import unwound_from
 from orders.services import commands as desk
 from orders.services import fulfilling as fulfilment
 from orders.services.commands import Wish
@@ -142,10 +143,8 @@ class Stage:
         return None
 
     def _unwind(self, undo_from: str) -> Iterator[None]:
-        steps = (fulfilment.recall_shipment, fulfilment.refund_payment, fulfilment.release_stock, fulfilment.close_order)
-        entries = (unwinding.UNDO_SHIPMENT, unwinding.UNDO_PAYMENT, unwinding.UNDO_STOCK, unwinding.UNDO_NOTHING)
-        for step in steps[entries.index(undo_from) :]:
-            step(ORDER)
+        for task in unwound_from(undo_from):
+            getattr(fulfilment, task.function)(ORDER)
             yield
 
     # --- people ---

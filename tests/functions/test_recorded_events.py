@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +29,7 @@ from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.order import Address
 from orders.domain.statistics import Told
 from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus
+from orders.domain.steps import UNWINDING
 from orders.domain.webhooks import Delivery, Secret, Webhook
 from orders.services import commands as desk
 from orders.services import fulfilling as fulfilment
@@ -111,14 +113,15 @@ def charge_refused() -> None:
         fulfilment.charge_payment(ORDER)
 
 
-def unwinding(*done: Callable[[OrderId], object]) -> Seed:
-    """Failed after its hand-over had begun, and unwound as far as this."""
+def unwinding_before(function: str) -> Seed:
+    """Failed after its hand-over had begun, and unwound up to this function."""
+    done = list(takewhile(lambda task: task.function != function, UNWINDING.values()))
 
     def seed() -> None:
         paid()
         desk.cancel(ORDER, ADA, None, None)
-        for step in done:
-            step(ORDER)
+        for task in done:
+            getattr(fulfilment, task.function)(ORDER)
 
     return seed
 
@@ -361,12 +364,10 @@ CASES: Mapping[str, Case] = {
     "deliver_order": Case(shipped, order_is(OrderStatus.DELIVERED)),
     "begin_unwinding": Case(charge_refused, payment_was_declined),
     "begin_unwinding-approval_timeout": Case(under_review, order_is_unwinding),
-    "recall_shipment": Case(unwinding(), order_is(OrderStatus.CANCELLED)),
-    "refund_payment": Case(unwinding(fulfilment.recall_shipment), money_is_back),
-    "release_stock": Case(unwinding(fulfilment.recall_shipment, fulfilment.refund_payment), goods_are_back),
-    "close_order": Case(
-        unwinding(fulfilment.recall_shipment, fulfilment.refund_payment, fulfilment.release_stock), order_is_closed
-    ),
+    "recall_shipment": Case(unwinding_before("recall_shipment"), order_is(OrderStatus.CANCELLED)),
+    "refund_payment": Case(unwinding_before("refund_payment"), money_is_back),
+    "release_stock": Case(unwinding_before("release_stock"), goods_are_back),
+    "close_order": Case(unwinding_before("close_order"), order_is_closed),
     "drive_workflow": Case(followed, what_follows_is_told),
     "publish_changes": Case(nothing, one_is_set_aside),
     "notify_customers": Case(nothing, nothing_is_said),

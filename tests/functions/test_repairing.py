@@ -8,7 +8,6 @@ import pytest
 from orders import settings
 from orders.adapters import workflow
 from orders.adapters.store import indexes, orders, table
-from orders.domain.decisions import unwinding
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.statuses import OrderStatus, OverallStatus
@@ -87,7 +86,7 @@ def test_the_unwinding_enters_where_the_last_effect_was(world: World) -> None:
     world.live(OrderStatus.PROCESSING)
     world.http("POST /orders/{id}/cancel", "order-1")
     world.follow_up()
-    assert world.executions.input_of(f"{UNWIND}:order-1")["undo_from"] == unwinding.UNDO_PAYMENT
+    assert world.executions.input_of(f"{UNWIND}:order-1")["undo_from"] == "payment"
 
 
 def test_a_token_that_waits_no_more_is_left_alone(world: World) -> None:
@@ -176,7 +175,7 @@ def test_an_unwinding_that_stopped_half_way_goes_on_from_there(world: World) -> 
     world.executions.end(f"{UNWIND}:order-1", "FAILED")
     sweep_later(world)
     world.follow_up()
-    assert world.executions.input_of(f"{UNWIND}:_2_order-1")["undo_from"] == unwinding.UNDO_STOCK
+    assert world.executions.input_of(f"{UNWIND}:_2_order-1")["undo_from"] == "stock"
     world.unwind()
     world.add_up()
 

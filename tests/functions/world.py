@@ -31,6 +31,7 @@ from orders.domain.money import Money
 from orders.domain.order import Order, Snapshot
 from orders.domain.products import Product
 from orders.domain.statuses import TRANSITIONS, OrderStatus, PaymentMethod, StepName
+from orders.domain.steps import unwound_from
 from orders.web import openapi
 from orders.web.routes import ROUTES, Who
 from tests.support import bearer
@@ -435,12 +436,9 @@ class World:
 
     def unwind(self, order_id: str = "order-1") -> None:
         """Walks the unwinding machine from where it would enter; every step twice, as may happen."""
-        chain = ("recall_shipment", "refund_payment", "release_stock", "close_order")
-        entries = (unwinding.UNDO_SHIPMENT, unwinding.UNDO_PAYMENT, unwinding.UNDO_STOCK, unwinding.UNDO_NOTHING)
-        entry = entries.index(unwinding.undo_from(orders.load(OrderId(order_id))))
-        for module in chain[entry:]:
-            self.step(module, order_id)
-            self.step(module, order_id)
+        for task in unwound_from(unwinding.undo_from(orders.load(OrderId(order_id)))):
+            self.step(task.function, order_id)
+            self.step(task.function, order_id)
 
     # --- the table's stream ---
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from local.stack.template import expand
+from orders.domain.steps import WAITS
 from tests.statemachine.graph import Rules
 from tests.statemachine.raises import raised_by
 
@@ -16,10 +17,7 @@ INPUTS = {
     FULFIL: (
         "$.order_id",
         "$.run",
-        "$.waits.payment",
-        "$.waits.preparation",
-        "$.waits.delivery",
-        "$.waits.approval",
+        *(f"$.waits.{wait.name}" for wait in WAITS),
         "$.waits.transit",
     ),
     UNWIND: ("$.order_id", "$.run", "$.undo_from"),

@@ -1,10 +1,13 @@
 """Every way through the fulfilment, on both engines: which states an order enters, and what each function is told."""
 
 import json
+from itertools import chain
 from typing import Any
 
 import pytest
 
+from orders.domain.statuses import StepName
+from orders.domain.steps import DEFINITIONS
 from tests.statemachine.engines import Engine, Fails, Reply, Script, Walk
 from tests.statemachine.machines import FULFIL, definition, substitutions
 from tests.statemachine.raises import raised_by
@@ -12,19 +15,19 @@ from tests.statemachine.raises import raised_by
 WAITS = {"payment": 5, "preparation": 6, "delivery": 10, "approval": 300, "transit": 10}
 FACTS = {"order_id": "order-1", "run": 1, "waits": WAITS}
 
-RESERVE = ["Reserve stock"]
-REVIEW = [*RESERVE, "Wait for approval"]
-CHARGE = [*RESERVE, "Wait for payment", "Charge payment"]
-SHIP = [*CHARGE, "Wait for preparation", "Ship parcel and await delivery"]
-DELIVER = [*SHIP, "Deliver order"]
-UP_TO = {
-    "reserve_stock": RESERVE,
-    "request_approval": REVIEW,
-    "charge_payment": CHARGE,
-    "ship_parcel": SHIP,
-    "deliver_order": DELIVER,
-}
-STEPS = list(UP_TO)
+STEPS = [one.task.function for one in DEFINITIONS]
+
+
+def path_to(last: StepName) -> list[str]:
+    """The states up to a step: each waits before it works, and a review is there only for who comes to it."""
+    ahead = DEFINITIONS[: list(StepName).index(last) + 1]
+    passed = [one for one in ahead if one.name is last or one.name is not StepName.REVIEW]
+    states = [[one.wait.state, one.task.state] if one.wait else [one.task.state] for one in passed]
+    return list(dict.fromkeys(chain(*states)))
+
+
+REVIEW, CHARGE, DELIVER = (path_to(name) for name in (StepName.REVIEW, StepName.PAYMENT, StepName.DELIVERY))
+UP_TO = {one.task.function: path_to(one.name) for one in DEFINITIONS}
 
 
 def fulfil(engine: Engine, script: Script | None = None, jitter: float = 1, **waits: int) -> Walk:

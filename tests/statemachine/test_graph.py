@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ from orders.adapters import workflow
 from orders.domain.money import Money
 from orders.domain.order import Address, Approval, Line, Order, Snapshot
 from orders.domain.statuses import ApprovalStatus, OrderStatus, PaymentMethod
+from orders.domain.steps import CLOSING, DEFINITIONS, NOTHING, UNWINDING, StepDefinition
 from orders.domain.waits import Waits, remaining_waits
 from tests.statemachine.graph import billed_transitions, faults, happy_path
-from tests.statemachine.machines import FILES, FULFIL, INPUTS, UNWIND, definition, rules
+from tests.statemachine.machines import FILES, FULFIL, INPUTS, UNDOING, UNWIND, definition, rules, substitutions
 
 LIMIT = 9
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -36,6 +38,39 @@ def test_an_order_that_nothing_happens_to_costs_seven_transitions() -> None:
         "Deliver order",
     ]
     assert billed_transitions(len(path)) == 7 <= LIMIT
+
+
+# --- the machines and the table of steps ---
+
+
+def function_of(machine: str, state: str) -> str:
+    """The module of the function that a state calls."""
+    name = definition(machine)["States"][state]["Parameters"]["FunctionName"]
+    return substitutions(machine)[name.removeprefix("${").removesuffix("}")]
+
+
+@pytest.mark.parametrize("step", DEFINITIONS, ids=lambda step: step.task.function)
+def test_each_step_is_done_and_waited_for_where_the_table_says(step: StepDefinition) -> None:
+    assert function_of(FULFIL, step.task.state) == step.task.function
+    if step.wait:
+        waiting = definition(FULFIL)["States"][step.wait.state]
+        assert f"$.waits.{step.wait.name}" in (waiting.get("SecondsPath"), waiting.get("TimeoutSecondsPath"))
+
+
+def test_the_machine_has_no_step_that_the_table_does_not_know() -> None:
+    tasks = {name for name, state in definition(FULFIL)["States"].items() if state["Type"] == "Task"}
+    assert tasks - {UNDOING[FULFIL]} == {step.task.state for step in DEFINITIONS}
+
+
+def test_the_unwinding_is_entered_and_goes_on_as_the_table_says() -> None:
+    states = definition(UNWIND)["States"]
+    choice = states[definition(UNWIND)["StartAt"]]
+    entries = {rule["StringEquals"]: rule["Next"] for rule in choice["Choices"]} | {NOTHING: choice["Default"]}
+    assert entries == {entry: task.state for entry, task in UNWINDING.items()}
+    for task, following in pairwise(UNWINDING.values()):
+        assert (function_of(UNWIND, task.state), states[task.state]["Next"]) == (task.function, following.state)
+    assert function_of(UNWIND, CLOSING.state) == CLOSING.function
+    assert states[CLOSING.state]["End"]
 
 
 # --- what starts an execution is what it reads ---

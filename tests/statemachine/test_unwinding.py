@@ -5,18 +5,12 @@ from itertools import pairwise
 
 import pytest
 
+from orders.domain.steps import UNWINDING, unwound_from
 from tests.statemachine.engines import Engine, Fails, Script, Walk
 from tests.statemachine.machines import UNWIND, definition, substitutions
 from tests.statemachine.raises import raised_by
 
-CHAIN = {
-    "Recall shipment": "recall_shipment",
-    "Refund payment": "refund_payment",
-    "Release stock": "release_stock",
-    "Close order": "close_order",
-}
-STATES, FUNCTIONS = list(CHAIN), list(CHAIN.values())
-ENTRY = {"shipment": 0, "payment": 1, "stock": 2, "nothing": 3}
+STATES, FUNCTIONS = ([task.state for task in UNWINDING.values()], [task.function for task in UNWINDING.values()])
 LONGEST = [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
 
 
@@ -38,16 +32,16 @@ def retried(function: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("undo_from", [*ENTRY, "what nobody foresaw"])
+@pytest.mark.parametrize("undo_from", [*UNWINDING, "what nobody foresaw"])
 def test_only_what_took_effect_is_undone_in_reverse(engine: Engine, undo_from: str) -> None:
-    first = ENTRY.get(undo_from, 3)
+    tasks = unwound_from(undo_from)
     walk = unwind(engine, undo_from=undo_from)
-    assert walk.path == ["What is to be undone?", *STATES[first:]]
+    assert walk.path == ["What is to be undone?", *(task.state for task in tasks)]
     assert [(call.function, call.payload) for call in walk.calls] == [
-        (function, {"order_id": "order-1"}) for function in FUNCTIONS[first:]
+        (task.function, {"order_id": "order-1"}) for task in tasks
     ]
     assert (walk.status, walk.ended) == ("SUCCEEDED", 0)
-    assert walk.transitions == 2 + len(STATES[first:])
+    assert walk.transitions == 2 + len(tasks)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -28,6 +28,7 @@ from orders.domain import notifications
 from orders.domain.errors import ApprovalPending, OutcomeUnknown, PaymentDeclined
 from orders.domain.identifiers import OrderId
 from orders.domain.order import timestamp
+from orders.domain.steps import UNWINDING
 from orders.services import estimates
 from orders.services.changes import utc_now
 from orders.web import tokens
@@ -221,8 +222,8 @@ class World:
             assert self.run("drive_workflow", {"Records": [record]}) == {"batchItemFailures": []}
 
     def unwind(self, order_id: str) -> None:
-        for module in ("recall_shipment", "refund_payment", "release_stock", "close_order"):
-            self.step(module, order_id)
+        for task in UNWINDING.values():
+            self.step(task.function, order_id)
 
     def make_overdue(self, order_id: str) -> None:
         table.client().update_item(

@@ -425,7 +425,7 @@ def test_an_order_cancelled_before_anything_was_done_is_over_at_once() -> None:
 
 def test_a_paid_order_is_undone_in_reverse() -> None:
     life = an_order(PROCESSING).start_handover().cancel()
-    assert unwinding.undo_from(life.snapshot) == unwinding.UNDO_SHIPMENT
+    assert unwinding.undo_from(life.snapshot) == "shipment"
     assert statuses_of_steps(life) == ["COMPENSATING", "SKIPPED", "COMPENSATING", "COMPENSATING", "SKIPPED"]
     before = len(life.trail)
     life.unwind()
@@ -441,18 +441,18 @@ def test_a_paid_order_is_undone_in_reverse() -> None:
 @pytest.mark.parametrize(
     ("life", "entry", "events"),
     [
-        (an_order().reserve(), unwinding.UNDO_STOCK, ["STOCK_RELEASED", "UNWINDING_COMPLETED"]),
+        (an_order().reserve(), "stock", ["STOCK_RELEASED", "UNWINDING_COMPLETED"]),
         (
             an_order().reserve().start_payment(),
-            unwinding.UNDO_PAYMENT,
+            "payment",
             ["PAYMENT_VOIDED", "STOCK_RELEASED", "UNWINDING_COMPLETED"],
         ),
-        (an_order(PROCESSING), unwinding.UNDO_PAYMENT, ["PAYMENT_REFUNDED", "STOCK_RELEASED", "UNWINDING_COMPLETED"]),
-        (a_cod_order(CONFIRMED), unwinding.UNDO_STOCK, ["STOCK_RELEASED", "UNWINDING_COMPLETED"]),
-        (a_cod_order(PROCESSING), unwinding.UNDO_STOCK, ["STOCK_RELEASED", "UNWINDING_COMPLETED"]),
+        (an_order(PROCESSING), "payment", ["PAYMENT_REFUNDED", "STOCK_RELEASED", "UNWINDING_COMPLETED"]),
+        (a_cod_order(CONFIRMED), "stock", ["STOCK_RELEASED", "UNWINDING_COMPLETED"]),
+        (a_cod_order(PROCESSING), "stock", ["STOCK_RELEASED", "UNWINDING_COMPLETED"]),
         (
             a_cod_order(PROCESSING).start_handover(),
-            unwinding.UNDO_SHIPMENT,
+            "shipment",
             ["SHIPMENT_RECALLED", "STOCK_RELEASED", "UNWINDING_COMPLETED"],
         ),
     ],
@@ -476,7 +476,7 @@ def test_a_charge_of_unknown_outcome_is_settled_by_the_gateway_when_the_step_fai
     for charged, settled in ((True, PaymentStatus.REFUNDED), (False, PaymentStatus.FAILED)):
         life = an_order().reserve().start_payment()
         life.apply(ending.fail(life.snapshot, CancelReason.PAYMENT_FAILED, "It failed.", life.tick()))
-        assert unwinding.undo_from(life.snapshot) == unwinding.UNDO_PAYMENT
+        assert unwinding.undo_from(life.snapshot) == "payment"
         life.unwind(charged=charged)
         assert life.snapshot.payment is not None
         assert life.snapshot.payment.status is settled
@@ -514,7 +514,7 @@ def test_a_step_that_fails_late_does_not_take_back_what_has_been_shipped_or_clos
 def test_a_delivered_order_can_be_returned() -> None:
     life = an_order(DELIVERED).return_goods()
     assert life.order.status is RETURNED
-    assert unwinding.undo_from(life.snapshot) == unwinding.UNDO_PAYMENT
+    assert unwinding.undo_from(life.snapshot) == "payment"
     life.unwind()
     assert (life.order.status, life.order.overall) == (RETURNED, OverallStatus.ROLLED_BACK)
     assert set(life.stock.values()) == {0}
@@ -539,7 +539,7 @@ def test_a_parcel_may_come_back_to_its_sender() -> None:
 
 def test_nobody_is_refunded_for_a_parcel_that_came_back_unpaid() -> None:
     life = a_cod_order(SHIPPED).return_goods(to_sender=True)
-    assert unwinding.undo_from(life.snapshot) == unwinding.UNDO_STOCK
+    assert unwinding.undo_from(life.snapshot) == "stock"
     life.unwind()
     assert life.snapshot.payment is not None
     assert life.snapshot.payment.status is PaymentStatus.PENDING

@@ -12,6 +12,7 @@ import boto3
 import pytest
 
 from orders.adapters.store import keys, table
+from orders.domain.steps import unwound_from
 from tests.functions.world import (
     ENVIRONMENT,
     Answer,
@@ -123,9 +124,7 @@ class SharedTable(World):
                 self.release.module("orders.domain.decisions.unwinding"),
                 self.release.module("orders.adapters.store.orders").load(order_id),
             )
-            chain = ("recall_shipment", "refund_payment", "release_stock", "close_order")
-            entries = (decisions.UNDO_SHIPMENT, decisions.UNDO_PAYMENT, decisions.UNDO_STOCK, decisions.UNDO_NOTHING)
-            return list(chain[entries.index(decisions.undo_from(found)) :])
+            return [task.function for task in unwound_from(decisions.undo_from(found))]
 
     def clear(self) -> None:
         """Forgets the orders; the catalogue is as in the beginning."""

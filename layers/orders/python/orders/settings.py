@@ -3,6 +3,7 @@
 import os
 from functools import cache
 
+from orders.domain import steps
 from orders.domain.waits import Waits
 
 TIMED, CARRIER = "timed", "carrier"
@@ -47,13 +48,9 @@ def delivery_is_timed() -> bool:
 @cache
 def waits() -> Waits:
     """The workflow's waits in seconds. In carrier mode the transit lasts until the carrier speaks or is overdue."""
-    delivery = "DELIVERY_WAIT_SECONDS" if delivery_is_timed() else "DELIVERY_OVERDUE_SECONDS"
-    return Waits(
-        payment=float(os.environ["PAYMENT_WAIT_SECONDS"]),
-        preparation=float(os.environ["PREPARATION_WAIT_SECONDS"]),
-        delivery=float(os.environ[delivery]),
-        approval=float(os.environ["APPROVAL_TIMEOUT_SECONDS"]),
-    )
+    by_timer = delivery_is_timed()
+    names = {wait.name: wait.setting if by_timer else wait.for_carrier or wait.setting for wait in steps.WAITS}
+    return Waits(**{name: float(os.environ[setting]) for name, setting in names.items()})
 
 
 def review_threshold() -> int:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from orders.domain import steps
 from orders.domain.order import Order, Shipment, Step
 from orders.domain.statuses import UNDECIDED_BY_TIME, ApprovalStatus, StepName, StepStatus
 from orders.domain.waits import Waits
@@ -22,14 +23,12 @@ History = Mapping[StepName, Duration]
 
 def expected(waits: Waits) -> dict[StepName, float]:
     """What each step takes by configuration, in seconds: the answer while there is no history of it."""
-    return {
-        StepName.INVENTORY: 0,
-        # Before it only a reviewer can tell; behind it, it is over.
-        StepName.REVIEW: 0,
-        StepName.PAYMENT: waits.payment,
-        StepName.SHIPPING: waits.preparation,
-        StepName.DELIVERY: waits.delivery,
-    }
+    return {one.name: _configured(one.wait, waits) for one in steps.DEFINITIONS}
+
+
+def _configured(wait: steps.Wait | None, waits: Waits) -> float:
+    # How long a wait lasts that only has a limit, nobody can tell before it; behind it, it is over.
+    return 0 if wait is None or wait.is_limit else float(getattr(waits, wait.name))
 
 
 def estimate(

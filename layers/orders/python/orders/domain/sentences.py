@@ -11,7 +11,9 @@ from string import Formatter
 from types import MappingProxyType
 from typing import Any
 
+from orders.domain import steps
 from orders.domain.statuses import (
+    ENDED,
     CancelReason,
     OrderStatus,
     OverallStatus,
@@ -235,39 +237,19 @@ SCANS: Table = (
 )
 """One scan on a parcel's way."""
 
-STEPS: Table = (
-    row("Reserve", step=_N.INVENTORY, state=_Z.PENDING),
-    row("Reserving", step=_N.INVENTORY, state=_Z.IN_PROGRESS),
-    row("Reserved", step=_N.INVENTORY, state=_Z.COMPLETED),
-    row("Being released", step=_N.INVENTORY, state=_Z.COMPENSATING),
-    row("Released", step=_N.INVENTORY, state=_Z.COMPENSATED),
+_BY_CIRCUMSTANCE: Table = (
     row("Sold out", step=_N.INVENTORY, state=_Z.FAILED, reason=_C.OUT_OF_STOCK),
-    row("Not reserved", step=_N.INVENTORY, state=(_Z.FAILED, _Z.SKIPPED)),
-    row("Check", step=_N.REVIEW, state=_Z.PENDING),
-    row("Being checked", step=_N.REVIEW, state=_Z.IN_PROGRESS),
-    row("Checked", step=_N.REVIEW, state=(_Z.COMPLETED, _Z.COMPENSATING, _Z.COMPENSATED)),
-    row("Not approved", step=_N.REVIEW, state=_Z.FAILED),
-    row("Not checked", step=_N.REVIEW, state=_Z.SKIPPED),
     row("Pay at the door", step=_N.PAYMENT, state=_Z.SKIPPED, method=_CASH, way=Way.ON),
     row("Not paid", step=_N.PAYMENT, state=_Z.SKIPPED, method=_CASH),
-    row("Not charged", step=_N.PAYMENT, state=_Z.SKIPPED),
-    row("Pay", step=_N.PAYMENT, state=_Z.PENDING),
     row("Paying", step=_N.PAYMENT, state=_Z.IN_PROGRESS, payment=_P.PROCESSING),
-    row("To be paid", step=_N.PAYMENT, state=_Z.IN_PROGRESS),
-    row("Refunded", step=_N.PAYMENT, payment=_P.REFUNDED),
-    row("Paid", step=_N.PAYMENT, state=_Z.COMPLETED),
+    row(
+        "Refunded",
+        step=_N.PAYMENT,
+        state=(_Z.COMPLETED, _Z.FAILED, _Z.COMPENSATING, _Z.COMPENSATED),
+        payment=_P.REFUNDED,
+    ),
     row("Refund due", step=_N.PAYMENT, state=(_Z.COMPENSATING, _Z.FAILED), payment=_P.COMPLETED),
     row("Being stopped", step=_N.PAYMENT, state=(_Z.COMPENSATING, _Z.FAILED), payment=_P.PROCESSING),
-    row("Payment failed", step=_N.PAYMENT, state=_Z.FAILED),
-    row("Being undone", step=_N.PAYMENT, state=_Z.COMPENSATING),
-    row("Undone", step=_N.PAYMENT, state=_Z.COMPENSATED),
-    row("Pack", step=_N.SHIPPING, state=_Z.PENDING),
-    row("Packing", step=_N.SHIPPING, state=_Z.IN_PROGRESS),
-    row("Shipped", step=_N.SHIPPING, state=_Z.COMPLETED),
-    row("Being called off", step=_N.SHIPPING, state=_Z.COMPENSATING),
-    row("Called off", step=_N.SHIPPING, state=_Z.COMPENSATED),
-    row("Not shipped", step=_N.SHIPPING, state=(_Z.FAILED, _Z.SKIPPED)),
-    row("Deliver", step=_N.DELIVERY, state=_Z.PENDING),
     row("On its way", step=_N.DELIVERY, state=_Z.IN_PROGRESS, parcel=(NONE, _S.CREATED, _S.IN_TRANSIT)),
     *(
         Row(one.says, {"step": (_N.DELIVERY,), "state": (_Z.IN_PROGRESS,), **one.when})
@@ -275,13 +257,14 @@ STEPS: Table = (
         if set(one.when) == {"parcel"} and _S.DELIVERED not in one.when["parcel"]
     ),
     row("Being confirmed", step=_N.DELIVERY, state=_Z.IN_PROGRESS, parcel=_S.DELIVERED),
-    row("Delivered", step=_N.DELIVERY, state=_Z.COMPLETED),
     row("Came back", step=_N.DELIVERY, state=_Z.FAILED, parcel=_S.RETURNED_TO_SENDER),
-    row("Not delivered", step=_N.DELIVERY, state=(_Z.FAILED, _Z.SKIPPED)),
-    row("Being taken back", step=_N.DELIVERY, state=_Z.COMPENSATING),
-    row("Taken back", step=_N.DELIVERY, state=_Z.COMPENSATED),
 )
-"""A step of the progress in a word or two."""
+
+STEPS: Table = (
+    *_BY_CIRCUMSTANCE,
+    *(row(label, step=one.name, state=state) for one in steps.DEFINITIONS for state, label in one.labels.items()),
+)
+"""A step of the progress in a word or two: by what became of the money or the parcel, else as the step itself is called."""
 
 STATES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -342,7 +325,17 @@ def for_pages() -> dict[str, Any]:
         "steps": STEPS,
     }
     whole = {name: [_plain(one) for one in table] for name, table in tables.items()}
-    return whole | {"methods": {**METHODS}, "states": {**STATES}}
+    return whole | {"methods": {**METHODS}, "states": {**STATES}, "ended": sorted(ENDED), **_names()}
+
+
+def _names() -> dict[str, Any]:
+    """What pages look for by name: some of the steps, and the states of the machines in which the gateway is called."""
+    payment = steps.BY_NAME[_N.PAYMENT]
+    undone = steps.UNDOINGS[_N.PAYMENT]
+    return {
+        "names": {"review": _N.REVIEW, "payment": _N.PAYMENT, "delivery": _N.DELIVERY},
+        "charging": [payment.task.state, undone.task.state],
+    }
 
 
 def _plain(one: Row) -> dict[str, Any]:

@@ -114,6 +114,10 @@ class OverallStatus(StrEnum):
     ROLLED_BACK = "ROLLED_BACK"
 
 
+ENDED = frozenset({OverallStatus.COMPLETED, OverallStatus.FAILED, OverallStatus.ROLLED_BACK})
+"""Where nothing more happens to the saga."""
+
+
 def _table(rows: dict[_Status, set[_Status]]) -> Mapping[_Status, frozenset[_Status]]:
     return MappingProxyType({status: frozenset(allowed) for status, allowed in rows.items()})
 

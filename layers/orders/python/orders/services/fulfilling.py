@@ -28,20 +28,10 @@ from orders.domain.statuses import (
     OrderStatus,
     PaymentStatus,
     ShipmentStatus,
-    StepName,
     has_reached,
 )
+from orders.domain.steps import reason_of
 from orders.services.changes import Apply, Clock, apply, check_version, utc_now
-
-APPROVAL_TIMED_OUT = "States.Timeout"
-_REASON_OF_ERROR = {
-    "OutOfStock": CancelReason.OUT_OF_STOCK,
-    "PaymentDeclined": CancelReason.PAYMENT_FAILED,
-    "ApprovalRejected": CancelReason.APPROVAL_REJECTED,
-    APPROVAL_TIMED_OUT: CancelReason.APPROVAL_TIMEOUT,
-    "ShippingRefused": CancelReason.SHIPPING_FAILED,
-}
-_REASON_OF_STEP = {StepName.PAYMENT: CancelReason.PAYMENT_FAILED, StepName.SHIPPING: CancelReason.SHIPPING_FAILED}
 
 
 def new_id(prefix: str, clock: Clock) -> str:
@@ -207,7 +197,7 @@ def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = ut
         if error == ApprovalPending.__name__ and not order.is_over:
             # No failure: the definition that this execution was started with did not lead to the review from there.
             return restarting.restart(snapshot, settings.waits(), now, SYSTEM, "Waits for its review")
-        reason = _reason(order.current_step.name if order.current_step else None, error)
+        reason = reason_of(error, order.current_step.name if order.current_step else None)
         approval = order.approval
         approved = approval is not None and approval.status is ApprovalStatus.APPROVED
         if reason is CancelReason.APPROVAL_TIMEOUT and approved and not order.is_over:
@@ -219,11 +209,6 @@ def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = ut
         return ending.fail(snapshot, reason, message, now)
 
     return apply(order_id, failed)
-
-
-def _reason(step: StepName | None, error: str) -> CancelReason:
-    found = _REASON_OF_ERROR.get(error)
-    return found or (_REASON_OF_STEP.get(step, CancelReason.EXPIRED) if step else CancelReason.EXPIRED)
 
 
 def _message(cause: str) -> str:

@@ -14,7 +14,7 @@ from orders.adapters import workflow
 from orders.adapters.store import indexes, orders
 from orders.domain.decisions import delivering, ending, restarting, reviewing
 from orders.domain.decisions.restarting import Fate
-from orders.domain.errors import OrderChanged, StoreBusy, WorkflowBusy
+from orders.domain.errors import ApprovalRejected, OrderChanged, StoreBusy, WorkflowBusy
 from orders.domain.events import SYSTEM, FollowUp
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Change, Order, Snapshot, moment, timestamp
@@ -50,7 +50,7 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
         workflow.answer(order.approval_token, {"approved": True})
     elif wanted is FollowUp.ANSWER_REJECTED and order.approval_token:
         # Not in the reviewer's words: executions keep their history for months.
-        workflow.refuse(order.approval_token, "ApprovalRejected", reviewing.REJECTED)
+        workflow.refuse(order.approval_token, ApprovalRejected.__name__, reviewing.REJECTED)
     elif wanted is FollowUp.ANSWER_DELIVERED:
         fulfilment.collect_cash(snapshot)
         if order.delivery_token:

@@ -15,7 +15,7 @@ from orders.adapters.store import orders
 from orders.domain.errors import InvalidArgument
 from orders.domain.order import Event, Order, Snapshot, timestamp
 from orders.domain.recording import STATUS_TOLD_BY
-from orders.domain.statuses import OverallStatus, StepStatus
+from orders.domain.statuses import ENDED, StepStatus
 from orders.services import estimates
 from orders.web.http import SECURITY_HEADERS, Answer
 from orders.web.views import progress_view
@@ -73,7 +73,7 @@ def _steps(event: Event) -> dict[str, Any]:
 
 
 def _is_over(order: Order) -> bool:
-    return order.overall in (OverallStatus.COMPLETED, OverallStatus.FAILED, OverallStatus.ROLLED_BACK)
+    return order.overall in ENDED
 
 
 def _version(text: str | None) -> int | None:

@@ -16,11 +16,11 @@ from orders.domain.statuses import (
     CancelReason,
     OrderStatus,
     OverallStatus,
-    PaymentStatus,
     ShipmentStatus,
     StepName,
     StepStatus,
 )
+from orders.domain.steps import UNDOINGS
 from orders.domain.waits import GRACE
 
 NOT_DELIVERED = "The parcel came back without being delivered"
@@ -128,23 +128,17 @@ def to_be_undone(
 ) -> Order:
     """Marks each step for the unwinding: effects COMPENSATING, what never began SKIPPED, what was cut short ``interrupted``."""
     order = snapshot.order
-    payment, shipment = snapshot.payment, snapshot.shipment
-    money_moved = payment is not None and payment.status in (PaymentStatus.PROCESSING, PaymentStatus.COMPLETED)
-    parcel_out = recall and shipment is not None
-    effects = {
-        StepName.INVENTORY: order.step(StepName.INVENTORY).status is StepStatus.COMPLETED,
-        StepName.PAYMENT: money_moved,
-        StepName.SHIPPING: parcel_out,
-    }
+    effects = {name for name, undoing in UNDOINGS.items() if undoing.took_effect(snapshot)}
+    effects -= set() if recall else {StepName.SHIPPING}
     after = order
     for step in order.steps:
-        if effects.get(step.name) and step.status in (StepStatus.COMPLETED, StepStatus.IN_PROGRESS):
+        if step.name in effects and step.status in (StepStatus.COMPLETED, StepStatus.IN_PROGRESS):
             after = after.with_step(step.name, StepStatus.COMPENSATING, now)
         elif step.status is StepStatus.IN_PROGRESS:
             after = after.with_step(step.name, interrupted, now, message)
         elif step.status is StepStatus.PENDING:
             after = after.with_step(step.name, StepStatus.SKIPPED, now)
-    if not any(effects.values()):
+    if not effects:
         return replace(after, overall=how_ended(after), due_at=None)
     return replace(after, overall=OverallStatus.ROLLING_BACK, unwind_run=order.unwind_run + 1, due_at=now + GRACE)
 

@@ -8,23 +8,14 @@ from orders.domain.decisions.ending import how_ended
 from orders.domain.decisions.paying import paid
 from orders.domain.events import EventType
 from orders.domain.order import Change, Order, Snapshot
-from orders.domain.statuses import CANCELLABLE, TERMINAL, OrderStatus, OverallStatus, PaymentStatus, StepName, StepStatus
-
-UNDO_SHIPMENT, UNDO_PAYMENT, UNDO_STOCK, UNDO_NOTHING = "shipment", "payment", "stock", "nothing"
-"""Where the unwinding machine enters its chain; what lies behind the entry is undone in reverse order."""
+from orders.domain.statuses import TERMINAL, OrderStatus, OverallStatus, PaymentStatus, StepName, StepStatus
+from orders.domain.steps import NOTHING, UNDOINGS
 
 
 def undo_from(snapshot: Snapshot) -> str:
     """Where the unwinding has to enter its chain, from what the row says is still to be undone."""
-    order, payment, shipment = snapshot.order, snapshot.payment, snapshot.shipment
-    before_delivery = order.status in CANCELLABLE or order.status is OrderStatus.CANCELLED
-    if shipment is not None and not shipment.recalled and before_delivery:
-        return UNDO_SHIPMENT
-    if payment is not None and payment.status in (PaymentStatus.PROCESSING, PaymentStatus.COMPLETED):
-        return UNDO_PAYMENT
-    if order.step(StepName.INVENTORY).status in (StepStatus.COMPENSATING, StepStatus.COMPLETED):
-        return UNDO_STOCK
-    return UNDO_NOTHING
+    left = (undoing.entry for undoing in UNDOINGS.values() if undoing.is_left(snapshot))
+    return next(left, NOTHING)
 
 
 def shipment_recalled(snapshot: Snapshot, now: datetime) -> Change | None:

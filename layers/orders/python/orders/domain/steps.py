@@ -1,0 +1,207 @@
+"""The steps of an order: what does each, what it waits for, what undoes it, what its failure means and what it is called.
+
+Each fact stands here once. The progress, the unwinding, the workflow's waits, the pages' words and the tests of both state
+machines read this table; its order is that of ``StepName``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from orders.domain.errors import ApprovalRejected, OutOfStock, PaymentDeclined, ShippingRefused
+from orders.domain.order import Snapshot
+from orders.domain.statuses import CANCELLABLE, CancelReason, OrderStatus, PaymentStatus, StepName, StepStatus
+
+TIMED_OUT = "States.Timeout"
+"""The error name of a wait that has run out, as the workflow service has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A state of a state machine, and the function that it calls."""
+
+    state: str
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A configured wait: its name in ``Waits`` and in the execution's input, the state that waits, the setting of its length.
+
+    ``for_carrier`` is the setting where only the carrier can tell. A wait that ``is_limit`` says when nobody waits any longer,
+    which is not how long the step takes.
+    """
+
+    name: str
+    state: str
+    setting: str
+    for_carrier: str | None = None
+    is_limit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """What undoes a step, and where the unwinding machine enters for it.
+
+    ``took_effect`` is whether there is anything to undo of an order that goes on; ``is_left`` whether that is still to be done
+    once the order is being unwound.
+    """
+
+    entry: str
+    task: Task
+    took_effect: Callable[[Snapshot], bool]
+    is_left: Callable[[Snapshot], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class StepDefinition:
+    """One step. ``refusals`` is what each error that ends it means for the order, ``fails_as`` what any other error means."""
+
+    name: StepName
+    task: Task
+    labels: Mapping[StepStatus, str]
+    wait: Wait | None = None
+    undoing: Undoing | None = None
+    refusals: Mapping[str, CancelReason] = field(default_factory=dict)
+    fails_as: CancelReason = CancelReason.EXPIRED
+
+
+def _stock_is_reserved(snapshot: Snapshot) -> bool:
+    return snapshot.order.step(StepName.INVENTORY).status is StepStatus.COMPLETED
+
+
+def _stock_is_kept(snapshot: Snapshot) -> bool:
+    return snapshot.order.step(StepName.INVENTORY).status in (StepStatus.COMPENSATING, StepStatus.COMPLETED)
+
+
+def _money_moved(snapshot: Snapshot) -> bool:
+    """Whether the money is there, or may be: the outcome of a charge under way is not known."""
+    payment = snapshot.payment
+    return payment is not None and payment.status in (PaymentStatus.PROCESSING, PaymentStatus.COMPLETED)
+
+
+def _parcel_is_out(snapshot: Snapshot) -> bool:
+    return snapshot.shipment is not None
+
+
+def _parcel_is_to_be_recalled(snapshot: Snapshot) -> bool:
+    """Only a parcel that is not delivered, nor on its way to it, can be recalled."""
+    shipment, status = snapshot.shipment, snapshot.order.status
+    before_delivery = status in CANCELLABLE or status is OrderStatus.CANCELLED
+    return shipment is not None and not shipment.recalled and before_delivery
+
+
+_Z = StepStatus
+
+DEFINITIONS = (
+    StepDefinition(
+        StepName.INVENTORY,
+        Task("Reserve stock", "reserve_stock"),
+        {
+            _Z.PENDING: "Reserve",
+            _Z.IN_PROGRESS: "Reserving",
+            _Z.COMPLETED: "Reserved",
+            _Z.FAILED: "Not reserved",
+            _Z.COMPENSATING: "Being released",
+            _Z.COMPENSATED: "Released",
+            _Z.SKIPPED: "Not reserved",
+        },
+        undoing=Undoing("stock", Task("Release stock", "release_stock"), _stock_is_reserved, _stock_is_kept),
+        refusals={OutOfStock.__name__: CancelReason.OUT_OF_STOCK},
+    ),
+    StepDefinition(
+        StepName.REVIEW,
+        Task("Wait for approval", "request_approval"),
+        {
+            _Z.PENDING: "Check",
+            _Z.IN_PROGRESS: "Being checked",
+            _Z.COMPLETED: "Checked",
+            _Z.FAILED: "Not approved",
+            _Z.COMPENSATING: "Checked",
+            _Z.COMPENSATED: "Checked",
+            _Z.SKIPPED: "Not checked",
+        },
+        wait=Wait("approval", "Wait for approval", "APPROVAL_TIMEOUT_SECONDS", is_limit=True),
+        refusals={ApprovalRejected.__name__: CancelReason.APPROVAL_REJECTED, TIMED_OUT: CancelReason.APPROVAL_TIMEOUT},
+    ),
+    StepDefinition(
+        StepName.PAYMENT,
+        Task("Charge payment", "charge_payment"),
+        {
+            _Z.PENDING: "Pay",
+            _Z.IN_PROGRESS: "To be paid",
+            _Z.COMPLETED: "Paid",
+            _Z.FAILED: "Payment failed",
+            _Z.COMPENSATING: "Being undone",
+            _Z.COMPENSATED: "Undone",
+            _Z.SKIPPED: "Not charged",
+        },
+        wait=Wait("payment", "Wait for payment", "PAYMENT_WAIT_SECONDS"),
+        undoing=Undoing("payment", Task("Refund payment", "refund_payment"), _money_moved, _money_moved),
+        refusals={PaymentDeclined.__name__: CancelReason.PAYMENT_FAILED},
+        fails_as=CancelReason.PAYMENT_FAILED,
+    ),
+    StepDefinition(
+        StepName.SHIPPING,
+        Task("Ship parcel and await delivery", "ship_parcel"),
+        {
+            _Z.PENDING: "Pack",
+            _Z.IN_PROGRESS: "Packing",
+            _Z.COMPLETED: "Shipped",
+            _Z.FAILED: "Not shipped",
+            _Z.COMPENSATING: "Being called off",
+            _Z.COMPENSATED: "Called off",
+            _Z.SKIPPED: "Not shipped",
+        },
+        wait=Wait("preparation", "Wait for preparation", "PREPARATION_WAIT_SECONDS"),
+        undoing=Undoing("shipment", Task("Recall shipment", "recall_shipment"), _parcel_is_out, _parcel_is_to_be_recalled),
+        refusals={ShippingRefused.__name__: CancelReason.SHIPPING_FAILED},
+        fails_as=CancelReason.SHIPPING_FAILED,
+    ),
+    StepDefinition(
+        StepName.DELIVERY,
+        Task("Deliver order", "deliver_order"),
+        {
+            _Z.PENDING: "Deliver",
+            # Under way, it is called after where the parcel is: see the sentences.
+            _Z.COMPLETED: "Delivered",
+            _Z.FAILED: "Not delivered",
+            _Z.COMPENSATING: "Being taken back",
+            _Z.COMPENSATED: "Taken back",
+            _Z.SKIPPED: "Not delivered",
+        },
+        wait=Wait(
+            "delivery", "Ship parcel and await delivery", "DELIVERY_WAIT_SECONDS", for_carrier="DELIVERY_OVERDUE_SECONDS"
+        ),
+    ),
+)
+
+BY_NAME: Mapping[StepName, StepDefinition] = MappingProxyType({one.name: one for one in DEFINITIONS})
+WAITS = tuple(one.wait for one in DEFINITIONS if one.wait)
+
+CLOSING = Task("Close order", "close_order")
+NOTHING = "nothing"
+"""Where the unwinding machine enters when nothing is left to undo: at its end."""
+
+UNDOINGS: Mapping[StepName, Undoing] = MappingProxyType({one.name: one.undoing for one in reversed(DEFINITIONS) if one.undoing})
+"""What undoes each step that can be undone: what was done last comes first."""
+
+UNWINDING: Mapping[str, Task] = MappingProxyType({one.entry: one.task for one in UNDOINGS.values()} | {NOTHING: CLOSING})
+"""The chain of the unwinding machine: each entry with the task it leads to."""
+
+
+def unwound_from(entry: str) -> tuple[Task, ...]:
+    """The tasks that the unwinding machine runs from an entry on; one that it does not know leads to its end."""
+    entries, tasks = list(UNWINDING), tuple(UNWINDING.values())
+    return tasks[entries.index(entry if entry in UNWINDING else NOTHING) :]
+
+
+REASON_OF_ERROR: Mapping[str, CancelReason] = MappingProxyType(
+    {error: reason for one in DEFINITIONS for error, reason in one.refusals.items()}
+)
+
+
+def reason_of(error: str, name: StepName | None) -> CancelReason:
+    """Why an order is cancelled whose step ended with the error: as the refusal says, else as the step's failures count."""
+    otherwise = BY_NAME[name].fails_as if name else CancelReason.EXPIRED
+    return REASON_OF_ERROR.get(error, otherwise)
