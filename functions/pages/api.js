@@ -24,12 +24,12 @@ export class Problem extends Error {
   }
 }
 
-async function told(response) {
+async function bodyOf(response) {
   const type = response.headers.get("content-type") ?? "";
   return type.includes("json") ? response.json() : null;
 }
 
-/** Calls the API as whoever is signed in (or as nobody), and answers what it says. Throws Problem. */
+/** Calls the API as the person signed in (or as nobody), and returns the body of its response. Throws Problem. */
 export async function call(method, path, { body, headers, anonymous } = {}) {
   const token = anonymous ? null : await bearer();
   const sent = { accept: "application/json", ...headers };
@@ -41,9 +41,9 @@ export async function call(method, path, { body, headers, anonymous } = {}) {
   } catch {
     throw new Problem(0, { detail: "There is no connection to the service." });
   }
-  if (response.ok) return told(response);
+  if (response.ok) return bodyOf(response);
   if (response.status === 401 && token) forget();
-  throw new Problem(response.status, await told(response).catch(() => null));
+  throw new Problem(response.status, await bodyOf(response).catch(() => null));
 }
 
 export const get = (path, options) => call("GET", path, options);

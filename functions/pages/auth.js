@@ -37,7 +37,7 @@ export function person() {
   return { subject: claims.sub, name: claims.email ?? claims.sub, groups: Array.isArray(groups) ? groups : [] };
 }
 
-/** The bearer token of whoever is signed in, renewed when it is about to end; null when nobody is. */
+/** The bearer token of the person signed in, renewed when it is about to expire; null when nobody is. */
 export async function bearer() {
   const session = read(SESSION);
   if (!session) return null;
@@ -82,7 +82,7 @@ function onThisSite(kept) {
   return url?.origin === location.origin ? url.href : `${location.origin}/admin`;
 }
 
-/** On /signed-in: changes the code for a token and answers where to go on. Throws with words for people. */
+/** On /signed-in: exchanges the code for a token and returns where to go on. Throws with words for people. */
 export async function comeBack() {
   const answer = new URLSearchParams(location.search);
   const pending = read(PENDING);

@@ -100,8 +100,7 @@ const LOCATION = {
 const SYNC = {
   label: "Repair",
   title: "Repair this order?",
-  words:
-    "It is derived anew from its facts: a workflow that was lost is started again, and scans that were missed are replayed.",
+  words: "It is derived again from its facts: a lost workflow is restarted, and missed scans are replayed.",
   fields: [],
   path: "/sync",
 };

@@ -1,4 +1,4 @@
-// What all orders add up to, as small charts that are tables to whoever cannot see them.
+// What all orders add up to, as small charts that are tables to a screen reader.
 
 import { getIfAny } from "./api.js";
 import { word } from "./desk-words.js";
@@ -136,7 +136,7 @@ function times(statuses, steps) {
   if (!lasted.length) return null;
   const longest = Math.max(...lasted.map((one) => one.p95_seconds));
   return chart(
-    "How long it takes: on average, and for all but the slowest twentieth",
+    "How long it takes: mean and 95th percentile",
     ["Stage", "Mean and 95th percentile", "In words"],
     lasted.map((one) =>
       h(

@@ -1,4 +1,4 @@
-// Reading an execution: from its definition and history events to what became of each state, as the AWS console tells it.
+// Reading an execution: from its definition and history events to what became of each state, as the AWS console shows it.
 
 export const LEGEND = {
   running: "In progress",
@@ -47,13 +47,13 @@ function end(now, event) {
 }
 
 /**
- * What became of an execution: { states: name → [visit], taken: set of "from→to", events: [{ id, type, at, state, words }],
- * finished }. A state that failed without a Catch is where the execution failed.
+ * What an execution did: { states: name → [visit], taken: set of "from→to", events: [{ id, type, at, state, words }] }.
+ * A state that failed without a Catch is where the execution failed.
  */
 export function read({ events }) {
   const states = new Map();
   const taken = new Set();
-  const told = [];
+  const shown = [];
   let state = null;
   let before = "start";
   for (const event of events) {
@@ -68,12 +68,12 @@ export function read({ events }) {
     if (now && ENDED[event.type] && !now.left) end(now, event);
     // A Fail state is left by the execution's own end.
     if (now && event.type === "ExecutionFailed" && now.status === "succeeded" && before === state) now.status = "failed";
-    told.push({ id: event.id, type: event.type, at: event.timestamp, state, words: words(details) });
+    shown.push({ id: event.id, type: event.type, at: event.timestamp, state, words: words(details) });
     if (event.type.endsWith("StateExited")) before = state;
     if (event.type === "ExecutionSucceeded") taken.add(`${before}→end`);
     if (event.type.endsWith("StateExited")) state = null;
   }
-  return { states, taken, events: told };
+  return { states, taken, events: shown };
 }
 
 const words = (details) => [details.error, details.cause].filter(Boolean).join(": ");

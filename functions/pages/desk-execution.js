@@ -11,7 +11,7 @@ import { draw } from "./desk-execution-graph.js";
 const MACHINES = { fulfilment: "Fulfillment", unwinding: "Unwinding" };
 const RUN = { RUNNING: "", SUCCEEDED: "good", FAILED: "bad", TIMED_OUT: "bad", ABORTED: "calm" };
 
-/** A viewer in `host`: hand it what GET /orders/{id}/execution answers, again and again. */
+/** A viewer in `host`, as a function: called with each response of GET /orders/{id}/execution, it draws what changed. */
 export function viewer(host) {
   const part = parts(host);
   let chosen = null;

@@ -74,7 +74,7 @@ export function show(host, id, desk) {
     stop = follow({
       request: async () => ({ url: orderPath(id, "/status/stream"), headers: { authorization: `Bearer ${await bearer()}` } }),
       seen: view.order.version,
-      onNews: reload,
+      onChange: reload,
       poll: async () => {
         await load();
         return isFinal(view.progress);

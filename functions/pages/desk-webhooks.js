@@ -23,8 +23,8 @@ export function show(host, _argument, desk) {
     part("list", { webhooks, deliveries }, drawList);
   }
 
-  async function told(answer) {
-    secret = answer?.secret ? { secret: answer.secret, url: answer.url } : null;
+  async function showSecret(webhook) {
+    secret = webhook?.secret ? { secret: webhook.secret, url: webhook.url } : null;
     await load();
   }
 
@@ -34,7 +34,7 @@ export function show(host, _argument, desk) {
       words: "Every change of an order is sent there, signed by Standard Webhooks.",
       fields: [{ name: "url", label: "Address", type: "url", required: true, most: 2000, value: "https://" }],
       action: "Add it",
-      act: async (values) => told(await post("/webhooks", values)),
+      act: async (values) => showSecret(await post("/webhooks", values)),
     });
 
   const renew = (webhook) =>
@@ -42,7 +42,7 @@ export function show(host, _argument, desk) {
       title: "Give it a new secret?",
       words: "The old one goes on signing beside it for a day. A disabled webhook is active again.",
       action: "New secret",
-      act: async () => told(await post(webhookPath(webhook.webhook_id, "/rotate"))),
+      act: async () => showSecret(await post(webhookPath(webhook.webhook_id, "/rotate"))),
     });
 
   const remove = (webhook) =>
@@ -51,7 +51,7 @@ export function show(host, _argument, desk) {
       words: webhook.url,
       action: "Remove",
       danger: true,
-      act: async () => told(await call("DELETE", webhookPath(webhook.webhook_id))),
+      act: async () => showSecret(await call("DELETE", webhookPath(webhook.webhook_id))),
     });
 
   function drawSecret(shown) {

@@ -1,4 +1,4 @@
-// Support's desk: which view is open, who is signed in, and the news all views share.
+// Support's desk: which view is open, who is signed in, and what all views share.
 
 import { getIfAny } from "./api.js";
 import { canSignIn, person, signIn, signOut } from "./auth.js";
@@ -10,7 +10,7 @@ const nav = document.getElementById("tabs");
 /** Staff are support and admins: what support may see, admins may too. */
 const STAFF = ["support", "admin"];
 
-/** The views: each module has `show(host, argument, desk)`, which answers how to stop it. Loaded when first opened. */
+/** The views, loaded when first opened: each has `show(host, argument, desk)`, which returns a function that stops it. */
 const VIEWS = {
   "": { label: "Orders", load: () => import("./desk-orders.js"), groups: STAFF },
   order: { load: () => import("./desk-order.js"), groups: STAFF },
@@ -22,10 +22,10 @@ const VIEWS = {
 const who = person();
 const belongs = (groups) => groups.some((group) => who?.groups.includes(group));
 
-/** Where somebody who asks for nothing else, or for what does not open for them, is taken. */
+/** The view that opens where the address names none, or one that this person may not see. */
 const home = Object.keys(VIEWS).find((name) => VIEWS[name].label && belongs(VIEWS[name].groups));
 
-/** What the views share: who is here, and what the figures say. `watch` runs a task now and again while it is looked at. */
+/** What the views share: who is signed in, and the figures. `watch` runs a task at intervals while the page is visible. */
 const desk = {
   person: who,
   isAdmin: belongs(["admin"]),

@@ -30,11 +30,11 @@ const given = (form) =>
   Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value));
 
 /**
- * Asks, and does it: `act(values)` is called with the fields' values, empty ones left out. Answers true when it was done,
- * false when the person thought better of it.
+ * Asks, and does it: `act(values)` is called with the fields' values, empty ones left out. Resolves to true when it was
+ * done, to false when the dialog was dismissed.
  */
 export function ask({ title, words, fields = [], action, danger = false, dismiss = "Not now", act }) {
-  return new Promise((answer) => {
+  return new Promise((resolve) => {
     const alert = h("p", { class: "alert", role: "alert", hidden: true });
     const go = h("button", { class: danger ? "main danger" : "main" }, action);
     const form = h(
@@ -66,7 +66,7 @@ export function ask({ title, words, fields = [], action, danger = false, dismiss
     });
     dialog.addEventListener("close", () => {
       dialog.remove();
-      answer(done);
+      resolve(done);
     });
     document.body.append(dialog);
     dialog.showModal();

@@ -23,21 +23,21 @@ export const svg = (tag, properties, ...children) => fill(document.createElement
 export const island = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "null");
 
 /**
- * Parts of the page that are drawn anew only when what they show has changed, so that focus, open dialogs and
- * animations outlive the news. A part that draws null is hidden.
+ * Parts of the page that are drawn again only when what they show has changed, so that focus, open dialogs and
+ * animations survive an update. A part that draws null is hidden.
  */
 export function parts(host) {
-  const known = new Map();
+  const drawnParts = new Map();
   return (name, data, draw) => {
-    const print = JSON.stringify(data ?? null);
-    let part = known.get(name);
+    const digest = JSON.stringify(data ?? null);
+    let part = drawnParts.get(name);
     if (!part) {
       part = { slot: h("div", { class: "part", "data-part": name }) };
-      known.set(name, part);
+      drawnParts.set(name, part);
       host.append(part.slot);
     }
-    if (part.print === print) return part.slot;
-    part.print = print;
+    if (part.digest === digest) return part.slot;
+    part.digest = digest;
     const drawn = draw(data, part.slot);
     if (drawn !== undefined) replace(part.slot, [drawn].flat().filter(Boolean));
     part.slot.hidden = drawn === null;

@@ -47,7 +47,7 @@ export function moment(text, now = new Date()) {
   return `${named ?? day.format(date)} at ${clock.format(date)}`;
 }
 
-/** When it should be there, in words: { words, exact }. Near times are counted, far ones named. */
+/** When it should be there, in words: near times are counted, far ones named. */
 export function arrival(text, now = new Date()) {
   const date = new Date(text);
   const ahead = date - now;

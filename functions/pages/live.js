@@ -51,11 +51,11 @@ function pause(milliseconds) {
 /**
  * Follows until the order is over or `stop` is called.
  *
- * `request()` answers { url, headers }; `seen` is the version known already; `onNews()` is called for each answer that
- * holds something new; `poll()` asks by other means and answers whether the order is over; `onState` is told "live",
- * "polling", "reconnecting", "over" or "refused", each with the time of the last word from the service.
+ * `request()` returns { url, headers }; `seen` is the version the page shows already; `onChange()` is called after each
+ * response that holds a change; `poll()` asks without the stream and returns whether the order is over; `onState` is called
+ * with "live", "polling", "reconnecting", "over" or "refused", and the time of the last response.
  */
-export function follow({ request, seen, onNews, poll, onState }) {
+export function follow({ request, seen, onChange, poll, onState }) {
   let lastId = seen ? String(seen) : null;
   let retry = 1000;
   let failures = 0;
@@ -70,10 +70,10 @@ export function follow({ request, seen, onNews, poll, onState }) {
     if ([401, 403, 404].includes(response.status)) return "refused";
     if (!response.ok || !response.headers.get("content-type")?.startsWith("text/event-stream"))
       throw new Error(`${response.status}`);
-    let news = 0;
+    let changes = 0;
     const feed = parser(
       (event) => {
-        news += 1;
+        changes += 1;
         lastId = event.id ?? lastId;
       },
       (milliseconds) => {
@@ -82,7 +82,7 @@ export function follow({ request, seen, onNews, poll, onState }) {
     );
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     for (let piece = await reader.read(); !piece.done; piece = await reader.read()) feed(piece.value);
-    if (news) await onNews();
+    if (changes) await onChange();
     return "live";
   }
 

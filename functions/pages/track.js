@@ -2,9 +2,9 @@
 
 import { Problem, call, get, getIfAny, orderPath } from "./api.js";
 import { bearer, canSignIn, person, signIn, signOut } from "./auth.js";
-import { ask } from "./dialog.js";
 import { h, island, parts } from "./dom.js";
 import { follow, isFinal } from "./live.js";
+import { actionsOf, drawActions } from "./track-actions.js";
 import {
   deliveryOf,
   drawDelivery,
@@ -25,7 +25,6 @@ import {
 const page = document.getElementById("page");
 const id = decodeURIComponent(location.pathname.split("/")[2]);
 const token = new URLSearchParams(location.search).get("token");
-const may = island("config").transitions;
 const TICK = 1000;
 const MOST_TRIES = 3;
 
@@ -41,7 +40,7 @@ async function loadSignedIn() {
   let whole = await (token ? getIfAny : get)(orderPath(id));
   isOwn = whole !== null;
   if (!whole) return null;
-  // Two answers make the view: they are asked for again until both tell of the same moment.
+  // Two responses make the view: they are asked for again until both are of the same version.
   for (let tries = 0; ; tries += 1) {
     const progress = await get(orderPath(id, "/status"));
     if (progress.last_updated === whole.order.updated_at || tries === MOST_TRIES) return { ...whole, progress };
@@ -56,99 +55,10 @@ async function reload() {
   draw();
 }
 
-// --- what may be done ---
-
-const address = () => view.order.shipping_address;
-
 async function change(method, rest, body) {
   await call(method, orderPath(id, rest), { body });
   await reload();
   listen();
-}
-
-const REASON = { name: "reason", label: "Reason (if you like to say)", long: true };
-const ADDRESS = [
-  ["name", "Name", "name", 100, true],
-  ["line1", "Street and number", "address-line1", 200, true],
-  ["line2", "Flat, floor, c/o (optional)", "address-line2", 200, false],
-  ["city", "City", "address-level2", 100, true],
-  ["postal_code", "Postal code", "postal-code", 20, true],
-  ["country", "Country", "country-name", 56, true],
-];
-
-const IF_CANCELLED = {
-  PROCESSING: "A payment has begun. If it is made, you get it back.",
-  COMPLETED: "You get back what you paid.",
-};
-
-const ACTIONS = [
-  {
-    allowed: () => may[view.order.status].includes("CANCELLED") && view.progress.overall_status !== "ROLLING_BACK",
-    label: "Cancel the order",
-    danger: true,
-    ask: () => ({
-      title: "Cancel this order?",
-      words: IF_CANCELLED[view.payment?.status] ?? "You will not be charged.",
-      fields: [REASON],
-      action: "Cancel the order",
-      dismiss: "Keep it",
-      danger: true,
-      act: (values) => change("POST", "/cancel", values),
-    }),
-  },
-  {
-    allowed: () =>
-      may[view.order.status].includes("CANCELLED") && !view.shipment && view.progress.overall_status !== "ROLLING_BACK",
-    label: "Change the address",
-    ask: () => ({
-      title: "Where should it go?",
-      fields: ADDRESS.map(([name, label, autocomplete, most, required]) => ({
-        name,
-        label,
-        autocomplete,
-        most,
-        required,
-        value: address()[name],
-      })),
-      action: "Send it there",
-      act: (values) => change("PUT", "/address", values),
-    }),
-  },
-  {
-    allowed: () => view.order.status === "DELIVERED",
-    label: "Return it",
-    ask: () => ({
-      title: "Return this order?",
-      words: "We take the goods back, and you get back what you paid.",
-      fields: [REASON],
-      action: "Return it",
-      dismiss: "Keep it",
-      act: (values) => change("POST", "/return", values),
-    }),
-  },
-];
-
-function drawActions(names) {
-  if (isOwn) {
-    const offered = ACTIONS.filter((action) => names.includes(action.label));
-    return offered.length
-      ? h(
-          "div",
-          { class: "row actions" },
-          offered.map((action) =>
-            h("button", { class: action.danger ? "danger" : "", onclick: () => ask(action.ask()) }, action.label),
-          ),
-        )
-      : null;
-  }
-  if (!names.length || !canSignIn() || person()) return null;
-  return h(
-    "p",
-    { class: "small quiet actions" },
-    "Is this your order? ",
-    h("button", { class: "plain", onclick: signIn }, "Sign in"),
-    " to change, cancel or return it.",
-  );
 }
 
 // --- drawing ---
@@ -162,8 +72,8 @@ function draw() {
   drawClock();
   part("steps", stepsOf(view), drawSteps);
   drawEndingNow();
-  part("actions", { isOwn, names: ACTIONS.filter((action) => action.allowed()).map((action) => action.label) }, ({ names }) =>
-    drawActions(names),
+  part("actions", { isOwn, names: actionsOf(view) }, ({ names }) =>
+    isOwn ? drawActions(names, () => view, change) : offerSignIn(names),
   );
   part("delivery", deliveryOf(view), drawDelivery);
   drawOrderNow();
@@ -200,7 +110,7 @@ function drawAccount() {
 
 function say(title, words, ...more) {
   page.className = "notice";
-  page.replaceChildren(h("h1", {}, title), h("p", {}, words), ...more);
+  page.replaceChildren(h("h1", {}, title), h("p", {}, words), ...more.filter(Boolean));
 }
 
 const signInButton = () => canSignIn() && h("p", {}, h("button", { class: "main", onclick: signIn }, "Sign in"));
@@ -228,6 +138,18 @@ function explain(problem) {
 
 const signOutButton = () => person() && h("p", {}, h("button", { onclick: signOut }, "Sign in as somebody else"));
 
+/** To somebody who is not signed in, where the owner could do something. */
+function offerSignIn(names) {
+  if (!names.length || !canSignIn() || person()) return null;
+  return h(
+    "p",
+    { class: "small quiet actions" },
+    "Is this your order? ",
+    h("button", { class: "plain", onclick: signIn }, "Sign in"),
+    " to change, cancel or return it.",
+  );
+}
+
 // --- following ---
 
 let stop = () => {};
@@ -238,7 +160,7 @@ function listen() {
     freshness = { ...freshness, state: "over" };
     return drawClock();
   }
-  stop = follow({ request, seen: view.order.version, onNews: reload, poll, onState: told });
+  stop = follow({ request, seen: view.order.version, onChange: reload, poll, onState: showState });
 }
 
 async function request() {
@@ -252,7 +174,7 @@ async function poll() {
   return isFinal(view.progress);
 }
 
-function told(state, heard) {
+function showState(state, heard) {
   freshness = { state, heard: heard ?? freshness.heard };
   drawClock();
   // The stream has nothing more to say: what is shown from here on is read once more.

@@ -1,0 +1,83 @@
+// What customers may do to their order now: from the transition table the API serves, each with a question first.
+
+import { ask } from "./dialog.js";
+import { h, island } from "./dom.js";
+
+const may = island("config").transitions;
+const REASON = { name: "reason", label: "Reason (if you like to say)", long: true };
+const ADDRESS = [
+  ["name", "Name", "name", 100, true],
+  ["line1", "Street and number", "address-line1", 200, true],
+  ["line2", "Apartment, floor, c/o (optional)", "address-line2", 200, false],
+  ["city", "City", "address-level2", 100, true],
+  ["postal_code", "Postal code", "postal-code", 20, true],
+  ["country", "Country", "country-name", 56, true],
+];
+
+const IF_CANCELLED = {
+  PROCESSING: "A payment has begun. If it is made, you get it back.",
+  COMPLETED: "You get back what you paid.",
+};
+
+const mayCancel = (view) => may[view.order.status].includes("CANCELLED") && view.progress.overall_status !== "ROLLING_BACK";
+
+/** Each: for which orders it is offered, and what is asked before `change(method, path, body)` is called. */
+const ACTIONS = [
+  {
+    label: "Cancel the order",
+    danger: true,
+    allowed: mayCancel,
+    question: (view, change) => ({
+      title: "Cancel this order?",
+      words: IF_CANCELLED[view.payment?.status] ?? "You will not be charged.",
+      fields: [REASON],
+      action: "Cancel the order",
+      dismiss: "Keep it",
+      danger: true,
+      act: (values) => change("POST", "/cancel", values),
+    }),
+  },
+  {
+    label: "Change the address",
+    allowed: (view) => mayCancel(view) && !view.shipment,
+    question: (view, change) => ({
+      title: "Where should it go?",
+      fields: addressFields(view.order.shipping_address),
+      action: "Send it there",
+      act: (values) => change("PUT", "/address", values),
+    }),
+  },
+  {
+    label: "Return it",
+    allowed: (view) => view.order.status === "DELIVERED",
+    question: (_view, change) => ({
+      title: "Return this order?",
+      words: "We take the goods back, and you get back what you paid.",
+      fields: [REASON],
+      action: "Return it",
+      dismiss: "Keep it",
+      act: (values) => change("POST", "/return", values),
+    }),
+  },
+];
+
+const addressFields = (address) =>
+  ADDRESS.map(([name, label, autocomplete, most, required]) => ({
+    name,
+    label,
+    autocomplete,
+    most,
+    required,
+    value: address[name],
+  }));
+
+/** What the order allows now, by the labels of the buttons. */
+export const actionsOf = (view) => ACTIONS.filter((action) => action.allowed(view)).map((action) => action.label);
+
+/** The buttons; each asks about the order as it is when it is pressed. */
+export function drawActions(labels, current, change) {
+  const offered = ACTIONS.filter((action) => labels.includes(action.label));
+  const button = ({ label, danger, question }) =>
+    h("button", { class: danger ? "danger" : "", onclick: () => ask(question(current(), change)) }, label);
+  return offered.length ? h("div", { class: "row actions" }, offered.map(button)) : null;
+}
