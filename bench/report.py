@@ -170,7 +170,7 @@ def written(findings: Findings) -> str:
     parts = [
         "# Benchmarks",
         "",
-        "Written by `make bench`; below the line at the end stands what was added by hand.",
+        "Written by `make bench`; what follows the comment at the end was added by hand.",
         "",
         *_setting(findings),
         "",
