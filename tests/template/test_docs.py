@@ -193,3 +193,31 @@ def test_where_callbacks_may_not_be_answered_each_statement_to_widen_is_named() 
     assert len(statements) == 3
     assert [one["Sid"] for one in statements if f"`{one['Sid']}`" not in item] == []
     assert '`"*"`' in item
+
+
+def test_a_term_of_the_glossary_is_defined_once_and_in_its_place() -> None:
+    glossary = DOCUMENTS["docs/architecture.md"].partition("\n## Glossary\n")[2].partition("\n## ")[0]
+    terms = re.findall(r"^\| \*\*([^*]+)\*\* \|", glossary, re.MULTILINE)
+    assert terms
+    assert terms == sorted(set(terms), key=str.lower)
+
+
+def test_the_files_that_a_change_touches_are_there() -> None:
+    named = set(re.findall(r"`([\w./-]+(?:\.(?:py|js|json|yaml)|/))`", DOCUMENTS["docs/changing.md"]))
+    tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    places = (ROOT, ROOT / "layers/orders/python/orders")
+    assert named
+    assert [name for name in sorted(named) if name not in tests and not any((place / name).exists() for place in places)] == []
+
+
+SPELLED_OTHERWISE = re.compile(
+    r"\b(?:(?:fulfilment|catalogue|behaviour|artefact|colour|licence|centre|neighbour)s?|(?:normal|author|organ|recogn)ised?"
+    r"|for ever|dear orders?|sworn off|obituary)\b",
+    re.IGNORECASE,
+)
+NAMES = re.compile(r"```.*?```|`[^`]*`|\]\([^)]*\)|[\w./-]+\.md|<a id=[^>]*>", re.DOTALL)
+
+
+def test_the_documents_are_in_american_english() -> None:
+    ours = {page: NAMES.sub("", text) for page, text in DOCUMENTS.items() if not page.startswith("tests/")}
+    assert {page: found for page, text in ours.items() if (found := SPELLED_OTHERWISE.findall(text))} == {}
