@@ -74,6 +74,12 @@ def test_what_code_and_documents_cite_is_there() -> None:
     assert {path: dead for path, text in TEXTS.items() if (dead := dead_citations(text))} == {}
 
 
+def test_the_files_that_a_page_names_are_there() -> None:
+    found = re.compile(r"`((?:bench|events|functions|layers|local|statemachine|tests|tools)/[\w./-]*)`")
+    lost = {page: [path for path in found.findall(text) if not (ROOT / path).exists()] for page, text in DOCUMENTS.items()}
+    assert {page: paths for page, paths in lost.items() if paths} == {}
+
+
 def test_what_a_page_links_is_there() -> None:
     assert {page: dead for page, text in DOCUMENTS.items() if (dead := dead_links(page, text))} == {}
 
