@@ -518,8 +518,8 @@ def test_the_counters_in_the_table_are_exact_under_redelivery(monkeypatch: pytes
     random.shuffle(delivered)
     real, faults = counters._count_at_once, iter([True, False, False] * 100)
 
-    def faulty(lane: int, told: Any) -> Outcome:
-        outcome = real(lane, told)
+    def faulty(shard: int, told: Any) -> Outcome:
+        outcome = real(shard, told)
         if next(faults):
             raise StoreBusy("its answer was lost")  # counted, and told otherwise
         return outcome

@@ -9,19 +9,15 @@ from orders.adapters.store.attributes import Item
 from orders.adapters.store.keys import Key
 from orders.domain.statistics import Counters, Told, added
 
-LANES = 8
+SHARDS = 8
 """The counters are spread over this many items, so that batches counted at the same time seldom meet."""
-
-
 MOST_COUNTERS = 150
 """Counters that one update adds to. Each takes up to eleven bytes of its expression, well inside DynamoDB's 4,096."""
-
-
 MOST_COUNTED = 98
 """Events counted in one transaction of a hundred actions: each is marked, one update holds the sums, and one their day's."""
 
 
-def count(lane: int, told: Sequence[Told]) -> int:
+def count(shard: int, told: Sequence[Told]) -> int:
     """Adds notifications to the counters, each at most once for ever; returns how many were new.
 
     As many transactions as DynamoDB's limits ask for: one, unless the orders are in very many currencies.
@@ -30,7 +26,7 @@ def count(lane: int, told: Sequence[Told]) -> int:
         StoreBusy: not all were counted; all may be counted again.
     """
     fresh = {one.event_id: one for one in told}
-    return sum(_count_new(lane % LANES, batch) for batch in _within_limits(fresh.values()))
+    return sum(_count_new(shard % SHARDS, batch) for batch in _within_limits(fresh.values()))
 
 
 def _within_limits(told: Iterable[Told]) -> Iterator[list[Told]]:
@@ -49,12 +45,12 @@ def _within_limits(told: Iterable[Told]) -> Iterator[list[Told]]:
         yield batch
 
 
-def _count_new(lane: int, told: Sequence[Told]) -> int:
+def _count_new(shard: int, told: Sequence[Told]) -> int:
     """Counts what has not been counted before, in one transaction."""
     fresh = {one.event_id: one for one in told}
     while fresh:
         batch = list(fresh.values())
-        outcome = _count_at_once(lane, batch)
+        outcome = _count_at_once(shard, batch)
         if outcome.is_written:
             return len(batch)
         for place in outcome.failed:
@@ -62,10 +58,10 @@ def _count_new(lane: int, told: Sequence[Told]) -> int:
     return 0
 
 
-def _count_at_once(lane: int, told: Sequence[Told]) -> table.Outcome:
-    sums = [_add(keys.item_key("STATISTICS", f"LANE#{lane}"), added(one.counters for one in told))]
+def _count_at_once(shard: int, told: Sequence[Told]) -> table.Outcome:
+    sums = [_add(keys.item_key("STATISTICS", f"LANE#{shard}"), added(one.counters for one in told))]
     if of_day := added(one.of_day for one in told):
-        sums.append(_add(keys.item_key("DAYS", f"DAY#{told[0].day}#{lane}"), of_day))
+        sums.append(_add(keys.item_key("DAYS", f"DAY#{told[0].day}#{shard}"), of_day))
     return table.transact([*map(_mark, told), *sums])
 
 
@@ -90,7 +86,7 @@ def _add(key: Key, counters: Counters) -> Any:
 
 
 def by_day(first: date, last: date) -> dict[str, Counters]:
-    """The counters of each day on which anything happened, both ends included; a day's lanes are summed."""
+    """The counters of each day on which anything happened, both ends included; a day's shards are summed."""
     found = table.pages(
         KeyConditionExpression="PK = :pk AND SK BETWEEN :first AND :last",
         ExpressionAttributeValues={
@@ -99,10 +95,10 @@ def by_day(first: date, last: date) -> dict[str, Counters]:
             ":last": {"S": f"DAY#{last.isoformat()}~"},
         },
     )
-    lanes: dict[str, list[Counters]] = {}
+    shards: dict[str, list[Counters]] = {}
     for item in found:
-        lanes.setdefault(item["SK"]["S"].split("#")[1], []).append(_counters_of(item))
-    return {day: added(parts) for day, parts in lanes.items()}
+        shards.setdefault(item["SK"]["S"].split("#")[1], []).append(_counters_of(item))
+    return {day: added(parts) for day, parts in shards.items()}
 
 
 def _counters_of(item: Item) -> Counters:
@@ -110,6 +106,6 @@ def _counters_of(item: Item) -> Counters:
 
 
 def totals() -> Counters:
-    """All counters, summed over their lanes."""
+    """All counters, summed over their shards."""
     found = table.pages(KeyConditionExpression="PK = :pk", ExpressionAttributeValues={":pk": {"S": "STATISTICS"}})
     return added(map(_counters_of, found))

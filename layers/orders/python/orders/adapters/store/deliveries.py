@@ -11,9 +11,7 @@ from orders.domain.order import moment, timestamp
 from orders.domain.webhooks import DELIVERIES_KEPT, Attempt, Delivery, DeliveryStatus
 
 MOST_ACTIONS = 100
-"""So many items one transaction may hold."""
-
-
+"""Items that one transaction may hold."""
 ATTEMPTED, ATTEMPTED_OPTIONAL = ("status", "attempts", "tries"), ("next_attempt_at",)
 """What an attempt changes of a delivery, and what of it the row may lose. Not its payload: an erasure may have rewritten it
 while the attempt was under way.

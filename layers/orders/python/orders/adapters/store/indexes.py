@@ -43,13 +43,13 @@ def _newest_first(index: str, prefix: str, partition: str, before: str | None, p
 
 def count_in_status(status: OrderStatus, placed_before: datetime) -> int:
     """How many orders of a status were placed before a moment; counted by the index, no order is read."""
-    answers = table.answers(
+    responses = table.responses(
         IndexName=keys.BY_STATUS,
         Select="COUNT",
         KeyConditionExpression="GSI2PK = :pk AND GSI2SK < :before",
         ExpressionAttributeValues={":pk": {"S": f"STATUS#{status.value}"}, ":before": {"S": timestamp(placed_before)}},
     )
-    return sum(int(answer["Count"]) for answer in answers)
+    return sum(int(response["Count"]) for response in responses)
 
 
 def orders_due(until: datetime | None, after: str | None = None, page: int = 100) -> Iterator[Reference]:

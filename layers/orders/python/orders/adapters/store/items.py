@@ -51,7 +51,6 @@ from orders.domain.statuses import (
 
 def order_to_item(order: Order) -> Item:
     """An order as its item; ``order_from_item`` is the inverse."""
-    created = timestamp(order.created_at)
     text = {
         "kind": "order",
         "order_id": order.order_id,
@@ -60,7 +59,7 @@ def order_to_item(order: Order) -> Item:
         "overall": order.overall.value,
         "method": order.method.value,
         "currency": order.total.currency,
-        "created_at": created,
+        "created_at": timestamp(order.created_at),
         "updated_at": timestamp(order.updated_at),
         "status_since": timestamp(order.status_since),
         "lines": to_json([[line.product_id, line.name, line.quantity, line.unit_price.amount] for line in order.lines]),
@@ -73,12 +72,7 @@ def order_to_item(order: Order) -> Item:
         "approval": to_json(_approval_to_json(order.approval)) if order.approval else None,
         "due_at": when(order.due_at),
         "erased_at": when(order.erased_at),
-        "GSI1PK": f"CUSTOMER#{order.customer_id}",
-        "GSI1SK": f"{created}#{order.order_id}",
-        "GSI2PK": f"STATUS#{order.status.value}",
-        "GSI2SK": f"{created}#{order.order_id}",
-        "GSI3PK": "DUE" if order.due_at else None,
-        "GSI3SK": keys.due_sort(order.order_id, order.due_at) if order.due_at else None,
+        **_order_in_indexes(order),
     }
     numbers = {
         "version": order.version,
@@ -88,6 +82,19 @@ def order_to_item(order: Order) -> Item:
         **({"failed_runs": order.failed_runs} if order.failed_runs else {}),
     }
     return {**keys.order_key(order.order_id), **as_texts(text), **as_numbers(numbers)}
+
+
+def _order_in_indexes(order: Order) -> dict[str, str | None]:
+    """The order's places by customer, by status and, while it is open, by when the sweep is due."""
+    by_creation = f"{timestamp(order.created_at)}#{order.order_id}"
+    return {
+        "GSI1PK": f"CUSTOMER#{order.customer_id}",
+        "GSI1SK": by_creation,
+        "GSI2PK": f"STATUS#{order.status.value}",
+        "GSI2SK": by_creation,
+        "GSI3PK": "DUE" if order.due_at else None,
+        "GSI3SK": keys.due_sort(order.order_id, order.due_at) if order.due_at else None,
+    }
 
 
 def order_from_item(item: Item) -> Order:
@@ -205,11 +212,6 @@ def _detail_to_json(detail: TrackingDetail) -> list[Any]:
 def _detail_from_json(row: list[Any]) -> TrackingDetail:
     at, status, location, message, *_ = row
     return TrackingDetail(moment(at), named(ShipmentStatus, status), location, message)
-
-
-def snapshot_from_items(order: Item, payment: Item | None, shipment: Item | None) -> Snapshot:
-    """The order that these items hold, with its payment and its shipment where there are such items."""
-    return snapshot_of(order_from_item(order), payment, shipment)
 
 
 def snapshot_of(order: Order, payment: Item | None, shipment: Item | None) -> Snapshot:

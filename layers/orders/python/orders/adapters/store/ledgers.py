@@ -36,7 +36,7 @@ def open_entry(key: Key, state: str, facts: Mapping[str, Any]) -> Entry:
         ReturnValues="ALL_NEW",
         ReturnValuesOnConditionCheckFailure="ALL_OLD",
     )
-    return _entry_from_item(outcome.answer["Attributes"] if outcome.is_written else outcome.failed[0])
+    return _entry_from_item(outcome.response["Attributes"] if outcome.is_written else outcome.failed[0])
 
 
 def move_entry(key: Key, state: str, wanted: str) -> bool:
@@ -58,7 +58,7 @@ def count_attempt(key: Key) -> int:
         ExpressionAttributeValues={":one": {"N": "1"}},
         ReturnValues="UPDATED_NEW",
     )
-    return int(outcome.answer["Attributes"]["attempts"]["N"])
+    return int(outcome.response["Attributes"]["attempts"]["N"])
 
 
 def _entry_from_item(item: Mapping[str, Any]) -> Entry:

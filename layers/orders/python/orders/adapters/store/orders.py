@@ -26,7 +26,7 @@ def load(order_id: OrderId, *, to_show: bool = False) -> Snapshot:
     found = {item["SK"]["S"]: item for item in own}
     if "#ORDER" not in found:
         raise NotFound(f"There is no order {order_id}.")
-    snapshot = items.snapshot_from_items(found["#ORDER"], found.get("#PAYMENT"), found.get("#SHIPMENT"))
+    snapshot = items.snapshot_of(items.order_from_item(found["#ORDER"]), found.get("#PAYMENT"), found.get("#SHIPMENT"))
     if not to_show:
         newer.refuse(newer.decided_on(snapshot))
     return snapshot
@@ -79,7 +79,7 @@ def _lost(change: Change, failed: list[str]) -> OrderError:
 
 ORDER, EVENT, PAYMENT, SHIPMENT, MARKER, STOCK_OF = "order", "event", "payment", "shipment", "marker", "stock of "
 RECORD, ERASED_RECORD = "idempotency record", "erased idempotency record"
-"""The parts of a change, by which a failed condition is told from another."""
+"""The parts of a change, by which a failed condition is known."""
 
 
 def _actions(change: Change, record: IdempotencyRecord | None) -> list[tuple[str, Any]]:
@@ -114,8 +114,6 @@ def _order_action(change: Change) -> Any:
 
 
 PAYMENT_OPTIONAL = ("failure_reason", "refunded_at")
-
-
 SHIPMENT_OPTIONAL = (
     "tracking_number",
     "current_location",

@@ -84,7 +84,7 @@ def redact_booking(shipment_id: str, placeholder: str) -> None:
 
 def redact_deliveries(order_ids: frozenset[OrderId], without_words: Callable[[str], str]) -> None:
     """Rewrites the payloads of these orders' events for webhooks, those of removed subscriptions included."""
-    for webhook_id in (*webhooks.ids_in(webhooks.WEBHOOKS), *webhooks.ids_in(webhooks.REMOVED_WEBHOOKS)):
+    for webhook_id in webhooks.ids():
         for delivery in deliveries.newest_first(webhook_id, consistent=True):
             payload = without_words(delivery.payload)
             if payload != delivery.payload and json.loads(delivery.payload)["data"].get("order_id") in order_ids:

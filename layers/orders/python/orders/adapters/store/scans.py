@@ -6,7 +6,6 @@ from datetime import datetime
 from heapq import merge
 from typing import Any
 
-from orders import settings
 from orders.adapters.store import event_items, keys, table
 from orders.adapters.store.attributes import Item, as_numbers, as_texts, to_json
 from orders.domain.identifiers import OrderId, TrackingNumber, fingerprint
@@ -58,7 +57,7 @@ def _items_of_parcel(tracking_number: TrackingNumber) -> Iterator[Item]:
 def remove_scans(tracking_number: TrackingNumber) -> None:
     """Removes the carriers' reports of a parcel: each may hold a place, a name or the carrier's words."""
     for item in _items_of_parcel(tracking_number):
-        table.call(table.client().delete_item, TableName=settings.table_name(), Key=keys.key_of(item))
+        table.delete(keys.key_of(item))
 
 
 def erase_parcel(tracking_number: TrackingNumber, erased_at: datetime) -> None:

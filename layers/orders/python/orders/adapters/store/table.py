@@ -72,12 +72,12 @@ def get(key: Key) -> Item | None:
 
 def pages(**request: Any) -> Iterator[Item]:
     """The items that a query finds; each page is read when its first item is asked for."""
-    for answer in answers(**request):
+    for answer in responses(**request):
         yield from answer["Items"]
 
 
-def answers(**request: Any) -> Iterator[Any]:
-    """DynamoDB's answers to a query, page by page."""
+def responses(**request: Any) -> Iterator[Any]:
+    """DynamoDB's responses to a query, page by page."""
     start: Mapping[str, Any] | None = None
     while True:
         more = {"ExclusiveStartKey": start} if start else {}
@@ -117,13 +117,13 @@ def _get_all(keys: Sequence[Key]) -> Iterator[Item]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a write on conditions: DynamoDB's answer, or else the conditions that did not hold.
+    """What became of a write on conditions: DynamoDB's response, or else the conditions that did not hold.
 
     ``failed`` has each by its action's position in the request, 0 for a request of one action, with the item that was found
     there where the request asks for it.
     """
 
-    answer: Mapping[str, Any]
+    response: Mapping[str, Any]
     failed: Mapping[int, Item]
 
     @property
@@ -170,9 +170,14 @@ def update(**request: Any) -> Outcome:
     return conditional_write(client().update_item, TableName=settings.table_name(), **request)
 
 
-def put(item: Item) -> None:
-    """Writes an item, whatever stood in its place."""
-    call(client().put_item, TableName=settings.table_name(), Item=item)
+def put(item: Item, **condition: str) -> None:
+    """Writes an item, whatever stood in its place unless there is a ``ConditionExpression``."""
+    call(client().put_item, TableName=settings.table_name(), Item=item, **condition)
+
+
+def delete(key: Key) -> None:
+    """Deletes an item, if there is one."""
+    call(client().delete_item, TableName=settings.table_name(), Key=key)
 
 
 def set_attributes(key: Key, attributes: Item, gone: Sequence[str] = ()) -> None:

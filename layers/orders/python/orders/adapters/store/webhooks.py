@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from orders import settings
 from orders.adapters.store import keys, newer, table
 from orders.adapters.store.attributes import Item, as_texts, besides, json_of, time_from, to_json, when
 from orders.adapters.store.newer import named
@@ -17,12 +16,7 @@ WEBHOOKS, REMOVED_WEBHOOKS = "WEBHOOKS", "REMOVED_WEBHOOKS"
 
 def add(webhook: Webhook) -> None:
     """Adds a subscription; its id is new."""
-    table.call(
-        table.client().put_item,
-        TableName=settings.table_name(),
-        Item=webhook_to_item(webhook),
-        ConditionExpression=table.IS_NEW,
-    )
+    table.put(webhook_to_item(webhook), ConditionExpression=table.IS_NEW)
 
 
 def change(webhook_id: str, changed: Callable[[Webhook], Webhook]) -> Webhook:
@@ -66,13 +60,18 @@ def _webhook_item(webhook_id: str) -> Item:
 
 def load_all() -> list[Webhook]:
     """All subscriptions, the oldest first."""
-    wanted = [keys.webhook_key(webhook_id) for webhook_id in ids_in(WEBHOOKS)]
+    wanted = [keys.webhook_key(webhook_id) for webhook_id in _ids_in(WEBHOOKS)]
     items = {item["PK"]["S"]: item for item in table.batch_get(wanted) if "document" in item}
     return sorted(map(webhook_from_item, items.values()), key=lambda found: found.webhook_id)
 
 
-def ids_in(partition: str) -> Iterator[str]:
-    """The ids of the subscriptions in one partition of the index: ``WEBHOOKS`` or ``REMOVED_WEBHOOKS``."""
+def ids() -> Iterator[str]:
+    """The ids of all subscriptions whose deliveries are still kept, those that have ended included."""
+    yield from _ids_in(WEBHOOKS)
+    yield from _ids_in(REMOVED_WEBHOOKS)
+
+
+def _ids_in(partition: str) -> Iterator[str]:
     entries = table.pages(
         IndexName=keys.BY_KEY,
         KeyConditionExpression="GSI1PK = :pk",
