@@ -101,7 +101,7 @@ def _tracked(request: Request) -> dict[str, Any] | None:
 
 
 def show_desk(request: Request) -> Answer:
-    """Support's desk: an empty page, which asks the API for everything with the token of whoever signs in."""
+    """Support's desk: an empty page, which asks the API for everything with the token of the person signed in."""
     return _fresh(request, _page("desk.html"))
 
 
@@ -187,7 +187,7 @@ def _page_headers() -> dict[str, str]:
         "content-type": HTML,
         "cache-control": ASK_AGAIN,
         "content-security-policy": policy(),
-        # A tracking link is a key: it is not told to whatever is opened from the page.
+        # A tracking link is a key: it is not sent to whatever is opened from the page.
         "referrer-policy": "no-referrer",
         "cross-origin-opener-policy": "same-origin",
     }

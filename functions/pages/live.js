@@ -12,7 +12,7 @@ const PATIENCE = 2;
 export const isFinal = (progress) => TABLES.ended.includes(progress.overall_status);
 
 /** Parses what an event stream sends, piece by piece. */
-export function parser(onEvent, onRetry) {
+function parser(onEvent, onRetry) {
   let rest = "";
   let event = {};
   return (text) => {

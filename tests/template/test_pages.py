@@ -52,6 +52,22 @@ def test_a_page_asks_at_once_for_all_that_it_begins_with(page: str) -> None:
     assert asked <= MODULES.keys() | SERVED
 
 
+def test_what_a_module_exports_is_used_by_another() -> None:
+    for name, text in MODULES.items():
+        others = "\n".join(other for found, other in MODULES.items() if found != name)
+        exported = re.findall(r"^export (?:async )?(?:const|function|class) (\w+)", text, re.MULTILINE)
+        # A view's `show` is called by desk.js, which imports the view when it is opened.
+        assert [one for one in exported if not re.search(rf"\b{one}\b", others)] == [], name
+
+
+def test_a_style_names_what_a_page_or_a_script_does() -> None:
+    used = "\n".join(text for name, text in OURS.items() if name.endswith((".js", ".html")))
+    for name, text in OURS.items():
+        if name.endswith(".css"):
+            classes = set(re.findall(r"\.([a-z][\w-]*)", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)))
+            assert {one for one in classes if not re.search(rf"\b{one}\b", used)} == set(), name
+
+
 def test_no_line_is_longer_than_those_of_the_python_code() -> None:
     long = [
         f"{name}:{number}"
