@@ -2,21 +2,22 @@
 
 from collections.abc import Callable
 
-from orders.adapters.store import orders
 from orders.domain.actors import Actor
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.status_names import parse_status
 from orders.services import commands as desk
+from orders.services import reading
 from orders.web import requests
-from orders.web.http import DEPRECATED_SINCE, Answer, Operation, Request, order_answer, serve
+from orders.web.http import DEPRECATED_SINCE, Answer, Operation, Request, serve
+from orders.web.orders import order_answer
 
 Change = Callable[[OrderId, Actor, str | None, int | None], Snapshot]
 
 
 def _admitted(request: Request) -> tuple[OrderId, Actor]:
     """The order and the caller, once it is sure that the one may change the other."""
-    order = orders.load_order(request.order_id)
+    order = reading.order(request.order_id)
     request.may_touch(order.customer_id)
     return order.order_id, request.caller.actor
 

@@ -6,9 +6,10 @@ from http import HTTPStatus
 
 from orders.domain import digests
 from orders.domain.errors import InvalidArgument, PermissionDenied
-from orders.services import commands as desk
+from orders.services import placing
 from orders.web import requests
-from orders.web.http import Answer, Request, order_answer, serve
+from orders.web.http import Answer, Request, serve
+from orders.web.orders import order_answer
 
 
 def place_order(request: Request) -> Answer:
@@ -18,7 +19,7 @@ def place_order(request: Request) -> Answer:
     customer_id = body.customer_id or caller.subject
     if customer_id != caller.subject and not caller.is_staff:
         raise PermissionDenied("You can order for yourself only.")
-    wish = desk.Wish(
+    wish = placing.Wish(
         customer_id=customer_id,
         quantities={item.product_id: item.quantity for item in body.items},
         shipping_address=body.shipping_address.address(),
@@ -29,7 +30,7 @@ def place_order(request: Request) -> Answer:
     )
     key = _key(request)
     digest = digests.of_order(json.loads(request.body)) if key else None
-    snapshot, is_new = desk.place_order(wish, caller.actor, key, digest)
+    snapshot, is_new = placing.place_order(wish, caller.actor, key, digest)
     headers = {"location": f"/orders/{snapshot.order.order_id}"} | ({} if is_new else {"idempotent-replayed": "true"})
     return order_answer(request, snapshot, HTTPStatus.ACCEPTED, headers)
 

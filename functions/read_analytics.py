@@ -3,9 +3,8 @@
 import re
 from datetime import date, timedelta
 
-from orders.adapters.store import counters
-from orders.domain import statistics
 from orders.domain.errors import InvalidArgument
+from orders.services import counting
 from orders.services.changes import utc_now
 from orders.web.http import Answer, Request, answer, serve
 
@@ -18,14 +17,14 @@ def get_summary(request: Request) -> Answer:
     """Counts, values, times and rates: of all orders, or of the days from ``from`` to ``to``."""
     first, last = _day(request, "from"), _day(request, "to")
     if first is None and last is None:
-        return answer(statistics.summary(counters.totals()))
+        return answer(counting.summary())
     last = last or max(utc_now().date(), first or date.min)
     first = first or last - timedelta(days=min(USUAL_DAYS - 1, (last - date.min).days))
     if first > last:
         raise InvalidArgument.of("from", "must not be after to")
     if (last - first).days >= MOST_DAYS:
         raise InvalidArgument.of("from", f"must be within {MOST_DAYS} days of to")
-    return answer(statistics.summary_of(counters.by_day(first, last), first, last))
+    return answer(counting.summary_of_days(first, last))
 
 
 def _day(request: Request, name: str) -> date | None:

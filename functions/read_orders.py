@@ -3,53 +3,46 @@
 from datetime import timedelta
 
 from orders import settings
-from orders.adapters import secrets
-from orders.adapters.store import orders
 from orders.domain.errors import InvalidArgument, PermissionDenied
 from orders.domain.identifiers import CustomerId
 from orders.domain.status_names import parse_status
+from orders.services import listing, reading
 from orders.services.changes import utc_now
-from orders.web import listing
-from orders.web.http import DEPRECATED_SINCE, Answer, Request, answer, order_answer, serve
-from orders.web.listing import Part
+from orders.services.listing import Part
+from orders.web import pagination
+from orders.web.http import DEPRECATED_SINCE, Answer, Request, answer, serve
+from orders.web.orders import order_answer
 from orders.web.views import history_view, listed_view
 
 USUAL_PAGE, LARGEST_PAGE = 20, 100
+OVERDUE = "overdue"
+"""The scope of the list of overdue orders."""
 
 
 def get_order(request: Request) -> Answer:
     """The order with its payment and shipment."""
-    snapshot = orders.load(request.order_id, to_show=True)
+    snapshot = reading.to_show(request.order_id)
     request.may_touch(snapshot.order.customer_id)
     return order_answer(request, snapshot)
 
 
 def get_history(request: Request) -> Answer:
     """The order's audit trail."""
-    order = orders.load_order(request.order_id, to_show=True)
+    order = reading.order_to_show(request.order_id)
     request.may_touch(order.customer_id)
-    return answer(history_view(order.order_id, orders.history(order.order_id), request.audience), version=order.version)
+    return answer(history_view(order.order_id, reading.history(order.order_id), request.audience), version=order.version)
 
 
 def list_orders(request: Request) -> Answer:
     """Orders, newest first: their own for customers, anybody's for staff. Staff may ask for the overdue ones."""
     if "overdue" in request.query:
         return list_overdue(request)
-    caller = request.caller
-    asked = request.text("customer_id", r"[A-Za-z0-9][A-Za-z0-9._:@|+-]{0,127}")
-    customer_id = CustomerId(asked) if asked is not None else None
-    if not caller.is_staff:
-        if customer_id not in (None, caller.subject):
-            raise PermissionDenied("You can list your own orders only.")
-        customer_id = caller.subject
-    status, deprecated = None, False
-    if "status" in request.query:
-        status, deprecated = parse_status(request.query["status"])
-    wanted, expand = listing.Filter(customer_id, status), _expand(request)
+    wanted, deprecated = _wanted(request)
+    expand = _expand(request)
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
-    page = listing.page(wanted, limit, request.query.get("cursor"), secrets.signing_key(), expand)
-    headers = {"deprecation": DEPRECATED_SINCE} if deprecated else {}
-    return _list(request, page, expand, headers)
+    scope = _scope(f"{wanted.customer_id or '*'}/{wanted.status or '*'}", expand)
+    page = listing.page(wanted, limit, pagination.place(request, scope), expand)
+    return _list(request, page, scope, expand, {"deprecation": DEPRECATED_SINCE} if deprecated else {})
 
 
 def list_overdue(request: Request) -> Answer:
@@ -61,9 +54,23 @@ def list_overdue(request: Request) -> Answer:
         raise InvalidArgument.of("overdue", "cannot be combined with customer_id or status")
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
     transit = None if settings.delivery_is_timed() else timedelta(seconds=settings.waits().delivery)
-    cursor, expand = request.query.get("cursor"), _expand(request)
-    page = listing.overdue_page(utc_now(), limit, cursor, secrets.signing_key(), transit, expand)
-    return _list(request, page, expand)
+    expand = _expand(request)
+    scope = _scope(OVERDUE, expand)
+    page = listing.overdue_page(utc_now(), limit, pagination.place(request, scope), transit, expand)
+    return _list(request, page, scope, expand)
+
+
+def _wanted(request: Request) -> tuple[listing.Filter, bool]:
+    """Whose orders, and in which status, and whether that was asked for by a deprecated name."""
+    caller = request.caller
+    asked = request.text("customer_id", r"[A-Za-z0-9][A-Za-z0-9._:@|+-]{0,127}")
+    customer_id = CustomerId(asked) if asked is not None else None
+    if not caller.is_staff:
+        if customer_id not in (None, caller.subject):
+            raise PermissionDenied("You can list your own orders only.")
+        customer_id = caller.subject
+    status, deprecated = parse_status(request.query["status"]) if "status" in request.query else (None, False)
+    return listing.Filter(customer_id, status), deprecated
 
 
 def _expand(request: Request) -> listing.Expand:
@@ -77,10 +84,17 @@ def _expand(request: Request) -> listing.Expand:
         raise InvalidArgument.of("expand", f"must be one or several of {', '.join(Part)}, with commas between them") from None
 
 
-def _list(request: Request, page: listing.Page, expand: listing.Expand, headers: dict[str, str] | None = None) -> Answer:
+def _scope(name: str, expand: listing.Expand) -> str:
+    """What a cursor is bound to: the list by its name, and what is shown of each order."""
+    return f"{name}/{','.join(sorted(expand))}" if expand else name
+
+
+def _list(
+    request: Request, page: listing.Page, scope: str, expand: listing.Expand, headers: dict[str, str] | None = None
+) -> Answer:
     parts = {"payment": Part.PAYMENT in expand, "shipments": Part.SHIPMENTS in expand}
-    body = {"orders": [listed_view(found, request.audience, **parts) for found in page.found], "next_cursor": page.next_cursor}
-    return answer(body, headers=headers)
+    orders = [listed_view(found, request.audience, **parts) for found in page.found]
+    return answer({"orders": orders, "next_cursor": pagination.cursor(page.following, scope)}, headers=headers)
 
 
 handler = serve({"GET /orders": list_orders, "GET /orders/{id}": get_order, "GET /orders/{id}/history": get_history})

@@ -1,6 +1,5 @@
 """Workflow step: hand the parcel to the carrier; the machine waits until the delivery is reported."""
 
-from orders.adapters import workflow
 from orders.services import fulfilling as fulfilment
 from orders.tasks import Event, standing, task
 
@@ -10,5 +9,5 @@ def handler(event: Event) -> dict[str, object]:
     """Ships the parcel; a transit that takes no time, or a delivery reported ahead of us, ends the wait at once."""
     snapshot = fulfilment.ship_parcel(event["order_id"], event["task_token"], run=event.get("run"))
     if event["transit"] == 0 or fulfilment.is_delivered(snapshot):
-        workflow.answer(event["task_token"], standing(snapshot))
+        fulfilment.end_transit(event["task_token"], standing(snapshot))
     return standing(snapshot)

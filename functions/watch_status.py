@@ -1,13 +1,11 @@
 """Watching one order: its progress, and the stream of its changes. Open to tracking links, so it knows its callers itself."""
 
 from orders import settings
-from orders.adapters import secrets
-from orders.adapters.store.orders import load
 from orders.domain.errors import Unauthenticated
 from orders.domain.order import Snapshot
-from orders.services import estimates
+from orders.services import estimates, reading
 from orders.services.changes import utc_now
-from orders.web import identity, stream, tokens
+from orders.web import identity, links, stream
 from orders.web.http import Answer, Request, answer, serve
 from orders.web.views import progress_view
 
@@ -28,11 +26,11 @@ def stream_progress(request: Request) -> Answer:
 def _watched(request: Request) -> Snapshot:
     link = request.query.get("token")
     if link is not None and request.principal is None:
-        tokens.check_tracking_token(link, request.order_id, utc_now(), secrets.signing_key())
-        return load(request.order_id, to_show=True)
+        links.check(request, link)
+        return reading.to_show(request.order_id)
     if request.principal is None:
         raise Unauthenticated("Send a bearer token, or the token of a tracking link.")
-    snapshot = load(request.order_id, to_show=True)
+    snapshot = reading.to_show(request.order_id)
     request.may_touch(snapshot.order.customer_id)
     return snapshot
 

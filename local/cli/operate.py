@@ -361,9 +361,9 @@ def export(place: Place, customer_id: str) -> dict[str, Any]:
     """Everything kept of a customer."""
     place.enter()
     from orders.domain.identifiers import CustomerId  # noqa: PLC0415
-    from orders.services import privacy  # noqa: PLC0415 - the product's own, once it knows its table
+    from orders.web import personal_data  # noqa: PLC0415 - the product's own, once it knows its table
 
-    return privacy.export(CustomerId(customer_id))
+    return personal_data.export(CustomerId(customer_id))
 
 
 def erase(place: Place, customer_id: str, by: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from orders.domain.statuses import OrderStatus, OverallStatus, PaymentMethod, Pa
 from orders.domain.steps import unwound_from
 from orders.services import commands as desk
 from orders.services import fulfilling as fulfilment
-from orders.services.commands import Wish
+from orders.services.placing import Wish, place_order
 from tests.functions.world import ENVIRONMENT, FakeStepFunctions
 from tests.shelf import Shelf, shelved
 
@@ -54,7 +54,7 @@ class Stage:
         shelf.stock = STOCK
         method = PaymentMethod.CASH_ON_DELIVERY if cash else PaymentMethod.CREDIT_CARD
         token = None if cash else "tok_ok"
-        desk.place_order(Wish(CustomerId("ada"), {"mug": PIECES}, HOME, method, token, ORDER, require_approval=review), ADA)
+        place_order(Wish(CustomerId("ada"), {"mug": PIECES}, HOME, method, token, ORDER, require_approval=review), ADA)
 
     # --- the stream ---
 

@@ -26,6 +26,7 @@ from orders.domain.statuses import OrderStatus
 from orders.domain.webhooks import Attempt, WebhookStatus, attempted
 from orders.services import privacy
 from orders.services.changes import utc_now
+from orders.web import personal_data
 from orders.web.news import PIPELINES_OWN
 from tests.functions.world import CUSTOMER, STRANGER, World, a_body
 
@@ -505,7 +506,7 @@ def test_an_export_holds_what_the_carriers_reported(world: World, words: Words) 
     for carrier in FORMATS:
         world.live(OrderStatus.SHIPPED, f"by-{carrier}")
         report(world, carrier, f"by-{carrier}", words, "before")
-    reports = [one for order in privacy.export(ADA)["orders"] for one in order["carrier_reports"]]
+    reports = [one for order in personal_data.export(ADA)["orders"] for one in order["carrier_reports"]]
     assert sorted(one["metadata"]["source"] for one in reports) == sorted(FORMATS)
     places = " ".join(one["metadata"]["scan"]["location"] for one in reports)
     assert {"easypost city before", "shippo city before", "generic location before"} <= set(words.found_in(places))

@@ -16,6 +16,7 @@ from orders.adapters import queues as messaging
 from orders.adapters.aws import OutOfTime
 from orders.adapters.store import table, webhooks
 from orders.domain.webhooks import Delivery, Webhook
+from orders.services import webhook_fan_out
 from tests.support import START
 
 ENDPOINTS, EVENTS, TIME_OUT = 50, 100, 30.0
@@ -119,7 +120,7 @@ def test_a_full_batch_for_fifty_endpoints_ends_in_time(aws: Aws) -> None:
     assert aws.queued == Counter(everything())
     assert set(aws.items) == everything()
     assert aws.calls == {"TransactWriteItems": 50, "SendMessageBatch": 500}
-    assert aws.clock < TIME_OUT - fan_out_webhooks.ENOUGH_SECONDS
+    assert aws.clock < TIME_OUT - webhook_fan_out.ENOUGH_SECONDS
 
 
 def test_what_there_is_no_time_for_comes_again_and_nothing_is_lost_or_queued_twice(aws: Aws) -> None:

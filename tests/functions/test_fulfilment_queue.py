@@ -27,13 +27,11 @@ from orders.domain.events import EventType
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.order import Address, Shipment, Snapshot, timestamp
 from orders.domain.statuses import OrderStatus, PaymentMethod, PaymentStatus, ShipmentStatus
-from orders.services import commands as desk
 from orders.services import fulfilling as fulfilment
 from orders.services import inbound as fulfilment_events
-from orders.services import recovery
+from orders.services import listing, recovery
 from orders.services.changes import utc_now
-from orders.services.commands import Wish
-from orders.web import listing
+from orders.services.placing import Wish, place_order
 from tests.deployed import CARRIER_SECRET, deployed
 from tests.support import without_pauses
 
@@ -84,7 +82,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Recorder:
 
 def an_order(order_id: str, status: OrderStatus, method: PaymentMethod = PaymentMethod.CREDIT_CARD) -> str:
     token = None if method is PaymentMethod.CASH_ON_DELIVERY else "tok_ok"
-    desk.place_order(Wish(CustomerId("ada"), {"prod-001": 1}, HOME, method, token, OrderId(order_id)), Actor("ada"))
+    place_order(Wish(CustomerId("ada"), {"prod-001": 1}, HOME, method, token, OrderId(order_id)), Actor("ada"))
     if status is not OrderStatus.PENDING:
         fulfilment.reserve_stock(OrderId(order_id))
         fulfilment.charge_payment(OrderId(order_id))
@@ -443,11 +441,11 @@ def test_the_sweep_makes_up_for_it_too_once_the_parcel_is_overdue(events: Record
 
 def overdue_orders(now: datetime) -> list[str]:
     """As support finds them, page by page."""
-    found, cursor = list[str](), None
+    found, after = list[str](), None
     while True:
-        page = listing.overdue_page(now, 1, cursor, b"key", timedelta(seconds=settings.waits().delivery))
+        page = listing.overdue_page(now, 1, after, timedelta(seconds=settings.waits().delivery))
         found += [listed.order.order_id for listed in page.found]
-        if (cursor := page.next_cursor) is None:
+        if (after := page.following) is None:
             return [order_id for order_id in found if order_id.startswith("m-")]
 
 

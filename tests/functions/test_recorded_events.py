@@ -34,7 +34,7 @@ from orders.domain.webhooks import Delivery, Secret, Webhook
 from orders.services import commands as desk
 from orders.services import fulfilling as fulfilment
 from orders.services.changes import utc_now
-from orders.services.commands import Wish
+from orders.services.placing import Wish, place_order
 from orders.web import tokens
 from tests.deployed import ROOT, STACK, deployed, resources
 
@@ -69,7 +69,7 @@ def nothing() -> None:
 
 def placed(order_id: str = ORDER, token: str = "tok_ok", *, review: bool = False) -> None:
     quantities = {"prod-001": 2, "prod-002": 1}
-    desk.place_order(
+    place_order(
         Wish(CustomerId("ada"), quantities, HOME, PaymentMethod.CREDIT_CARD, token, OrderId(order_id), require_approval=review),
         ADA,
     )

@@ -16,7 +16,7 @@ from orders.domain import statuses
 from orders.domain.identifiers import OrderId
 from orders.domain.statuses import TRANSITIONS, OrderStatus
 from orders.services.changes import utc_now
-from orders.web import tokens
+from orders.web import pages, tokens
 from tests.functions.world import Answer, World
 
 TRACK, DESK, ASSET = "GET /track/{id}", "GET /admin", "GET /assets/{version}/{file+}"
@@ -150,9 +150,9 @@ def test_the_policy_lets_in_our_own_files_and_nothing_inline(world: World) -> No
 
 def test_the_policy_and_the_page_know_where_people_sign_in(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIGN_IN_URL", "https://orders-1.auth.example.com")
-    show_pages.policy.cache_clear()
+    pages.policy.cache_clear()
     page = world.http(DESK, by=None)
-    show_pages.policy.cache_clear()
+    pages.policy.cache_clear()
     assert "connect-src 'self' https://orders-1.auth.example.com;" in page.headers["content-security-policy"]
     assert island(page.text, "config") == {
         "sign_in": {
@@ -165,7 +165,7 @@ def test_the_policy_and_the_page_know_where_people_sign_in(world: World, monkeyp
 
 
 def test_no_page_holds_a_script_or_a_style_of_its_own() -> None:
-    for path in show_pages.PAGES.glob("*.html"):
+    for path in show_pages.PAGES.folder.glob("*.html"):
         text = path.read_text(encoding="utf-8")
         assert "style=" not in text
         assert not re.search(r"\son\w+=", text)
@@ -175,14 +175,14 @@ def test_no_page_holds_a_script_or_a_style_of_its_own() -> None:
 
 def test_the_pages_name_no_other_host() -> None:
     spoken_of = re.compile(rb"https?://[\w.$]+")
-    for name, content in show_pages.assets().items():
+    for name, content in show_pages.PAGES.assets.items():
         hosts = {found.decode() for found in spoken_of.findall(content)} - {"http://www.w3.org"}
         # Only the link to AWS's console, and the field in which an admin types an address.
         assert all("$" in host for host in hosts), (name, hosts)
 
 
 def test_an_asset_is_kept_for_ever_under_the_hash_of_what_all_assets_hold(world: World) -> None:
-    wanted = {"version": show_pages.version(), "file": "vendor/dagre.js"}
+    wanted = {"version": show_pages.PAGES.version, "file": "vendor/dagre.js"}
     answer = world.http(ASSET, wanted, by=None)
     assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
     assert "immutable" in answer.headers["cache-control"]
@@ -192,7 +192,7 @@ def test_an_asset_is_kept_for_ever_under_the_hash_of_what_all_assets_hold(world:
 
 
 def test_an_asset_is_packed_for_whoever_can_unpack_it(world: World) -> None:
-    wanted = {"version": show_pages.version(), "file": "base.css"}
+    wanted = {"version": show_pages.PAGES.version, "file": "base.css"}
     plain = world.http(ASSET, wanted, by=None).text
     packed = world.http(ASSET, wanted, by=None, headers={"accept-encoding": "gzip, br"})
     assert packed.headers["content-encoding"] == "gzip"
@@ -201,12 +201,12 @@ def test_an_asset_is_packed_for_whoever_can_unpack_it(world: World) -> None:
 
 @pytest.mark.parametrize("name", ["track.html", "../show_pages.py", "vendor/dagre.LICENSE", "nothing.js", ""])
 def test_only_what_a_page_loads_is_served(world: World, name: str) -> None:
-    assert world.http(ASSET, {"version": show_pages.version(), "file": name}, by=None).status == 404
+    assert world.http(ASSET, {"version": show_pages.PAGES.version, "file": name}, by=None).status == 404
 
 
 def test_every_file_that_a_page_or_a_script_names_is_there() -> None:
-    names = set(show_pages.assets())
-    for path in [*show_pages.PAGES.glob("*.html"), *show_pages.PAGES.glob("*.js")]:
+    names = set(show_pages.PAGES.assets)
+    for path in [*show_pages.PAGES.folder.glob("*.html"), *show_pages.PAGES.folder.glob("*.js")]:
         text = path.read_text(encoding="utf-8")
         for named in re.findall(r"\{\{assets\}\}/([\w./-]+)", text) + re.findall(
             r"(?:from|import\()\s*\"\./([\w./-]+)\"", text

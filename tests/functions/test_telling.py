@@ -35,7 +35,7 @@ from orders.domain.webhooks import DeliveryStatus, WebhookStatus
 from orders.services import commands as desk
 from orders.services import fulfilling as fulfilment
 from orders.services.changes import utc_now
-from orders.services.commands import Wish
+from orders.services.placing import Wish, place_order
 from orders.web import tokens
 from tests.deployed import deployed, resources
 from tests.support import bearer
@@ -80,7 +80,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Recorder:
 
 def live(order_id: str, token: str = "tok_ok", status: OrderStatus = OrderStatus.SHIPPED) -> str:
     wish = Wish(CustomerId("ada"), {"prod-001": 1}, HOME, PaymentMethod.CREDIT_CARD, token, OrderId(order_id))
-    desk.place_order(wish, Actor("ada"))
+    place_order(wish, Actor("ada"))
     fulfilment.reserve_stock(OrderId(order_id))
     if status is not OrderStatus.PENDING:
         fulfilment.charge_payment(OrderId(order_id))
@@ -575,7 +575,7 @@ def stream(order_id: str, last: str | None = None) -> tuple[int, list[tuple[str,
 
 
 def test_the_stream_begins_with_the_present_and_misses_nothing_after_that() -> None:
-    desk.place_order(
+    place_order(
         Wish(CustomerId("ada"), {"prod-001": 1}, HOME, PaymentMethod.CREDIT_CARD, "tok_ok", OrderId("e-1")), Actor("ada")
     )
     _, ((version, kind, data),) = stream("e-1")

@@ -18,6 +18,7 @@ from orders.domain.actors import Actor
 from orders.domain.decisions import delivering, placing
 from orders.domain.errors import NotFound, OrderChanged
 from orders.domain.events import EventType
+from orders.domain.fulfillment import FulfilmentEvent, detail_of, event_of
 from orders.domain.identifiers import OrderId, TrackingNumber
 from orders.domain.order import Order, TrackingDetail, timestamp
 from orders.domain.reports import Report
@@ -37,7 +38,7 @@ from orders.domain.statuses import (
 )
 from orders.services import commands as desk
 from orders.services import fulfilling as fulfilment
-from orders.services.inbound import FulfilmentEvent, Outcome, detail_of, event_of, take
+from orders.services.inbound import Outcome, take
 from orders.web import news, requests
 from tests.shelf import Shelf, shelved
 from tests.support import START, WAITS, a_wish, later, without_pauses

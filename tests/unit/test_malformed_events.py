@@ -15,9 +15,9 @@ from orders.adapters import carrier_webhooks
 from orders.adapters.carrier_webhooks import SENDERS, Sender
 from orders.domain import strict_json
 from orders.domain.errors import InvalidArgument, Unauthenticated
+from orders.domain.fulfillment import detail_of, event_of
 from orders.domain.identifiers import OrderId
 from orders.domain.reports import Report
-from orders.services import inbound as fulfilment_events
 from orders.web import news, requests
 
 DATA = Path(__file__).parents[1] / "data"
@@ -87,11 +87,11 @@ def refused(carrier: str, body: bytes) -> bool:
 
 def check_fit(report: Report) -> None:
     """It can be stored, travels on the bus, and is taken at the other end; nothing in it is longer than it may be."""
-    detail = fulfilment_events.detail_of("generic", OrderId("order-1"), report)
+    detail = detail_of("generic", OrderId("order-1"), report)
     assert len(json.dumps(detail, ensure_ascii=False).encode()) < 4096
     assert len(report.tracking_number.encode()) < 1024
     arrived = requests.parse(news.FulfilmentNews, json.dumps(detail).encode()).event(NOW, by_pipeline=True)
-    assert arrived == fulfilment_events.event_of(OrderId("order-1"), detail)
+    assert arrived == event_of(OrderId("order-1"), detail)
     assert arrived.scan == replace(report.scan, sender="generic")
     for text in (report.event_id, report.tracking_number, report.carrier, report.scan.location):
         assert text is None or (text.isprintable() and text == text.strip() and text)

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from orders.adapters.store import keys, scans
+from orders.domain.fulfillment import detail_of
 from orders.domain.identifiers import OrderId, TrackingNumber
 from orders.domain.order import TrackingDetail, moment
 from orders.domain.reports import Report
 from orders.domain.scans import Scan
 from orders.domain.statuses import ShipmentStatus
-from orders.services import inbound as fulfilment_events
 from tests.upgrade.lives import ID, START, place, ship
 from tests.upgrade.releases import Release
 from tests.upgrade.shared_table import SharedTable
@@ -36,7 +36,7 @@ def detail(number: str, status: ShipmentStatus | None, event_id: str = "scan-1")
     earlier = (TrackingDetail(SEEN_AT, ShipmentStatus.IN_TRANSIT, "York", "Departed"),)
     scan = Scan(status, SEEN_AT, "Leeds", message="Nobody there", earlier=earlier)
     report = Report(event_id, TrackingNumber(number), scan, notice=None if status else "tracker_error")
-    return fulfilment_events.detail_of("easypost", OrderId(ID), report)
+    return detail_of("easypost", OrderId(ID), report)
 
 
 def take(table: SharedTable, event: dict[str, Any]) -> None:

@@ -180,7 +180,7 @@ def _serve(route: Route) -> None:
     if not name:
         route.fulfill(body="<!doctype html><title>Words</title>", content_type="text/html")
         return
-    route.fulfill(body=show_pages.assets()[name], content_type="text/javascript")
+    route.fulfill(body=show_pages.PAGES.assets[name], content_type="text/javascript")
 
 
 @pytest.fixture(scope="module", params=["timed", "carrier"])

@@ -3,112 +3,22 @@
 Each request is one change of the row; what the workflow has to be told follows from it through the table's stream.
 """
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
-from orders import settings
-from orders.adapters.store import catalog, orders
+from orders.adapters.store import orders
 from orders.domain.actors import Actor
-from orders.domain.decisions import delivering, ending, placing, reviewing, shipping
-from orders.domain.digests import IdempotencyRecord, RequestDigest
+from orders.domain.decisions import delivering, ending, reviewing, shipping
 from orders.domain.errors import (
-    AlreadyExists,
     ConstraintViolated,
-    IdempotencyMismatch,
     IllegalTransition,
-    InvalidArgument,
     NotFound,
     PaymentDeclined,
 )
-from orders.domain.identifiers import CustomerId, OrderId, uuid7
-from orders.domain.order import Address, Change, Line, Order, Snapshot
-from orders.domain.statuses import TRANSITIONS, CancelReason, OrderStatus, PaymentMethod, may_become
+from orders.domain.identifiers import OrderId
+from orders.domain.order import Address, Change, Order, Snapshot
+from orders.domain.statuses import TRANSITIONS, CancelReason, OrderStatus, may_become
 from orders.services import fulfilling as fulfilment
-from orders.services.changes import Apply, Clock, Decide, SeenAt, check_version, patiently, utc_now
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What somebody asks to order; prices are not for the caller to say."""
-
-    customer_id: CustomerId
-    quantities: dict[str, int]
-    shipping_address: Address
-    method: PaymentMethod
-    payment_token: str | None = None
-    order_id: OrderId | None = None
-    require_approval: bool = False
-
-
-def place_order(
-    wish: Wish, actor: Actor, key: str | None = None, digest: RequestDigest | None = None, clock: Clock = utc_now
-) -> tuple[Snapshot, bool]:
-    """Places an order and answers it with whether it is new; the same key and body answer the same order, for ever.
-
-    Raises:
-        InvalidArgument: a product that is not in the catalogue.
-        AlreadyExists: the order id is taken.
-        IdempotencyMismatch: the key was used with another body.
-    """
-    try:
-        lines = _priced(wish.quantities)
-    except InvalidArgument:
-        # The catalogue may have moved on since the key was used: what the key led to stands.
-        kept = orders.idempotency_record(wish.customer_id, key) if key else None
-        if kept is None:
-            raise
-        return _as_recorded(kept, digest), False
-    now = clock()
-    order_id = wish.order_id or OrderId(uuid7(now, os.urandom(10)))
-    total = sum(line.unit_price.amount * line.quantity for line in lines)
-    placement = placing.Placement(
-        order_id=order_id,
-        customer_id=wish.customer_id,
-        lines=lines,
-        shipping_address=wish.shipping_address,
-        method=wish.method,
-        payment_token=wish.payment_token,
-        needs_review=wish.require_approval or total >= settings.review_threshold(),
-    )
-    change = placing.place(placement, settings.waits(), now, actor.by)
-    record = IdempotencyRecord(wish.customer_id, key, digest, order_id) if key and digest else None
-    return _commit_new(change, record)
-
-
-def _priced(quantities: Mapping[str, int]) -> tuple[Line, ...]:
-    """The order's lines at the catalogue's names and prices."""
-    catalogue = catalog.products(quantities)
-    unknown = [product_id for product_id in quantities if product_id not in catalogue]
-    if unknown:
-        position = list(quantities).index(unknown[0])
-        raise InvalidArgument.of(f"items.{position}.product_id", f"There is no product {unknown[0]}.")
-    currencies = {product.unit_price.currency for product in catalogue.values()}
-    if len(currencies) > 1:
-        raise InvalidArgument.of("items", "All products of an order must be priced in one currency.")
-    return tuple(
-        Line(product_id, catalogue[product_id].name, quantity, catalogue[product_id].unit_price)
-        for product_id, quantity in quantities.items()
-    )
-
-
-def _as_recorded(kept: IdempotencyRecord, digest: RequestDigest | None) -> Snapshot:
-    if digest is None or not kept.digest.is_of_same_request(digest):
-        raise IdempotencyMismatch("This Idempotency-Key was used with another request before.")
-    return orders.load(kept.order_id, to_show=True)
-
-
-def _commit_new(change: Change, record: IdempotencyRecord | None) -> tuple[Snapshot, bool]:
-    """Commits a new order under its idempotency key; whoever loses the race for the key answers the winner's order."""
-    try:
-        patiently(lambda: orders.commit(change, record))
-    except AlreadyExists:
-        kept = record and orders.idempotency_record(record.customer_id, record.key)
-        if not record or not kept:
-            raise
-        return _as_recorded(kept, record.digest), False
-    return Snapshot(change.order), True
+from orders.services.changes import Apply, Clock, Decide, SeenAt, check_version, utc_now
 
 
 def cancel(order_id: OrderId, actor: Actor, note: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:

@@ -5,28 +5,21 @@ the way: a ``completed`` on a paid order records its shipping and its delivery. 
 so the event is applied once however often it is delivered; a crash before it lets the next delivery go on from there.
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from orders import settings
 from orders.adapters.store import orders, scans
-from orders.domain import facts
-from orders.domain import legacy as edition_one
 from orders.domain.decisions import delivering, ending, reviewing, shipping
 from orders.domain.errors import AlreadyApplied, ApprovalPending, OrderError, OutOfStock, PaymentDeclined
-from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, FULFILLMENT_STATUS_CHANGED
-from orders.domain.identifiers import OrderId, TrackingNumber, fingerprint
-from orders.domain.order import Change, Order, Shipment, Snapshot, TrackingDetail, moment, timestamp
-from orders.domain.reports import Report
+from orders.domain.fulfillment import FulfilmentEvent, event_of
+from orders.domain.identifiers import TrackingNumber
+from orders.domain.order import Change, Order, Shipment, Snapshot
 from orders.domain.scans import Scan, is_foreign, scanned
 from orders.domain.statuses import (
     CANCELLABLE,
     FULFILLMENT_MEANS,
-    SCAN_MEANS,
     CancelReason,
     OrderStatus,
     ShipmentStatus,
@@ -45,132 +38,6 @@ class Outcome(StrEnum):
     RECORDED = "recorded"
     REFUSED = "refused"
     DUPLICATE = "duplicate"
-
-
-@dataclass(frozen=True, slots=True)
-class FulfilmentEvent:
-    """News of an order's fulfilment; ``scan`` is there when a carrier is behind it.
-
-    ``at`` is the sender's own time, or, where ``is_dated`` is false, when the event came to us.
-    """
-
-    order_id: OrderId
-    fulfillment_id: str
-    new_status: str
-    at: datetime
-    old_status: str | None = None
-    event_id: str | None = None
-    metadata: Mapping[str, Any] | None = None
-    scan: Scan | None = None
-    source: str = FULFILLMENT
-    is_dated: bool = True
-
-    @property
-    def marker(self) -> str:
-        """What makes this event itself: its id, or, without one, all that it says; sent again it comes at another time."""
-        said = f"{self.fulfillment_id}|{self.old_status}|{self.new_status}|{timestamp(self.at) if self.is_dated else ''}"
-        return self.event_id or fingerprint(said)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """How it stands on the audit trail."""
-        own = {"fulfillment_id": self.fulfillment_id, "fulfillment_status": self.new_status, "event_id": self.marker}
-        return {
-            **(self.metadata or {}),
-            **own,
-            **facts.of_scans(self.scan.details if self.scan else ()),
-            "reported_at": timestamp(self.at),
-        }
-
-
-EARLIER_BYTES = 5 * 1024
-"""How many bytes of JSON a report's earlier scans may have: an event's metadata is bounded, the latest go first."""
-NO_SCAN = ""
-"""The exact status of what a carrier says about its own system."""
-
-
-def detail_of(source: str, order_id: OrderId | None, report: Report) -> dict[str, Any]:
-    """A carrier's report as the event that travels on the bus.
-
-    The statuses are such as edition one reads; ``exact_status`` stands beside one that it does not have.
-    """
-    scan = report.scan
-    new_status, exact = (SCAN_MEANS[scan.status], scan.status.value) if scan.status else (report.notice, NO_SCAN)
-    told = _written(scan.at, exact or ShipmentStatus.CREATED, scan.location, scan.message)
-    told |= {"exact_status": NO_SCAN} if exact == NO_SCAN else {}
-    told |= {"estimated_delivery": timestamp(scan.estimated_delivery)} if scan.estimated_delivery else {}
-    earlier = _bounded([_written(one.at, one.status.value, one.location, one.message) for one in scan.earlier])
-    return {
-        "event_type": FULFILLMENT_STATUS_CHANGED,
-        "event_id": report.event_id,
-        "fulfillment_id": report.tracking_number,
-        "order_id": order_id,
-        "new_status": new_status,
-        "timestamp": timestamp(scan.at),
-        "metadata": {
-            "source": source,
-            "tracking_number": report.tracking_number,
-            "scan": told,
-            **({"earlier_scans": earlier} if earlier else {}),
-            **({"carrier": report.carrier} if report.carrier else {}),
-        },
-    }
-
-
-def event_of(order_id: OrderId, detail: Mapping[str, Any]) -> FulfilmentEvent:
-    """A carrier's report as it was kept, back from ``detail_of``, for the order that its parcel is known to belong to."""
-    told = dict(detail["metadata"])
-    return FulfilmentEvent(
-        order_id=order_id,
-        fulfillment_id=detail["fulfillment_id"],
-        new_status=detail["new_status"],
-        at=moment(detail["timestamp"]),
-        event_id=detail["event_id"],
-        metadata=told,
-        scan=scan_of(told.pop("scan"), told.pop("earlier_scans", ()), told["source"]),
-        source=f"{CARRIER_PREFIX}{told['source']}",
-    )
-
-
-def scan_of(told: Mapping[str, Any], earlier: Iterable[Mapping[str, Any]], sender: str) -> Scan:
-    """A scan as ``detail_of`` has written it, or an earlier release.
-
-    Raises:
-        ValueError: it has a status that this release does not know, or no time.
-    """
-    own, estimated = _read(told), told.get("estimated_delivery")
-    return Scan(
-        status=None if told.get("exact_status") == NO_SCAN else own.status,
-        at=own.at,
-        location=own.location,
-        estimated_delivery=moment(estimated) if estimated else None,
-        sender=sender,
-        message=own.message,
-        earlier=tuple(map(_read, earlier)),
-    )
-
-
-def _written(at: datetime, status: str, location: str | None, message: str | None) -> dict[str, Any]:
-    nearest = edition_one.shipment_status(status)
-    exact = {"exact_status": status} if status != nearest else {}
-    words = {"message": message} if message else {}
-    return {"status": nearest, "at": timestamp(at), "location": location, **exact, **words}
-
-
-def _read(told: Mapping[str, Any]) -> TrackingDetail:
-    status = edition_one.exact_shipment_status(told["status"], told.get("exact_status"))
-    return TrackingDetail(moment(told["at"]), ShipmentStatus(status), told.get("location"), told.get("message"))
-
-
-def _bounded(earlier: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The latest of them that have room; they come by their times."""
-    room, kept = EARLIER_BYTES, list[dict[str, Any]]()
-    for one in reversed(earlier):
-        room -= len(json.dumps(one)) + 2
-        if room < 0:
-            break
-        kept.insert(0, one)
-    return kept
 
 
 def replay(found: Snapshot, clock: Clock = utc_now) -> bool:

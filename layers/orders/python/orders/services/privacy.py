@@ -4,8 +4,8 @@ What an order was worth and what became of it stays: accounts need it. Who it wa
 The customer's id stays too, as a pseudonym: the account it belongs to is the user pool's, to be deleted there.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orders.adapters.store import indexes, orders, redaction, scans
@@ -14,31 +14,30 @@ from orders.domain.erasure import ERASED
 from orders.domain.errors import ConstraintViolated
 from orders.domain.events import EventType
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber, comparable
-from orders.domain.order import Change, Event, Snapshot, timestamp
+from orders.domain.order import Change, Event, Snapshot
 from orders.domain.statuses import OverallStatus
 from orders.services.changes import Clock, apply, patiently, utc_now
-from orders.web import views
-from orders.web.views import Audience
 
 OPEN = frozenset({OverallStatus.QUEUED, OverallStatus.IN_PROGRESS, OverallStatus.ROLLING_BACK})
 
 
-def export(customer_id: CustomerId, clock: Clock = utc_now) -> dict[str, Any]:
-    """Everything kept of a customer, in the shapes of the API."""
-    return {
-        "customer_id": customer_id,
-        "exported_at": timestamp(clock()),
-        "orders": [_exported(order_id) for order_id in _orders_of(customer_id)],
-    }
+@dataclass(frozen=True, slots=True)
+class KeptOrder:
+    """All that is kept of one order: itself, its audit trail, and what carriers have reported of its parcel."""
+
+    snapshot: Snapshot
+    trail: Sequence[Event]
+    carrier_reports: Sequence[Mapping[str, Any]]
 
 
-def _exported(order_id: OrderId) -> dict[str, Any]:
+def collect(customer_id: CustomerId) -> list[KeptOrder]:
+    """All that is kept of a customer's orders."""
+    return [_kept(order_id) for order_id in _orders_of(customer_id)]
+
+
+def _kept(order_id: OrderId) -> KeptOrder:
     trail, snapshot = orders.history(order_id), orders.load(order_id, to_show=True)
-    return {
-        **views.snapshot_view(snapshot, Audience.STAFF),
-        "history": views.history_view(order_id, trail, Audience.STAFF)["history"],
-        "carrier_reports": [report for number in _parcels(snapshot, trail) for report in scans.of_parcel(number)],
-    }
+    return KeptOrder(snapshot, trail, [report for number in _parcels(snapshot, trail) for report in scans.of_parcel(number)])
 
 
 def _parcels(snapshot: Snapshot, trail: Iterable[Event]) -> list[TrackingNumber]:

@@ -11,7 +11,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from orders import logs, settings
-from orders.adapters import secrets
 from orders.domain import limits
 from orders.domain.actors import Actor
 from orders.domain.errors import (
@@ -23,10 +22,8 @@ from orders.domain.errors import (
     Unauthenticated,
 )
 from orders.domain.identifiers import CustomerId, OrderId
-from orders.domain.order import Snapshot
-from orders.web import tokens
 from orders.web.routes import GROUPS, ROUTES, STAFF, Route, Who
-from orders.web.views import Audience, snapshot_view
+from orders.web.views import Audience
 
 logger = logs.logger()
 
@@ -302,17 +299,6 @@ def answer(
         "headers": {"content-type": "application/json", **SECURITY_HEADERS, **etag, **(headers or {})},
         "body": json.dumps(body, separators=(",", ":"), ensure_ascii=False),
     }
-
-
-def order_answer(
-    request: Request, snapshot: Snapshot, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
-) -> Answer:
-    """An order with its payment and shipment as the caller may see it, and, but for carriers, its tracking link."""
-    order = snapshot.order
-    token = tokens.tracking_token(order.order_id, order.created_at, secrets.signing_key())
-    link = {"tracking_url": f"/track/{order.order_id}?token={token}"} if request.audience is not Audience.CARRIER else {}
-    body = snapshot_view(snapshot, request.audience) | link
-    return answer(body, status, headers, version=order.version)
 
 
 def problem(refusal: OrderError, instance: str) -> Answer:

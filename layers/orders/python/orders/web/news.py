@@ -6,10 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
-from orders.adapters.carrier_webhooks import SENDERS
-from orders.domain import facts
-from orders.domain.events import CARRIER_PREFIX, FULFILLMENT
-from orders.services.inbound import FulfilmentEvent, scan_of
+from orders.domain import facts, strict_json
+from orders.domain.events import CARRIER_PREFIX, CARRIERS_SOURCE, FULFILLMENT
+from orders.domain.fulfillment import FulfilmentEvent, scan_of
+from orders.domain.order import moment
+from orders.services.carrier_reports import SENDERS
+from orders.web import requests
 from orders.web.requests import Body, OrderIdText, Text100, Text200
 
 PIPELINES_OWN = facts.OWN | {
@@ -27,9 +29,9 @@ LARGEST_METADATA = 8 * 1024
 """How many bytes of JSON an event's metadata may have: it is stored with each change, and shown with the history."""
 
 
-def _in_utc(moment: datetime) -> datetime:
+def _in_utc(time: datetime) -> datetime:
     try:
-        return moment.astimezone(UTC)
+        return time.astimezone(UTC)
     except OverflowError:
         raise ValueError("must be a time that exists in UTC too") from None
 
@@ -58,7 +60,7 @@ class ParcelNews(BaseModel):
 
     carrier: Text100 | None = None
     tracking_number: Text100 | None = None
-    sender: Literal[tuple(SENDERS)] | None = None  # type: ignore[valid-type]
+    sender: Literal[SENDERS] | None = None  # type: ignore[valid-type]
 
 
 class FulfilmentNews(Body):
@@ -100,3 +102,17 @@ class FulfilmentNews(Body):
             scan=scan,
             source=f"{CARRIER_PREFIX}{source}" if scan else FULFILLMENT,
         )
+
+
+def read_message(body: str, sent: float) -> FulfilmentEvent:
+    """The event in a queue message: what stands on the bus, or its bare detail.
+
+    It was received when it came to the bus, or, sent past the bus, to the queue (``sent``, seconds since 1970): both stay
+    the same however often it is delivered. The bus lets nobody but the pipeline's receiver name that receiver as the source.
+    """
+    message = strict_json.loads(body.encode("utf-8", "surrogatepass"))
+    on_bus = "detail-type" in message
+    detail = message["detail"] if on_bus else message
+    received = moment(message["time"]) if on_bus and "time" in message else datetime.fromtimestamp(sent, UTC)
+    by_pipeline = on_bus and message.get("source") == CARRIERS_SOURCE
+    return requests.parse(FulfilmentNews, json.dumps(detail).encode()).event(received, by_pipeline=by_pipeline)

@@ -4,7 +4,6 @@ import re
 from http import HTTPStatus
 from typing import Any
 
-from orders.adapters.carrier_webhooks import SENDERS
 from orders.domain import errors, limits
 from orders.domain.notifications import EVENT_TYPES
 from orders.domain.statuses import (
@@ -21,8 +20,9 @@ from orders.domain.statuses import (
     transitions,
 )
 from orders.domain.webhooks import DeliveryStatus, WebhookStatus
+from orders.services.carrier_reports import SENDERS
+from orders.services.listing import Part
 from orders.web import requests
-from orders.web.listing import Part
 from orders.web.routes import ROUTES, Route, Who
 
 Schema = dict[str, Any]

@@ -11,12 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from orders import settings
-from orders.adapters.store import orders
 from orders.domain.errors import InvalidArgument
 from orders.domain.order import Event, Order, Snapshot, timestamp
 from orders.domain.recording import STATUS_TOLD_BY
 from orders.domain.statuses import ENDED, StepStatus
-from orders.services import estimates
+from orders.services import estimates, reading
 from orders.web.http import SECURITY_HEADERS, Answer
 from orders.web.views import progress_view
 
@@ -36,7 +35,7 @@ def answer(snapshot: Snapshot, last_event_id: str | None, now: datetime) -> Answ
     pause = pause_after(order, now)
     if seen is None:
         return _stream(pause, [_frame(order.version, SNAPSHOT, progress)])
-    missed = orders.history(order.order_id, seen) if seen < order.version else []
+    missed = reading.history(order.order_id, seen) if seen < order.version else []
     return _stream(pause, [_frame(event.version, event.type.value, _data(event, order, progress)) for event in missed])
 
 

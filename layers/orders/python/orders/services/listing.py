@@ -12,7 +12,6 @@ from orders.adapters.store.indexes import Reference
 from orders.domain.identifiers import CustomerId
 from orders.domain.order import Order, Snapshot
 from orders.domain.statuses import OrderStatus
-from orders.web import tokens
 
 
 class Part(StrEnum):
@@ -26,11 +25,6 @@ Expand = frozenset[Part]
 NOTHING: Expand = frozenset()
 
 
-def _scope(name: str, expand: Expand) -> str:
-    """What a cursor is bound to: the list by its name, and what is shown of each order."""
-    return f"{name}/{','.join(sorted(expand))}" if expand else name
-
-
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Whose orders, and in which status; ``None`` is everybody's, or any."""
@@ -38,44 +32,33 @@ class Filter:
     customer_id: CustomerId | None
     status: OrderStatus | None
 
-    @property
-    def scope(self) -> str:
-        """What a cursor of this list is bound to."""
-        return f"{self.customer_id or '*'}/{self.status or '*'}"
-
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page, and the cursor to the next where there is one; the parts that were not asked for are not read."""
+    """One page, and the place that the next begins behind if there is one; parts that were not asked for are not read."""
 
     found: list[Snapshot]
-    next_cursor: str | None
+    following: str | None
 
 
-OVERDUE = "overdue"
-"""The scope of the list of overdue orders."""
 MISSING = "missing/"
 """What the places of its second part begin with."""
 
 
-def page(wanted: Filter, limit: int, cursor: str | None, key: bytes, expand: Expand = NOTHING) -> Page:
-    """One page of a list; raises ``InvalidArgument`` for a cursor that is not of this very list."""
-    scope = _scope(wanted.scope, expand)
-    before = tokens.place_of(cursor, scope, key) if cursor is not None else None
+def page(wanted: Filter, limit: int, before: str | None, expand: Expand = NOTHING) -> Page:
+    """One page of a list, from behind the place ``before`` on."""
     found = _matching(_references(wanted, before, limit + 1), lambda order: wanted.status in (None, order.status), limit)
-    return _page(found, scope, limit, key, expand)
+    return _page(found, limit, expand)
 
 
 def overdue_page(
-    now: datetime, limit: int, cursor: str | None, key: bytes, transit: timedelta | None = None, expand: Expand = NOTHING
+    now: datetime, limit: int, after: str | None, transit: timedelta | None = None, expand: Expand = NOTHING
 ) -> Page:
-    """One page of the open orders nothing has happened to in time, longest overdue first.
+    """One page of the open orders nothing has happened to in time, longest overdue first, from behind the place ``after`` on.
 
     Behind them, where only the carrier may say that a parcel has arrived, those that have been under way for longer than
     ``transit``: reported once in as long a time, they stay here until the carrier speaks.
     """
-    scope = _scope(OVERDUE, expand)
-    after = tokens.place_of(cursor, scope, key) if cursor is not None else None
 
     def is_due(order: Order) -> bool:
         return order.due_at is not None and order.due_at <= now
@@ -89,7 +72,7 @@ def overdue_page(
         found = _matching(indexes.orders_due(now, after, limit + 1), is_due, limit)
     if transit is not None:
         found = chain(found, _matching(_under_way(now - transit, after, limit), is_missing, limit))
-    return _page(found, scope, limit, key, expand)
+    return _page(found, limit, expand)
 
 
 def _under_way(until: datetime, after: str | None, limit: int) -> Iterator[Reference]:
@@ -98,11 +81,11 @@ def _under_way(until: datetime, after: str | None, limit: int) -> Iterator[Refer
         yield Reference(reference.order_id, f"{MISSING}{reference.sort}")
 
 
-def _page(matching: Iterator[tuple[Order, Reference]], scope: str, limit: int, key: bytes, expand: Expand) -> Page:
+def _page(matching: Iterator[tuple[Order, Reference]], limit: int, expand: Expand) -> Page:
     found = list(islice(matching, limit + 1))
     orders = [order for order, _ in found[:limit]]
-    more = tokens.cursor(found[limit - 1][1].sort, scope, key) if len(found) > limit else None
-    return Page(indexes.with_parts(orders, payments=Part.PAYMENT in expand, shipments=Part.SHIPMENTS in expand), more)
+    following = found[limit - 1][1].sort if len(found) > limit else None
+    return Page(indexes.with_parts(orders, payments=Part.PAYMENT in expand, shipments=Part.SHIPMENTS in expand), following)
 
 
 def _matching(

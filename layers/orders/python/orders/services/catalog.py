@@ -1,0 +1,27 @@
+"""The catalog: what can be ordered, at which price, and how much of it there is."""
+
+from itertools import islice
+
+from orders.adapters.store import catalog
+from orders.domain.money import Money
+from orders.domain.products import Product
+
+
+def page(after: str | None, limit: int) -> tuple[list[Product], str | None]:
+    """Products in their order, from behind the id ``after`` on, and the id behind which the next page begins, if any."""
+    ids = list(islice(catalog.product_ids(after, limit + 1), limit + 1))
+    found = catalog.products(ids[:limit])
+    following = ids[limit - 1] if len(ids) > limit else None
+    return [found[product_id] for product_id in ids[:limit] if product_id in found], following
+
+
+def product(product_id: str) -> Product:
+    """One product; raises ``NotFound``."""
+    return catalog.product(product_id)
+
+
+def save(product_id: str, name: str, unit_price: Money, stock: int) -> Product:
+    """Creates a product or sets it as given."""
+    saved = Product(product_id, name, unit_price, stock)
+    catalog.save_product(saved)
+    return saved

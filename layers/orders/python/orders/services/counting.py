@@ -1,0 +1,64 @@
+"""Statistics: each change is counted once, however often it is published, and the counters are read."""
+
+import json
+import zlib
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from orders import logs
+from orders.adapters.store import counters
+from orders.domain import statistics
+from orders.domain.errors import StoreBusy
+from orders.domain.statistics import Told
+
+logger = logs.logger()
+
+MOST_AT_ONCE = 50
+"""Events counted in one transaction; DynamoDB takes a hundred actions, and smaller ones meet less often."""
+
+
+def count(messages: Sequence[tuple[str, str]]) -> list[str]:
+    """Counts the events in messages (id, body); returns the ids of those that could not be counted, or read."""
+    failed: list[str] = []
+    told: list[tuple[str, Told]] = []
+    for message_id, body in messages:
+        try:
+            one = statistics.told(json.loads(body)["detail"])
+        except (KeyError, ValueError, TypeError):
+            logger.exception("An event cannot be counted", message_id=message_id)
+            failed.append(message_id)
+            continue
+        if one:
+            told.append((message_id, one))
+    for first in range(0, len(told), MOST_AT_ONCE):
+        failed += _counted(told[first : first + MOST_AT_ONCE])
+    return failed
+
+
+def _counted(chunk: list[tuple[str, Told]]) -> list[str]:
+    shard = zlib.crc32(chunk[0][1].event_id.encode())
+    # Two events of one audit entry cannot be marked in one transaction: the second waits for a transaction of its own.
+    turns: list[list[Told]] = [[]]
+    for _, one in chunk:
+        turn = next((turn for turn in turns if all((one.order_id, one.version) != (o.order_id, o.version) for o in turn)), None)
+        if turn is None:
+            turns.append([one])
+        else:
+            turn.append(one)
+    try:
+        for turn in turns:
+            counters.count(shard, turn)
+    except StoreBusy:
+        return [identifier for identifier, _ in chunk]
+    return []
+
+
+def summary() -> dict[str, Any]:
+    """What all orders add up to."""
+    return statistics.summary(counters.totals())
+
+
+def summary_of_days(first: date, last: date) -> dict[str, Any]:
+    """What the orders of some days add up to, both ends included."""
+    return statistics.summary_of(counters.by_day(first, last), first, last)

@@ -1,0 +1,56 @@
+"""The sweep: orders nothing has happened to in time are found and carried on, and what it did is measured."""
+
+from collections.abc import Callable
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from orders import logs
+from orders.domain.errors import NotFound, StoreBusy
+from orders.metrics import Metric, measuring
+from orders.services import recovery
+from orders.services.recovery import Swept
+
+logger = logs.logger()
+
+
+def sweep(seconds_left: Callable[[], float], *, everything: bool, cursor: str | None) -> Swept:
+    """Sweeps what is due, or every open order from the cursor on.
+
+    Raises:
+        ExceptionGroup: at the end, with what went wrong with single orders, unless it is ``everything`` that was swept.
+    """
+    swept = recovery.sweep(everything=everything, cursor=cursor, seconds_left=seconds_left)
+    _measure(swept)
+    for order_id, failure in swept.failures.items():
+        logger.error("An order could not be repaired", order_id=order_id, exc_info=failure)
+    if swept.failures and not everything:
+        raise ExceptionGroup(f"Not repaired: {', '.join(list(swept.failures)[:20])}", list(swept.failures.values()))
+    return swept
+
+
+def look_after(execution_arn: str, status: str, error: str | None) -> str:
+    """Carries on the one order whose execution has ended badly; returns the execution's name."""
+    name = execution_arn.rpartition(":")[2]
+    try:
+        recovery.execution_ended(execution_arn, status, error)
+    except NotFound:
+        logger.warning("An execution of no known order ended", execution=name)
+    return name
+
+
+def _measure(swept: Swept) -> None:
+    throttled = swept.throttled
+    try:
+        stuck = recovery.stuck()
+    except StoreBusy:
+        stuck = {}
+        throttled += 1
+    logger.info("Swept", looked_at=swept.looked_at, restarted=len(swept.restarted), throttled=throttled, cursor=swept.cursor)
+    with measuring() as measured:
+        measured.add_metric(Metric.SWEEPS, MetricUnit.Count, 1)
+        measured.add_metric(Metric.ORDERS_RESTARTED, MetricUnit.Count, len(swept.restarted))
+        measured.add_metric(Metric.SWEEP_THROTTLES, MetricUnit.Count, throttled)
+    for status, count in stuck.items():
+        with measuring() as measured:
+            measured.add_dimension(name="status", value=status)
+            measured.add_metric(Metric.ORDERS_STUCK, MetricUnit.Count, count)

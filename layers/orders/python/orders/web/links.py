@@ -1,0 +1,18 @@
+"""Tracking links: made for whoever may see the order, and checked when one is opened."""
+
+from orders.domain.order import Order
+from orders.services import keys
+from orders.services.changes import utc_now
+from orders.web import tokens
+from orders.web.http import Request
+
+
+def tracking_url(order: Order) -> str:
+    """The path that opens the order's tracking page."""
+    token = tokens.tracking_token(order.order_id, order.created_at, keys.signing_key())
+    return f"/track/{order.order_id}?token={token}"
+
+
+def check(request: Request, token: str) -> None:
+    """Raises ``PermissionDenied`` unless the token opens the order that the request names, now."""
+    tokens.check_tracking_token(token, request.order_id, utc_now(), keys.signing_key())
