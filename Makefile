@@ -114,6 +114,7 @@ lint: $(READY) lint-pages
 	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "Formatting differs: make lint-fix" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet $(SOURCES)
 	@$(BIN)/mypy --no-error-summary $(MODULES)
+	@found="$$($(BIN)/lint-imports --no-cache 2>&1)" || { echo "$$found" >&2; exit 1; }
 	@$(BIN)/cfn-lint template.yaml operations.yaml
 	@$(UV) lock --check --quiet || { echo "pyproject.toml and uv.lock differ: make lock" >&2; exit 1; }
 	@$(EXPORT) --no-default-groups | diff -q - layers/orders/requirements.txt >/dev/null \

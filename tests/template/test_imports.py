@@ -1,6 +1,8 @@
 """What a deployed function imports is in its layers: a laptop's environment has more than Lambda has."""
 
 import ast
+import json
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -92,3 +94,19 @@ def test_a_function_s_layers_hold_what_it_imports(module: str, layers: set[str])
 @pytest.mark.parametrize(("module", "layers"), deployed().values(), ids=deployed())
 def test_only_what_verifies_tokens_loads_the_identity_layer(module: str, layers: set[str]) -> None:
     assert bool(third_party(module) & IN_LAYER["IdentityLayer"]) == ("IdentityLayer" in layers)
+
+
+def test_a_health_check_loads_nothing_that_speaks_to_the_outside() -> None:
+    event = {"routeKey": "GET /health", "rawPath": "/health", "requestContext": {"requestId": "r"}}
+    asked = f"import json, sys, show_docs; status = show_docs.handler({event!r}, None)['statusCode']"
+    loaded = subprocess.run(
+        [sys.executable, "-c", f"{asked}; print(json.dumps([status, *sys.modules]))"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    status, *modules = json.loads(loaded.stdout.splitlines()[-1])
+    assert status == 200
+    assert "show_docs" in modules
+    outside = ("orders.adapters", "orders.services", "botocore.session", "boto3", "pydantic")
+    assert [name for name in modules if name.startswith(outside)] == []
