@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from orders.domain.statuses import TRANSITIONS, OrderStatus
+
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "functions/pages"
 OURS = {path.name: path.read_text(encoding="utf-8") for path in PAGES.iterdir() if path.is_file()}
@@ -113,3 +115,17 @@ def test_the_linter_finds_a_planted_mistake(eslint: list[str], planted: str, rul
     done = subprocess.run(command, cwd=ROOT, input=SOUND + planted, capture_output=True, text=True, check=False)
     assert done.returncode == (1 if rule else 0), done.stdout + done.stderr
     assert re.findall(r"error .* (\S+)\n", done.stdout) == ([rule] if rule else [])
+
+
+@pytest.mark.parametrize(
+    ("module", "table", "statuses"),
+    [
+        ("desk-words.js", "MOOD", set(TRANSITIONS)),
+        ("desk-actions.js", "BY_HAND", set[OrderStatus]().union(*TRANSITIONS.values())),
+    ],
+)
+def test_the_desk_has_a_color_for_every_status_and_a_button_for_every_change(
+    module: str, table: str, statuses: set[OrderStatus]
+) -> None:
+    listed = MODULES[module].partition(f"const {table} = {{")[2].partition("\n};")[0]
+    assert set(re.findall(r"^  ([A-Z]+): ", listed, re.MULTILINE)) == {status.value for status in statuses}
