@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.engine import internals
-from local.fastpath import expressions, request_cache
+from local.fastpath import expressions, request_cache, switch
 from local.stack.running import running
 from local.stack.settings import Settings
 from local.stack.stack import Stack
@@ -101,34 +101,18 @@ def outcome(client: Any, actions: list[Json]) -> Json:
     return told, sorted(json.dumps(found, sort_keys=True) for found in client.scan(TableName="things")["Items"])
 
 
-def _instead(ours: Any, _: Any) -> Any:
-    return ours
-
-
-HANDLERS = ("_transact_write_items", "_update_item", "_query", "_get_item", "_batch_get_item")
-
-
-def whole(name: str) -> Any:
-    """The engine's own handler below ours."""
-    ours = internals.part("dynamodb", name)
-    return ours.__closure__[[*ours.__code__.co_freevars].index("original")].cell_contents
-
-
 def both_ways(stack: Stack, do: Callable[[Any], Json]) -> tuple[Json, Json]:
-    """What comes of it with our short cuts, and without."""
+    """What comes of it on the fast path, and without it."""
     client = boto3.client("dynamodb", endpoint_url=stack.aws_url, region_name="us-east-1")
-    shortened = {name: internals.part("dynamodb", name) for name in HANDLERS}
     seen = []
-    for handlers in (shortened, {name: whole(name) for name in HANDLERS}):
-        for name, handler in handlers.items():
-            internals.replace("dynamodb", name, partial(_instead, handler))
+    for on in (True, False):
+        switch.turn(on)
         try:
             make_table(client)
             seen.append(do(client))
         finally:
             client.delete_table(TableName="things")
-            for name, handler in shortened.items():
-                internals.replace("dynamodb", name, partial(_instead, handler))
+            switch.turn(True)
     return seen[0], seen[1]
 
 
