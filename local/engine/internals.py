@@ -12,7 +12,7 @@ from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
-from local.engine.queue_buffer import Backlog, Message
+from local.engine.queue_buffer import Message, QueueBuffer
 
 PINNED = "1.5.33"
 Response = tuple[int, dict[str, str], bytes]
@@ -53,31 +53,31 @@ class Queue:
         self._queue = part("sqs", "_queue_by_arn")(arn)
         self._lock = part("sqs", "_queues_lock")
 
-    def _backlog(self) -> Backlog:
+    def _buffer(self) -> QueueBuffer:
         """Some of the engine's calls put a list back in its place."""
         messages = self._queue["messages"]
-        if not isinstance(messages, Backlog):
-            messages = self._queue["messages"] = Backlog(messages)
+        if not isinstance(messages, QueueBuffer):
+            messages = self._queue["messages"] = QueueBuffer(messages)
         return messages
 
     def waiting(self) -> int:
         with self._lock:
-            return self._backlog().waiting()
+            return self._buffer().waiting()
 
     def next_at(self) -> float | None:
         with self._lock:
-            return self._backlog().next_at()
+            return self._buffer().next_at()
 
     def receive(self, most: int) -> list[Message]:
         with self._lock:
             attributes = self._queue["attributes"]
             oldest = time.time() - float(attributes.get("MessageRetentionPeriod", 345_600))
             limit, dead_letters = _redrive(attributes.get("RedrivePolicy"))
-            batch = self._backlog().take(most, float(attributes.get("VisibilityTimeout", 30)))
+            batch = self._buffer().take(most, float(attributes.get("VisibilityTimeout", 30)))
             spent = [message for message in batch if message["receive_count"] > limit]
             expired = [message for message in batch if message["sent_at"] <= oldest]
             if spent or expired:
-                self._backlog().delete([*spent, *expired])
+                self._buffer().delete([*spent, *expired])
                 self._bury(spent, dead_letters)
                 gone = {message["id"] for message in (*spent, *expired)}
                 batch = [message for message in batch if message["id"] not in gone]
@@ -92,7 +92,7 @@ class Queue:
 
     def delete(self, messages: list[Message]) -> None:
         with self._lock:
-            self._backlog().delete(messages)
+            self._buffer().delete(messages)
 
 
 @lru_cache(maxsize=64)

@@ -17,7 +17,7 @@ from typing import Any
 
 from local.engine.changes import Changes
 from local.engine.internals import LOCK, Response, check_version, part, replace
-from local.engine.queue_buffer import Backlog
+from local.engine.queue_buffer import QueueBuffer
 from local.lambda_runtime.invocations import Invocations, Policy
 from local.lambda_runtime.lambdas import Lambdas, NoSuchFunction
 from local.step_functions.states import Refusal, StateMachines
@@ -231,7 +231,7 @@ def let_messages_come_back_earlier() -> None:
             with part("sqs", "_queues_lock"):
                 answer = original(data, url)
                 messages = part("sqs", "_get_q")(data.get("QueueUrl", url))["messages"]
-                if isinstance(messages, Backlog):
+                if isinstance(messages, QueueBuffer):
                     messages.moved()
             seams().wake_queues()
             return answer

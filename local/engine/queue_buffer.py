@@ -17,7 +17,7 @@ from typing import Any
 Message = dict[str, Any]
 
 
-class Backlog:
+class QueueBuffer:
     """Looks like the engine's list to the engine: it appends, counts and goes through it."""
 
     def __init__(self, messages: Iterable[Message] = (), now: Callable[[], float] = time.time) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.engine.queue_buffer import Backlog, Message
+from local.engine.queue_buffer import Message, QueueBuffer
 
 
 class Clock:
@@ -28,7 +28,7 @@ def names(messages: list[Message]) -> list[str]:
 
 
 def test_messages_are_taken_in_their_order_and_once() -> None:
-    backlog = Backlog([message(name) for name in "abc"], Clock())
+    backlog = QueueBuffer([message(name) for name in "abc"], Clock())
     assert names(backlog.take(2, 30)) == ["a", "b"]
     assert names(backlog.take(2, 30)) == ["c"]
     assert (backlog.take(2, 30), len(backlog), backlog.waiting()) == ([], 3, 0)
@@ -36,7 +36,7 @@ def test_messages_are_taken_in_their_order_and_once() -> None:
 
 def test_what_is_not_deleted_comes_again_when_its_time_is_over() -> None:
     clock = Clock()
-    backlog = Backlog([message("a"), message("b")], clock)
+    backlog = QueueBuffer([message("a"), message("b")], clock)
     backlog.delete(backlog.take(1, 30))
     backlog.take(1, 30)
     assert backlog.next_at() == 130.0
@@ -47,7 +47,7 @@ def test_what_is_not_deleted_comes_again_when_its_time_is_over() -> None:
 
 def test_a_delayed_message_waits_for_its_time() -> None:
     clock = Clock()
-    backlog = Backlog((), clock)
+    backlog = QueueBuffer((), clock)
     backlog.append(message("late", visible_at=105.0))
     assert backlog[-1]["id"] == "late"
     assert (backlog.take(1, 30), backlog.next_at()) == ([], 105.0)
@@ -57,7 +57,7 @@ def test_a_delayed_message_waits_for_its_time() -> None:
 
 def test_a_time_that_the_engine_moved_in_place_counts() -> None:
     clock = Clock()
-    backlog = Backlog([message("a")], clock)
+    backlog = QueueBuffer([message("a")], clock)
     (taken,) = backlog.take(1, 30)
     taken["visible_at"] = 400.0
     clock.now = 200.0
@@ -69,7 +69,7 @@ def test_a_time_that_the_engine_moved_in_place_counts() -> None:
 @given(st.lists(st.tuples(st.sampled_from(["put", "take", "delete", "wait"]), st.integers(1, 5)), max_size=60))
 def test_none_is_lost_and_none_is_taken_by_two(steps: list[tuple[str, int]]) -> None:
     clock = Clock()
-    backlog = Backlog((), clock)
+    backlog = QueueBuffer((), clock)
     out: dict[str, float] = {}
     present: set[str] = set()
     held: list[Any] = []
@@ -95,7 +95,7 @@ def test_none_is_lost_and_none_is_taken_by_two(steps: list[tuple[str, int]]) -> 
 
 def test_a_message_whose_time_was_moved_forward_comes_then() -> None:
     clock = Clock()
-    backlog = Backlog([message("a"), message("b")], clock)
+    backlog = QueueBuffer([message("a"), message("b")], clock)
     first, _ = backlog.take(2, 180)
     first["visible_at"] = clock.now + 5
     backlog.moved()
