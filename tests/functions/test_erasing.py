@@ -17,7 +17,7 @@ from standardwebhooks import Webhook as Signer
 from orders import settings
 from orders.adapters import queues as messaging
 from orders.adapters.store import deliveries, event_items, keys, orders, redaction, scans, table, webhooks
-from orders.domain import erasure, notifications
+from orders.domain import erasure, facts, notifications
 from orders.domain.errors import ConstraintViolated, OrderChanged
 from orders.domain.events import FULFILLMENT
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
@@ -27,7 +27,6 @@ from orders.domain.webhooks import Attempt, WebhookStatus, attempted
 from orders.services import privacy
 from orders.services.changes import utc_now
 from orders.web import personal_data
-from orders.web.news import PIPELINES_OWN
 from tests.functions.world import CUSTOMER, STRANGER, World, a_body
 
 ADA = CustomerId(CUSTOMER)
@@ -329,7 +328,7 @@ def test_erasing_again_changes_nothing_and_takes_what_was_on_its_way(world: Worl
 def test_a_row_of_an_earlier_release_keeps_no_warehouse_s_words_under_a_name_of_ours(world: World, words: Words) -> None:
     """Earlier releases took them as they came."""
     placed = world.live(OrderStatus.PROCESSING).order
-    told: dict[str, Any] = {name: words.plant(name) for name in sorted(PIPELINES_OWN)}
+    told: dict[str, Any] = {name: words.plant(name) for name in sorted(facts.OWN)}
     told |= {"cancellation_reason": [words.plant("a list where a word belongs")]}
     event = replace(orders.history(placed.order_id)[-1], by=FULFILLMENT, metadata=told)
     assert words.found_in(json.dumps(dict(erasure.redacted_event(event).metadata))) == []

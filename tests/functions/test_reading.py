@@ -351,12 +351,15 @@ def test_an_erasure_takes_the_addresses_from_the_trail_and_leaves_the_amounts(wo
 
 
 def test_a_fact_that_others_named_like_ours_stays_only_in_our_shape() -> None:
-    assert facts.is_impersonal("items", [{"product_id": "prod-001", "quantity": 2}])
-    assert facts.is_impersonal("amount", {"amount": 5, "currency": "USD"})
-    assert not facts.is_impersonal("items", [{"product_id": "prod-001", "gift_note": "For Ada"}])
-    assert not facts.is_impersonal("items", [{"product_id": "prod-001"}, {"for": "Ada"}])
-    assert not facts.is_impersonal("method", {"by": "Ada"})
-    assert not facts.is_impersonal("old_address", {})
+    def stays(name: str, value: Any) -> bool:
+        return facts.stays(name, value, by_others=False)
+
+    assert stays("items", [{"product_id": "prod-001", "quantity": 2}])
+    assert stays("amount", {"amount": 5, "currency": "USD"})
+    assert not stays("items", [{"product_id": "prod-001", "gift_note": "For Ada"}])
+    assert not stays("items", [{"product_id": "prod-001"}, {"for": "Ada"}])
+    assert not stays("method", {"by": "Ada"})
+    assert not stays("old_address", {})
 
 
 def test_no_credential_stands_in_any_answer_event_or_log(world: World, caplog: pytest.LogCaptureFixture) -> None:

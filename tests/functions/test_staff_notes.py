@@ -8,14 +8,13 @@ import pytest
 
 from orders.adapters import secrets
 from orders.adapters.store import keys, orders, table
-from orders.domain import notifications
+from orders.domain import facts, notifications
 from orders.domain.events import ORDER_STATUS_CHANGED
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Event, timestamp
 from orders.domain.statuses import OrderStatus
 from orders.services.changes import utc_now
 from orders.web import tokens
-from orders.web.news import PIPELINES_OWN
 from tests.functions.world import CUSTOMER, ENVIRONMENT, World
 
 NOTE = "smells of fraud"
@@ -91,7 +90,7 @@ def picked(world: World) -> None:
         "order_id": "order-1",
         "new_status": "picked",
         "timestamp": timestamp(utc_now()),
-        "metadata": dict.fromkeys(("note", *sorted(PIPELINES_OWN)), NOTE),
+        "metadata": dict.fromkeys(("note", *sorted(facts.OWN)), NOTE),
     }
     sent = {"ApproximateReceiveCount": "1", "SentTimestamp": "1764000000000"}
     record = {"messageId": "1", "receiptHandle": "r", "body": json.dumps(detail), "attributes": sent, "eventSource": "aws:sqs"}

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -243,6 +243,6 @@ def test_an_execution_is_named_by_its_order(order_id: str, run: int) -> None:
 
 def test_a_repr_of_an_order_keeps_its_secrets() -> None:
     order = an_order().order
-    assert is_dataclass(order)
-    hidden = {field.name for field in fields(order) if not field.repr}
-    assert {"payment_token", "approval_token", "delivery_token"} <= hidden
+    shown = repr(replace(order, payment_token="secret-1", approval_token="secret-2", delivery_token="secret-3"))
+    assert "secret" not in shown
+    assert order.order_id in shown

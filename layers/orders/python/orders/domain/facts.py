@@ -1,41 +1,122 @@
 """The facts of a change, as they stand in its audit event's metadata: amounts, goods, parcels, addresses, each by one name."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from orders.domain.money import Money
 from orders.domain.order import Address, Order, Payment, Shipment, TrackingDetail, timestamp
-from orders.domain.statuses import CancelReason
+from orders.domain.statuses import FULFILLMENT_MEANS, SCAN_MEANS, CancelReason
 
 Facts = dict[str, Any]
 
 SCANS = "scans"
 OLD_ADDRESS, NEW_ADDRESS = "old_address", "new_address"
 
-PERSONAL = frozenset({OLD_ADDRESS, NEW_ADDRESS})
-"""What says who somebody is or where they live: gone with an erasure."""
-
-_MEMBERS: Mapping[str, frozenset[str]] = MappingProxyType(
-    {"amount": frozenset({"amount", "currency"}), "items": frozenset({"product_id", "quantity"})}
-)
-"""The members of the facts that are no plain text or number, and no others: an outside event may use the same names."""
-
 NOT_ASKED = "NOT_ASKED"
 
-IMPERSONAL = frozenset({"amount", "erased", "items", "method", "payment_id", "payment_status", "run", "shipment_id", "undone"})
-"""What accounts need: it stays when personal data is erased."""
 
-OWN = PERSONAL | IMPERSONAL
-"""Every name that this module gives."""
+def _never(_: Any) -> bool:
+    return False
 
 
-def is_impersonal(name: str, value: Any) -> bool:
-    """Whether a fact of an audit event says nothing about a person, as far as its name and its shape tell."""
-    if name not in IMPERSONAL:
-        return False
-    entries = value if isinstance(value, list) else [value]
-    return all(not isinstance(entry, Mapping) or set(entry) <= _MEMBERS.get(name, frozenset()) for entry in entries)
+def _always(_: Any) -> bool:
+    return True
+
+
+def _only(*members: str) -> Callable[[Any], bool]:
+    """Plain text or a number, or entries of these members and no others: an outside event may use the same names."""
+
+    def is_plain(value: Any) -> bool:
+        entries = value if isinstance(value, list) else [value]
+        return all(not isinstance(entry, Mapping) or set(entry) <= set(members) for entry in entries)
+
+    return is_plain
+
+
+def _is_reason(value: Any) -> bool:
+    return isinstance(value, str) and value in set(CancelReason)
+
+
+_TIME = re.compile(r"[0-9T:.-]+Z", re.ASCII)
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, str) and _TIME.fullmatch(value) is not None
+
+
+def _is_fulfillment_status(value: Any) -> bool:
+    return isinstance(value, str) and value in {*FULFILLMENT_MEANS, *SCAN_MEANS.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What one fact of an audit event may say, by its name.
+
+    ``stays`` is which values an erasure of personal data leaves, ``from_others`` whether it leaves them where a warehouse or
+    a carrier reported them. ``is_shown`` is which values the order's owner sees. ``is_ours`` is whether the pipeline notes it
+    itself: what others say under the name of such a fact is kept under another.
+    """
+
+    stays: Callable[[Any], bool] = _never
+    from_others: bool = False
+    is_shown: Callable[[Any], bool] = _always
+    is_ours: bool = True
+
+
+def _accounted(*members: str) -> Fact:
+    """What accounts need: it stays, and is shown, as long as it has nothing else in it."""
+    return Fact(stays=_only(*members), is_shown=_only(*members))
+
+
+FACTS: Mapping[str, Fact] = MappingProxyType(
+    {
+        OLD_ADDRESS: Fact(),
+        NEW_ADDRESS: Fact(),
+        "amount": _accounted("amount", "currency"),
+        "erased": _accounted(),
+        "items": _accounted("product_id", "quantity"),
+        "method": _accounted(),
+        "payment_id": _accounted(),
+        "payment_status": _accounted(),
+        "run": _accounted(),
+        "shipment_id": _accounted(),
+        "undone": _accounted(),
+        "cancellation_reason": Fact(stays=_is_reason, from_others=True),
+        "delivered_at": Fact(stays=_is_time, from_others=True),
+        "expires_at": Fact(stays=_always),
+        "estimated_delivery": Fact(),
+        "location": Fact(),
+        "source": Fact(),
+        # Where a carrier reported them, the owner sees them all the same.
+        SCANS: Fact(is_shown=_never),
+        "carrier": Fact(is_ours=False),
+        "event_id": Fact(is_ours=False),
+        "fulfillment_id": Fact(is_ours=False),
+        "fulfillment_status": Fact(stays=_is_fulfillment_status, from_others=True, is_ours=False),
+        "reported_at": Fact(stays=_always, from_others=True, is_ours=False),
+        "tracking_number": Fact(stays=_always, from_others=True, is_ours=False),
+    }
+)
+"""Every fact that the pipeline knows. Any other is a warehouse's own: for staff only, and gone with an erasure."""
+
+UNKNOWN = Fact(is_shown=_never, is_ours=False)
+
+OWN = frozenset(name for name, fact in FACTS.items() if fact.is_ours)
+"""The names under which the pipeline notes facts of its own."""
+
+
+def stays(name: str, value: Any, *, by_others: bool) -> bool:
+    """Whether an erasure of personal data leaves the fact."""
+    fact = FACTS.get(name, UNKNOWN)
+    return fact.stays(value) and (fact.from_others or not by_others)
+
+
+def is_owners(name: str, value: Any) -> bool:
+    """Whether the order's owner sees the fact."""
+    return FACTS.get(name, UNKNOWN).is_shown(value)
 
 
 def of_total(order: Order) -> Facts:

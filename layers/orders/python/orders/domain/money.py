@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from orders.domain.personal import Impersonal
+
 _WITHOUT = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND"
 _TEN_THOUSANDTHS = "CLF UYW"
@@ -21,7 +23,7 @@ class Money:
     """An amount in minor units (cents) of one currency."""
 
     amount: int
-    currency: str
+    currency: Impersonal
 
     def __add__(self, other: "Money") -> "Money":
         """The sum; amounts of two currencies have none and raise ``ValueError``."""

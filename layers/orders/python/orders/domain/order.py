@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from orders.domain.events import EventType, FollowUp, Signal
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.money import Money
+from orders.domain.personal import Forgotten, Hidden, Impersonal, Personal, Privacy, guarded
 from orders.domain.statuses import (
     STEPS,
     ApprovalStatus,
@@ -39,26 +40,28 @@ def moment(text: str) -> datetime:
 class Line:
     """One product on the order, at the price the catalogue had when it was placed."""
 
-    product_id: str
-    name: str
+    product_id: Impersonal
+    name: Impersonal
     quantity: int
     unit_price: Money
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the parcel goes."""
+    """Where the parcel goes. The country stays when the rest is erased: which tax was due depends on it."""
 
-    name: str
-    line1: str
-    city: str
-    postal_code: str
-    country: str
-    line2: str | None = None
-    unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    name: Personal
+    line1: Personal
+    city: Personal
+    postal_code: Personal
+    country: Impersonal
+    line2: Forgotten | None = None
+    unknown: Annotated[Mapping[str, Any], Privacy.FORGOTTEN] = field(default_factory=dict)
     """What a later release has written beside it: kept."""
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step of the saga."""
@@ -67,32 +70,35 @@ class Step:
     status: StepStatus = StepStatus.PENDING
     started_at: datetime | None = None
     completed_at: datetime | None = None
-    error_message: str | None = None
-    unknown: tuple[Any, ...] = field(default=(), repr=False)
+    error_message: Personal | None = None
+    unknown: Annotated[tuple[Any, ...], Privacy.HIDDEN] = ()
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class Cancellation:
     """Why, when and by whom an order was cancelled; ``note`` is in the canceller's own words."""
 
     reason: CancelReason
     at: datetime
-    by: str
-    note: str | None = None
-    unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    by: Impersonal
+    note: Personal | None = None
+    unknown: Annotated[Mapping[str, Any], Privacy.HIDDEN] = field(default_factory=dict)
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class Approval:
     """The manual review of a dear order."""
 
     status: ApprovalStatus
     expires_at: datetime
-    decided_by: str | None = None
-    reason: str | None = None
-    unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    decided_by: Impersonal | None = None
+    reason: Personal | None = None
+    unknown: Annotated[Mapping[str, Any], Privacy.HIDDEN] = field(default_factory=dict)
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class Payment:
     """The payment intent: ``payment_id`` is also the idempotency key the gateway gets on every try.
@@ -100,24 +106,26 @@ class Payment:
     ``refunded_at`` is when the gateway had given the money back; rows of earlier releases have none.
     """
 
-    payment_id: str
+    payment_id: Impersonal
     status: PaymentStatus
     amount: Money
     method: PaymentMethod
-    failure_reason: str | None = None
+    failure_reason: Personal | None = None
     refunded_at: datetime | None = None
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class TrackingDetail:
     """One scan on a parcel's timeline: ``message`` is in the carrier's words, ``at`` the carrier's own time."""
 
     at: datetime
     status: ShipmentStatus
-    location: str | None = None
-    message: str | None = None
+    location: Forgotten | None = None
+    message: Forgotten | None = None
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class Shipment:
     """The parcel: ``shipment_id`` is also the idempotency key the carrier gets on every try.
@@ -128,20 +136,21 @@ class Shipment:
     delivered a parcel which was on its way back: only people find out to whom.
     """
 
-    shipment_id: str
+    shipment_id: Impersonal
     status: ShipmentStatus
-    carrier: str
+    carrier: Personal
     tracking_number: TrackingNumber | None = None
-    current_location: str | None = None
+    current_location: Personal | None = None
     estimated_delivery: datetime | None = None
     scanned_at: datetime | None = None
     recalled: bool = False
-    sender: str | None = None
+    sender: Impersonal | None = None
     scans: tuple[TrackingDetail, ...] = ()
     delivered_at: datetime | None = None
     unconfirmed_delivery_at: datetime | None = None
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class Order:
     """The order itself. ``version`` counts its changes from 1; every write states the version it replaces.
@@ -164,7 +173,7 @@ class Order:
     created_at: datetime
     updated_at: datetime
     status_since: datetime
-    payment_token: str | None = field(default=None, repr=False)
+    payment_token: Forgotten | None = None
     steps: tuple[Step, ...] = tuple(Step(name) for name in STEPS)
     overall: OverallStatus = OverallStatus.QUEUED
     cancellation: Cancellation | None = None
@@ -174,9 +183,9 @@ class Order:
     failed_runs: int = 0
     due_at: datetime | None = None
     erased_at: datetime | None = None
-    approval_token: str | None = field(default=None, repr=False)
-    delivery_token: str | None = field(default=None, repr=False)
-    unknown_steps: tuple[Any, ...] = field(default=(), repr=False)
+    approval_token: Hidden | None = None
+    delivery_token: Hidden | None = None
+    unknown_steps: Annotated[tuple[Any, ...], Privacy.HIDDEN] = ()
     """Rows of steps that a later release has written behind those this one knows: kept."""
 
     def step(self, name: StepName) -> Step:
@@ -222,6 +231,7 @@ class Measures:
     step_seconds: Mapping[StepName, float]
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class Event:
     """One entry of the audit trail, written in the same transaction as the version it belongs to.
@@ -237,9 +247,9 @@ class Event:
     status: OrderStatus
     old_status: OrderStatus | None
     at: datetime
-    by: str
-    reason: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    by: Impersonal
+    reason: Personal | None = None
+    metadata: Annotated[Mapping[str, Any], Privacy.BY_NAME] = field(default_factory=dict)
     signals: tuple[tuple[Signal, StepName | None], ...] = ()
     measures: Measures | None = None
     follow_up: FollowUp | None = None
@@ -254,6 +264,7 @@ class Snapshot:
     shipment: Shipment | None = None
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class Change:
     """One atomic change: all of it is committed, on the condition that ``before`` is still what the table holds, or none.
@@ -268,8 +279,8 @@ class Change:
     event: Event
     payment: Payment | None = None
     shipment: Shipment | None = None
-    stock: Mapping[str, int] = field(default_factory=dict)
-    marker: str | None = None
+    stock: Annotated[Mapping[str, int], Privacy.IMPERSONAL] = field(default_factory=dict)
+    marker: Annotated[str | None, Privacy.HIDDEN] = None
 
     def applied_to(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot as it is once this change is committed."""

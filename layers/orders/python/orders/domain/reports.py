@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 
 from orders.domain.identifiers import TrackingNumber
 from orders.domain.order import TrackingDetail
+from orders.domain.personal import Forgotten, Impersonal, erased, guarded
 from orders.domain.scans import Scan
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class Report:
     """One scan of one parcel; ``tracking_number`` says whose, ``event_id`` makes a repetition recognisable.
@@ -15,15 +17,15 @@ class Report:
     ``notice`` is what the carrier says about its own system, where ``scan`` has no status.
     """
 
-    event_id: str
+    event_id: Impersonal
     tracking_number: TrackingNumber
     scan: Scan
-    carrier: str | None = None
-    notice: str | None = None
+    carrier: Forgotten | None = None
+    notice: Impersonal | None = None
 
     def without_words(self) -> "Report":
         """The report of a parcel whose customer's personal data has been erased: no place, and no name but the number's."""
-        return replace(self, scan=replace(self.scan, location=None, message=None, earlier=()), carrier=None)
+        return erased(self)
 
     def besides(self, known: Container[TrackingDetail]) -> "Report":
         """The report without the earlier scans that are known already: carriers list them all each time."""

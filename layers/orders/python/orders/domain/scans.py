@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Annotated
 
 from orders.domain.order import Shipment, TrackingDetail
+from orders.domain.personal import Forgotten, Impersonal, Privacy, guarded
 from orders.domain.statuses import SHIPMENT_RANK, SHIPMENT_TRANSITIONS, UNDECIDED_BY_TIME, ShipmentStatus
 
 MOST_SCANS = 100
 """So many scans of a parcel its row holds, the latest; the audit trail holds all."""
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class Scan:
     """What a carrier saw of a parcel, at the scan's own time; what it arrived at does not matter.
@@ -20,11 +23,11 @@ class Scan:
 
     status: ShipmentStatus | None
     at: datetime
-    location: str | None = None
+    location: Forgotten | None = None
     estimated_delivery: datetime | None = None
-    sender: str | None = None
-    message: str | None = None
-    earlier: tuple[TrackingDetail, ...] = ()
+    sender: Impersonal | None = None
+    message: Forgotten | None = None
+    earlier: Annotated[tuple[TrackingDetail, ...], Privacy.FORGOTTEN] = ()
 
     @property
     def details(self) -> tuple[TrackingDetail, ...]:
@@ -52,7 +55,10 @@ def _turned_round(shipment: Shipment) -> Shipment:
 
 
 def _timeline(shipment: Shipment, scan: Scan) -> tuple[TrackingDetail, ...]:
-    every = sorted({*shipment.scans, *scan.details}, key=lambda one: (one.at, SHIPMENT_RANK.get(one.status, 0), str(one)))
+    every = sorted(
+        {*shipment.scans, *scan.details},
+        key=lambda one: (one.at, SHIPMENT_RANK.get(one.status, 0), repr((one.status, one.location, one.message))),
+    )
     return tuple(every[-MOST_SCANS:])
 
 

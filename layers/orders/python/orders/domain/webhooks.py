@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 from orders.domain.order import timestamp
+from orders.domain.personal import Hidden, Impersonal, Privacy, guarded
 
 RETRY_DELAYS = tuple(
     timedelta(seconds=seconds)
@@ -45,27 +46,29 @@ class DeliveryStatus(StrEnum):
     FAILED = "FAILED"
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class Secret:
     """A signing secret, ``whsec_…``; ``until`` is when a replaced one stops signing."""
 
-    text: str
+    text: Hidden
     until: datetime | None = None
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class Webhook:
     """A subscription. No ``events`` means all of them; ``failing_since`` is the first failure since the last success."""
 
-    webhook_id: str
-    url: str
-    events: tuple[str, ...]
+    webhook_id: Impersonal
+    url: Impersonal
+    events: tuple[Impersonal, ...]
     secrets: tuple[Secret, ...]
     created_at: datetime
     status: WebhookStatus = WebhookStatus.ACTIVE
     failing_since: datetime | None = None
-    disabled_reason: str | None = None
-    unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    disabled_reason: Impersonal | None = None
+    unknown: Annotated[Mapping[str, Any], Privacy.HIDDEN] = field(default_factory=dict)
     """What a later release has written beside it: kept."""
 
     def wants(self, kind: str) -> bool:
@@ -84,7 +87,7 @@ class Attempt:
     at: datetime
     duration_ms: int
     status_code: int | None = None
-    error: str | None = None
+    error: Impersonal | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -97,14 +100,15 @@ class Attempt:
         return self.status_code == 410
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One event on its way to one endpoint; ``payload`` is the exact text that is signed and sent, each time."""
 
-    webhook_id: str
-    delivery_id: str
-    event_type: str
-    payload: str
+    webhook_id: Impersonal
+    delivery_id: Impersonal
+    event_type: Impersonal
+    payload: Annotated[str, Privacy.BY_NAME]
     created_at: datetime
     status: DeliveryStatus = DeliveryStatus.PENDING
     attempts: tuple[Attempt, ...] = ()

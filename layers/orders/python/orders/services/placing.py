@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 from orders import settings
 from orders.adapters.store import catalog, orders
@@ -12,19 +13,21 @@ from orders.domain.digests import IdempotencyRecord, RequestDigest
 from orders.domain.errors import AlreadyExists, IdempotencyMismatch, InvalidArgument
 from orders.domain.identifiers import CustomerId, OrderId, uuid7
 from orders.domain.order import Address, Change, Line, Snapshot
+from orders.domain.personal import Forgotten, Privacy, guarded
 from orders.domain.statuses import PaymentMethod
 from orders.services.changes import Clock, patiently, utc_now
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What somebody asks to order; prices are not for the caller to say."""
 
     customer_id: CustomerId
-    quantities: dict[str, int]
+    quantities: Annotated[dict[str, int], Privacy.IMPERSONAL]
     shipping_address: Address
     method: PaymentMethod
-    payment_token: str | None = None
+    payment_token: Forgotten | None = None
     order_id: OrderId | None = None
     require_approval: bool = False
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from orders.adapters.store import indexes, orders, redaction, scans
 from orders.domain import erasure, facts
-from orders.domain.erasure import ERASED
 from orders.domain.errors import ConstraintViolated
 from orders.domain.events import EventType
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber, comparable
@@ -63,7 +62,7 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
         redaction.redact_trail(order_id, erasure.redacted_event)
         redaction.redact_markers(order_id)
         if snapshot.shipment:
-            redaction.redact_booking(snapshot.shipment.shipment_id, ERASED)
+            redaction.redact_booking(snapshot.shipment.shipment_id)
     redaction.redact_deliveries(frozenset(order_ids), erasure.redacted_payload)
     patiently(lambda: redaction.redact_idempotency_keys(customer_id))
     return order_ids

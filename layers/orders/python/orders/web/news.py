@@ -14,17 +14,6 @@ from orders.services.carrier_reports import SENDERS
 from orders.web import requests
 from orders.web.requests import Body, OrderIdText, Text100, Text200
 
-PIPELINES_OWN = facts.OWN | {
-    "cancellation_reason",
-    "delivered_at",
-    "estimated_delivery",
-    "expires_at",
-    "location",
-    "source",
-    facts.SCANS,
-}
-"""Names by which the pipeline notes facts of its own: customers read them, and an erasure keeps some."""
-
 LARGEST_METADATA = 8 * 1024
 """How many bytes of JSON an event's metadata may have: it is stored with each change, and shown with the history."""
 
@@ -47,7 +36,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 def _not_as_ours(name: str) -> str:
     """What a warehouse says under a name of ours is kept under another: for staff, as all that it adds."""
-    return f"fulfillment_{name}" if name in PIPELINES_OWN else name
+    return f"fulfillment_{name}" if name in facts.OWN else name
 
 
 class ParcelNews(BaseModel):

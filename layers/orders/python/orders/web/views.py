@@ -27,25 +27,6 @@ class Audience(StrEnum):
     CARRIER = "carrier"
 
 
-OWNERS_FACTS = frozenset(
-    {
-        "cancellation_reason",
-        "carrier",
-        "delivered_at",
-        "estimated_delivery",
-        "event_id",
-        "expires_at",
-        "fulfillment_id",
-        "fulfillment_status",
-        "location",
-        "reported_at",
-        "source",
-        "tracking_number",
-    }
-)
-"""The metadata of the audit trail that owners see: what the pipeline itself notes, not what a warehouse adds."""
-
-
 def money_view(money: Money) -> View:
     """An amount of minor units beside its currency."""
     return {"amount": money.amount, "currency": money.currency}
@@ -178,7 +159,7 @@ def event_view(event: Event, audience: Audience) -> View:
         metadata = {
             name: value
             for name, value in metadata.items()
-            if _is_owners_fact(name, value) or (name == facts.SCANS and by_carrier)
+            if facts.is_owners(name, value) or (name == facts.SCANS and by_carrier)
         }
     return {
         "version": event.version,
@@ -213,10 +194,6 @@ def _for_customers(step: Step) -> str | None:
     if step.name is StepName.DELIVERY:
         return ending.NOT_DELIVERED
     return reviewing.REJECTED if step.error_message.startswith(reviewing.REJECTED) else step.error_message
-
-
-def _is_owners_fact(name: str, value: Any) -> bool:
-    return name in OWNERS_FACTS or name in facts.PERSONAL or facts.is_impersonal(name, value)
 
 
 def _reason_for_owner(event: Event) -> str | None:

@@ -8,17 +8,19 @@ from orders import settings
 from orders.adapters.store import deliveries, event_items, keys, ledgers, orders, table, webhooks
 from orders.adapters.store.attributes import Item, to_json
 from orders.adapters.store.keys import Key
+from orders.domain import personal
 from orders.domain.errors import OrderChanged
 from orders.domain.identifiers import CustomerId, OrderId
-from orders.domain.order import Event
+from orders.domain.order import Address, Event
+from orders.domain.personal import ERASED, Privacy
 
 
 def redact_trail(order_id: OrderId, without_person: Callable[[Event], Event]) -> None:
     """Rewrites an order's audit events without what is personal in them; their keys stay."""
     for event in orders.history(order_id):
         redacted = event_items.event_to_item(without_person(event))
-        changed: Item = {name: redacted[name] for name in ("reason", "metadata") if name in redacted}
-        gone = [name for name in ("reason", "metadata") if name not in redacted]
+        changed: Item = {name: redacted[name] for name in personal.names(Event) if name in redacted}
+        gone = [name for name in personal.names(Event) if name not in redacted]
         # Attribute by attribute: what the statistics have marked on the event stays.
         table.set_attributes(keys.event_key(order_id, event.version), changed, gone)
 
@@ -74,11 +76,12 @@ def _delete_read(item: Item) -> Any:
     }
 
 
-def redact_booking(shipment_id: str, placeholder: str) -> None:
-    """Rewrites the simulated carrier's book entry without the person the parcel was for."""
+def redact_booking(shipment_id: str) -> None:
+    """Rewrites the simulated carrier's book entry, which has the fields of an address, without the person it was for."""
     entry = ledgers.entry(keys.booking_key(shipment_id))
     if entry:
-        facts = {name: value if name == "country" else placeholder for name, value in entry.facts.items()}
+        kept = personal.names(Address, frozenset({Privacy.IMPERSONAL}))
+        facts = {name: value if name in kept else ERASED for name, value in entry.facts.items()}
         table.set_attributes(keys.booking_key(shipment_id), {"facts": {"S": to_json(facts)}})
 
 

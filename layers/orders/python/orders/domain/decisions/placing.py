@@ -8,10 +8,12 @@ from orders.domain.decisions.ending import alive
 from orders.domain.events import SYSTEM, EventType, FollowUp
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.order import Address, Approval, Change, Line, Order, Snapshot
+from orders.domain.personal import Forgotten, guarded
 from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentMethod, StepName, StepStatus
 from orders.domain.waits import GRACE, Waits
 
 
+@guarded
 @dataclass(frozen=True, slots=True)
 class Placement:
     """A customer's wish, priced from the catalogue."""
@@ -21,7 +23,7 @@ class Placement:
     lines: tuple[Line, ...]
     shipping_address: Address
     method: PaymentMethod
-    payment_token: str | None
+    payment_token: Forgotten | None
     needs_review: bool
 
 
