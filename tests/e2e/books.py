@@ -13,10 +13,10 @@ from typing import Any
 from orders.adapters.store import event_items, items, keys
 from orders.domain.order import Event, Order, Payment, Shipment
 from orders.domain.statuses import (
+    ENDED,
     TERMINAL,
     TRANSITIONS,
     OrderStatus,
-    OverallStatus,
     PaymentMethod,
     PaymentStatus,
     StepName,
@@ -27,7 +27,6 @@ from tests.e2e.stacks import Deployment, until
 _O, _P = OrderStatus, PaymentStatus
 OURS = "SimEx"
 """The simulated carrier; a parcel of any other was shipped by somebody else, who may not have told its number."""
-RESTING = (OverallStatus.COMPLETED, OverallStatus.ROLLED_BACK, OverallStatus.FAILED)
 
 
 @dataclass
@@ -98,7 +97,7 @@ class Books:
             yield f"its trail has versions {[event.version for event in account.trail]}, it has {order.version}"
         if account.trail and account.trail[-1].status is not order.status:
             yield f"it is {order.status}, its trail ends with {account.trail[-1].status}"
-        if order.overall not in RESTING or order.due_at is not None:
+        if order.overall not in ENDED or order.due_at is not None:
             yield f"it is stuck: {order.status}, {order.overall}, due {order.due_at}: {told(account.trail)}"
         if any(step.status in (StepStatus.IN_PROGRESS, StepStatus.COMPENSATING) for step in order.steps):
             yield f"a step is under way: {[(step.name, step.status) for step in order.steps]}"

@@ -11,6 +11,7 @@ from orders.domain.errors import OrderError
 from orders.domain.order import Change, Event, Order, Payment, Snapshot
 from orders.domain.progress import estimate
 from orders.domain.statuses import (
+    ENDED,
     PAYMENT_TRANSITIONS,
     TERMINAL,
     TRANSITIONS,
@@ -218,7 +219,7 @@ def test_every_life_makes_sense_to_who_looks_at_it(wish: placing.Placement, name
         _check_overall(order)
         assert change.event.reason or change.event.metadata, f"{change.event.type} tells neither why nor what"
         assert (estimate(order, None, {}, WAITS, life.now) is None) is (order.is_over or _in_review(order))
-        assert (order.due_at is None) is (order.overall in _ENDED)
+        assert (order.due_at is None) is (order.overall in ENDED)
         seen = (
             repr(views.snapshot_view(life.snapshot, Audience.STAFF))
             + repr(views.event_view(change.event, Audience.STAFF))
@@ -242,16 +243,13 @@ def test_every_life_keeps_its_payment_token_for_as_long_as_it_can_be_charged_and
         assert (order.payment_token is not None) is (alive and unsettled and by_card)
 
 
-_ENDED = (OverallStatus.COMPLETED, OverallStatus.FAILED, OverallStatus.ROLLED_BACK)
-
-
 def _check_steps(order: Order) -> None:
     assert sum(step.status is StepStatus.IN_PROGRESS for step in order.steps) <= 1
     for step in order.steps:
         if step.started_at and step.completed_at:
             assert step.started_at <= step.completed_at
         assert (step.status is StepStatus.FAILED) <= (step.completed_at is not None)
-    if order.overall in _ENDED:
+    if order.overall in ENDED:
         assert not any(step.status in (StepStatus.IN_PROGRESS, StepStatus.PENDING) for step in order.steps)
         assert not any(step.status is StepStatus.COMPENSATING for step in order.steps)
 
