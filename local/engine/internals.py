@@ -42,7 +42,7 @@ def part(name: str, attribute: str) -> Any:
 
 
 def replace(module: str, name: str, make: Callable[[Any], Any]) -> None:
-    """Puts `make(original)` in its place; a name that is gone is an error, not a mend that silently does nothing."""
+    """Puts `make(original)` in its place; a name that is gone is an error, not a patch that silently does nothing."""
     setattr(service(module), name, make(part(module, name)))
 
 
@@ -78,17 +78,17 @@ class Queue:
             expired = [message for message in batch if message["sent_at"] <= oldest]
             if spent or expired:
                 self._buffer().delete([*spent, *expired])
-                self._bury(spent, dead_letters)
+                self._send_dead_letters(spent, dead_letters)
                 gone = {message["id"] for message in (*spent, *expired)}
                 batch = [message for message in batch if message["id"] not in gone]
             return batch
 
-    def _bury(self, spent: list[Message], dead_letters: str) -> None:
-        graves = part("sqs", "_queue_by_arn")(dead_letters)
+    def _send_dead_letters(self, spent: list[Message], dead_letters: str) -> None:
+        target = part("sqs", "_queue_by_arn")(dead_letters)
         for message in spent:
-            told = {**message.get("sys", {}), "DeadLetterQueueSourceArn": self._queue["attributes"].get("QueueArn", "")}
+            attributes = {**message.get("sys", {}), "DeadLetterQueueSourceArn": self._queue["attributes"].get("QueueArn", "")}
             kept = {"receipt_handle": None, "visible_at": time.time(), "receive_count": message["receive_count"] - 1}
-            graves["messages"].append({**message, **kept, "sys": told})
+            target["messages"].append({**message, **kept, "sys": attributes})
 
     def delete(self, messages: list[Message]) -> None:
         with self._lock:

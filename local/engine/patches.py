@@ -1,6 +1,6 @@
-"""What ministack does otherwise than AWS, or too slowly for us, put right: each mend with its reason.
+"""What ministack does otherwise than AWS, put right: each patch with its reason.
 
-The engine keeps its state in modules, so a process has one engine. The mends go in once; what they call is the stack
+The engine keeps its state in modules, so a process has one engine. The patches go in once; what they call is the stack
 that runs at the moment (`Seams`). They lean on the engine's inner names, hence the pinned version.
 """
 

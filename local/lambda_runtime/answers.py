@@ -14,7 +14,7 @@ class Answer:
     payload: Json
     failed: bool = False
 
-    def told(self) -> str:
+    def failure(self) -> str:
         """A failure in one line."""
         known = self.payload if isinstance(self.payload, dict) else {}
         return f"{known.get('errorType')}: {known.get('errorMessage')}"

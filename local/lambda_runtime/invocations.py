@@ -31,10 +31,10 @@ class Policy:
 
 
 class Invocations:
-    def __init__(self, loop: asyncio.AbstractEventLoop, lambdas: Lambdas, bury: Callable[[str, str], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, lambdas: Lambdas, send_dead_letter: Callable[[str, str], None]) -> None:
         self._loop = loop
         self._lambdas = lambdas
-        self._bury = bury
+        self._send_dead_letter = send_dead_letter
         self._counting = threading.Lock()
         self._under_way = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,13 +81,13 @@ class Invocations:
             self._give_up(function, event, policy, answer, tries)
 
     def _give_up(self, function: str, event: Any, policy: Policy, answer: Answer, tries: int) -> None:
-        logger.error("%s gave up an event after %d tries: %s", function, tries, answer.told())
+        logger.error("%s gave up an event after %d tries: %s", function, tries, answer.failure())
         if policy.on_failure:
             arn = self._lambdas.config(function).arn
-            self._bury(policy.on_failure, json.dumps(_obituary(arn, event, answer, tries)))
+            self._send_dead_letter(policy.on_failure, json.dumps(_failure_record(arn, event, answer, tries)))
 
 
-def _obituary(arn: str, event: Any, answer: Answer, tries: int) -> dict[str, Any]:
+def _failure_record(arn: str, event: Any, answer: Answer, tries: int) -> dict[str, Any]:
     return {
         "version": "1.0",
         "timestamp": iso(time.time()),

@@ -118,7 +118,7 @@ class QueueFeed:
         records = [_record(message, self.config.queue_arn) for message in batch]
         answer = await self.invoke(self.config.function, {"Records": records})
         if answer.failed:
-            logger.warning("%s failed on %d messages: %s", self.config.function, len(batch), answer.told())
+            logger.warning("%s failed on %d messages: %s", self.config.function, len(batch), answer.failure())
             return  # they come again when their visibility time-out is over
         failed = self._failed(answer.payload, batch)
         self.queue.delete([message for message in batch if message["id"] not in failed])

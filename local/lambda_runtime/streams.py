@@ -49,7 +49,7 @@ class FeedConfig:
     function: str
     stream_arn: str
     batch_size: int = 100
-    lanes: int = 1
+    shards: int = 1
     max_retries: int = -1
     max_age: float = -1
     bisect: bool = False
@@ -65,7 +65,7 @@ class FeedConfig:
             function=mapping["FunctionName"],
             stream_arn=mapping["EventSourceArn"],
             batch_size=int(mapping.get("BatchSize", 100)),
-            lanes=int(mapping.get("ParallelizationFactor") or 1),
+            shards=int(mapping.get("ParallelizationFactor") or 1),
             max_retries=int(mapping.get("MaximumRetryAttempts", -1)),
             max_age=float(mapping.get("MaximumRecordAgeInSeconds", -1)),
             bisect=bool(mapping.get("BisectBatchOnFunctionError")),
@@ -109,11 +109,11 @@ class Disorder:
 
 @dataclass
 class Feed:
-    """One mapping at work. Records of one item share a lane, and a lane delivers in order; lanes overtake each other."""
+    """One mapping at work. Records of one item share a shard, and a shard delivers in order; shards overtake each other."""
 
     config: FeedConfig
     invoke: Callable[[str, Any], asyncio.Future[Answer]]
-    bury: Callable[[str, str], None] = lambda _destination, _message: None
+    send_dead_letter: Callable[[str, str], None] = lambda _destination, _message: None
     done: Callable[[list[int]], None] = lambda _numbers: None
     now: Callable[[], float] = time.time
     disorder: Disorder | None = None
@@ -121,19 +121,19 @@ class Feed:
     at_work: dict[int, asyncio.Task[None]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.waiting = [deque() for _ in range(self.config.lanes)]
+        self.waiting = [deque() for _ in range(self.config.shards)]
 
     def wants(self, record: Record) -> bool:
         return not self.config.patterns or any(matches(pattern, record) for pattern in self.config.patterns)
 
     def offer(self, deliveries: Sequence[Delivery]) -> None:
-        """Takes records in; on the loop. A lane that rests starts at once."""
+        """Takes records in; on the loop. A shard that rests starts at once."""
         for delivery in deliveries:
             key = fast_json.written(list(delivery.record["dynamodb"]["Keys"].values()))
-            lane = zlib.crc32(key) % self.config.lanes
-            self.waiting[lane].append(delivery)
-            if lane not in self.at_work:
-                self.at_work[lane] = asyncio.get_running_loop().create_task(self._drain(lane))
+            shard = zlib.crc32(key) % self.config.shards
+            self.waiting[shard].append(delivery)
+            if shard not in self.at_work:
+                self.at_work[shard] = asyncio.get_running_loop().create_task(self._drain(shard))
 
     def idle(self) -> bool:
         return not self.at_work
@@ -142,8 +142,8 @@ class Feed:
         for task in self.at_work.values():
             task.cancel()
 
-    async def _drain(self, lane: int) -> None:
-        waiting = self.waiting[lane]
+    async def _drain(self, shard: int) -> None:
+        waiting = self.waiting[shard]
         try:
             while waiting:
                 if self.disorder and (delay := self.disorder.delay()):
@@ -154,7 +154,7 @@ class Feed:
                 if self.disorder and self.disorder.again():
                     await self.invoke(self.config.function, {"Records": [item.record for item in batch]})
         finally:
-            del self.at_work[lane]
+            del self.at_work[shard]
 
     async def _deliver(self, batch: list[Delivery]) -> None:
         """Until every record is accepted or given up."""
@@ -189,7 +189,7 @@ class Feed:
     def _accepted(self, answer: Answer, batch: list[Delivery]) -> int:
         """How many of the batch, from its beginning, need not come again."""
         if answer.failed:
-            logger.warning("%s failed on %d records: %s", self.config.function, len(batch), answer.told())
+            logger.warning("%s failed on %d records: %s", self.config.function, len(batch), answer.failure())
             return 0
         if not self.config.reports_failures or not answer.payload:
             return len(batch)
@@ -205,10 +205,10 @@ class Feed:
     def _give_up(self, batch: list[Delivery], condition: str, tries: int) -> None:
         logger.error("%s: %d records given up, %s", self.config.function, len(batch), condition)
         if self.config.on_failure:
-            self.bury(self.config.on_failure, json.dumps(self._obituary(batch, condition, tries)))
+            self.send_dead_letter(self.config.on_failure, json.dumps(self._failure_record(batch, condition, tries)))
         self._finish(batch)
 
-    def _obituary(self, batch: list[Delivery], condition: str, tries: int) -> dict[str, Any]:
+    def _failure_record(self, batch: list[Delivery], condition: str, tries: int) -> dict[str, Any]:
         """The invocation record that AWS sends: where in the stream, not the records themselves."""
         return {
             "requestContext": {

@@ -174,7 +174,7 @@ class Stack:
         swept = sweeping.Swept()
         while swept.goes_on:
             answer = await self.lambdas.begin(function, event | swept.where)
-            swept.add({"error": answer.told()} if answer.failed else answer.payload)
+            swept.add({"error": answer.failure()} if answer.failed else answer.payload)
         return swept.result
 
     def _tools(self) -> dict[str, Tool]:

@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 import pytest
 from botocore.exceptions import ClientError
 
-from local.cli import operate
+from local.cli import dead_letters, operate
 from local.cli.client import Api
-from local.cli.operate import Place
+from local.cli.place import NotPossible, Place
 from local.stack.running import running, wait_until
 from local.stack.settings import ROOT, Settings
 from local.stack.stack import Stack
@@ -145,7 +145,7 @@ def news(order_id: str, status: str) -> dict[str, Any]:
     }
 
 
-def bury(stack: Stack, queue: str, body: Any, target: str = "") -> None:
+def put_dead_letter(stack: Stack, queue: str, body: Any, target: str = "") -> None:
     attributes = {"TARGET_ARN": {"DataType": "String", "StringValue": target}} if target else {}
     url = stack.resources[queue]
     stack.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(body), MessageAttributes=attributes)
@@ -159,10 +159,10 @@ def arn_of(stack: Stack, queue: str) -> str:
 def test_dead_letters_go_back_to_where_they_failed(stack: Stack, place: Place) -> None:
     an_order(stack, "late", "customer-late")
     wait_until(lambda: status_of(stack, "late") == "SHIPPED")
-    bury(stack, "FulfillmentDeadLetters", news("late", "completed"), arn_of(stack, "FulfillmentEvents"))
-    bury(stack, "FulfillmentDeadLetters", {"nobody": "knows where"})
-    bury(stack, "FulfillmentDeadLetters", news("nobody-s", "completed"), arn_of(stack, "FulfillmentEvents"))
-    assert operate.redrive_letters(place)["FulfillmentDeadLetters"] == {"sent": 1, "left": 2}
+    put_dead_letter(stack, "FulfillmentDeadLetters", news("late", "completed"), arn_of(stack, "FulfillmentEvents"))
+    put_dead_letter(stack, "FulfillmentDeadLetters", {"nobody": "knows where"})
+    put_dead_letter(stack, "FulfillmentDeadLetters", news("nobody-s", "completed"), arn_of(stack, "FulfillmentEvents"))
+    assert dead_letters.redrive_letters(place)["FulfillmentDeadLetters"] == {"sent": 1, "left": 2}
     assert status_of(stack, "late") == "DELIVERED"
 
 
@@ -173,9 +173,11 @@ def test_an_invocation_that_failed_is_made_again(stack: Stack, place: Place) -> 
     attributes = {"ApproximateReceiveCount": "1", "SentTimestamp": "1795176000000"}
     record = {"messageId": "1", "body": json.dumps(news("lost", "completed")), "attributes": attributes}
     payload = {"Records": [record]}
-    bury(stack, "UnhandledEvents", {"requestPayload": payload, "requestContext": {"functionArn": f"{function}:$LATEST"}})
-    bury(stack, "UnhandledEvents", {"requestContext": {"functionArn": function}, "DDBStreamBatchInfo": {}})
-    assert operate.redrive_letters(place)["UnhandledEvents"] == {"sent": 1, "left": 1}
+    put_dead_letter(
+        stack, "UnhandledEvents", {"requestPayload": payload, "requestContext": {"functionArn": f"{function}:$LATEST"}}
+    )
+    put_dead_letter(stack, "UnhandledEvents", {"requestContext": {"functionArn": function}, "DDBStreamBatchInfo": {}})
+    assert dead_letters.redrive_letters(place)["UnhandledEvents"] == {"sent": 1, "left": 1}
     wait_until(lambda: status_of(stack, "lost") == "DELIVERED")
 
 
@@ -347,7 +349,7 @@ def at_the_consumer(function: FakeLambda) -> OnAws:
 
 def test_a_fulfillment_event_is_handed_to_its_consumer_as_nobody_may_send_into_its_queue() -> None:
     function = FakeLambda({"batchItemFailures": []})
-    again = operate._sender(at_the_consumer(function), a_fulfillment_letter())
+    again = dead_letters._sender(at_the_consumer(function), a_fulfillment_letter())
     assert again
     again()
     ((name, payload),) = function.invoked
@@ -358,9 +360,9 @@ def test_a_fulfillment_event_is_handed_to_its_consumer_as_nobody_may_send_into_i
 
 def test_a_fulfillment_event_that_fails_again_stays() -> None:
     function = FakeLambda({"batchItemFailures": [{"itemIdentifier": "m-1"}]})
-    again = operate._sender(at_the_consumer(function), a_fulfillment_letter())
+    again = dead_letters._sender(at_the_consumer(function), a_fulfillment_letter())
     assert again
-    with pytest.raises(operate.NotPossible, match="failed again"):
+    with pytest.raises(NotPossible, match="failed again"):
         again()
 
 
@@ -376,7 +378,7 @@ def test_a_stream_s_letter_is_filled_from_the_stream_as_the_mapping_filters_it(f
     invoked = FakeLambda()
     place = OnAws("orders-prod", "")
     place.__dict__["services"] = {"dynamodbstreams": FakeStreams(RECORDS), "lambda": invoked}
-    again = operate._sender(place, a_letter(function))
+    again = dead_letters._sender(place, a_letter(function))
     assert again
     again()
     ((name, payload),) = invoked.invoked
@@ -388,9 +390,9 @@ def test_a_stream_s_letter_stays_when_it_fails_again_or_the_stream_has_forgotten
     failing = FakeLambda({"batchItemFailures": [{"itemIdentifier": "1"}]})
     place = OnAws("orders-prod", "")
     place.__dict__["services"] = {"dynamodbstreams": FakeStreams(RECORDS), "lambda": failing}
-    again = operate._sender(place, a_letter("orders-drive-workflow:live"))
+    again = dead_letters._sender(place, a_letter("orders-drive-workflow:live"))
     assert again
-    with pytest.raises(operate.NotPossible, match="failed again"):
+    with pytest.raises(NotPossible, match="failed again"):
         again()
     place.__dict__["services"] = {"dynamodbstreams": FakeStreams(RECORDS, trimmed=True)}
-    assert operate._sender(place, a_letter("orders-drive-workflow:live")) is None
+    assert dead_letters._sender(place, a_letter("orders-drive-workflow:live")) is None

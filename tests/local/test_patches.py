@@ -1,4 +1,4 @@
-"""What was put right in the engine stays right: each of these fails without its mend."""
+"""What was put right in the engine stays right: each of these fails without its patch."""
 
 from __future__ import annotations
 

@@ -145,18 +145,18 @@ def test_a_mapping_is_read_in_its_templates_words() -> None:
 
 
 def invoke(consumer: Consumer, policy: Policy) -> list[tuple[str, dict[str, Any]]]:
-    buried: list[tuple[str, dict[str, Any]]] = []
+    dead_letters: list[tuple[str, dict[str, Any]]] = []
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
         lambdas: Any = consumer
-        invocations = Invocations(loop, lambdas, lambda where, message: buried.append((where, json.loads(message))))
+        invocations = Invocations(loop, lambdas, lambda where, message: dead_letters.append((where, json.loads(message))))
         invocations.submit("notify", {"n": 1}, policy)
         await asyncio.sleep(60)
         assert invocations.idle()
 
     run(main())
-    return buried
+    return dead_letters
 
 
 def test_an_event_is_tried_three_times_and_then_kept_where_failures_go() -> None:

@@ -32,7 +32,7 @@ class Consumer:
 
     def __init__(self, answer: Callable[[list[str]], Answer] | None = None, seconds: float = 0) -> None:
         self.batches: list[tuple[float, list[str]]] = []
-        self.buried: list[tuple[str, dict[str, Any]]] = []
+        self.dead_letters: list[tuple[str, dict[str, Any]]] = []
         self.done: list[int] = []
         self._answer = answer or (lambda batch: Answer({"batchItemFailures": []}))
         self._seconds = seconds
@@ -54,7 +54,7 @@ def deliver(consumer: Consumer, records: list[dict[str, Any]], disorder: Disorde
         feed = Feed(
             FeedConfig("consume", "arn:stream", reports_failures=True, **config),
             consumer.invoke,
-            bury=lambda destination, message: consumer.buried.append((destination, json.loads(message))),
+            send_dead_letter=lambda destination, message: consumer.dead_letters.append((destination, json.loads(message))),
             done=consumer.done.extend,
             now=lambda: START + asyncio.get_running_loop().time(),
             disorder=disorder,
@@ -84,7 +84,7 @@ def test_records_come_in_order_and_in_batches() -> None:
 def test_lanes_run_side_by_side_and_keep_the_order_of_each_key() -> None:
     consumer = Consumer(seconds=1)
     records = [a_record(f"key-{n % 10}", n) for n in range(1, 41)]
-    deliver(consumer, records, batch_size=1, lanes=5)
+    deliver(consumer, records, batch_size=1, shards=5)
     order = [sequence for _, batch in consumer.batches for sequence in batch]
     for key in range(10):
         own = [int(sequence) for sequence in order if int(sequence) % 10 == key]
@@ -95,7 +95,7 @@ def test_lanes_run_side_by_side_and_keep_the_order_of_each_key() -> None:
 def test_two_items_of_one_partition_are_under_way_at_once() -> None:
     """The events of one order are items of their own: AWS promises nothing about their order either."""
     consumer = Consumer(seconds=1)
-    deliver(consumer, [a_record("order", n, sort=f"EVENT#{n}") for n in range(1, 21)], batch_size=1, lanes=5)
+    deliver(consumer, [a_record("order", n, sort=f"EVENT#{n}") for n in range(1, 21)], batch_size=1, shards=5)
     at_once = [batch for when, batch in consumer.batches if when == 0]
     assert len(at_once) > 1
     assert [n for _, batch in consumer.batches for n in batch] != [str(n) for n in range(1, 21)]
@@ -112,7 +112,7 @@ def in_disorder(seed: int) -> Consumer:
     consumer = Consumer(seconds=0.01)
     records = [a_record(f"order-{n % 2}", n, sort=f"EVENT#{n % 20}") for n in range(1, 61)]
     chance = random.Random(seed)  # noqa: S311 - chance, to be had again
-    deliver(consumer, records, Disorder(chance), lanes=5, batch_size=3)
+    deliver(consumer, records, Disorder(chance), shards=5, batch_size=3)
     return consumer
 
 
@@ -153,7 +153,7 @@ def test_a_poisoned_record_is_isolated_given_up_and_reported_while_the_others_ar
     deliver(consumer, [a_record("a", n) for n in range(1, 6)], bisect=True, max_retries=2, on_failure="arn:dead")
     assert consumer.seen().count(["2"]) == 3
     assert consumer.done == [1, 2, 3, 4, 5]
-    ((destination, message),) = consumer.buried
+    ((destination, message),) = consumer.dead_letters
     assert destination == "arn:dead"
     assert message["requestContext"]["condition"] == "RetryAttemptsExhausted"
     assert message["requestContext"]["approximateInvokeCount"] == 3
@@ -165,7 +165,7 @@ def test_a_poisoned_record_is_isolated_given_up_and_reported_while_the_others_ar
 def test_without_bisecting_the_whole_rest_is_given_up() -> None:
     consumer = Consumer(failing("2"))
     deliver(consumer, [a_record("a", n) for n in range(1, 4)], max_retries=1, on_failure="arn:dead")
-    assert consumer.buried[0][1]["DDBStreamBatchInfo"]["batchSize"] == 2
+    assert consumer.dead_letters[0][1]["DDBStreamBatchInfo"]["batchSize"] == 2
 
 
 def test_retries_come_ever_later() -> None:
@@ -178,14 +178,14 @@ def test_a_record_that_grew_too_old_is_given_up_unseen() -> None:
     consumer = Consumer()
     deliver(consumer, [a_record("a", 1, START - 100), a_record("a", 2)], max_age=60, on_failure="arn:dead")
     assert consumer.seen() == [["2"]]
-    assert consumer.buried[0][1]["requestContext"]["condition"] == "MaxRecordAgeExceeded"
+    assert consumer.dead_letters[0][1]["requestContext"]["condition"] == "MaxRecordAgeExceeded"
 
 
 @pytest.mark.parametrize("payload", [None, {}, {"batchItemFailures": None}, {"other": 1}])
 def test_an_answer_that_reports_nothing_is_a_success(payload: Any) -> None:
     consumer = Consumer(lambda _: Answer(payload))
     deliver(consumer, [a_record("a", 1)], max_retries=0)
-    assert consumer.buried == []
+    assert consumer.dead_letters == []
     assert len(consumer.batches) == 1
 
 
@@ -193,7 +193,7 @@ def test_an_answer_that_reports_nothing_is_a_success(payload: Any) -> None:
 def test_a_report_that_names_no_record_of_the_batch_is_a_failure_of_all(failures: Any) -> None:
     consumer = Consumer(lambda _: Answer({"batchItemFailures": failures}))
     deliver(consumer, [a_record("a", 1), a_record("a", 2)], max_retries=0, on_failure="arn:dead")
-    assert consumer.buried[0][1]["DDBStreamBatchInfo"]["batchSize"] == 2
+    assert consumer.dead_letters[0][1]["DDBStreamBatchInfo"]["batchSize"] == 2
 
 
 @pytest.mark.parametrize(

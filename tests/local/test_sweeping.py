@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.cli import operate
-from local.cli.operate import NotPossible, Place
+from local.cli.place import NotPossible, Place
 from local.stack.sweeping import PATIENCE, Swept
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from local.cli import carriers, commands, operate, warehouse
+from local.cli import carriers, commands, dead_letters, warehouse
 from local.cli.carriers import EVENTS, SIGNERS, STATUSES
 from local.cli.client import Refused
 from local.cli.listen import Receiver
@@ -208,7 +208,7 @@ def test_a_record_that_was_set_aside_goes_back_to_its_consumer() -> None:
     place: Any = SimpleNamespace(resources={"PublishChangesFunction": "orders-publish-changes"}, client=lambda _: lambdas)
     record = {"dynamodb": {"SequenceNumber": "1", "NewImage": {}}}
     letter = {"Body": json.dumps({"consumer": "publish_changes", "error": "KeyError: 'type'", "record": record})}
-    send = operate._sender(place, letter)
+    send = dead_letters._sender(place, letter)
     assert send
     send()
     (call,) = made
