@@ -338,6 +338,13 @@ def an_order_is_delivered_and_returned(world: World) -> None:
     world.unwind("paid")
 
 
+def a_parcel_whose_hand_over_never_came_through_is_delivered(world: World) -> None:
+    world.place("untaken")
+    world.step("reserve_stock", "untaken")
+    world.step("charge_payment", "untaken")
+    world.step("deliver_order", "untaken")
+
+
 def a_charge_is_declined(world: World) -> None:
     world.place("poor", token="tok_declined")
     world.step("reserve_stock", "poor")
@@ -532,6 +539,7 @@ def _look_after_a_webhook(world: World, webhook: str, delivery: str) -> None:
 
 STORIES: tuple[Callable[[World], None], ...] = (
     an_order_is_delivered_and_returned,
+    a_parcel_whose_hand_over_never_came_through_is_delivered,
     a_charge_is_declined,
     a_charge_s_answer_is_lost,
     cash_is_collected_at_the_door,
