@@ -30,7 +30,7 @@ def quick(browser: Browser) -> Iterator[Stack]:
 @pytest.fixture(scope="package")
 def patient(browser: Browser) -> Iterator[Stack]:
     """Paid at once, then being packed for as long as a test likes."""
-    with serving("--payment-seconds", "0", "--preparation-seconds", "3600") as stack:
+    with serving("--payment-seconds", "0", "--preparation-seconds", "3600", "--approval-seconds", "3600") as stack:
         yield stack
 
 
