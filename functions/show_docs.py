@@ -5,8 +5,8 @@ from html import escape
 from http import HTTPStatus
 from typing import Any
 
-from orders.domain.errors import MethodNotAllowed, NotFound
-from orders.web.http import SECURITY_HEADERS, Answer, Request, answer, problem, serve
+from orders.domain.errors import MethodNotAllowed, NotFound, OrderError
+from orders.web.http import SECURITY_HEADERS, Answer, Request, anchor, answer, problem, serve
 from orders.web.routes import ROUTES
 
 PAGE_HEADERS = {
@@ -54,7 +54,22 @@ def docs_page() -> str:
     )
     description = f"<p>{escape(document['info']['description'])} "
     machine_readable = 'Machine-readable: <a href="openapi.json">openapi.json</a>.</p>'
-    return _page("Order pipeline: API", f"{description}{machine_readable}{sections}", document["info"]["title"])
+    content = f"{description}{machine_readable}{sections}{_problems()}"
+    return _page("Order pipeline: API", content, document["info"]["title"])
+
+
+def _problems() -> str:
+    """What each ``type`` of a problem leads to: its statuses and titles."""
+    refusals, waiting = set[tuple[str, int, str]](), [OrderError]
+    while waiting:
+        refusal = waiting.pop()
+        waiting += refusal.__subclasses__()
+        refusals.add((refusal.code, int(refusal.http_status), refusal.title))
+    sections = ""
+    for code in sorted({code for code, _, _ in refusals}):
+        titles = "".join(_item(str(status), title) for found, status, title in sorted(refusals) if found == code)
+        sections += f'<section id="{anchor(code)}"><h2><code>{escape(code)}</code></h2><ul>{titles}</ul></section>'
+    return f"<h2>Problems</h2><p>A refusal is a problem document (RFC 9457); its <code>type</code> leads here.</p>{sections}"
 
 
 def _page(title: str, content: str, heading: str | None = None) -> str:

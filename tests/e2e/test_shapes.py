@@ -394,6 +394,14 @@ def test_the_documents_need_no_token(swift: Deployment) -> None:
     assert not re.search(r'(src|href)="(https?:)?//', page.text)
 
 
+def test_a_problem_s_type_leads_to_a_place_on_the_documents_page(swift: Deployment) -> None:
+    page = swift.anybody.get("/docs").text
+    for refused in (swift.ada.post("/orders", {}), swift.ada.get("/orders/none"), swift.ada.call("TRACE", "/products")):
+        path, _, place = refused.json()["type"].partition("#")
+        assert path == "/docs"
+        assert f'<section id="{place}"><h2><code>{refused.json()["code"]}</code>' in page
+
+
 def test_the_bare_address_leads_people_on(swift: Deployment) -> None:
     page = swift.anybody.get("/?utm_source=mail")
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")

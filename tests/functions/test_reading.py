@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from orders.adapters.store import indexes, table
-from orders.domain import facts
+from orders.domain import errors, facts
 from orders.domain.identifiers import CustomerId
 from orders.domain.statuses import OrderStatus
 from orders.services import privacy
+from orders.web.http import anchor, problem
 from orders.web.routes import ROUTES
 from tests.functions.world import ADDRESS, CUSTOMER, STRANGER, World, in_a_while
 
@@ -236,6 +237,15 @@ def test_pages_ignore_what_a_link_gained_on_its_way(world: World) -> None:
     assert world.http("GET /track/{id}", "order-1", by=None, query=query).status == 200
     for key in ("GET /admin", "GET /signed-in", "GET /docs"):
         assert world.http(key, by=None, query={"utm_source": "mail"}).status == 200, key
+
+
+def test_every_problem_s_type_leads_to_a_place_on_the_documents_page(world: World) -> None:
+    page = world.http("GET /docs", by=None).text
+    refusals = [found for found in vars(errors).values() if isinstance(found, type) and issubclass(found, errors.OrderError)]
+    assert len(refusals) > 20
+    assert json.loads(problem(errors.AlreadyExists("No."), "/")["body"])["type"] == "/docs#already-exists"
+    for refusal in refusals:
+        assert f'<section id="{anchor(refusal.code)}"><h2><code>{refusal.code}</code></h2><ul><li>' in page
 
 
 def test_an_unknown_parameter_is_repeated_in_part_only(world: World) -> None:

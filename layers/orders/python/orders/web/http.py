@@ -301,11 +301,16 @@ def answer(
     }
 
 
+def anchor(code: str) -> str:
+    """Where ``/docs`` says what a problem's code means."""
+    return code.lower().replace("_", "-")
+
+
 def problem(refusal: OrderError, instance: str) -> Answer:
     """A refusal as RFC 9457 wants it: stable code, words for people, nothing of our insides."""
     status = refusal.http_status
     body = {
-        "type": f"/docs#{refusal.code.lower().replace('_', '-')}",
+        "type": f"/docs#{anchor(refusal.code)}",
         "title": refusal.title,
         "status": int(status),
         "code": refusal.code,
