@@ -2,243 +2,20 @@
 
 import re
 from http import HTTPStatus
-from typing import Any
 
-from orders.domain import errors, limits
-from orders.domain.notifications import EVENT_TYPES
+from orders.domain import errors
 from orders.domain.statuses import (
     DEPRECATED_NAMES,
-    STEPS,
-    ApprovalStatus,
-    CancelReason,
     OrderStatus,
-    OverallStatus,
-    PaymentMethod,
-    PaymentStatus,
-    ShipmentStatus,
-    StepStatus,
     transitions,
 )
-from orders.domain.webhooks import DeliveryStatus, WebhookStatus
 from orders.services.carrier_reports import SENDERS
 from orders.services.listing import Part
-from orders.web import requests
+from orders.web import requests, schemas
 from orders.web.routes import ROUTES, Route, Who
-
-Schema = dict[str, Any]
+from orders.web.schemas import DAY, ID, TEXT, Schema, one_of, ref
 
 VERSION = "1.0.0"
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _object(required: Schema, optional: Schema | None = None) -> Schema:
-    return {"type": "object", "properties": required | (optional or {}), "required": list(required)}
-
-
-def _nullable(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _enum(statuses: Any) -> Schema:
-    return {"type": "string", "enum": [str(status) for status in statuses]}
-
-
-TEXT: Schema = {"type": "string"}
-COUNT: Schema = {"type": "integer", "minimum": 0}
-TIME: Schema = {"type": "string", "format": "date-time", "examples": ["2026-11-20T12:00:00.000Z"]}
-DAY: Schema = {"type": "string", "format": "date", "examples": ["2026-11-20"]}
-ID: Schema = {"type": "string", "pattern": limits.ORDER_ID}
-
-
-def _answers() -> dict[str, Schema]:
-    address = _object(dict.fromkeys(("name", "line1", "city", "postal_code", "country"), TEXT), {"line2": TEXT})
-    order = _object(
-        {
-            "order_id": ID,
-            "customer_id": TEXT,
-            "status": _enum(OrderStatus),
-            "version": {"type": "integer", "minimum": 1},
-            "items": {
-                "type": "array",
-                "items": _object(
-                    {"product_id": TEXT, "name": TEXT, "quantity": COUNT, "unit_price": _ref("Money")},
-                ),
-            },
-            "total": _ref("Money"),
-            "shipping_address": address,
-            "created_at": TIME,
-            "updated_at": TIME,
-            "cancellation": _nullable(
-                _object({"reason": _enum(CancelReason), "cancelled_at": TIME, "cancelled_by": TEXT}, {"note": TEXT})
-            ),
-            "approval": _nullable(
-                _object({"status": _enum(ApprovalStatus), "expires_at": TIME}, {"decided_by": TEXT, "reason": TEXT})
-            ),
-        }
-    )
-    payment = _object(
-        {
-            "payment_id": TEXT,
-            "status": _enum(PaymentStatus),
-            "amount": _ref("Money"),
-            "method": _enum(PaymentMethod),
-        },
-        {"failure_reason": TEXT, "refunded_at": TIME},
-    )
-    shipment = _object(
-        {
-            "shipment_id": TEXT,
-            "tracking_number": _nullable(TEXT),
-            "carrier": TEXT,
-            "status": _enum(ShipmentStatus),
-            "current_location": _nullable(TEXT),
-            "estimated_delivery": _nullable(TIME),
-            "scans": {
-                "type": "array",
-                "items": _object(
-                    {"at": TIME, "status": _enum(ShipmentStatus), "location": _nullable(TEXT), "message": _nullable(TEXT)}
-                ),
-            },
-        },
-        {"delivered_at": TIME, "unconfirmed_delivery_at": TIME},
-    )
-    step = _object(
-        {"name": _enum(STEPS), "order": COUNT, "status": _enum(StepStatus)},
-        {"started_at": TIME, "completed_at": TIME, "error_message": TEXT},
-    )
-    event = _object(
-        {
-            "version": COUNT,
-            "event_type": TEXT,
-            "status": _enum(OrderStatus),
-            "timestamp": TIME,
-            "triggered_by": TEXT,
-            "metadata": {"type": "object"},
-        },
-        {"reason": TEXT},
-    )
-    execution = _object(
-        {"execution_arn": TEXT, "name": TEXT, "status": TEXT, "started_at": TIME, "stopped_at": _nullable(TIME)},
-        {"definition": {"type": "object"}, "events": {"type": "array", "items": {"type": "object"}}},
-    )
-    return {
-        "Money": _object({"amount": {"type": "integer"}, "currency": {"type": "string", "pattern": "^[A-Z]{3}$"}}),
-        "Order": order,
-        "Payment": payment,
-        "Shipment": shipment,
-        "OrderAnswer": _object(
-            {"order": _ref("Order"), "payment": _nullable(_ref("Payment")), "shipment": _nullable(_ref("Shipment"))},
-            {"tracking_url": TEXT},
-        ),
-        "ListedOrder": {
-            "allOf": [_ref("Order")],
-            "properties": {
-                Part.PAYMENT: _nullable(_ref("Payment")),
-                Part.SHIPMENTS: {"type": "array", "items": _ref("Shipment")},
-            },
-        },
-        "OrderList": _object({"orders": {"type": "array", "items": _ref("ListedOrder")}, "next_cursor": _nullable(TEXT)}),
-        "Progress": _object(
-            {
-                "order_id": ID,
-                "status": _enum(OrderStatus),
-                "overall_status": _enum(OverallStatus),
-                "current_step": _nullable(_enum(STEPS)),
-                "last_updated": TIME,
-                "estimated_completion": _nullable(TIME),
-                "steps": {"type": "array", "items": step},
-            }
-        ),
-        "History": _object({"order_id": ID, "history": {"type": "array", "items": event}}),
-        "Execution": _object({"order_id": ID, "fulfilment": _nullable(execution), "unwinding": _nullable(execution)}),
-        "Product": _object({"product_id": ID, "name": TEXT, "unit_price": _ref("Money"), "stock": COUNT}),
-        "ProductList": _object({"products": {"type": "array", "items": _ref("Product")}, "next_cursor": _nullable(TEXT)}),
-        "Health": _object({"status": TEXT}),
-        **_webhook_answers(),
-        "Analytics": _analytics(),
-        "Accepted": _object({"accepted": {"type": "boolean"}}),
-        "OpenApi": {"type": "object"},
-        "GatewayMessage": _object({"message": TEXT}),
-        "Problem": _object(
-            {"type": TEXT, "title": TEXT, "status": {"type": "integer"}, "code": TEXT, "detail": TEXT},
-            {
-                "instance": TEXT,
-                "errors": {"type": "array", "items": _object({"field": TEXT, "message": TEXT})},
-                "from": TEXT,
-                "to": TEXT,
-                "allowed": {"type": "array", "items": TEXT},
-                "order_status": _enum(OrderStatus),
-            },
-        ),
-    }
-
-
-def _webhook_answers() -> dict[str, Schema]:
-    webhook = _object(
-        {
-            "webhook_id": ID,
-            "url": TEXT,
-            "events": {"type": "array", "items": _enum(EVENT_TYPES)},
-            "status": _enum(WebhookStatus),
-            "created_at": TIME,
-            "failing_since": _nullable(TIME),
-            "disabled_reason": _nullable(TEXT),
-        },
-        {"secret": TEXT},
-    )
-    attempt = _object(
-        {"at": TIME, "duration_ms": COUNT, "status_code": _nullable(COUNT), "error": _nullable(TEXT)},
-    )
-    delivery = _object(
-        {
-            "delivery_id": ID,
-            "webhook_id": ID,
-            "event_type": _enum(EVENT_TYPES),
-            "status": _enum(DeliveryStatus),
-            "created_at": TIME,
-            "next_attempt_at": _nullable(TIME),
-            "attempts": {"type": "array", "items": attempt},
-        },
-        {"order_id": ID},
-    )
-    return {
-        "Webhook": webhook,
-        "WebhookList": _object({"webhooks": {"type": "array", "items": _ref("Webhook")}}),
-        "Delivery": delivery,
-        "DeliveryList": _object({"deliveries": {"type": "array", "items": _ref("Delivery")}, "next_cursor": _nullable(TEXT)}),
-    }
-
-
-def _analytics() -> Schema:
-    seconds: Schema = {"type": "number", "minimum": 0}
-    lasted = {"mean_seconds": seconds, "p95_seconds": seconds}
-    status = _object(
-        {
-            "status": _enum(OrderStatus),
-            "count": COUNT,
-            "mean_order_value": _nullable(_ref("Money")),
-            "mean_order_values": {"type": "array", "items": _ref("Money")},
-            "time_in_status": _nullable(_object(lasted)),
-        }
-    )
-    share: Schema = {"type": "number", "minimum": 0}
-    rates = {"orders_placed": COUNT, "payment_failures": COUNT, "cancel_rate": share, "return_rate": share}
-    conversion = _object({"status": _enum(OrderStatus), "left": COUNT, "went_on": COUNT, "rate": _nullable(share)})
-    entered = _object({str(status): COUNT for status in OrderStatus})
-    return _object(
-        {
-            "from": _nullable(DAY),
-            "to": _nullable(DAY),
-            **rates,
-            "conversion": {"type": "array", "items": conversion},
-            "days": {"type": "array", "items": _object({"date": DAY, **rates, "entered": entered})},
-            "statuses": {"type": "array", "items": status},
-            "steps": {"type": "array", "items": _object({"step": _enum(STEPS), **lasted})},
-        }
-    )
 
 
 PARAMETERS: dict[str, Schema] = {
@@ -247,7 +24,7 @@ PARAMETERS: dict[str, Schema] = {
         "name": "status",
         "in": "query",
         "description": "In any letter case. PAID and COMPLETED are deprecated names for PROCESSING and DELIVERED, still taken.",
-        "schema": _enum([*OrderStatus, *sorted(DEPRECATED_NAMES)]),
+        "schema": one_of([*OrderStatus, *sorted(DEPRECATED_NAMES)]),
     },
     "overdue": {
         "name": "overdue",
@@ -262,7 +39,7 @@ PARAMETERS: dict[str, Schema] = {
         "description": "What each order of the list has beside it. A cursor goes on with the same `expand` only.",
         "style": "form",
         "explode": False,
-        "schema": {"type": "array", "minItems": 1, "items": _enum(Part)},
+        "schema": {"type": "array", "minItems": 1, "items": one_of(Part)},
     },
     "limit": {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
     "cursor": {"name": "cursor", "in": "query", "schema": TEXT},
@@ -303,24 +80,9 @@ _LAST_EVENT: Schema = {
 
 
 def _path_parameter(name: str) -> Schema:
-    schemas = {"carrier": _enum(SENDERS), "shipment_id": {"type": "string", "minLength": 1, "maxLength": 200}}
+    schemas = {"carrier": one_of(SENDERS), "shipment_id": {"type": "string", "minLength": 1, "maxLength": 200}}
     schema = schemas.get(name, ID)
     return {"name": name, "in": "path", "required": True, "schema": schema}
-
-
-CARRIER_EVENT = "CarrierEvent"
-_SCHEMA_PREFIX = "#/components/schemas/{model}"
-
-
-def _body_schemas() -> dict[str, Schema]:
-    """The request bodies' schemas, their nested definitions beside them."""
-    found: dict[str, Schema] = {}
-    for name in sorted({route.body for route in ROUTES.values() if route.body} - {CARRIER_EVENT}):
-        model: type[requests.Body] = getattr(requests, name)
-        schema = model.model_json_schema(ref_template=_SCHEMA_PREFIX)
-        found |= schema.pop("$defs", {})
-        found[name] = schema
-    return found | {CARRIER_EVENT: {"type": "object", "description": "As the carrier documents it."}}
 
 
 def document() -> Schema:
@@ -343,7 +105,7 @@ def document() -> Schema:
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": _answers() | _body_schemas(),
+            "schemas": schemas.answers() | schemas.bodies(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
         "x-order-transitions": transitions(),
@@ -364,7 +126,7 @@ def _operation(route: Route) -> Schema:
     if route.who & {Who.TRACKING_LINK}:
         operation["security"].append({})
     if route.body:
-        schema = {"application/json": {"schema": _ref(route.body)} | _example(route)}
+        schema = {"application/json": {"schema": ref(route.body)} | _example(route)}
         operation["requestBody"] = {"required": route.body not in OPTIONAL_BODIES, "content": schema}
     return operation
 
@@ -424,7 +186,7 @@ def _responses(route: Route, *, open_to_all: bool) -> Schema:
     for status, codes in sorted(by_status.items()):
         answers[str(int(status))] = {
             "description": f"{_PHRASES.get(status, status.phrase)}: {', '.join(sorted(codes))}",
-            "content": {"application/problem+json": {"schema": _ref("Problem")}},
+            "content": {"application/problem+json": {"schema": ref("Problem")}},
         }
     return _with_gateway(answers, route)
 
@@ -453,7 +215,7 @@ def _with_gateway(answers: Schema, route: Route) -> Schema:
             own = answers.get(str(int(status)), {"description": "", "content": {}})
             answers[str(int(status))] = {
                 "description": f"{own['description']}; {words.partition(': ')[2]}" if own["description"] else words,
-                "content": {**own["content"], "application/json": {"schema": _ref("GatewayMessage")}},
+                "content": {**own["content"], "application/json": {"schema": ref("GatewayMessage")}},
             }
     return dict(sorted(answers.items()))
 
@@ -474,4 +236,4 @@ def _success(route: Route) -> Schema:
         return {"description": route.summary, "content": {EVENT_STREAM: {}}}
     if route.answer == PAGE:
         return {"description": route.summary, "content": {route.answer: {"schema": TEXT}}}
-    return {"description": route.summary, "content": {"application/json": {"schema": _ref(route.answer or "OpenApi")}}}
+    return {"description": route.summary, "content": {"application/json": {"schema": ref(route.answer or "OpenApi")}}}
