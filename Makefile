@@ -172,7 +172,7 @@ fuzz: $(READY) ## schemathesis at length against a stack of its own, from a new 
 	@E2E_FULL=1 $(BIN)/pytest --quiet tests/e2e/test_fuzz.py
 
 openapi: $(READY) ## write docs/openapi.json anew, from the code
-	@$(BIN)/python -c 'import json; from orders.openapi import document; print(json.dumps(document(), indent=2, ensure_ascii=False))' \
+	@$(BIN)/python -c 'import json; from orders.web.openapi import document; print(json.dumps(document(), indent=2, ensure_ascii=False))' \
 	  > docs/openapi.json
 
 lint-fix: $(READY) ## put right what ruff, eslint and prettier can put right

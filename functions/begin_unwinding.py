@@ -1,6 +1,6 @@
 """Workflow step: something failed for good; note which step and why, and let the unwinding follow."""
 
-from orders.services import fulfilling as fulfilment
+from orders.services import fulfilling
 from orders.tasks import Event, standing, task
 
 
@@ -8,4 +8,4 @@ from orders.tasks import Event, standing, task
 def handler(event: Event) -> dict[str, object]:
     """Marks the failed step and what is to be undone."""
     failure = event["failure"]
-    return standing(fulfilment.begin_unwinding(event["order_id"], failure["Error"], failure.get("Cause", "")))
+    return standing(fulfilling.begin_unwinding(event["order_id"], failure["Error"], failure.get("Cause", "")))

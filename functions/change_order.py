@@ -6,8 +6,7 @@ from orders.domain.actors import Actor
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.status_names import parse_status
-from orders.services import commands as desk
-from orders.services import reading
+from orders.services import commands, reading
 from orders.web import requests
 from orders.web.http import DEPRECATED_SINCE, Answer, Operation, Request, serve
 from orders.web.orders import order_answer
@@ -35,7 +34,7 @@ def explained(change: Change) -> Operation:
 def change_address(request: Request) -> Answer:
     """Sends the parcel elsewhere."""
     address = request.parse(requests.AddressBody).address()
-    return order_answer(request, desk.change_address(*_admitted(request), address, request.if_match))
+    return order_answer(request, commands.change_address(*_admitted(request), address, request.if_match))
 
 
 def set_status(request: Request) -> Answer:
@@ -43,7 +42,7 @@ def set_status(request: Request) -> Answer:
     body = request.parse(requests.SetStatus)
     wanted, deprecated = parse_status(body.status)
     order_id, actor = _admitted(request)
-    snapshot = desk.set_status(order_id, wanted, actor, body.reason, request.if_match)
+    snapshot = commands.set_status(order_id, wanted, actor, body.reason, request.if_match)
     return order_answer(request, snapshot, headers={"deprecation": DEPRECATED_SINCE} if deprecated else None)
 
 
@@ -52,7 +51,7 @@ def set_location(request: Request) -> Answer:
     body = request.parse(requests.SetLocation)
     order_id, actor = _admitted(request)
     return order_answer(
-        request, desk.update_location(order_id, actor, body.location, body.estimated_delivery, request.if_match)
+        request, commands.update_location(order_id, actor, body.location, body.estimated_delivery, request.if_match)
     )
 
 
@@ -60,16 +59,16 @@ def mark_returned(request: Request) -> Answer:
     """The parcel is back."""
     reason = request.parse(requests.WithReason).reason
     order_id, actor = _admitted(request)
-    return order_answer(request, desk.mark_returned(order_id, request.shipment_id, actor, reason, request.if_match))
+    return order_answer(request, commands.mark_returned(order_id, request.shipment_id, actor, reason, request.if_match))
 
 
 handler = serve(
     {
-        "POST /orders/{id}/cancel": explained(desk.cancel),
-        "POST /orders/{id}/return": explained(desk.return_order),
-        "POST /orders/{id}/approve": explained(desk.approve),
-        "POST /orders/{id}/reject": explained(desk.reject),
-        "POST /orders/{id}/delivered": explained(desk.mark_delivered),
+        "POST /orders/{id}/cancel": explained(commands.cancel),
+        "POST /orders/{id}/return": explained(commands.return_order),
+        "POST /orders/{id}/approve": explained(commands.approve),
+        "POST /orders/{id}/reject": explained(commands.reject),
+        "POST /orders/{id}/delivered": explained(commands.mark_delivered),
         "POST /orders/{id}/shipments/{shipment_id}/returned": mark_returned,
         "PUT /orders/{id}/address": change_address,
         "PATCH /orders/{id}/status": set_status,

@@ -1,10 +1,10 @@
 """Workflow step: charge the order, at most once, or accept cash on delivery."""
 
-from orders.services import fulfilling as fulfilment
+from orders.services import fulfilling
 from orders.tasks import Event, standing, task
 
 
 @task
 def handler(event: Event) -> dict[str, object]:
     """Charges the payment."""
-    return standing(fulfilment.charge_payment(event["order_id"]))
+    return standing(fulfilling.charge_payment(event["order_id"]))

@@ -1,10 +1,10 @@
 """Unwinding step: close the order with its reason."""
 
-from orders.services import fulfilling as fulfilment
+from orders.services import fulfilling
 from orders.tasks import Event, standing, task
 
 
 @task
 def handler(event: Event) -> dict[str, object]:
     """Closes the order."""
-    return standing(fulfilment.close_order(event["order_id"]))
+    return standing(fulfilling.close_order(event["order_id"]))

@@ -1,10 +1,10 @@
 """Unwinding step: put the goods back into stock."""
 
-from orders.services import fulfilling as fulfilment
+from orders.services import fulfilling
 from orders.tasks import Event, standing, task
 
 
 @task
 def handler(event: Event) -> dict[str, object]:
     """Releases the stock."""
-    return standing(fulfilment.release_stock(event["order_id"]))
+    return standing(fulfilling.release_stock(event["order_id"]))

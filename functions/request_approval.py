@@ -1,11 +1,11 @@
 """Workflow step: ask for the manual review; the machine waits until the token it gave is answered."""
 
-from orders.services import fulfilling as fulfilment
+from orders.services import fulfilling
 from orders.tasks import Event, task
 
 
 @task
 def handler(event: Event) -> dict[str, object]:
     """Keeps the task token with the order, for the review's answer to find."""
-    fulfilment.request_approval(event["order_id"], event["task_token"], event["seconds"], run=event.get("run"))
+    fulfilling.request_approval(event["order_id"], event["task_token"], event["seconds"], run=event.get("run"))
     return {}

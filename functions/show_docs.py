@@ -64,7 +64,9 @@ def _problems() -> str:
     while waiting:
         refusal = waiting.pop()
         waiting += refusal.__subclasses__()
-        refusals.add((refusal.code, int(refusal.http_status), refusal.title))
+        # Not those that one module keeps to itself: whether they are known depends on what else has been imported.
+        if refusal.__module__ == OrderError.__module__:
+            refusals.add((refusal.code, int(refusal.http_status), refusal.title))
     sections = ""
     for code in sorted({code for code, _, _ in refusals}):
         titles = "".join(_item(str(status), title) for found, status, title in sorted(refusals) if found == code)

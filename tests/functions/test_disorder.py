@@ -29,8 +29,7 @@ from orders.domain.order import Address
 from orders.domain.products import Product
 from orders.domain.statuses import ENDED, OrderStatus, PaymentMethod, PaymentStatus, StepName, StepStatus
 from orders.domain.steps import unwound_from
-from orders.services import commands as desk
-from orders.services import fulfilling as fulfilment
+from orders.services import commands, fulfilling
 from orders.services.placing import Wish, place_order
 from tests.functions.world import ENVIRONMENT, FakeStepFunctions
 from tests.shelf import Shelf, shelved
@@ -111,23 +110,23 @@ class Stage:
 
     def _fulfil(self, arn: str, run: int) -> Iterator[None]:
         try:
-            reviewing.review_answered(fulfilment.reserve_stock(ORDER).order)
+            reviewing.review_answered(fulfilling.reserve_stock(ORDER).order)
         except ApprovalPending:
             yield
             said = yield from self._called_back(
-                f"{arn}/review", lambda token: fulfilment.request_approval(ORDER, token, 300, run=run)
+                f"{arn}/review", lambda token: fulfilling.request_approval(ORDER, token, 300, run=run)
             )
             if said != {"approved": True}:
-                fulfilment.begin_unwinding(ORDER, said[0] if said else "States.Timeout", "")
+                fulfilling.begin_unwinding(ORDER, said[0] if said else "States.Timeout", "")
                 return
         yield
-        fulfilment.charge_payment(ORDER)
+        fulfilling.charge_payment(ORDER)
         yield
         yield from self._called_back(f"{arn}/parcel", lambda token: self._ship(token, run))
-        fulfilment.deliver(ORDER)
+        fulfilling.deliver(ORDER)
 
     def _ship(self, token: str, run: int) -> None:
-        if fulfilment.is_delivered(fulfilment.ship_parcel(ORDER, token, run=run)):
+        if fulfilling.is_delivered(fulfilling.ship_parcel(ORDER, token, run=run)):
             workflow.answer(token, {})
 
     def _called_back(self, token: str, ask: Any) -> Any:
@@ -143,7 +142,7 @@ class Stage:
 
     def _unwind(self, undo_from: str) -> Iterator[None]:
         for task in unwound_from(undo_from):
-            getattr(fulfilment, task.function)(ORDER)
+            getattr(fulfilling, task.function)(ORDER)
             yield
 
     # --- people ---
@@ -152,9 +151,14 @@ class Stage:
         """What somebody wants may come too late, and be refused."""
         with suppress(OrderError):
             if what == "delivered":
-                desk.mark_delivered(ORDER, SUE, None, None)
+                commands.mark_delivered(ORDER, SUE, None, None)
             else:
-                act = {"cancel": desk.cancel, "approve": desk.approve, "reject": desk.reject, "return": desk.return_order}[what]
+                act = {
+                    "cancel": commands.cancel,
+                    "approve": commands.approve,
+                    "reject": commands.reject,
+                    "return": commands.return_order,
+                }[what]
                 act(ORDER, SUE, None, None)
 
     # --- the end ---

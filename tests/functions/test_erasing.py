@@ -15,7 +15,7 @@ import pytest
 from standardwebhooks import Webhook as Signer
 
 from orders import settings
-from orders.adapters import queues as messaging
+from orders.adapters import queues
 from orders.adapters.store import deliveries, event_items, keys, orders, redaction, scans, table, webhooks
 from orders.domain import erasure, facts, notifications
 from orders.domain.errors import ConstraintViolated, OrderChanged
@@ -55,8 +55,8 @@ def words() -> Words:
 @pytest.fixture
 def owed(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What the deliveries' queue would take; the carriers' secrets are there."""
-    monkeypatch.setattr(messaging, "owe", lambda *_: None)
-    monkeypatch.setattr(messaging, "owe_all", lambda _: [])
+    monkeypatch.setattr(queues, "owe", lambda *_: None)
+    monkeypatch.setattr(queues, "owe_all", lambda _: [])
     secrets = boto3.client("secretsmanager")
     names = [f"{settings.carrier_secrets_prefix()}{carrier}" for carrier in ("easypost", "shippo", "generic")]
     for name in names:

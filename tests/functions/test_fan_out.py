@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 import fan_out_webhooks
 from orders.adapters import aws as orders_aws
-from orders.adapters import queues as messaging
+from orders.adapters import queues
 from orders.adapters.aws import OutOfTime
 from orders.adapters.store import table, webhooks
 from orders.domain.webhooks import Delivery, Webhook
@@ -87,7 +87,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
     monkeypatch.setenv("WEBHOOK_DELIVERIES_URL", "queue")
     monkeypatch.setattr(webhooks, "load_all", lambda: hooks)
     monkeypatch.setattr(table, "client", lambda: made)
-    monkeypatch.setattr(messaging, "sqs", lambda: made)
+    monkeypatch.setattr(queues, "sqs", lambda: made)
     return made
 
 
@@ -150,7 +150,7 @@ def test_a_call_of_the_fan_out_takes_no_longer_than_it_is_given(monkeypatch: pyt
     """The limits that the clients really have, against what is left when the last call begins."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     with orders_aws.within(lambda: TIME_OUT):
-        clients: list[Any] = [table.client(), messaging.sqs()]
+        clients: list[Any] = [table.client(), queues.sqs()]
     for config in (client.meta.config for client in clients):
         attempts = config.retries["total_max_attempts"]
         pauses = sum(2**retry for retry in range(attempts - 1))

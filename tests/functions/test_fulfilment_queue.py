@@ -17,8 +17,7 @@ from moto import mock_aws
 from standardwebhooks import Webhook as Signer
 
 from orders import settings
-from orders.adapters import bus
-from orders.adapters import carriers as carrier
+from orders.adapters import bus, carriers
 from orders.adapters.carriers import Booking
 from orders.adapters.store import keys, ledgers, orders, scans, table
 from orders.domain.actors import Actor
@@ -27,9 +26,7 @@ from orders.domain.events import EventType
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.order import Address, Shipment, Snapshot, timestamp
 from orders.domain.statuses import OrderStatus, PaymentMethod, PaymentStatus, ShipmentStatus
-from orders.services import fulfilling as fulfilment
-from orders.services import inbound as fulfilment_events
-from orders.services import listing, recovery
+from orders.services import fulfilling, inbound, listing, recovery
 from orders.services.changes import utc_now
 from orders.services.placing import Wish, place_order
 from tests.deployed import CARRIER_SECRET, deployed
@@ -84,10 +81,10 @@ def an_order(order_id: str, status: OrderStatus, method: PaymentMethod = Payment
     token = None if method is PaymentMethod.CASH_ON_DELIVERY else "tok_ok"
     place_order(Wish(CustomerId("ada"), {"prod-001": 1}, HOME, method, token, OrderId(order_id)), Actor("ada"))
     if status is not OrderStatus.PENDING:
-        fulfilment.reserve_stock(OrderId(order_id))
-        fulfilment.charge_payment(OrderId(order_id))
+        fulfilling.reserve_stock(OrderId(order_id))
+        fulfilling.charge_payment(OrderId(order_id))
     if status is OrderStatus.SHIPPED:
-        fulfilment.ship_parcel(OrderId(order_id), None)
+        fulfilling.ship_parcel(OrderId(order_id), None)
     return order_id
 
 
@@ -488,7 +485,7 @@ def test_a_parcel_that_names_its_sender_waits_for_that_one(
 ) -> None:
     if named_by == "booking":
         booked = Booking("SimEx", TrackingNumber("EZ-NAMED-1"), "generic")
-        monkeypatch.setattr(carrier.SimulatedCarrier, "book", lambda *_: booked)
+        monkeypatch.setattr(carriers.SimulatedCarrier, "book", lambda *_: booked)
         order_id = an_order("named-booking", OrderStatus.SHIPPED)
     else:
         order_id = an_order("named-warehouse", OrderStatus.PROCESSING)
@@ -519,7 +516,7 @@ def test_of_two_senders_that_report_at_once_the_first_that_is_taken_counts(event
     last = orders.history(OrderId(order_id))[-1]
     assert (last.type, last.by) == (EventType.FULFILLMENT_REFUSED, "carrier:easypost")
     assert order.version == last.version, "refused once, however often it is delivered"
-    assert fulfilment_events.replay(orders.load(OrderId(order_id))) is False
+    assert inbound.replay(orders.load(OrderId(order_id))) is False
 
 
 def test_a_scan_is_believed_of_the_pipeline_s_receiver_only(events: Recorder) -> None:

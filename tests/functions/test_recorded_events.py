@@ -31,8 +31,7 @@ from orders.domain.statistics import Told
 from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus
 from orders.domain.steps import UNWINDING
 from orders.domain.webhooks import Delivery, Secret, Webhook
-from orders.services import commands as desk
-from orders.services import fulfilling as fulfilment
+from orders.services import commands, fulfilling
 from orders.services.changes import utc_now
 from orders.services.placing import Wish, place_order
 from orders.web import tokens
@@ -77,22 +76,22 @@ def placed(order_id: str = ORDER, token: str = "tok_ok", *, review: bool = False
 
 def reserved() -> None:
     placed()
-    fulfilment.reserve_stock(ORDER)
+    fulfilling.reserve_stock(ORDER)
 
 
 def under_review() -> None:
     placed(review=True)
-    fulfilment.reserve_stock(ORDER)
+    fulfilling.reserve_stock(ORDER)
 
 
 def paid() -> None:
     reserved()
-    fulfilment.charge_payment(ORDER)
+    fulfilling.charge_payment(ORDER)
 
 
 def shipped() -> None:
     paid()
-    fulfilment.ship_parcel(ORDER, None)
+    fulfilling.ship_parcel(ORDER, None)
 
 
 def tracked() -> None:
@@ -108,9 +107,9 @@ def tracked() -> None:
 
 def charge_refused() -> None:
     placed(token="tok_declined")
-    fulfilment.reserve_stock(ORDER)
+    fulfilling.reserve_stock(ORDER)
     with pytest.raises(Exception, match="declined"):
-        fulfilment.charge_payment(ORDER)
+        fulfilling.charge_payment(ORDER)
 
 
 def unwinding_before(function: str) -> Seed:
@@ -119,9 +118,9 @@ def unwinding_before(function: str) -> Seed:
 
     def seed() -> None:
         paid()
-        desk.cancel(ORDER, ADA, None, None)
+        commands.cancel(ORDER, ADA, None, None)
         for task in done:
-            getattr(fulfilment, task.function)(ORDER)
+            getattr(fulfilling, task.function)(ORDER)
 
     return seed
 
@@ -129,7 +128,7 @@ def unwinding_before(function: str) -> Seed:
 def followed() -> None:
     placed()
     placed(OTHER)
-    desk.cancel(OTHER, ADA, None, None)
+    commands.cancel(OTHER, ADA, None, None)
 
 
 def overdue() -> None:

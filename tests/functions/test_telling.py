@@ -20,11 +20,9 @@ from standardwebhooks import Webhook as Signer
 from local.cli import operate
 from local.cli.client import Api
 from orders import settings
-from orders.adapters import bus, secrets
-from orders.adapters import queues as messaging
-from orders.adapters import webhook_sender as outbound
+from orders.adapters import bus, queues, secrets, webhook_sender
 from orders.adapters.store import counters, deliveries, event_items, keys, orders, table, webhooks
-from orders.adapters.store.table import Outcome
+from orders.adapters.store.table import WriteOutcome
 from orders.domain import notifications, statistics
 from orders.domain.actors import Actor
 from orders.domain.errors import StoreBusy
@@ -32,8 +30,7 @@ from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.order import Address
 from orders.domain.statuses import OrderStatus, PaymentMethod
 from orders.domain.webhooks import DeliveryStatus, WebhookStatus
-from orders.services import commands as desk
-from orders.services import fulfilling as fulfilment
+from orders.services import commands, fulfilling
 from orders.services.changes import utc_now
 from orders.services.placing import Wish, place_order
 from orders.web import tokens
@@ -81,10 +78,10 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Recorder:
 def live(order_id: str, token: str = "tok_ok", status: OrderStatus = OrderStatus.SHIPPED) -> str:
     wish = Wish(CustomerId("ada"), {"prod-001": 1}, HOME, PaymentMethod.CREDIT_CARD, token, OrderId(order_id))
     place_order(wish, Actor("ada"))
-    fulfilment.reserve_stock(OrderId(order_id))
+    fulfilling.reserve_stock(OrderId(order_id))
     if status is not OrderStatus.PENDING:
-        fulfilment.charge_payment(OrderId(order_id))
-        fulfilment.ship_parcel(OrderId(order_id), None)
+        fulfilling.charge_payment(OrderId(order_id))
+        fulfilling.ship_parcel(OrderId(order_id), None)
     return order_id
 
 
@@ -186,7 +183,7 @@ def test_transitions_and_times_are_measured_by_status(events: Recorder, capsys: 
 
 
 def test_what_is_published_holds_no_token(events: Recorder) -> None:
-    fulfilment.ship_parcel(OrderId(live("p-5", token="tok_ok")), "TASK-TOKEN")
+    fulfilling.ship_parcel(OrderId(live("p-5", token="tok_ok")), "TASK-TOKEN")
     call("publish_changes", {"Records": records("p-5")})
     said = json.dumps(events.entries, default=str)
     assert not any(secret in said for secret in ("tok_ok", "TASK-TOKEN", "St James"))
@@ -337,7 +334,7 @@ def test_a_failure_is_held_back_and_tried_again_with_the_same_body(endpoint: End
     details = tell(live("w-3", status=OrderStatus.PENDING))
     endpoint.code = 500
     held: list[int] = []
-    monkeypatch.setattr(messaging, "owe", lambda _webhook, _delivery, seconds: held.append(seconds))
+    monkeypatch.setattr(queues, "owe", lambda _webhook, _delivery, seconds: held.append(seconds))
     body = {"webhook_id": made["webhook_id"], "delivery_id": details[0]["event_id"]}
     deliver([body])
     assert held == [5]
@@ -386,15 +383,15 @@ def test_two_copies_of_a_message_make_one_attempt_that_counts(endpoint: Endpoint
     body = {"webhook_id": made["webhook_id"], "delivery_id": details[0]["event_id"]}
     endpoint.code = 500
     held: list[int] = []
-    monkeypatch.setattr(messaging, "owe", lambda *_: held.append(1))
-    real = outbound.send
+    monkeypatch.setattr(queues, "owe", lambda *_: held.append(1))
+    real = webhook_sender.send
 
     def meanwhile(*arguments: Any) -> Any:
-        monkeypatch.setattr(outbound, "send", real)
+        monkeypatch.setattr(webhook_sender, "send", real)
         deliver([body])
         return real(*arguments)
 
-    monkeypatch.setattr(outbound, "send", meanwhile)
+    monkeypatch.setattr(webhook_sender, "send", meanwhile)
     deliver([body])
     assert len(deliveries.load(**body).attempts) == 1
     assert len(held) == 1, "the schedule has one thread, not two"
@@ -508,7 +505,7 @@ def _delivered_in(currency: str, number: int) -> dict[str, Any]:
 
 def test_the_counters_in_the_table_are_exact_under_redelivery(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [live(f"s-{number}", status=OrderStatus.PENDING if number % 3 else OrderStatus.SHIPPED) for number in range(9)]
-    desk.cancel(OrderId(ids[1]), Actor("ada"), None, None)
+    commands.cancel(OrderId(ids[1]), Actor("ada"), None, None)
     details = [
         detail for one in ids for event in orders.history(OrderId(one)) for _, detail, _ in notifications.messages(event)
     ]
@@ -518,7 +515,7 @@ def test_the_counters_in_the_table_are_exact_under_redelivery(monkeypatch: pytes
     random.shuffle(delivered)
     real, faults = counters._count_at_once, iter([True, False, False] * 100)
 
-    def faulty(shard: int, told: Any) -> Outcome:
+    def faulty(shard: int, told: Any) -> WriteOutcome:
         outcome = real(shard, told)
         if next(faults):
             raise StoreBusy("its answer was lost")  # counted, and told otherwise
@@ -581,8 +578,8 @@ def test_the_stream_begins_with_the_present_and_misses_nothing_after_that() -> N
     _, ((version, kind, data),) = stream("e-1")
     assert (version, kind, data["status"]) == ("1", "status", "PENDING")
     assert stream("e-1", "1") == (200, [])
-    fulfilment.reserve_stock(OrderId("e-1"))
-    fulfilment.charge_payment(OrderId("e-1"))
+    fulfilling.reserve_stock(OrderId("e-1"))
+    fulfilling.charge_payment(OrderId("e-1"))
     _, frames = stream("e-1", "1")
     assert [one[0] for one in frames] == [str(event.version) for event in orders.history(OrderId("e-1"), 1)]
     assert frames[-1][2]["progress"]["steps"]
@@ -592,7 +589,7 @@ def test_the_stream_begins_with_the_present_and_misses_nothing_after_that() -> N
 
 def test_the_stream_ends_when_the_order_is_over() -> None:
     live("e-2")
-    fulfilment.record_delivery(OrderId("e-2"), "sue")
+    fulfilling.record_delivery(OrderId("e-2"), "sue")
     last = str(orders.load_order(OrderId("e-2")).version)
     assert [one[0] for one in stream("e-2")[1]] == [last], "the first answer is there even then"
     status, frames = stream("e-2", "3")

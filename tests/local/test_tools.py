@@ -18,8 +18,7 @@ from local.cli.carriers import EVENTS, SIGNERS, STATUSES
 from local.cli.client import Refused
 from local.cli.listen import Receiver
 from local.cli.watch import Frame, Stream, line
-from orders.adapters import carrier_webhooks
-from orders.adapters import webhook_sender as outbound
+from orders.adapters import carrier_webhooks, webhook_sender
 from orders.domain.errors import Unauthenticated
 from orders.domain.statuses import ShipmentStatus
 from orders.domain.webhooks import Delivery, new_secret
@@ -108,12 +107,12 @@ def test_a_listener_prints_what_is_signed_and_refuses_the_rest(monkeypatch: pyte
     delivery = Delivery("wh-1", "evt-1", "OrderStatusChanged", payload, NOW)
     receiver = Receiver(0, show=shown.append)
     with serving(receiver) as url:
-        assert outbound.send(delivery, url, [secret]).status_code == 401, "it has not subscribed yet"
+        assert webhook_sender.send(delivery, url, [secret]).status_code == 401, "it has not subscribed yet"
         receiver.trust(secret)
-        assert outbound.send(delivery, url, [secret]).status_code == 204
-        assert outbound.send(delivery, url, [new_secret(b"b" * 24)]).status_code == 401
+        assert webhook_sender.send(delivery, url, [secret]).status_code == 204
+        assert webhook_sender.send(delivery, url, [new_secret(b"b" * 24)]).status_code == 401
         receiver.answer = 410
-        assert outbound.send(delivery, url, [secret]).gone
+        assert webhook_sender.send(delivery, url, [secret]).gone
     assert [message["data"]["order_id"] for message in receiver.seen] == ["order-1"] * 2
     assert [text.split()[0] for text in shown] == [
         "refused:",

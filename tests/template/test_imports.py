@@ -2,11 +2,13 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,11 @@ def test_a_health_check_loads_nothing_that_speaks_to_the_outside() -> None:
     assert "show_docs" in modules
     outside = ("orders.adapters", "orders.services", "botocore.session", "boto3", "pydantic")
     assert [name for name in modules if name.startswith(outside)] == []
+
+
+def test_the_makefile_imports_what_there_is() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = re.findall(r"\bfrom ([\w.]+) import|python -m ((?:local|tests|bench)[\w.]*)", text)
+    modules = {one or other for one, other in named}
+    assert {"orders.web.openapi", "local.cli.invoke", "tests.pythons"} <= modules
+    assert sorted(module for module in modules if find_spec(module) is None) == []

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from orders.adapters.store.table import Outcome, conditional_write
+from orders.adapters.store.table import WriteOutcome, conditional_write
 from orders.domain.errors import StoreBusy
 
 FOUND = {"PK": {"S": "ORDER#1"}, "SK": {"S": "#ORDER"}}
 HELD, FAILED, CONFLICT = {"Code": "None"}, {"Code": "ConditionalCheckFailed"}, {"Code": "TransactionConflict"}
 
 
-def written(code: str | None = None, *reasons: dict[str, Any], **response: Any) -> Outcome:
+def written(code: str | None = None, *reasons: dict[str, Any], **response: Any) -> WriteOutcome:
     """What becomes of a write that DynamoDB refuses with an error of this code, if there is one."""
 
     def operation(**request: Any) -> Any:
@@ -31,8 +31,8 @@ def test_a_write_whose_condition_holds_has_dynamodbs_response() -> None:
 
 
 def test_a_failed_condition_comes_with_the_item_that_was_found_where_it_was_asked_for() -> None:
-    assert written("ConditionalCheckFailedException") == Outcome({}, {0: {}})
-    assert written("ConditionalCheckFailedException", Item=FOUND) == Outcome({}, {0: FOUND})
+    assert written("ConditionalCheckFailedException") == WriteOutcome({}, {0: {}})
+    assert written("ConditionalCheckFailedException", Item=FOUND) == WriteOutcome({}, {0: FOUND})
 
 
 def test_a_transaction_names_the_actions_whose_conditions_failed() -> None:

@@ -36,8 +36,7 @@ from orders.domain.statuses import (
     PaymentStatus,
     ShipmentStatus,
 )
-from orders.services import commands as desk
-from orders.services import fulfilling as fulfilment
+from orders.services import commands, fulfilling
 from orders.services.inbound import Outcome, take
 from orders.web import news, requests
 from tests.shelf import Shelf, shelved
@@ -76,15 +75,15 @@ def bring(order: Order, status: OrderStatus) -> None:
     """By the workflow's own steps."""
     if status is PENDING:
         return
-    fulfilment.reserve_stock(order.order_id, clock)
+    fulfilling.reserve_stock(order.order_id, clock)
     if status is CANCELLED:
-        desk.cancel(order.order_id, Actor("ada"), None, None, clock)
+        commands.cancel(order.order_id, Actor("ada"), None, None, clock)
         return
-    fulfilment.charge_payment(order.order_id, clock=clock)
+    fulfilling.charge_payment(order.order_id, clock=clock)
     if status in (SHIPPED, DELIVERED):
-        fulfilment.ship_parcel(order.order_id, None, clock=clock)
+        fulfilling.ship_parcel(order.order_id, None, clock=clock)
     if status is DELIVERED:
-        fulfilment.record_delivery(order.order_id, "support", clock=clock)
+        fulfilling.record_delivery(order.order_id, "support", clock=clock)
 
 
 def said(status: str, number: int = 0, **more: Any) -> FulfilmentEvent:
@@ -266,10 +265,10 @@ def test_one_that_keeps_losing_rises(shelf: Shelf, monkeypatch: pytest.MonkeyPat
 def test_the_workflow_finds_its_work_done(shelf: Shelf) -> None:
     order = place(shelf)
     take(said("completed", metadata={"carrier": "FedEx", "tracking_number": "FX-1"}), clock)
-    for step in (fulfilment.reserve_stock, fulfilment.charge_payment):
+    for step in (fulfilling.reserve_stock, fulfilling.charge_payment):
         step(order.order_id, clock=clock)
-    fulfilment.ship_parcel(order.order_id, "task-1", clock=clock)
-    fulfilment.deliver(order.order_id, clock)
+    fulfilling.ship_parcel(order.order_id, "task-1", clock=clock)
+    fulfilling.deliver(order.order_id, clock)
     found = shelf.load("order-1")
     assert found.shipment
     assert (found.shipment.carrier, found.shipment.tracking_number) == ("FedEx", "FX-1")
@@ -288,7 +287,7 @@ def test_an_event_between_intent_and_booking_leaves_the_parcel_its_tracking_numb
         return real(*arguments)
 
     monkeypatch.setattr(SimulatedCarrier, "book", book)
-    fulfilment.ship_parcel(OrderId("order-1"), "task-1", clock=clock)
+    fulfilling.ship_parcel(OrderId("order-1"), "task-1", clock=clock)
     found = shelf.load("order-1")
     assert statuses(shelf)[-1] is SHIPPED
     assert found.shipment
@@ -375,7 +374,7 @@ def test_a_delivery_of_a_parcel_on_its_way_back_is_for_staff_to_confirm(shelf: S
         delivering.CONFIRM_DELIVERY,
     )
     assert take(event, clock) is Outcome.DUPLICATE
-    desk.mark_delivered(OrderId("order-1"), Actor("grace", staff=True), None, None, clock)
+    commands.mark_delivered(OrderId("order-1"), Actor("grace", staff=True), None, None, clock)
     parcel = shelf.load("order-1").shipment
     assert parcel
     assert (parcel.status, parcel.delivered_at) == (ShipmentStatus.DELIVERED, event.at), "it was the customer after all"

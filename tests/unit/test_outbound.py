@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from standardwebhooks import Webhook as Signer
 
-from orders.adapters import webhook_sender as outbound
+from orders.adapters import webhook_sender
 from orders.domain.errors import InvalidArgument
 from orders.domain.webhooks import Attempt, Delivery, new_secret
 from tests.support import START
@@ -95,7 +95,7 @@ def _laptop(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sent(receiver: Receiver, deadline: float = 60.0, scheme: str = "http", path: str = "/hook") -> Attempt:
-    return outbound.send(DELIVERY, f"{scheme}://127.0.0.1:{receiver.port}{path}", [SECRET], deadline=deadline)
+    return webhook_sender.send(DELIVERY, f"{scheme}://127.0.0.1:{receiver.port}{path}", [SECRET], deadline=deadline)
 
 
 # --- what is sent -----------------------------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ def sent(receiver: Receiver, deadline: float = 60.0, scheme: str = "http", path:
 @pytest.mark.usefixtures("_laptop")
 def test_the_payload_is_posted_as_it_is_and_signed_with_every_secret() -> None:
     with Receiver(says(OK)) as receiver:
-        attempt = outbound.send(DELIVERY, f"http://127.0.0.1:{receiver.port}/hook?a=b", [SECRET, OTHER])
+        attempt = webhook_sender.send(DELIVERY, f"http://127.0.0.1:{receiver.port}/hook?a=b", [SECRET, OTHER])
     assert attempt.succeeded
     assert attempt.status_code == 200
     head, _, body = receiver.requests[0].partition(b"\r\n\r\n")
@@ -287,8 +287,8 @@ def _trusting(certificate: Path) -> ssl.SSLContext:
 @pytest.mark.usefixtures("_laptop", "_trusted")
 def test_over_tls_the_name_is_verified_and_the_answer_counts(secured: ssl.SSLContext) -> None:
     with Receiver(says(OK), secured) as receiver:
-        attempt = outbound.send(DELIVERY, f"https://localhost:{receiver.port}/", [SECRET], lambda *_: ["127.0.0.1"])
-        wrong = outbound.send(DELIVERY, f"https://other.test:{receiver.port}/", [SECRET], lambda *_: ["127.0.0.1"])
+        attempt = webhook_sender.send(DELIVERY, f"https://localhost:{receiver.port}/", [SECRET], lambda *_: ["127.0.0.1"])
+        wrong = webhook_sender.send(DELIVERY, f"https://other.test:{receiver.port}/", [SECRET], lambda *_: ["127.0.0.1"])
     assert attempt.succeeded
     assert wrong.error == "The TLS handshake failed."
     assert len(receiver.requests) == 1, "nothing is sent to whom the certificate does not name"
@@ -304,7 +304,7 @@ def test_a_certificate_nobody_vouches_for_is_refused(secured: ssl.SSLContext) ->
 @pytest.mark.usefixtures("_laptop", "_trusted")
 def test_dripping_over_tls_has_the_same_deadline(secured: ssl.SSLContext) -> None:
     with Receiver(drips(b"HTTP/1.1 200 OK\r\nx: ", b"y"), secured) as receiver:
-        attempt = outbound.send(
+        attempt = webhook_sender.send(
             DELIVERY, f"https://localhost:{receiver.port}/", [SECRET], lambda *_: ["127.0.0.1"], deadline=0.4
         )
     assert (attempt.status_code, attempt.error) == (None, "No answer in time.")
@@ -314,7 +314,7 @@ def test_dripping_over_tls_has_the_same_deadline(secured: ssl.SSLContext) -> Non
 def test_a_handshake_that_never_ends_has_the_same_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        attempt = outbound.send(DELIVERY, f"https://127.0.0.1:{port}/", [SECRET], deadline=0.3)
+        attempt = webhook_sender.send(DELIVERY, f"https://127.0.0.1:{port}/", [SECRET], deadline=0.3)
     assert attempt.error == "No answer in time."
 
 
@@ -402,47 +402,47 @@ def _python_has_no_opinion(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("block", REGISTRY)
 def test_no_block_with_a_purpose_of_its_own_is_spoken_to(block: str) -> None:
     for address in ends_of(block):
-        with pytest.raises(outbound.Refused):
-            outbound.target_of("https://receiver.test/", lambda *_, a=address: [str(a)])
+        with pytest.raises(webhook_sender.Refused):
+            webhook_sender.target_of("https://receiver.test/", lambda *_, a=address: [str(a)])
         host = f"[{address}]" if address.version == 6 else str(address)
         with pytest.raises(InvalidArgument):
-            outbound.check_url(f"https://{host}/")
+            webhook_sender.check_url(f"https://{host}/")
 
 
 @pytest.mark.usefixtures("_python_has_no_opinion")
 @pytest.mark.parametrize("address", BESIDE)
 def test_what_lies_beside_such_a_block_is_spoken_to(address: str) -> None:
-    assert outbound.target_of("https://receiver.test/", lambda *_: [address]).addresses == (address,)
+    assert webhook_sender.target_of("https://receiver.test/", lambda *_: [address]).addresses == (address,)
 
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_a_name_of_ours_is_refused(address: str) -> None:
-    with pytest.raises(outbound.Refused):
-        outbound.target_of("https://receiver.test/", lambda *_: [address])
-    with pytest.raises(outbound.Refused):
-        outbound.target_of("https://receiver.test/", lambda *_: [PUBLIC, address])
+    with pytest.raises(webhook_sender.Refused):
+        webhook_sender.target_of("https://receiver.test/", lambda *_: [address])
+    with pytest.raises(webhook_sender.Refused):
+        webhook_sender.target_of("https://receiver.test/", lambda *_: [PUBLIC, address])
 
 
 @pytest.mark.parametrize("address", [*(a for a in PRIVATE if "%" not in a), "localhost", "fe80::1%25eth0"])
 def test_an_address_of_ours_is_refused_from_the_start(address: str) -> None:
     if address == "localhost":
-        assert outbound.send(DELIVERY, "https://localhost/", [SECRET], lambda *_: ["127.0.0.1"]).error
+        assert webhook_sender.send(DELIVERY, "https://localhost/", [SECRET], lambda *_: ["127.0.0.1"]).error
         return
     host = f"[{address}]" if ":" in address else address
     for port in ("", ":8443"):
         with pytest.raises(InvalidArgument):
-            outbound.check_url(f"https://{host}{port}/hook")
+            webhook_sender.check_url(f"https://{host}{port}/hook")
 
 
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "0x7f.1", "017700000001", "10.1", "[::ffff:127.0.0.1]"])
 def test_an_address_in_disguise_is_refused(host: str) -> None:
     with pytest.raises(InvalidArgument):
-        outbound.check_url(f"https://{host}/")
+        webhook_sender.check_url(f"https://{host}/")
 
 
 @pytest.mark.parametrize("address", [PUBLIC, "2606:2800:21f:cb07::1", "::ffff:93.184.215.14", "64:ff9b::5db8:d70e"])
 def test_a_public_address_is_spoken_to(address: str) -> None:
-    assert outbound.target_of("https://receiver.test:8443/x", lambda *_: [address]).addresses == (address,)
+    assert webhook_sender.target_of("https://receiver.test:8443/x", lambda *_: [address]).addresses == (address,)
 
 
 def test_the_address_that_was_checked_is_the_one_that_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -455,11 +455,11 @@ def test_the_address_that_was_checked_is_the_one_that_is_used(monkeypatch: pytes
 
     monkeypatch.setattr(socket, "create_connection", connect)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("it was resolved a second time"))
-    attempt = outbound.send(DELIVERY, "https://rebinding.test/", [SECRET], lambda *_: next(answers))
+    attempt = webhook_sender.send(DELIVERY, "https://rebinding.test/", [SECRET], lambda *_: next(answers))
     assert spoken_to == [PUBLIC]
     assert attempt.error == "The connection failed."
     # The next attempt resolves anew, and refuses.
-    assert outbound.send(DELIVERY, "https://rebinding.test/", [SECRET], lambda *_: next(answers)).error
+    assert webhook_sender.send(DELIVERY, "https://rebinding.test/", [SECRET], lambda *_: next(answers)).error
     assert spoken_to == [PUBLIC]
 
 
@@ -471,7 +471,7 @@ def test_the_next_address_is_tried_where_there_is_no_way_to_the_first(monkeypatc
         raise OSError("Network is unreachable")
 
     monkeypatch.setattr(socket, "create_connection", connect)
-    outbound.send(DELIVERY, "https://receiver.test/", [SECRET], lambda *_: ["2606:2800:21f:cb07::1", PUBLIC])
+    webhook_sender.send(DELIVERY, "https://receiver.test/", [SECRET], lambda *_: ["2606:2800:21f:cb07::1", PUBLIC])
     assert spoken_to == ["2606:2800:21f:cb07::1", PUBLIC]
 
 
@@ -483,7 +483,7 @@ def test_a_resolver_that_hangs_is_left_at_the_deadline() -> None:
         finished.set()
         return [PUBLIC]
 
-    attempt = outbound.send(DELIVERY, "https://slow.test/", [SECRET], hangs, deadline=0.05)
+    attempt = webhook_sender.send(DELIVERY, "https://slow.test/", [SECRET], hangs, deadline=0.05)
     assert not finished.is_set(), "the resolver was waited for"
     released.set()
     assert (attempt.status_code, attempt.error) == (None, "No answer in time.")
@@ -502,7 +502,7 @@ def test_the_resolver_s_time_is_taken_off_the_connection_s(monkeypatch: pytest.M
 
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(socket, "create_connection", connect)
-    attempt = outbound.send(DELIVERY, "https://slow.test/", [SECRET], slow, deadline=10)
+    attempt = webhook_sender.send(DELIVERY, "https://slow.test/", [SECRET], slow, deadline=10)
     assert (given, attempt.duration_ms) == ([2.0], 8000)
 
 
@@ -511,9 +511,9 @@ def test_a_name_without_an_address_is_refused() -> None:
         raise socket.gaierror
 
     why = "The host name has no address."
-    assert outbound.send(DELIVERY, "https://nobody.test/", [SECRET], unknown).error == why
-    assert outbound.send(DELIVERY, "https://nobody.test/", [SECRET], lambda *_: []).error == why
-    assert outbound.send(DELIVERY, f"https://{'a' * 64}.test/", [SECRET]).error == why
+    assert webhook_sender.send(DELIVERY, "https://nobody.test/", [SECRET], unknown).error == why
+    assert webhook_sender.send(DELIVERY, "https://nobody.test/", [SECRET], lambda *_: []).error == why
+    assert webhook_sender.send(DELIVERY, f"https://{'a' * 64}.test/", [SECRET]).error == why
 
 
 @pytest.mark.parametrize(
@@ -540,13 +540,13 @@ def test_a_name_without_an_address_is_refused() -> None:
 )
 def test_what_is_no_public_https_url_is_refused(url: str) -> None:
     with pytest.raises(InvalidArgument):
-        outbound.check_url(url)
+        webhook_sender.check_url(url)
 
 
 @pytest.mark.usefixtures("_laptop")
 def test_a_laptop_takes_http_to_itself_and_nothing_else_private() -> None:
     for url in ("http://127.0.0.1:4000/", "http://localhost:4000/", "http://[::1]:4000/", "https://127.0.0.1/"):
-        assert outbound.check_url(url)
+        assert webhook_sender.check_url(url)
     for url in (
         "http://receiver.test/",
         f"http://{PUBLIC}/",
@@ -555,7 +555,7 @@ def test_a_laptop_takes_http_to_itself_and_nothing_else_private() -> None:
         "http://169.254.169.254/",
     ):
         with pytest.raises(InvalidArgument):
-            outbound.check_url(url)
+            webhook_sender.check_url(url)
     for address in ("10.0.0.1", "169.254.169.254", PUBLIC):
-        with pytest.raises(outbound.Refused):
-            outbound.target_of("http://localhost/", lambda *_, address=address: [address])
+        with pytest.raises(webhook_sender.Refused):
+            webhook_sender.target_of("http://localhost/", lambda *_, address=address: [address])

@@ -1,5 +1,5 @@
-"""The order domain: one order's life, from placed to delivered, and every way back.
+"""The order pipeline: one order's life, from placed to delivered, and every way back.
 
-Pure modules (``statuses``, ``money``, ``order``, ``decisions``, ``progress``, ``events``, ``errors``) know neither AWS nor
-the clock. ``store`` is the only package that talks to DynamoDB, ``workflow`` the only module that talks to Step Functions.
+``domain`` knows neither AWS nor the clock; ``services`` say one sentence of it each; ``adapters`` talk to AWS and to outside
+parties (``adapters.store`` alone to DynamoDB, ``adapters.workflow`` alone to Step Functions); ``web`` is what callers see.
 """

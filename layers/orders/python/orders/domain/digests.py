@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orders.domain import legacy as edition_one
+from orders.domain import legacy
 from orders.domain.identifiers import CustomerId, OrderId, fingerprint
 
 
@@ -38,4 +38,4 @@ class IdempotencyRecord:
 def of_order(body: Mapping[str, Any]) -> RequestDigest:
     """The digests of a valid body of ``POST /orders``, as parsed JSON."""
     sent = fingerprint(json.dumps(body, sort_keys=True, separators=(",", ":")))
-    return RequestDigest(sent, edition_one.digest_of_order(body) or sent)
+    return RequestDigest(sent, legacy.digest_of_order(body) or sent)

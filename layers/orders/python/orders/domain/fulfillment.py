@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from orders.domain import facts
-from orders.domain import legacy as edition_one
+from orders.domain import facts, legacy
 from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, FULFILLMENT_STATUS_CHANGED
 from orders.domain.identifiers import OrderId, fingerprint
 from orders.domain.order import TrackingDetail, moment, timestamp
@@ -120,14 +119,14 @@ def scan_of(told: Mapping[str, Any], earlier: Iterable[Mapping[str, Any]], sende
 
 
 def _written(at: datetime, status: str, location: str | None, message: str | None) -> dict[str, Any]:
-    nearest = edition_one.shipment_status(status)
+    nearest = legacy.shipment_status(status)
     exact = {"exact_status": status} if status != nearest else {}
     words = {"message": message} if message else {}
     return {"status": nearest, "at": timestamp(at), "location": location, **exact, **words}
 
 
 def _read(told: Mapping[str, Any]) -> TrackingDetail:
-    status = edition_one.exact_shipment_status(told["status"], told.get("exact_status"))
+    status = legacy.exact_shipment_status(told["status"], told.get("exact_status"))
     return TrackingDetail(moment(told["at"]), ShipmentStatus(status), told.get("location"), told.get("message"))
 
 

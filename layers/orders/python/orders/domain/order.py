@@ -58,7 +58,7 @@ class Address:
     country: Impersonal
     line2: Forgotten | None = None
     unknown: Annotated[Mapping[str, Any], Privacy.FORGOTTEN] = field(default_factory=dict)
-    """What a later release has written beside it: kept."""
+    """What a later release has written beside it: kept, until an erasure."""
 
 
 @guarded
@@ -89,7 +89,7 @@ class Cancellation:
 @guarded
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """The manual review of a dear order."""
+    """The manual review of a high-value order."""
 
     status: ApprovalStatus
     expires_at: datetime

@@ -16,7 +16,10 @@ ERASED = "(erased)"
 
 
 class Privacy(Enum):
-    """What a field holds, and what an erasure of personal data makes of it. Only ``IMPERSONAL`` is seen in a ``repr``."""
+    """What a field holds, and what an erasure of personal data makes of it.
+
+    Of the fields with a mark, a ``repr`` shows those that are ``IMPERSONAL`` only.
+    """
 
     PERSONAL = "personal"
     """Who somebody is, where they live or what somebody wrote: a placeholder takes its place."""
@@ -75,6 +78,8 @@ def _left(one: Field[Any], value: Any) -> Any:
             return erased(found)
         case Privacy.PERSONAL:
             return ERASED if found or is_required else None
+        case Privacy.FORGOTTEN if is_required:
+            raise TypeError(f"{kind.__name__}.{one.name} has no default that could be left of it")
         case Privacy.FORGOTTEN:
             return one.default if one.default_factory is MISSING else one.default_factory()
         case _:

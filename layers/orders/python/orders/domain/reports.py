@@ -12,7 +12,7 @@ from orders.domain.scans import Scan
 @guarded
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One scan of one parcel; ``tracking_number`` says whose, ``event_id`` makes a repetition recognisable.
+    """One scan of one parcel; ``tracking_number`` says whose, ``event_id`` makes a repetition recognizable.
 
     ``notice`` is what the carrier says about its own system, where ``scan`` has no status.
     """

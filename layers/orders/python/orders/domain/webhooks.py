@@ -1,6 +1,6 @@
 """Outbound webhooks after Standard Webhooks: who has subscribed to what, what is owed to whom, and when to try again.
 
-Pure: times arrive as arguments, and sending is ``outbound``'s job.
+Pure: times arrive as arguments, and sending is the webhook sender's.
 """
 
 import base64

@@ -17,7 +17,7 @@ from orders.domain.errors import (
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Address, Change, Order, Snapshot
 from orders.domain.statuses import TRANSITIONS, CancelReason, OrderStatus, may_become
-from orders.services import fulfilling as fulfilment
+from orders.services import fulfilling
 from orders.services.changes import Apply, Clock, Decide, SeenAt, check_version, utc_now
 
 
@@ -92,7 +92,7 @@ def mark_delivered(
     check_version(Snapshot(found), if_match)
     if not may_become(found.status, OrderStatus.DELIVERED):
         raise _refused(found, OrderStatus.DELIVERED)
-    return fulfilment.record_delivery(order_id, actor.by, reason, clock, if_match)
+    return fulfilling.record_delivery(order_id, actor.by, reason, clock, if_match)
 
 
 def set_status(
@@ -115,9 +115,9 @@ def set_status(
     if found.order.is_over:
         raise ConstraintViolated("The order is being unwound.", order_status=found.order.status)
     if wanted is OrderStatus.DELIVERED:
-        return fulfilment.record_delivery(order_id, actor.by, reason, clock, if_match)
+        return fulfilling.record_delivery(order_id, actor.by, reason, clock, if_match)
     if wanted is OrderStatus.SHIPPED:
-        return fulfilment.ship_parcel(order_id, None, actor.by, clock, SeenAt(if_match, reason))
+        return fulfilling.ship_parcel(order_id, None, actor.by, clock, SeenAt(if_match, reason))
     if wanted is OrderStatus.CONFIRMED and not found.order.pays_on_delivery:
         raise ConstraintViolated(
             "Only a cash-on-delivery order is confirmed before it is paid.", order_status=found.order.status
@@ -135,11 +135,11 @@ def _bring_to_preparation(found: Snapshot, wanted: OrderStatus, actor: Actor, cl
     order_id = found.order.order_id
     if found.order.status is OrderStatus.PENDING:
         reviewing.review_answered(found.order)
-        fulfilment.reserve_stock(order_id, clock, change, actor.by)
+        fulfilling.reserve_stock(order_id, clock, change, actor.by)
         try:
-            fulfilment.charge_payment(order_id, actor.by, clock, change)
+            fulfilling.charge_payment(order_id, actor.by, clock, change)
         except PaymentDeclined as declined:
-            fulfilment.begin_unwinding(order_id, PaymentDeclined.__name__, fulfilment.report_of(declined), clock)
+            fulfilling.begin_unwinding(order_id, PaymentDeclined.__name__, fulfilling.report_of(declined), clock)
             raise
     if wanted is OrderStatus.CONFIRMED:
         return orders.load(order_id)

@@ -239,7 +239,7 @@ def recall_shipment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
 
 
 def refund_payment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
-    """Gives the money back if it was taken, and swears off the intent if it was not: settled by the gateway, not guessed."""
+    """Gives the money back if it was taken, and voids the intent if it was not, as the gateway says."""
     snapshot = orders.load(order_id)
     payment = snapshot.payment
     if payment is None or payment.status not in (PaymentStatus.PROCESSING, PaymentStatus.COMPLETED):

@@ -25,7 +25,7 @@ from orders.domain.statuses import (
     ShipmentStatus,
     has_reached,
 )
-from orders.services import fulfilling as fulfilment
+from orders.services import fulfilling
 from orders.services.changes import Clock, Decide, apply, utc_now
 
 OUTSIDE_CARRIER = "external"
@@ -119,7 +119,7 @@ def _advance(event: FulfilmentEvent, wanted: OrderStatus, clock: Clock) -> Outco
     after = _apply(event, step)
     while not (questioned or has_reached(after.order.status, wanted) or after.order.is_over):
         after = _apply(event, step)
-    fulfilment.collect_cash(after)
+    fulfilling.collect_cash(after)
     if moved:
         return Outcome.APPLIED
     return Outcome.REFUSED if not has_reached(after.order.status, wanted) else Outcome.RECORDED
@@ -178,12 +178,12 @@ def _bring_in_what_is_due(order: Order, event: FulfilmentEvent, clock: Clock) ->
     """An event ahead of the workflow: reserves and charges now what the workflow would have; answers why it cannot be."""
     try:
         reviewing.review_answered(order)
-        fulfilment.reserve_stock(event.order_id, clock)
-        fulfilment.charge_payment(event.order_id, event.source, clock)
+        fulfilling.reserve_stock(event.order_id, clock)
+        fulfilling.charge_payment(event.order_id, event.source, clock)
     except ApprovalPending as pending:
         return pending.detail
     except (PaymentDeclined, OutOfStock) as refusal:
-        fulfilment.begin_unwinding(event.order_id, type(refusal).__name__, fulfilment.report_of(refusal), clock)
+        fulfilling.begin_unwinding(event.order_id, type(refusal).__name__, fulfilling.report_of(refusal), clock)
         return refusal.detail
     return None
 
@@ -196,7 +196,7 @@ def _cancel(event: FulfilmentEvent, clock: Clock) -> Outcome:
         order = found.order
         refused = order.status not in CANCELLABLE or order.is_over
         if refused:
-            why = f"Cancelled by the fulfilment, but the order is {order.status}"
+            why = f"Cancelled by the fulfilling, but the order is {order.status}"
             late = order.status is not OrderStatus.CANCELLED
             return _marked(
                 event, delivering.record_fulfilment(found, clock(), event.source, event.facts, refused=why if late else None)

@@ -21,8 +21,7 @@ from orders.domain.order import Change, Order, Snapshot, moment, timestamp
 from orders.domain.scans import is_undecided
 from orders.domain.statuses import CANCELLABLE, CancelReason, OrderStatus, OverallStatus, has_reached
 from orders.domain.waits import GRACE, Waits, remaining_waits
-from orders.services import fulfilling as fulfilment
-from orders.services import inbound as fulfilment_events
+from orders.services import fulfilling, inbound
 from orders.services.changes import Clock, apply, utc_now
 
 MOST_FAILED_RUNS = 10
@@ -52,7 +51,7 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
         # Not in the reviewer's words: executions keep their history for months.
         workflow.refuse(order.approval_token, ApprovalRejected.__name__, reviewing.REJECTED)
     elif wanted is FollowUp.ANSWER_DELIVERED:
-        fulfilment.collect_cash(snapshot)
+        fulfilling.collect_cash(snapshot)
         if order.delivery_token:
             workflow.answer(order.delivery_token, {"delivered": True})
     # The unwinding starts before the fulfilment ends: whoever hears of that end finds the order attended.
@@ -90,7 +89,7 @@ def execution_ended(execution_arn: str, status: str, error: str | None, clock: C
 def _synced(snapshot: Snapshot, by: str, clock: Clock, fate: Fate | None = None) -> Snapshot:
     """The order once it is repaired; ``fate`` is what became of its execution, where that is known already."""
     order_id = snapshot.order.order_id
-    if snapshot.order.due_at is not None and fulfilment_events.replay(snapshot, clock):
+    if snapshot.order.due_at is not None and inbound.replay(snapshot, clock):
         snapshot = orders.load(order_id)
         fate = None
     order = snapshot.order

@@ -1,4 +1,4 @@
-"""Signed texts that leave the house and come back: list cursors and tracking links.
+"""Signed texts that are returned to clients and come back: list cursors and tracking links.
 
 Each purpose signs with its own prefix, so that a cursor is never taken for a tracking token.
 """

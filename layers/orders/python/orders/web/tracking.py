@@ -12,7 +12,7 @@ def tracking_view(snapshot: Snapshot, now: datetime) -> View:
     """The order, its payment, its shipment and its progress in one.
 
     A link is passed on to whoever waits for the parcel: the customer's id, the names of those who decided and what they
-    noted stay in the house.
+    noted are internal.
     """
     whole = snapshot_view(snapshot, Audience.OWNER)
     order = whole["order"]

@@ -58,7 +58,7 @@ def _count_new(shard: int, told: Sequence[Told]) -> int:
     return 0
 
 
-def _count_at_once(shard: int, told: Sequence[Told]) -> table.Outcome:
+def _count_at_once(shard: int, told: Sequence[Told]) -> table.WriteOutcome:
     sums = [_add(keys.item_key("STATISTICS", f"LANE#{shard}"), added(one.counters for one in told))]
     if of_day := added(one.of_day for one in told):
         sums.append(_add(keys.item_key("DAYS", f"DAY#{told[0].day}#{shard}"), of_day))

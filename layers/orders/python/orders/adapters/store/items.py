@@ -18,7 +18,7 @@ from orders.adapters.store.attributes import (
     when,
 )
 from orders.adapters.store.newer import named
-from orders.domain import legacy as edition_one
+from orders.domain import legacy
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.money import Money
 from orders.domain.order import (
@@ -163,7 +163,7 @@ def payment_from_item(item: Item) -> Payment:
 
 def shipment_to_item(order_id: OrderId, shipment: Shipment) -> Item:
     """A shipment as its item, found by tracking number too; ``shipment_from_item`` is the inverse."""
-    nearest = edition_one.shipment_status(shipment.status.value)
+    nearest = legacy.shipment_status(shipment.status.value)
     text = {
         "kind": "shipment",
         "order_id": order_id,
@@ -191,7 +191,7 @@ def shipment_from_item(item: Item) -> Shipment:
     tracked = text_of(item, "tracking_number")
     return Shipment(
         shipment_id=item["shipment_id"]["S"],
-        status=named(ShipmentStatus, edition_one.exact_shipment_status(item["status"]["S"], text_of(item, "exact_status"))),
+        status=named(ShipmentStatus, legacy.exact_shipment_status(item["status"]["S"], text_of(item, "exact_status"))),
         carrier=item["carrier"]["S"],
         tracking_number=TrackingNumber(tracked) if tracked else None,
         current_location=text_of(item, "current_location"),
@@ -242,14 +242,14 @@ FURTHER_STEP = "step:"
 def _steps_to_texts(order: Order) -> dict[str, str]:
     """Edition one's steps by their places, as it reads them; each further one in an attribute of its own."""
     rows = {step.name.value: _step_to_json(step) for step in order.steps}
-    further = {f"{FURTHER_STEP}{name}": to_json(row) for name, row in rows.items() if name not in edition_one.STEPS}
-    return {"steps": to_json([*(rows[name] for name in edition_one.STEPS), *order.unknown_steps]), **further}
+    further = {f"{FURTHER_STEP}{name}": to_json(row) for name, row in rows.items() if name not in legacy.STEPS}
+    return {"steps": to_json([*(rows[name] for name in legacy.STEPS), *order.unknown_steps]), **further}
 
 
 def _steps_from_item(item: Item, overall: OverallStatus) -> tuple[tuple[Step, ...], tuple[Any, ...]]:
     """The steps that this release knows, by their names, and the rows behind those that it does not know."""
     listed = json.loads(item["steps"]["S"])
-    rows = dict(zip(edition_one.STEPS, listed, strict=False))
+    rows = dict(zip(legacy.STEPS, listed, strict=False))
     rows |= {name: row for name in STEPS if (row := json_of(item, f"{FURTHER_STEP}{name}"))}
     steps: list[Step] = []
     # From the last one: a step that the row does not have lies ahead, unless a later one has begun or the order is over.
@@ -259,7 +259,7 @@ def _steps_from_item(item: Item, overall: OverallStatus) -> tuple[tuple[Step, ..
         step = _step_from_json(name, rows[name]) if name in rows else missing
         passed = passed or step.status is not StepStatus.PENDING
         steps.insert(0, step)
-    return tuple(steps), tuple(listed[len(edition_one.STEPS) :])
+    return tuple(steps), tuple(listed[len(legacy.STEPS) :])
 
 
 def _step_to_json(step: Step) -> list[Any]:

@@ -116,7 +116,7 @@ def _get_all(keys: Sequence[Key]) -> Iterator[Item]:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WriteOutcome:
     """What became of a write on conditions: DynamoDB's response, or else the conditions that did not hold.
 
     ``failed`` has each by its action's position in the request, 0 for a request of one action, with the item that was found
@@ -132,15 +132,15 @@ class Outcome:
         return not self.failed
 
 
-def conditional_write(operation: Callable[..., Any], **request: Any) -> Outcome:
+def conditional_write(operation: Callable[..., Any], **request: Any) -> WriteOutcome:
     """Writes on conditions. That some do not hold is an outcome; every other error is raised."""
     try:
-        return Outcome(call(operation, **request), {})
+        return WriteOutcome(call(operation, **request), {})
     except ClientError as error:
         failed = _failed_conditions(error)
         if not failed:
             raise
-        return Outcome({}, failed)
+        return WriteOutcome({}, failed)
 
 
 def _failed_conditions(error: ClientError) -> dict[int, Item]:
@@ -160,12 +160,12 @@ def _code(error: ClientError) -> str:
     return str(error.response["Error"]["Code"])
 
 
-def transact(actions: Sequence[Any]) -> Outcome:
+def transact(actions: Sequence[Any]) -> WriteOutcome:
     """Writes all of the actions, or none if a condition of theirs does not hold."""
     return conditional_write(client().transact_write_items, TransactItems=actions)
 
 
-def update(**request: Any) -> Outcome:
+def update(**request: Any) -> WriteOutcome:
     """Updates one item, on its condition if it has one."""
     return conditional_write(client().update_item, TableName=settings.table_name(), **request)
 
