@@ -156,7 +156,7 @@ audit: $(READY) $(TOOLS)/pip-audit/.ready ## known vulnerabilities of what the l
 	  $(TOOLS)/pip-audit/bin/pip-audit --strict --progress-spinner off --require-hashes --disable-pip --requirement $$locked \
 	  || { echo "$$locked: not clean, or not audited (without the advisories' database every package counts as not audited)" >&2; exit 1; }; done
 
-# Not the fuzzing: it writes whatever it thinks of into the catalogue that the other tests order from.
+# Not the fuzzing: it writes whatever it thinks of into the catalog that the other tests order from.
 e2e: $(READY) ## the black-box suite against a deployed stack: URL=https://... TOKEN_CMD='command'
 	@test -n "$(URL)" && test -n "$(TOKEN_CMD)" || { \
 	  echo "Say where, and what prints a token when it is given SUB [--group GROUP]...: make e2e URL=https://... TOKEN_CMD='...'" >&2; exit 1; }

@@ -1,7 +1,7 @@
 """How many orders a second one hot product bears: every reservation is a transaction on its one item.
 
 DynamoDB refuses a transaction while another holds one of its items (TransactionConflict). The product then tries again as
-`changes.patiently` does, and after that as the state machine's Retry does; this plays both, with the times as arguments.
+`changes.with_retries` does, and after that as the state machine's Retry does; this plays both, with the times as arguments.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 
 HELD_SECONDS = 0.012  # from a transaction's prepare to its commit, two round trips inside the region
-ATTEMPTS, FIRST_PAUSE = 6, 0.01  # changes.patiently
+ATTEMPTS, FIRST_PAUSE = 6, 0.01  # changes.with_retries
 RETRIES, FIRST_DELAY, LONGEST_DELAY = 6, 1.0, 20.0  # the machine's Retry: full jitter
 
 

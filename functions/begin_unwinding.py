@@ -1,11 +1,11 @@
 """Workflow step: something failed for good; note which step and why, and let the unwinding follow."""
 
 from orders.services import fulfilling
-from orders.tasks import Event, standing, task
+from orders.tasks import Event, result, task
 
 
 @task
 def handler(event: Event) -> dict[str, object]:
     """Marks the failed step and what is to be undone."""
     failure = event["failure"]
-    return standing(fulfilling.begin_unwinding(event["order_id"], failure["Error"], failure.get("Cause", "")))
+    return result(fulfilling.begin_unwinding(event["order_id"], failure["Error"], failure.get("Cause", "")))

@@ -7,8 +7,8 @@ from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.status_names import parse_status
 from orders.services import commands, reading
-from orders.web import requests
-from orders.web.http import DEPRECATED_SINCE, Answer, Operation, Request, serve
+from orders.web import bodies
+from orders.web.handling import DEPRECATED_SINCE, Answer, Operation, Request, serve
 from orders.web.orders import order_answer
 
 Change = Callable[[OrderId, Actor, str | None, int | None], Snapshot]
@@ -25,7 +25,7 @@ def explained(change: Change) -> Operation:
     """The operation behind a route whose body is nothing but an optional reason."""
 
     def operation(request: Request) -> Answer:
-        reason = request.parse(requests.WithReason).reason
+        reason = request.parse(bodies.WithReason).reason
         return order_answer(request, change(*_admitted(request), reason, request.if_match))
 
     return operation
@@ -33,13 +33,13 @@ def explained(change: Change) -> Operation:
 
 def change_address(request: Request) -> Answer:
     """Sends the parcel elsewhere."""
-    address = request.parse(requests.AddressBody).address()
+    address = request.parse(bodies.AddressBody).address()
     return order_answer(request, commands.change_address(*_admitted(request), address, request.if_match))
 
 
 def set_status(request: Request) -> Answer:
     """Sets the status by hand."""
-    body = request.parse(requests.SetStatus)
+    body = request.parse(bodies.SetStatus)
     wanted, deprecated = parse_status(body.status)
     order_id, actor = _admitted(request)
     snapshot = commands.set_status(order_id, wanted, actor, body.reason, request.if_match)
@@ -48,7 +48,7 @@ def set_status(request: Request) -> Answer:
 
 def set_location(request: Request) -> Answer:
     """Notes where the parcel is."""
-    body = request.parse(requests.SetLocation)
+    body = request.parse(bodies.SetLocation)
     order_id, actor = _admitted(request)
     return order_answer(
         request, commands.update_location(order_id, actor, body.location, body.estimated_delivery, request.if_match)
@@ -57,7 +57,7 @@ def set_location(request: Request) -> Answer:
 
 def mark_returned(request: Request) -> Answer:
     """The parcel is back."""
-    reason = request.parse(requests.WithReason).reason
+    reason = request.parse(bodies.WithReason).reason
     order_id, actor = _admitted(request)
     return order_answer(request, commands.mark_returned(order_id, request.shipment_id, actor, reason, request.if_match))
 

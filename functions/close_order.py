@@ -1,10 +1,10 @@
 """Unwinding step: close the order with its reason."""
 
 from orders.services import fulfilling
-from orders.tasks import Event, standing, task
+from orders.tasks import Event, result, task
 
 
 @task
 def handler(event: Event) -> dict[str, object]:
     """Closes the order."""
-    return standing(fulfilling.close_order(event["order_id"]))
+    return result(fulfilling.close_order(event["order_id"]))

@@ -2,8 +2,8 @@
 
 from orders.domain.money import Money
 from orders.services import catalog
-from orders.web import pagination, requests
-from orders.web.http import Answer, Request, answer, serve
+from orders.web import bodies, pagination
+from orders.web.handling import Answer, Request, answer, serve
 from orders.web.views import product_view
 
 USUAL_PAGE, LARGEST_PAGE = 50, 100
@@ -25,7 +25,7 @@ def get_product(request: Request) -> Answer:
 
 def put_product(request: Request) -> Answer:
     """Creates a product or sets it as given."""
-    body = request.parse(requests.SetProduct)
+    body = request.parse(bodies.SetProduct)
     price = Money(body.unit_price.amount, body.unit_price.currency)
     return answer(product_view(catalog.save(request.product_id, body.name, price, body.stock)))
 

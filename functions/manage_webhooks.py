@@ -4,15 +4,15 @@ from http import HTTPStatus
 
 from orders.domain.webhooks import delivery_view, webhook_view
 from orders.services import subscriptions
-from orders.web import pagination, requests
-from orders.web.http import Answer, Request, answer, serve
+from orders.web import bodies, pagination
+from orders.web.handling import Answer, Request, answer, serve
 
 USUAL_PAGE, LARGEST_PAGE = 20, 100
 
 
 def add_webhook(request: Request) -> Answer:
     """Subscribes an endpoint; its secret is shown this once."""
-    body = request.parse(requests.AddWebhook)
+    body = request.parse(bodies.AddWebhook)
     webhook, secret = subscriptions.add(body.url, body.events)
     headers = {"location": f"/webhooks/{webhook.webhook_id}"}
     return answer(webhook_view(webhook, secret), HTTPStatus.CREATED, headers)
@@ -36,7 +36,7 @@ def remove_webhook(request: Request) -> Answer:
 
 def rotate_secret(request: Request) -> Answer:
     """Gives a new secret, shown this once; the old one signs beside it for a day. A disabled endpoint is active again."""
-    request.parse(requests.Empty)
+    request.parse(bodies.Empty)
     webhook, secret = subscriptions.rotate_secret(request.webhook_id)
     return answer(webhook_view(webhook, secret))
 
@@ -53,7 +53,7 @@ def list_deliveries(request: Request) -> Answer:
 
 def redeliver(request: Request) -> Answer:
     """Sends one delivery again, now."""
-    request.parse(requests.Empty)
+    request.parse(bodies.Empty)
     webhook = subscriptions.active(request.webhook_id)
     return answer(delivery_view(subscriptions.redeliver(webhook, request.delivery_id)), HTTPStatus.ACCEPTED)
 

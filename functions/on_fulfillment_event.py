@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from orders.metrics import Metric, measuring
 from orders.services.fulfillment_queue import Consumer, QueueMessage
-from orders.web import news
+from orders.web import fulfillment_schema
 
 
 def message_of(record: SQSRecord) -> QueueMessage:
@@ -23,9 +23,9 @@ def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
     """Takes a batch of events; those that fail are delivered again."""
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
     with measuring() as measured:
-        consumer = Consumer(news.read_message, measured)
+        consumer = Consumer(fulfillment_schema.read_message, measured)
         answer = process_partial_response(
             event, record_handler=lambda record: consumer.take(message_of(record)), processor=processor, context=context
         )
-        measured.add_metric(Metric.FULFILMENT_FAILED, MetricUnit.Count, len(answer["batchItemFailures"]))
+        measured.add_metric(Metric.FULFILLMENT_FAILED, MetricUnit.Count, len(answer["batchItemFailures"]))
     return answer

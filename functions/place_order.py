@@ -7,14 +7,14 @@ from http import HTTPStatus
 from orders.domain import digests
 from orders.domain.errors import InvalidArgument, PermissionDenied
 from orders.services import placing
-from orders.web import requests
-from orders.web.http import Answer, Request, serve
+from orders.web import bodies
+from orders.web.handling import Answer, Request, serve
 from orders.web.orders import order_answer
 
 
 def place_order(request: Request) -> Answer:
     """Places the order for the caller, or for the customer a member of staff names."""
-    body = request.parse(requests.PlaceOrder)
+    body = request.parse(bodies.PlaceOrder)
     caller = request.caller
     customer_id = body.customer_id or caller.subject
     if customer_id != caller.subject and not caller.is_staff:
@@ -37,7 +37,7 @@ def place_order(request: Request) -> Answer:
 
 def _key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
-    if key is not None and not re.fullmatch(requests.IDEMPOTENCY_KEY, key):
+    if key is not None and not re.fullmatch(bodies.IDEMPOTENCY_KEY, key):
         raise InvalidArgument.of("Idempotency-Key", "must have 1 to 255 printable characters")
     return key
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from orders.domain.errors import InvalidArgument
 from orders.services import counting
 from orders.services.changes import utc_now
-from orders.web.http import Answer, Request, answer, serve
+from orders.web.handling import Answer, Request, answer, serve
 
 MOST_DAYS = 366
 USUAL_DAYS = 30

@@ -10,7 +10,7 @@ from orders.services import listing, reading
 from orders.services.changes import utc_now
 from orders.services.listing import Part
 from orders.web import pagination
-from orders.web.http import DEPRECATED_SINCE, Answer, Request, answer, serve
+from orders.web.handling import DEPRECATED_SINCE, Answer, Request, answer, serve
 from orders.web.orders import order_answer
 from orders.web.views import history_view, listed_view
 

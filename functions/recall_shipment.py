@@ -1,10 +1,10 @@
 """Unwinding step: get the parcel back from the carrier."""
 
 from orders.services import fulfilling
-from orders.tasks import Event, standing, task
+from orders.tasks import Event, result, task
 
 
 @task
 def handler(event: Event) -> dict[str, object]:
     """Recalls the parcel."""
-    return standing(fulfilling.recall_shipment(event["order_id"]))
+    return result(fulfilling.recall_shipment(event["order_id"]))

@@ -3,7 +3,7 @@
 from orders.domain import limits
 from orders.domain.errors import NotFound
 from orders.services import carrier_reports
-from orders.web.http import Answer, Request, answer, serve
+from orders.web.handling import Answer, Request, answer, serve
 
 
 def receive_event(request: Request) -> Answer:

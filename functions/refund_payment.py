@@ -1,10 +1,10 @@
 """Unwinding step: give the money back, or void an intent that was never charged."""
 
 from orders.services import fulfilling
-from orders.tasks import Event, standing, task
+from orders.tasks import Event, result, task
 
 
 @task
 def handler(event: Event) -> dict[str, object]:
     """Refunds or voids the payment."""
-    return standing(fulfilling.refund_payment(event["order_id"]))
+    return result(fulfilling.refund_payment(event["order_id"]))

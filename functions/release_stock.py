@@ -1,10 +1,10 @@
 """Unwinding step: put the goods back into stock."""
 
 from orders.services import fulfilling
-from orders.tasks import Event, standing, task
+from orders.tasks import Event, result, task
 
 
 @task
 def handler(event: Event) -> dict[str, object]:
     """Releases the stock."""
-    return standing(fulfilling.release_stock(event["order_id"]))
+    return result(fulfilling.release_stock(event["order_id"]))

@@ -1,15 +1,15 @@
 """Repairing an order, and looking at its workflow, for support."""
 
 from orders.services import executions, reading, recovery
-from orders.web.http import Answer, Request, answer, serve
+from orders.web.handling import Answer, Request, answer, serve
 from orders.web.orders import order_answer
 
 
 def sync_order(request: Request) -> Answer:
     """Derives the order anew from its facts and restarts what is lost."""
-    from orders.web import requests  # noqa: PLC0415 - looking at a workflow takes no body
+    from orders.web import bodies  # noqa: PLC0415 - looking at a workflow takes no body
 
-    request.parse(requests.Empty)
+    request.parse(bodies.Empty)
     snapshot = recovery.sync(request.order_id, request.caller.subject)
     return order_answer(request, snapshot)
 

@@ -2,7 +2,7 @@
 
 from orders.domain.decisions import reviewing
 from orders.services import fulfilling
-from orders.tasks import Event, standing, task
+from orders.tasks import Event, result, task
 
 
 @task
@@ -10,4 +10,4 @@ def handler(event: Event) -> dict[str, object]:
     """Reserves the stock; ``ApprovalPending`` sends the workflow to the review first."""
     snapshot = fulfilling.reserve_stock(event["order_id"])
     reviewing.review_answered(snapshot.order)
-    return standing(snapshot)
+    return result(snapshot)

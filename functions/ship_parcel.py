@@ -1,7 +1,7 @@
 """Workflow step: hand the parcel to the carrier; the machine waits until the delivery is reported."""
 
 from orders.services import fulfilling
-from orders.tasks import Event, standing, task
+from orders.tasks import Event, result, task
 
 
 @task
@@ -9,5 +9,5 @@ def handler(event: Event) -> dict[str, object]:
     """Ships the parcel; a transit that takes no time, or a delivery reported ahead of us, ends the wait at once."""
     snapshot = fulfilling.ship_parcel(event["order_id"], event["task_token"], run=event.get("run"))
     if event["transit"] == 0 or fulfilling.is_delivered(snapshot):
-        fulfilling.end_transit(event["task_token"], standing(snapshot))
-    return standing(snapshot)
+        fulfilling.end_transit(event["task_token"], result(snapshot))
+    return result(snapshot)

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from orders.domain.errors import MethodNotAllowed, NotFound, OrderError
-from orders.web.http import SECURITY_HEADERS, Answer, Request, anchor, answer, problem, serve
+from orders.web.handling import SECURITY_HEADERS, Answer, Request, anchor, answer, problem, serve
 from orders.web.routes import ROUTES
 
 PAGE_HEADERS = {

@@ -6,7 +6,7 @@ from orders.domain.errors import OrderError, Unauthenticated
 from orders.services import reading
 from orders.services.changes import utc_now
 from orders.web import links
-from orders.web.http import Answer, Request, problem, serve
+from orders.web.handling import Answer, Request, problem, serve
 from orders.web.pages import JSON, Pages, json_of_page
 from orders.web.tracking import tracking_view
 from orders.web.views import View

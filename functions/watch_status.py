@@ -5,8 +5,8 @@ from orders.domain.errors import Unauthenticated
 from orders.domain.order import Snapshot
 from orders.services import estimates, reading
 from orders.services.changes import utc_now
-from orders.web import identity, links, stream
-from orders.web.http import Answer, Request, answer, serve
+from orders.web import identity, links, sse
+from orders.web.handling import Answer, Request, answer, serve
 from orders.web.views import progress_view
 
 
@@ -20,7 +20,7 @@ def get_progress(request: Request) -> Answer:
 
 def stream_progress(request: Request) -> Answer:
     """What has happened since the caller last looked, as Server-Sent Events."""
-    return stream.answer(_watched(request), request.headers.get("last-event-id"), utc_now())
+    return sse.answer(_watched(request), request.headers.get("last-event-id"), utc_now())
 
 
 def _watched(request: Request) -> Snapshot:

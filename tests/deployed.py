@@ -52,7 +52,7 @@ def resources(kind: str) -> dict[str, dict[str, Any]]:
 
 @contextmanager
 def deployed() -> Iterator[None]:
-    """The stack with its catalogue, for as long as it is needed; inside ``mock_aws``."""
+    """The stack with its catalog, for as long as it is needed; inside ``mock_aws``."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)

@@ -37,7 +37,7 @@ def move(order_id: str, status: str) -> None:
 
 
 @DBOS.workflow()
-def fulfil(order_id: str, body: str) -> None:
+def fulfill(order_id: str, body: str) -> None:
     create(order_id, body)
     for _, status in STEPS:
         if wait:
@@ -51,7 +51,7 @@ async def place(order_id: str, body: str) -> None:
 
 def start(order_id: str, body: str) -> None:
     with SetWorkflowID(order_id):
-        DBOS.start_workflow(fulfil, order_id, body)
+        DBOS.start_workflow(fulfill, order_id, body)
 
 
 async def lifespan_less(scope: Any, receive: Any, send: Any) -> None:

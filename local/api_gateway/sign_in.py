@@ -40,7 +40,7 @@ PEOPLE = (
     Person("customer-1", "Ada", "A customer: places orders, follows and cancels them"),
     Person("customer-2", "Grace", "Another customer, who must not see Ada's orders"),
     Person("support-1", "Sam", "Support: sees and changes every order, answers reviews", ("support",)),
-    Person("admin-1", "Alex", "Admin: support, and keeps the catalogue and the webhooks", ("support", "admin")),
+    Person("admin-1", "Alex", "Admin: support, and keeps the catalog and the webhooks", ("support", "admin")),
     Person("carrier-1", "Carl", "A carrier: reports where parcels are", ("carrier",)),
     Person("warehouse-1", "Wim", "The warehouse: reports which parcels have come back", ("warehouse",)),
 )
@@ -48,7 +48,7 @@ PEOPLE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class AuthorizationCode:
     """What a code stands for until it is changed for a token, once."""
 
     person: Person
@@ -62,7 +62,7 @@ class SignIn:
         self._issuer = issuer
         self._now = now
         self._port = urlsplit(issuer.issuer).port
-        self._promises: dict[str, Promise] = {}
+        self._codes: dict[str, AuthorizationCode] = {}
 
     def answer(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Reply | None:
         """The reply to a request of the sign-in; None for one that is none."""
@@ -96,23 +96,23 @@ class SignIn:
         code = secrets.token_urlsafe(24)
         self._forget_old()
         person = next((one for one in PEOPLE if one.subject == subject), Person(subject, subject, "A customer"))
-        self._promises[code] = Promise(person, asked["code_challenge"], target, self._now() + CODE_SECONDS)
+        self._codes[code] = AuthorizationCode(person, asked["code_challenge"], target, self._now() + CODE_SECONDS)
         return _redirect(f"{target}?{urlencode({'code': code, 'state': asked.get('state', '')})}")
 
     def _forget_old(self) -> None:
-        self._promises = {code: kept for code, kept in self._promises.items() if kept.until > self._now()}
+        self._codes = {code: kept for code, kept in self._codes.items() if kept.until > self._now()}
 
     def _token(self, body: bytes, origin: str | None) -> Reply:
         if origin is not None and not self._is_ours(origin):
             return _refused("invalid_request")
         asked = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
-        promise = self._promises.pop(asked.get("code", ""), None)
-        if promise is None or promise.until < self._now() or promise.redirect_uri != asked.get("redirect_uri"):
+        granted = self._codes.pop(asked.get("code", ""), None)
+        if granted is None or granted.until < self._now() or granted.redirect_uri != asked.get("redirect_uri"):
             return _refused("invalid_grant")
         digest = hashlib.sha256(asked.get("code_verifier", "").encode()).digest()
-        if not secrets.compare_digest(base64.urlsafe_b64encode(digest).rstrip(b"=").decode(), promise.challenge):
+        if not secrets.compare_digest(base64.urlsafe_b64encode(digest).rstrip(b"=").decode(), granted.challenge):
             return _refused("invalid_grant")
-        token = self._issuer.token(promise.person.subject, promise.person.groups)
+        token = self._issuer.token(granted.person.subject, granted.person.groups)
         answer = {"id_token": token, "access_token": token, "token_type": "Bearer", "expires_in": 12 * 3600}
         # The pages may be open at localhost while this is 127.0.0.1; both are this stack.
         allowed = [("access-control-allow-origin", origin), ("vary", "origin")] if origin else []

@@ -256,7 +256,7 @@ def _show(document: Any) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="orders", description="Order fulfilment on this machine: no Docker, no AWS account.")
+    parser = argparse.ArgumentParser(prog="orders", description="Order fulfillment on this machine: no Docker, no AWS account.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _serve_options(commands.add_parser("serve", help="run the whole stack until Ctrl-C"))
     command = commands.add_parser("demo", help="three real orders, followed live")
@@ -303,8 +303,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _operator_commands(commands: Any) -> None:
     """Those that work on AWS too (docs/runbook.md)."""
-    redrive = _remote(commands, "redrive", "send again what failed for good: letters, executions or webhooks", operate)
-    redrive.add_argument("what", choices=["letters", "executions", "webhooks"], help="letters: the dead-letter queues'")
+    redrive = _remote(commands, "redrive", "send again what failed for good: dead-letters, executions or webhooks", operate)
+    redrive.add_argument(
+        "what",
+        choices=["dead-letters", "letters", "executions", "webhooks"],
+        metavar="{dead-letters,executions,webhooks}",
+        help="dead-letters: the messages in the dead-letter queues (letters: the same, by its earlier name)",
+    )
     redrive.add_argument("webhook_id", nargs="?", metavar="WEBHOOK_ID", help="with webhooks: those of this one only")
     export = _remote(commands, "export", "all that is kept of a customer, as JSON", operate)
     erase = _remote(commands, "erase", "erase a customer's personal data from their orders", operate)

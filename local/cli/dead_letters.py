@@ -13,11 +13,11 @@ from local.cli.place import NotPossible, Place
 
 LETTERS = ("UnhandledEvents", "FulfillmentDeadLetters")
 
-Letter = Mapping[str, Any]
+DeadLetter = Mapping[str, Any]
 
 
-def redrive_letters(place: Place) -> dict[str, dict[str, int]]:
-    """Sends what lies in the dead-letter queues to where it failed; what cannot be told where stays."""
+def redrive_dead_letters(place: Place) -> dict[str, dict[str, int]]:
+    """Sends what lies in the dead-letter queues to where it failed; one that does not say where stays."""
     return {name: _empty(place, name) for name in LETTERS}
 
 
@@ -26,12 +26,12 @@ def _empty(place: Place, name: str) -> dict[str, int]:
     told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
     # No more than there are now: one that fails again must not be chased.
     waiting, count = int(told["ApproximateNumberOfMessages"]), {"sent": 0, "left": 0}
-    for letter in _received(sqs, url, waiting):
-        again = _sender(place, letter)
+    for dead_letter in _received(sqs, url, waiting):
+        again = _sender(place, dead_letter)
         if again is None or not _sent(again):
             count["left"] += 1
             continue
-        sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=dead_letter["ReceiptHandle"])
         count["sent"] += 1
     return count
 
@@ -46,7 +46,7 @@ def _sent(again: Callable[[], Any]) -> bool:
     return True
 
 
-def _received(sqs: Any, url: str, most: int) -> Iterator[Letter]:
+def _received(sqs: Any, url: str, most: int) -> Iterator[DeadLetter]:
     seen = 0
     while seen < most:
         answer = sqs.receive_message(
@@ -62,9 +62,9 @@ def _received(sqs: Any, url: str, most: int) -> Iterator[Letter]:
         yield from answer["Messages"]
 
 
-def _sender(place: Place, letter: Letter) -> Callable[[], Any] | None:
-    """How to send a letter to where it failed: a queue, a function, or a function that reads a stream."""
-    body = _read(letter["Body"])
+def _sender(place: Place, dead_letter: DeadLetter) -> Callable[[], Any] | None:
+    """How to send a dead letter to where it failed: a queue, a function, or a function that reads a stream."""
+    body = _read(dead_letter["Body"])
     if "requestPayload" in body:
         # An asynchronous invocation: its record holds the function and what it was called with.
         return lambda: _invoke(place, body["requestContext"]["functionArn"], body["requestPayload"])
@@ -74,10 +74,10 @@ def _sender(place: Place, letter: Letter) -> Callable[[], Any] | None:
         # A record that its consumer could not read and has set aside: whole, so that no stream has to remember it.
         function = place.resources["".join(word.capitalize() for word in body["consumer"].split("_")) + "Function"]
         return lambda: _invoke(place, function, {"Records": [body["record"]]})
-    told = {name: value.get("StringValue", "") for name, value in letter.get("MessageAttributes", {}).items()}
-    target = told.get("TARGET_ARN") or letter.get("Attributes", {}).get("DeadLetterQueueSourceArn", "")
+    attributes = {name: value.get("StringValue", "") for name, value in dead_letter.get("MessageAttributes", {}).items()}
+    target = attributes.get("TARGET_ARN") or dead_letter.get("Attributes", {}).get("DeadLetterQueueSourceArn", "")
     if ":sqs:" in target:
-        return _queue_sender(place, letter, _queue_url(place, target))
+        return _queue_sender(place, dead_letter, _queue_url(place, target))
     if ":lambda:" in target:
         return lambda: _invoke(place, target, body)
     return None
@@ -100,19 +100,19 @@ def _invoke(place: Place, function: str, event: Any) -> None:
     place.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(event).encode())
 
 
-def _queue_sender(place: Place, letter: Letter, url: str) -> Callable[[], Any]:
+def _queue_sender(place: Place, dead_letter: DeadLetter, url: str) -> Callable[[], Any]:
     if url == place.resources["FulfillmentEvents"]:
-        return lambda: _hand_over(place, letter)
-    return lambda: place.client("sqs").send_message(QueueUrl=url, MessageBody=letter["Body"])
+        return lambda: _hand_over(place, dead_letter)
+    return lambda: place.client("sqs").send_message(QueueUrl=url, MessageBody=dead_letter["Body"])
 
 
-def _hand_over(place: Place, letter: Letter) -> None:
-    """Hands a fulfilment event to its consumer, as its queue would: into that queue nobody may send but the bus.
+def _hand_over(place: Place, dead_letter: DeadLetter) -> None:
+    """Hands a fulfillment event to its consumer, as its queue would: into that queue nobody may send but the bus.
 
     It keeps the time at which it came to the queue, and has no receipt: there is nothing to hold back.
     """
-    attributes = {**letter["Attributes"], "ApproximateReceiveCount": "1"}
-    record = {"messageId": letter["MessageId"], "receiptHandle": "", "body": letter["Body"], "attributes": attributes}
+    attributes = {**dead_letter["Attributes"], "ApproximateReceiveCount": "1"}
+    record = {"messageId": dead_letter["MessageId"], "receiptHandle": "", "body": dead_letter["Body"], "attributes": attributes}
     _invoke_now(place, place.resources["OnFulfillmentEventFunction"], [{**record, "eventSource": "aws:sqs"}])
 
 
@@ -123,13 +123,13 @@ def _invoke_now(place: Place, function: str, records: Sequence[Any]) -> None:
         NotPossible: it has not taken all of them.
     """
     answer = place.client("lambda").invoke(FunctionName=function, Payload=json.dumps({"Records": records}).encode())
-    told = json.loads(answer["Payload"].read() or b"null")
-    if "FunctionError" in answer or (told or {}).get("batchItemFailures"):
-        raise NotPossible(f"{function} has failed again: its letter stays. See its log.")
+    result = json.loads(answer["Payload"].read() or b"null")
+    if "FunctionError" in answer or (result or {}).get("batchItemFailures"):
+        raise NotPossible(f"{function} has failed again: its dead letter stays. See its log.")
 
 
 def _stream_sender(place: Place, body: Mapping[str, Any]) -> Callable[[], Any] | None:
-    """The letter of a stream holds no records, only where they stand; the stream keeps them for a day."""
+    """The dead letter of a stream holds no records, only where they stand; the stream keeps them for a day."""
     if place.is_local:
         return None  # the local stream keeps nothing; `orders sweep` repairs what is missing
     function, batch = body["requestContext"]["functionArn"], body["DDBStreamBatchInfo"]

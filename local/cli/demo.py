@@ -156,7 +156,7 @@ def _close(orders: list[Watched]) -> int:
     if not wrong:
         print("All three ended as they should.\n")
         print("Next:")
-        print("  orders serve           the same stack, to keep; it prints tokens and curl lines to copy")
+        print("  .venv/bin/orders serve the same stack, to keep; it prints tokens and curl lines to copy")
         print("                         then look: http://127.0.0.1:3000/admin, and each order's tracking_url")
         print("  make test              every check and every test")
         print("  docs/architecture.md   how it works, and why")

@@ -115,12 +115,12 @@ def _filled(event: str) -> str:
     """A token expires, so no recorded event can hold one: it is made now."""
     if TRACKING_TOKEN not in event:
         return event
-    from orders.adapters import secrets  # noqa: PLC0415 - the handlers' own, once a stack runs
+    from orders.adapters import secret_store  # noqa: PLC0415 - the handlers' own, once a stack runs
     from orders.domain.identifiers import OrderId  # noqa: PLC0415
     from orders.services.changes import utc_now  # noqa: PLC0415
     from orders.web import tokens  # noqa: PLC0415
 
-    return event.replace(TRACKING_TOKEN, tokens.tracking_token(OrderId(ORDER_ID), utc_now(), secrets.signing_key()))
+    return event.replace(TRACKING_TOKEN, tokens.tracking_token(OrderId(ORDER_ID), utc_now(), secret_store.signing_key()))
 
 
 # --- the emulator -------------------------------------------------------------------------------------------

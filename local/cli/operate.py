@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.cli.client import Api, url_of
-from local.cli.dead_letters import redrive_letters
+from local.cli.dead_letters import redrive_dead_letters
 from local.cli.place import NotPossible, Place
 from local.stack.sweeping import Swept
 
@@ -178,8 +178,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _redrive(place: Place, options: argparse.Namespace) -> Any:
-    if options.what == "letters":
-        return redrive_letters(place)
+    if options.what in {"dead-letters", "letters"}:
+        return redrive_dead_letters(place)
     if options.what == "executions":
         return redrive_executions(place)
     url = place.url if place.is_local else place.outputs["ApiUrl"]

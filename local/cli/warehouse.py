@@ -1,4 +1,4 @@
-"""`orders warehouse`: puts a fulfilment's event on a running stack's bus, as the warehouse's system would."""
+"""`orders warehouse`: puts a fulfillment's event on a running stack's bus, as the warehouse's system would."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STATUSES = tuple(FULFILLMENT_MEANS)
 
 
 def register(commands: Any, remote: Callable[..., argparse.ArgumentParser]) -> None:
-    command = remote(commands, "warehouse", "put a fulfilment's event on the bus, as the warehouse would", warehouse)
+    command = remote(commands, "warehouse", "put a fulfillment's event on the bus, as the warehouse would", warehouse)
     command.add_argument("order_id", metavar="ORDER_ID")
     command.add_argument("status", type=str.lower, metavar="STATUS", help=f"{', '.join(STATUSES)}; any other is recorded only")
     command.add_argument(
@@ -46,7 +46,7 @@ def item(text: str) -> tuple[str, int]:
 
 
 def event(options: argparse.Namespace, now: datetime) -> dict[str, Any]:
-    """What travels on the bus (docs/fulfilment-events.md)."""
+    """What travels on the bus (docs/fulfillment-events.md)."""
     told = {"carrier": options.carrier, "tracking_number": options.tracking_number}
     metadata = {name: value for name, value in told.items() if value}
     items = [{"line_id": line, "quantity": quantity} for line, quantity in options.item or []]

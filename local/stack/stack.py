@@ -80,7 +80,7 @@ class Stack:
         _tune_interpreter()
         if self.settings.seed:
             # A limit that is being tried out is for callers.
-            await catalog.seed(self._make_gateway(None), self.token("catalogue", ["admin"]))
+            await catalog.seed(self._make_gateway(None), self.token("catalog", ["admin"]))
         if self.settings.data:
             # What an earlier process left open. A fresh table has nothing to recover.
             self._sweep = loop.create_task(self._recover())

@@ -19,7 +19,7 @@ from typing import Any, Self
 import httpx
 
 from orders.adapters.store import keys
-from orders.domain import notifications, statistics
+from orders.domain import analytics, notifications
 from orders.domain.events import SYSTEM
 from orders.domain.order import Event
 from tests.chaos.faults import published
@@ -336,7 +336,7 @@ def _counting_errors(deployment: Deployment, accounts: Mapping[str, Account], *,
 def _countable(event: Event) -> Iterator[tuple[str, Counter[str]]]:
     for _, detail, _ in notifications.messages(event):
         as_sent = json.loads(json.dumps(detail))
-        if one := statistics.told(as_sent):
+        if one := analytics.counted_event(as_sent):
             yield one.event_id, one.counters
 
 

@@ -234,7 +234,7 @@ def test_delivering_by_hand_against_the_timer(local_steady: Served, crew: Thread
 
 
 def event(order_id: str, status: str) -> dict[str, Any]:
-    """News of the fulfilment, as it stands on the bus."""
+    """News of the fulfillment, as it stands on the bus."""
     return {
         "event_type": "fulfillment.status_changed",
         "event_id": str(uuid.uuid4()),
@@ -246,7 +246,7 @@ def event(order_id: str, status: str) -> dict[str, Any]:
     }
 
 
-def test_cancelling_against_the_news_of_the_fulfilment(local_steady: Served, crew: ThreadPoolExecutor) -> None:
+def test_cancelling_against_the_news_of_the_fulfillment(local_steady: Served, crew: ThreadPoolExecutor) -> None:
     stack, stocked, dice = local_steady, own_product(local_steady, 1000), loaded_dice()
     product = next(iter(stocked))
     queue, sqs = stack.aws_names["FulfillmentEvents"], stack.aws("sqs")

@@ -39,7 +39,7 @@ def aws() -> Iterator[None]:
 
 @pytest.fixture
 def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """A new world: an empty table but for the catalogue, no executions, nothing on the bus."""
+    """A new world: an empty table but for the catalog, no executions, nothing on the bus."""
     settings.waits.cache_clear()
     table = table_of_the_template()
     client().create_table(**table)

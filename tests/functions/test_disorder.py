@@ -92,7 +92,7 @@ class Stage:
             if arn not in self.walks:
                 facts = json.loads(execution["input"])
                 unwinds = "undo_from" in facts
-                self.walks[arn] = self._unwind(facts["undo_from"]) if unwinds else self._fulfil(arn, facts["run"])
+                self.walks[arn] = self._unwind(facts["undo_from"]) if unwinds else self._fulfill(arn, facts["run"])
 
     def running(self) -> list[str]:
         return [arn for arn in self.walks if self.states.executions[arn]["status"] == "RUNNING"]
@@ -108,7 +108,7 @@ class Stage:
         except (StopIteration, OrderOver):
             self.states.end(arn, "SUCCEEDED")
 
-    def _fulfil(self, arn: str, run: int) -> Iterator[None]:
+    def _fulfill(self, arn: str, run: int) -> Iterator[None]:
         try:
             reviewing.review_answered(fulfilling.reserve_stock(ORDER).order)
         except ApprovalPending:

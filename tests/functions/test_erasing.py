@@ -55,8 +55,8 @@ def words() -> Words:
 @pytest.fixture
 def owed(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What the deliveries' queue would take; the carriers' secrets are there."""
-    monkeypatch.setattr(queues, "owe", lambda *_: None)
-    monkeypatch.setattr(queues, "owe_all", lambda _: [])
+    monkeypatch.setattr(queues, "send_delivery", lambda *_: None)
+    monkeypatch.setattr(queues, "send_deliveries", lambda _: [])
     secrets = boto3.client("secretsmanager")
     names = [f"{settings.carrier_secrets_prefix()}{carrier}" for carrier in ("easypost", "shippo", "generic")]
     for name in names:
@@ -178,7 +178,7 @@ def live_eventfully(world: World, words: Words) -> None:
     ok(world.support("POST /orders/{id}/approve", "delivered", {"reason": words.plant("approval")}))
     world.step("charge_payment", "delivered")
     take(world, news("delivered", "picking", words, "before"))
-    take(world, news("delivered", words.plant("unknown fulfilment status"), words, "before"))
+    take(world, news("delivered", words.plant("unknown fulfillment status"), words, "before"))
     world.step("ship_parcel", "delivered", task_token="t", transit=10)
     ok(world.support("PUT /orders/{id}/shipment/location", "delivered", {"location": words.plant("location by staff")}))
     ok(world.support("POST /orders/{id}/delivered", "delivered", {"reason": words.plant("delivery")}))

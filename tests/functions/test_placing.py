@@ -35,7 +35,7 @@ def test_an_order_is_taken_and_can_be_found_where_the_answer_says(world: World) 
     assert answer.order["total"] == {"amount": 3000, "currency": "USD"}
 
 
-def test_prices_come_from_the_catalogue_of_that_moment(world: World) -> None:
+def test_prices_come_from_the_catalog_of_that_moment(world: World) -> None:
     order_id = post(world, a_body()).order["order_id"]
     world.stock("prod-001", 100, price=99_999)
     assert world.http("GET /orders/{id}", order_id).order["items"][0]["unit_price"]["amount"] == 1000
@@ -43,7 +43,7 @@ def test_prices_come_from_the_catalogue_of_that_moment(world: World) -> None:
 
 def test_the_workflow_is_started_once_by_what_was_written(world: World) -> None:
     world.place()
-    assert world.follow_up() == ["START_FULFILMENT"]
+    assert world.follow_up() == ["START_FULFILLMENT"]
     world.invoke("drive_workflow", {"Records": world.records()})
     assert world.executions.running() == ["fulfil order-1"]
     (execution,) = world.executions.executions.values()

@@ -12,7 +12,7 @@ from orders.domain import errors, facts
 from orders.domain.identifiers import CustomerId
 from orders.domain.statuses import OrderStatus
 from orders.services import privacy
-from orders.web.http import anchor, problem
+from orders.web.handling import anchor, problem
 from orders.web.routes import ROUTES
 from tests.functions.world import ADDRESS, CUSTOMER, STRANGER, World, in_a_while
 
@@ -445,10 +445,10 @@ def test_an_execution_tells_what_failed_and_nothing_of_our_code(
         assert inner not in answer.text, inner
 
 
-# --- the catalogue ---
+# --- the catalog ---
 
 
-def test_the_catalogue_is_read_page_by_page(world: World) -> None:
+def test_the_catalog_is_read_page_by_page(world: World) -> None:
     for number in range(3, 8):
         world.stock(f"prod-00{number}", number)
     first = world.http("GET /products", query={"limit": "4"}, by=None)
@@ -458,7 +458,7 @@ def test_the_catalogue_is_read_page_by_page(world: World) -> None:
     assert rest.body["next_cursor"] is None
 
 
-def test_an_admin_keeps_the_catalogue(world: World) -> None:
+def test_an_admin_keeps_the_catalog(world: World) -> None:
     product = {"name": "Teapot", "unit_price": {"amount": 1250, "currency": "USD"}, "stock": 3}
     assert world.http("PUT /products/{id}", "teapot", product, by="root", groups=["admin"]).status == 200
     assert world.http("GET /products/{id}", "teapot", by=None).body == {"product_id": "teapot"} | product

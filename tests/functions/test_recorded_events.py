@@ -21,13 +21,13 @@ from moto import mock_aws
 
 from local.api_gateway.keys import as_gateway
 from orders import settings
-from orders.adapters import secrets
+from orders.adapters import secret_store
 from orders.adapters.store import catalog, counters, deliveries, keys, ledgers, orders, table, webhooks
 from orders.domain.actors import Actor
+from orders.domain.analytics import CountedEvent
 from orders.domain.events import ORDER_STATUS_CHANGED, EventType
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.order import Address
-from orders.domain.statistics import Told
 from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus
 from orders.domain.steps import UNWINDING
 from orders.domain.webhooks import Delivery, Secret, Webhook
@@ -63,7 +63,7 @@ def stack() -> Iterator[None]:
 
 
 def nothing() -> None:
-    """The catalogue is there anyway."""
+    """The catalog is there anyway."""
 
 
 def placed(order_id: str = ORDER, token: str = "tok_ok", *, review: bool = False) -> None:
@@ -160,7 +160,7 @@ def owed() -> None:
 
 def counted() -> None:
     placed()
-    counters.count(0, [Told(ORDER, 1, "event-1", Counter({"placed": 1}))])
+    counters.count(0, [CountedEvent(ORDER, 1, "event-1", Counter({"placed": 1}))])
 
 
 # --- what is to come of it ---
@@ -387,7 +387,7 @@ def test_a_function_answers_its_recorded_event(name: str) -> None:
     case = CASES[name]
     case.seed()
     text = (EVENTS / f"{name}.json").read_text(encoding="utf-8")
-    token = tokens.tracking_token(ORDER, utc_now(), secrets.signing_key())
+    token = tokens.tracking_token(ORDER, utc_now(), secret_store.signing_key())
     event = json.loads(text.replace(TRACKING_TOKEN, token))
     handler = importlib.import_module(name.partition("-")[0]).handler
     answer = json.loads(

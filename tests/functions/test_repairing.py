@@ -222,7 +222,7 @@ def test_an_order_that_fails_in_run_after_run_is_given_up_with_its_money_back(wo
     world.live(OrderStatus.PROCESSING)
     for run in range(recovery.MOST_FAILED_RUNS):
         assert not world.order().is_over, f"after {run} failed runs"
-        world.executions.end(workflow.fulfilment_arn(world.order()), "FAILED", "StoreBusy")
+        world.executions.end(workflow.fulfillment_arn(world.order()), "FAILED", "StoreBusy")
         sweep_later(world, LONG * (run + 1))
         world.follow_up()
     assert world.order().overall is OverallStatus.ROLLING_BACK
@@ -243,7 +243,7 @@ def test_an_order_that_only_waits_outlives_every_restart_of_the_service(world: W
         if status == "lost":
             world.executions.executions.clear()
         else:
-            world.executions.end(workflow.fulfilment_arn(world.order()), status, error)
+            world.executions.end(workflow.fulfillment_arn(world.order()), status, error)
         assert sweep_later(world, LONG * (restart + 1)) == ["order-1"]
         world.follow_up()
     assert (world.order().status, world.order().is_over) == (OrderStatus.PROCESSING, False)
@@ -254,7 +254,7 @@ def test_an_order_that_only_waits_outlives_every_restart_of_the_service(world: W
 def test_a_step_that_is_finished_forgives_the_runs_that_failed_before_it(world: World) -> None:
     world.live(OrderStatus.PENDING)
     for run in range(recovery.MOST_FAILED_RUNS - 1):
-        world.executions.end(workflow.fulfilment_arn(world.order()), "FAILED", "StoreBusy")
+        world.executions.end(workflow.fulfillment_arn(world.order()), "FAILED", "StoreBusy")
         sweep_later(world, LONG * (run + 1))
         world.follow_up()
     assert world.order().failed_runs == recovery.MOST_FAILED_RUNS - 1

@@ -10,7 +10,7 @@ import pytest
 
 import show_pages
 from orders import settings
-from orders.adapters import secrets
+from orders.adapters import secret_store
 from orders.adapters.store import indexes
 from orders.domain import statuses
 from orders.domain.identifiers import OrderId
@@ -24,7 +24,7 @@ JSON = {"accept": "application/json"}
 
 
 def link(order_id: str = "order-1", age: timedelta = timedelta(0)) -> dict[str, str]:
-    return {"token": tokens.tracking_token(OrderId(order_id), utc_now() - age, secrets.signing_key())}
+    return {"token": tokens.tracking_token(OrderId(order_id), utc_now() - age, secret_store.signing_key())}
 
 
 def open_page(world: World, order_id: str = "order-1", **more: object) -> Answer:

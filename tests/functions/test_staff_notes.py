@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orders.adapters import secrets
+from orders.adapters import secret_store
 from orders.adapters.store import keys, orders, table
 from orders.domain import facts, notifications
 from orders.domain.events import ORDER_STATUS_CHANGED
@@ -113,7 +113,7 @@ def reads(world: World, **who: Any) -> str:
 
 
 def link() -> Mapping[str, str]:
-    token = tokens.tracking_token(OrderId("order-1"), utc_now(), secrets.signing_key())
+    token = tokens.tracking_token(OrderId("order-1"), utc_now(), secret_store.signing_key())
     return {"token": token}
 
 

@@ -20,10 +20,10 @@ from standardwebhooks import Webhook as Signer
 from local.cli import operate
 from local.cli.client import Api
 from orders import settings
-from orders.adapters import bus, queues, secrets, webhook_sender
+from orders.adapters import bus, queues, secret_store, webhook_sender
 from orders.adapters.store import counters, deliveries, event_items, keys, orders, table, webhooks
 from orders.adapters.store.table import WriteOutcome
-from orders.domain import notifications, statistics
+from orders.domain import analytics, notifications
 from orders.domain.actors import Actor
 from orders.domain.errors import StoreBusy
 from orders.domain.identifiers import CustomerId, OrderId
@@ -334,7 +334,7 @@ def test_a_failure_is_held_back_and_tried_again_with_the_same_body(endpoint: End
     details = tell(live("w-3", status=OrderStatus.PENDING))
     endpoint.code = 500
     held: list[int] = []
-    monkeypatch.setattr(queues, "owe", lambda _webhook, _delivery, seconds: held.append(seconds))
+    monkeypatch.setattr(queues, "send_delivery", lambda _webhook, _delivery, seconds: held.append(seconds))
     body = {"webhook_id": made["webhook_id"], "delivery_id": details[0]["event_id"]}
     deliver([body])
     assert held == [5]
@@ -383,7 +383,7 @@ def test_two_copies_of_a_message_make_one_attempt_that_counts(endpoint: Endpoint
     body = {"webhook_id": made["webhook_id"], "delivery_id": details[0]["event_id"]}
     endpoint.code = 500
     held: list[int] = []
-    monkeypatch.setattr(queues, "owe", lambda *_: held.append(1))
+    monkeypatch.setattr(queues, "send_delivery", lambda *_: held.append(1))
     real = webhook_sender.send
 
     def meanwhile(*arguments: Any) -> Any:
@@ -509,7 +509,7 @@ def test_the_counters_in_the_table_are_exact_under_redelivery(monkeypatch: pytes
     details = [
         detail for one in ids for event in orders.history(OrderId(one)) for _, detail, _ in notifications.messages(event)
     ]
-    once = statistics.added(one.counters for one in map(statistics.told, details) if one)
+    once = analytics.added(one.counters for one in map(analytics.counted_event, details) if one)
     random = Random(1)  # noqa: S311 - the same shuffle in every run
     delivered = messages(details) + messages(details)
     random.shuffle(delivered)
@@ -554,7 +554,7 @@ def stream(order_id: str, last: str | None = None) -> tuple[int, list[tuple[str,
         "routeKey": "GET /orders/{id}/status/stream",
         "rawPath": f"/orders/{order_id}/status/stream",
         "pathParameters": {"id": order_id},
-        "queryStringParameters": {"token": tokens.tracking_token(OrderId(order_id), utc_now(), secrets.signing_key())},
+        "queryStringParameters": {"token": tokens.tracking_token(OrderId(order_id), utc_now(), secret_store.signing_key())},
         "headers": {"last-event-id": last} if last is not None else {},
         "requestContext": {"requestId": "r"},
     }

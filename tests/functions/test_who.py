@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from local.api_gateway.keys import as_gateway
-from orders.adapters import secrets
+from orders.adapters import secret_store
 from orders.domain.errors import PaymentDeclined, PermissionDenied, Unauthenticated
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.statuses import OrderStatus
 from orders.services.changes import utc_now
 from orders.web import tokens
-from orders.web.http import Principal, Request, authorise
+from orders.web.handling import Principal, Request, authorise
 from orders.web.routes import ROUTES, Route, Who
 from tests import behavior
 from tests.functions.world import ADDRESS, CUSTOMER, STRANGER, World, a_body
@@ -235,7 +235,7 @@ WATCHED = ("GET /orders/{id}/status", "GET /orders/{id}/status/stream")
 
 def link(order_id: str = "order-1", days_ago: float = 0) -> dict[str, str]:
     made = utc_now() - timedelta(days=days_ago)
-    return {"token": tokens.tracking_token(OrderId(order_id), made, secrets.signing_key())}
+    return {"token": tokens.tracking_token(OrderId(order_id), made, secret_store.signing_key())}
 
 
 @pytest.mark.parametrize("route", WATCHED)
@@ -250,7 +250,7 @@ def test_a_tracking_link_opens_nothing_when_it_is_not_the_right_one(world: World
     world.place("order-2")
     expired = link(days_ago=tokens.TRACKING_LIFETIME / timedelta(days=1) + 1)
     forged = {"token": link()["token"][:-1] + ("A" if link()["token"][-1] != "A" else "B")}
-    cursor = {"token": tokens.cursor("order-1", "x", secrets.signing_key())}
+    cursor = {"token": tokens.cursor("order-1", "x", secret_store.signing_key())}
     for query in (link("order-2"), expired, forged, cursor, {"token": ""}, {"token": "a,b"}, {"token": "é"}):
         assert world.http(route, "order-1", by=None, query=query).status == 403
     assert world.http(route, "order-1", by=None).status == 401

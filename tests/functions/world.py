@@ -113,7 +113,7 @@ def _environment() -> dict[str, str]:
 
 
 ENVIRONMENT = _environment()
-FULFIL = ENVIRONMENT["FULFIL_MACHINE_ARN"].replace(":stateMachine:", ":execution:")
+FULFIL = ENVIRONMENT["FULFILL_MACHINE_ARN"].replace(":stateMachine:", ":execution:")
 UNWIND = ENVIRONMENT["UNWIND_MACHINE_ARN"].replace(":stateMachine:", ":execution:")
 
 

@@ -162,7 +162,7 @@ def test_dead_letters_go_back_to_where_they_failed(stack: Stack, place: Place) -
     put_dead_letter(stack, "FulfillmentDeadLetters", news("late", "completed"), arn_of(stack, "FulfillmentEvents"))
     put_dead_letter(stack, "FulfillmentDeadLetters", {"nobody": "knows where"})
     put_dead_letter(stack, "FulfillmentDeadLetters", news("nobody-s", "completed"), arn_of(stack, "FulfillmentEvents"))
-    assert dead_letters.redrive_letters(place)["FulfillmentDeadLetters"] == {"sent": 1, "left": 2}
+    assert dead_letters.redrive_dead_letters(place)["FulfillmentDeadLetters"] == {"sent": 1, "left": 2}
     assert status_of(stack, "late") == "DELIVERED"
 
 
@@ -177,7 +177,7 @@ def test_an_invocation_that_failed_is_made_again(stack: Stack, place: Place) -> 
         stack, "UnhandledEvents", {"requestPayload": payload, "requestContext": {"functionArn": f"{function}:$LATEST"}}
     )
     put_dead_letter(stack, "UnhandledEvents", {"requestContext": {"functionArn": function}, "DDBStreamBatchInfo": {}})
-    assert dead_letters.redrive_letters(place)["UnhandledEvents"] == {"sent": 1, "left": 1}
+    assert dead_letters.redrive_dead_letters(place)["UnhandledEvents"] == {"sent": 1, "left": 1}
     wait_until(lambda: status_of(stack, "lost") == "DELIVERED")
 
 

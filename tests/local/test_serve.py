@@ -107,7 +107,7 @@ def test_it_says_how_it_is_used_and_leaves_nothing_behind(serve: Callable[..., S
         served.api.call("GET", "/health")
 
 
-def test_a_limit_that_is_tried_out_does_not_keep_the_catalogue_from_being_written(serve: Callable[..., Served]) -> None:
+def test_a_limit_that_is_tried_out_does_not_keep_the_catalog_from_being_written(serve: Callable[..., Served]) -> None:
     served = serve("--rate-limit", "1", "--burst-limit", "1")
     assert len(served.api.call("GET", "/products")["products"]) == 6
 

@@ -22,8 +22,8 @@ from orders.adapters import carrier_webhooks, webhook_sender
 from orders.domain.errors import Unauthenticated
 from orders.domain.statuses import ShipmentStatus
 from orders.domain.webhooks import Delivery, new_secret
-from orders.web import requests
-from orders.web.news import FulfilmentNews
+from orders.web import bodies
+from orders.web.fulfillment_schema import FulfillmentStatusChanged
 
 SECRET = "a-secret-of-forty-letters-and-digits-000"[:40].replace("-", "x")
 NOW = datetime.now(UTC)
@@ -41,7 +41,7 @@ def test_what_is_put_on_the_bus_is_what_the_consumer_takes(status: str) -> None:
     wanted = asked(status.upper(), "--item", "1=2", "--item", "2=1", "--carrier", "DHL", "--tracking-number", "JD0146")
     detail = warehouse.event(wanted, NOW)
     assert detail["items"] == [{"line_id": "1", "quantity": 2}, {"line_id": "2", "quantity": 1}]
-    taken = requests.parse(FulfilmentNews, json.dumps(detail).encode()).event(NOW, by_pipeline=False)
+    taken = bodies.parse(FulfillmentStatusChanged, json.dumps(detail).encode()).event(NOW, by_pipeline=False)
     assert (taken.order_id, taken.new_status, taken.event_id) == ("order-1", status, detail["event_id"])
     assert taken.metadata == {"carrier": "DHL", "tracking_number": "JD0146"}
 

@@ -39,7 +39,7 @@ NO_ALIAS = "        MACHINE_ALIAS: !Ref MachineAlias\n"
 def release_before(folder: Path) -> Path:
     """What this template may have looked like a release ago: other state names, fewer functions and variables, less memory."""
     shutil.copytree(ROOT / "statemachine", folder / "statemachine")
-    machine = folder / "statemachine/fulfil_order.asl.json"
+    machine = folder / "statemachine/fulfill_order.asl.json"
     text = machine.read_text(encoding="utf-8")
     assert "Wait for payment" in text
     machine.write_text(text.replace("Wait for payment", "Let the customer think again"), encoding="utf-8")

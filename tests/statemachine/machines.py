@@ -12,7 +12,7 @@ from tests.statemachine.raises import raised_by
 
 ROOT = Path(__file__).parents[2]
 FULFIL, UNWIND = "FulfilOrder", "UnwindOrder"
-FILES = {FULFIL: "fulfil_order.asl.json", UNWIND: "unwind_order.asl.json"}
+FILES = {FULFIL: "fulfill_order.asl.json", UNWIND: "unwind_order.asl.json"}
 INPUTS = {
     FULFIL: (
         "$.order_id",

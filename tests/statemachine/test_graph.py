@@ -110,7 +110,7 @@ class Recorder:
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     recorder = Recorder()
     monkeypatch.setattr(workflow, "client", lambda: recorder)
-    monkeypatch.setenv("FULFIL_MACHINE_ARN", "arn:aws:states:us-east-1:1:stateMachine:fulfil")
+    monkeypatch.setenv("FULFILL_MACHINE_ARN", "arn:aws:states:us-east-1:1:stateMachine:fulfil")
     monkeypatch.setenv("UNWIND_MACHINE_ARN", "arn:aws:states:us-east-1:1:stateMachine:unwind")
     return recorder.inputs
 
@@ -121,8 +121,8 @@ def paths(value: Any, base: str = "$") -> set[str]:
     return {path for key, inner in value.items() for path in paths(inner, f"{base}.{key}")}
 
 
-def test_a_fulfilment_is_started_with_what_its_machine_reads(started: list[Any]) -> None:
-    workflow.start_fulfilment(an_order(), Waits(5, 5, 10, 300))
+def test_a_fulfillment_is_started_with_what_its_machine_reads(started: list[Any]) -> None:
+    workflow.start_fulfillment(an_order(), Waits(5, 5, 10, 300))
     assert paths(started[0]) == set(INPUTS[FULFIL])
 
 
@@ -137,14 +137,14 @@ def test_what_is_left_of_a_whole_wait_is_whole(started: list[Any], milliseconds:
     now = datetime.fromtimestamp(NOON.timestamp() + milliseconds / 1000, UTC)
     expiry = datetime.fromtimestamp(NOON.timestamp() + 300, UTC)
     order = an_order(approval=Approval(ApprovalStatus.PENDING, expiry) if reviewed else None)
-    workflow.start_fulfilment(order, remaining_waits(order, Waits(5, 5, 10, 300), now))
+    workflow.start_fulfillment(order, remaining_waits(order, Waits(5, 5, 10, 300), now))
     waits = started[0]["waits"]
     assert all(isinstance(seconds, int) for seconds in waits.values()), "AWS reads nothing but whole seconds"
     assert waits["approval" if reviewed else "payment"] >= (300 if reviewed else 5) - milliseconds / 1000
 
 
 def test_a_transit_of_no_time_still_leaves_its_callback_a_positive_limit(started: list[Any]) -> None:
-    workflow.start_fulfilment(an_order(), Waits(0, 0, 0, 0))
+    workflow.start_fulfillment(an_order(), Waits(0, 0, 0, 0))
     waits = started[0]["waits"]
     assert (waits["transit"], waits["payment"], waits["preparation"]) == (0, 0, 0)
     assert waits["delivery"] >= 1

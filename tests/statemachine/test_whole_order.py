@@ -138,7 +138,7 @@ class Shop:
 
     def _transitions(self) -> int:
         client = boto3.client("stepfunctions")
-        machines = (settings.fulfil_machine_arn(), settings.unwind_machine_arn())
+        machines = (settings.fulfill_machine_arn(), settings.unwind_machine_arn())
         billed = 0
         for machine in machines:
             for execution in client.list_executions(stateMachineArn=machine)["executions"]:
@@ -205,7 +205,7 @@ def test_figures_of_a_declined_order(shop: Shop) -> None:
     assert (snapshot.payment.status, snapshot.payment.failure_reason) == (PaymentStatus.FAILED, "The card was declined.")
     assert (charge_of(snapshot), stock()) == ("declined", {"prod-001": 100, "prod-002": 100})
     assert order.step(StepName.PAYMENT).error_message == "The card was declined."
-    # Fulfilment: start, five states. Unwinding: start, choice, release, close.
+    # Fulfillment: start, five states. Unwinding: start, choice, release, close.
     assert shop.costs.transitions == 5 + 4
     assert shop.costs.invocations.total() == 8
     assert (shop.costs.own_requests, shop.costs.total_requests, shop.costs.transactions) == (14, 15, 6)
@@ -298,4 +298,4 @@ def test_a_gateway_that_stays_away_leaves_nothing_behind(shop: Shop) -> None:
 
 def test_nothing_follows_from_an_order_that_is_done(shop: Shop) -> None:
     shop.place("done")
-    assert [event.follow_up for event in orders.history(OrderId("done")) if event.follow_up] == [FollowUp.START_FULFILMENT]
+    assert [event.follow_up for event in orders.history(OrderId("done")) if event.follow_up] == [FollowUp.START_FULFILLMENT]

@@ -27,7 +27,7 @@ PLANTED = {
     "orders.domain.money": "from orders.adapters import queues",
     "orders.domain.order": "from orders import settings",
     "orders.settings": "from orders.adapters import pauses",
-    "orders.web.tokens": "from orders.adapters import secrets",
+    "orders.web.tokens": "from orders.adapters import secret_store",
     "functions.close_order": "from orders.adapters import workflow",
     "orders.domain.scans": "import time",
     "orders.domain.statuses": "import botocore.session",

@@ -21,7 +21,7 @@ from standardwebhooks.webhooks import Webhook
 
 from local.stack.template import expand
 from orders import settings
-from orders.adapters import bus, secrets, workflow
+from orders.adapters import bus, secret_store, workflow
 from orders.adapters import queues as messaging
 from orders.adapters.store import event_items, keys, orders, table
 from orders.domain import notifications
@@ -119,7 +119,7 @@ def needed(service: str, operation: str, request: dict[str, Any]) -> Iterator[Gr
     elif service in ONE_RESOURCE:
         yield f"{service}:{operation}", ONE_RESOURCE[service]
     elif operation.startswith("SendTask"):
-        # Only the fulfilment waits for callbacks.
+        # Only the fulfillment waits for callbacks.
         yield f"states:{operation}", "stateMachine fulfil-order"
     else:
         arn = request.get("stateMachineArn") or request["executionArn"]
@@ -160,7 +160,7 @@ class World:
 
     def run(self, module: str, event: Event) -> Any:
         self.running = module
-        secrets._read_in.cache_clear()  # as in a process of its own
+        secret_store._read_in.cache_clear()  # as in a process of its own
         try:
             return importlib.import_module(module).handler(
                 event, SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 30_000)
@@ -293,7 +293,7 @@ def _environment() -> dict[str, str]:
         **{name: defaults[value["Ref"]] for name, value in told.items() if _ref(value) in defaults},
         "TABLE_NAME": "orders",
         "BUS_NAME": "orders",
-        "FULFIL_MACHINE_ARN": f"{ARN}:stateMachine:{MACHINES[0]}",
+        "FULFILL_MACHINE_ARN": f"{ARN}:stateMachine:{MACHINES[0]}",
         "UNWIND_MACHINE_ARN": f"{ARN}:stateMachine:{MACHINES[1]}",
         "SIGNING_SECRET_ARN": "SigningSecret",
         "CARRIER_SECRETS_PREFIX": "orders/carriers/",
@@ -314,7 +314,7 @@ def _ref(value: Any) -> str:
 # --- what handlers are for --------------------------------------------------------------------------------------------
 
 
-def keep_a_catalogue(world: World) -> None:
+def keep_a_catalog(world: World) -> None:
     for product in ("prod-001", "prod-002"):
         body = {"name": "A thing", "unit_price": {"amount": 1000, "currency": "USD"}, "stock": 100}
         world.http("manage_products", "PUT /products/{id}", id=product, group="admin", body=body)
@@ -430,7 +430,7 @@ def orders_are_read_and_watched(world: World) -> None:
     world.http("read_orders", "GET /orders", query={"limit": "1"})
     world.http("read_orders", "GET /orders", group="support", query={"status": "PENDING"})
     world.http("read_orders", "GET /orders", group="support", query={"overdue": "true"})
-    token = tokens.tracking_token(OrderId("seen-1"), utc_now(), secrets.signing_key())
+    token = tokens.tracking_token(OrderId("seen-1"), utc_now(), secret_store.signing_key())
     for key in ("GET /orders/{id}/status", "GET /orders/{id}/status/stream"):
         world.http("watch_status", key, sub="", id="seen-1", query={"token": token}, headers={"last-event-id": "0"})
     world.http("show_pages", "GET /track/{id}", sub="", id="seen-1", query={"token": token})
@@ -557,7 +557,7 @@ STORIES: tuple[Callable[[World], None], ...] = (
 
 
 def test_a_role_grants_exactly_what_its_function_calls(world: World) -> None:
-    keep_a_catalogue(world)
+    keep_a_catalog(world)
     for story in STORIES:
         story(world)
     missing = {module: world.calls[module] - granted(module) for module in FUNCTIONS}

@@ -14,7 +14,7 @@ import pytest
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
 from local.stack.template import expand
-from orders.adapters import secrets
+from orders.adapters import secret_store
 from orders.adapters.store import event_items, orders
 from orders.domain.identifiers import OrderId
 from orders.metrics import NAMESPACE, Metric
@@ -63,7 +63,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 def live_all_stories(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     monkeypatch.setattr(stories, "ADDRESS", ADDRESS)
     world.__class__ = Confiding
-    stories.keep_a_catalogue(world)
+    stories.keep_a_catalog(world)
     for story in stories.STORIES:
         story(world)
     a_cancelled_order_is_told_of_and_cancelled_again(world)
@@ -104,7 +104,7 @@ def lived(
     """Lived once for all tests here: the stories take longer than what is asked of them."""
     if not kept.calls:
         live_all_stories(world, monkeypatch)
-        kept.calls, kept.reaches, kept.key = world.calls, world.reaches, secrets.signing_key().decode()
+        kept.calls, kept.reaches, kept.key = world.calls, world.reaches, secret_store.signing_key().decode()
         kept.written = log.getvalue() + capsys.readouterr().out
     return kept
 

@@ -133,7 +133,7 @@ def test_a_machine_logs_no_task_tokens(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(machines()))
 def test_a_machine_s_name_is_the_one_that_the_functions_are_told(name: str) -> None:
-    variable = {"FulfilOrder": "FULFIL_MACHINE_ARN", "UnwindOrder": "UNWIND_MACHINE_ARN"}[name]
+    variable = {"FulfilOrder": "FULFILL_MACHINE_ARN", "UnwindOrder": "UNWIND_MACHINE_ARN"}[name]
     told = next(iter(functions().values()))["Environment"]["Variables"][variable]["Fn::Sub"]
     assert told.endswith(":stateMachine:" + machines()[name]["StateMachineName"]["Fn::Sub"])
 

@@ -35,6 +35,12 @@ def test_a_failed_condition_comes_with_the_item_that_was_found_where_it_was_aske
     assert written("ConditionalCheckFailedException", Item=FOUND) == WriteOutcome({}, {0: FOUND})
 
 
+def test_a_failed_condition_keeps_dynamodbs_error_as_the_cause_of_what_is_raised_for_it() -> None:
+    outcome = written("ConditionalCheckFailedException", Item=FOUND)
+    assert isinstance(outcome.error, ClientError)
+    assert "ORDER#1" not in repr(outcome)
+
+
 def test_a_transaction_names_the_actions_whose_conditions_failed() -> None:
     outcome = written("TransactionCanceledException", HELD, {**FAILED, "Item": FOUND}, CONFLICT, FAILED)
     assert (outcome.is_written, outcome.failed) == (False, {1: FOUND, 3: {}})

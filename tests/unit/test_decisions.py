@@ -65,7 +65,7 @@ def test_a_new_order_is_pending_and_has_its_workflow_started() -> None:
     assert (order.status, order.version, order.overall) == (PENDING, 1, OverallStatus.QUEUED)
     assert order.total == Money(3000, "USD")
     assert (event.type, event.version, event.old_status, event.by) == (EventType.ORDER_PLACED, 1, None, CUSTOMER)
-    assert event.follow_up is FollowUp.START_FULFILMENT
+    assert event.follow_up is FollowUp.START_FULFILLMENT
     assert {step.status for step in order.steps} == {StepStatus.PENDING}
 
 
@@ -655,10 +655,10 @@ def test_a_lost_workflow_is_started_again_under_a_new_name() -> None:
     life = an_order(PROCESSING)
     life.apply(restarting.restart(life.snapshot, WAITS, NOW, SYSTEM, "It was lost"))
     assert (life.order.run, life.order.status) == (2, PROCESSING)
-    assert life.trail[-1].follow_up is FollowUp.START_FULFILMENT
+    assert life.trail[-1].follow_up is FollowUp.START_FULFILLMENT
 
 
-def test_a_lost_unwinding_is_started_again_and_not_the_fulfilment() -> None:
+def test_a_lost_unwinding_is_started_again_and_not_the_fulfillment() -> None:
     life = an_order(PROCESSING).cancel()
     life.apply(restarting.restart(life.snapshot, WAITS, NOW, SYSTEM, "It was lost"))
     assert (life.order.run, life.order.unwind_run) == (1, 2)

@@ -56,7 +56,7 @@ FORWARD: dict[str, Doing] = {
     "ask": lambda life: reviewing.request_approval(life.snapshot, f"task-{life.order.version}", 300, life.tick()),
     "approve": lambda life: reviewing.approve(life.snapshot, life.tick(), "grace", None),
     "reject": lambda life: reviewing.reject(life.snapshot, life.tick(), "grace", None),
-    # Whoever asks for money has reserved the goods before: the workflow, the desk and the fulfilment's events alike.
+    # Whoever asks for money has reserved the goods before: the workflow, the desk and the fulfillment's events alike.
     "accept cash": lambda life: (
         paying.accept_cash(life.reserve().snapshot, "pay-1", life.tick()) if life.order.pays_on_delivery else None
     ),

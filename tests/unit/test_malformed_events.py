@@ -18,7 +18,7 @@ from orders.domain.errors import InvalidArgument, Unauthenticated
 from orders.domain.fulfillment import detail_of, event_of
 from orders.domain.identifiers import OrderId
 from orders.domain.reports import Report
-from orders.web import news, requests
+from orders.web import bodies, fulfillment_schema
 
 DATA = Path(__file__).parents[1] / "data"
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -90,7 +90,9 @@ def check_fit(report: Report) -> None:
     detail = detail_of("generic", OrderId("order-1"), report)
     assert len(json.dumps(detail, ensure_ascii=False).encode()) < 4096
     assert len(report.tracking_number.encode()) < 1024
-    arrived = requests.parse(news.FulfilmentNews, json.dumps(detail).encode()).event(NOW, by_pipeline=True)
+    arrived = bodies.parse(fulfillment_schema.FulfillmentStatusChanged, json.dumps(detail).encode()).event(
+        NOW, by_pipeline=True
+    )
     assert arrived == event_of(OrderId("order-1"), detail)
     assert arrived.scan == replace(report.scan, sender="generic")
     for text in (report.event_id, report.tracking_number, report.carrier, report.scan.location):

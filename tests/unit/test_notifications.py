@@ -87,7 +87,7 @@ def test_a_refusal_is_told_with_what_is_undone() -> None:
 
 def test_what_changes_nothing_visible_is_not_told() -> None:
     life = an_order(OrderStatus.SHIPPED)
-    event = delivering.record_fulfilment(life.snapshot, life.tick(), "warehouse", {"fulfillment_status": "on_hold"}).event
+    event = delivering.record_fulfillment(life.snapshot, life.tick(), "warehouse", {"fulfillment_status": "on_hold"}).event
     assert messages(event) == []
 
 

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from orders.domain.statuses import DEPRECATED_NAMES, TRANSITIONS, OrderStatus
-from orders.web import openapi, requests
+from orders.web import bodies, openapi
 from orders.web.routes import ROUTES, Route, Who
 
 DOCUMENT = openapi.document()
@@ -109,7 +109,7 @@ def test_no_operation_but_a_read_may_be_opened_by_a_tracking_link() -> None:
 @pytest.mark.parametrize("route", [route for route in DESCRIBED if route.body], ids=lambda route: route.key)
 def test_every_example_of_a_body_is_one_that_is_taken(route: Route) -> None:
     example = operation(route)["requestBody"]["content"]["application/json"].get("example")
-    model = getattr(requests, route.body or "", None)
+    model = getattr(bodies, route.body or "", None)
     if example is not None and model is not None:
         assert model.model_validate(example, strict=False)
 

@@ -12,7 +12,7 @@ from orders.domain.errors import InvalidArgument
 from orders.domain.order import timestamp
 from orders.domain.status_names import parse_status
 from orders.domain.statuses import OrderStatus, PaymentMethod
-from orders.web import requests
+from orders.web import bodies
 
 GOOD: dict[str, Any] = {
     "customer_id": "ada",
@@ -44,10 +44,10 @@ def changed(path: str, value: Any) -> bytes:
     return json.dumps(body).encode()
 
 
-def fields(body: bytes, model: type[requests.Body] = requests.PlaceOrder) -> list[str]:
+def fields(body: bytes, model: type[bodies.Body] = bodies.PlaceOrder) -> list[str]:
     """The fields a body is refused for; none for one that is taken."""
     try:
-        requests.parse(model, body)
+        bodies.parse(model, body)
     except InvalidArgument as refused:
         errors = refused.extra["errors"]
         assert errors
@@ -57,7 +57,7 @@ def fields(body: bytes, model: type[requests.Body] = requests.PlaceOrder) -> lis
 
 
 def test_a_good_order_is_taken() -> None:
-    order = requests.parse(requests.PlaceOrder, json.dumps(GOOD).encode())
+    order = bodies.parse(bodies.PlaceOrder, json.dumps(GOOD).encode())
     assert order.payment.method is PaymentMethod.CREDIT_CARD
     assert [item.quantity for item in order.items] == [2, 1]
     assert not order.require_approval
@@ -157,14 +157,14 @@ def test_each_bad_field_is_named_at_once() -> None:
 def test_a_refusal_of_a_thousand_mistakes_stays_short() -> None:
     body = {f"field-{n}": n for n in range(1000)}
     with pytest.raises(InvalidArgument) as refused:
-        requests.parse(requests.PlaceOrder, json.dumps(body).encode())
+        bodies.parse(bodies.PlaceOrder, json.dumps(body).encode())
     assert len(json.dumps(refused.value.extra)) < 4096
     assert len(refused.value.detail) < 1024
 
 
 def test_a_refusal_does_not_repeat_what_was_sent() -> None:
     with pytest.raises(InvalidArgument) as refused:
-        requests.parse(requests.PlaceOrder, changed("payment.token", "secret card 4242"))
+        bodies.parse(bodies.PlaceOrder, changed("payment.token", "secret card 4242"))
     assert "4242" not in refused.value.detail + json.dumps(refused.value.extra)
 
 
@@ -192,7 +192,7 @@ def test_characters_that_change_how_a_label_is_printed_are_refused(character: st
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_no_body_does_worse_than_be_refused(body: bytes) -> None:
-    for model in (requests.PlaceOrder, requests.WithReason, requests.SetLocation, requests.SetProduct, requests.SetStatus):
+    for model in (bodies.PlaceOrder, bodies.WithReason, bodies.SetLocation, bodies.SetProduct, bodies.SetStatus):
         fields(body, model)
 
 
@@ -213,19 +213,19 @@ def test_whatever_stands_in_one_place_of_a_good_order_it_is_taken_or_that_place_
 
 
 def test_a_change_needs_no_words() -> None:
-    assert requests.parse(requests.WithReason, b"").reason is None
-    assert requests.parse(requests.WithReason, b"{}").reason is None
-    assert requests.parse(requests.WithReason, b'{"reason": " Too late "}').reason == "Too late"
+    assert bodies.parse(bodies.WithReason, b"").reason is None
+    assert bodies.parse(bodies.WithReason, b"{}").reason is None
+    assert bodies.parse(bodies.WithReason, b'{"reason": " Too late "}').reason == "Too late"
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 501, 5, "\u0007"])
 def test_a_reason_has_words_or_is_left_out(reason: Any) -> None:
-    assert fields(json.dumps({"reason": reason}).encode(), requests.WithReason) == ["reason"]
+    assert fields(json.dumps({"reason": reason}).encode(), bodies.WithReason) == ["reason"]
 
 
 @pytest.mark.parametrize("when", ["2026-11-24T12:00:00Z", "2026-11-24T13:00:00+01:00", "2026-11-24T12:00:00.000Z"])
 def test_an_estimated_delivery_is_a_time_with_an_offset(when: str) -> None:
-    location = requests.parse(requests.SetLocation, json.dumps({"location": "Utrecht", "estimated_delivery": when}).encode())
+    location = bodies.parse(bodies.SetLocation, json.dumps({"location": "Utrecht", "estimated_delivery": when}).encode())
     assert location.estimated_delivery is not None
     assert timestamp(location.estimated_delivery) == "2026-11-24T12:00:00.000Z"
 
@@ -239,7 +239,7 @@ def test_an_estimated_delivery_is_a_time_with_an_offset(when: str) -> None:
 )
 def test_what_is_no_time_that_we_can_write_is_refused(when: Any) -> None:
     body = json.dumps({"location": "Utrecht", "estimated_delivery": when}).encode()
-    assert fields(body, requests.SetLocation) == ["estimated_delivery"]
+    assert fields(body, bodies.SetLocation) == ["estimated_delivery"]
 
 
 @pytest.mark.parametrize("name", ["PAID", "COMPLETED"])
@@ -278,5 +278,5 @@ def test_an_unknown_status_is_refused(name: str) -> None:
 )
 def test_a_bad_product_is_refused_by_the_name_of_its_field(change: dict[str, Any], field: str) -> None:
     good = {"name": "Teapot", "unit_price": {"amount": 1000, "currency": "USD"}, "stock": 5}
-    assert fields(json.dumps(good).encode(), requests.SetProduct) == []
-    assert fields(json.dumps(good | change).encode(), requests.SetProduct) == [field]
+    assert fields(json.dumps(good).encode(), bodies.SetProduct) == []
+    assert fields(json.dumps(good | change).encode(), bodies.SetProduct) == [field]

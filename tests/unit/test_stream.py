@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from orders.web import stream
+from orders.web import sse
 from tests.support import an_order
 
 HOUR = 3600
@@ -13,14 +13,14 @@ HOUR = 3600
 def pause(quiet_seconds: float) -> int:
     """Of an order to which nothing has happened for so long."""
     order = an_order().order
-    return stream.pause_after(order, order.updated_at + timedelta(seconds=quiet_seconds))
+    return sse.pause_after(order, order.updated_at + timedelta(seconds=quiet_seconds))
 
 
 def test_it_grows_while_nothing_happens_and_starts_anew_with_a_change() -> None:
     grown = [pause(seconds) for seconds in (0, 5, 10, 20, 29)]
     assert grown == sorted(set(grown))
-    assert grown[0] == stream.SOONEST
-    assert pause(30) == pause(300 * HOUR) == stream.LONGEST
+    assert grown[0] == sse.SOONEST
+    assert pause(30) == pause(300 * HOUR) == sse.LONGEST
 
 
 @pytest.mark.parametrize("quiet", [0, 5, 29, 31, 600, HOUR, 300 * HOUR])
@@ -29,4 +29,4 @@ def test_a_change_is_seen_within_two_seconds_however_long_it_was_quiet(quiet: fl
 
 
 def test_a_clock_that_is_behind_shortens_nothing() -> None:
-    assert pause(-5) == stream.SOONEST
+    assert pause(-5) == sse.SOONEST

@@ -17,7 +17,7 @@ from orders.domain.order import Snapshot
 from orders.domain.products import Product
 from orders.domain.statuses import CancelReason, OrderStatus, OverallStatus
 from orders.web import views
-from orders.web.http import problem
+from orders.web.handling import problem
 from orders.web.views import Audience
 from tests.support import CUSTOMER, HOME, WAITS, Life, a_cod_order, a_dear_order, an_order, later
 

@@ -18,10 +18,10 @@ from orders.domain.webhooks import (
     Secret,
     Webhook,
     WebhookStatus,
+    after_attempt,
     attempted,
     delivery_view,
     hold,
-    judged,
     new_secret,
     rotated,
     webhook_view,
@@ -72,21 +72,21 @@ def test_anything_but_a_2xx_is_a_failure(code: int | None) -> None:
 
 def test_410_ends_the_delivery_and_the_subscription() -> None:
     assert attempted(DELIVERY, GONE).status is DeliveryStatus.FAILED
-    judgement = judged(WEBHOOK, GONE)
-    assert judgement.status is WebhookStatus.DISABLED
-    assert not judgement.wants("OrderStatusChanged")
-    assert webhook_view(judgement)["disabled_reason"]
+    result = after_attempt(WEBHOOK, GONE)
+    assert result.status is WebhookStatus.DISABLED
+    assert not result.wants("OrderStatusChanged")
+    assert webhook_view(result)["disabled_reason"]
 
 
 def test_five_days_of_failure_without_a_success_end_the_subscription() -> None:
-    webhook = judged(WEBHOOK, FAILED)
+    webhook = after_attempt(WEBHOOK, FAILED)
     assert webhook.failing_since == START
-    almost = judged(webhook, replace(FAILED, at=START + FAILING_LIMIT - timedelta(seconds=1)))
+    almost = after_attempt(webhook, replace(FAILED, at=START + FAILING_LIMIT - timedelta(seconds=1)))
     assert almost.status is WebhookStatus.ACTIVE
-    assert judged(almost, replace(FAILED, at=START + FAILING_LIMIT)).status is WebhookStatus.DISABLED
-    healthy = judged(almost, TAKEN)
+    assert after_attempt(almost, replace(FAILED, at=START + FAILING_LIMIT)).status is WebhookStatus.DISABLED
+    healthy = after_attempt(almost, TAKEN)
     assert healthy.failing_since is None
-    assert judged(healthy, replace(FAILED, at=START + FAILING_LIMIT)).status is WebhookStatus.ACTIVE
+    assert after_attempt(healthy, replace(FAILED, at=START + FAILING_LIMIT)).status is WebhookStatus.ACTIVE
 
 
 @given(st.integers(0, 90_000_000))

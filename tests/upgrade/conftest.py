@@ -44,7 +44,7 @@ def aws(old: Release, new: Release) -> Iterator[None]:
 
 @pytest.fixture
 def table(aws: None, old: Release, new: Release, monkeypatch: pytest.MonkeyPatch) -> Iterator[SharedTable]:
-    """A new table with the catalogue; edition one answers first."""
+    """A new table with the catalog; edition one answers first."""
     made = open_table(monkeypatch, (old, new))
     yield made
     client().delete_table(TableName=ENVIRONMENT["TABLE_NAME"])

@@ -55,7 +55,7 @@ def rows(table: SharedTable) -> dict[str, Any]:
 
 
 def other_rows(table: SharedTable) -> dict[str, Any]:
-    """The catalogue, the counters, a subscription and its deliveries, after one order's life."""
+    """The catalog, the counters, a subscription and its deliveries, after one order's life."""
     for call in LIVES["returned"]:
         call(table)
     details = [{"detail": detail} for detail in table.published(ID)]

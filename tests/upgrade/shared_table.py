@@ -127,7 +127,7 @@ class SharedTable(World):
             return [task.function for task in unwound_from(decisions.undo_from(found))]
 
     def clear(self) -> None:
-        """Forgets the orders; the catalogue is as in the beginning."""
+        """Forgets the orders; the catalog is as in the beginning."""
         for item in self.everything():
             if "stock" not in item:
                 table.client().delete_item(TableName=ENVIRONMENT["TABLE_NAME"], Key={"PK": item["PK"], "SK": item["SK"]})

@@ -156,7 +156,7 @@ def test_subscriptions_and_attempts_are_both_releases(table: SharedTable, forwar
 
 
 @pytest.mark.parametrize("forwards", [True, False], ids=["forwards", "back"])
-def test_the_catalogue_and_lists_are_both_releases(table: SharedTable, forwards: bool, old: Release, new: Release) -> None:
+def test_the_catalog_and_lists_are_both_releases(table: SharedTable, forwards: bool, old: Release, new: Release) -> None:
     first, second = (old, new) if forwards else (new, old)
     product = {"name": "Globe", "unit_price": {"amount": 1250, "currency": "EUR"}, "stock": 3}
     table.release = first

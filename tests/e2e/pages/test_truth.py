@@ -54,7 +54,7 @@ def _scanned(status: ShipmentStatus, ahead: timedelta | None) -> Doing:
             return None
         now = life.tick()
         seen = Scan(status, now, "Utrecht", now + ahead if ahead else None, "simex")
-        return delivering.record_fulfilment(life.snapshot, now, "carrier:simex", {}, seen)
+        return delivering.record_fulfillment(life.snapshot, now, "carrier:simex", {}, seen)
 
     return scan
 

@@ -20,9 +20,9 @@ def bus_name() -> str:
     return os.environ["BUS_NAME"]
 
 
-def fulfil_machine_arn() -> str:
-    """The fulfilment state machine."""
-    return os.environ["FULFIL_MACHINE_ARN"]
+def fulfill_machine_arn() -> str:
+    """The fulfillment state machine."""
+    return os.environ["FULFILL_MACHINE_ARN"]
 
 
 def unwind_machine_arn() -> str:

@@ -43,6 +43,6 @@ def _count_refusal() -> None:
         measured.add_metric(Metric.STEP_REFUSALS, "Count", 1)
 
 
-def standing(snapshot: Snapshot) -> dict[str, Any]:
+def result(snapshot: Snapshot) -> dict[str, Any]:
     """Where the order stands after a step; nothing personal, as an execution's data can be read by many."""
     return {"status": snapshot.order.status, "version": snapshot.order.version}

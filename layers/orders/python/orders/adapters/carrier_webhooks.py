@@ -1,4 +1,4 @@
-"""What carriers send, told from what others send, and read into one kind of report.
+"""What carriers send, checked by signature, and read into one kind of report.
 
 Each sender is verified on the raw bytes after its own public documentation, in constant time, before anything is parsed:
 EasyPost (``X-Hmac-Signature``), Shippo (``Shippo-Auth-Signature``) and, for everybody else, Standard Webhooks.
@@ -162,10 +162,10 @@ def _easypost_details(tracker: Any, received: datetime) -> Iterator[tuple[str | 
         yield detail.get("status"), known, Scan(known, at, place, message=_message(detail.get("message")))
 
 
-def _easypost_status(told: Any) -> ShipmentStatus | None:
+def _easypost_status(entry: Any) -> ShipmentStatus | None:
     """What a tracker, or one of its details, says of the parcel; ``None`` when nothing."""
-    status = _EASYPOST.get(told.get("status"))
-    return ShipmentStatus.LOST if status and told.get("status_detail") == _EASYPOST_LOST else status
+    status = _EASYPOST.get(entry.get("status"))
+    return ShipmentStatus.LOST if status and entry.get("status_detail") == _EASYPOST_LOST else status
 
 
 def _easypost_scan(tracker: Any, received: datetime) -> Scan:
@@ -276,19 +276,19 @@ def _read_shippo(event: Any, received: datetime) -> Report | None:
     taken = _shippo_scan(latest, received) if latest else None
     if taken is None or taken.status is None:
         return None
-    history = sorted((_shippo_scan(told, received) for told in data.get("tracking_history") or ()), key=lambda one: one.at)
+    history = sorted((_shippo_scan(entry, received) for entry in data.get("tracking_history") or ()), key=lambda one: one.at)
     earlier = tuple(one for one in _in_sequence(history) if one not in taken.details)
     number = _number(data["tracking_number"])
     scan = replace(taken, estimated_delivery=_estimate(data.get("eta")), earlier=earlier)
     return Report(f"shippo:{_shippo_id(number, latest)}", number, scan, _carrier(data.get("carrier")))
 
 
-def _shippo_scan(told: Any, received: datetime) -> Scan:
-    status = told["status"]
-    substatus = (told.get("substatus") or {}).get("code")
+def _shippo_scan(entry: Any, received: datetime) -> Scan:
+    status = entry["status"]
+    substatus = (entry.get("substatus") or {}).get("code")
     exact = _SHIPPO_SUBSTATUSES.get((_string(status), str(substatus)), _SHIPPO.get(status))
-    at, place = _time(told.get("status_date"), received), _place(told.get("location") or {})
-    return Scan(exact, at, place, message=_message(told.get("status_details")))
+    at, place = _time(entry.get("status_date"), received), _place(entry.get("location") or {})
+    return Scan(exact, at, place, message=_message(entry.get("status_details")))
 
 
 def _shippo_id(number: TrackingNumber, scan: Any) -> str:

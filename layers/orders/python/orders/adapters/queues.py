@@ -42,7 +42,7 @@ MOST_AT_ONCE = 10
 """So many messages one call takes."""
 
 
-def owe_all(deliveries: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+def send_deliveries(deliveries: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Queues deliveries (webhook id, delivery id) to be attempted now; returns those that the queue did not take.
 
     Raises:
@@ -65,14 +65,14 @@ def _delivery_message(webhook_id: str, delivery_id: str) -> str:
     return json.dumps({"webhook_id": webhook_id, "delivery_id": delivery_id})
 
 
-def owe(webhook_id: str, delivery_id: str, seconds: int) -> None:
+def send_delivery(webhook_id: str, delivery_id: str, seconds: int) -> None:
     """Queues a delivery to be looked at after so many seconds, 900 at most."""
     body = _delivery_message(webhook_id, delivery_id)
     sqs().send_message(QueueUrl=settings.webhook_deliveries_url(), MessageBody=body, DelaySeconds=seconds)
 
 
 def hold_back(receipt_handle: str, seconds: int) -> None:
-    """Lets a fulfilment event that could not be handled come again after so many seconds, instead of the queue's own time."""
+    """Lets a fulfillment event that could not be handled come again after so many seconds, instead of the queue's own time."""
     sqs().change_message_visibility(
         QueueUrl=settings.fulfillment_events_url(), ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
     )

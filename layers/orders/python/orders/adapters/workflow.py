@@ -51,9 +51,9 @@ def order_of_execution(name: str) -> OrderId:
     return OrderId(name.split("_", 2)[2] if name.startswith("_") else name)
 
 
-def fulfilment_arn(order: Order) -> str:
-    """The execution that fulfils the order."""
-    return _execution_arn(settings.fulfil_machine_arn(), execution_name(order.order_id, order.run))
+def fulfillment_arn(order: Order) -> str:
+    """The execution that fulfills the order."""
+    return _execution_arn(settings.fulfill_machine_arn(), execution_name(order.order_id, order.run))
 
 
 def unwinding_arn(order: Order) -> str | None:
@@ -67,8 +67,8 @@ def _execution_arn(machine_arn: str, name: str) -> str:
     return f"{machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
 
 
-def start_fulfilment(order: Order, waits: Waits) -> None:
-    """Starts the order's current fulfilment run; starting it twice starts it once."""
+def start_fulfillment(order: Order, waits: Waits) -> None:
+    """Starts the order's current fulfillment run; starting it twice starts it once."""
     seconds = {
         "payment": whole(waits.payment),
         "preparation": whole(waits.preparation),
@@ -78,7 +78,7 @@ def start_fulfilment(order: Order, waits: Waits) -> None:
         "transit": whole(waits.delivery),
     }
     facts = {"order_id": order.order_id, "run": order.run, "waits": seconds}
-    _start(settings.fulfil_machine_arn(), execution_name(order.order_id, order.run), facts)
+    _start(settings.fulfill_machine_arn(), execution_name(order.order_id, order.run), facts)
 
 
 def start_unwinding(snapshot: Snapshot) -> None:
@@ -94,9 +94,9 @@ def _start(machine_arn: str, name: str, facts: Mapping[str, Any]) -> None:
     _called(lambda: client().start_execution(stateMachineArn=qualified, name=name, input=json.dumps(facts)), STARTED_BEFORE)
 
 
-def stop_fulfilment(order: Order, cause: str) -> None:
-    """Ends the order's fulfilment run, wherever it waits; one that has ended or never was is left alone."""
-    arn = fulfilment_arn(order)
+def stop_fulfillment(order: Order, cause: str) -> None:
+    """Ends the order's fulfillment run, wherever it waits; one that has ended or never was is left alone."""
+    arn = fulfillment_arn(order)
     _called(lambda: client().stop_execution(executionArn=arn, error="OrderOver", cause=cause), NOT_RUNNING)
 
 
@@ -221,8 +221,8 @@ def _words_of(cause: str) -> str:
         return _without_code(cause)
     if not isinstance(report, Mapping):
         return HIDDEN if isinstance(report, list) else _without_code(str(report))
-    told = {name: _without_code(str(report[name])) for name in ("errorType", "errorMessage") if name in report}
-    return json.dumps(told)
+    shown = {name: _without_code(str(report[name])) for name in ("errorType", "errorMessage") if name in report}
+    return json.dumps(shown)
 
 
 def _without_code(text: str) -> str:

@@ -6,6 +6,8 @@ derived from it, never written beside it.
 
 from enum import StrEnum
 
+from orders.domain import legacy
+
 
 class EventType(StrEnum):
     """Audit events; one is written with every change of an order."""
@@ -56,7 +58,7 @@ class Signal(StrEnum):
 class FollowUp(StrEnum):
     """What the workflow service has to be told once a change is committed; written with it, read from the stream."""
 
-    START_FULFILMENT = "start_fulfilment"
+    START_FULFILLMENT = legacy.START_FULFILLMENT
     ANSWER_APPROVED = "answer_approved"
     ANSWER_REJECTED = "answer_rejected"
     ANSWER_DELIVERED = "answer_delivered"

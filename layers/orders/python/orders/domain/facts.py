@@ -157,11 +157,11 @@ def of_parcel(shipment: Shipment | None) -> Facts:
 
 def of_scans(details: Sequence[TrackingDetail]) -> Facts:
     """What a carrier saw of the parcel: the last of them is the one that is taken."""
-    told = [
+    scans = [
         {"at": timestamp(one.at), "status": one.status.value, "location": one.location, "message": one.message}
         for one in details
     ]
-    return {SCANS: told} if told else {}
+    return {SCANS: scans} if scans else {}
 
 
 def of_addresses(old: Address, new: Address) -> Facts:

@@ -16,8 +16,8 @@ from orders.domain.statuses import SCAN_MEANS, ShipmentStatus
 
 
 @dataclass(frozen=True, slots=True)
-class FulfilmentEvent:
-    """News of an order's fulfilment; ``scan`` is there when a carrier is behind it.
+class FulfillmentEvent:
+    """News of an order's fulfillment; ``scan`` is there when a carrier is behind it.
 
     ``at`` is the sender's own time, or, where ``is_dated`` is false, when the event came to us.
     """
@@ -64,9 +64,9 @@ def detail_of(source: str, order_id: OrderId | None, report: Report) -> dict[str
     """
     scan = report.scan
     new_status, exact = (SCAN_MEANS[scan.status], scan.status.value) if scan.status else (report.notice, NO_SCAN)
-    told = _written(scan.at, exact or ShipmentStatus.CREATED, scan.location, scan.message)
-    told |= {"exact_status": NO_SCAN} if exact == NO_SCAN else {}
-    told |= {"estimated_delivery": timestamp(scan.estimated_delivery)} if scan.estimated_delivery else {}
+    written = _written(scan.at, exact or ShipmentStatus.CREATED, scan.location, scan.message)
+    written |= {"exact_status": NO_SCAN} if exact == NO_SCAN else {}
+    written |= {"estimated_delivery": timestamp(scan.estimated_delivery)} if scan.estimated_delivery else {}
     earlier = _bounded([_written(one.at, one.status.value, one.location, one.message) for one in scan.earlier])
     return {
         "event_type": FULFILLMENT_STATUS_CHANGED,
@@ -78,37 +78,37 @@ def detail_of(source: str, order_id: OrderId | None, report: Report) -> dict[str
         "metadata": {
             "source": source,
             "tracking_number": report.tracking_number,
-            "scan": told,
+            "scan": written,
             **({"earlier_scans": earlier} if earlier else {}),
             **({"carrier": report.carrier} if report.carrier else {}),
         },
     }
 
 
-def event_of(order_id: OrderId, detail: Mapping[str, Any]) -> FulfilmentEvent:
+def event_of(order_id: OrderId, detail: Mapping[str, Any]) -> FulfillmentEvent:
     """A carrier's report as it was kept, back from ``detail_of``, for the order that its parcel is known to belong to."""
-    told = dict(detail["metadata"])
-    return FulfilmentEvent(
+    metadata = dict(detail["metadata"])
+    return FulfillmentEvent(
         order_id=order_id,
         fulfillment_id=detail["fulfillment_id"],
         new_status=detail["new_status"],
         at=moment(detail["timestamp"]),
         event_id=detail["event_id"],
-        metadata=told,
-        scan=scan_of(told.pop("scan"), told.pop("earlier_scans", ()), told["source"]),
-        source=f"{CARRIER_PREFIX}{told['source']}",
+        metadata=metadata,
+        scan=scan_of(metadata.pop("scan"), metadata.pop("earlier_scans", ()), metadata["source"]),
+        source=f"{CARRIER_PREFIX}{metadata['source']}",
     )
 
 
-def scan_of(told: Mapping[str, Any], earlier: Iterable[Mapping[str, Any]], sender: str) -> Scan:
+def scan_of(data: Mapping[str, Any], earlier: Iterable[Mapping[str, Any]], sender: str) -> Scan:
     """A scan as ``detail_of`` has written it, or an earlier release.
 
     Raises:
         ValueError: it has a status that this release does not know, or no time.
     """
-    own, estimated = _read(told), told.get("estimated_delivery")
+    own, estimated = _read(data), data.get("estimated_delivery")
     return Scan(
-        status=None if told.get("exact_status") == NO_SCAN else own.status,
+        status=None if data.get("exact_status") == NO_SCAN else own.status,
         at=own.at,
         location=own.location,
         estimated_delivery=moment(estimated) if estimated else None,
@@ -125,9 +125,9 @@ def _written(at: datetime, status: str, location: str | None, message: str | Non
     return {"status": nearest, "at": timestamp(at), "location": location, **exact, **words}
 
 
-def _read(told: Mapping[str, Any]) -> TrackingDetail:
-    status = legacy.exact_shipment_status(told["status"], told.get("exact_status"))
-    return TrackingDetail(moment(told["at"]), ShipmentStatus(status), told.get("location"), told.get("message"))
+def _read(data: Mapping[str, Any]) -> TrackingDetail:
+    status = legacy.exact_shipment_status(data["status"], data.get("exact_status"))
+    return TrackingDetail(moment(data["at"]), ShipmentStatus(status), data.get("location"), data.get("message"))
 
 
 def _bounded(earlier: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

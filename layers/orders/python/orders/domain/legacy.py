@@ -1,4 +1,4 @@
-"""What edition one wrote into rows by rules of its own, kept for as long as those rows are: see
+"""What edition one wrote into rows by rules or in words of its own, kept for as long as those rows are: see
 ``docs/decisions/012-releases-meet-in-the-table.md``.
 
 Nothing here follows what the rest of the package becomes. A name that has changed since stands here as it was then.
@@ -13,6 +13,15 @@ from orders.domain.identifiers import fingerprint
 
 STEPS = ("Inventory Reservation", "Manual Review", "Payment Processing", "Shipping Arrangement", "Delivery")
 """Whose steps the rows of an order's ``steps`` are, by their places."""
+
+START_FULFILLMENT = "start_fulfilment"
+"""The follow-up of an audit event that starts the order's workflow, as its attribute ``follow_up`` has it."""
+IDEMPOTENCY_RECORD = "promise"
+"""The ``kind`` of the record of an idempotency key."""
+CATALOG_PARTITION = "CATALOGUE"
+"""The partition of the index that lists all products; permissions in ``template.yaml`` name it too."""
+COUNTER_SHARD = "LANE#"
+"""Begins the sort key of each shard of the counters."""
 
 _SHIPMENT_STATUS: Mapping[str, str] = MappingProxyType(
     {"AVAILABLE_FOR_PICKUP": "OUT_FOR_DELIVERY", "ATTEMPTED": "FAILED", "LOST": "FAILED", "RETURNING": "FAILED"}

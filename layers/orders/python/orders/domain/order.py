@@ -38,7 +38,7 @@ def moment(text: str) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One product on the order, at the price the catalogue had when it was placed."""
+    """One product on the order, at the price the catalog had when it was placed."""
 
     product_id: Impersonal
     name: Impersonal
@@ -155,7 +155,7 @@ class Shipment:
 class Order:
     """The order itself. ``version`` counts its changes from 1; every write states the version it replaces.
 
-    ``run`` counts the fulfilment executions started for it, ``unwind_run`` the unwinding ones, ``failed_runs`` those that
+    ``run`` counts the fulfillment executions started for it, ``unwind_run`` the unwinding ones, ``failed_runs`` those that
     failed by themselves since a step was last finished. ``due_at`` is when the sweep
     should look at it if nothing has happened until then; an order that is over has none. ``erased_at`` is when its
     customer's personal data was erased: what is written after it holds none either. The task tokens are credentials
@@ -204,7 +204,7 @@ class Order:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left for the fulfilment workflow to do: ended, or being unwound."""
+        """Whether nothing is left for the fulfillment workflow to do: ended, or being unwound."""
         return self.overall not in (OverallStatus.QUEUED, OverallStatus.IN_PROGRESS)
 
     def with_step(self, name: StepName, status: StepStatus, now: datetime, message: str | None = None) -> "Order":

@@ -42,8 +42,8 @@ def estimate(
     if order.is_over or _is_for_people(order, shipment):
         return None
     if not timed:
-        told = shipment and shipment.estimated_delivery
-        return told if told and told >= now else None
+        estimated = shipment and shipment.estimated_delivery
+        return estimated if estimated and estimated >= now else None
     configured = expected(waits)
     remaining = spread = 0.0
     for step in order.steps:

@@ -222,6 +222,6 @@ SCAN_MEANS: Mapping[ShipmentStatus, str] = MappingProxyType(
         _S.RETURNED_TO_SENDER: "returned_to_sender",
     }
 )
-"""The fulfilment status a carrier's scan amounts to."""
+"""The fulfillment status a carrier's scan amounts to."""
 
 STEPS = tuple(StepName)

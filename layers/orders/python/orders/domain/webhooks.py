@@ -1,4 +1,4 @@
-"""Outbound webhooks after Standard Webhooks: who has subscribed to what, what is owed to whom, and when to try again.
+"""Outbound webhooks after Standard Webhooks: who has subscribed to what, which deliveries are pending, and when each is tried again.
 
 Pure: times arrive as arguments, and sending is the webhook sender's.
 """
@@ -140,7 +140,7 @@ def attempted(delivery: Delivery, attempt: Attempt) -> Delivery:
     return replace(delivery, attempts=attempts, status=DeliveryStatus.PENDING, next_attempt_at=later)
 
 
-def judged(webhook: Webhook, attempt: Attempt) -> Webhook:
+def after_attempt(webhook: Webhook, attempt: Attempt) -> Webhook:
     """The webhook after a try: healthy, failing, or switched off."""
     if attempt.succeeded:
         return replace(webhook, failing_since=None)

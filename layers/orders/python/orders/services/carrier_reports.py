@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from orders import logs
-from orders.adapters import bus, carrier_webhooks, secrets
+from orders.adapters import bus, carrier_webhooks, secret_store
 from orders.adapters.store import orders, scans
 from orders.domain.events import CARRIERS_SOURCE, FULFILLMENT_STATUS_CHANGED
 from orders.domain.fulfillment import detail_of
@@ -24,7 +24,7 @@ def receive(carrier: str, body: bytes, headers: Mapping[str, str], token: str | 
         Unauthenticated: not signed by the carrier, or not lately, and without its ``token``.
         InvalidArgument: the carrier's, but not what it documents.
     """
-    report = carrier_webhooks.receive(carrier, body, headers, secrets.carrier_secret(carrier), clock(), token)
+    report = carrier_webhooks.receive(carrier, body, headers, secret_store.carrier_secret(carrier), clock(), token)
     return report is not None and _pass_on(carrier, report, clock)
 
 

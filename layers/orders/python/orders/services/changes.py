@@ -46,7 +46,7 @@ def apply(order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> S
         orders.commit(change)
         return change.applied_to(snapshot)
 
-    return patiently(once)
+    return with_retries(once)
 
 
 class Apply(Protocol):
@@ -87,7 +87,7 @@ def check_version(snapshot: Snapshot, if_match: int | None) -> None:
         raise VersionMismatch("The order has changed since you read it.", version=snapshot.order.version)
 
 
-def patiently(action: Callable[[], Result]) -> Result:
+def with_retries(action: Callable[[], Result]) -> Result:
     """Does it again, a few times and ever later, when it lost against another change or the table was busy."""
     for attempt in range(ATTEMPTS - 1):
         try:

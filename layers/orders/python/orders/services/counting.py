@@ -8,9 +8,9 @@ from typing import Any
 
 from orders import logs
 from orders.adapters.store import counters
-from orders.domain import statistics
+from orders.domain import analytics
+from orders.domain.analytics import CountedEvent
 from orders.domain.errors import StoreBusy
-from orders.domain.statistics import Told
 
 logger = logs.logger()
 
@@ -21,25 +21,25 @@ MOST_AT_ONCE = 50
 def count(messages: Sequence[tuple[str, str]]) -> list[str]:
     """Counts the events in messages (id, body); returns the ids of those that could not be counted, or read."""
     failed: list[str] = []
-    told: list[tuple[str, Told]] = []
+    events: list[tuple[str, CountedEvent]] = []
     for message_id, body in messages:
         try:
-            one = statistics.told(json.loads(body)["detail"])
+            one = analytics.counted_event(json.loads(body)["detail"])
         except (KeyError, ValueError, TypeError):
             logger.exception("An event cannot be counted", message_id=message_id)
             failed.append(message_id)
             continue
         if one:
-            told.append((message_id, one))
-    for first in range(0, len(told), MOST_AT_ONCE):
-        failed += _counted(told[first : first + MOST_AT_ONCE])
+            events.append((message_id, one))
+    for first in range(0, len(events), MOST_AT_ONCE):
+        failed += _counted(events[first : first + MOST_AT_ONCE])
     return failed
 
 
-def _counted(chunk: list[tuple[str, Told]]) -> list[str]:
+def _counted(chunk: list[tuple[str, CountedEvent]]) -> list[str]:
     shard = zlib.crc32(chunk[0][1].event_id.encode())
     # Two events of one audit entry cannot be marked in one transaction: the second waits for a transaction of its own.
-    turns: list[list[Told]] = [[]]
+    turns: list[list[CountedEvent]] = [[]]
     for _, one in chunk:
         turn = next((turn for turn in turns if all((one.order_id, one.version) != (o.order_id, o.version) for o in turn)), None)
         if turn is None:
@@ -56,9 +56,9 @@ def _counted(chunk: list[tuple[str, Told]]) -> list[str]:
 
 def summary() -> dict[str, Any]:
     """What all orders add up to."""
-    return statistics.summary(counters.totals())
+    return analytics.summary(counters.totals())
 
 
 def summary_of_days(first: date, last: date) -> dict[str, Any]:
     """What the orders of some days add up to, both ends included."""
-    return statistics.summary_of(counters.by_day(first, last), first, last)
+    return analytics.summary_of(counters.by_day(first, last), first, last)

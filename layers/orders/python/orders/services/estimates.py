@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from orders.adapters.store import counters
-from orders.domain import statistics
+from orders.domain import analytics
 from orders.domain.progress import History
 
 KEPT = timedelta(seconds=60)
@@ -19,7 +19,7 @@ class Memory:
     def history(self, now: datetime) -> History:
         """Mean and 95th percentile of each step, at most a minute old."""
         if self._read_at is None or now - self._read_at >= KEPT:
-            self._history = statistics.step_history(counters.totals())
+            self._history = analytics.step_history(counters.totals())
             self._read_at = now
         return self._history
 

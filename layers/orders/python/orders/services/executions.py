@@ -11,7 +11,7 @@ def executions(order: Order) -> dict[str, Mapping[str, Any] | None]:
     """The executions of both machines: definition, status and history events; ``None`` for one that is not there."""
     unwinding = workflow.unwinding_arn(order)
     return {
-        "fulfilment": _shown(workflow.fulfilment_arn(order)),
+        "fulfilment": _shown(workflow.fulfillment_arn(order)),
         "unwinding": _shown(unwinding) if unwinding else None,
     }
 

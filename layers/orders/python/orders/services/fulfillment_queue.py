@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from orders import logs
 from orders.adapters import queues
 from orders.domain.errors import OrderError, TransientError
-from orders.domain.fulfillment import FulfilmentEvent
+from orders.domain.fulfillment import FulfillmentEvent
 from orders.metrics import Metric
 from orders.services import inbound
 from orders.services.inbound import Outcome
@@ -33,7 +33,7 @@ class QueueMessage:
     receipt: str | None
 
 
-Read = Callable[[str, float], FulfilmentEvent]
+Read = Callable[[str, float], FulfillmentEvent]
 """Reads an event from a message's body and the time it was sent at."""
 
 
@@ -59,16 +59,16 @@ class Consumer:
         started = time.monotonic()
         event = self._read(message.body, message.sent)
         logger.set_correlation_id(event.order_id)
-        self._count(Metric.FULFILMENT_CONSUMED)
+        self._count(Metric.FULFILLMENT_CONSUMED)
         outcome = inbound.take(event)
         if outcome is Outcome.APPLIED:
-            self._count(Metric.FULFILMENT_UPDATES)
+            self._count(Metric.FULFILLMENT_UPDATES)
         if outcome is Outcome.REFUSED:
-            logger.warning("Refused a fulfilment event", fulfillment_status=event.new_status)
+            logger.warning("Refused a fulfillment event", fulfillment_status=event.new_status)
             self._count(Metric.INVALID_TRANSITIONS)
         # Since it has come to us: a carrier's scan may be days old before we are told.
-        self._measured.add_metric(Metric.FULFILMENT_AGE_SECONDS, MetricUnit.Seconds, max(0.0, time.time() - message.sent))
-        self._measured.add_metric(Metric.FULFILMENT_SECONDS, MetricUnit.Seconds, time.monotonic() - started)
+        self._measured.add_metric(Metric.FULFILLMENT_AGE_SECONDS, MetricUnit.Seconds, max(0.0, time.time() - message.sent))
+        self._measured.add_metric(Metric.FULFILLMENT_SECONDS, MetricUnit.Seconds, time.monotonic() - started)
         return outcome
 
     def _count(self, metric: Metric) -> None:

@@ -13,7 +13,7 @@ from orders import settings
 from orders.adapters.store import orders, scans
 from orders.domain.decisions import delivering, ending, reviewing, shipping
 from orders.domain.errors import AlreadyApplied, ApprovalPending, OrderError, OutOfStock, PaymentDeclined
-from orders.domain.fulfillment import FulfilmentEvent, event_of
+from orders.domain.fulfillment import FulfillmentEvent, event_of
 from orders.domain.identifiers import TrackingNumber
 from orders.domain.order import Change, Order, Shipment, Snapshot
 from orders.domain.scans import Scan, is_foreign, scanned
@@ -48,7 +48,7 @@ def replay(found: Snapshot, clock: Clock = utc_now) -> bool:
     return any(outcome is not Outcome.DUPLICATE for outcome in outcomes)
 
 
-def take(event: FulfilmentEvent, clock: Clock = utc_now) -> Outcome:
+def take(event: FulfillmentEvent, clock: Clock = utc_now) -> Outcome:
     """Applies, records or refuses an event, once.
 
     Raises:
@@ -67,7 +67,7 @@ class ForeignParcel(OrderError):
     title = "Somebody else's parcel"
 
 
-def _apply(event: FulfilmentEvent, decide: Decide) -> Snapshot:
+def _apply(event: FulfillmentEvent, decide: Decide) -> Snapshot:
     """``apply`` for an event: its sender must be the parcel's own at the moment that counts."""
     sender = event.scan.sender if event.scan else None
 
@@ -79,7 +79,7 @@ def _apply(event: FulfilmentEvent, decide: Decide) -> Snapshot:
     return apply(event.order_id, checked)
 
 
-def _taken(event: FulfilmentEvent, clock: Clock) -> Outcome:
+def _taken(event: FulfillmentEvent, clock: Clock) -> Outcome:
     try:
         return _followed(event, clock)
     except ForeignParcel as refusal:
@@ -87,7 +87,7 @@ def _taken(event: FulfilmentEvent, clock: Clock) -> Outcome:
         return _note(replace(event, scan=None), clock, refusal.detail)
 
 
-def _followed(event: FulfilmentEvent, clock: Clock) -> Outcome:
+def _followed(event: FulfillmentEvent, clock: Clock) -> Outcome:
     wanted = FULFILLMENT_MEANS.get(event.new_status)
     if wanted is OrderStatus.CANCELLED:
         return _cancel(event, clock)
@@ -98,7 +98,7 @@ def _followed(event: FulfilmentEvent, clock: Clock) -> Outcome:
     return _advance(event, wanted, clock)
 
 
-def _advance(event: FulfilmentEvent, wanted: OrderStatus, clock: Clock) -> Outcome:
+def _advance(event: FulfillmentEvent, wanted: OrderStatus, clock: Clock) -> Outcome:
     order, questioned = orders.load_order(event.order_id), False
     moved = order.status is OrderStatus.PENDING and not order.is_over
     if moved:
@@ -132,17 +132,17 @@ def _is_on_its_way_back(found: Snapshot, scan: Scan | None) -> bool:
     return turned and found.order.status is OrderStatus.SHIPPED and not found.order.is_over
 
 
-def _noted(found: Snapshot, event: FulfilmentEvent, wanted: OrderStatus, now: datetime) -> Change:
+def _noted(found: Snapshot, event: FulfillmentEvent, wanted: OrderStatus, now: datetime) -> Change:
     """What is left of an event that comes late, or for an order that is over: its place on the trail, and its scan."""
     order = found.order
     refused = None if has_reached(order.status, wanted) else f"The order is {order.status}"
-    return _marked(event, delivering.record_fulfilment(found, now, event.source, event.facts, event.scan, refused))
+    return _marked(event, delivering.record_fulfillment(found, now, event.source, event.facts, event.scan, refused))
 
 
-def _next_change(found: Snapshot, event: FulfilmentEvent, wanted: OrderStatus, now: datetime) -> Change | None:
+def _next_change(found: Snapshot, event: FulfillmentEvent, wanted: OrderStatus, now: datetime) -> Change | None:
     """The next hop on the way to ``wanted``; the last one carries the event's marker."""
     status, by = found.order.status, event.source
-    reason = f"Fulfilment is {event.new_status}"
+    reason = f"Fulfillment is {event.new_status}"
     if status is OrderStatus.CONFIRMED:
         change = shipping.start_preparation(found, now, by, event.facts, reason)
     elif status is OrderStatus.PROCESSING:
@@ -156,25 +156,27 @@ def _next_change(found: Snapshot, event: FulfilmentEvent, wanted: OrderStatus, n
     return _marked(event, change) if change and last else change
 
 
-def _marked(event: FulfilmentEvent, change: Change) -> Change:
+def _marked(event: FulfillmentEvent, change: Change) -> Change:
     return replace(change, marker=event.marker)
 
 
-def _parcel(found: Snapshot, event: FulfilmentEvent) -> Shipment:
+def _parcel(found: Snapshot, event: FulfillmentEvent) -> Shipment:
     """The parcel as the outside world ships it: ours if we had begun to hand one over, theirs otherwise."""
-    told = event.metadata or {}
+    metadata = event.metadata or {}
     known = found.shipment or Shipment(event.fulfillment_id, ShipmentStatus.CREATED, OUTSIDE_CARRIER)
     parcel = replace(
         known,
         status=ShipmentStatus.IN_TRANSIT,
-        sender=known.sender or told.get("sender"),
-        carrier=str(told.get("carrier", known.carrier)),
-        tracking_number=TrackingNumber(str(told["tracking_number"])) if told.get("tracking_number") else known.tracking_number,
+        sender=known.sender or metadata.get("sender"),
+        carrier=str(metadata.get("carrier", known.carrier)),
+        tracking_number=TrackingNumber(str(metadata["tracking_number"]))
+        if metadata.get("tracking_number")
+        else known.tracking_number,
     )
     return scanned(parcel, event.scan) or parcel
 
 
-def _bring_in_what_is_due(order: Order, event: FulfilmentEvent, clock: Clock) -> str | None:
+def _bring_in_what_is_due(order: Order, event: FulfillmentEvent, clock: Clock) -> str | None:
     """An event ahead of the workflow: reserves and charges now what the workflow would have; answers why it cannot be."""
     try:
         reviewing.review_answered(order)
@@ -188,7 +190,7 @@ def _bring_in_what_is_due(order: Order, event: FulfilmentEvent, clock: Clock) ->
     return None
 
 
-def _cancel(event: FulfilmentEvent, clock: Clock) -> Outcome:
+def _cancel(event: FulfillmentEvent, clock: Clock) -> Outcome:
     refused = False
 
     def step(found: Snapshot) -> Change:
@@ -196,12 +198,12 @@ def _cancel(event: FulfilmentEvent, clock: Clock) -> Outcome:
         order = found.order
         refused = order.status not in CANCELLABLE or order.is_over
         if refused:
-            why = f"Cancelled by the fulfilling, but the order is {order.status}"
+            why = f"Cancelled by the fulfillment, but the order is {order.status}"
             late = order.status is not OrderStatus.CANCELLED
             return _marked(
-                event, delivering.record_fulfilment(found, clock(), event.source, event.facts, refused=why if late else None)
+                event, delivering.record_fulfillment(found, clock(), event.source, event.facts, refused=why if late else None)
             )
-        change = ending.cancel(found, _cancel_reason(event), clock(), event.source, "Cancelled by the fulfilment")
+        change = ending.cancel(found, _cancel_reason(event), clock(), event.source, "Cancelled by the fulfillment")
         return _marked(event, change)
 
     after = _apply(event, step)
@@ -210,25 +212,25 @@ def _cancel(event: FulfilmentEvent, clock: Clock) -> Outcome:
     return Outcome.RECORDED if after.order.status is OrderStatus.CANCELLED else Outcome.REFUSED
 
 
-def _cancel_reason(event: FulfilmentEvent) -> CancelReason:
-    told = (event.metadata or {}).get("reason")
-    if isinstance(told, str) and told in set(CancelReason):
-        return CancelReason(told)
+def _cancel_reason(event: FulfillmentEvent) -> CancelReason:
+    reason = (event.metadata or {}).get("reason")
+    if isinstance(reason, str) and reason in set(CancelReason):
+        return CancelReason(reason)
     return CancelReason.STAFF
 
 
-def _returns_to_sender(event: FulfilmentEvent) -> bool:
+def _returns_to_sender(event: FulfillmentEvent) -> bool:
     return event.scan is not None and event.scan.status is ShipmentStatus.RETURNED_TO_SENDER
 
 
-def _return(event: FulfilmentEvent, clock: Clock) -> Outcome:
+def _return(event: FulfillmentEvent, clock: Clock) -> Outcome:
     returned = False
 
     def step(found: Snapshot) -> Change:
         nonlocal returned
         returned = found.order.status is OrderStatus.SHIPPED and not found.order.is_over
         if not returned:
-            return _marked(event, delivering.record_fulfilment(found, clock(), event.source, event.facts, event.scan))
+            return _marked(event, delivering.record_fulfillment(found, clock(), event.source, event.facts, event.scan))
         change = ending.return_order(found, clock(), event.source, to_sender=True)
         return _marked(event, replace(change, shipment=scanned(change.shipment, event.scan)))
 
@@ -236,9 +238,9 @@ def _return(event: FulfilmentEvent, clock: Clock) -> Outcome:
     return Outcome.APPLIED if returned else Outcome.RECORDED
 
 
-def _note(event: FulfilmentEvent, clock: Clock, refusal: str | None = None) -> Outcome:
+def _note(event: FulfillmentEvent, clock: Clock, refusal: str | None = None) -> Outcome:
     def step(found: Snapshot) -> Change:
-        note = delivering.record_fulfilment(found, clock(), event.source, event.facts, event.scan, refusal)
+        note = delivering.record_fulfillment(found, clock(), event.source, event.facts, event.scan, refusal)
         return _marked(event, note)
 
     _apply(event, step)

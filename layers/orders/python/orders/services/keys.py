@@ -1,8 +1,8 @@
 """The key that signs what clients are handed and bring back."""
 
-from orders.adapters import secrets
+from orders.adapters import secret_store
 
 
 def signing_key() -> bytes:
     """The key of list cursors and tracking links."""
-    return secrets.signing_key()
+    return secret_store.signing_key()

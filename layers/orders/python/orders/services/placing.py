@@ -15,7 +15,7 @@ from orders.domain.identifiers import CustomerId, OrderId, uuid7
 from orders.domain.order import Address, Change, Line, Snapshot
 from orders.domain.personal import Forgotten, Privacy, guarded
 from orders.domain.statuses import PaymentMethod
-from orders.services.changes import Clock, patiently, utc_now
+from orders.services.changes import Clock, utc_now, with_retries
 
 
 @guarded
@@ -38,14 +38,14 @@ def place_order(
     """Places an order and answers it with whether it is new; the same key and body answer the same order, for ever.
 
     Raises:
-        InvalidArgument: a product that is not in the catalogue.
+        InvalidArgument: a product that is not in the catalog.
         AlreadyExists: the order id is taken.
         IdempotencyMismatch: the key was used with another body.
     """
     try:
         lines = _priced(wish.quantities)
     except InvalidArgument:
-        # The catalogue may have moved on since the key was used: what the key led to stands.
+        # The catalog may have moved on since the key was used: what the key led to stands.
         kept = orders.idempotency_record(wish.customer_id, key) if key else None
         if kept is None:
             raise
@@ -68,17 +68,17 @@ def place_order(
 
 
 def _priced(quantities: Mapping[str, int]) -> tuple[Line, ...]:
-    """The order's lines at the catalogue's names and prices."""
-    catalogue = catalog.products(quantities)
-    unknown = [product_id for product_id in quantities if product_id not in catalogue]
+    """The order's lines at the catalog's names and prices."""
+    found = catalog.products(quantities)
+    unknown = [product_id for product_id in quantities if product_id not in found]
     if unknown:
         position = list(quantities).index(unknown[0])
         raise InvalidArgument.of(f"items.{position}.product_id", f"There is no product {unknown[0]}.")
-    currencies = {product.unit_price.currency for product in catalogue.values()}
+    currencies = {product.unit_price.currency for product in found.values()}
     if len(currencies) > 1:
         raise InvalidArgument.of("items", "All products of an order must be priced in one currency.")
     return tuple(
-        Line(product_id, catalogue[product_id].name, quantity, catalogue[product_id].unit_price)
+        Line(product_id, found[product_id].name, quantity, found[product_id].unit_price)
         for product_id, quantity in quantities.items()
     )
 
@@ -92,7 +92,7 @@ def _as_recorded(kept: IdempotencyRecord, digest: RequestDigest | None) -> Snaps
 def _commit_new(change: Change, record: IdempotencyRecord | None) -> tuple[Snapshot, bool]:
     """Commits a new order under its idempotency key; whoever loses the race for the key answers the winner's order."""
     try:
-        patiently(lambda: orders.commit(change, record))
+        with_retries(lambda: orders.commit(change, record))
     except AlreadyExists:
         kept = record and orders.idempotency_record(record.customer_id, record.key)
         if not record or not kept:

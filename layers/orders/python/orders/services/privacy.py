@@ -15,7 +15,7 @@ from orders.domain.events import EventType
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber, comparable
 from orders.domain.order import Change, Event, Snapshot
 from orders.domain.statuses import OverallStatus
-from orders.services.changes import Clock, apply, patiently, utc_now
+from orders.services.changes import Clock, apply, utc_now, with_retries
 
 OPEN = frozenset({OverallStatus.QUEUED, OverallStatus.IN_PROGRESS, OverallStatus.ROLLING_BACK})
 
@@ -64,7 +64,7 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
         if snapshot.shipment:
             redaction.redact_booking(snapshot.shipment.shipment_id)
     redaction.redact_deliveries(frozenset(order_ids), erasure.redacted_payload)
-    patiently(lambda: redaction.redact_idempotency_keys(customer_id))
+    with_retries(lambda: redaction.redact_idempotency_keys(customer_id))
     return order_ids
 
 

@@ -43,8 +43,8 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
     """
     snapshot = orders.load(order_id)
     order = snapshot.order
-    if wanted is FollowUp.START_FULFILMENT and not order.is_over:
-        workflow.start_fulfilment(order, remaining_waits(order, settings.waits(), clock()))
+    if wanted is FollowUp.START_FULFILLMENT and not order.is_over:
+        workflow.start_fulfillment(order, remaining_waits(order, settings.waits(), clock()))
     elif wanted is FollowUp.ANSWER_APPROVED and order.approval_token:
         workflow.answer(order.approval_token, {"approved": True})
     elif wanted is FollowUp.ANSWER_REJECTED and order.approval_token:
@@ -54,11 +54,11 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
         fulfilling.collect_cash(snapshot)
         if order.delivery_token:
             workflow.answer(order.delivery_token, {"delivered": True})
-    # The unwinding starts before the fulfilment ends: whoever hears of that end finds the order attended.
+    # The unwinding starts before the fulfillment ends: whoever hears of that end finds the order attended.
     if order.overall is OverallStatus.ROLLING_BACK:
         workflow.start_unwinding(snapshot)
     if wanted is FollowUp.STOP_AND_UNWIND:
-        workflow.stop_fulfilment(order, f"The order is {order.status}.")
+        workflow.stop_fulfillment(order, f"The order is {order.status}.")
 
 
 # --- one order ---
@@ -117,7 +117,7 @@ def _synced(snapshot: Snapshot, by: str, clock: Clock, fate: Fate | None = None)
 def _awaited_execution(order: Order) -> str:
     """The execution that should be at work on the order."""
     unwinding = workflow.unwinding_arn(order)
-    return unwinding if order.overall is OverallStatus.ROLLING_BACK and unwinding else workflow.fulfilment_arn(order)
+    return unwinding if order.overall is OverallStatus.ROLLING_BACK and unwinding else workflow.fulfillment_arn(order)
 
 
 def _waits_for_the_carrier(snapshot: Snapshot) -> bool:

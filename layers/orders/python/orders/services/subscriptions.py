@@ -73,5 +73,5 @@ def redeliver(webhook: Webhook, delivery_id: str) -> Delivery:
     before = deliveries.load(webhook.webhook_id, delivery_id)
     after = replace(before, status=DeliveryStatus.PENDING, next_attempt_at=None)
     deliveries.save(before, after)
-    queues.owe(webhook.webhook_id, before.delivery_id, 0)
+    queues.send_delivery(webhook.webhook_id, before.delivery_id, 0)
     return after

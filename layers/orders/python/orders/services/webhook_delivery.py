@@ -8,7 +8,7 @@ from orders import logs
 from orders.adapters import queues, webhook_sender
 from orders.adapters.store import deliveries, newer, webhooks
 from orders.domain.errors import NotFound
-from orders.domain.webhooks import Delivery, DeliveryStatus, Webhook, WebhookStatus, attempted, hold, judged
+from orders.domain.webhooks import Delivery, DeliveryStatus, Webhook, WebhookStatus, after_attempt, attempted, hold
 from orders.metrics import Metric, measuring
 
 logger = logs.logger()
@@ -26,7 +26,7 @@ def deliver(webhook_id: str, delivery_id: str) -> None:
         return
     wait = hold(delivery, datetime.now(UTC))
     if wait:
-        queues.owe(delivery.webhook_id, delivery.delivery_id, wait)
+        queues.send_delivery(delivery.webhook_id, delivery.delivery_id, wait)
         return
     _attempt(webhook, delivery)
 
@@ -40,6 +40,6 @@ def _attempt(webhook: Webhook, delivery: Delivery) -> None:
     if not deliveries.save(delivery, after):
         # A second copy of the message made its attempt meanwhile and has queued what follows.
         return
-    webhooks.change(webhook.webhook_id, lambda found: judged(found, attempt))
+    webhooks.change(webhook.webhook_id, lambda found: after_attempt(found, attempt))
     if after.next_attempt_at:
-        queues.owe(after.webhook_id, after.delivery_id, hold(after, datetime.now(UTC)))
+        queues.send_delivery(after.webhook_id, after.delivery_id, hold(after, datetime.now(UTC)))

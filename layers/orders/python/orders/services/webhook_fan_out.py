@@ -93,7 +93,7 @@ class FanOut:
         try:
             # Queued even if it was written down before: the process may have ended in between.
             unqueued = [_key(delivery) for delivery in deliveries.add([self._pending[key] for key in keys])]
-            self._fail(queues.owe_all(unqueued))
+            self._fail(queues.send_deliveries(unqueued))
         except (StoreBusy, QueueBusy, OutOfTime):
             logger.exception("Some events come again")
             self._fail(keys)

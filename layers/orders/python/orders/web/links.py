@@ -4,7 +4,7 @@ from orders.domain.order import Order
 from orders.services import keys
 from orders.services.changes import utc_now
 from orders.web import tokens
-from orders.web.http import Request
+from orders.web.handling import Request
 
 
 def tracking_url(order: Order) -> str:

@@ -11,7 +11,7 @@ from orders.domain.statuses import (
 )
 from orders.services.carrier_reports import SENDERS
 from orders.services.listing import Part
-from orders.web import requests, schemas
+from orders.web import bodies, schemas
 from orders.web.routes import ROUTES, Route, Who
 from orders.web.schemas import DAY, ID, TEXT, Schema, one_of, ref
 
@@ -69,7 +69,7 @@ _KEY: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "The same key and body answer the same order, for ever.",
-    "schema": {"type": "string", "pattern": requests.IDEMPOTENCY_KEY, "maxLength": 255},
+    "schema": {"type": "string", "pattern": bodies.IDEMPOTENCY_KEY, "maxLength": 255},
 }
 _LAST_EVENT: Schema = {
     "name": "Last-Event-ID",
@@ -96,7 +96,7 @@ def document() -> Schema:
         "info": {
             "title": "Order pipeline",
             "version": VERSION,
-            "description": "Order fulfilment: one order's life, from placed to delivered, and every way back. "
+            "description": "Order fulfillment: one order's life, from placed to delivered, and every way back. "
             "Query parameters that an operation does not name are refused with 400, each by its name in `errors`; "
             "only what is read by people (`GET /docs`) ignores them. "
             "What an operation refuses is a problem (RFC 9457, `application/problem+json`). What the gateway before it refuses "
@@ -105,7 +105,7 @@ def document() -> Schema:
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": schemas.answers() | schemas.bodies(),
+            "schemas": schemas.answers() | schemas.request_bodies(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
         "x-order-transitions": transitions(),

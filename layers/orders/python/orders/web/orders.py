@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from orders.domain.order import Snapshot
 from orders.web import links
-from orders.web.http import Answer, Request, answer
+from orders.web.handling import Answer, Request, answer
 from orders.web.views import Audience, snapshot_view
 
 

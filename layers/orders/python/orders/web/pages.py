@@ -21,7 +21,7 @@ from orders import settings
 from orders.domain import sentences
 from orders.domain.errors import NotFound, OrderError
 from orders.domain.statuses import transitions
-from orders.web.http import SECURITY_HEADERS, Answer, Request, problem
+from orders.web.handling import SECURITY_HEADERS, Answer, Request, problem
 
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 SENTENCES = "sentences.js"

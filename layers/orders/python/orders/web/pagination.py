@@ -2,7 +2,7 @@
 
 from orders.services import keys
 from orders.web import tokens
-from orders.web.http import Request
+from orders.web.handling import Request
 
 
 def place(request: Request, scope: str) -> str | None:

@@ -17,7 +17,7 @@ from orders.domain.statuses import (
 )
 from orders.domain.webhooks import DeliveryStatus, WebhookStatus
 from orders.services.listing import Part
-from orders.web import requests
+from orders.web import bodies
 from orders.web.routes import ROUTES
 
 Schema = dict[str, Any]
@@ -238,11 +238,11 @@ CARRIER_EVENT = "CarrierEvent"
 _SCHEMA_PREFIX = "#/components/schemas/{model}"
 
 
-def bodies() -> dict[str, Schema]:
+def request_bodies() -> dict[str, Schema]:
     """The request bodies' schemas, their nested definitions beside them."""
     found: dict[str, Schema] = {}
     for name in sorted({route.body for route in ROUTES.values() if route.body} - {CARRIER_EVENT}):
-        model: type[requests.Body] = getattr(requests, name)
+        model: type[bodies.Body] = getattr(bodies, name)
         schema = model.model_json_schema(ref_template=_SCHEMA_PREFIX)
         found |= schema.pop("$defs", {})
         found[name] = schema

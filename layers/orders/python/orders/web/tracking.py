@@ -19,9 +19,9 @@ def tracking_view(snapshot: Snapshot, now: datetime) -> View:
     shown = {name: order[name] for name in ("order_id", "status", "version", "items", "total", "shipping_address")}
     times = {name: order[name] for name in ("created_at", "updated_at")}
     cancellation = order["cancellation"]
-    told = {"cancellation": cancellation and {name: cancellation[name] for name in ("reason", "cancelled_at")}}
+    public = {"cancellation": cancellation and {name: cancellation[name] for name in ("reason", "cancelled_at")}}
     return {
-        "order": shown | times | told,
+        "order": shown | times | public,
         "payment": whole["payment"],
         "shipment": whole["shipment"],
         "progress": progress_view(snapshot, estimates.history(now), settings.waits(), now, timed=settings.delivery_is_timed()),

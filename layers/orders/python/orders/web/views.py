@@ -178,7 +178,7 @@ def history_view(order_id: OrderId, events: Iterable[Event], audience: Audience)
 
 
 def product_view(product: Product) -> View:
-    """A product of the catalogue."""
+    """A product of the catalog."""
     return {
         "product_id": product.product_id,
         "name": product.name,

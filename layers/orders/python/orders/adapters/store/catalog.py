@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from orders.adapters.store import keys, table
 from orders.adapters.store.attributes import Item
+from orders.domain import legacy
 from orders.domain.errors import NotFound
 from orders.domain.money import Money
 from orders.domain.products import Product
@@ -29,7 +30,7 @@ def product(product_id: str) -> Product:
 
 def product_ids(after: str | None = None, page: int = 100) -> Iterator[str]:
     """Ids of all products in their order, from behind ``after`` on."""
-    values: Item = {":pk": {"S": "CATALOGUE"}} | ({":after": {"S": after}} if after else {})
+    values: Item = {":pk": {"S": legacy.CATALOG_PARTITION}} | ({":after": {"S": after}} if after else {})
     entries = table.pages(
         IndexName=keys.BY_KEY,
         KeyConditionExpression="GSI1PK = :pk" + (" AND GSI1SK > :after" if after else ""),
@@ -47,7 +48,7 @@ def save_product(product: Product) -> None:
     table.update(
         Key=keys.product_key(product.product_id),
         UpdateExpression="SET #kind = :kind, product_id = :id, #name = :name, amount = :amount, currency = :currency, "
-        "stock = :stock, GSI1PK = :catalogue, GSI1SK = :id",
+        "stock = :stock, GSI1PK = :catalog, GSI1SK = :id",
         ExpressionAttributeNames={"#kind": "kind", "#name": "name"},
         ExpressionAttributeValues={
             ":kind": {"S": "product"},
@@ -56,7 +57,7 @@ def save_product(product: Product) -> None:
             ":amount": {"N": str(product.unit_price.amount)},
             ":currency": {"S": product.unit_price.currency},
             ":stock": {"N": str(product.stock)},
-            ":catalogue": {"S": "CATALOGUE"},
+            ":catalog": {"S": legacy.CATALOG_PARTITION},
         },
     )
 

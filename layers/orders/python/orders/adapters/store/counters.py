@@ -7,7 +7,8 @@ from typing import Any
 from orders.adapters.store import keys, table
 from orders.adapters.store.attributes import Item
 from orders.adapters.store.keys import Key
-from orders.domain.statistics import Counters, Told, added
+from orders.domain import legacy
+from orders.domain.analytics import CountedEvent, Counters, added
 
 SHARDS = 8
 """The counters are spread over this many items, so that batches counted at the same time seldom meet."""
@@ -17,7 +18,7 @@ MOST_COUNTED = 98
 """Events counted in one transaction of a hundred actions: each is marked, one update holds the sums, and one their day's."""
 
 
-def count(shard: int, told: Sequence[Told]) -> int:
+def count(shard: int, events: Sequence[CountedEvent]) -> int:
     """Adds notifications to the counters, each at most once for ever; returns how many were new.
 
     As many transactions as DynamoDB's limits ask for: one, unless the orders are in very many currencies.
@@ -25,15 +26,15 @@ def count(shard: int, told: Sequence[Told]) -> int:
     Raises:
         StoreBusy: not all were counted; all may be counted again.
     """
-    fresh = {one.event_id: one for one in told}
+    fresh = {one.event_id: one for one in events}
     return sum(_count_new(shard % SHARDS, batch) for batch in _within_limits(fresh.values()))
 
 
-def _within_limits(told: Iterable[Told]) -> Iterator[list[Told]]:
-    batch: list[Told] = []
+def _within_limits(events: Iterable[CountedEvent]) -> Iterator[list[CountedEvent]]:
+    batch: list[CountedEvent] = []
     names: set[str] = set()
     of_day: set[str] = set()
-    for one in told:
+    for one in events:
         most = max(len(names | one.counters.keys()), len(of_day | one.of_day.keys()))
         if batch and (len(batch) == MOST_COUNTED or most > MOST_COUNTERS or one.day != batch[0].day):
             yield batch
@@ -45,9 +46,9 @@ def _within_limits(told: Iterable[Told]) -> Iterator[list[Told]]:
         yield batch
 
 
-def _count_new(shard: int, told: Sequence[Told]) -> int:
+def _count_new(shard: int, events: Sequence[CountedEvent]) -> int:
     """Counts what has not been counted before, in one transaction."""
-    fresh = {one.event_id: one for one in told}
+    fresh = {one.event_id: one for one in events}
     while fresh:
         batch = list(fresh.values())
         outcome = _count_at_once(shard, batch)
@@ -58,14 +59,14 @@ def _count_new(shard: int, told: Sequence[Told]) -> int:
     return 0
 
 
-def _count_at_once(shard: int, told: Sequence[Told]) -> table.WriteOutcome:
-    sums = [_add(keys.item_key("STATISTICS", f"LANE#{shard}"), added(one.counters for one in told))]
-    if of_day := added(one.of_day for one in told):
-        sums.append(_add(keys.item_key("DAYS", f"DAY#{told[0].day}#{shard}"), of_day))
-    return table.transact([*map(_mark, told), *sums])
+def _count_at_once(shard: int, events: Sequence[CountedEvent]) -> table.WriteOutcome:
+    sums = [_add(keys.item_key("STATISTICS", f"{legacy.COUNTER_SHARD}{shard}"), added(one.counters for one in events))]
+    if of_day := added(one.of_day for one in events):
+        sums.append(_add(keys.item_key("DAYS", f"DAY#{events[0].day}#{shard}"), of_day))
+    return table.transact([*map(_mark, events), *sums])
 
 
-def _mark(one: Told) -> Any:
+def _mark(one: CountedEvent) -> Any:
     """Marks an event as counted, on the condition that it was not."""
     return table.update_action(
         Key=keys.event_key(one.order_id, one.version),

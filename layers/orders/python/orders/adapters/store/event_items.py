@@ -6,6 +6,7 @@ from typing import Any
 from orders.adapters.store import keys
 from orders.adapters.store.attributes import Item, as_numbers, as_texts, json_of, text_of, to_json
 from orders.adapters.store.newer import named
+from orders.domain import legacy
 from orders.domain.digests import IdempotencyRecord, RequestDigest
 from orders.domain.events import EventType, FollowUp, Signal
 from orders.domain.identifiers import CustomerId, OrderId
@@ -84,7 +85,12 @@ def marker_to_item(change: Change) -> Item:
 def idempotency_record_to_item(record: IdempotencyRecord) -> Item:
     """An idempotency record as its item; ``idempotency_record_from_item`` is the inverse."""
     digest = record.digest
-    text = {"kind": "promise", "digest": digest.sent, "fingerprint": digest.fingerprint, "order_id": record.order_id}
+    text = {
+        "kind": legacy.IDEMPOTENCY_RECORD,
+        "digest": digest.sent,
+        "fingerprint": digest.fingerprint,
+        "order_id": record.order_id,
+    }
     return {**keys.idempotency_key(record.customer_id, record.key), **as_texts(text)}
 
 

@@ -61,7 +61,7 @@ def commit(change: Change, record: IdempotencyRecord | None = None) -> None:
     actions = _actions(change, record)
     outcome = table.transact([action for _, action in actions])
     if not outcome.is_written:
-        raise _lost(change, [name for place, (name, _) in enumerate(actions) if place in outcome.failed])
+        raise _lost(change, [name for place, (name, _) in enumerate(actions) if place in outcome.failed]) from outcome.error
 
 
 def _lost(change: Change, failed: list[str]) -> OrderError:

@@ -1,7 +1,7 @@
 """Access to the table: the client, calls, reads, batches, and writes on conditions."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +125,8 @@ class WriteOutcome:
 
     response: Mapping[str, Any]
     failed: Mapping[int, Item]
+    error: ClientError | None = field(default=None, compare=False, repr=False)
+    """DynamoDB's refusal, if there was one: the cause of what is raised for it. It may hold the items that were found."""
 
     @property
     def is_written(self) -> bool:
@@ -140,7 +142,7 @@ def conditional_write(operation: Callable[..., Any], **request: Any) -> WriteOut
         failed = _failed_conditions(error)
         if not failed:
             raise
-        return WriteOutcome({}, failed)
+        return WriteOutcome({}, failed, error)
 
 
 def _failed_conditions(error: ClientError) -> dict[int, Item]:

@@ -98,7 +98,7 @@ def remove(webhook_id: str, now: datetime) -> None:
         },
     )
     if not outcome.is_written:
-        raise NotFound(f"There is no webhook {webhook_id}.")
+        raise NotFound(f"There is no webhook {webhook_id}.") from outcome.error
 
 
 def webhook_to_item(webhook: Webhook) -> Item:

@@ -92,7 +92,7 @@ def update_location(snapshot: Snapshot, location: str, estimated_delivery: datet
     return recording.change(order, order, EventType.LOCATION_UPDATED, now, by, shipment=moved, metadata=seen)
 
 
-def record_fulfilment(
+def record_fulfillment(
     snapshot: Snapshot,
     now: datetime,
     by: str,
@@ -100,7 +100,7 @@ def record_fulfilment(
     scan: Scan | None = None,
     refused: str | None = None,
 ) -> Change:
-    """Notes an event of the fulfilment that leaves the order's status alone; ``refused`` says why where it should not have."""
+    """Notes an event of the fulfillment that leaves the order's status alone; ``refused`` says why where it should not have."""
     kind = EventType.FULFILLMENT_REFUSED if refused else EventType.FULFILLMENT_RECORDED
     shipment = scanned(snapshot.shipment, scan)
     return recording.change(snapshot.order, snapshot.order, kind, now, by, reason=refused, metadata=metadata, shipment=shipment)

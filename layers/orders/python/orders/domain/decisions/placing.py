@@ -16,7 +16,7 @@ from orders.domain.waits import GRACE, Waits
 @guarded
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A customer's wish, priced from the catalogue."""
+    """A customer's wish, priced from the catalog."""
 
     order_id: OrderId
     customer_id: CustomerId
@@ -52,7 +52,7 @@ def place(wish: Placement, waits: Waits, now: datetime, by: str) -> Change:
     )
     metadata = {**facts.of_total(order), "method": order.method.value}
     event = recording.event(
-        None, order, EventType.ORDER_PLACED, now, by, metadata=metadata, follow_up=FollowUp.START_FULFILMENT
+        None, order, EventType.ORDER_PLACED, now, by, metadata=metadata, follow_up=FollowUp.START_FULFILLMENT
     )
     return Change(None, order, event)
 

@@ -40,7 +40,7 @@ def restart(snapshot: Snapshot, waits: Waits, now: datetime, by: str, reason: st
         left = remaining_waits(order, waits, now)
         ahead = left.approval + left.payment + left.preparation + left.delivery
         after = replace(order, run=order.run + next_one, due_at=now + timedelta(seconds=ahead) + GRACE)
-        follow_up = FollowUp.START_FULFILMENT
+        follow_up = FollowUp.START_FULFILLMENT
     run = {"run": after.unwind_run if follow_up is FollowUp.START_UNWINDING else after.run}
     return recording.change(
         snapshot.order, after, EventType.WORKFLOW_RESTARTED, now, by, reason=reason, metadata=run, follow_up=follow_up

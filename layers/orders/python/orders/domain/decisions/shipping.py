@@ -17,7 +17,7 @@ from orders.domain.waits import GRACE
 def start_preparation(
     snapshot: Snapshot, now: datetime, by: str, metadata: Mapping[str, Any], reason: str | None = None
 ) -> Change | None:
-    """Fulfilment has begun on a cash-on-delivery order: CONFIRMED becomes PROCESSING."""
+    """Fulfillment has begun on a cash-on-delivery order: CONFIRMED becomes PROCESSING."""
     order = alive(snapshot)
     if has_reached(order.status, OrderStatus.PROCESSING):
         return None
@@ -32,7 +32,7 @@ def start_preparation(
 def start_handover(snapshot: Snapshot, shipment_id: str, carrier: str, now: datetime, by: str = SYSTEM) -> Change | None:
     """Writes the intent to hand the parcel over, which also freezes the address; ``None`` when it stands already.
 
-    A confirmed cash-on-delivery order that no fulfilment event has moved yet becomes PROCESSING here, at the latest.
+    A confirmed cash-on-delivery order that no fulfillment event has moved yet becomes PROCESSING here, at the latest.
     """
     order = alive(snapshot)
     if snapshot.shipment is not None:

@@ -1,4 +1,4 @@
-"""Every way through the fulfilment, on both engines: which states an order enters, and what each function is told."""
+"""Every way through the fulfillment, on both engines: which states an order enters, and what each function is told."""
 
 import json
 from itertools import chain
@@ -30,7 +30,7 @@ REVIEW, CHARGE, DELIVER = (path_to(name) for name in (StepName.REVIEW, StepName.
 UP_TO = {one.task.function: path_to(one.name) for one in DEFINITIONS}
 
 
-def fulfil(engine: Engine, script: Script | None = None, jitter: float = 1, **waits: int) -> Walk:
+def fulfill(engine: Engine, script: Script | None = None, jitter: float = 1, **waits: int) -> Walk:
     facts = {**FACTS, "waits": WAITS | waits}
     return engine.run(FULFIL, facts, script or Script(), jitter)
 
@@ -55,7 +55,7 @@ def retrier(function: str) -> dict[str, Any]:
 
 
 def test_an_order_nothing_happens_to(engine: Engine) -> None:
-    walk = fulfil(engine)
+    walk = fulfill(engine)
     assert walk.path == DELIVER
     assert (walk.status, walk.transitions) == ("SUCCEEDED", 7)
     token = walk.of("ship_parcel")[0].payload["task_token"]
@@ -69,32 +69,32 @@ def test_an_order_nothing_happens_to(engine: Engine) -> None:
 
 
 def test_each_wait_takes_what_the_execution_was_started_with(engine: Engine) -> None:
-    walk = fulfil(engine, payment=7, preparation=60, delivery=1000)
+    walk = fulfill(engine, payment=7, preparation=60, delivery=1000)
     assert [call.at for call in walk.calls] == [0, 7, 67, 1067]
     assert walk.limits == [1000]
 
 
 def test_waits_of_nothing_cost_no_time(engine: Engine) -> None:
-    walk = fulfil(engine, Script(replies={"ship_parcel": Reply(during=True)}), payment=0, preparation=0, delivery=1, transit=0)
+    walk = fulfill(engine, Script(replies={"ship_parcel": Reply(during=True)}), payment=0, preparation=0, delivery=1, transit=0)
     assert walk.path == DELIVER
     assert (walk.ended, walk.of("ship_parcel")[0].payload["transit"]) == (0, 0)
 
 
 def test_the_end_of_the_transit_is_no_failure(engine: Engine) -> None:
-    walk = fulfil(engine)
+    walk = fulfill(engine)
     assert walk.path[-2:] == ["Ship parcel and await delivery", "Deliver order"]
     assert walk.of("deliver_order")[0].at == 5 + 6 + 10
     assert len(walk.of("ship_parcel")) == 1, "a time-out is not a reason to ship again"
 
 
 def test_a_delivery_reported_before_the_time_is_over_ends_the_wait(engine: Engine) -> None:
-    walk = fulfil(engine, Script(replies={"ship_parcel": Reply(after=4)}))
+    walk = fulfill(engine, Script(replies={"ship_parcel": Reply(after=4)}))
     assert walk.path == DELIVER
     assert walk.of("deliver_order")[0].at == 5 + 6 + 4
 
 
 def test_a_delivery_reported_after_the_time_is_over_changes_nothing(engine: Engine) -> None:
-    walk = fulfil(engine, Script(replies={"ship_parcel": Reply(after=11)}))
+    walk = fulfill(engine, Script(replies={"ship_parcel": Reply(after=11)}))
     assert (walk.path, walk.ended, walk.status) == (DELIVER, 21, "SUCCEEDED")
 
 
@@ -102,7 +102,7 @@ def test_a_delivery_reported_after_the_time_is_over_changes_nothing(engine: Engi
 
 
 def test_an_approved_order_goes_on(engine: Engine) -> None:
-    walk = fulfil(engine, Script(replies={"request_approval": Reply(after=30)}, needs_review=True))
+    walk = fulfill(engine, Script(replies={"request_approval": Reply(after=30)}, needs_review=True))
     assert walk.path == [*REVIEW, *DELIVER[1:]]
     assert (walk.status, walk.transitions) == ("SUCCEEDED", 8)
     asked = walk.of("request_approval")[0].payload
@@ -114,7 +114,7 @@ def test_an_approved_order_goes_on(engine: Engine) -> None:
 
 def test_a_rejected_order_is_unwound(engine: Engine) -> None:
     rejected = Reply(after=30, error="ApprovalRejected", words="Looks like fraud.")
-    walk = fulfil(engine, Script(replies={"request_approval": rejected}, needs_review=True))
+    walk = fulfill(engine, Script(replies={"request_approval": rejected}, needs_review=True))
     assert walk.path == [*REVIEW, "Unwind order"]
     unwound = walk.of("begin_unwinding")[0]
     assert (unwound.at, unwound.payload["order_id"]) == (30, "order-1")
@@ -126,13 +126,13 @@ def test_the_reviewer_s_words_reach_the_unwinding(engine: Engine) -> None:
     if engine.name == "moto":
         pytest.skip("moto drops the cause of SendTaskFailure")
     rejected = Reply(after=30, error="ApprovalRejected", words="Looks like fraud.")
-    walk = fulfil(engine, Script(replies={"request_approval": rejected}, needs_review=True))
+    walk = fulfill(engine, Script(replies={"request_approval": rejected}, needs_review=True))
     failure = {"Error": "ApprovalRejected", "Cause": "Looks like fraud."}
     assert walk.of("begin_unwinding")[0].payload == {"order_id": "order-1", "failure": failure}
 
 
 def test_silence_in_the_review_is_a_no(engine: Engine) -> None:
-    walk = fulfil(engine, Script(needs_review=True))
+    walk = fulfill(engine, Script(needs_review=True))
     assert walk.path == [*REVIEW, "Unwind order"]
     unwound = walk.of("begin_unwinding")[0]
     assert (unwound.at, unwound.payload["failure"]["Error"]) == (300, "States.Timeout")
@@ -146,8 +146,8 @@ def test_silence_in_the_review_is_a_no(engine: Engine) -> None:
 def test_a_fault_that_passes_costs_a_delay_and_nothing_else(engine: Engine, function: str) -> None:
     names = retrier(function)["ErrorEquals"]
     for error in names:
-        walk = fulfil(engine, script_for(function, Fails(error)))
-        usual = fulfil(engine, script_for(function))
+        walk = fulfill(engine, script_for(function, Fails(error)))
+        usual = fulfill(engine, script_for(function))
         assert walk.path == usual.path, error
         assert len(walk.of(function)) == 2, error
         assert walk.ended == usual.ended + 1, error
@@ -159,7 +159,7 @@ def test_a_fault_that_passes_costs_a_delay_and_nothing_else(engine: Engine, func
 @pytest.mark.parametrize("function", STEPS)
 def test_delays_grow_up_to_a_cap_and_jitter_falls_below_them(engine: Engine, function: str, jitter: float) -> None:
     faults = [Fails("StoreBusy")] * 6
-    walk = fulfil(engine, script_for(function, *faults), jitter)
+    walk = fulfill(engine, script_for(function, *faults), jitter)
     assert walk.backoffs == [1, 2, 4, 8, 16, 20]
     assert walk.delays(function) == [bound * jitter for bound in walk.backoffs]
     assert walk.path[-1] == "Deliver order"
@@ -168,7 +168,7 @@ def test_delays_grow_up_to_a_cap_and_jitter_falls_below_them(engine: Engine, fun
 
 @pytest.mark.parametrize("function", STEPS)
 def test_a_fault_that_does_not_pass_is_unwound(engine: Engine, function: str) -> None:
-    walk = fulfil(engine, script_for(function, *[Fails("StoreBusy", "The table is busy.")] * 7))
+    walk = fulfill(engine, script_for(function, *[Fails("StoreBusy", "The table is busy.")] * 7))
     assert walk.path == [*UP_TO[function], "Unwind order"]
     assert len(walk.of(function)) == 1 + 6
     payload = walk.of("begin_unwinding")[0].payload
@@ -180,13 +180,13 @@ def test_a_fault_that_does_not_pass_is_unwound(engine: Engine, function: str) ->
 def test_different_faults_of_one_step_share_its_tries(engine: Engine, function: str) -> None:
     names = retrier(function)["ErrorEquals"][:7]
     assert len(names) == 7
-    walk = fulfil(engine, script_for(function, *map(Fails, names)))
+    walk = fulfill(engine, script_for(function, *map(Fails, names)))
     assert walk.path == [*UP_TO[function], "Unwind order"]
     assert walk.backoffs == [1, 2, 4, 8, 16, 20]
 
 
 def test_a_retried_hand_over_waits_its_whole_transit(engine: Engine) -> None:
-    walk = fulfil(engine, script_for("ship_parcel", *[Fails("CarrierUnavailable")] * 5))
+    walk = fulfill(engine, script_for("ship_parcel", *[Fails("CarrierUnavailable")] * 5))
     assert walk.ended == walk.of("ship_parcel")[-1].at + 10
     assert walk.limits[-1] == 10
 
@@ -194,7 +194,7 @@ def test_a_retried_hand_over_waits_its_whole_transit(engine: Engine) -> None:
 def test_a_retried_hand_over_gets_a_token_of_its_own(engine: Engine) -> None:
     if engine.name == "moto":
         pytest.skip("moto keeps a state's token over its retries; AWS makes one for each attempt")
-    walk = fulfil(engine, script_for("ship_parcel", Fails("OutcomeUnknown")))
+    walk = fulfill(engine, script_for("ship_parcel", Fails("OutcomeUnknown")))
     first, second = walk.of("ship_parcel")
     assert first.payload["task_token"] != second.payload["task_token"]
 
@@ -213,7 +213,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("function", "error"), REFUSALS)
 def test_a_refusal_is_unwound_at_once(engine: Engine, function: str, error: str) -> None:
-    walk = fulfil(engine, script_for(function, Fails(error, "No.")))
+    walk = fulfill(engine, script_for(function, Fails(error, "No.")))
     assert walk.path == [*UP_TO[function], "Unwind order"]
     assert len(walk.of(function)) == 1, "asking again does not help"
     assert not walk.backoffs
@@ -225,14 +225,14 @@ def test_a_refusal_is_unwound_at_once(engine: Engine, function: str, error: str)
 
 @pytest.mark.parametrize("function", STEPS)
 def test_a_fault_of_our_own_is_unwound_at_once(engine: Engine, function: str) -> None:
-    walk = fulfil(engine, script_for(function, Fails("KeyError", "'order_id'")))
+    walk = fulfill(engine, script_for(function, Fails("KeyError", "'order_id'")))
     assert walk.path == [*UP_TO[function], "Unwind order"]
     assert len(walk.of(function)) == 1
 
 
 @pytest.mark.parametrize("function", STEPS)
 def test_an_order_that_was_closed_meanwhile_needs_nothing_more(engine: Engine, function: str) -> None:
-    walk = fulfil(engine, script_for(function, Fails("OrderOver")))
+    walk = fulfill(engine, script_for(function, Fails("OrderOver")))
     assert walk.path == [*UP_TO[function], "Order was closed"]
     assert (walk.status, len(walk.of(function))) == ("SUCCEEDED", 1)
     assert not walk.of("begin_unwinding")
@@ -246,7 +246,7 @@ def declined(*outcomes: Any) -> Script:
 
 
 def test_noting_the_failure_is_tried_longer_than_anything_else(engine: Engine) -> None:
-    walk = fulfil(engine, declined(*[Fails("StoreBusy")] * 10))
+    walk = fulfill(engine, declined(*[Fails("StoreBusy")] * 10))
     assert walk.path == [*CHARGE, "Unwind order"]
     assert walk.backoffs == [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
     assert walk.status == "SUCCEEDED"
@@ -254,7 +254,7 @@ def test_noting_the_failure_is_tried_longer_than_anything_else(engine: Engine) -
 
 @pytest.mark.parametrize("outcomes", [[Fails("StoreBusy")] * 11, [Fails("NotFound")], [Fails("KeyError")]])
 def test_what_cannot_be_noted_is_left_to_the_sweep(engine: Engine, outcomes: list[Fails]) -> None:
-    walk = fulfil(engine, declined(*outcomes))
+    walk = fulfill(engine, declined(*outcomes))
     assert walk.path == [*CHARGE, "Unwind order", "Left to the sweep"]
     assert (walk.status, walk.error) == ("FAILED", "UnwindingNotBegun")
     assert len(walk.of("begin_unwinding")) == len(outcomes)

@@ -26,7 +26,7 @@ PLACED, PAYMENT_FAILURES = "placed", "payment_failures"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CountedEvent:
     """One notification as the statistics take it; its event remembers ``event_id``, so that it never counts twice."""
 
     order_id: OrderId
@@ -39,13 +39,13 @@ class Told:
     """What it adds to that day's own counters, which only ever grow."""
 
 
-def told(detail: Mapping[str, Any]) -> Told | None:
+def counted_event(detail: Mapping[str, Any]) -> CountedEvent | None:
     """What a notification adds to the counters; ``None`` when it adds nothing."""
     is_status = detail["event_type"] == ORDER_STATUS_CHANGED
     counters = _of_status(detail) if is_status else _of_signal(detail)
     of_day = _of_day(detail) if is_status else counters
     day = moment(detail["timestamp"]).date().isoformat()
-    return Told(detail["order_id"], detail["version"], detail["event_id"], counters, day, of_day) if counters else None
+    return CountedEvent(detail["order_id"], detail["version"], detail["event_id"], counters, day, of_day) if counters else None
 
 
 def _of_day(detail: Mapping[str, Any]) -> Counter[str]:

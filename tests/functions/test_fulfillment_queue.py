@@ -1,4 +1,4 @@
-"""The fulfilment's queue and the carriers' door: against the table, with what SQS and API Gateway hand over."""
+"""The fulfillment's queue and the carriers' door: against the table, with what SQS and API Gateway hand over."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Orders that follow their fulfilment, over the bus, the queue and the carriers' door of a running stack."""
+"""Orders that follow their fulfillment, over the bus, the queue and the carriers' door of a running stack."""
 
 import json
 import random
@@ -22,7 +22,7 @@ Figure = Callable[[str], None]
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Served]:
-    """Where only the fulfilment moves an order on: the preparation takes hours, and only the carrier says what has arrived."""
+    """Where only the fulfillment moves an order on: the preparation takes hours, and only the carrier says what has arrived."""
     if deployed():
         pytest.skip("needs the bus of a stack on this machine")
     with serving("--payment-seconds", "0", "--preparation-seconds", "7200", "--delivery-mode", "carrier") as served:
@@ -98,7 +98,7 @@ def report(stack: Served, order_id: str, status: str, carrier: str = "easypost",
     return found
 
 
-def test_cash_on_delivery_follows_its_fulfilment_from_end_to_end(stack: Served) -> None:
+def test_cash_on_delivery_follows_its_fulfillment_from_end_to_end(stack: Served) -> None:
     order_id = stack.ada.place(method="CASH_ON_DELIVERY")["order"]["order_id"]
     confirmed = stack.ada.until_status(order_id, "CONFIRMED")
     assert confirmed["payment"]["status"] == "PENDING", "nothing is charged before delivery"

@@ -8,10 +8,20 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orders.domain import notifications, statistics
+from orders.domain import analytics, notifications
+from orders.domain.analytics import (
+    RATIO,
+    SMALLEST_SECONDS,
+    CountedEvent,
+    added,
+    bucket,
+    counted_event,
+    duration,
+    summary,
+    upper_bound,
+)
 from orders.domain.decisions import paying
 from orders.domain.order import Event
-from orders.domain.statistics import RATIO, SMALLEST_SECONDS, Told, added, bucket, duration, summary, told, upper_bound
 from orders.domain.statuses import CancelReason, OrderStatus, StepName, StepStatus
 from tests.support import Life, a_cod_order, a_wish, an_order
 
@@ -31,7 +41,7 @@ def test_a_bucket_holds_what_is_at_most_its_bound_and_more_than_the_bound_before
 def observed(times: list[float]) -> Counter[str]:
     counters: Counter[str] = Counter()
     for seconds in times:
-        statistics._observe(counters, "step:x", seconds)
+        analytics._observe(counters, "step:x", seconds)
     return counters
 
 
@@ -70,9 +80,9 @@ LIVES = lives()
 EVENTS = [event for life in LIVES for event in life.trail]
 
 
-def told_by(events: list[Event]) -> list[Told]:
+def counted_by(events: list[Event]) -> list[CountedEvent]:
     details = [detail for event in events for _, detail, _ in notifications.messages(event)]
-    return [one for one in map(told, details) if one]
+    return [one for one in map(counted_event, details) if one]
 
 
 class Counts:
@@ -82,7 +92,7 @@ class Counts:
         self.lanes: list[Counter[str]] = [Counter() for _ in range(8)]
         self.seen: set[str] = set()
 
-    def count(self, lane: int, batch: list[Told]) -> None:
+    def count(self, lane: int, batch: list[CountedEvent]) -> None:
         fresh = {one.event_id: one for one in batch if one.event_id not in self.seen}
         for one in fresh.values():
             self.lanes[lane].update(one.counters)
@@ -93,13 +103,13 @@ class Counts:
 
 
 ONCE = Counts()
-ONCE.count(0, told_by(EVENTS))
+ONCE.count(0, counted_by(EVENTS))
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 60))
 def test_however_batches_are_split_repeated_and_shuffled_the_counters_are_the_same(random: Random, size: int) -> None:
-    everything = told_by(EVENTS)
+    everything = counted_by(EVENTS)
     delivered = [*everything, *random.choices(everything, k=len(everything))]
     random.shuffle(delivered)
     counts = Counts()

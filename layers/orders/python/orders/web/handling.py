@@ -29,7 +29,7 @@ logger = logs.logger()
 
 RETRY_AFTER_SECONDS = 1
 if TYPE_CHECKING:
-    from orders.web.requests import Body
+    from orders.web.bodies import Body
 
 DEPRECATED_SINCE = "@1735689600"
 """When ``PAID`` and ``COMPLETED`` were given up (RFC 9745): 2025-01-01."""
@@ -190,10 +190,10 @@ class Request:
     def parse(self, model: type[Model]) -> Model:
         """The body as the model has it; raises ``InvalidArgument`` or ``PayloadTooLarge``."""
         # Loaded by the functions that take bodies, and by no other: pydantic is half as much again as the rest of them.
-        from orders.web import requests  # noqa: PLC0415
+        from orders.web import bodies  # noqa: PLC0415
 
         self.bounded(limits.LARGEST_BODY)
-        return requests.parse(model, self.body)
+        return bodies.parse(model, self.body)
 
     def bounded(self, most: int) -> None:
         """Raises ``PayloadTooLarge`` for a body of more than ``most`` bytes."""

@@ -112,7 +112,7 @@ class AddressBody(Body):
 
 
 class PlaceOrder(Body):
-    """``POST /orders``. Prices come from the catalogue, never from the caller."""
+    """``POST /orders``. Prices come from the catalog, never from the caller."""
 
     order_id: OrderIdText | None = None
     customer_id: CustomerIdText | None = None

@@ -8,11 +8,11 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
 from orders.domain import facts, strict_json
 from orders.domain.events import CARRIER_PREFIX, CARRIERS_SOURCE, FULFILLMENT
-from orders.domain.fulfillment import FulfilmentEvent, scan_of
+from orders.domain.fulfillment import FulfillmentEvent, scan_of
 from orders.domain.order import moment
 from orders.services.carrier_reports import SENDERS
-from orders.web import requests
-from orders.web.requests import Body, OrderIdText, Text100, Text200
+from orders.web import bodies
+from orders.web.bodies import Body, OrderIdText, Text100, Text200
 
 LARGEST_METADATA = 8 * 1024
 """How many bytes of JSON an event's metadata may have: it is stored with each change, and shown with the history."""
@@ -39,7 +39,7 @@ def _not_as_ours(name: str) -> str:
     return f"fulfillment_{name}" if name in facts.OWN else name
 
 
-class ParcelNews(BaseModel):
+class ParcelMetadata(BaseModel):
     """What an event's metadata says of its parcel; what else stands there is the warehouse's own.
 
     ``sender`` is whose webhooks will report it.
@@ -52,7 +52,7 @@ class ParcelNews(BaseModel):
     sender: Literal[SENDERS] | None = None  # type: ignore[valid-type]
 
 
-class FulfilmentNews(Body):
+class FulfillmentStatusChanged(Body):
     """``fulfillment.status_changed`` on the bus (``docs/behavior.md#fulfillment-events``)."""
 
     model_config = ConfigDict(extra="ignore", strict=False, frozen=True, defer_build=True)
@@ -66,20 +66,20 @@ class FulfilmentNews(Body):
     timestamp: Moment | None = None
     metadata: Annotated[dict[str, Any], AfterValidator(_bounded)] | None = None
 
-    def event(self, received: datetime, *, by_pipeline: bool) -> FulfilmentEvent:
+    def event(self, received: datetime, *, by_pipeline: bool) -> FulfillmentEvent:
         """The domain's value. An event without a time has that of its receipt.
 
         A carrier's scan travels in the metadata, and is believed of the pipeline's own receiver only (``by_pipeline``): it
         has verified the carrier's signature.
         """
         metadata = dict(self.metadata or {})
-        told = metadata.pop("scan", None) if by_pipeline else None
-        source = str(metadata["source"]) if told else None
-        scan = scan_of(told, metadata.pop("earlier_scans", ()), source) if told and source else None
+        data = metadata.pop("scan", None) if by_pipeline else None
+        source = str(metadata["source"]) if data else None
+        scan = scan_of(data, metadata.pop("earlier_scans", ()), source) if data and source else None
         if not by_pipeline:
             metadata = {_not_as_ours(name): value for name, value in metadata.items()}
-        metadata |= ParcelNews.model_validate(metadata).model_dump(exclude_unset=True)
-        return FulfilmentEvent(
+        metadata |= ParcelMetadata.model_validate(metadata).model_dump(exclude_unset=True)
+        return FulfillmentEvent(
             order_id=self.order_id,
             fulfillment_id=self.fulfillment_id,
             new_status=self.new_status,
@@ -93,7 +93,7 @@ class FulfilmentNews(Body):
         )
 
 
-def read_message(body: str, sent: float) -> FulfilmentEvent:
+def read_message(body: str, sent: float) -> FulfillmentEvent:
     """The event in a queue message: what stands on the bus, or its bare detail.
 
     It was received when it came to the bus, or, sent past the bus, to the queue (``sent``, seconds since 1970): both stay
@@ -104,4 +104,4 @@ def read_message(body: str, sent: float) -> FulfilmentEvent:
     detail = message["detail"] if on_bus else message
     received = moment(message["time"]) if on_bus and "time" in message else datetime.fromtimestamp(sent, UTC)
     by_pipeline = on_bus and message.get("source") == CARRIERS_SOURCE
-    return requests.parse(FulfilmentNews, json.dumps(detail).encode()).event(received, by_pipeline=by_pipeline)
+    return bodies.parse(FulfillmentStatusChanged, json.dumps(detail).encode()).event(received, by_pipeline=by_pipeline)

@@ -16,7 +16,7 @@ from orders.domain.order import Event, Order, Snapshot, timestamp
 from orders.domain.recording import STATUS_TOLD_BY
 from orders.domain.statuses import ENDED, StepStatus
 from orders.services import estimates, reading
-from orders.web.http import SECURITY_HEADERS, Answer
+from orders.web.handling import SECURITY_HEADERS, Answer
 from orders.web.views import progress_view
 
 SOONEST, LONGEST = 1_000, 1_750

@@ -1,4 +1,4 @@
-"""The order follows its fulfilment: whatever of its news is lost, repeated or late, and in whatever order it comes."""
+"""The order follows its fulfillment: whatever of its news is lost, repeated or late, and in whatever order it comes."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from orders.domain.actors import Actor
 from orders.domain.decisions import delivering, placing
 from orders.domain.errors import NotFound, OrderChanged
 from orders.domain.events import EventType
-from orders.domain.fulfillment import FulfilmentEvent, detail_of, event_of
+from orders.domain.fulfillment import FulfillmentEvent, detail_of, event_of
 from orders.domain.identifiers import OrderId, TrackingNumber
 from orders.domain.order import Order, TrackingDetail, timestamp
 from orders.domain.reports import Report
@@ -38,7 +38,7 @@ from orders.domain.statuses import (
 )
 from orders.services import commands, fulfilling
 from orders.services.inbound import Outcome, take
-from orders.web import news, requests
+from orders.web import bodies, fulfillment_schema
 from tests.shelf import Shelf, shelved
 from tests.support import START, WAITS, a_wish, later, without_pauses
 
@@ -86,13 +86,13 @@ def bring(order: Order, status: OrderStatus) -> None:
         fulfilling.record_delivery(order.order_id, "support", clock=clock)
 
 
-def said(status: str, number: int = 0, **more: Any) -> FulfilmentEvent:
+def said(status: str, number: int = 0, **more: Any) -> FulfillmentEvent:
     at = later(100 + number)
-    usual = FulfilmentEvent(OrderId("order-1"), "ful-1", status, at, event_id=f"evt-{number}-{status}")
+    usual = FulfillmentEvent(OrderId("order-1"), "ful-1", status, at, event_id=f"evt-{number}-{status}")
     return replace(usual, **more)
 
 
-def scanned(status: ShipmentStatus, seconds: float, location: str | None = None) -> FulfilmentEvent:
+def scanned(status: ShipmentStatus, seconds: float, location: str | None = None) -> FulfillmentEvent:
     scan = Scan(status, later(seconds), location)
     report = Report(f"easypost:{status}:{seconds}:{location}", TrackingNumber("EZ1000000001"), scan, "FedEx")
     return event_of(OrderId("order-1"), detail_of("easypost", OrderId("order-1"), report))
@@ -349,7 +349,7 @@ def test_a_parcel_that_turns_round_moves_neither_order_nor_money(shelf: Shelf) -
     assert statuses(shelf)[-1] is RETURNED
 
 
-def delivered_after(turned: TrackingDetail) -> FulfilmentEvent:
+def delivered_after(turned: TrackingDetail) -> FulfillmentEvent:
     """A carrier's report of a delivery that lists the parcel's turning round beside it."""
     scan = Scan(ShipmentStatus.DELIVERED, later(60), "Warehouse dock", message="Left at the dock", earlier=(turned,))
     report = Report("easypost:evt_9", TrackingNumber("EZ1000000001"), scan)
@@ -464,16 +464,16 @@ def test_scans_are_ordered_by_their_own_time_and_not_by_arrival(scans: list[Any]
 
 @dataclass(frozen=True)
 class Story:
-    """An order's beginning, and the news of its fulfilment as it happens to arrive."""
+    """An order's beginning, and the news of its fulfillment as it happens to arrive."""
 
     start: OrderStatus
     method: PaymentMethod
-    arrivals: tuple[FulfilmentEvent, ...]
+    arrivals: tuple[FulfillmentEvent, ...]
 
 
 @st.composite
 def stories(draw: st.DrawFn, extra: tuple[str, ...] = ()) -> Story:
-    """Any part of a fulfilment's news, in any order, any of it more than once."""
+    """Any part of a fulfillment's news, in any order, any of it more than once."""
     method = draw(st.sampled_from([CARD, COD]))
     start = draw(st.sampled_from([PENDING, CONFIRMED if method is COD else PROCESSING, SHIPPED]))
     with_ids = draw(st.booleans())
@@ -561,4 +561,7 @@ def test_a_report_comes_off_the_bus_as_it_went_on_it(
     detail = detail_of("easypost", OrderId("order-1"), report)
     kept = event_of(OrderId("order-1"), detail)
     assert kept.scan == scan
-    assert requests.parse(news.FulfilmentNews, json.dumps(detail).encode()).event(at, by_pipeline=True) == kept
+    assert (
+        bodies.parse(fulfillment_schema.FulfillmentStatusChanged, json.dumps(detail).encode()).event(at, by_pipeline=True)
+        == kept
+    )
