@@ -1,4 +1,4 @@
-"""The table's stream, first consumer: tell the workflow service what follows from each committed change.
+"""The table's stream, first consumer: the workflow service does what follows from each committed change.
 
 Two changes of one order may come at once, in either order, and twice: what is done depends on the order's row alone.
 """

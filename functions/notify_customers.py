@@ -1,4 +1,4 @@
-"""The bus: tell customers, in words, what has become of their order."""
+"""The bus: customers get a notice in words of what has become of their order."""
 
 from typing import Any
 

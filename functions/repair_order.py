@@ -6,7 +6,7 @@ from orders.web.orders import order_answer
 
 
 def sync_order(request: Request) -> Answer:
-    """Derives the order anew from its facts and restarts what is lost."""
+    """Derives the order's status from its facts again and restarts a lost workflow."""
     from orders.web import bodies  # noqa: PLC0415 - looking at a workflow takes no body
 
     request.parse(bodies.Empty)

@@ -52,7 +52,7 @@ class Api:
         return self.send(method, path, None if body is None else json.dumps(body).encode(), {})
 
     def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Any:
-        """These very bytes: what is signed must not be written anew."""
+        """These very bytes: what is signed must not be serialized again."""
         request = urllib.request.Request(self.url + path, method=method)  # noqa: S310 - the user's own URL
         request.add_header("content-type", "application/json")
         for name, value in headers.items():

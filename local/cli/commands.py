@@ -288,7 +288,7 @@ def _parser() -> argparse.ArgumentParser:
     command = _remote(commands, "show", "an order with its progress and its history", show)
     command.add_argument("order_id", metavar="ORDER_ID")
 
-    command = _remote(commands, "sync", "start anew what an order has lost", sync)
+    command = _remote(commands, "sync", "restart what an order has lost", sync)
     command.add_argument("order_id", metavar="ORDER_ID")
 
     for action, help_ in (("cancel", "cancel an order"), ("approve", "approve a review"), ("reject", "refuse a review")):

@@ -26,7 +26,7 @@ ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
 def redrive_executions(place: Place) -> dict[str, Any]:
     """Lets executions that ended badly go on from where they failed, as far as their orders still wait for them.
 
-    The local engine has no redrive: the product's own sweep starts those orders' workflows anew, as it does on AWS too.
+    The local engine has no redrive: the product's own sweep restarts those orders' workflows, as it does on AWS too.
     """
     if place.is_local:
         return {"swept": sweep(place)}

@@ -1,6 +1,6 @@
 """DynamoDB's expressions, as many of them as an order needs, read once and from then on only carried out.
 
-The engine splits each expression into words and builds its meaning anew for every item. Here a condition or an update
+The engine splits each expression into words and parses it again for every item. Here a condition or an update
 becomes a function, kept by its text. What is not understood has no function (``None``), and what does not fit the item it
 meets raises ``Unfit``: both are the engine's to answer.
 """

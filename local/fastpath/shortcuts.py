@@ -29,7 +29,7 @@ def install() -> None:
 
 
 def remember_expressions() -> None:
-    """It reads each expression anew for each item it looks at: a tenth of an order's time for a dozen texts."""
+    """It parses each expression again for each item it looks at: a tenth of an order's time for a dozen texts."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         remembered = lru_cache(maxsize=1024)(original)
@@ -48,7 +48,7 @@ def write_json_faster() -> None:
 
 
 def check_requests_once() -> None:
-    """Most of a request's time goes into checking anew what is the same each time; see `request_cache`."""
+    """Most of a request's time goes into checking again what is the same each time; see `request_cache`."""
     for name, shapes, carry_out in (
         ("_transact_write_items", request_cache.shapes_of_transaction, request_cache.transact),
         ("_update_item", request_cache.shapes_of_update, request_cache.update),

@@ -8,7 +8,7 @@ from local.api_gateway.gateway import Gateway
 from local.api_gateway.messages import Request
 from local.common import NotReady
 
-# prod-001 and prod-002 as the product's first document has them; one dear enough to need a review.
+# prod-001 and prod-002 as the product's first document has them; one expensive enough to need a review.
 PRODUCTS = (
     ("prod-001", "Enamel mug", 1000, 100_000),
     ("prod-002", "Canvas tote bag", 1000, 100_000),

@@ -170,7 +170,7 @@ def test_a_watcher_goes_on_where_it_was_over_every_interruption() -> None:
 
 def test_a_watcher_that_is_refused_says_so() -> None:
     with pytest.raises(Refused, match="403"):
-        follow([(403, json.dumps({"code": "PERMISSION_DENIED", "detail": "This order belongs to somebody else."}))])
+        follow([(403, json.dumps({"code": "PERMISSION_DENIED", "detail": "This order belongs to another customer."}))])
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_somebody_else_s_order_stays_somebody_else_s(patient: Stack, visit: Visi
         tab.page.goto(f"{patient.url}/track/{order_id}")
         expect(tab.heading()).to_have_text("Sign in to see this order")
         tab.choose("Grace")
-        expect(tab.heading()).to_have_text("This order belongs to somebody else")
+        expect(tab.heading()).to_have_text("This order belongs to another customer")
 
 
 def test_a_link_that_does_not_open_the_order_says_so(patient: Stack, visit: Visiting) -> None:

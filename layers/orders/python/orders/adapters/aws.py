@@ -43,7 +43,7 @@ _seconds_left: ContextVar[Callable[[], float] | None] = ContextVar("seconds_left
 
 @contextmanager
 def within(seconds_left: Callable[[], float]) -> Iterator[None]:
-    """Calls in this block are made in haste, and none is begun that could outlive the time that is left."""
+    """Calls in this block have short time-outs, and none is begun that could outlive the time that is left."""
     before = _seconds_left.set(seconds_left)
     try:
         yield

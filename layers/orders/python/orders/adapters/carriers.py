@@ -1,6 +1,6 @@
 """The carrier as the order pipeline needs it, and the simulated one that is built in.
 
-To put a real one in, write a class with these two methods and answer it from ``parcel_carrier``.
+To put a real one in, write a class with these two methods and return it from ``parcel_carrier``.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ class Carrier(Protocol):
         Raises:
             ShippingRefused: the carrier will not take it.
             CarrierUnavailable: not taken; try again.
-            OutcomeUnknown: the answer was lost; booking again with the same key finds out.
+            OutcomeUnknown: the response was lost; booking again with the same key finds out.
         """
 
     def recall(self, key: str) -> None:
@@ -77,7 +77,7 @@ class SimulatedCarrier:
         facts = {**destination, "postal_code": address.postal_code, "country": address.country}
         entry = ledgers.open_entry(keys.booking_key(key), REFUSED if refused else BOOKED, facts)
         if faults_left:
-            raise OutcomeUnknown("The carrier's answer was lost.")
+            raise OutcomeUnknown("The carrier's response was lost.")
         if entry.state != BOOKED:
             raise ShippingRefused("The carrier cannot deliver to this address." if refused else "The parcel was recalled.")
         return Booking(self.name, TrackingNumber(f"TRACK-{hashlib.sha256(key.encode()).hexdigest()[:12]}"))

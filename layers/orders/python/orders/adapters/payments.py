@@ -1,6 +1,6 @@
 """The payment gateway as the order pipeline needs it, and the simulated one that is built in.
 
-To put a real provider in, write a class with these five methods and answer it from ``payment_gateway``. Stripe's payment
+To put a real provider in, write a class with these five methods and return it from ``payment_gateway``. Stripe's payment
 intents fit: the key is the idempotency key, ``cancel`` is the intent's cancellation.
 """
 
@@ -29,7 +29,7 @@ class PaymentGateway(Protocol):
         Raises:
             PaymentDeclined: refused for good.
             GatewayUnavailable: not taken; try again.
-            OutcomeUnknown: the answer was lost; ask with ``was_charged``.
+            OutcomeUnknown: the response was lost; look it up with ``was_charged``.
         """
 
     def was_charged(self, key: str) -> bool | None:
@@ -63,7 +63,7 @@ class PaymentGateway(Protocol):
 
 class SimulatedGateway:
     """Deterministic by token, with its ledger in the table: ``tok_ok``, ``tok_declined``, ``tok_insufficient_funds``,
-    ``tok_flaky_N`` (refuses N calls, then works) and ``tok_timeout_N`` (charges, but loses its first N answers).
+    ``tok_flaky_N`` (refuses N calls, then works) and ``tok_timeout_N`` (charges, but loses its first N responses).
     """
 
     _FAULT = re.compile(r"tok_(?P<kind>flaky|timeout)_(?P<times>\d+)")
@@ -82,7 +82,7 @@ class SimulatedGateway:
         facts = {"amount": amount.amount, "currency": amount.currency}
         entry = ledgers.open_entry(keys.charge_key(key), wanted, facts)
         if fault and faults_left:
-            raise OutcomeUnknown("The payment gateway's answer was lost.")
+            raise OutcomeUnknown("The payment gateway's response was lost.")
         if entry.state != CHARGED:
             raise PaymentDeclined(self._REFUSALS.get(token, "The payment was cancelled."))
 

@@ -1,4 +1,4 @@
-"""The only module that talks to SQS and SNS: what is held back until it is due, set aside, or told to customers."""
+"""The only module that talks to SQS and SNS: delayed deliveries, dead letters and customers' notices."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ class QueueBusy(TransientError):
 
 
 def sqs() -> "SQSClient":
-    """One client a process, and another for calls in haste."""
+    """One client a process, and another for calls near a deadline."""
     return _sqs(aws.patience())
 
 
@@ -79,7 +79,7 @@ def hold_back(receipt_handle: str, seconds: int) -> None:
 
 
 def set_aside(consumer: str, record: Mapping[str, Any], why: str) -> None:
-    """Puts a record that no retry will mend where people look at what failed, so that those behind it can go on."""
+    """Moves a record that no retry can process to the dead-letter queue, so that those behind it can go on."""
     body = json.dumps({"consumer": consumer, "error": why, "record": record})
     sqs().send_message(QueueUrl=settings.unhandled_events_url(), MessageBody=body)
 

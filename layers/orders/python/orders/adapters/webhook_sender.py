@@ -1,7 +1,7 @@
 """Sending one webhook to an address a stranger has chosen, without letting it reach anything of ours.
 
 The name is resolved once, every address it has is checked, and the connection is made to the very address that was
-checked: a name that answers something else a moment later changes nothing. Redirects are not followed, the answer's body is
+checked: a name that resolves to something else a moment later changes nothing. Redirects are not followed, the body is
 not read, and the whole exchange has one deadline, resolving the name included, however slowly the bytes drip.
 """
 
@@ -150,7 +150,7 @@ def target_of(text: str, lookup: Resolve = resolve, within: float = DEADLINE_SEC
 
 
 def _looked_up(lookup: Resolve, host: str, port: int, within: float) -> list[str]:
-    """What the resolver answers. Nothing stops the system's own: it runs in a thread that is left behind at the deadline."""
+    """What the resolver returns. Nothing stops the system's own: it runs in a thread that is left behind at the deadline."""
     answered: Future[list[str]] = Future()
 
     def look_up() -> None:
@@ -248,7 +248,7 @@ def _post(target: Target, delivery: Delivery, headers: dict[str, str], ends: flo
 
 
 def _connected(target: Target, ends: float) -> socket.socket:
-    """To the first of the addresses that answers: not every network has a way to every one of them."""
+    """To the first of the addresses that responds: not every network has a way to every one of them."""
     for address in target.addresses[:-1]:
         try:
             return socket.create_connection((address, target.port), timeout=_left(ends))
@@ -267,7 +267,7 @@ def _left(ends: float) -> float:
 
 
 class _Fuse:
-    """Ends an exchange from outside: a time-out of the socket's own starts anew with each byte that drips in."""
+    """Ends an exchange from outside: a time-out of the socket's own restarts with each byte that arrives."""
 
     def __init__(self, connected: socket.socket, seconds: float) -> None:
         # A handle of its own: TLS takes the socket's away.

@@ -119,7 +119,7 @@ def refuse(token: str, error_name: str, cause: str) -> bool:
 
 
 def fate(execution_arn: str) -> Fate:
-    """What became of an execution, as far as the service has heard: its answer may be some seconds old."""
+    """What became of an execution, as the service reports it: up to some seconds late."""
     found = _called(lambda: client().describe_execution(executionArn=execution_arn), NOT_THERE)
     return Fate.MISSING if found is None else fate_of(found["status"], found.get("error"))
 
@@ -162,7 +162,7 @@ def whole(seconds: float) -> float | int:
 
 
 def _called(send: Callable[[], Answer], expected: frozenset[str]) -> Answer | None:
-    """What the service answers; ``None`` for an error that is expected of it.
+    """What the service returns; ``None`` for an error that is expected of it.
 
     Raises:
         WorkflowBusy: not taken, or not known; every call here may be made again.

@@ -1,4 +1,4 @@
-"""What an idempotency key was used with: digests of a request, to tell the same one from another."""
+"""What an idempotency key was used with: digests of a request, to recognize a repetition."""
 
 import json
 from collections.abc import Mapping

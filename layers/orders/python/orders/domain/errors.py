@@ -36,7 +36,7 @@ class GatewayUnavailable(TransientError):
 
 
 class OutcomeUnknown(TransientError):
-    """An outside party took the call but its answer was lost: to be asked for, never guessed."""
+    """An outside party took the call but its response was lost: it is looked up, never guessed."""
 
 
 class CarrierUnavailable(TransientError):
@@ -52,7 +52,7 @@ class NewerRow(TransientError):
 
 
 class WorkflowBusy(TransientError):
-    """The workflow service did not take a waiting task's answer, or its own answer was lost."""
+    """The workflow service did not take a waiting task's result, or its own response was lost."""
 
 
 class IssuerUnavailable(TransientError):

@@ -56,7 +56,7 @@ class Signal(StrEnum):
 
 
 class FollowUp(StrEnum):
-    """What the workflow service has to be told once a change is committed; written with it, read from the stream."""
+    """What the workflow service has to do once a change is committed; written with it, read from the stream."""
 
     START_FULFILLMENT = legacy.START_FULFILLMENT
     ANSWER_APPROVED = "answer_approved"

@@ -64,7 +64,7 @@ def _status_changed(event: Event) -> dict[str, Any]:
 
 
 def stable_id(event: Event, position: int) -> str:
-    """The id of one of an event's notifications: a UUIDv7 of the change's time, the same each time it is told.
+    """The id of one of an event's notifications: a UUIDv7 of the change's time, the same each time it is published.
 
     Version and position come first in what is random elsewhere, so that ids of one moment sort as things happened.
     """

@@ -237,7 +237,7 @@ class Event:
     """One entry of the audit trail, written in the same transaction as the version it belongs to.
 
     ``signals`` are the saga notifications that follow, each ``(signal, step name or None)``; ``measures`` is what the
-    statistics learn from a change of status; ``follow_up`` is what the workflow service has to be told.
+    statistics learn from a change of status; ``follow_up`` is what the workflow service has to do.
     """
 
     order_id: OrderId

@@ -1,6 +1,6 @@
 """What a text may say about a person, marked at its field: ``repr`` and so the logs, storage and erasure read the mark.
 
-A field that holds text and has no mark is told by a test. An enumeration, an id type and another dataclass need none.
+A field that holds text and has no mark fails a test. An enumeration, an id type and another dataclass need none.
 """
 
 from collections.abc import Mapping

@@ -22,7 +22,7 @@ History = Mapping[StepName, Duration]
 
 
 def expected(waits: Waits) -> dict[StepName, float]:
-    """What each step takes by configuration, in seconds: the answer while there is no history of it."""
+    """What each step takes by configuration, in seconds: used while there is no history of it."""
     return {one.name: _configured(one.wait, waits) for one in steps.DEFINITIONS}
 
 

@@ -299,7 +299,7 @@ NOTICES: Table = (
     ),
     row("Your return of order {order_id} has been accepted. {money}", subject="Your return", order=_O.RETURNED),
 )
-"""What a customer is told of a change of status, as subject and text."""
+"""The notice of a change of status to the customer, as subject and text."""
 
 
 def find(table: Table, facts: Mapping[str, str], values: Mapping[str, str]) -> Row | None:

@@ -1,4 +1,4 @@
-"""Outbound webhooks after Standard Webhooks: who has subscribed to what, which deliveries are pending, and when each is tried again.
+"""Outbound webhooks after Standard Webhooks: subscriptions, pending deliveries, and when each is tried again.
 
 Pure: times arrive as arguments, and sending is the webhook sender's.
 """
@@ -32,7 +32,7 @@ LONGEST_HOLD = timedelta(seconds=900)
 
 
 class WebhookStatus(StrEnum):
-    """Whether an endpoint is told anything."""
+    """Whether an endpoint is sent anything."""
 
     ACTIVE = "ACTIVE"
     DISABLED = "DISABLED"
@@ -72,7 +72,7 @@ class Webhook:
     """What a later release has written beside it: kept."""
 
     def wants(self, kind: str) -> bool:
-        """Whether the endpoint is to be told of events of this type."""
+        """Whether the endpoint subscribes to events of this type."""
         return self.status is WebhookStatus.ACTIVE and (not self.events or kind in self.events)
 
     def signing(self, now: datetime) -> tuple[str, ...]:

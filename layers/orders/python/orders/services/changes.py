@@ -23,9 +23,9 @@ def utc_now() -> datetime:
 
 
 def apply(order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> Snapshot:
-    """Applies a decision to the order as it is now and answers the order as it is then.
+    """Applies a decision to the order as it is now and returns the order as it is then.
 
-    Whoever loses against another change re-reads and decides again: the decision must hold for what the row says then.
+    A writer that loses against another change reloads and decides again: the decision must hold for what the row says then.
     Nothing personal is written about an order whose customer's data has been erased.
     ``known`` spares the first read where the caller has just written the row.
 
@@ -57,7 +57,7 @@ class Apply(Protocol):
 
 
 class SeenAt:
-    """``apply`` for a caller who has read one version: refused once somebody else has changed the order.
+    """``apply`` for a caller who has read one version: refused once another change was first.
 
     Their own first change ends that: the versions behind it are theirs. ``reason`` is theirs too, and stands on the trail
     with each change that has no other.

@@ -1,6 +1,6 @@
 """What people ask of an order, as sentences: placing, cancelling, returning, reviewing, correcting.
 
-Each request is one change of the row; what the workflow has to be told follows from it through the table's stream.
+Each request is one change of the row; what the workflow has to do follows from it through the table's stream.
 """
 
 from datetime import datetime
@@ -58,12 +58,12 @@ def mark_returned(
 
 
 def approve(order_id: OrderId, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
-    """Answers the manual review with yes."""
+    """Approves the order in the manual review."""
     return _change(order_id, if_match, lambda now: reviewing.approve(now, clock(), actor.by, reason))
 
 
 def reject(order_id: OrderId, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
-    """Answers the manual review with no."""
+    """Rejects the order in the manual review."""
     return _change(order_id, if_match, lambda now: reviewing.reject(now, clock(), actor.by, reason))
 
 

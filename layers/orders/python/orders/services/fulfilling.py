@@ -48,7 +48,7 @@ def reserve_stock(order_id: OrderId, clock: Clock = utc_now, change: Apply = app
 
 
 def request_approval(order_id: OrderId, token: str, seconds: float, clock: Clock = utc_now, run: int | None = None) -> None:
-    """Keeps the token with which the review's answer wakes the workflow, or answers at once when it is there already.
+    """Keeps the token with which the review's decision wakes the workflow, or returns the decision that is there already.
 
     Raises:
         OrderOver: closed meanwhile, or a later run than ``run`` has taken the order over.
@@ -63,7 +63,7 @@ def charge_payment(order_id: OrderId, by: str = SYSTEM, clock: Clock = utc_now, 
     """Charges the order at most once, or accepts that it is paid in cash.
 
     The intent is committed before the gateway is called. An intent that is there already may have been charged by a call
-    whose answer got lost: the gateway is asked before it is told.
+    whose response was lost: the gateway is looked up before it is called.
 
     Raises:
         PaymentDeclined: refused for good.
@@ -208,7 +208,7 @@ def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = ut
         approval = order.approval
         approved = approval is not None and approval.status is ApprovalStatus.APPROVED
         if reason is CancelReason.APPROVAL_TIMEOUT and approved and not order.is_over:
-            # The answer was committed before the wait ran out, but never reached it: the row decides.
+            # The decision was committed before the wait ran out, but never reached it: the row decides.
             return restarting.restart(snapshot, settings.waits(), now, SYSTEM, "Approved while the wait ran out")
         message = "Nobody answered the review in time." if reason is CancelReason.APPROVAL_TIMEOUT else _message(cause)
         if error == PaymentDeclined.__name__:

@@ -66,7 +66,7 @@ class Consumer:
         if outcome is Outcome.REFUSED:
             logger.warning("Refused a fulfillment event", fulfillment_status=event.new_status)
             self._count(Metric.INVALID_TRANSITIONS)
-        # Since it has come to us: a carrier's scan may be days old before we are told.
+        # Since it has come to us: a carrier's scan may be days old when it arrives.
         self._measured.add_metric(Metric.FULFILLMENT_AGE_SECONDS, MetricUnit.Seconds, max(0.0, time.time() - message.sent))
         self._measured.add_metric(Metric.FULFILLMENT_SECONDS, MetricUnit.Seconds, time.monotonic() - started)
         return outcome

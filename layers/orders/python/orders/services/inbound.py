@@ -41,7 +41,7 @@ class Outcome(StrEnum):
 
 
 def replay(found: Snapshot, clock: Clock = utc_now) -> bool:
-    """Takes again all that carriers have reported of the order's parcel; answers whether something had been missed."""
+    """Takes again all that carriers have reported of the order's parcel; returns whether something had been missed."""
     number = found.shipment.tracking_number if found.shipment else None
     kept = scans.of_parcel(number) if number else []
     outcomes = [take(event_of(found.order.order_id, detail), clock) for detail in kept]
@@ -177,7 +177,7 @@ def _parcel(found: Snapshot, event: FulfillmentEvent) -> Shipment:
 
 
 def _bring_in_what_is_due(order: Order, event: FulfillmentEvent, clock: Clock) -> str | None:
-    """An event ahead of the workflow: reserves and charges now what the workflow would have; answers why it cannot be."""
+    """An event ahead of the workflow: reserves and charges now what the workflow would have; returns why it cannot be."""
     try:
         reviewing.review_answered(order)
         fulfilling.reserve_stock(event.order_id, clock)

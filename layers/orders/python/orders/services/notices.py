@@ -1,4 +1,4 @@
-"""Customers are told, in sentences, what has become of their orders."""
+"""Notices to customers: in sentences, what has become of their orders."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -35,7 +35,7 @@ class Wish:
 def place_order(
     wish: Wish, actor: Actor, key: str | None = None, digest: RequestDigest | None = None, clock: Clock = utc_now
 ) -> tuple[Snapshot, bool]:
-    """Places an order and answers it with whether it is new; the same key and body answer the same order, for ever.
+    """Places an order and returns it with whether it is new; the same key and body always lead to the same order.
 
     Raises:
         InvalidArgument: a product that is not in the catalog.
@@ -90,7 +90,7 @@ def _as_recorded(kept: IdempotencyRecord, digest: RequestDigest | None) -> Snaps
 
 
 def _commit_new(change: Change, record: IdempotencyRecord | None) -> tuple[Snapshot, bool]:
-    """Commits a new order under its idempotency key; whoever loses the race for the key answers the winner's order."""
+    """Commits a new order under its idempotency key; a request that loses the race for the key returns the winner's order."""
     try:
         with_retries(lambda: orders.commit(change, record))
     except AlreadyExists:

@@ -47,7 +47,7 @@ def _parcels(snapshot: Snapshot, trail: Iterable[Event]) -> list[TrackingNumber]
 
 
 def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[OrderId]:
-    """Erases a customer's personal data from all their orders, and answers those orders' ids. Doing it again changes nothing.
+    """Erases a customer's personal data from all their orders, and returns those orders' ids. Doing it again changes nothing.
 
     Raises:
         ConstraintViolated: an order is still open; nothing has been erased then.

@@ -27,7 +27,7 @@ CONSUMER = "publish_changes"
 def publish(records: Sequence[Mapping[str, Any]]) -> bool:
     """Publishes records of the table's stream; returns whether the bus took them. All may be published again.
 
-    A record that cannot be read is set aside at once: no retry would mend it, and all that time it would hold up its shard.
+    A record that cannot be read is set aside at once: no retry would help, and until then it would hold up its shard.
     """
     pending: list[Message] = []
     changes: list[Event] = []

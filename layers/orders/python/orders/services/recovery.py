@@ -27,7 +27,7 @@ from orders.services.changes import Clock, apply, utc_now
 MOST_FAILED_RUNS = 10
 """After so many runs that failed by themselves, with no step finished between them, an order is given up as expired.
 
-Runs that somebody stopped, that a restart of the workflow service ended or that were never started do not count: an order
+Runs that were stopped, that a restart of the workflow service ended or that were never started do not count: an order
 that only waits has not failed. A parcel that is on its way cannot be given up, and neither can money that is owed: those
 are carried on for ever.
 """
@@ -54,7 +54,7 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
         fulfilling.collect_cash(snapshot)
         if order.delivery_token:
             workflow.answer(order.delivery_token, {"delivered": True})
-    # The unwinding starts before the fulfillment ends: whoever hears of that end finds the order attended.
+    # The unwinding starts before the fulfillment ends: a consumer of that end finds the unwinding started.
     if order.overall is OverallStatus.ROLLING_BACK:
         workflow.start_unwinding(snapshot)
     if wanted is FollowUp.STOP_AND_UNWIND:
@@ -212,7 +212,7 @@ class Sweep:
             raise
         except (StoreBusy, OrderChanged):
             self._throttled += 1
-        except Exception as failure:  # noqa: BLE001 - whatever it is, the others have their turn, and the caller is told of it
+        except Exception as failure:  # noqa: BLE001 - whatever it is, the others have their turn, and the caller gets it
             self._failures[place.order_id] = failure
             self._postpone(place)
 

@@ -45,7 +45,7 @@ class FanOut:
     def run(self, messages: Sequence[Message]) -> list[str]:
         """Writes down and queues what the messages ask for; returns the ids of those that have to come again.
 
-        An event told twice is delivered once: its id is the delivery's.
+        An event published twice is delivered once: its id is the delivery's.
         """
         for message_id, body in messages:
             try:

@@ -197,7 +197,7 @@ def parse(model: type[Model], body: bytes) -> Model:
         return model.model_validate_json(body or b"{}")
     except ValidationError as error:
         found = [_problem(details) for details in error.errors(include_url=False, include_input=False)]
-        # A list all of whose entries are bad is called too short as well: who mends the entry has mended the list.
+        # A list all of whose entries are bad is called too short as well: correcting the entry corrects the list.
         problems = [one for one in found if not any(other["field"].startswith(f"{one['field']}.") for other in found)]
         summary = "; ".join(f"{problem['field']}: {problem['message']}" for problem in problems[:3])
         raise InvalidArgument(summary, errors=problems[:20]) from None

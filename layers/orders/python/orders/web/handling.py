@@ -106,7 +106,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, already known to come from somebody who may use the route at all."""
+    """One HTTP request, of a caller who may use the route at all."""
 
     route: Route
     path: Mapping[str, str]
@@ -233,11 +233,11 @@ class Request:
         who, caller = self.route.who, self.caller
         owns = Who.OWNER in who and caller.subject == customer_id
         if not owns and not caller.groups & who:
-            raise PermissionDenied("This order belongs to somebody else.")
+            raise PermissionDenied("This order belongs to another customer.")
 
 
 def authorise(request: Request) -> None:
-    """Refuses whoever the route table does not name. Deny is the default: a route without a match opens for nobody.
+    """Refuses callers that the route table does not name. Deny is the default: a route without a match is refused to everybody.
 
     Whether an owner is the owner is known only once the order is read: ``Request.may_touch``.
     """
@@ -292,7 +292,7 @@ def _count_invalid_transition() -> None:
 def answer(
     body: Any, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None, version: int | None = None
 ) -> Answer:
-    """A JSON answer; ``version`` becomes its ``ETag``."""
+    """A JSON response; ``version`` becomes its ``ETag``."""
     etag = {"etag": f'"{version}"'} if version is not None else {}
     return {
         "statusCode": int(status),

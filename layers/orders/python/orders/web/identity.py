@@ -45,5 +45,5 @@ def caller_of(event: Mapping[str, Any]) -> Principal | None:
     audience = claims.get("aud", claims.get("client_id"))
     named = audience if isinstance(audience, list) else [audience]
     if settings.jwt_audience() not in named:
-        raise Unauthenticated("The bearer token is for somebody else.")
+        raise Unauthenticated("The bearer token is for another service.")
     return Principal.from_claims(claims)

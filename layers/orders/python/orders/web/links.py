@@ -1,4 +1,4 @@
-"""Tracking links: made for whoever may see the order, and checked when one is opened."""
+"""Tracking links: made for those who may see the order, and checked when one is opened."""
 
 from orders.domain.order import Order
 from orders.services import keys

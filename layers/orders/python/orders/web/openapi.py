@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description, made from the route table, the request models and the answers' schemas."""
+"""The OpenAPI 3.1 description, made from the route table, the request models and the responses' schemas."""
 
 import re
 from http import HTTPStatus
@@ -68,7 +68,7 @@ _IF_MATCH: Schema = {
 _KEY: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "The same key and body answer the same order, for ever.",
+    "description": "The same key and body always lead to the same order.",
     "schema": {"type": "string", "pattern": bodies.IDEMPOTENCY_KEY, "maxLength": 255},
 }
 _LAST_EVENT: Schema = {
@@ -205,7 +205,7 @@ _GATEWAY = {
 
 
 def _with_gateway(answers: Schema, route: Route) -> Schema:
-    """The answers, and beside them those that come from the gateway before the operation."""
+    """The responses, and beside them those that come from the gateway before the operation."""
     left_out = {
         *({HTTPStatus.UNAUTHORIZED} if not route.is_verified_by_gateway else ()),
         *({HTTPStatus.REQUEST_ENTITY_TOO_LARGE} if not route.body else ()),

@@ -1,4 +1,4 @@
-"""Every route, who may use it, what it takes and answers: the one table that handlers, OpenAPI and tests share."""
+"""Every route, who may use it, what it takes and returns: the one table that handlers, OpenAPI and tests share."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -166,7 +166,7 @@ _TABLE = (
         "POST /orders/{id}/approve",
         STAFF,
         "approveOrder",
-        "Answer the manual review with yes",
+        "Approve the order in the manual review",
         "change_order",
         body="WithReason",
         answer="OrderAnswer",
@@ -176,7 +176,7 @@ _TABLE = (
         "POST /orders/{id}/reject",
         STAFF,
         "rejectOrder",
-        "Answer the manual review with no",
+        "Reject the order in the manual review",
         "change_order",
         body="WithReason",
         answer="OrderAnswer",
@@ -226,7 +226,7 @@ _TABLE = (
         "POST /orders/{id}/sync",
         STAFF,
         "syncOrder",
-        "Derive the order anew from its facts and restart what is lost",
+        "Derive the order's status from its facts again and restart a lost workflow",
         "repair_order",
         body="Empty",
         answer="OrderAnswer",
@@ -348,7 +348,7 @@ _TABLE = (
         status=HTTPStatus.ACCEPTED,
         refusals=("NotFound", "ConstraintViolated"),
     ),
-    Route("GET /health", _ANYONE, "getHealth", "Tell whether the service is up", "show_docs", answer="Health"),
+    Route("GET /health", _ANYONE, "getHealth", "Whether the service is up", "show_docs", answer="Health"),
     Route("GET /openapi.json", _ANYONE, "getOpenApi", "This description", "show_docs", answer="OpenApi"),
     Route("GET /docs", _ANYONE, "getDocs", "The description, to read", "show_docs", answer="text/html"),
     Route("GET /", _ANYONE, "showStart", "Where to go from here", "show_docs", is_page=True),

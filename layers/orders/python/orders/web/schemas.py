@@ -1,4 +1,4 @@
-"""What the OpenAPI description calls schemas: the answers' and the request bodies'."""
+"""What the OpenAPI description calls schemas: the responses' and the request bodies'."""
 
 from typing import Any
 

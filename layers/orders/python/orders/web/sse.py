@@ -1,7 +1,7 @@
-"""The status stream as short Server-Sent Events: each answer holds what has happened since the last one, then ends.
+"""The status stream as short Server-Sent Events: each response holds what has happened since the last one, then ends.
 
 A Python function on Lambda cannot keep a response open. ``retry``, ``id`` and ``Last-Event-ID`` let an ``EventSource`` come
-back for what is new, with nothing missed, and 204 tells it to stay away once the order is over.
+back for what is new, with nothing missed, and 204 ends its reconnecting once the order is over.
 """
 
 import json

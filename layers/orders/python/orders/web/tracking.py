@@ -11,7 +11,7 @@ from orders.web.views import Audience, View, progress_view, snapshot_view
 def tracking_view(snapshot: Snapshot, now: datetime) -> View:
     """The order, its payment, its shipment and its progress in one.
 
-    A link is passed on to whoever waits for the parcel: the customer's id, the names of those who decided and what they
+    A link is passed on to the person who waits for the parcel: the customer's id, the names of those who decided and what they
     noted are internal.
     """
     whole = snapshot_view(snapshot, Audience.OWNER)

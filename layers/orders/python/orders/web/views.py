@@ -65,7 +65,7 @@ def order_view(order: Order, audience: Audience) -> View:
 
 
 def snapshot_view(snapshot: Snapshot, audience: Audience) -> View:
-    """The order with its payment and shipment: what each change of an order answers with."""
+    """The order with its payment and shipment: what each change of an order returns."""
     return {
         "order": order_view(snapshot.order, audience),
         "payment": payment_view(snapshot.payment) if snapshot.payment else None,
@@ -123,7 +123,7 @@ def shipment_view(shipment: Shipment, audience: Audience) -> View:
 
 
 def progress_view(snapshot: Snapshot, history: History, waits: Waits, now: datetime, *, timed: bool = True) -> View:
-    """The saga's progress. ``timed`` is whether a timer delivers, or only the carrier can tell."""
+    """The saga's progress. ``timed`` is whether a timer delivers, or only the carrier knows."""
     order = snapshot.order
     current = running_step(order)
     estimated = estimate(order, snapshot.shipment, history, waits, now, timed=timed)

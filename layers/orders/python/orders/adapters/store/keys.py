@@ -76,7 +76,7 @@ def idempotency_key(customer_id: CustomerId, key: str) -> Key:
 
 
 def erased_idempotency_key(customer_id: CustomerId, key: str) -> Key:
-    """What ``idempotency_key`` led to, once the customer's data is erased: the key itself is in nobody's words any more."""
+    """What ``idempotency_key`` led to, once the customer's data is erased: the key itself is stored no more."""
     return item_key(idempotency_partition(customer_id), f"ERASED_KEY#{fingerprint(key)}")
 
 

@@ -52,7 +52,7 @@ def commit(change: Change, record: IdempotencyRecord | None = None) -> None:
     """Writes one change, all of it or nothing, on the condition that the order is still as the change found it.
 
     Raises:
-        OrderChanged: somebody else was first; re-read and decide again.
+        OrderChanged: another writer was first; reload and decide again.
         AlreadyApplied: the outside event behind the change was applied before.
         AlreadyExists: a new order's id, or the idempotency key of its record, is taken.
         OutOfStock: a product has less than the change takes.

@@ -33,7 +33,7 @@ THROTTLED = frozenset(
 
 
 def client() -> "DynamoDBClient":
-    """One client a process, and another for calls in haste."""
+    """One client a process, and another for calls near a deadline."""
     return _client(aws.patience())
 
 

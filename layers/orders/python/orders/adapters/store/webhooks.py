@@ -20,7 +20,7 @@ def add(webhook: Webhook) -> None:
 
 
 def change(webhook_id: str, changed: Callable[[Webhook], Webhook]) -> Webhook:
-    """Changes a subscription as it is now; whoever loses against another change does it again.
+    """Changes a subscription as it is now; a writer that loses against another change reloads and tries again.
 
     Raises:
         NotFound: there is no such subscription (any more).

@@ -50,7 +50,7 @@ def deliver(
         shipment=shipment and _handed_over(shipment, arrived),
         reason=reason,
         metadata={**(metadata or {}), "delivered_at": timestamp(arrived)},
-        # The workflow's own step comes after the wait: there is nobody to be told. Cash taken at the door is entered
+        # The workflow's own step comes after the wait: nothing waits for it. Cash taken at the door is entered
         # into the gateway's books by whoever delivers, and by the follow-up if they die before they can.
         follow_up=FollowUp.ANSWER_DELIVERED if order.pays_on_delivery or (order.delivery_token and by != SYSTEM) else None,
     )

@@ -24,7 +24,7 @@ class Fate(StrEnum):
 
 
 def restart(snapshot: Snapshot, waits: Waits, now: datetime, by: str, reason: str, fate: Fate = Fate.STOPPED) -> Change | None:
-    """Starts the workflow anew for an order whose execution is gone; finished steps find their work done.
+    """Restarts the workflow of an order whose execution is gone; finished steps find their work done.
 
     An execution that has ended is followed by the next run. One that is missing is asked for again under its own name:
     where it runs all the same, the workflow service takes that for what it has done already, and starts no second one.

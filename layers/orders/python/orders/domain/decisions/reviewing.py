@@ -14,7 +14,7 @@ REJECTED = "Rejected in review"
 
 
 def request_approval(snapshot: Snapshot, token: str, seconds: float, now: datetime, run: int | None = None) -> Change | None:
-    """Keeps the callback token of the wait for approval; ``None`` when the answer is there already.
+    """Keeps the callback token of the wait for approval; ``None`` when the decision is there already.
 
     ``run`` is the one that waits: where a later one has taken the order over, its token must not be replaced by this one.
     """
@@ -30,7 +30,7 @@ def request_approval(snapshot: Snapshot, token: str, seconds: float, now: dateti
 
 
 def approve(snapshot: Snapshot, now: datetime, by: str, reason: str | None) -> Change:
-    """Answers the review with yes; a second answer is refused."""
+    """Approves the order; a second decision is refused."""
     order, approval = _under_review(snapshot)
     decided = replace(approval, status=ApprovalStatus.APPROVED, decided_by=by, reason=reason)
     after = replace(order, approval=decided)
@@ -44,7 +44,7 @@ def approve(snapshot: Snapshot, now: datetime, by: str, reason: str | None) -> C
 
 
 def reject(snapshot: Snapshot, now: datetime, by: str, reason: str | None) -> Change:
-    """Answers the review with no and begins the unwinding in the same change."""
+    """Rejects the order and begins the unwinding in the same change."""
     order, approval = _under_review(snapshot)
     decided = replace(approval, status=ApprovalStatus.REJECTED, decided_by=by, reason=reason)
     cause = Cancellation(CancelReason.APPROVAL_REJECTED, now, by, reason)
