@@ -23,8 +23,8 @@ from orders.domain import analytics, notifications
 from orders.domain.events import SYSTEM
 from orders.domain.order import Event
 from tests.chaos.faults import published
-from tests.e2e.books import Account, Books
-from tests.e2e.stacks import ROOT, Deployment, an_order
+from tests.harness.books import Account, Books
+from tests.harness.stacks import ROOT, Deployment, an_order
 
 Json = Any
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.chaos import storm as storms
 from tests.chaos.storm import storm
-from tests.e2e.stacks import deployed
+from tests.harness.stacks import deployed
 
 pytestmark = pytest.mark.skipif(deployed() is not None, reason="only a stack on this machine may be broken on purpose")
 

@@ -8,7 +8,7 @@ import pytest
 
 from local.api_gateway.keys import new_key
 from local.engine.journal import Journal
-from tests.e2e.stacks import Deployment, Served, deployed, serving
+from tests.harness.stacks import Deployment, Served, deployed, serving
 
 FULL = os.environ.get("E2E_FULL") == "1"
 """Whether races and kills run at their full size (200 orders each) rather than at the one that fits a usual test run."""

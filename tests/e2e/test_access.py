@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from orders.web.routes import ROUTES, Route, Who
-from tests.e2e.stacks import Api, Deployment, Served, an_order, assert_gateway
+from tests.harness.stacks import Api, Deployment, Served, an_order, assert_gateway
 
 ROLES: dict[str, tuple[str, ...]] = {
     "nobody": (),

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.books import Books
-from tests.e2e.stacks import Deployment, Served, an_order
+from tests.harness.books import Books
+from tests.harness.stacks import Deployment, Served, an_order
 
 Body = dict[str, Any]
 

@@ -21,8 +21,8 @@ from local.stack.stack import Stack
 from orders.adapters import carriers, payments
 from orders.domain.steps import DEFINITIONS, UNWINDING, Task
 from orders.services import recovery
-from tests.e2e.books import Books, at_rest
-from tests.e2e.stacks import Deployment, deployed, until
+from tests.harness.books import Books, at_rest
+from tests.harness.stacks import Deployment, deployed, until
 
 pytestmark = pytest.mark.skipif(deployed() is not None, reason="handlers are killed in this very process")
 

@@ -12,9 +12,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.cli.carriers import EVENTS, SECRETS, SIGNERS
-from tests.e2e.books import Books
 from tests.e2e.conftest import FULL
-from tests.e2e.stacks import Served, deployed, serving, until
+from tests.harness.books import Books
+from tests.harness.stacks import Served, deployed, serving, until
 
 WAY = ("planning", "picking", "picked", "packing", "quality_check", "packed", "labelled", "ready", "shipped", "completed")
 Figure = Callable[[str], None]

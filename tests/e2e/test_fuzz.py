@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import FULL
-from tests.e2e.stacks import Deployment, Served, deployed, serving
+from tests.harness.stacks import Deployment, Served, deployed, serving
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES = 200 if FULL else 8

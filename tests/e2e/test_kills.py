@@ -20,9 +20,9 @@ from local.lambda_runtime.lambdas import Call, Invocation, Killed
 from local.stack.running import running
 from local.stack.settings import Settings
 from local.stack.stack import Stack
-from tests.e2e.books import Books, at_rest, running_executions
 from tests.e2e.conftest import FULL
-from tests.e2e.stacks import Deployment, Served, deployed, until
+from tests.harness.books import Books, at_rest, running_executions
+from tests.harness.stacks import Deployment, Served, deployed, until
 
 pytestmark = pytest.mark.skipif(deployed() is not None, reason="only a stack on this machine may be killed")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.stacks import ELSEWHERE, HOME, Api, Deployment, until
+from tests.harness.stacks import ELSEWHERE, HOME, Api, Deployment, until
 
 STEPS = ["Inventory Reservation", "Manual Review", "Payment Processing", "Shipping Arrangement", "Delivery"]
 

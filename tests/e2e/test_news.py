@@ -18,9 +18,9 @@ from local.stack.running import running, wait_until
 from local.stack.settings import Settings
 from local.stack.stack import Stack
 from orders.domain import notifications
-from tests.e2e.books import Books
 from tests.e2e.conftest import FULL
-from tests.e2e.stacks import Deployment, deployed, until
+from tests.harness.books import Books
+from tests.harness.stacks import Deployment, deployed, until
 
 Figure = Callable[[str], None]
 Json = dict[str, Any]

@@ -16,9 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.books import Books, at_rest
 from tests.e2e.conftest import FULL
-from tests.e2e.stacks import ELSEWHERE, HOME, Deployment, Served, an_order, until
+from tests.harness.books import Books, at_rest
+from tests.harness.stacks import ELSEWHERE, HOME, Deployment, Served, an_order, until
 
 MANY = 200 if FULL else 60
 SOME = 60 if FULL else 16

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.stacks import Api, Deployment, an_order, assert_gateway
+from tests.harness.stacks import Api, Deployment, an_order, assert_gateway
 
 Check = Any  # a type, a compiled pattern, a set of values, a nested shape, [shape of each], or a function
 

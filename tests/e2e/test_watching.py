@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.e2e.conftest import FULL
-from tests.e2e.stacks import PATIENCE, Deployment, deployed, serving
+from tests.harness.stacks import PATIENCE, Deployment, deployed, serving
 
 Figure = Callable[[str], None]
 

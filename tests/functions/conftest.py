@@ -11,9 +11,9 @@ from moto.core.serialize import ResponseSerializer
 from orders import settings
 from orders.adapters import bus, workflow
 from orders.adapters.store.table import client
-from tests.deployed import forget
-from tests.functions.world import ENVIRONMENT, FakeBus, FakeStepFunctions, World, table_of_the_template
-from tests.support import without_pauses
+from tests.harness.aws import forget
+from tests.harness.orders import without_pauses
+from tests.harness.world import ENVIRONMENT, FakeBus, FakeStepFunctions, World, table_of_the_template
 
 _picked = ResponseSerializer.get_value
 

@@ -11,7 +11,7 @@ from orders.domain import notifications
 from orders.domain.identifiers import OrderId
 from orders.domain.statuses import OrderStatus
 from orders.services.changes import utc_now
-from tests.functions.world import World
+from tests.harness.world import World
 
 MONDAY, TUESDAY, THURSDAY = "2026-11-16", "2026-11-17", "2026-11-19"
 

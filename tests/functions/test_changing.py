@@ -8,7 +8,7 @@ from orders.adapters.store import orders
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Change
 from orders.domain.statuses import TRANSITIONS, OrderStatus
-from tests.functions.world import ADDRESS, CUSTOMER, Answer, World
+from tests.harness.world import ADDRESS, CUSTOMER, Answer, World
 
 COD = "CASH_ON_DELIVERY"
 PENDING, CONFIRMED, PROCESSING = OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING

@@ -31,8 +31,8 @@ from orders.domain.statuses import ENDED, OrderStatus, PaymentMethod, PaymentSta
 from orders.domain.steps import unwound_from
 from orders.services import commands, fulfilling
 from orders.services.placing import Wish, place_order
-from tests.functions.world import ENVIRONMENT, FakeStepFunctions
-from tests.shelf import Shelf, shelved
+from tests.harness.memory_store import MemoryStore, in_memory
+from tests.harness.world import ENVIRONMENT, FakeStepFunctions
 
 ORDER, STOCK, PIECES = OrderId("order-1"), 100, 2
 ADA, SUE = Actor("ada"), Actor("sue", staff=True)
@@ -42,14 +42,14 @@ HOME = Address("Ada", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 class Stage:
     """One order, its executions as far as this product sees them, and a stream that delivers as it likes."""
 
-    def __init__(self, shelf: Shelf, *, cash: bool, review: bool) -> None:
-        self.shelf = shelf
+    def __init__(self, memory: MemoryStore, *, cash: bool, review: bool) -> None:
+        self.memory = memory
         self.states = FakeStepFunctions()
         self.walks: dict[str, Iterator[None]] = {}
         self.delivered: set[int] = set()
         self.interruption: int | None = None
         """Which record another lane handles just before the next call of the workflow service."""
-        shelf.stock = STOCK
+        memory.stock = STOCK
         method = PaymentMethod.CASH_ON_DELIVERY if cash else PaymentMethod.CREDIT_CARD
         token = None if cash else "tok_ok"
         place_order(Wish(CustomerId("ada"), {"mug": PIECES}, HOME, method, token, ORDER, require_approval=review), ADA)
@@ -57,7 +57,7 @@ class Stage:
     # --- the stream ---
 
     def records(self) -> list[dict[str, Any]]:
-        items = [event_items.event_to_item(event) for event in self.shelf.history(ORDER)]
+        items = [event_items.event_to_item(event) for event in self.memory.history(ORDER)]
         return [
             {"eventName": "INSERT", "dynamodb": {"SequenceNumber": item["version"]["N"], "NewImage": item}}
             for item in items
@@ -164,23 +164,23 @@ class Stage:
     # --- the end ---
 
     def check(self) -> None:
-        found = self.shelf.load(ORDER)
+        found = self.memory.load(ORDER)
         order, payment = found.order, found.payment
         assert self.running() == []
         assert order.overall in ENDED, f"left behind: {order.status} {order.overall}"
-        books = [entry.state for key, entry in self.shelf.ledger.items() if key.startswith("GATEWAY#")]
+        books = [entry.state for key, entry in self.memory.ledger.items() if key.startswith("GATEWAY#")]
         assert len(books) <= 1, "no second charge"
         if order.status is OrderStatus.DELIVERED:
             assert payment
             assert payment.status is PaymentStatus.COMPLETED
             assert books == ["charged"]
-            assert self.shelf.stock == STOCK - PIECES
+            assert self.memory.stock == STOCK - PIECES
         else:
             assert order.status in (OrderStatus.CANCELLED, OrderStatus.RETURNED)
             assert "charged" not in books, "the money is back"
-            assert self.shelf.stock == STOCK
+            assert self.memory.stock == STOCK
             assert order.step(StepName.INVENTORY).status in (StepStatus.COMPENSATED, StepStatus.SKIPPED)
-        assert [event.version for event in self.shelf.history(ORDER)] == list(range(1, order.version + 1))
+        assert [event.version for event in self.memory.history(ORDER)] == list(range(1, order.version + 1))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -193,10 +193,10 @@ def environment() -> Iterator[None]:
     configured.waits.cache_clear()
 
 
-def on(patch: pytest.MonkeyPatch, shelf: Shelf, **kind: bool) -> Stage:
+def on(patch: pytest.MonkeyPatch, memory: MemoryStore, **kind: bool) -> Stage:
     price = Money(1000, "USD")
     patch.setattr(catalog, "products", lambda ids: {name: Product(name, name, price, STOCK) for name in ids})
-    stage = Stage(shelf, **kind)
+    stage = Stage(memory, **kind)
     calls = ("start_execution", "stop_execution", "send_task_success", "send_task_failure")
     service = SimpleNamespace(**{call: partial(stage.called, call) for call in calls})
     patch.setattr(workflow, "client", lambda: service)
@@ -230,8 +230,8 @@ MOVES = st.one_of(
 def test_an_order_ends_right_whatever_order_its_records_come_in(
     cash: bool, review: bool, moves: list[tuple[str, Any]], order: list[int]
 ) -> None:
-    with shelved() as shelf, pytest.MonkeyPatch.context() as patch:
-        stage = on(patch, shelf, cash=cash, review=review)
+    with in_memory() as memory, pytest.MonkeyPatch.context() as patch:
+        stage = on(patch, memory, cash=cash, review=review)
         for move, what in moves:
             if move == "deliver":
                 stage.deliver(what)
@@ -259,8 +259,8 @@ def test_every_permutation_of_a_life_s_records_comes_to_the_same_end(life: str, 
     review = "approve" in LIVES[life] or "reject" in LIVES[life]
     ends = set()
     for order in permutations(range(4)):
-        with shelved() as shelf, pytest.MonkeyPatch.context() as patch:
-            stage = on(patch, shelf, cash=cash, review=review)
+        with in_memory() as memory, pytest.MonkeyPatch.context() as patch:
+            stage = on(patch, memory, cash=cash, review=review)
             # Without its first record there would be no execution to take steps: that one comes twice.
             if "step" in LIVES[life]:
                 stage.deliver(0)
@@ -271,6 +271,6 @@ def test_every_permutation_of_a_life_s_records_comes_to_the_same_end(life: str, 
                 else:
                     stage.ask(move)
             play_out(stage, order)
-            found = shelf.load(ORDER)
+            found = memory.load(ORDER)
             ends.add((found.order.status, found.order.overall, found.payment and found.payment.status))
     assert len(ends) == 1, ends

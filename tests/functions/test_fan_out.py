@@ -17,7 +17,7 @@ from orders.adapters.aws import OutOfTime
 from orders.adapters.store import table, webhooks
 from orders.domain.webhooks import Delivery, Webhook
 from orders.services import webhook_fan_out
-from tests.support import START
+from tests.harness.orders import START
 
 ENDPOINTS, EVENTS, TIME_OUT = 50, 100, 30.0
 Key = tuple[str, str]

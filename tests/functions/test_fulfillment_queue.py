@@ -29,8 +29,8 @@ from orders.domain.statuses import OrderStatus, PaymentMethod, PaymentStatus, Sh
 from orders.services import fulfilling, inbound, listing, recovery
 from orders.services.changes import utc_now
 from orders.services.placing import Wish, place_order
-from tests.deployed import CARRIER_SECRET, deployed
-from tests.support import without_pauses
+from tests.harness.aws import CARRIER_SECRET, deployed
+from tests.harness.orders import without_pauses
 
 HOME = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 DATA = Path(__file__).parents[1] / "data"

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from orders.web import identity
-from tests.functions.world import AUDIENCE, CUSTOMER, ISSUER, STRANGER, Answer, World
+from tests.harness.world import AUDIENCE, CUSTOMER, ISSUER, STRANGER, Answer, World
 
 ROUTE = "GET /orders/{id}/status"
 KEY_ID = "key-1"

@@ -19,7 +19,7 @@ from orders.domain.order import timestamp
 from orders.domain.statuses import OrderStatus, PaymentStatus, ShipmentStatus
 from orders.services import recovery
 from orders.services.changes import utc_now
-from tests.functions.world import CUSTOMER, STRANGER, Answer, World
+from tests.harness.world import CUSTOMER, STRANGER, Answer, World
 
 SECRET = base64.b64encode(b"what the carriers of these tests sign with").decode()
 RETURNED = "POST /orders/{id}/shipments/{shipment_id}/returned"

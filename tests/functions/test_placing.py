@@ -9,8 +9,8 @@ import pytest
 from orders.adapters.store import orders
 from orders.domain.order import Change
 from orders.domain.statuses import OrderStatus
-from tests.functions.world import ADDRESS, CUSTOMER, STRANGER, World, a_body
-from tests.support import bearer
+from tests.harness.orders import bearer
+from tests.harness.world import ADDRESS, CUSTOMER, STRANGER, World, a_body
 
 KEY = {"idempotency-key": "key-1"}
 

@@ -14,7 +14,7 @@ from orders.domain.statuses import OrderStatus
 from orders.services import privacy
 from orders.web.handling import anchor, problem
 from orders.web.routes import ROUTES
-from tests.functions.world import ADDRESS, CUSTOMER, STRANGER, World, in_a_while
+from tests.harness.world import ADDRESS, CUSTOMER, STRANGER, World, in_a_while
 
 
 def ids(answer: Any) -> list[str]:

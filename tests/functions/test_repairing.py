@@ -13,7 +13,7 @@ from orders.domain.order import Snapshot
 from orders.domain.statuses import OrderStatus, OverallStatus
 from orders.services import recovery
 from orders.services.changes import utc_now
-from tests.functions.world import FULFIL, UNWIND, World, in_a_while, throttled
+from tests.harness.world import FULFIL, UNWIND, World, in_a_while, throttled
 
 LONG = 10_000.0
 

@@ -17,7 +17,7 @@ from orders.domain.identifiers import OrderId
 from orders.domain.statuses import TRANSITIONS, OrderStatus
 from orders.services.changes import utc_now
 from orders.web import pages, tokens
-from tests.functions.world import Answer, World
+from tests.harness.world import Answer, World
 
 TRACK, DESK, ASSET = "GET /track/{id}", "GET /admin", "GET /assets/{version}/{file+}"
 JSON = {"accept": "application/json"}

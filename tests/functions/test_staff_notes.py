@@ -15,7 +15,7 @@ from orders.domain.order import Event, timestamp
 from orders.domain.statuses import OrderStatus
 from orders.services.changes import utc_now
 from orders.web import tokens
-from tests.functions.world import CUSTOMER, ENVIRONMENT, World
+from tests.harness.world import CUSTOMER, ENVIRONMENT, World
 
 NOTE = "smells of fraud"
 CARRIER: dict[str, Any] = {"by": "dhl", "groups": ["carrier"]}

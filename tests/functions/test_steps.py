@@ -20,7 +20,7 @@ from orders.domain.errors import (
 )
 from orders.domain.order import Change
 from orders.domain.statuses import OrderStatus, PaymentStatus, ShipmentStatus
-from tests.functions.world import ADDRESS, World
+from tests.harness.world import ADDRESS, World
 
 COD = "CASH_ON_DELIVERY"
 AT_DUSK: dict[str, Any] = {"task_token": "ship-order-1", "transit": 10}

@@ -34,8 +34,8 @@ from orders.services import commands, fulfilling
 from orders.services.changes import utc_now
 from orders.services.placing import Wish, place_order
 from orders.web import tokens
-from tests.deployed import deployed, resources
-from tests.support import bearer
+from tests.harness.aws import deployed, resources
+from tests.harness.orders import bearer
 
 HOME = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 

@@ -16,9 +16,9 @@ from orders.services.changes import utc_now
 from orders.web import tokens
 from orders.web.handling import Principal, Request, authorise
 from orders.web.routes import ROUTES, Route, Who
-from tests import behavior
-from tests.functions.world import ADDRESS, CUSTOMER, STRANGER, World, a_body
-from tests.support import bearer
+from tests.harness import behavior
+from tests.harness.orders import bearer
+from tests.harness.world import ADDRESS, CUSTOMER, STRANGER, World, a_body
 
 ROLES: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "anonymous": (None, ()),

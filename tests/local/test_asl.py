@@ -15,7 +15,7 @@ from local.step_functions.errors import error_matches
 from local.step_functions.execution import Execution
 from local.step_functions.machines import CALLBACK, LAMBDA, START_EXECUTION, Machine, unsupported
 from local.step_functions.paths import place
-from tests.local.virtual_time import START, run
+from tests.harness.virtual_time import START, run
 
 Handler = Callable[[Any], Any]
 

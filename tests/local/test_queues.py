@@ -13,7 +13,7 @@ from local.lambda_runtime.answers import Answer
 from local.lambda_runtime.invocations import Invocations, Policy
 from local.lambda_runtime.lambdas import Config
 from local.lambda_runtime.queues import QueueConfig, QueueFeed
-from tests.local.virtual_time import START, run
+from tests.harness.virtual_time import START, run
 
 VISIBILITY = 30.0
 

@@ -13,7 +13,7 @@ import pytest
 
 from local.lambda_runtime.answers import Answer
 from local.lambda_runtime.streams import Delivery, Disorder, Feed, FeedConfig, matches
-from tests.local.virtual_time import START, run
+from tests.harness.virtual_time import START, run
 
 
 def a_record(key: str, sequence: int, written_at: float = START, *, sort: str = "x") -> dict[str, Any]:

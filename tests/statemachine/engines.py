@@ -30,7 +30,7 @@ from local.lambda_runtime.answers import Answer
 from local.step_functions.callbacks import Callback
 from local.step_functions.execution import Execution
 from local.step_functions.machines import Machine
-from tests.local.virtual_time import START, run
+from tests.harness.virtual_time import START, run
 from tests.statemachine.machines import FULFIL, UNWIND, definition, substitutions
 
 Json = Any

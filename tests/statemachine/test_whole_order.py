@@ -22,9 +22,9 @@ from orders.domain.events import FollowUp
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.statuses import CancelReason, OrderStatus, OverallStatus, PaymentStatus, StepName, StepStatus
-from tests.deployed import deployed
+from tests.harness.aws import deployed
+from tests.harness.orders import bearer
 from tests.statemachine.engines import Fails, MotoEngine, Reply
-from tests.support import bearer
 
 ADDRESS = {"name": "Ada", "line1": "1 Main St", "city": "London", "postal_code": "N1 9GU", "country": "GB"}
 LEDGERS = ("GATEWAY#", "CARRIER#")

@@ -32,7 +32,7 @@ from orders.domain.steps import UNWINDING
 from orders.services import estimates
 from orders.services.changes import utc_now
 from orders.web import tokens
-from tests.support import bearer
+from tests.harness.orders import bearer
 from tests.template import wiring
 
 Grant = tuple[str, str]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local.stack.template import expand
-from tests.template.cloudformation import Deployed
+from tests.harness.cloudformation import Deployed
 
 ROOT = Path(__file__).parents[2]
 OTHER_ISSUER = {"JwtIssuer": "https://issuer.example", "JwtAudience": "orders"}

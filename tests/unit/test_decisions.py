@@ -24,7 +24,7 @@ from orders.domain.statuses import (
     StepStatus,
 )
 from orders.domain.waits import remaining_waits
-from tests.support import (
+from tests.harness.orders import (
     CUSTOMER,
     ELSEWHERE,
     HOME,

@@ -39,8 +39,8 @@ from orders.domain.statuses import (
 from orders.services import commands, fulfilling
 from orders.services.inbound import Outcome, take
 from orders.web import bodies, fulfillment_schema
-from tests.shelf import Shelf, shelved
-from tests.support import START, WAITS, a_wish, later, without_pauses
+from tests.harness.memory_store import MemoryStore, in_memory
+from tests.harness.orders import START, WAITS, a_wish, later, without_pauses
 
 PENDING, CONFIRMED, PROCESSING = OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING
 SHIPPED, DELIVERED, CANCELLED, RETURNED = (
@@ -54,9 +54,9 @@ WAY = ("planning", "picking", "picked", "packing", "packed", "ready", "shipped",
 
 
 @pytest.fixture
-def shelf() -> Iterator[Shelf]:
+def memory() -> Iterator[MemoryStore]:
     deployment.waits.cache_clear()
-    with shelved() as made:
+    with in_memory() as made:
         yield made
     deployment.waits.cache_clear()
 
@@ -65,9 +65,9 @@ def clock() -> datetime:
     return later(1000)
 
 
-def place(shelf: Shelf, method: PaymentMethod = CARD, **wish: Any) -> Order:
+def place(memory: MemoryStore, method: PaymentMethod = CARD, **wish: Any) -> Order:
     change = placing.place(a_wish(method=method, **wish), WAITS, START, by="ada")
-    shelf.commit(change)
+    memory.commit(change)
     return change.order
 
 
@@ -98,137 +98,137 @@ def scanned(status: ShipmentStatus, seconds: float, location: str | None = None)
     return event_of(OrderId("order-1"), detail_of("easypost", OrderId("order-1"), report))
 
 
-def statuses(shelf: Shelf) -> list[OrderStatus]:
+def statuses(memory: MemoryStore) -> list[OrderStatus]:
     """The order's way, each status once for each time it was entered."""
-    trail = shelf.trails["order-1"]
+    trail = memory.trails["order-1"]
     return [event.status for event in trail if event.old_status is not event.status]
 
 
-def types(shelf: Shelf) -> list[EventType]:
-    return [event.type for event in shelf.trails["order-1"]]
+def types(memory: MemoryStore) -> list[EventType]:
+    return [event.type for event in memory.trails["order-1"]]
 
 
 # --- what each status means -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", WAY[:6])
-def test_whatever_happens_in_the_warehouse_means_processing(shelf: Shelf, status: str) -> None:
-    bring(place(shelf, COD), CONFIRMED)
+def test_whatever_happens_in_the_warehouse_means_processing(memory: MemoryStore, status: str) -> None:
+    bring(place(memory, COD), CONFIRMED)
     assert take(said(status), clock) is Outcome.APPLIED
-    assert statuses(shelf) == [PENDING, CONFIRMED, PROCESSING]
+    assert statuses(memory) == [PENDING, CONFIRMED, PROCESSING]
 
 
-def test_cash_on_delivery_from_end_to_end(shelf: Shelf) -> None:
-    order = place(shelf, COD)
+def test_cash_on_delivery_from_end_to_end(memory: MemoryStore) -> None:
+    order = place(memory, COD)
     bring(order, CONFIRMED)
     outcomes = [take(said(status, number), clock) for number, status in enumerate(WAY)]
     assert outcomes == [Outcome.APPLIED, *[Outcome.RECORDED] * 5, Outcome.APPLIED, Outcome.APPLIED]
-    assert statuses(shelf) == [PENDING, CONFIRMED, PROCESSING, SHIPPED, DELIVERED]
-    found = shelf.load("order-1")
+    assert statuses(memory) == [PENDING, CONFIRMED, PROCESSING, SHIPPED, DELIVERED]
+    found = memory.load("order-1")
     assert found.payment
     assert found.payment.status is PaymentStatus.COMPLETED
-    assert [entry.state for entry in shelf.ledger.values()] == ["charged"], "the cash was entered once"
+    assert [entry.state for entry in memory.ledger.values()] == ["charged"], "the cash was entered once"
 
 
 @pytest.mark.parametrize("status", [PENDING, PROCESSING, SHIPPED])
-def test_a_step_skipped_by_lost_events_is_caught_up(shelf: Shelf, status: OrderStatus) -> None:
-    bring(place(shelf), status)
+def test_a_step_skipped_by_lost_events_is_caught_up(memory: MemoryStore, status: OrderStatus) -> None:
+    bring(place(memory), status)
     assert take(said("completed"), clock) is Outcome.APPLIED
-    assert statuses(shelf) == [PENDING, PROCESSING, SHIPPED, DELIVERED]
-    assert next(iter(shelf.ledger.values())).state == "charged"
+    assert statuses(memory) == [PENDING, PROCESSING, SHIPPED, DELIVERED]
+    assert next(iter(memory.ledger.values())).state == "charged"
 
 
-def test_an_event_is_applied_once_however_often_it_comes(shelf: Shelf) -> None:
-    bring(place(shelf), PROCESSING)
+def test_an_event_is_applied_once_however_often_it_comes(memory: MemoryStore) -> None:
+    bring(place(memory), PROCESSING)
     assert take(said("shipped"), clock) is Outcome.APPLIED
-    versions = len(shelf.trails["order-1"])
+    versions = len(memory.trails["order-1"])
     assert [take(said("shipped"), clock) for _ in range(3)] == [Outcome.DUPLICATE] * 3
-    assert len(shelf.trails["order-1"]) == versions
+    assert len(memory.trails["order-1"]) == versions
 
 
-def test_without_an_id_what_an_event_says_is_its_identity(shelf: Shelf) -> None:
-    bring(place(shelf), PROCESSING)
+def test_without_an_id_what_an_event_says_is_its_identity(memory: MemoryStore) -> None:
+    bring(place(memory), PROCESSING)
     assert take(said("picking", event_id=None), clock) is Outcome.RECORDED
     assert take(said("picking", event_id=None), clock) is Outcome.DUPLICATE
     assert take(said("picking", event_id=None, at=later(500)), clock) is Outcome.RECORDED
 
 
-def test_one_event_id_of_two_orders_is_two_events(shelf: Shelf) -> None:
+def test_one_event_id_of_two_orders_is_two_events(memory: MemoryStore) -> None:
     for order_id in ("order-1", "order-2"):
-        bring(place(shelf, order_id=order_id), PROCESSING)
+        bring(place(memory, order_id=order_id), PROCESSING)
         assert take(said("shipped", order_id=order_id, event_id="1"), clock) is Outcome.APPLIED
 
 
 @pytest.mark.parametrize("status", ["on_hold", "SHIPPED", "delivery_failed", "lost"])
-def test_an_unknown_status_is_recorded_and_changes_nothing(shelf: Shelf, status: str) -> None:
-    bring(place(shelf), PROCESSING)
+def test_an_unknown_status_is_recorded_and_changes_nothing(memory: MemoryStore, status: str) -> None:
+    bring(place(memory), PROCESSING)
     assert take(said(status), clock) is Outcome.RECORDED
-    assert types(shelf)[-1] is EventType.FULFILLMENT_RECORDED
-    assert shelf.trails["order-1"][-1].metadata["fulfillment_status"] == status
-    assert statuses(shelf)[-1] is PROCESSING
+    assert types(memory)[-1] is EventType.FULFILLMENT_RECORDED
+    assert memory.trails["order-1"][-1].metadata["fulfillment_status"] == status
+    assert statuses(memory)[-1] is PROCESSING
 
 
-def test_an_unknown_order_rises(shelf: Shelf) -> None:
+def test_an_unknown_order_rises(memory: MemoryStore) -> None:
     for status in (*WAY, "cancelled", "on_hold"):
         with pytest.raises(NotFound):
             take(said(status), clock)
 
 
 @pytest.mark.parametrize("status", [PENDING, CONFIRMED, PROCESSING])
-def test_cancelled_cancels_while_that_is_allowed(shelf: Shelf, status: OrderStatus) -> None:
-    bring(place(shelf, COD if status is CONFIRMED else CARD), status)
+def test_cancelled_cancels_while_that_is_allowed(memory: MemoryStore, status: OrderStatus) -> None:
+    bring(place(memory, COD if status is CONFIRMED else CARD), status)
     assert take(said("cancelled", metadata={"reason": "out_of_stock"}), clock) is Outcome.APPLIED
-    order = shelf.load_order("order-1")
+    order = memory.load_order("order-1")
     assert order.status is CANCELLED
     assert order.cancellation
     assert order.cancellation.reason is CancelReason.OUT_OF_STOCK
 
 
 @pytest.mark.parametrize("status", [SHIPPED, DELIVERED])
-def test_a_late_cancelled_is_refused_and_reported(shelf: Shelf, status: OrderStatus) -> None:
-    bring(place(shelf), status)
+def test_a_late_cancelled_is_refused_and_reported(memory: MemoryStore, status: OrderStatus) -> None:
+    bring(place(memory), status)
     assert take(said("cancelled"), clock) is Outcome.REFUSED
-    last = shelf.trails["order-1"][-1]
+    last = memory.trails["order-1"][-1]
     assert last.type is EventType.FULFILLMENT_REFUSED
     assert str(status) in (last.reason or "")
-    assert shelf.load_order("order-1").status is status
+    assert memory.load_order("order-1").status is status
     assert take(said("cancelled"), clock) is Outcome.DUPLICATE
 
 
-def test_what_comes_for_a_cancelled_order_is_refused_and_a_second_cancelled_recorded(shelf: Shelf) -> None:
-    bring(place(shelf), CANCELLED)
+def test_what_comes_for_a_cancelled_order_is_refused_and_a_second_cancelled_recorded(memory: MemoryStore) -> None:
+    bring(place(memory), CANCELLED)
     assert take(said("shipped"), clock) is Outcome.REFUSED
     assert take(said("cancelled"), clock) is Outcome.RECORDED
-    assert statuses(shelf)[-1] is CANCELLED
+    assert statuses(memory)[-1] is CANCELLED
 
 
-def test_nothing_moves_while_a_review_is_open(shelf: Shelf) -> None:
-    place(shelf, needs_review=True)
+def test_nothing_moves_while_a_review_is_open(memory: MemoryStore) -> None:
+    place(memory, needs_review=True)
     assert take(said("shipped"), clock) is Outcome.REFUSED
-    assert statuses(shelf) == [PENDING]
+    assert statuses(memory) == [PENDING]
 
 
-def test_a_card_that_is_declined_undoes_the_order_and_the_event_is_on_its_trail(shelf: Shelf) -> None:
-    place(shelf, payment_token="tok_declined")
+def test_a_card_that_is_declined_undoes_the_order_and_the_event_is_on_its_trail(memory: MemoryStore) -> None:
+    place(memory, payment_token="tok_declined")
     assert take(said("picking"), clock) is Outcome.REFUSED
-    order = shelf.load_order("order-1")
+    order = memory.load_order("order-1")
     assert order.cancellation
     assert order.cancellation.reason is CancelReason.PAYMENT_FAILED
     assert order.is_over
 
 
-def test_goods_that_are_not_there_undo_the_order(shelf: Shelf) -> None:
-    place(shelf)
-    shelf.stock = 0
+def test_goods_that_are_not_there_undo_the_order(memory: MemoryStore) -> None:
+    place(memory)
+    memory.stock = 0
     assert take(said("picking"), clock) is Outcome.REFUSED
-    cancellation = shelf.load_order("order-1").cancellation
+    cancellation = memory.load_order("order-1").cancellation
     assert cancellation
     assert cancellation.reason is CancelReason.OUT_OF_STOCK
 
 
-def test_an_event_that_a_crash_cut_short_goes_on_where_it_was(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    bring(place(shelf), PROCESSING)
-    real, left = shelf.commit, [1]
+def test_an_event_that_a_crash_cut_short_goes_on_where_it_was(memory: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(place(memory), PROCESSING)
+    real, left = memory.commit, [1]
 
     def commit(change: Any, record: Any = None) -> None:
         if not left[0]:
@@ -239,16 +239,16 @@ def test_an_event_that_a_crash_cut_short_goes_on_where_it_was(shelf: Shelf, monk
     monkeypatch.setattr("orders.adapters.store.orders.commit", commit)
     with pytest.raises(KeyboardInterrupt):
         take(said("completed"), clock)
-    assert statuses(shelf)[-1] is SHIPPED
-    assert shelf.markers == {}
+    assert statuses(memory)[-1] is SHIPPED
+    assert memory.markers == {}
     left[0] = 100
     assert take(said("completed"), clock) is Outcome.APPLIED
     assert take(said("completed"), clock) is Outcome.DUPLICATE
-    assert statuses(shelf) == [PENDING, PROCESSING, SHIPPED, DELIVERED]
+    assert statuses(memory) == [PENDING, PROCESSING, SHIPPED, DELIVERED]
 
 
-def test_one_that_keeps_losing_rises(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    bring(place(shelf), PROCESSING)
+def test_one_that_keeps_losing_rises(memory: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(place(memory), PROCESSING)
 
     def lose(*_: object) -> None:
         raise OrderChanged("again")
@@ -262,24 +262,24 @@ def test_one_that_keeps_losing_rises(shelf: Shelf, monkeypatch: pytest.MonkeyPat
 # --- the workflow behind an event finds its work done -----------------------------------------------------------------
 
 
-def test_the_workflow_finds_its_work_done(shelf: Shelf) -> None:
-    order = place(shelf)
+def test_the_workflow_finds_its_work_done(memory: MemoryStore) -> None:
+    order = place(memory)
     take(said("completed", metadata={"carrier": "FedEx", "tracking_number": "FX-1"}), clock)
     for step in (fulfilling.reserve_stock, fulfilling.charge_payment):
         step(order.order_id, clock=clock)
     fulfilling.ship_parcel(order.order_id, "task-1", clock=clock)
     fulfilling.deliver(order.order_id, clock)
-    found = shelf.load("order-1")
+    found = memory.load("order-1")
     assert found.shipment
     assert (found.shipment.carrier, found.shipment.tracking_number) == ("FedEx", "FX-1")
-    assert len(shelf.ledger) == 1, "one charge, and no second parcel"
-    assert statuses(shelf) == [PENDING, PROCESSING, SHIPPED, DELIVERED]
+    assert len(memory.ledger) == 1, "one charge, and no second parcel"
+    assert statuses(memory) == [PENDING, PROCESSING, SHIPPED, DELIVERED]
 
 
 def test_an_event_between_intent_and_booking_leaves_the_parcel_its_tracking_number(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bring(place(shelf), PROCESSING)
+    bring(place(memory), PROCESSING)
     real = SimulatedCarrier.book
 
     def book(*arguments: Any) -> Any:
@@ -288,8 +288,8 @@ def test_an_event_between_intent_and_booking_leaves_the_parcel_its_tracking_numb
 
     monkeypatch.setattr(SimulatedCarrier, "book", book)
     fulfilling.ship_parcel(OrderId("order-1"), "task-1", clock=clock)
-    found = shelf.load("order-1")
-    assert statuses(shelf)[-1] is SHIPPED
+    found = memory.load("order-1")
+    assert statuses(memory)[-1] is SHIPPED
     assert found.shipment
     assert found.shipment.tracking_number
     assert found.shipment.status is ShipmentStatus.IN_TRANSIT
@@ -298,55 +298,55 @@ def test_an_event_between_intent_and_booking_leaves_the_parcel_its_tracking_numb
 # --- scans ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_carrier_s_delivered_ends_the_transit_and_places_the_parcel(shelf: Shelf) -> None:
-    bring(place(shelf), SHIPPED)
+def test_a_carrier_s_delivered_ends_the_transit_and_places_the_parcel(memory: MemoryStore) -> None:
+    bring(place(memory), SHIPPED)
     assert take(scanned(ShipmentStatus.DELIVERED, 50, "London, GB"), clock) is Outcome.APPLIED
-    found = shelf.load("order-1")
+    found = memory.load("order-1")
     assert found.order.status is DELIVERED
     assert found.shipment
     assert (found.shipment.current_location, found.shipment.status) == ("London, GB", ShipmentStatus.DELIVERED)
-    assert shelf.trails["order-1"][-1].by == "carrier:easypost"
+    assert memory.trails["order-1"][-1].by == "carrier:easypost"
 
 
-def test_a_failed_attempt_is_recorded_and_the_next_one_counts(shelf: Shelf) -> None:
-    bring(place(shelf), SHIPPED)
+def test_a_failed_attempt_is_recorded_and_the_next_one_counts(memory: MemoryStore) -> None:
+    bring(place(memory), SHIPPED)
     assert take(scanned(ShipmentStatus.OUT_FOR_DELIVERY, 10), clock) is Outcome.RECORDED
     assert take(scanned(ShipmentStatus.FAILED, 20), clock) is Outcome.RECORDED
-    assert shelf.load("order-1").shipment.status is ShipmentStatus.FAILED  # type: ignore[union-attr]
+    assert memory.load("order-1").shipment.status is ShipmentStatus.FAILED  # type: ignore[union-attr]
     assert take(scanned(ShipmentStatus.OUT_FOR_DELIVERY, 30), clock) is Outcome.RECORDED
-    assert shelf.load("order-1").shipment.status is ShipmentStatus.OUT_FOR_DELIVERY  # type: ignore[union-attr]
+    assert memory.load("order-1").shipment.status is ShipmentStatus.OUT_FOR_DELIVERY  # type: ignore[union-attr]
     assert take(scanned(ShipmentStatus.DELIVERED, 40), clock) is Outcome.APPLIED
 
 
 @pytest.mark.parametrize("status", [ShipmentStatus.AVAILABLE_FOR_PICKUP, ShipmentStatus.ATTEMPTED, ShipmentStatus.LOST])
-def test_what_may_happen_on_the_way_moves_no_order_and_may_pass(shelf: Shelf, status: ShipmentStatus) -> None:
-    bring(place(shelf), SHIPPED)
+def test_what_may_happen_on_the_way_moves_no_order_and_may_pass(memory: MemoryStore, status: ShipmentStatus) -> None:
+    bring(place(memory), SHIPPED)
     assert take(scanned(status, 20, "Leeds"), clock) is Outcome.RECORDED
-    found = shelf.load("order-1")
+    found = memory.load("order-1")
     assert found.order.status is SHIPPED
     assert found.shipment
     assert found.shipment.status is status
     assert take(scanned(ShipmentStatus.IN_TRANSIT, 30), clock) is Outcome.RECORDED
     assert take(scanned(ShipmentStatus.DELIVERED, 40), clock) is Outcome.APPLIED
-    delivered = shelf.load("order-1").shipment
+    delivered = memory.load("order-1").shipment
     assert delivered
     assert (delivered.status, delivered.delivered_at) == (ShipmentStatus.DELIVERED, later(40)), "the scan's time"
-    assert shelf.trails["order-1"][-1].metadata["delivered_at"] == timestamp(later(40))
+    assert memory.trails["order-1"][-1].metadata["delivered_at"] == timestamp(later(40))
 
 
-def test_a_parcel_that_turns_round_moves_neither_order_nor_money(shelf: Shelf) -> None:
-    bring(place(shelf), SHIPPED)
+def test_a_parcel_that_turns_round_moves_neither_order_nor_money(memory: MemoryStore) -> None:
+    bring(place(memory), SHIPPED)
     assert take(scanned(ShipmentStatus.RETURNING, 50, "Leeds"), clock) is Outcome.RECORDED
-    found = shelf.load("order-1")
+    found = memory.load("order-1")
     assert (found.order.status, found.order.overall) == (SHIPPED, OverallStatus.IN_PROGRESS)
     assert found.shipment
     assert found.payment
     assert (found.shipment.status, found.payment.status) == (ShipmentStatus.RETURNING, PaymentStatus.COMPLETED)
     assert found.shipment.estimated_delivery is None, "when it is back nobody has said"
     assert take(scanned(ShipmentStatus.IN_TRANSIT, 60, "York"), clock) is Outcome.RECORDED
-    assert shelf.load("order-1").shipment.status is ShipmentStatus.RETURNING  # type: ignore[union-attr]
+    assert memory.load("order-1").shipment.status is ShipmentStatus.RETURNING  # type: ignore[union-attr]
     assert take(scanned(ShipmentStatus.RETURNED_TO_SENDER, 70), clock) is Outcome.APPLIED
-    assert statuses(shelf)[-1] is RETURNED
+    assert statuses(memory)[-1] is RETURNED
 
 
 def delivered_after(turned: TrackingDetail) -> FulfillmentEvent:
@@ -357,67 +357,67 @@ def delivered_after(turned: TrackingDetail) -> FulfillmentEvent:
 
 
 @pytest.mark.parametrize("told", ["before", "beside it", "by the warehouse"])
-def test_a_delivery_of_a_parcel_on_its_way_back_is_for_staff_to_confirm(shelf: Shelf, told: str) -> None:
-    bring(place(shelf), SHIPPED)
+def test_a_delivery_of_a_parcel_on_its_way_back_is_for_staff_to_confirm(memory: MemoryStore, told: str) -> None:
+    bring(place(memory), SHIPPED)
     turned = TrackingDetail(later(50), ShipmentStatus.RETURNING, "Leeds", "Return to sender")
     if told != "beside it":
         take(scanned(ShipmentStatus.RETURNING, 50, "Leeds"), clock)
     event = said("completed") if told == "by the warehouse" else delivered_after(turned)
     assert take(event, clock) is Outcome.REFUSED
-    found = shelf.load("order-1")
+    found = memory.load("order-1")
     assert found.order.status is SHIPPED
     assert found.order.due_at == clock(), "it is overdue until somebody has found out"
     assert found.shipment
     assert (found.shipment.status, found.shipment.unconfirmed_delivery_at) == (ShipmentStatus.RETURNING, event.at)
-    assert (types(shelf)[-1], shelf.trails["order-1"][-1].reason) == (
+    assert (types(memory)[-1], memory.trails["order-1"][-1].reason) == (
         EventType.FULFILLMENT_REFUSED,
         delivering.CONFIRM_DELIVERY,
     )
     assert take(event, clock) is Outcome.DUPLICATE
     commands.mark_delivered(OrderId("order-1"), Actor("grace", staff=True), None, None, clock)
-    parcel = shelf.load("order-1").shipment
+    parcel = memory.load("order-1").shipment
     assert parcel
     assert (parcel.status, parcel.delivered_at) == (ShipmentStatus.DELIVERED, event.at), "it was the customer after all"
     assert parcel.unconfirmed_delivery_at is None
 
 
-def test_a_delivery_after_the_return_is_recorded_and_moves_nothing(shelf: Shelf) -> None:
-    bring(place(shelf), SHIPPED)
+def test_a_delivery_after_the_return_is_recorded_and_moves_nothing(memory: MemoryStore) -> None:
+    bring(place(memory), SHIPPED)
     take(scanned(ShipmentStatus.RETURNED_TO_SENDER, 50), clock)
     assert take(scanned(ShipmentStatus.DELIVERED, 60, "Leeds"), clock) is Outcome.RECORDED
-    found = shelf.load("order-1")
+    found = memory.load("order-1")
     assert found.order.status is RETURNED
     assert found.shipment
     assert found.shipment.status is ShipmentStatus.RETURNED_TO_SENDER
     assert [one.status for one in found.shipment.scans] == [ShipmentStatus.RETURNED_TO_SENDER, ShipmentStatus.DELIVERED]
-    assert types(shelf)[-1] is EventType.FULFILLMENT_RECORDED
+    assert types(memory)[-1] is EventType.FULFILLMENT_RECORDED
 
 
-def test_what_a_carrier_says_about_its_own_system_is_recorded_and_moves_nothing(shelf: Shelf) -> None:
-    bring(place(shelf), SHIPPED)
-    before = shelf.load("order-1").shipment
+def test_what_a_carrier_says_about_its_own_system_is_recorded_and_moves_nothing(memory: MemoryStore) -> None:
+    bring(place(memory), SHIPPED)
+    before = memory.load("order-1").shipment
     report = Report("easypost:evt_9", TrackingNumber("EZ1000000001"), Scan(None, later(60)), notice="tracker_error")
     event = event_of(OrderId("order-1"), detail_of("easypost", OrderId("order-1"), report))
     assert take(event, clock) is Outcome.RECORDED
-    assert shelf.load("order-1").shipment == replace(before, sender="easypost") if before else None
-    assert shelf.trails["order-1"][-1].metadata["fulfillment_status"] == "tracker_error"
+    assert memory.load("order-1").shipment == replace(before, sender="easypost") if before else None
+    assert memory.trails["order-1"][-1].metadata["fulfillment_status"] == "tracker_error"
 
 
-def test_every_scan_stands_on_the_trail_in_the_carrier_s_words(shelf: Shelf) -> None:
-    bring(place(shelf), SHIPPED)
+def test_every_scan_stands_on_the_trail_in_the_carrier_s_words(memory: MemoryStore) -> None:
+    bring(place(memory), SHIPPED)
     turned = TrackingDetail(later(50), ShipmentStatus.RETURNING, "Leeds", "Return to sender")
     take(delivered_after(turned), clock)
-    assert shelf.trails["order-1"][-1].metadata["scans"] == [
+    assert memory.trails["order-1"][-1].metadata["scans"] == [
         {"at": timestamp(later(50)), "status": "RETURNING", "location": "Leeds", "message": "Return to sender"},
         {"at": timestamp(later(60)), "status": "DELIVERED", "location": "Warehouse dock", "message": "Left at the dock"},
     ]
 
 
-def test_a_parcel_returned_to_its_sender_takes_the_order_back(shelf: Shelf) -> None:
-    bring(place(shelf), SHIPPED)
+def test_a_parcel_returned_to_its_sender_takes_the_order_back(memory: MemoryStore) -> None:
+    bring(place(memory), SHIPPED)
     assert take(scanned(ShipmentStatus.RETURNED_TO_SENDER, 50), clock) is Outcome.APPLIED
-    assert statuses(shelf)[-1] is RETURNED
-    bring(place(shelf, order_id="order-2"), PROCESSING)
+    assert statuses(memory)[-1] is RETURNED
+    bring(place(memory, order_id="order-2"), PROCESSING)
     back = replace(scanned(ShipmentStatus.RETURNED_TO_SENDER, 50), order_id=OrderId("order-2"))
     assert take(back, clock) is Outcome.RECORDED, "what was never shipped cannot come back"
 
@@ -436,16 +436,16 @@ SCANS = st.lists(
 def test_scans_are_ordered_by_their_own_time_and_not_by_arrival(scans: list[Any], random: Any) -> None:
     deployment.waits.cache_clear()
     events = [scanned(status, 10 * number, place) for number, (status, place) in enumerate(scans, 1)]
-    with shelved() as shelf:
-        bring(place(shelf), SHIPPED)
+    with in_memory() as memory:
+        bring(place(memory), SHIPPED)
         arrived = random.sample(events, k=len(events)) + random.choices(events, k=3)
         ranks = []
         for event in arrived:
             take(event, clock)
-            parcel = shelf.load("order-1").shipment
+            parcel = memory.load("order-1").shipment
             assert parcel
             ranks.append(parcel.status)
-        parcel = shelf.load("order-1").shipment
+        parcel = memory.load("order-1").shipment
         assert parcel
         assert {(one.at, one.status, one.location) for one in parcel.scans} == {
             (event.scan.at, event.scan.status, event.scan.location) for event in events if event.scan
@@ -456,7 +456,7 @@ def test_scans_are_ordered_by_their_own_time_and_not_by_arrival(scans: list[Any]
         for before, after in pairwise(ranks):
             assert before is after or after in SHIPMENT_TRANSITIONS[before]
         expected = DELIVERED if any(status is ShipmentStatus.DELIVERED for status, _ in scans) else SHIPPED
-        assert shelf.load_order("order-1").status is expected
+        assert memory.load_order("order-1").status is expected
 
 
 # --- the law ----------------------------------------------------------------------------------------------------------
@@ -484,23 +484,23 @@ def stories(draw: st.DrawFn, extra: tuple[str, ...] = ()) -> Story:
     return Story(start, method, tuple(kept))
 
 
-def live(story: Story, shelf: Shelf) -> list[Outcome]:
-    bring(place(shelf, story.method), story.start)
+def live(story: Story, memory: MemoryStore) -> list[Outcome]:
+    bring(place(memory, story.method), story.start)
     return [take(event, clock) for event in story.arrivals]
 
 
-def check_trail(shelf: Shelf, story: Story) -> None:
-    trail = shelf.trails["order-1"]
+def check_trail(memory: MemoryStore, story: Story) -> None:
+    trail = memory.trails["order-1"]
     assert [event.version for event in trail] == list(range(1, len(trail) + 1))
     assert all(before.at <= after.at for before, after in pairwise(trail))
-    way = statuses(shelf)
+    way = statuses(memory)
     assert all(after in TRANSITIONS[before] for before, after in pairwise(way)), way
     ranks = [FORWARD_PATH.index(status) for status in way if status in FORWARD_PATH]
     assert ranks == sorted(set(ranks)), "it went backwards"
-    assert set(shelf.markers) == {("order-1", event.marker) for event in story.arrivals}
-    charges = [entry for name, entry in shelf.ledger.items() if name.startswith("GATEWAY#")]
+    assert set(memory.markers) == {("order-1", event.marker) for event in story.arrivals}
+    charges = [entry for name, entry in memory.ledger.items() if name.startswith("GATEWAY#")]
     assert len(charges) <= 1
-    bookings = [entry for name, entry in shelf.ledger.items() if name.startswith("CARRIER#")]
+    bookings = [entry for name, entry in memory.ledger.items() if name.startswith("CARRIER#")]
     assert len(bookings) == (story.start is SHIPPED), "no parcel but the workflow's own was booked"
 
 
@@ -508,13 +508,13 @@ def check_trail(shelf: Shelf, story: Story) -> None:
 @given(stories())
 def test_any_permutation_duplication_and_loss_ends_in_the_furthest_status_reached(story: Story) -> None:
     deployment.waits.cache_clear()
-    with shelved() as shelf:
-        outcomes = live(story, shelf)
+    with in_memory() as memory:
+        outcomes = live(story, memory)
         furthest = max(
             (story.start, *(FULFILLMENT_MEANS[event.new_status] for event in story.arrivals)), key=FORWARD_PATH.index
         )
-        assert shelf.load_order("order-1").status is furthest
-        check_trail(shelf, story)
+        assert memory.load_order("order-1").status is furthest
+        check_trail(memory, story)
         seen: set[str] = set()
         for event, outcome in zip(story.arrivals, outcomes, strict=True):
             assert (outcome is Outcome.DUPLICATE) == (event.marker in seen)
@@ -539,10 +539,10 @@ def expected(story: Story) -> OrderStatus:
 @given(stories(extra=("cancelled",)))
 def test_cancelled_and_unknown_news_among_it_change_only_what_they_may(story: Story) -> None:
     deployment.waits.cache_clear()
-    with shelved() as shelf:
-        live(story, shelf)
-        assert shelf.load_order("order-1").status is expected(story)
-        check_trail(shelf, story)
+    with in_memory() as memory:
+        live(story, memory)
+        assert memory.load_order("order-1").status is expected(story)
+        check_trail(memory, story)
 
 
 # --- how it travels ---------------------------------------------------------------------------------------------------

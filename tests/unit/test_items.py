@@ -24,7 +24,7 @@ from orders.domain.statuses import (
     StepName,
     StepStatus,
 )
-from tests.support import CUSTOMER, a_dear_order, an_order
+from tests.harness.orders import CUSTOMER, a_dear_order, an_order
 
 Value = TypeVar("Value")
 

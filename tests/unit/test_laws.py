@@ -27,7 +27,7 @@ from orders.domain.statuses import (
 from orders.domain.waits import remaining_waits
 from orders.web import views
 from orders.web.views import Audience
-from tests.support import ELSEWHERE, HOME, WAITS, Life, a_wish, booked
+from tests.harness.orders import ELSEWHERE, HOME, WAITS, Life, a_wish, booked
 
 Doing = Callable[[Life], Change | None]
 

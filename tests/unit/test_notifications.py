@@ -11,8 +11,8 @@ from orders.domain.decisions import delivering, paying
 from orders.domain.events import ORDER_STATUS_CHANGED, Signal
 from orders.domain.notifications import EVENT_TYPES, messages, notice
 from orders.domain.statuses import CancelReason, OrderStatus
-from tests import behavior
-from tests.support import Life, a_cod_order, a_dear_order, a_wish, an_order
+from tests.harness import behavior
+from tests.harness.orders import Life, a_cod_order, a_dear_order, a_wish, an_order
 
 ALL = (*(an_order(status) for status in OrderStatus), a_cod_order(OrderStatus.DELIVERED), a_dear_order(OrderStatus.DELIVERED))
 

@@ -21,7 +21,7 @@ from standardwebhooks import Webhook as Signer
 from orders.adapters import webhook_sender
 from orders.domain.errors import InvalidArgument
 from orders.domain.webhooks import Attempt, Delivery, new_secret
-from tests.support import START
+from tests.harness.orders import START
 
 SECRET, OTHER = new_secret(b"a" * 24), new_secret(b"b" * 24)
 DELIVERY = Delivery("wh-1", "0197-1", "OrderStatusChanged", '{"type":"OrderStatusChanged","data":{"city":"Köln"}}', START)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from orders.domain.decisions import shipping
 from orders.domain.events import EventType
 from orders.domain.statuses import OrderStatus
-from tests.support import Life, an_order, booked
+from tests.harness.orders import Life, an_order, booked
 
 
 def shipped_by_the_news() -> Life:

@@ -18,7 +18,7 @@ from orders.domain.statuses import ApprovalStatus, CancelReason, OrderStatus, Sh
 from orders.domain.webhooks import Delivery, Webhook
 from orders.services.placing import Wish
 from orders.web import views
-from tests.support import an_order, later
+from tests.harness.orders import an_order, later
 
 ROOTS = (Change, Snapshot, Placement, Wish, Report, Webhook, Delivery)
 """Whatever is stored of an order, or carries it there; what these hold is looked at as well."""

@@ -12,7 +12,7 @@ from orders.domain.order import Shipment
 from orders.domain.progress import Duration, estimate, running_step
 from orders.domain.statuses import STEPS, OrderStatus, ShipmentStatus, StepName
 from orders.domain.waits import Waits
-from tests.support import START, WAITS, Life, a_dear_order, an_order, later
+from tests.harness.orders import START, WAITS, Life, a_dear_order, an_order, later
 
 durations = st.builds(lambda mean, more: Duration(mean, mean + more), st.floats(0, 10**6), st.floats(0, 10**6))
 histories = st.dictionaries(st.sampled_from(STEPS), durations)

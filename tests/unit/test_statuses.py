@@ -25,7 +25,7 @@ from orders.domain.statuses import (
     has_reached,
     may_become,
 )
-from tests import behavior
+from tests.harness import behavior
 
 PROMISED = behavior.transitions("statuses")
 

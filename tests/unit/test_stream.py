@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from orders.web import sse
-from tests.support import an_order
+from tests.harness.orders import an_order
 
 HOUR = 3600
 

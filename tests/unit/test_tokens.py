@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from orders.domain.errors import InvalidArgument, PermissionDenied
 from orders.domain.identifiers import OrderId
 from orders.web import tokens
-from tests.support import START
+from tests.harness.orders import START
 
 KEY = b"a key of this test"
 LINK = tokens.tracking_token(OrderId("order-1"), START, KEY)

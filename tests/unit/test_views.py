@@ -19,7 +19,7 @@ from orders.domain.statuses import CancelReason, OrderStatus, OverallStatus
 from orders.web import views
 from orders.web.handling import problem
 from orders.web.views import Audience
-from tests.support import CUSTOMER, HOME, WAITS, Life, a_cod_order, a_dear_order, an_order, later
+from tests.harness.orders import CUSTOMER, HOME, WAITS, Life, a_cod_order, a_dear_order, an_order, later
 
 STAFF = Audience.STAFF
 

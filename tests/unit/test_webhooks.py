@@ -26,7 +26,7 @@ from orders.domain.webhooks import (
     rotated,
     webhook_view,
 )
-from tests.support import START, later
+from tests.harness.orders import START, later
 
 WEBHOOK = Webhook("wh-1", "https://receiver.test/", (), (Secret("whsec_b2xk"),), START)
 DELIVERY = Delivery("wh-1", "evt-1", "OrderStatusChanged", "{}", START)

@@ -10,7 +10,7 @@ from moto.core.serialize import ResponseSerializer
 
 from orders.adapters.store.table import client
 from tests.functions.conftest import quick_value
-from tests.functions.world import ENVIRONMENT
+from tests.harness.world import ENVIRONMENT
 from tests.upgrade.releases import Present, Release, edition_one
 from tests.upgrade.shared_table import QUEUES, SharedTable, open_table
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from orders.domain.order import moment
-from tests.functions.world import CUSTOMER, Json, a_body
+from tests.harness.world import CUSTOMER, Json, a_body
 from tests.upgrade.shared_table import SharedTable
 
 Call = Callable[[SharedTable], object]

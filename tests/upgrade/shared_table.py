@@ -13,7 +13,7 @@ import pytest
 
 from orders.adapters.store import keys, table
 from orders.domain.steps import unwound_from
-from tests.functions.world import (
+from tests.harness.world import (
     ENVIRONMENT,
     Answer,
     FakeBus,

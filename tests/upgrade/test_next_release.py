@@ -10,7 +10,7 @@ import pytest
 from orders.adapters.store import counters, items, keys
 from orders.domain.identifiers import OrderId
 from orders.domain.statuses import OverallStatus, StepName, StepStatus
-from tests.functions.world import CUSTOMER
+from tests.harness.world import CUSTOMER
 from tests.upgrade.lives import ADDRESS, ID, LIVES, START, by_customer, place
 from tests.upgrade.releases import Release
 from tests.upgrade.shared_table import SharedTable

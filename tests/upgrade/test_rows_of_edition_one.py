@@ -9,7 +9,7 @@ from orders.adapters.store import orders
 from orders.adapters.store.table import client
 from orders.domain.identifiers import OrderId
 from orders.domain.notifications import messages
-from tests.functions.world import ENVIRONMENT
+from tests.harness.world import ENVIRONMENT
 from tests.upgrade.record import ADMIN, steady
 from tests.upgrade.releases import EDITION_ONE, Release
 from tests.upgrade.shared_table import SharedTable, part_of

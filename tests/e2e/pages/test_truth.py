@@ -37,7 +37,7 @@ from orders.domain.statuses import (
 )
 from orders.services import estimates
 from orders.web.tracking import tracking_view
-from tests.support import WAITS, Life, a_wish
+from tests.harness.orders import WAITS, Life, a_wish
 from tests.unit.test_laws import FORWARD, undo_something
 
 Doing = Callable[[Life], Change | None]

@@ -20,7 +20,7 @@ from orders.adapters.store import catalog
 from orders.domain.money import Money
 from orders.domain.products import Product
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STACK = "orders"
 CARRIER_SECRET = "the secret agreed on with the carrier"
 PSEUDO = {

@@ -17,7 +17,7 @@ from orders.domain.errors import AlreadyApplied, AlreadyExists, NotFound, OrderC
 from orders.domain.order import Change, Event, Order, Snapshot
 
 ENVIRONMENT = {
-    "TABLE_NAME": "shelf",
+    "TABLE_NAME": "in-memory",
     "PAYMENT_WAIT_SECONDS": "5",
     "PREPARATION_WAIT_SECONDS": "5",
     "DELIVERY_WAIT_SECONDS": "10",
@@ -26,7 +26,7 @@ ENVIRONMENT = {
 }
 
 
-class Shelf:
+class MemoryStore:
     """Orders, ledgers and what has been applied."""
 
     def __init__(self, stock: int = 1_000_000) -> None:
@@ -95,12 +95,12 @@ def _name(key: Key) -> str:
 
 
 @contextmanager
-def shelved() -> Iterator[Shelf]:
-    """The product on a fresh shelf."""
-    shelf = Shelf()
+def in_memory() -> Iterator[MemoryStore]:
+    """The product on a fresh store in memory."""
+    memory = MemoryStore()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
-        for name in (name for name in vars(Shelf) if not name.startswith("_")):
-            patch.setattr(orders if hasattr(orders, name) else ledgers, name, getattr(shelf, name))
-        yield shelf
+        for name in (name for name in vars(MemoryStore) if not name.startswith("_")):
+            patch.setattr(orders if hasattr(orders, name) else ledgers, name, getattr(memory, name))
+        yield memory

@@ -34,7 +34,7 @@ from orders.domain.statuses import TRANSITIONS, OrderStatus, PaymentMethod, Step
 from orders.domain.steps import unwound_from
 from orders.web import openapi
 from orders.web.routes import ROUTES, Who
-from tests.support import bearer
+from tests.harness.orders import bearer
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 ISSUER, AUDIENCE = "https://issuer.test", "orders-test"

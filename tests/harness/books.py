@@ -22,7 +22,7 @@ from orders.domain.statuses import (
     StepName,
     StepStatus,
 )
-from tests.e2e.stacks import Deployment, until
+from tests.harness.stacks import Deployment, until
 
 _O, _P = OrderStatus, PaymentStatus
 OURS = "SimEx"

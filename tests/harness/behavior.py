@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-PAGE = (Path(__file__).parents[1] / "docs/behavior.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/behavior.md").read_text(encoding="utf-8")
 
 _CODE = re.compile(r"`([^`]+)`")
 STAFF = frozenset({"support", "admin"})

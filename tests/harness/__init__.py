@@ -1,0 +1,1 @@
+"""What the tests share: builders, fakes of outside parties, AWS in memory, running stacks, readers of template and docs."""
