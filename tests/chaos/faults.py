@@ -22,8 +22,8 @@ from local.lambda_runtime import invocations, streams
 from local.lambda_runtime.lambdas import Call, Invocation, Killed
 from local.stack.stack import Stack
 from local.step_functions.execution import Execution
-from orders.adapters.carriers import SimulatedCarrier
-from orders.adapters.payments import SimulatedGateway
+from orders.adapters.carriers.simulated import SimulatedCarrier
+from orders.adapters.payments.simulated import SimulatedGateway
 from orders.domain.errors import CarrierUnavailable, GatewayUnavailable, OutcomeUnknown
 from orders.services import changes
 

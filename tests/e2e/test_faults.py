@@ -18,7 +18,8 @@ from local.lambda_runtime.lambdas import Call, Invocation, Killed
 from local.stack.running import running, wait_until
 from local.stack.settings import Settings
 from local.stack.stack import Stack
-from orders.adapters import carriers, payments
+from orders.adapters.carriers.simulated import SimulatedCarrier
+from orders.adapters.payments.simulated import SimulatedGateway
 from orders.domain.steps import DEFINITIONS, UNWINDING, Task
 from orders.services import recovery
 from tests.harness.books import Books, at_rest
@@ -97,10 +98,10 @@ class Twice:
 def killed_after_charging(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Each payment's first charge goes through, and takes the function with it."""
     kills: Counter[str] = Counter()
-    charge = payments.SimulatedGateway.charge
+    charge = SimulatedGateway.charge
     lock = threading.Lock()
 
-    def charging(self: payments.SimulatedGateway, key: str, *rest: Any) -> None:
+    def charging(self: SimulatedGateway, key: str, *rest: Any) -> None:
         charge(self, key, *rest)
         with lock:
             kills[key] += 1
@@ -108,7 +109,7 @@ def killed_after_charging(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         if first:
             raise Killed
 
-    monkeypatch.setattr(payments.SimulatedGateway, "charge", charging)
+    monkeypatch.setattr(SimulatedGateway, "charge", charging)
     return kills
 
 
@@ -207,7 +208,7 @@ def gate(moment: tuple[str, str], here: Here, stack: Stack, monkeypatch: pytest.
     """Stands at a step of the workflow, or at the gateway or the carrier within one."""
     when, where = moment
     made = Gate(before=when == "before")
-    outside: dict[str, type] = {"charge": payments.SimulatedGateway, "book": carriers.SimulatedCarrier}
+    outside: dict[str, type] = {"charge": SimulatedGateway, "book": SimulatedCarrier}
     if where in outside:
         original = getattr(outside[where], where)
         monkeypatch.setattr(outside[where], where, lambda *given: made.pass_through(lambda: original(*given)))
@@ -265,16 +266,16 @@ def test_the_cash_of_a_delivery_is_entered_although_all_die_before(
     here: Here, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``/delivered`` is committed and killed before the gateway hears of the cash, and the workflow ends without a word."""
-    collected = payments.SimulatedGateway.collected
+    collected = SimulatedGateway.collected
     kills: list[str] = []
 
-    def dying(self: payments.SimulatedGateway, key: str, *rest: Any) -> None:
+    def dying(self: SimulatedGateway, key: str, *rest: Any) -> None:
         kills.append(key)
         if len(kills) == 1:
             raise Killed
         collected(self, key, *rest)
 
-    monkeypatch.setattr(payments.SimulatedGateway, "collected", dying)
+    monkeypatch.setattr(SimulatedGateway, "collected", dying)
 
     def hold(invocation: Invocation, call: Call) -> Any:
         if invocation.function == name_of(stack, "DeliverOrder"):

@@ -17,8 +17,9 @@ from moto import mock_aws
 from standardwebhooks import Webhook as Signer
 
 from orders import settings
-from orders.adapters import bus, carriers
-from orders.adapters.carriers import Booking
+from orders.adapters import bus
+from orders.adapters.carriers.protocol import Booking
+from orders.adapters.carriers.simulated import SimulatedCarrier
 from orders.adapters.store import keys, ledgers, orders, scans, table
 from orders.domain.actors import Actor
 from orders.domain.errors import StoreBusy
@@ -485,7 +486,7 @@ def test_a_parcel_that_names_its_sender_waits_for_that_one(
 ) -> None:
     if named_by == "booking":
         booked = Booking("SimEx", TrackingNumber("EZ-NAMED-1"), "generic")
-        monkeypatch.setattr(carriers.SimulatedCarrier, "book", lambda *_: booked)
+        monkeypatch.setattr(SimulatedCarrier, "book", lambda *_: booked)
         order_id = an_order("named-booking", OrderStatus.SHIPPED)
     else:
         order_id = an_order("named-warehouse", OrderStatus.PROCESSING)

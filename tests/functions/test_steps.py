@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from orders.adapters import carriers, payments
+from orders.adapters.carriers.simulated import SimulatedCarrier
+from orders.adapters.payments.simulated import SimulatedGateway
 from orders.adapters.store import orders
 from orders.domain.errors import (
     CarrierUnavailable,
@@ -141,7 +142,7 @@ def test_cash_is_in_the_books_though_the_function_was_killed_before_it_wrote_the
 ) -> None:
     world.live(OrderStatus.SHIPPED, method=COD)
     with monkeypatch.context() as patch:
-        patch.setattr(payments.SimulatedGateway, "collected", _killed)
+        patch.setattr(SimulatedGateway, "collected", _killed)
         with pytest.raises(Killed):
             world.step("deliver_order")
     assert world.ledger() == []
@@ -162,7 +163,7 @@ def test_cash_that_a_carrier_reported_is_in_the_books_though_the_function_was_ki
         world.step(module, **more)
     world.executions.waiting.add("ship-order-1")
     with monkeypatch.context() as patch:
-        patch.setattr(payments.SimulatedGateway, "collected", _killed)
+        patch.setattr(SimulatedGateway, "collected", _killed)
         with pytest.raises(Killed):
             world.http("POST /orders/{id}/delivered", "order-1", by="carl", groups=["carrier"])
     assert world.follow_up()[-1] == "ANSWER_DELIVERED"
@@ -202,7 +203,7 @@ def test_the_last_piece_goes_to_one_order(world: World) -> None:
 
 def test_the_intent_is_in_the_table_before_the_gateway_hears_of_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[object] = []
-    before(monkeypatch, payments.SimulatedGateway, "charge", lambda: seen.append(world.snapshot().payment))
+    before(monkeypatch, SimulatedGateway, "charge", lambda: seen.append(world.snapshot().payment))
     world.live(OrderStatus.PROCESSING)
     (payment,) = seen
     assert payment is not None
@@ -218,7 +219,7 @@ def test_a_function_killed_after_the_gateway_accepted_does_not_charge_again(
     with pytest.raises(Killed):
         world.step("charge_payment")
     calls: list[str] = []
-    before(monkeypatch, payments.SimulatedGateway, "charge", lambda: calls.append("charge"))
+    before(monkeypatch, SimulatedGateway, "charge", lambda: calls.append("charge"))
     world.step("charge_payment")
     assert calls == [], "an unknown outcome is asked for, not guessed"
     assert world.order().status is OrderStatus.PROCESSING
@@ -231,7 +232,7 @@ def test_a_function_killed_before_the_gateway_was_called_charges_the_next_time(
     world.place()
     world.step("reserve_stock")
     with monkeypatch.context() as patch:
-        patch.setattr(payments.SimulatedGateway, "charge", _killed)
+        patch.setattr(SimulatedGateway, "charge", _killed)
         with pytest.raises(Killed):
             world.step("charge_payment")
     first = world.snapshot().payment
@@ -319,7 +320,7 @@ def test_a_cancellation_during_the_charge_gives_the_money_back_once(
     world.place(token=token)
     world.follow_up()
     world.step("reserve_stock")
-    (before if moment == "before" else after)(monkeypatch, payments.SimulatedGateway, "charge", cancel)
+    (before if moment == "before" else after)(monkeypatch, SimulatedGateway, "charge", cancel)
     with pytest.raises(OrderError) as raised:
         world.step("charge_payment")
     if world.order().status is not OrderStatus.CANCELLED:
@@ -350,7 +351,7 @@ def test_a_cancellation_during_the_hand_over_gets_the_parcel_back(
             world.unwind()
 
     world.live(OrderStatus.PROCESSING)
-    (before if moment == "before" else after)(monkeypatch, carriers.SimulatedCarrier, "book", cancel)
+    (before if moment == "before" else after)(monkeypatch, SimulatedCarrier, "book", cancel)
     with pytest.raises((OrderOver, ShippingRefused)) as raised:
         world.step("ship_parcel", **AT_DUSK)
     if isinstance(raised.value, ShippingRefused):
@@ -422,7 +423,7 @@ def test_what_the_carrier_got_is_what_the_order_says(world: World, monkeypatch: 
         answers.append(world.http("PUT /orders/{id}/address", "order-1", moved).status)
 
     world.live(OrderStatus.PROCESSING)
-    before(monkeypatch, carriers.SimulatedCarrier, "book", move)
+    before(monkeypatch, SimulatedCarrier, "book", move)
     world.step("ship_parcel", **AT_DUSK)
     assert answers == [409]
     (booked,) = world.ledger("CARRIER")

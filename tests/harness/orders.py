@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from orders.adapters import pauses, payments
+from orders.adapters import pauses
+from orders.adapters.payments import simulated
 from orders.domain.decisions import delivering, ending, paying, placing, reviewing, shipping, unwinding
 from orders.domain.decisions.placing import Placement
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
@@ -48,7 +49,7 @@ def later(seconds: float = 1) -> datetime:
 def without_pauses(patch: pytest.MonkeyPatch) -> None:
     """The product pauses for no time; ``time.sleep`` itself stays, as what a stopped stack left in this process lives by it."""
     still = SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None})
-    for module in (pauses, payments):
+    for module in (pauses, simulated):
         patch.setattr(module, "time", still)
 
 

@@ -72,6 +72,10 @@ def third_party(module: str) -> frozenset[str]:
         package = current.partition(".")[0]
         if source := source_of(current):
             waiting += imports(ast.parse(source.read_text(encoding="utf-8")))
+            # A registry imports what stands beside it by name.
+            waiting += [
+                f"{current.rpartition('.')[0]}.{path.stem}" for path in source.parent.glob("*.py") if source.stem == "registry"
+            ]
         elif not source_of(package) and package not in sys.stdlib_module_names:
             found.add(package)
     return frozenset(found)

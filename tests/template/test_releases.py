@@ -25,6 +25,8 @@ OTHER = {
     "GroupsClaim": "roles",
     "PagesUrl": "https://shop.example",
     "SimulatedFailureRate": "0.5",
+    "PaymentProvider": "another",
+    "ParcelCarrier": "another",
     "CorsOrigins": "https://shop.example",
     "AlarmEmail": "on-call@shop.example",
     "RunbookUrl": "https://wiki.example/runbook",

@@ -358,7 +358,7 @@ def _variables_read() -> set[str]:
     for path in [*FUNCTIONS.glob("*.py"), *(ROOT / "layers/orders/python/orders").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and lookups.fullmatch(node.value):
-                looked_up = node.value in told or path.name == "settings.py"
+                looked_up = node.value in told or path.name == "settings.py" or path.parent.name in ("payments", "carriers")
                 found |= {node.value} if looked_up else set()
     return found
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from orders import settings as deployment
 from orders.adapters.carrier_webhooks import words
-from orders.adapters.carriers import SimulatedCarrier
+from orders.adapters.carriers.simulated import SimulatedCarrier
 from orders.domain.actors import Actor
 from orders.domain.decisions import delivering, placing
 from orders.domain.errors import NotFound, OrderChanged

@@ -23,8 +23,6 @@ RENAMED = {
     "fulfilling": "fulfilment",
     "inbound": "fulfilment_events",
     "queues": "messaging",
-    "payments": "gateway",
-    "carriers": "carrier",
     "webhook_sender": "outbound",
 }
 STORE = "orders.adapters.store."

@@ -8,6 +8,8 @@ from orders.domain.waits import Waits
 
 TIMED, CARRIER = "timed", "carrier"
 """What ends the transit: a timer, or nothing but the carrier's own event."""
+SIMULATED = "simulated"
+"""The payment provider, and the carrier, that are built in."""
 
 
 def table_name() -> str:
@@ -61,6 +63,16 @@ def review_threshold() -> int:
 def sweep_rate() -> float:
     """How many orders a second the sweep looks at; each costs one DescribeExecution."""
     return float(os.environ["SWEEP_RATE"])
+
+
+def payment_provider() -> str:
+    """The payment provider: a module of ``adapters/payments``."""
+    return os.environ.get("PAYMENT_PROVIDER", SIMULATED)
+
+
+def parcel_carrier() -> str:
+    """The carrier that parcels are handed to: a module of ``adapters/carriers``."""
+    return os.environ.get("PARCEL_CARRIER", SIMULATED)
 
 
 def simulated_gateway_seconds() -> float:

@@ -13,8 +13,8 @@ from typing import Any
 
 from orders import settings
 from orders.adapters import workflow
-from orders.adapters.carriers import parcel_carrier
-from orders.adapters.payments import payment_gateway
+from orders.adapters.carriers.registry import parcel_carrier
+from orders.adapters.payments.registry import payment_gateway
 from orders.adapters.store import orders
 from orders.domain import errors
 from orders.domain.decisions import delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
