@@ -123,8 +123,8 @@ class WriteOutcome:
     there where the request asks for it.
     """
 
-    response: Mapping[str, Any]
-    failed: Mapping[int, Item]
+    response: Mapping[str, Any] = field(repr=False)
+    failed: Mapping[int, Item] = field(repr=False)
     error: ClientError | None = field(default=None, compare=False, repr=False)
     """DynamoDB's refusal, if there was one: the cause of what is raised for it. It may hold the items that were found."""
 
