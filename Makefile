@@ -13,8 +13,8 @@ UV_VERSION := 0.13.8
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := $(wildcard functions layers local bench tests)
-MODULES := $(wildcard functions layers/orders/python/orders local bench tests)
+SOURCES := $(wildcard functions layers local bench tests tools)
+MODULES := $(wildcard functions layers/orders/python/orders local bench tests tools)
 # An activated environment of somebody else's must not decide where this one goes; a company's own certificates are the system's.
 UV := env -u VIRTUAL_ENV UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
 
@@ -29,7 +29,7 @@ EXPORT := $(UV) export --frozen --quiet --no-emit-project --no-header --no-annot
 
 FUNCTION ?= reserve_stock
 
-.PHONY: help setup demo bench chaos test test-pythons browser screenshots check lint lint-pages check-sam check-security audit e2e deploy invoke fuzz openapi lint-fix lock clean
+.PHONY: help setup demo bench chaos test test-pythons browser screenshots check lint lint-pages check-sam check-security audit e2e deploy invoke fuzz openapi operations lint-fix lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -174,6 +174,9 @@ fuzz: $(READY) ## schemathesis at length against a stack of its own, from a new 
 openapi: $(READY) ## write docs/openapi.json anew, from the code
 	@$(BIN)/python -c 'import json; from orders.web.openapi import document; print(json.dumps(document(), indent=2, ensure_ascii=False))' \
 	  > docs/openapi.json
+
+operations: $(READY) ## write the derived part of operations.yaml anew: alarms and dashboard of what template.yaml declares
+	@$(BIN)/python -m tools.operations
 
 lint-fix: $(READY) ## put right what ruff, eslint and prettier can put right
 	@$(BIN)/ruff check --fix $(SOURCES)

@@ -120,7 +120,7 @@ def test_a_health_check_loads_nothing_that_speaks_to_the_outside() -> None:
 
 def test_the_makefile_imports_what_there_is() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
-    named = re.findall(r"\bfrom ([\w.]+) import|python -m ((?:local|tests|bench)[\w.]*)", text)
+    named = re.findall(r"\bfrom ([\w.]+) import|python -m ((?:local|tests|bench|tools)[\w.]*)", text)
     modules = {one or other for one, other in named}
-    assert {"orders.web.openapi", "local.cli.invoke", "tests.pythons"} <= modules
+    assert {"orders.web.openapi", "local.cli.invoke", "tests.pythons", "tools.operations"} <= modules
     assert sorted(module for module in modules if find_spec(module) is None) == []

@@ -1,4 +1,4 @@
-"""The alarms, the dashboard, the metrics in the code and the runbook tell one story."""
+"""The alarms and the dashboard are what the template and the code ask for, and the runbook has a section for each alarm."""
 
 import json
 import re
@@ -13,6 +13,8 @@ from local.stack.template import expand
 from orders.metrics import NAMESPACE, Metric
 from orders.services.recovery import STUCK_STATUSES
 from tests.template import wiring
+from tools.operations.declared import declared
+from tools.operations.file import written
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
@@ -40,6 +42,24 @@ def link(alarm: dict[str, Any]) -> str:
     found = re.fullmatch(r"[A-Z].*[.] \$\{Runbook\}#([a-z-]+)", text)
     assert found, text
     return found[1]
+
+
+def test_the_file_is_what_is_derived() -> None:
+    assert (ROOT / "operations.yaml").read_text(encoding="utf-8") == written(), "make operations writes it anew"
+
+
+def a_template(group: str, functions: int) -> dict[str, Any]:
+    function = {"FunctionName": {"Fn::Sub": "${AWS::StackName}-f"}}
+    made = {"Type": "AWS::Serverless::Function", "Metadata": {"AlarmGroup": group}, "Properties": function}
+    return {"Resources": {f"F{number}": made for number in range(functions)}}
+
+
+def test_functions_that_cannot_be_watched_in_groups_are_refused() -> None:
+    assert declared(a_template("desk", 9)).functions["desk"] == ["f"] * 9
+    with pytest.raises(ValueError, match=r"cannot take all functions of \['desk'\]"):
+        declared(a_template("desk", 10))
+    with pytest.raises(ValueError, match=r"no such groups of alarms: \['office'\]"):
+        declared(a_template("office", 1))
 
 
 @pytest.mark.parametrize("name", sorted(ALARMS))

@@ -1,0 +1,294 @@
+"""Every alarm: what it watches, from which value on it goes off, and which section of the runbook it links."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orders.metrics import Metric
+from orders.services.recovery import STUCK_STATUSES
+from tools.operations.declared import GROUPS, MACHINES, Declared, Group, Machine
+from tools.operations.measures import (
+    Expression,
+    Line,
+    Measured,
+    Ref,
+    Row,
+    Sub,
+    of_api,
+    of_function,
+    of_machine,
+    own,
+    percent,
+    waiting,
+)
+
+AT_LEAST, ABOVE, BELOW = "GreaterThanOrEqualToThreshold", "GreaterThanThreshold", "LessThanThreshold"
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """An alarm: ``over`` is how many of the last periods have to pass the threshold; ``section`` is the runbook's."""
+
+    name: str
+    says: str
+    section: str
+    value: Measured | Expression
+    threshold: float = 1
+    over: tuple[int, int] = (1, 1)
+    compare: str = AT_LEAST
+    missing: str = "notBreaching"
+
+    def resource(self) -> dict[str, Any]:
+        """The alarm as CloudFormation has it."""
+        datapoints, periods = self.over
+        return {
+            "Type": "AWS::CloudWatch::Alarm",
+            "Properties": {
+                "AlarmName": Sub("${Product}-" + self.name),
+                "AlarmDescription": Sub(f"{self.says}. ${{Runbook}}#{self.section}"),
+                **_watched(self.value),
+                "ComparisonOperator": self.compare,
+                "Threshold": self.threshold,
+                **({"DatapointsToAlarm": datapoints} if periods > 1 else {}),
+                "EvaluationPeriods": periods,
+                "TreatMissingData": self.missing,
+                "AlarmActions": Row([Ref("Alarms")]),
+                "OKActions": Row([Ref("Alarms")]),
+            },
+        }
+
+
+def _watched(value: Measured | Expression) -> dict[str, Any]:
+    if isinstance(value, Measured):
+        return value.alone()
+    whole = Line({"Id": "value", "Label": value.label, "Expression": value.formula})
+    return {"Metrics": [whole, *(part.within(identifier) for identifier, part in value.parts.items())]}
+
+
+def alarms(found: Declared) -> Iterator[Alarm]:
+    """Every alarm, in the order in which the dashboard shows them."""
+    for machine, name in found.machines.items():
+        yield from of_executions(MACHINES[machine], name)
+    for group, names in found.functions.items():
+        yield from of_functions(group, GROUPS[group], names)
+    yield from of_feeds(found)
+    yield from OF_THE_WAREHOUSE
+    yield from OF_THE_API
+    yield from of_stuck_orders()
+    yield from OF_THE_BUSINESS
+    yield from OF_THE_SWEEP
+
+
+def of_executions(machine: Machine, name: str) -> Iterator[Alarm]:
+    """What can befall a machine's executions."""
+    what = machine.alarms
+    yield Alarm(
+        f"{what}-failed",
+        f"An execution of the {what} ended in its last resort; the sweep restarts its order",
+        "executions-failed",
+        of_machine(name, "ExecutionsFailed"),
+    )
+    yield Alarm(
+        f"{what}-timed-out",
+        f"An execution of the {what} ran out of time",
+        "executions-timed-out",
+        of_machine(name, "ExecutionsTimedOut"),
+    )
+    yield Alarm(
+        f"{what}-aborted",
+        machine.stopped,
+        "executions-aborted",
+        of_machine(name, "ExecutionsAborted", machine.within),
+        machine.most_stopped,
+    )
+    yield Alarm(
+        f"{what}-throttled",
+        f"Step Functions makes the {what} wait",
+        "executions-throttled",
+        of_machine(name, "ExecutionThrottled"),
+        over=(3, 5),
+    )
+
+
+def of_functions(name: str, group: Group, functions: Sequence[str]) -> Iterator[Alarm]:
+    """What can befall a group of functions: one alarm for all of them; the dashboard shows each."""
+    often = group.passing_faults
+    errors = [of_function(function, "Errors", period=300 if often else 60) for function in functions]
+    yield Alarm(
+        f"{name}-function-errors",
+        f"{group.are.capitalize().replace('api', 'API')} fail{' often' if often else ''}",
+        "function-errors",
+        _without_refusals(errors) if group.refusals else Expression.of_all("errors", "SUM(FILL(METRICS(), 0))", errors),
+        threshold=25 if often else 1,
+        over=(1, 1) if often else (2, 5),
+    )
+    throttles = [of_function(function, "Throttles") for function in functions]
+    yield Alarm(
+        f"{name}-function-throttles",
+        f"{group.are.capitalize().replace('api', 'API')} are throttled",
+        "function-throttles",
+        Expression.of_all("throttles", "SUM(FILL(METRICS(), 0))", throttles),
+        over=(3, 5),
+    )
+    durations = [of_function(function, "Duration", "p99", 300) for function in functions]
+    yield Alarm(
+        f"{name}-function-duration",
+        f"Of the {group.are} one comes near its time-out of 30 s",
+        "function-duration",
+        Expression.of_all("milliseconds", "MAX(METRICS())", durations),
+        threshold=24000,
+    )
+
+
+def _without_refusals(errors: Sequence[Measured]) -> Expression:
+    refusals = {"r1": own(Metric.STEP_REFUSALS, period=300)}
+    whole = Expression.of_all("errors", 'SUM(FILL(METRICS("m"), 0)) - FILL(r1, 0)', errors)
+    return Expression(whole.label, whole.formula, {**whole.parts, **refusals})
+
+
+def of_feeds(found: Declared) -> Iterator[Alarm]:
+    """Streams that are read too late, and queues in which something has come to rest."""
+    for feed, function in found.streams.items():
+        yield Alarm(
+            f"{_dashed(feed)}-age",
+            f"The function {function} is a minute behind the table's stream",
+            "iterator-age",
+            of_function(function, "IteratorAge", "Maximum"),
+            threshold=60000,
+            over=(3, 5),
+        )
+    yield Alarm(
+        "unhandled-events",
+        "Events could not be handled in all their tries",
+        "unhandled-events",
+        waiting("UnhandledEvents"),
+    )
+    yield Alarm(
+        "fulfillment-dead-letters",
+        "Fulfillment events belong to no order, or could not be applied",
+        "fulfillment-dead-letters",
+        waiting("FulfillmentDeadLetters"),
+    )
+    # Lambda drops a call that it takes for one of a loop, and its event with it. The one queue that feeds itself is allowed to.
+    dropped = [of_function(function, "RecursiveInvocationsDropped") for function in found.queues]
+    yield Alarm(
+        "recursion-dropped",
+        "Lambda has dropped calls that it took for a loop, with what they carried",
+        "recursion-dropped",
+        Expression.of_all("dropped", "SUM(FILL(METRICS(), 0))", dropped),
+    )
+
+
+def _dashed(logical_id: str) -> str:
+    return "-".join(re.findall("[A-Z][a-z]*", logical_id)).lower()
+
+
+OF_THE_WAREHOUSE = (
+    Alarm(
+        "fulfillment-errors",
+        "More than one in twenty fulfillment events fails",
+        "fulfillment-errors",
+        percent(
+            "IF(FILL(events, 0) >= 20, 100 * FILL(failed, 0) / events, 0)",
+            failed=own(Metric.FULFILLMENT_FAILED, period=300),
+            events=own(Metric.FULFILLMENT_CONSUMED, period=300),
+        ),
+        threshold=5,
+    ),
+    Alarm(
+        "fulfillment-latency",
+        "Fulfillment events reach their orders later than 5 s after they came to us",
+        "fulfillment-latency",
+        own(Metric.FULFILLMENT_AGE_SECONDS, "p90", 300),
+        threshold=5,
+        over=(3, 3),
+        compare=ABOVE,
+    ),
+)
+
+OF_THE_API = (
+    Alarm(
+        "api-errors",
+        "More than one in a hundred answers of the API is a 5xx",
+        "api-errors",
+        percent(
+            "IF(FILL(answers, 0) >= 20, 100 * FILL(bad, 0) / answers, 0)",
+            bad=of_api("5xx"),
+            answers=of_api("Count"),
+        ),
+        over=(3, 5),
+    ),
+    Alarm(
+        "api-latency",
+        "One in a hundred answers of the API takes longer than 3 s",
+        "api-latency",
+        of_api("Latency", "p99"),
+        threshold=3000,
+        over=(5, 10),
+        compare=ABOVE,
+    ),
+)
+
+
+def of_stuck_orders() -> Iterator[Alarm]:
+    """Orders that should have left a status by themselves."""
+    for status in STUCK_STATUSES:
+        yield Alarm(
+            f"stuck-{status.lower()}",
+            f"Orders are {status} though the configured waits until then, and 15 minutes more, are over",
+            "stuck-orders",
+            own(Metric.ORDERS_STUCK, "Maximum", status=status.value),
+            over=(5, 5),
+        )
+
+
+OF_THE_BUSINESS = (
+    Alarm(
+        "invalid-transitions",
+        "Many changes were refused by the transition table",
+        "invalid-transitions",
+        own(Metric.INVALID_TRANSITIONS, period=300),
+        threshold=20,
+    ),
+    Alarm(
+        "cancel-rate",
+        "More than three in ten orders are cancelled",
+        "cancel-rate",
+        percent(
+            "IF(FILL(placed, 0) >= 20, 100 * FILL(cancelled, 0) / placed, 0)",
+            placed=own(Metric.ORDERS_PLACED, period=3600),
+            cancelled=own(Metric.ORDERS_CANCELLED, period=3600),
+        ),
+        threshold=30,
+    ),
+    Alarm(
+        "webhook-failures",
+        "More than one in four webhook attempts fails",
+        "webhook-failures",
+        percent(
+            "IF(FILL(good, 0) + FILL(bad, 0) >= 20, 100 * FILL(bad, 0) / (FILL(good, 0) + FILL(bad, 0)), 0)",
+            good=own(Metric.WEBHOOK_DELIVERED, period=900),
+            bad=own(Metric.WEBHOOK_FAILED, period=900),
+        ),
+        threshold=25,
+    ),
+)
+
+OF_THE_SWEEP = (
+    Alarm(
+        "sweep-missing",
+        "The sweep has not run for five minutes: nothing mends what is lost",
+        "sweep-missing",
+        own(Metric.SWEEPS, period=300),
+        compare=BELOW,
+        missing="breaching",
+    ),
+    Alarm(
+        "orders-restarted",
+        "The sweep restarts one workflow after another",
+        "orders-restarted",
+        own(Metric.ORDERS_RESTARTED, period=900),
+        threshold=10,
+    ),
+)
