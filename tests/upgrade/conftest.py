@@ -33,6 +33,8 @@ def aws(old: Release, new: Release) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
+        # Edition one reads it by this name; each version of a function keeps the environment that it was deployed with.
+        patch.setenv("FULFIL_MACHINE_ARN", ENVIRONMENT["FULFILL_MACHINE_ARN"])
         patch.setattr(ResponseSerializer, "get_value", quick_value)
         for release in (old, new):
             release.forget()
