@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from local.api_gateway.keys import Unauthenticated
+from local.api_gateway.keys import TokenRefused
 
 TOKEN_HEADER = re.compile(r"(?:Bearer )?\s*(\S+)\s*", re.IGNORECASE)
 
@@ -29,8 +29,8 @@ def challenge(description: str, error: str = "invalid_token", scopes: Iterable[s
 def bearer_of(headers: Iterable[tuple[str, str]]) -> str:
     value = next((value for name, value in headers if name == "authorization"), None)
     if value is None:
-        raise Unauthenticated
+        raise TokenRefused
     match = TOKEN_HEADER.fullmatch(value)
     if match is None:
-        raise Unauthenticated("the authorization header holds no token")
+        raise TokenRefused("the authorization header holds no token")
     return match.group(1)

@@ -12,7 +12,7 @@ from local.api_gateway.asgi import head_size, path_of, query_of, read, write
 from local.api_gateway.authorizer import bearer_of, challenge, scopes_of
 from local.api_gateway.cors import Cors
 from local.api_gateway.events import event_of, is_too_large, response_of
-from local.api_gateway.keys import Issuer, Unauthenticated, as_gateway
+from local.api_gateway.keys import Issuer, TokenRefused, as_gateway
 from local.api_gateway.messages import Request, Response, gateway_answer, json_answer
 from local.api_gateway.routes import Route, Routes
 from local.api_gateway.sign_in import AUTHORIZE, LOGOUT, SignIn
@@ -122,7 +122,7 @@ class Gateway:
         if route.audience is not None:
             try:
                 verified = self._issuer.claims(bearer_of(request.headers), route.audience)
-            except Unauthenticated as refused:
+            except TokenRefused as refused:
                 return gateway_answer(401, ("www-authenticate", challenge(str(refused))))
             if route.scopes and route.scopes.isdisjoint(scopes_of(verified)):
                 return gateway_answer(403, ("www-authenticate", challenge("", "insufficient_scope", route.scopes)))

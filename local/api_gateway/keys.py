@@ -16,7 +16,7 @@ AUDIENCE = "orders-local"
 LIFETIME = 12 * 3600.0
 
 
-class Unauthenticated(Exception):
+class TokenRefused(Exception):
     """The token is missing, malformed, expired, or not one of ours."""
 
 
@@ -68,7 +68,7 @@ class Issuer:
     def _verify(self, token: str, audience: Sequence[str]) -> Mapping[str, Any]:
         try:
             if jwt.get_unverified_header(token).get("kid") != KEY_ID:
-                raise Unauthenticated("the token is signed with another key")
+                raise TokenRefused("the token is signed with another key")
             claims: Mapping[str, Any] = jwt.decode(
                 token,
                 self._public,
@@ -80,9 +80,9 @@ class Issuer:
             )
             return claims
         except jwt.InvalidAudienceError as invalid:
-            raise Unauthenticated("the token does not have a valid audience") from invalid
+            raise TokenRefused("the token does not have a valid audience") from invalid
         except jwt.PyJWTError as invalid:
-            raise Unauthenticated(f"the token is not valid: {invalid}") from invalid
+            raise TokenRefused(f"the token is not valid: {invalid}") from invalid
 
 
 def as_gateway(claims: Mapping[str, Any]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 from local.cli.client import Api, url_of
 from local.cli.dead_letters import redrive_dead_letters
 from local.cli.place import NotPossible, Place
-from local.stack.sweeping import Swept
+from local.stack.sweeping import SweepTotals
 
 MACHINES = {"FulfilMachineArn": "fulfilment", "UnwindMachineArn": "unwinding"}
 ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
@@ -78,7 +78,7 @@ def sweep(place: Place) -> dict[str, Any]:
     if place.is_local:
         result: dict[str, Any] = Api(place.url).call("POST", "/.local/sweep", {})
     else:
-        swept, function = Swept(), f"{place.stack}-sweep-orders:live"
+        swept, function = SweepTotals(), f"{place.stack}-sweep-orders:live"
         while swept.goes_on:
             event = json.dumps({"everything": True} | swept.where).encode()
             answer = place.client("lambda").invoke(FunctionName=function, Payload=event)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.engine.journal import Journal, Write
-from local.lambda_runtime.streams import Delivery, Feed, Record
+from local.lambda_runtime.streams import Feed, Record, StreamDelivery
 
 
 class Changes:
@@ -36,7 +36,7 @@ class Changes:
             feed.done = self._journal.done
         for number, name, record in self._journal.outstanding():
             if name in feeds:
-                feeds[name].offer([Delivery(record, number)])
+                feeds[name].offer([StreamDelivery(record, number)])
             else:  # the mapping left the template while the stack was down
                 self._journal.done([number])
 
@@ -57,14 +57,14 @@ class Changes:
         numbers: list[int] | list[None] = [None] * len(wanted)
         if self._journal is not None:
             numbers = self._journal.commit(writes, wanted)
-        offers: dict[str, list[Delivery]] = {}
+        offers: dict[str, list[StreamDelivery]] = {}
         for (name, record), number in zip(wanted, numbers, strict=True):
-            offers.setdefault(name, []).append(Delivery(record, number))
+            offers.setdefault(name, []).append(StreamDelivery(record, number))
         if offers:
             self._count(1)
             self._loop.call_soon_threadsafe(self._offer, offers)
 
-    def _offer(self, offers: dict[str, list[Delivery]]) -> None:
+    def _offer(self, offers: dict[str, list[StreamDelivery]]) -> None:
         for name, deliveries in offers.items():
             self._feeds[name].offer(deliveries)
         self._count(-1)

@@ -25,7 +25,7 @@ LONGEST_TEXT, LONGEST_TEXTS = 50_000, 1_000_000
 MOST_SHAPES, MOST_ACTIONS, MOST_FOUND = 256, 100, 100
 
 
-class Unknown(Exception):
+class UnknownShape(Exception):
     """Not of a kind that can be carried out here: the engine's business."""
 
 
@@ -42,7 +42,7 @@ def remembering(shape_of: Callable[[Any], tuple[Shape, ...]], carry_out: Callabl
                 shapes = shape_of(data)
                 if known.issuperset(shapes) and (answer := carry_out(data)):
                     return answer
-            except (Unknown, Unfit):
+            except (UnknownShape, Unfit):
                 return original(data)
             answer = original(data)
             if answer[0] == 200 and len(known) < MOST_SHAPES:
@@ -64,24 +64,24 @@ def _answer(body: dict[str, Any]) -> Response:
 def shapes_of_transaction(data: Any) -> tuple[Shape, ...]:
     """One shape for each action."""
     if set(data) != {"TransactItems"} or len(data["TransactItems"]) > MOST_ACTIONS:
-        raise Unknown
+        raise UnknownShape
     try:
         actions = [next(iter(action.items())) for action in data["TransactItems"] if len(action) == 1]
         if len(actions) < len(data["TransactItems"]) or sum(_length(*action) for action in actions) > LONGEST_TEXTS:
-            raise Unknown
+            raise UnknownShape
         return tuple(_shape_of_action(kind, action) for kind, action in actions)
     except (KeyError, TypeError, ValueError, AttributeError) as odd:
-        raise Unknown from odd
+        raise UnknownShape from odd
 
 
 def shapes_of_update(data: Any) -> tuple[Shape, ...]:
     """``ReturnValues`` is part of it, as only some can be answered here."""
     try:
         if data.get("ReturnValues", "NONE") not in {"NONE", "ALL_NEW"} or not data.get("UpdateExpression"):
-            raise Unknown
+            raise UnknownShape
         return ((*_shape_of_action("Update", data), data.get("ReturnValues"), data.get("ReturnValuesOnConditionCheckFailure")),)
     except (KeyError, TypeError, ValueError, AttributeError) as odd:
-        raise Unknown from odd
+        raise UnknownShape from odd
 
 
 _QUERY = {"TableName", "KeyConditionExpression", "ExpressionAttributeValues", "ConsistentRead"}
@@ -90,21 +90,21 @@ _QUERY = {"TableName", "KeyConditionExpression", "ExpressionAttributeValues", "C
 def shapes_of_query(data: Any) -> tuple[Shape, ...]:
     """A query of the table itself, of a whole partition or a part of it."""
     if not data.keys() <= _QUERY:
-        raise Unknown
+        raise UnknownShape
     try:
         return ((data["TableName"], data["KeyConditionExpression"], _types(data["ExpressionAttributeValues"]), len(data)),)
     except (KeyError, TypeError, ValueError, AttributeError) as odd:
-        raise Unknown from odd
+        raise UnknownShape from odd
 
 
 def shapes_of_get(data: Any) -> tuple[Shape, ...]:
     """One item by its key, as a whole."""
     if not data.keys() <= {"TableName", "Key", "ConsistentRead"}:
-        raise Unknown
+        raise UnknownShape
     try:
         return ((data["TableName"], _types(data["Key"]), len(data)),)
     except (KeyError, TypeError, ValueError, AttributeError) as odd:
-        raise Unknown from odd
+        raise UnknownShape from odd
 
 
 def shapes_of_batch(data: Any) -> tuple[Shape, ...]:
@@ -112,10 +112,10 @@ def shapes_of_batch(data: Any) -> tuple[Shape, ...]:
     try:
         ((table, wanted),) = data["RequestItems"].items()
         if len(data) > 1 or not wanted.keys() <= {"Keys", "ConsistentRead"} or len(wanted["Keys"]) > MOST_FOUND:
-            raise Unknown
+            raise UnknownShape
         return tuple((table, _types(key), len(wanted)) for key in wanted["Keys"])
     except (KeyError, TypeError, ValueError, AttributeError) as odd:
-        raise Unknown from odd
+        raise UnknownShape from odd
 
 
 def _shape_of_action(kind: str, action: Request) -> Shape:
@@ -151,7 +151,7 @@ def _type(value: dict[str, Any]) -> str:
             return "BOOL"
         if (texts := value.get("SS")) and len(texts) == 1 and texts[0]:
             return "SS"
-    raise Unknown
+    raise UnknownShape
 
 
 def _length(kind: str, action: Request) -> int:
@@ -162,7 +162,7 @@ def _length(kind: str, action: Request) -> int:
 # --- Carrying them out --------------------------------------------------------------------------------------
 
 
-class Place:
+class ItemPlace:
     """Where in a table an item stands, or is to stand."""
 
     __slots__ = ("before", "pk", "sk", "table")
@@ -184,9 +184,9 @@ class Place:
 
 def transact(data: Request) -> Response | None:
     """All of it or nothing; ``None``, and nothing, where the engine has to say why not."""
-    decided: list[tuple[str, Place, Item | None]] = []
+    decided: list[tuple[str, ItemPlace, Item | None]] = []
     for kind, action in (next(iter(action.items())) for action in data["TransactItems"]):
-        place = Place(action["TableName"], action[KINDS[kind]])
+        place = ItemPlace(action["TableName"], action[KINDS[kind]])
         if not _met(action, place.before):
             return None
         decided.append((kind, place, _after(kind, action, place.before)))
@@ -200,7 +200,7 @@ def transact(data: Request) -> Response | None:
 
 def update(data: Request) -> Response | None:
     """One item updated; ``None`` when its condition does not hold."""
-    place = Place(data["TableName"], data["Key"])
+    place = ItemPlace(data["TableName"], data["Key"])
     if not _met(data, place.before):
         return None
     after = _after("Update", data, place.before)
@@ -224,20 +224,20 @@ def _partition_value(data: Request) -> str:
     """Which of the values names the partition; the engine has seen to it that there is one."""
     first, _, value = data["KeyConditionExpression"].split(" AND ")[0].partition(" = ")
     if first != part("dynamodb", "_tables")[data["TableName"]]["pk_name"]:
-        raise Unknown
+        raise UnknownShape
     return str(value)
 
 
 def get(data: Request) -> Response:
     """One item, if it is there."""
-    before = Place(data["TableName"], data["Key"]).before
+    before = ItemPlace(data["TableName"], data["Key"]).before
     return _answer({"Item": before} if before else {})
 
 
 def get_several(data: Request) -> Response | None:
     """Those of the items that are there; ``None`` where the engine has to look at how much that is, or at a key given twice."""
     ((table, wanted),) = data["RequestItems"].items()
-    places = [Place(table, key) for key in wanted["Keys"]]
+    places = [ItemPlace(table, key) for key in wanted["Keys"]]
     if len({(place.pk, place.sk) for place in places}) < len(places):
         return None
     found = [place.before for place in places if place.before]
@@ -268,5 +268,5 @@ def _after(kind: str, action: Request, before: Item | None) -> Item | None:
 
 def _known(function: Any) -> Any:
     if function is None:
-        raise Unknown
+        raise UnknownShape
     return function

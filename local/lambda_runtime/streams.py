@@ -27,7 +27,7 @@ Record = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class StreamDelivery:
     """One record on its way to one feed; `number` is its place in the journal."""
 
     record: Record
@@ -117,7 +117,7 @@ class Feed:
     done: Callable[[list[int]], None] = lambda _numbers: None
     now: Callable[[], float] = time.time
     disorder: Disorder | None = None
-    waiting: list[deque[Delivery]] = field(init=False)
+    waiting: list[deque[StreamDelivery]] = field(init=False)
     at_work: dict[int, asyncio.Task[None]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -126,7 +126,7 @@ class Feed:
     def wants(self, record: Record) -> bool:
         return not self.config.patterns or any(matches(pattern, record) for pattern in self.config.patterns)
 
-    def offer(self, deliveries: Sequence[Delivery]) -> None:
+    def offer(self, deliveries: Sequence[StreamDelivery]) -> None:
         """Takes records in; on the loop. A shard that rests starts at once."""
         for delivery in deliveries:
             key = fast_json.written(list(delivery.record["dynamodb"]["Keys"].values()))
@@ -156,7 +156,7 @@ class Feed:
         finally:
             del self.at_work[shard]
 
-    async def _deliver(self, batch: list[Delivery]) -> None:
+    async def _deliver(self, batch: list[StreamDelivery]) -> None:
         """Until every record is accepted or given up."""
         tries = 0
         while batch := self._unexpired(batch):
@@ -177,7 +177,7 @@ class Feed:
                 return
             await asyncio.sleep(backoff(tries))
 
-    def _unexpired(self, batch: list[Delivery]) -> list[Delivery]:
+    def _unexpired(self, batch: list[StreamDelivery]) -> list[StreamDelivery]:
         if self.config.max_age < 0:
             return batch
         oldest = self.now() - self.config.max_age
@@ -186,7 +186,7 @@ class Feed:
             self._give_up([item for item in batch if item.written_at < oldest], "MaxRecordAgeExceeded", 0)
         return fresh
 
-    def _accepted(self, answer: Answer, batch: list[Delivery]) -> int:
+    def _accepted(self, answer: Answer, batch: list[StreamDelivery]) -> int:
         """How many of the batch, from its beginning, need not come again."""
         if answer.failed:
             logger.warning("%s failed on %d records: %s", self.config.function, len(batch), answer.failure())
@@ -199,16 +199,16 @@ class Feed:
         except (KeyError, TypeError):  # not a report that Lambda understands: the whole batch counts as failed
             return len(batch) if isinstance(answer.payload, dict) and "batchItemFailures" not in answer.payload else 0
 
-    def _finish(self, deliveries: list[Delivery]) -> None:
+    def _finish(self, deliveries: list[StreamDelivery]) -> None:
         self.done([item.number for item in deliveries if item.number is not None])
 
-    def _give_up(self, batch: list[Delivery], condition: str, tries: int) -> None:
+    def _give_up(self, batch: list[StreamDelivery], condition: str, tries: int) -> None:
         logger.error("%s: %d records given up, %s", self.config.function, len(batch), condition)
         if self.config.on_failure:
             self.send_dead_letter(self.config.on_failure, json.dumps(self._failure_record(batch, condition, tries)))
         self._finish(batch)
 
-    def _failure_record(self, batch: list[Delivery], condition: str, tries: int) -> dict[str, Any]:
+    def _failure_record(self, batch: list[StreamDelivery], condition: str, tries: int) -> dict[str, Any]:
         """The invocation record that AWS sends: where in the stream, not the records themselves."""
         return {
             "requestContext": {

@@ -171,7 +171,7 @@ class Stack:
     async def sweep(self) -> dict[str, Any]:
         """Every open order, by as many invocations as that takes; ``error`` says why it ended early, if it did."""
         function, event = self.resources["SweepOrdersFunction"], {"everything": True}
-        swept = sweeping.Swept()
+        swept = sweeping.SweepTotals()
         while swept.goes_on:
             answer = await self.lambdas.begin(function, event | swept.where)
             swept.add({"error": answer.failure()} if answer.failed else answer.payload)

@@ -9,7 +9,7 @@ PATIENCE = 5
 """So many invocations in a row that came no further end it: what is throttled that long wants a person."""
 
 
-class Swept:
+class SweepTotals:
     """What the invocations so far came to, and where the next one goes on."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from local.api_gateway.cors import Cors
 from local.api_gateway.gateway import Gateway
-from local.api_gateway.keys import AUDIENCE, KEY_ID, Issuer, Unauthenticated, new_key
+from local.api_gateway.keys import AUDIENCE, KEY_ID, Issuer, TokenRefused, new_key
 from local.api_gateway.messages import Request, Response
 from local.api_gateway.routes import Route, Routes
 from local.api_gateway.throttle import Throttle
@@ -566,7 +566,7 @@ def test_a_checked_token_is_not_taken_for_another_audience() -> None:
     issuer = Issuer("http://127.0.0.1", new_key())
     token = issuer.token("sue")
     assert issuer.claims(token, [AUDIENCE])["sub"] == "sue"
-    with pytest.raises(Unauthenticated, match="audience"):
+    with pytest.raises(TokenRefused, match="audience"):
         issuer.claims(token, ["another"])
 
 

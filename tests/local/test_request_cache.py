@@ -312,5 +312,5 @@ def test_reads_and_updates_are_answered_as_the_engine_answers_them(stack: Stack,
     ],
 )
 def test_what_has_to_be_looked_at_closely_has_no_shape(odd: Json) -> None:
-    with pytest.raises(request_cache.Unknown):
+    with pytest.raises(request_cache.UnknownShape):
         request_cache.shapes_of_transaction(odd)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local.lambda_runtime.answers import Answer
-from local.lambda_runtime.streams import Delivery, Disorder, Feed, FeedConfig, matches
+from local.lambda_runtime.streams import Disorder, Feed, FeedConfig, StreamDelivery, matches
 from tests.harness.virtual_time import START, run
 
 
@@ -59,7 +59,7 @@ def deliver(consumer: Consumer, records: list[dict[str, Any]], disorder: Disorde
             now=lambda: START + asyncio.get_running_loop().time(),
             disorder=disorder,
         )
-        feed.offer([Delivery(record, number) for number, record in enumerate(records, start=1)])
+        feed.offer([StreamDelivery(record, number) for number, record in enumerate(records, start=1)])
         while not feed.idle():
             await asyncio.wait(list(feed.at_work.values()))
 

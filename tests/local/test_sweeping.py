@@ -11,7 +11,7 @@ import pytest
 
 from local.cli import operate
 from local.cli.place import NotPossible, Place
-from local.stack.sweeping import PATIENCE, Swept
+from local.stack.sweeping import PATIENCE, SweepTotals
 
 
 def an_answer(cursor: str | None, looked_at: int = 2, **more: Any) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def test_one_that_comes_no_further_ends(place: Place, monkeypatch: pytest.Monkey
 
 
 def test_an_invocation_that_came_further_is_patience_regained() -> None:
-    swept = Swept()
+    swept = SweepTotals()
     for _ in range(PATIENCE):
         for looked_at in (*[0] * (PATIENCE - 1), 1):
             assert swept.goes_on

@@ -402,7 +402,7 @@ def _python_has_no_opinion(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("block", REGISTRY)
 def test_no_block_with_a_purpose_of_its_own_is_spoken_to(block: str) -> None:
     for address in ends_of(block):
-        with pytest.raises(webhook_sender.Refused):
+        with pytest.raises(webhook_sender.AddressRefused):
             webhook_sender.target_of("https://receiver.test/", lambda *_, a=address: [str(a)])
         host = f"[{address}]" if address.version == 6 else str(address)
         with pytest.raises(InvalidArgument):
@@ -417,9 +417,9 @@ def test_what_lies_beside_such_a_block_is_spoken_to(address: str) -> None:
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_a_name_of_ours_is_refused(address: str) -> None:
-    with pytest.raises(webhook_sender.Refused):
+    with pytest.raises(webhook_sender.AddressRefused):
         webhook_sender.target_of("https://receiver.test/", lambda *_: [address])
-    with pytest.raises(webhook_sender.Refused):
+    with pytest.raises(webhook_sender.AddressRefused):
         webhook_sender.target_of("https://receiver.test/", lambda *_: [PUBLIC, address])
 
 
@@ -557,5 +557,5 @@ def test_a_laptop_takes_http_to_itself_and_nothing_else_private() -> None:
         with pytest.raises(InvalidArgument):
             webhook_sender.check_url(url)
     for address in ("10.0.0.1", "169.254.169.254", PUBLIC):
-        with pytest.raises(webhook_sender.Refused):
+        with pytest.raises(webhook_sender.AddressRefused):
             webhook_sender.target_of("http://localhost/", lambda *_, address=address: [address])

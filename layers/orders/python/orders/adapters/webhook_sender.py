@@ -64,7 +64,7 @@ Resolve = Callable[[str, int], Iterable[str]]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class Refused(Exception):
+class AddressRefused(Exception):
     """The address must not be spoken to; the text says why."""
 
 
@@ -129,7 +129,7 @@ def target_of(text: str, lookup: Resolve = resolve, within: float = DEADLINE_SEC
     """The checked place to connect to, found ``within`` so many seconds.
 
     Raises:
-        Refused: it is, or could be, one of ours: private, loopback, link-local, metadata, mapped or reserved.
+        AddressRefused: it is, or could be, one of ours: private, loopback, link-local, metadata, mapped or reserved.
         TimeoutError: the resolver has not answered in time.
     """
     url = check_url(text)
@@ -140,12 +140,12 @@ def target_of(text: str, lookup: Resolve = resolve, within: float = DEADLINE_SEC
     except TimeoutError:
         raise
     except (OSError, UnicodeError):
-        raise Refused("The host name has no address.") from None
+        raise AddressRefused("The host name has no address.") from None
     if not addresses:
-        raise Refused("The host name has no address.")
+        raise AddressRefused("The host name has no address.")
     for address in addresses:
         if not _may_reach(ipaddress.ip_address(address.partition("%")[0]), plain=url.scheme == "http"):
-            raise Refused("The host has an address that is not public.")
+            raise AddressRefused("The host has an address that is not public.")
     return Target(url, host, port, tuple(addresses))
 
 
@@ -200,7 +200,7 @@ def send(
     try:
         ends = started + deadline
         code = _post(target_of(url, lookup, _left(ends)), delivery, _headers(delivery, secrets, at), ends)
-    except Refused as refusal:
+    except AddressRefused as refusal:
         error = str(refusal)
     except InvalidArgument as refusal:
         error = refusal.detail
