@@ -31,10 +31,10 @@ FUNCTION ?= reserve_stock
 
 .PHONY: help setup demo bench chaos test test-pythons browser screenshots check lint lint-pages check-sam check-security audit e2e deploy invoke fuzz openapi operations lint-fix lock clean
 
-help: ## this list
+help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: $(READY) ## make the environment in .venv, from the lock
+setup: $(READY) ## create .venv from the lock
 	@echo "Ready. Next: make demo (three orders, live), make test, or $(BIN)/orders serve"
 
 $(READY): pyproject.toml uv.lock $(firstword $(MAKEFILE_LIST))
@@ -64,18 +64,18 @@ ESLINT := node $(PAGES_LINT)/node_modules/eslint/bin/eslint.js --config $(PAGES_
 PRETTIER := node $(PAGES_LINT)/node_modules/prettier/bin/prettier.cjs --config tools/pages/prettier.json --log-level warn
 
 $(PAGES_LINT)/.ready: $(addprefix tools/pages/,package.json package-lock.json eslint.config.js .npmrc) | $(READY)
-	@echo "Installing what tools/pages/package-lock.json names into $(@D) ..."
+	@echo "Installing the packages of tools/pages/package-lock.json into $(@D) ..."
 	@mkdir -p $(@D)
 	@cp $^ $(@D)/
 	@npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error && touch $@ || rm -f $@
 
-demo: $(READY) ## three orders on a stack of their own, followed live
+demo: $(READY) ## run three orders on a temporary local stack and follow them
 	@$(BIN)/orders demo
 
-bench: $(READY) ## measure everything, beside DBOS and Restate, and write docs/benchmarks.md (a quarter of an hour)
+bench: $(READY) ## run the benchmarks, also of DBOS and Restate, and write docs/benchmarks.md (15 minutes)
 	@$(BIN)/orders bench
 
-chaos: $(READY) ## 2,000 orders under faults at every seam, the stack killed twice, then the books: SEEDS=1 ORDERS=2000
+chaos: $(READY) ## 2,000 orders with injected faults and two kills, then reconcile the ledgers: SEEDS=1 ORDERS=2000
 	@$(BIN)/python -m tests.chaos --seeds $(or $(SEEDS),1) --orders $(or $(ORDERS),2000)
 
 # In this order: those that wait for a stack first, and the many small ones to fill the gaps. Each worker has more to wait for
@@ -83,7 +83,7 @@ chaos: $(READY) ## 2,000 orders under faults at every seam, the stack killed twi
 TESTS := $(wildcard $(addprefix tests/,chaos e2e built local template statemachine upgrade functions unit))
 WORKERS = $(shell $(BIN)/python -c 'import os; print(len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else "auto")')
 
-test: lint browser ## every check and every test
+test: lint browser ## all checks and all tests
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 	@# Backwards, so that no test comes to lean on one before it.
 	@$(BIN)/python -m tests.pythons --quiet --hypothesis-profile=few -p tests.backwards -n auto --dist loadfile $(VERSION_SENSITIVE)
@@ -93,7 +93,7 @@ test: lint browser ## every check and every test
 # The laws of the pure domain are tried with a few examples only: test-pythons tries them with all.
 VERSION_SENSITIVE := tests/unit tests/template/test_imports.py tests/local/test_spill.py tests/local/test_journal.py tests/local/test_upgrade.py
 
-test-pythons: $(READY) ## all tests but e2e with every other Python from 3.11 on that is here, each in .venvs
+test-pythons: $(READY) ## all tests except e2e, with each other installed Python from 3.11 on
 	@$(BIN)/python -m tests.pythons -n auto --dist loadfile $(filter-out tests/e2e,$(TESTS))
 
 # Without it the tests of the pages are skipped and say so: no reason to fail where nothing can be installed.
@@ -104,10 +104,10 @@ browser:
 	  && apt-get -qq -o Acquire::Retries=3 install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null 2>&1; } \
 	  || echo "There is no Chromium here (on Debian and Ubuntu: apt install chromium): the pages are not looked at."
 
-screenshots: $(READY) browser ## take the documentation's pictures of the pages anew
+screenshots: $(READY) browser ## take the screenshots of the documentation again
 	@$(BIN)/python -m tests.e2e.pages.screenshots
 
-check: lint ## formatting, lint, types, the lock, the template, and the wiring of both with the machines
+check: lint ## formatting, lint, types, the lock, and tests of the template and the state machines
 	@$(BIN)/pytest --quiet -n auto --dist loadfile tests/template tests/statemachine/test_graph.py
 
 lint: $(READY) lint-pages
@@ -139,7 +139,7 @@ check-sam: $(READY) $(TOOLS)/sam/.ready ## sam validate, sam build and a lint of
 	@$(SAM) build
 	@echo "Ready to deploy. Next: make deploy (or STAGE=prod make deploy), with AWS credentials and a region set"
 
-deploy: $(READY) $(TOOLS)/sam/.ready ## build and deploy the development stack; STAGE=prod the other; AT_ONCE=1 while an alarm is on
+deploy: $(READY) $(TOOLS)/sam/.ready ## build and deploy the development stack; STAGE=prod for production; AT_ONCE=1 while an alarm is on
 	@$(SAM) build --config-env $(STAGE)
 	@$(SAM) deploy --config-env $(STAGE) $(if $(AT_ONCE),--parameter-overrides GradualDeployment=false)
 
@@ -149,7 +149,7 @@ check-security: $(READY) $(TOOLS)/checkov/.ready ## checkov and cfn-lint on both
 	@echo "Nothing found, but for what is excepted with its reason in template.yaml and .checkov.yaml"
 
 # All that the locks name, with its hashes; the advisories are asked for over the network, which not every machine has.
-audit: $(READY) $(TOOLS)/pip-audit/.ready ## known vulnerabilities of what the locks name (needs the advisories' database, over the network)
+audit: $(READY) $(TOOLS)/pip-audit/.ready ## check the locked packages for known vulnerabilities (needs the network)
 	@mkdir -p .cache
 	@$(EXPORT) --all-groups --output-file .cache/requirements.txt
 	@for locked in .cache/requirements.txt tools/*.txt; do \
@@ -163,27 +163,27 @@ e2e: $(READY) ## the black-box suite against a deployed stack: URL=https://... T
 	@ORDERS_URL='$(URL)' TOKEN_CMD='$(TOKEN_CMD)' $(BIN)/pytest tests/e2e \
 	  --ignore=tests/e2e/pages --ignore=tests/e2e/test_fuzz.py
 
-invoke: $(READY) $(TOOLS)/sam/.ready $(TOOLS)/runtime/.ready ## try one function in Lambda's runtime: FUNCTION=reserve_stock [EVENT=events/...json] (downloads sam once)
+invoke: $(READY) $(TOOLS)/sam/.ready $(TOOLS)/runtime/.ready ## run one function in Lambda's runtime: FUNCTION=reserve_stock [EVENT=events/...json] (downloads sam once)
 	@$(BIN)/python -m local.cli.invoke $(FUNCTION) $(if $(EVENT),--event $(EVENT)) \
 	  --emulators "$$(echo $(TOOLS)/sam/lib/python*/site-packages/samcli/local/rapid)" \
 	  --runtime "$$(echo $(TOOLS)/runtime/lib/python*/site-packages)"
 
-fuzz: $(READY) ## schemathesis at length against a stack of its own, from a new seed (some minutes)
+fuzz: $(READY) ## run schemathesis on a temporary local stack, with a new seed (some minutes)
 	@E2E_FULL=1 $(BIN)/pytest --quiet tests/e2e/test_fuzz.py
 
-openapi: $(READY) ## write docs/openapi.json anew, from the code
+openapi: $(READY) ## generate docs/openapi.json from the code
 	@$(BIN)/python -c 'import json; from orders.web.openapi import document; print(json.dumps(document(), indent=2, ensure_ascii=False))' \
 	  > docs/openapi.json
 
-operations: $(READY) ## write the derived part of operations.yaml anew: alarms and dashboard of what template.yaml declares
+operations: $(READY) ## generate the alarms and the dashboard of operations.yaml from template.yaml
 	@$(BIN)/python -m tools.operations
 
-lint-fix: $(READY) ## put right what ruff, eslint and prettier can put right
+lint-fix: $(READY) ## fix what ruff, eslint and prettier can fix
 	@$(BIN)/ruff check --fix $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
 	@if test -f $(PAGES_LINT)/.ready; then $(ESLINT) --fix functions/pages; $(PRETTIER) --write $(PAGES_CODE); fi
 
-lock: $(READY) ## resolve anew, and write the layers' requirements and the tools' locks
+lock: $(READY) ## resolve the dependencies, and write the requirements of the layers and the locks of the tools
 	@$(UV) lock
 	@for tool in tools/*.in; do $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --output-file $${tool%.in}.txt $$tool; done

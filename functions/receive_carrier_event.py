@@ -10,7 +10,7 @@ def receive_event(request: Request) -> Answer:
     """Takes one report, as the carrier has signed it."""
     carrier = request.path.get("carrier", "")
     if carrier not in carrier_reports.SENDERS:
-        raise NotFound("We work with no carrier of that name.")
+        raise NotFound("There is no carrier with this name.")
     request.bounded(limits.LARGEST_CARRIER_BODY)
     accepted = carrier_reports.receive(carrier, request.body, request.headers, request.query.get("token"))
     return answer({"accepted": accepted})

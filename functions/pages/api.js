@@ -6,9 +6,9 @@ import { bearer, forget } from "./auth.js";
 const GATEWAY = {
   401: ["UNAUTHENTICATED", "Your sign-in has ended. Sign in again."],
   403: ["PERMISSION_DENIED", "You may not do this."],
-  404: ["NOT_FOUND", "There is no such thing here."],
+  404: ["NOT_FOUND", "Not found."],
   413: ["INVALID_ARGUMENT", "This is too large to be sent."],
-  429: ["RESOURCE_EXHAUSTED", "There are too many requests just now. Try again in a moment."],
+  429: ["RESOURCE_EXHAUSTED", "There are too many requests. Try again in a moment."],
   500: ["INTERNAL", "Something went wrong in the service. Try again in a moment."],
 };
 const SILENT = ["UNAVAILABLE", "The service did not answer. Try again in a moment."];

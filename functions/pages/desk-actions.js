@@ -9,7 +9,7 @@ const may = island("config").transitions;
 const REASON = { name: "reason", label: "Reason (goes on the order's history)", long: true };
 
 const BY_HAND = {
-  CONFIRMED: { label: "Confirm", words: "For cash on delivery: the order is accepted and will be paid at the door." },
+  CONFIRMED: { label: "Confirm", words: "For cash on delivery: the order is accepted and will be paid on delivery." },
   PROCESSING: {
     label: "Mark as processing",
     words: "Stock is reserved and the payment settled, as the workflow would have done.",
@@ -22,11 +22,11 @@ const BY_HAND = {
   },
   CANCELLED: {
     label: "Cancel",
-    words: "What was done is undone at once: the money goes back and the stock is released.",
+    words: "Completed steps are undone now: the payment is refunded and the stock is released.",
     path: "/cancel",
     danger: true,
   },
-  RETURNED: { label: "Return", words: "The goods are back: the money goes back and the stock is released.", danger: true },
+  RETURNED: { label: "Return", words: "The goods are back: the payment is refunded and the stock is released.", danger: true },
 };
 
 const button = ({ label, title, words, fields = [REASON], danger, main, method = "POST", path, body = {} }, order, done) =>
@@ -54,7 +54,7 @@ const button = ({ label, title, words, fields = [REASON], danger, main, method =
 /** The two answers to a manual review. */
 export const decide = (order, done) => [
   button(
-    { label: "Approve", title: "Approve this order?", words: "It goes on to payment.", path: "/approve", main: true },
+    { label: "Approve", title: "Approve this order?", words: "The payment is next.", path: "/approve", main: true },
     order,
     done,
   ),
@@ -73,7 +73,7 @@ export const decide = (order, done) => [
 
 const BACK_AGAIN = {
   label: "The parcel is back",
-  words: "It came back without being delivered: the money goes back and the stock is released.",
+  words: "It came back without being delivered: the payment is refunded and the stock is released.",
   danger: true,
 };
 
@@ -90,7 +90,7 @@ function changes({ order, payment, shipment }) {
 }
 
 const LOCATION = {
-  label: "Note where it is",
+  label: "Set location",
   title: "Where is the parcel?",
   fields: [{ name: "location", label: "Place", required: true, most: 200 }],
   method: "PUT",
@@ -100,7 +100,7 @@ const LOCATION = {
 const SYNC = {
   label: "Repair",
   title: "Repair this order?",
-  words: "It is derived again from its facts: a lost workflow is restarted, and missed scans are replayed.",
+  words: "A lost workflow is restarted, and missed scans are applied.",
   fields: [],
   path: "/sync",
 };

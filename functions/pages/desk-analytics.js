@@ -16,7 +16,7 @@ export function show(host, _argument, desk) {
   return desk.watch(async () => {
     const [summary, lately] = await Promise.all([desk.summary(), getIfAny(`/analytics/summary?from=${dayBefore(DAYS - 1)}`)]);
     part("missing", summary === null, (missing) =>
-      missing ? h("p", { class: "card" }, "This deployment keeps no figures.") : null,
+      missing ? h("p", { class: "card" }, "This deployment has no analytics.") : null,
     );
     if (!summary) return;
     part("tiles", [summary.orders_placed, summary.cancel_rate, summary.payment_failures, summary.statuses], () =>
@@ -89,7 +89,7 @@ function conversion(stages) {
   const left = stages.filter((one) => one.left);
   if (!left.length) return null;
   return chart(
-    `Of the orders that left a stage in the last ${DAYS} days, so many went on`,
+    `Of the orders that left a stage in the last ${DAYS} days, the share that continued`,
     ["Stage", "Share", "Orders"],
     left.map((one) =>
       h(

@@ -11,7 +11,7 @@ import { headline, outlook, paid, parcel, steps, whereTheMoneyIs } from "./words
 
 const FRESHNESS = {
   live: ["good", "Live"],
-  polling: ["wait", "Asking every few seconds"],
+  polling: ["wait", "Checking every few seconds"],
   reconnecting: ["wait", "Reconnecting"],
   over: ["calm", "Final"],
   loading: ["calm", "Connecting"],
@@ -70,8 +70,8 @@ export const drawFacts = ({ order, payment, shipment, paidHow, parcelNow, tries 
   card("Order", orderFacts(order)),
   card(
     "Payment",
-    payment ? paymentFacts(payment, paidHow) : nothing("Nothing has been asked of the gateway."),
-    tries.length > 0 && [h("h3", {}, "Calls of the gateway"), h("ol", { class: "trials small" }, tries.map(drawTry))],
+    payment ? paymentFacts(payment, paidHow) : nothing("The payment gateway has not been called."),
+    tries.length > 0 && [h("h3", {}, "Calls to the gateway"), h("ol", { class: "trials small" }, tries.map(drawTry))],
   ),
   card(
     "Shipment",

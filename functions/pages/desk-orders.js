@@ -118,7 +118,7 @@ function drawAttention(orders) {
     h(
       "p",
       { class: "small quiet" },
-      "Nothing has happened to them in the time it should have taken. The sweep looks at them every minute; " +
+      "Their next step did not happen in time. The sweep looks at them every minute; " +
         "open one to repair it at once.",
     ),
     table(orders, { kind: "orders", columns: COLUMNS }),
@@ -150,9 +150,9 @@ function itemsInWords([first, ...more]) {
 
 /** What is said where no order is shown. */
 function emptyFor({ empty, wanted, status }) {
-  if (wanted) return ["No order and no customer is called ", h("strong", {}, wanted), "."];
+  if (wanted) return ["There is no order or customer with the id ", h("strong", {}, wanted), "."];
   if (empty) return firstVisit();
-  return status ? `No order is ${word(status).toLowerCase()} just now.` : "Nothing here.";
+  return status ? `No order is ${word(status).toLowerCase()} now.` : "There are no orders.";
 }
 
 function firstVisit() {

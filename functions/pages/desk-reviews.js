@@ -13,12 +13,12 @@ export function show(host, _argument, desk) {
   const part = parts(host);
   part("title", null, () => [
     h("h1", {}, "Reviews"),
-    h("p", { class: "quiet" }, "Orders that a person has to say yes to. Without an answer in time they are cancelled."),
+    h("p", { class: "quiet" }, "Orders that need a manual approval. Without a decision in time they are cancelled."),
   ]);
 
   async function load() {
     part("list", await queue(), (orders) =>
-      cards(orders, { kind: "reviews", empty: "Nothing to review. Well done.", card: (order) => review(order, load) }),
+      cards(orders, { kind: "reviews", empty: "There is nothing to review.", card: (order) => review(order, load) }),
     );
   }
 

@@ -48,7 +48,7 @@ export const offerSample = (kind) =>
       onclick: () =>
         ask({
           title: "Place a sample order",
-          words: "It is a real order in every respect, paid to the simulated gateway and shipped by the simulated carrier.",
+          words: "It is processed like every order, with the simulated payment gateway and carrier.",
           fields: [{ name: "story", label: "What should happen?", choices: Object.keys(STORIES) }],
           action: "Place it",
           act: ({ story }) => place(story),

@@ -40,7 +40,7 @@ export function show(host, _argument, desk) {
   const renew = (webhook) =>
     ask({
       title: "Give it a new secret?",
-      words: "The old one goes on signing beside it for a day. A disabled webhook is active again.",
+      words: "The old secret also signs for one more day. A disabled webhook becomes active again.",
       action: "New secret",
       act: async () => showSecret(await post(webhookPath(webhook.webhook_id, "/rotate"))),
     });

@@ -124,7 +124,7 @@ function begin() {
     return say(
       "This desk is for staff",
       h("p", {}, `${who.name} is in neither of the groups support and admin.`),
-      h("p", {}, h("button", { onclick: signOut }, "Sign in as somebody else")),
+      h("p", {}, h("button", { onclick: signOut }, "Sign in as another person")),
     );
   }
   addEventListener("hashchange", open);

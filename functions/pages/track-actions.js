@@ -4,7 +4,7 @@ import { ask } from "./dialog.js";
 import { h, island } from "./dom.js";
 
 const may = island("config").transitions;
-const REASON = { name: "reason", label: "Reason (if you like to say)", long: true };
+const REASON = { name: "reason", label: "Reason (optional)", long: true };
 const ADDRESS = [
   ["name", "Name", "name", 100, true],
   ["line1", "Street and number", "address-line1", 200, true],
@@ -15,7 +15,7 @@ const ADDRESS = [
 ];
 
 const IF_CANCELLED = {
-  PROCESSING: "A payment has begun. If it is made, you get it back.",
+  PROCESSING: "A payment has begun. If it succeeds, it will be refunded.",
   COMPLETED: "You get back what you paid.",
 };
 

@@ -51,10 +51,10 @@ export const stepsOf = steps;
 export function drawFreshness({ state, updated, heard }, now) {
   const words = {
     live: "Live",
-    polling: "Asking every few seconds",
+    polling: "Checking every few seconds",
     reconnecting: "Reconnecting",
     over: "Final",
-    refused: "This link does not open the order any more",
+    refused: "This link no longer opens the order",
     loading: "Connecting",
   }[state];
   const calm = ["over", "loading"].includes(state) ? "calm" : state === "live" ? "good" : "wait";

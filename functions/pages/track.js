@@ -119,7 +119,7 @@ function explain(problem) {
   if (problem.status === 404) return say("There is no such order", "Check the address, or the link you were sent.");
   if (problem.status === 403)
     return say(
-      "This order belongs to somebody else",
+      "This order belongs to another customer",
       "Sign in as the person who ordered, or ask them for a tracking link.",
       signOutButton(),
     );
@@ -130,13 +130,13 @@ function explain(problem) {
       signInButton(),
     );
   return say(
-    "We cannot show the order just now",
+    "We cannot show the order at the moment",
     problem.message,
     h("p", {}, h("button", { onclick: () => location.reload() }, "Try again")),
   );
 }
 
-const signOutButton = () => person() && h("p", {}, h("button", { onclick: signOut }, "Sign in as somebody else"));
+const signOutButton = () => person() && h("p", {}, h("button", { onclick: signOut }, "Sign in as another person"));
 
 /** To somebody who is not signed in, where the owner could do something. */
 function offerSignIn(names) {

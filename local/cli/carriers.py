@@ -54,7 +54,7 @@ def register(commands: Any, remote: Callable[..., argparse.ArgumentParser]) -> N
     command = remote(commands, "carrier", "report a parcel's scan, signed as its carrier would", carrier)
     command.add_argument("order_id", metavar="ORDER_ID")
     command.add_argument("status", choices=STATUSES, type=str.lower, metavar="STATUS", help=", ".join(STATUSES))
-    command.add_argument("--carrier", choices=list(SECRETS), default="generic", help="whose webhook (default %(default)s)")
+    command.add_argument("--carrier", choices=list(SECRETS), default="generic", help="the webhook's format and sender (default %(default)s)")
     command.add_argument("--location", help="where the parcel was scanned")
     command.add_argument("--at", type=datetime.fromisoformat, help="when it was scanned (default: now)")
     command.add_argument("--event-id", help="the event's id; send one twice to see that it counts once")
@@ -62,7 +62,7 @@ def register(commands: Any, remote: Callable[..., argparse.ArgumentParser]) -> N
 
 def carrier(options: argparse.Namespace) -> int:
     if options.status not in SAID_BY[options.carrier]:
-        print(f"orders: {options.carrier} never says {options.status}; --carrier generic does", file=sys.stderr)
+        print(f"orders: {options.carrier} has no status {options.status}; --carrier generic has", file=sys.stderr)
         return 1
     api = Api(url_of(options.url))
     number = _tracking_number(api, options.order_id)

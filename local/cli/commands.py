@@ -37,15 +37,15 @@ SETTINGS = {
 
 
 DATA_HELP = (
-    "keep the table (orders, products, webhooks), the secrets and what the stream has yet to bring to its consumers here, over "
-    "restarts and a killed process. Not over a power cut; and not the messages in queues (events, webhook deliveries under "
-    "way) and the executions: open orders are carried on by the sweep. One stack at a time may use it"
+    "keep the table (orders, products, webhooks), the secrets and pending stream records in DIR: they survive a restart and a "
+    "killed process, but not a power failure. Messages in queues (events, webhook deliveries in progress) and executions are "
+    "not kept: the sweep resumes open orders. Only one stack at a time can use DIR"
 )
 
 CONTAINERS_HELP = (
-    "let containers reach the local AWS by what they call this machine: 172.17.0.1 (Docker on Linux, its bridge's address) or "
-    "host.docker.internal (Docker Desktop). It runs code and knows every secret, and asks nobody who they are: whoever reaches "
-    "HOST may use it"
+    "let containers reach the local AWS at HOST, this machine's address for them: 172.17.0.1 (Docker on Linux, the bridge's "
+    "address) or host.docker.internal (Docker Desktop). The local AWS runs code, contains every secret and has no "
+    "authentication: everyone who can reach HOST can use it"
 )
 
 
@@ -137,16 +137,16 @@ def _print_log(function: str, text: str) -> None:
 
 
 def _welcome(stack: Any) -> None:
-    print(f"Orders is up at {stack.url}   (its AWS, for a look inside: --endpoint-url {stack.aws_url})")
+    print(f"Orders is up at {stack.url}   (its AWS: --endpoint-url {stack.aws_url})")
     print(
         f"The desk is at {stack.url}/admin (sign in as Sam or Alex); an order's own page is the tracking_url it answers with.\n"
     )
-    print("# Tokens, good for 12 hours:")
+    print("# Tokens, valid for 12 hours:")
     for subject, group in PEOPLE:
         token = stack.token(subject, [group] if group else [])
         print(f"export {subject.split('-')[0].upper()}={token}")
     body = json.dumps(_order([("prod-001", 2), ("prod-002", 1)], "tok_ok"))
-    print("\n# Place an order, then look at it:")
+    print("\n# Place an order, then read it:")
     print(f"curl -s {stack.url}/orders -H \"authorization: Bearer $CUSTOMER\" -H 'content-type: application/json' \\")
     print(f"  -d '{body}'")
     print(f'curl -s {stack.url}/orders/ORDER_ID/status -H "authorization: Bearer $CUSTOMER"')
@@ -259,39 +259,39 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="orders", description="Order fulfillment on this machine: no Docker, no AWS account.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _serve_options(commands.add_parser("serve", help="run the whole stack until Ctrl-C"))
-    command = commands.add_parser("demo", help="three real orders, followed live")
+    command = commands.add_parser("demo", help="run three orders on a temporary stack and follow them")
     command.set_defaults(run=demo)
 
-    command = commands.add_parser("bench", help="measure everything, beside what else there is, and write docs/benchmarks.md")
-    command.add_argument("--times", type=int, default=3, help="how often each is measured (default %(default)s)")
-    command.add_argument("--skip", nargs="*", default=[], choices=["rivals", "cold", "units"], help="what to leave out")
+    command = commands.add_parser("bench", help="run the benchmarks, also of other engines, and write docs/benchmarks.md")
+    command.add_argument("--times", type=int, default=3, help="runs of each measurement (default %(default)s)")
+    command.add_argument("--skip", nargs="*", default=[], choices=["rivals", "cold", "units"], help="parts to leave out")
     command.set_defaults(run=bench)
 
-    command = commands.add_parser("load", help="place orders at a steady rate on a stack of its own, and watch it")
+    command = commands.add_parser("load", help="place orders at a steady rate on a temporary stack and measure it")
     command.add_argument("--rate", type=float, default=20.0, metavar="R", help="orders a second (default %(default)g)")
     command.add_argument("--minutes", type=float, default=30.0, metavar="M", help="for how long (default %(default)g)")
     command.set_defaults(run=load)
 
     command = _remote(commands, "token", "print a token of the running stack", token)
-    command.add_argument("subject", metavar="SUB", help="whom it is for; a customer's id")
+    command.add_argument("subject", metavar="SUB", help="the token's subject: a customer's id, for instance")
     command.add_argument("--group", action="append", default=[], help="support, admin, carrier or warehouse; may be repeated")
 
     _remote(commands, "env", "print the functions' variables, for `sam local invoke --env-vars` (docs/invoke.md)", env)
 
     command = _remote(commands, "place", "place an order", place)
     command.add_argument("items", nargs="*", metavar="PRODUCT[:N]", help="default: prod-001:2 prod-002:1")
-    command.add_argument("--customer", default=CUSTOMER, help="who orders (default %(default)s)")
+    command.add_argument("--customer", default=CUSTOMER, help="the customer's id (default %(default)s)")
     command.add_argument("--token", default="tok_ok", help="payment token: tok_ok, tok_declined, tok_flaky_2, ...")
     command.add_argument("--method", default="CREDIT_CARD", help="default %(default)s; CASH_ON_DELIVERY, ...")
     command.add_argument("--review", action="store_true", help="ask for a manual review")
 
-    command = _remote(commands, "show", "an order with its progress and its history", show)
+    command = _remote(commands, "show", "show an order with its progress and its audit trail", show)
     command.add_argument("order_id", metavar="ORDER_ID")
 
-    command = _remote(commands, "sync", "restart what an order has lost", sync)
+    command = _remote(commands, "sync", "restart an order's lost workflow, and apply missed scans", sync)
     command.add_argument("order_id", metavar="ORDER_ID")
 
-    for action, help_ in (("cancel", "cancel an order"), ("approve", "approve a review"), ("reject", "refuse a review")):
+    for action, help_ in (("cancel", "cancel an order"), ("approve", "approve an order in review"), ("reject", "reject one")):
         command = _remote(commands, action, help_, act(action))
         command.add_argument("order_id", metavar="ORDER_ID")
         command.add_argument("--reason")
@@ -303,22 +303,22 @@ def _parser() -> argparse.ArgumentParser:
 
 def _operator_commands(commands: Any) -> None:
     """Those that work on AWS too (docs/runbook.md)."""
-    redrive = _remote(commands, "redrive", "send again what failed for good: dead-letters, executions or webhooks", operate)
+    redrive = _remote(commands, "redrive", "retry dead letters, failed executions or failed webhook deliveries", operate)
     redrive.add_argument(
         "what",
         choices=["dead-letters", "letters", "executions", "webhooks"],
         metavar="{dead-letters,executions,webhooks}",
-        help="dead-letters: the messages in the dead-letter queues (letters: the same, by its earlier name)",
+        help="dead-letters: the messages in the dead-letter queues (letters: its earlier name)",
     )
-    redrive.add_argument("webhook_id", nargs="?", metavar="WEBHOOK_ID", help="with webhooks: those of this one only")
-    export = _remote(commands, "export", "all that is kept of a customer, as JSON", operate)
+    redrive.add_argument("webhook_id", nargs="?", metavar="WEBHOOK_ID", help="with webhooks: only the deliveries of this webhook")
+    export = _remote(commands, "export", "print a customer's data as JSON", operate)
     erase = _remote(commands, "erase", "erase a customer's personal data from their orders", operate)
-    erase.add_argument("--by", default="operator", help="who does it, for the audit trail (default %(default)s)")
+    erase.add_argument("--by", default="operator", help="the operator's name, for the audit trail (default %(default)s)")
     for command in (export, erase):
         command.add_argument("customer_id", metavar="CUSTOMER")
-    sweep = _remote(commands, "sweep", "look after every open order now", operate)
+    sweep = _remote(commands, "sweep", "check every open order now, and restart lost workflows", operate)
     for name, command in (("redrive", redrive), ("export", export), ("erase", erase), ("sweep", sweep)):
-        command.add_argument("--stack", metavar="NAME", help="the stack on AWS instead, with the credentials of this shell")
+        command.add_argument("--stack", metavar="NAME", help="a stack on AWS instead, with the credentials of this shell")
         command.set_defaults(command=name)
 
 
@@ -336,13 +336,13 @@ def _serve_options(command: argparse.ArgumentParser) -> None:
     ):
         command.add_argument(f"--{name}-seconds", type=_seconds, metavar="S", help=f"seconds {what} (default {default})")
     command.add_argument("--delivery-mode", choices=["timed", "carrier"], help="what ends the transit (default timed)")
-    command.add_argument("--gateway-seconds", type=_seconds, metavar="S", help="how slow the payment gateway is (default 0)")
+    command.add_argument("--gateway-seconds", type=_seconds, metavar="S", help="seconds that each payment gateway call takes (default 0)")
     command.add_argument("--failure-rate", type=float, metavar="R", help="share of gateway and carrier calls that fail")
     command.add_argument(
-        "--rate-limit", type=int, metavar="N", help="requests a second to each route; more are 429 (default 10000)"
+        "--rate-limit", type=int, metavar="N", help="requests a second for each route, before it returns 429 (default 10000)"
     )
     command.add_argument(
-        "--burst-limit", type=int, metavar="N", help="requests to each route at once before that (default 5000)"
+        "--burst-limit", type=int, metavar="N", help="requests at once for each route, before it returns 429 (default 5000)"
     )
 
 

@@ -56,7 +56,7 @@ def demo() -> int:
         Watched("C", "tok_flaky_2", "a gateway that fails twice, then works", OrderStatus.DELIVERED),
     ]
     began = time.monotonic()
-    print("Starting a stack of its own, from template.yaml ...", flush=True)
+    print("Starting a temporary stack from template.yaml ...", flush=True)
     with running(Settings()) as stack:
         print(f"Up in {time.monotonic() - began:.1f} s at {stack.url}\n")
         api = Api(stack.url, stack.token("ada"))
@@ -152,13 +152,13 @@ def _shipment(shipment: dict[str, Any] | None) -> str:
 def _close(orders: list[Watched]) -> int:
     wrong = [order for order in orders if order.status != order.expected]
     for order in wrong:
-        print(paint(f"{order.letter} ended {order.status or 'nowhere'}, and should have ended {order.expected}.", "red"))
+        print(paint(f"{order.letter} ended as {order.status or 'unknown'}; expected {order.expected}.", "red"))
     if not wrong:
-        print("All three ended as they should.\n")
+        print("All three orders ended as expected.\n")
         print("Next:")
-        print("  .venv/bin/orders serve the same stack, to keep; it prints tokens and curl lines to copy")
-        print("                         then look: http://127.0.0.1:3000/admin, and each order's tracking_url")
-        print("  make test              every check and every test")
+        print("  .venv/bin/orders serve a stack that keeps running; it prints tokens and curl commands")
+        print("                         then open http://127.0.0.1:3000/admin, or an order's tracking_url")
+        print("  make test              all checks and all tests")
         print("  docs/architecture.md   how it works, and why")
     return 1 if wrong else 0
 

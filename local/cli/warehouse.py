@@ -28,13 +28,13 @@ def register(commands: Any, remote: Callable[..., argparse.ArgumentParser]) -> N
         action="append",
         type=item,
         metavar="LINE=N",
-        help="which pieces of a line the event is about; may be repeated. They travel as `items`: "
+        help="the pieces of a line that the event is about; may be repeated. They are sent as `items`: "
         "an order is one parcel, so that it is handed over whole whatever they say",
     )
     command.add_argument("--fulfillment-id", metavar="ID", help="default: ful-ORDER_ID")
     command.add_argument("--event-id", metavar="ID", help="the event's id; send one twice to see that it counts once")
-    command.add_argument("--carrier", metavar="NAME", help="who has the parcel")
-    command.add_argument("--tracking-number", metavar="NUMBER", help="what its carrier knows the parcel by")
+    command.add_argument("--carrier", metavar="NAME", help="the parcel's carrier")
+    command.add_argument("--tracking-number", metavar="NUMBER", help="the carrier's number of the parcel")
 
 
 def item(text: str) -> tuple[str, int]:

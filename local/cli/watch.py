@@ -21,7 +21,7 @@ LONGEST_PAUSE = 15.0
 def register(commands: Any, remote: Callable[..., argparse.ArgumentParser]) -> None:
     command = remote(commands, "watch", "follow an order's changes until it is over", watch)
     command.add_argument("order_id", metavar="ORDER_ID")
-    command.add_argument("--link-token", metavar="TOKEN", help="of a tracking link, instead of signing in")
+    command.add_argument("--link-token", metavar="TOKEN", help="the token of a tracking link, instead of signing in")
 
 
 @dataclass(frozen=True, slots=True)

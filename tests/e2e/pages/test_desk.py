@@ -142,10 +142,10 @@ def test_only_what_the_table_allows_is_offered(patient: Stack, visit: Visiting) 
         actions.get_by_role("button", name="Mark as shipped").click()
         tab.page.get_by_role("dialog").get_by_role("button", name="Mark as shipped").click()
         expect(actions.get_by_role("button", name="Mark as delivered")).to_be_visible()
-        actions.get_by_role("button", name="Note where it is").click()
+        actions.get_by_role("button", name="Set location").click()
         dialog = tab.page.get_by_role("dialog")
         dialog.get_by_label("Place").fill("Sorting center Utrecht")
-        dialog.get_by_role("button", name="Note where it is").click()
+        dialog.get_by_role("button", name="Set location").click()
         expect(tab.page.get_by_text("Sorting center Utrecht").first).to_be_visible()
 
 

@@ -79,7 +79,7 @@ def test_a_parcel_on_its_way_back_is_refunded_when_it_is_back(patient: Stack, vi
     with visit(patient) as tab:
         tab.page.goto(patient.link(patient.order(order_id)))
         expect(tab.heading()).to_have_text("Your parcel is on its way back to us")
-        expect(tab.page.get_by_text("You paid US$20.00. It goes back to you once we have the parcel.")).to_be_visible()
+        expect(tab.page.get_by_text("You paid US$20.00. It will be refunded once we have the parcel.")).to_be_visible()
         expect(tab.page.get_by_text("should be with you")).to_have_count(0)
         with visit(patient) as desk:
             desk.sign_in("Sam", f"/admin#/order/{order_id}")
@@ -87,7 +87,7 @@ def test_a_parcel_on_its_way_back_is_refunded_when_it_is_back(patient: Stack, vi
             desk.page.get_by_role("dialog").get_by_role("button", name="The parcel is back").click()
             expect(desk.page.locator("[data-status=RETURNED]").first).to_be_visible()
         expect(tab.heading()).to_have_text("Your parcel has come back to us")
-        expect(tab.page.get_by_text("US$20.00 went back to your card")).to_be_visible()
+        expect(tab.page.get_by_text("US$20.00 was refunded to your card")).to_be_visible()
 
 
 def clock(moment: datetime) -> str:
@@ -108,8 +108,8 @@ def test_a_delivery_says_when_the_carrier_made_it_and_a_refund_when_the_money_we
         wait_for(lambda: "refunded_at" in patient.order(order_id)["payment"])
         refunded = datetime.fromisoformat(patient.order(order_id)["payment"]["refunded_at"])
         tab.page.reload()
-        went_back = re.compile(rf"US\$20.00 went back to your card \w+ at {clock(refunded)}\.")
-        expect(tab.page.get_by_text(went_back)).to_be_visible()
+        refund_said = re.compile(rf"US\$20.00 was refunded to your card \w+ at {clock(refunded)}\.")
+        expect(tab.page.get_by_text(refund_said)).to_be_visible()
         expect(tab.page.get_by_text(re.compile(rf"^Refunded \w+ at {clock(refunded)}$"))).to_be_visible()
 
 
@@ -133,7 +133,7 @@ def test_a_customer_signs_in_and_cancels_in_the_middle(patient: Stack, visit: Vi
         dialog.get_by_label("Reason").fill("I found a better one")
         dialog.get_by_role("button", name="Cancel the order").click()
         expect(tab.heading()).to_have_text("This order was cancelled")
-        expect(tab.page.get_by_text("US$20.00 went back to your card")).to_be_visible()
+        expect(tab.page.get_by_text("US$20.00 was refunded to your card")).to_be_visible()
         expect(tab.page.get_by_role("button", name="Cancel the order")).to_have_count(0)
     cancellation = patient.order(order_id)["order"]["cancellation"]
     assert (cancellation["reason"], cancellation["note"]) == ("customer", "I found a better one")
@@ -163,7 +163,7 @@ def test_a_delivered_order_is_returned(quick: Stack, visit: Visiting) -> None:
         tab.page.get_by_role("button", name="Return it").click()
         tab.page.get_by_role("dialog").get_by_role("button", name="Return it").click()
         expect(tab.heading()).to_have_text("This order was returned")
-        expect(tab.page.get_by_text("went back to your card")).to_be_visible()
+        expect(tab.page.get_by_text("was refunded to your card")).to_be_visible()
 
 
 def test_the_bearer_of_a_link_may_look_and_not_touch(patient: Stack, visit: Visiting) -> None:

@@ -60,7 +60,7 @@ def check_time() -> None:
     """Raises ``OutOfTime`` where a call that begins now might not end in time."""
     seconds_left = _seconds_left.get()
     if seconds_left and seconds_left() < HASTY.most_seconds + RESERVE_SECONDS:
-        raise OutOfTime("There is no time for another call.")
+        raise OutOfTime("Not enough time is left for another call.")
 
 
 @cache

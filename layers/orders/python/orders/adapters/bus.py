@@ -49,4 +49,4 @@ def publish(events: Sequence[tuple[str, Mapping[str, Any], datetime]], source: s
             ]
         )
         if answer["FailedEntryCount"]:
-            raise BusBusy(f"{answer['FailedEntryCount']} of {len(chunk)} events were not taken.")
+            raise BusBusy(f"{answer['FailedEntryCount']} of {len(chunk)} events were not accepted.")

@@ -73,7 +73,7 @@ def _same(expected: str, given: str) -> bool:
 
 def _is_token(token: str | None, secret: str) -> bool:
     if not secret:
-        raise ValueError("an empty secret verifies nothing")
+        raise ValueError("the secret is empty")
     return token is not None and _same(secret, token)
 
 
@@ -213,7 +213,7 @@ def _joined(parts: Iterable[Any]) -> str | None:
 
 def _string(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"a {type(value).__name__} where a text belongs")
+        raise TypeError(f"a {type(value).__name__} instead of a text")
     return value
 
 
@@ -308,7 +308,7 @@ def _verify_generic(body: bytes, headers: Headers, secret: str, now: datetime) -
     signatures = headers.get("webhook-signature", "").split(" ")
     encoded = secret.removeprefix("whsec_")
     if not encoded:
-        raise ValueError("an empty secret verifies nothing")
+        raise ValueError("the secret is empty")
     key = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
     signed = _sent(message) + b"." + _sent(sent) + b"." + body
     expected = "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()

@@ -56,7 +56,7 @@ def send_deliveries(deliveries: Sequence[tuple[str, str]]) -> list[tuple[str, st
         try:
             answer = sqs().send_message_batch(QueueUrl=settings.webhook_deliveries_url(), Entries=entries)
         except (ClientError, BotoCoreError) as error:
-            raise QueueBusy("The queue took nothing, or that is not known.") from error
+            raise QueueBusy("The queue may not have accepted the messages.") from error
         refused += [chunk[int(entry["Id"])] for entry in answer.get("Failed", [])]
     return refused
 

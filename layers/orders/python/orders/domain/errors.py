@@ -15,7 +15,7 @@ class OrderError(Exception):
 
     code: ClassVar[str] = "FAILED_PRECONDITION"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.CONFLICT
-    title: ClassVar[str] = "The order cannot do that"
+    title: ClassVar[str] = "Not possible in the order's state"
 
     def __init__(self, detail: str, **extra: Any) -> None:
         super().__init__(detail)
@@ -105,7 +105,7 @@ class MethodNotAllowed(OrderError):
 
     code = "METHOD_NOT_ALLOWED"
     http_status = HTTPStatus.METHOD_NOT_ALLOWED
-    title = "Not with that method"
+    title = "Method not allowed"
 
 
 class PayloadTooLarge(OrderError):
@@ -126,7 +126,7 @@ class AlreadyExists(OrderError):
 class AlreadyApplied(OrderError):
     """The outside event has been applied before: there is nothing left to do for it."""
 
-    title = "Applied before"
+    title = "Already applied"
 
 
 class IdempotencyMismatch(OrderError):
@@ -148,12 +148,13 @@ class VersionMismatch(OrderError):
 class IllegalTransition(OrderError):
     """The transition table does not allow the change (``docs/behavior.md#statuses``)."""
 
-    title = "The status cannot change like that"
+    title = "Status change not allowed"
 
     def __init__(self, current: str, wanted: str, allowed: Iterable[str]) -> None:
         names = sorted(allowed)
-        outlook = f"it may become {', '.join(names)}" if names else "it is final"
-        detail = f"An order that is {current} cannot become {wanted}: {outlook}."
+        refused = f"already {current}" if current == wanted else f"{current} and cannot become {wanted}"
+        outlook = f"it can become {', '.join(names)}" if names else f"{current} is final"
+        detail = f"The order is {refused}; {outlook}."
         super().__init__(detail, **{"from": str(current), "to": str(wanted), "allowed": [str(name) for name in names]})
 
 

@@ -100,7 +100,7 @@ _BY_BANK = tuple(method for method in PaymentMethod if method is not _CASH)
 HEADLINES: Table = (
     row("This order was cancelled", "bad", order=_O.CANCELLED),
     row("Your parcel has come back to us", "bad", order=_O.RETURNED, parcel=_S.RETURNED_TO_SENDER),
-    row("We are taking your return", "bad", order=_O.RETURNED, overall=OverallStatus.ROLLING_BACK),
+    row("We are processing your return", "bad", order=_O.RETURNED, overall=OverallStatus.ROLLING_BACK),
     row("This order was returned", "bad", order=_O.RETURNED),
     row("Your parcel has arrived", "good", order=_O.DELIVERED),
     row("This order cannot be completed", "bad", overall=OverallStatus.ROLLING_BACK),
@@ -118,10 +118,10 @@ HEADLINES: Table = (
     row("We are handing your parcel to the carrier", "busy", order=_ALIVE, parcel=_S.CREATED),
     row("We are packing your order", "busy", order=_O.PROCESSING),
     row("Your order is confirmed", "busy", order=_O.CONFIRMED),
-    row("We are looking over your order", "busy", order=_O.PENDING, reviewing=YES),
+    row("We are reviewing your order", "busy", order=_O.PENDING, reviewing=YES),
     row("We have your order", "busy", order=_O.PENDING, overall=OverallStatus.QUEUED),
     row("We have your order, and your payment is being made", "busy", order=_O.PENDING, payment=_P.PROCESSING),
-    row("We have your order, and its goods are set aside", "busy", order=_O.PENDING),
+    row("We have your order, and its items are reserved", "busy", order=_O.PENDING),
 )
 """What is happening now, in one sentence."""
 
@@ -129,9 +129,9 @@ WHY_CANCELLED: Table = (
     row("The order was cancelled at the customer's request.", reason=_C.CUSTOMER),
     row("The shop cancelled this order.", reason=_C.STAFF),
     row("The payment did not go through, so we could not send the order.", reason=_C.PAYMENT_FAILED),
-    row("We looked at this order and could not accept it.", reason=_C.APPROVAL_REJECTED),
-    row("The order needed a check that nobody could make in time.", reason=_C.APPROVAL_TIMEOUT),
-    row("Something in this order was sold out just before it was yours.", reason=_C.OUT_OF_STOCK),
+    row("We reviewed this order and could not accept it.", reason=_C.APPROVAL_REJECTED),
+    row("The order needed a review that was not completed in time.", reason=_C.APPROVAL_TIMEOUT),
+    row("An item of this order sold out before we could reserve it.", reason=_C.OUT_OF_STOCK),
     row("The parcel could not be handed over to a carrier.", reason=_C.SHIPPING_FAILED),
     row("The order could not be completed in time.", reason=_C.EXPIRED),
 )
@@ -144,7 +144,7 @@ OUTLOOKS: Table = (
     row("Delivered {delivered_at}.", order=_O.DELIVERED),
     row("{failure}", overall=OverallStatus.ROLLING_BACK),
     row("We are undoing what was done so far.", overall=OverallStatus.ROLLING_BACK),
-    row("A person looks it over first. Nothing is charged before that.", order=_O.PENDING, reviewing=YES),
+    row("A person reviews it first. You are not charged before that.", order=_O.PENDING, reviewing=YES),
     row("The carrier says that it was delivered {delivered_at}.", order=_ALIVE, parcel=_S.DELIVERED),
     row("We have not confirmed that yet.", order=_ALIVE, parcel=_S.DELIVERED),
     row("It could not be delivered.", order=_ALIVE, parcel=(_S.RETURNING, _S.RETURNED_TO_SENDER)),
@@ -156,32 +156,32 @@ OUTLOOKS: Table = (
     row("It should be with you {arrival}.", order=_ALIVE),
     row("A new delivery time is not known yet.", order=_ALIVE, parcel=(_S.ATTEMPTED, _S.OUT_FOR_DELIVERY)),
     row("It was expected {expected}, and is late.", order=_ALIVE),
-    row("It is not known yet when it will arrive.", order=_ALIVE),
+    row("The delivery time is not known yet.", order=_ALIVE),
 )
 """The sentence below it: when it comes, or why it does not."""
 
-_NOTHING_PAID = "You have paid nothing: it was to be paid on delivery."
-_NOT_BACK_YET = "You paid {total}. It has not gone back to you yet: the order's page will say so once it has."
+_NOTHING_PAID = "You have paid nothing: payment was due on delivery."
+_NOT_BACK_YET = "You paid {total}. It has not been refunded yet; the order's page will show the refund."
 
 MONEY: Table = (
-    row("{total} went back to you in cash {refunded_at}.", way=Way.UNDONE, payment=_P.REFUNDED, method=_CASH),
-    row("{total} went back to you in cash.", way=Way.UNDONE, payment=_P.REFUNDED, method=_CASH),
+    row("{total} was refunded to you in cash {refunded_at}.", way=Way.UNDONE, payment=_P.REFUNDED, method=_CASH),
+    row("{total} was refunded to you in cash.", way=Way.UNDONE, payment=_P.REFUNDED, method=_CASH),
     row(
-        "{total} went back to your {account} {refunded_at}. Banks take a few days to show it.",
+        "{total} was refunded to your {account} {refunded_at}. Banks take a few days to show it.",
         way=Way.UNDONE,
         payment=_P.REFUNDED,
         method=_BY_BANK,
     ),
-    row("{total} went back to your {account}. Banks take a few days to show it.", way=Way.UNDONE, payment=_P.REFUNDED),
-    row("What you paid has gone back to you.", way=Way.UNDONE, payment=_P.REFUNDED),
+    row("{total} was refunded to your {account}. Banks take a few days to show it.", way=Way.UNDONE, payment=_P.REFUNDED),
+    row("What you paid has been refunded.", way=Way.UNDONE, payment=_P.REFUNDED),
     row(_NOT_BACK_YET, way=Way.UNDONE, payment=_P.COMPLETED),
-    row("A payment had begun. If it was made, you get it back.", way=Way.UNDONE, payment=_P.PROCESSING),
+    row("A payment had begun. If it succeeded, it will be refunded.", way=Way.UNDONE, payment=_P.PROCESSING),
     row("You were not charged: {declined}", way=Way.UNDONE, payment=_P.FAILED),
     row("You were not charged.", way=Way.UNDONE, payment=(_P.FAILED, NONE)),
     row(_NOTHING_PAID, way=(Way.UNDONE, Way.BACK), payment=_P.PENDING),
-    row("If you have paid, you get it back.", way=Way.UNDONE, payment=UNTOLD),
+    row("If you have paid, you will be refunded.", way=Way.UNDONE, payment=UNTOLD),
     row(
-        "You paid {total}. It goes back to you once we have the parcel.",
+        "You paid {total}. It will be refunded once we have the parcel.",
         way=Way.BACK,
         payment=_P.COMPLETED,
         parcel=_S.RETURNING,
@@ -215,9 +215,9 @@ METHODS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 """How each method is mentioned in a sentence."""
 
 PARCELS: Table = (
-    row("Being called off", order=_ALIVE, way=Way.UNDONE, parcel=(_S.CREATED, _S.IN_TRANSIT)),
-    row("Being called off", overall=OverallStatus.ROLLING_BACK, order=_O.CANCELLED, parcel=(_S.CREATED, _S.IN_TRANSIT)),
-    row("Called off", order=_O.CANCELLED, parcel=(_S.CREATED, _S.IN_TRANSIT)),
+    row("Being recalled", order=_ALIVE, way=Way.UNDONE, parcel=(_S.CREATED, _S.IN_TRANSIT)),
+    row("Being recalled", overall=OverallStatus.ROLLING_BACK, order=_O.CANCELLED, parcel=(_S.CREATED, _S.IN_TRANSIT)),
+    row("Recalled", order=_O.CANCELLED, parcel=(_S.CREATED, _S.IN_TRANSIT)),
     row("Being handed over", parcel=_S.CREATED),
     row("In transit", parcel=_S.IN_TRANSIT),
     row("Out for delivery", parcel=_S.OUT_FOR_DELIVERY),
@@ -239,7 +239,7 @@ SCANS: Table = (
 
 _BY_CIRCUMSTANCE: Table = (
     row("Sold out", step=_N.INVENTORY, state=_Z.FAILED, reason=_C.OUT_OF_STOCK),
-    row("Pay at the door", step=_N.PAYMENT, state=_Z.SKIPPED, method=_CASH, way=Way.ON),
+    row("Pay on delivery", step=_N.PAYMENT, state=_Z.SKIPPED, method=_CASH, way=Way.ON),
     row("Not paid", step=_N.PAYMENT, state=_Z.SKIPPED, method=_CASH),
     row("Paying", step=_N.PAYMENT, state=_Z.IN_PROGRESS, payment=_P.PROCESSING),
     row(

@@ -25,5 +25,5 @@ def _refuse_constant(name: str) -> NoReturn:
 def _unambiguous(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise ValueError("a name occurs twice in one object")
     return found

@@ -64,7 +64,7 @@ def take(event: FulfillmentEvent, clock: Clock = utc_now) -> Outcome:
 class ForeignParcel(OrderError):
     """The parcel is another sender's to report."""
 
-    title = "Somebody else's parcel"
+    title = "Another sender's parcel"
 
 
 def _apply(event: FulfillmentEvent, decide: Decide) -> Snapshot:
@@ -73,7 +73,7 @@ def _apply(event: FulfillmentEvent, decide: Decide) -> Snapshot:
 
     def checked(found: Snapshot) -> Change | None:
         if is_foreign(found.shipment, sender):
-            raise ForeignParcel(f"Reported by {sender}, but the parcel is not theirs to report")
+            raise ForeignParcel(f"Reported by {sender}, which is not this parcel's sender")
         return decide(found)
 
     return apply(event.order_id, checked)

@@ -46,7 +46,7 @@ def publish(records: Sequence[Mapping[str, Any]]) -> bool:
         try:
             bus.publish(pending)
         except TransientError:
-            logger.warning("The bus is busy; the batch comes again")
+            logger.warning("The bus is busy; the batch will be retried")
             return False
     return True
 

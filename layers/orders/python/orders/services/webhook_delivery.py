@@ -19,7 +19,7 @@ def deliver(webhook_id: str, delivery_id: str) -> None:
     try:
         webhook, delivery = webhooks.load(webhook_id), deliveries.load(webhook_id, delivery_id)
     except NotFound:
-        logger.info("Nobody waits for this delivery any more")
+        logger.info("This delivery is no longer pending")
         return
     newer.refuse([webhook.status, delivery.status])
     if webhook.status is WebhookStatus.DISABLED or delivery.status is not DeliveryStatus.PENDING:

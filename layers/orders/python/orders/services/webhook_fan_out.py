@@ -57,7 +57,7 @@ class FanOut:
         keys = list(self._pending)
         for first in range(0, len(keys), AT_ONCE):
             if self._seconds_left() < ENOUGH_SECONDS:
-                logger.warning("The time is nearly over", deliveries=len(keys), done=first)
+                logger.warning("Stopped before the time-out", deliveries=len(keys), done=first)
                 self._fail(keys[first:])
                 break
             self._deliver(keys[first : first + AT_ONCE])
@@ -95,7 +95,7 @@ class FanOut:
             unqueued = [_key(delivery) for delivery in deliveries.add([self._pending[key] for key in keys])]
             self._fail(queues.send_deliveries(unqueued))
         except (StoreBusy, QueueBusy, OutOfTime):
-            logger.exception("Some events come again")
+            logger.exception("Some events will be retried")
             self._fail(keys)
 
     def _fail(self, keys: Iterable[tuple[str, str]]) -> None:

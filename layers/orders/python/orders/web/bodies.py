@@ -37,7 +37,7 @@ _BIDIRECTIONAL = re.compile("[\u202a-\u202e\u2066-\u2069]")
 def _readable(text: str) -> str:
     """No control characters, line breaks or text that runs backwards; what scripts need to be written well stays allowed."""
     if _BIDIRECTIONAL.search(text) or any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
-        raise ValueError("must not hold control characters")
+        raise ValueError("must not contain control characters")
     return text
 
 
@@ -62,11 +62,11 @@ _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\
 
 def _moment(text: Any) -> datetime:
     if not isinstance(text, str) or not _RFC_3339.fullmatch(text):
-        raise ValueError("must be a time with its offset, as RFC 3339 writes it")
+        raise ValueError("must be a time with an offset, in the format of RFC 3339")
     try:
         return moment(text.upper())
     except OverflowError:
-        raise ValueError("must be a time that exists in UTC too") from None
+        raise ValueError("must be a time that can be written in UTC") from None
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
@@ -134,7 +134,7 @@ class RepeatedProduct(ValueError):
     """A product stands on two lines of one order."""
 
     def __init__(self, position: int) -> None:
-        super().__init__("each product may stand on one line only")
+        super().__init__("each product may be on one line only")
         self.field = f"items.{position}.product_id"
 
 

@@ -22,7 +22,7 @@ def _in_utc(time: datetime) -> datetime:
     try:
         return time.astimezone(UTC)
     except OverflowError:
-        raise ValueError("must be a time that exists in UTC too") from None
+        raise ValueError("must be a time that can be written in UTC") from None
 
 
 def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Principal:
         """
         subject = claims.get("sub")
         if not isinstance(subject, str) or not subject:
-            raise Unauthenticated("The bearer token names no subject.")
+            raise Unauthenticated("The bearer token has no subject (sub).")
         named = claims.get(settings.groups_claim())
         members = named if isinstance(named, list) else ()
         return cls(CustomerId(subject), frozenset(group for group in GROUPS if group.value in members))
@@ -90,7 +90,7 @@ class Principal:
         found = _TOKEN.fullmatch(headers.get("authorization", "").strip())
         claims = _payload(found[1]) if found else {}
         if claims.get("sub") != verified.get("sub"):
-            raise Unauthenticated("The Authorization header is not the one that was verified.")
+            raise Unauthenticated("The Authorization header differs from the verified one.")
         return cls.from_claims(claims)
 
     @property
@@ -172,7 +172,7 @@ class Request:
     def _id(self, pattern: str, name: str = "id") -> str:
         text = self.path.get(name, "")
         if not re.fullmatch(pattern, text):
-            raise InvalidArgument.of(name, "must begin with a letter or digit, then at most 63 of letters, digits, . _ -")
+            raise InvalidArgument.of(name, "must begin with a letter or digit, followed by at most 63 letters, digits, . _ -")
         return text
 
     @property
@@ -251,7 +251,7 @@ def authorise(request: Request) -> None:
     is_customer = not caller.groups
     if caller.groups & who or Who.OWNER in who or (Who.CUSTOMER in who and is_customer):
         return
-    raise PermissionDenied("Your role does not open this route.")
+    raise PermissionDenied("Your role does not permit this request.")
 
 
 Operation = Callable[[Request], Answer]

@@ -46,7 +46,7 @@ def place_of(text: str, scope: str, key: bytes) -> str:
     try:
         stored_scope, place = unseal("cursor", text, key)
     except (ValueError, TypeError):
-        raise InvalidArgument.of("cursor", "is not one of ours") from None
+        raise InvalidArgument.of("cursor", "was not issued by this API") from None
     if stored_scope != scope:
         raise InvalidArgument.of("cursor", "belongs to a list with another filter")
     return str(place)

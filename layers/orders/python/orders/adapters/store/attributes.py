@@ -44,7 +44,7 @@ def time_from(stored: str | None) -> datetime | None:
 def _times(value: Any) -> str:
     if isinstance(value, datetime):
         return timestamp(value)
-    raise TypeError(f"{type(value).__name__} has no place in an item")
+    raise TypeError(f"{type(value).__name__} cannot be stored in an item")
 
 
 # Made once: `json.dumps` makes a new one for every call that is not of its own defaults, which takes longer than the call.

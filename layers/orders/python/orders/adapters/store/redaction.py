@@ -61,7 +61,7 @@ def _move_record(item: Item, erased: Key) -> None:
     if table.transact([table.check_action(erased, table.EXISTS), _delete_read(item)]).is_written:
         return
     if table.get(keys.key_of(item)):
-        raise OrderChanged("An idempotency record has changed meanwhile.")
+        raise OrderChanged("An idempotency record was changed by another writer.")
 
 
 def _delete_read(item: Item) -> Any:

@@ -54,7 +54,7 @@ def call(operation: Callable[..., Any], **request: Any) -> Any:
         if _code(error) in THROTTLED or _code(error) == "TransactionConflictException":
             raise StoreBusy("The table is busy.") from error
         if conflict and CONDITION_FAILED not in codes:
-            raise StoreBusy("Another change of the same items is under way.") from error
+            raise StoreBusy("Another change of the same items is in progress.") from error
         raise
     except (NoConnection, ReadTimeoutError) as error:
         raise StoreBusy("The table cannot be reached.") from error

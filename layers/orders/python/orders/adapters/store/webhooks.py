@@ -39,7 +39,7 @@ def change(webhook_id: str, changed: Callable[[Webhook], Webhook]) -> Webhook:
         update["ExpressionAttributeValues"] |= {":before": item["document"]}
         if table.update(**update).is_written:
             return after
-    raise OrderChanged(f"Webhook {webhook_id} keeps changing.")
+    raise OrderChanged(f"Webhook {webhook_id} changed during every try.")
 
 
 def load(webhook_id: str) -> Webhook:

@@ -80,7 +80,7 @@ def update_location(snapshot: Snapshot, location: str, estimated_delivery: datet
     """Notes where the parcel is, and when it is expected."""
     order, shipment = snapshot.order, snapshot.shipment
     if shipment is None or order.status is not OrderStatus.SHIPPED:
-        raise ConstraintViolated("Only a parcel on its way has a location.", order_status=order.status)
+        raise ConstraintViolated("A location can be set only while the parcel is in transit.", order_status=order.status)
     status = ShipmentStatus.IN_TRANSIT if shipment.status is ShipmentStatus.CREATED else shipment.status
     moved = replace(
         shipment,

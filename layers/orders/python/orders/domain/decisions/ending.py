@@ -33,7 +33,7 @@ def cancel(snapshot: Snapshot, reason: CancelReason, now: datetime, by: str, not
     if order.status not in CANCELLABLE:
         raise IllegalTransition(order.status, OrderStatus.CANCELLED, TRANSITIONS[order.status])
     if order.is_over:
-        raise ConstraintViolated("The order is being unwound already.", order_status=order.status)
+        raise ConstraintViolated("The order is already being unwound.", order_status=order.status)
     marked = to_be_undone(snapshot, now, interrupted=StepStatus.SKIPPED)
     after = replace(marked, cancellation=Cancellation(reason, now, by, note))
     return recording.move(
@@ -103,7 +103,7 @@ def alive(snapshot: Snapshot) -> Order:
     """The order, unless it is being unwound or closed."""
     order = snapshot.order
     if order.overall in (OverallStatus.ROLLING_BACK, OverallStatus.ROLLED_BACK, OverallStatus.FAILED):
-        raise OrderOver(f"The order is {order.status} and being unwound or closed.", order_status=order.status)
+        raise OrderOver(f"The order is {order.status} and is being unwound or closed.", order_status=order.status)
     return order
 
 

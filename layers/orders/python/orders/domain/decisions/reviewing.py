@@ -20,7 +20,7 @@ def request_approval(snapshot: Snapshot, token: str, seconds: float, now: dateti
     """
     order = alive(snapshot)
     if run is not None and run != order.run:
-        raise OrderOver(f"Run {order.run} has taken the order over.", order_status=order.status)
+        raise OrderOver(f"Run {order.run} processes this order now.", order_status=order.status)
     approval = order.approval
     if approval is None or approval.status is not ApprovalStatus.PENDING:
         return None
@@ -65,7 +65,7 @@ def _under_review(snapshot: Snapshot) -> tuple[Order, Approval]:
         raise ConstraintViolated("This order needs no review.", order_status=order.status)
     if approval.status is not ApprovalStatus.PENDING or order.is_over:
         raise ConstraintViolated(
-            "The review has been answered, or the order is over.",
+            "The review is already decided, or the order is over.",
             order_status=order.status,
             approval=str(approval.status),
         )

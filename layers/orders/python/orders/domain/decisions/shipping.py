@@ -22,7 +22,7 @@ def start_preparation(
     if has_reached(order.status, OrderStatus.PROCESSING):
         return None
     if order.status is not OrderStatus.CONFIRMED:
-        raise ConstraintViolated("Nothing is prepared before it is paid or to be paid in cash.", order_status=order.status)
+        raise ConstraintViolated("The order must be paid, or be cash on delivery, before it is prepared.", order_status=order.status)
     due = {**metadata, **facts.of_payment(snapshot.payment)}
     return recording.move(
         order, order, OrderStatus.PROCESSING, EventType.PREPARATION_STARTED, now, by, metadata=due, reason=reason
@@ -80,7 +80,7 @@ def change_address(snapshot: Snapshot, address: Address, now: datetime, by: str)
     order = snapshot.order
     if order.status in TERMINAL or order.is_over or snapshot.shipment is not None:
         raise ConstraintViolated(
-            "The address can only be changed until the parcel is handed over to the carrier.", order_status=order.status
+            "The address can be changed only until the parcel is handed over to the carrier.", order_status=order.status
         )
     if address == order.shipping_address:
         return None
