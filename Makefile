@@ -35,24 +35,24 @@ help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(READY) ## create .venv from the lock
-	@echo "Ready. Next: make demo (three orders, live), make test, or $(BIN)/orders serve"
+	@echo "Ready. Next: make demo (three orders), make test, or $(BIN)/orders serve"
 
 $(READY): pyproject.toml uv.lock $(firstword $(MAKEFILE_LIST))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "This needs Python 3.11 or later, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -n 1)." >&2; \
-	  echo "Install one, then name it: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.13" >&2; exit 1; }
+	  echo "Install one, then pass it: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.13" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "'$(PYTHON)' has no venv module (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test "$$($(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)" = "$(UV_VERSION)" \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement tools/uv.txt
-	@echo "Installing what uv.lock names into $(VENV) ..."
+	@echo "Installing the packages of uv.lock into $(VENV) ..."
 	@$(UV) sync --frozen --quiet
 	@touch $@
 
 # Wheels only: what is built from source may ask for more, which no lock names.
 $(TOOLS)/%/.ready: tools/%.txt | $(READY)
-	@echo "Installing what $< names into $(@D) ..."
+	@echo "Installing the packages of $< into $(@D) ..."
 	@$(UV) venv --quiet --clear --no-project --python $(BIN)/python $(@D)
 	@$(UV) pip sync --quiet --require-hashes --only-binary :all: --python $(@D)/bin/python $<
 	@touch $@
@@ -102,7 +102,7 @@ browser:
 	  && echo "Installing Chromium, for the tests of the pages ..." && export DEBIAN_FRONTEND=noninteractive \
 	  && apt-get -qq -o Acquire::Retries=3 update >/dev/null \
 	  && apt-get -qq -o Acquire::Retries=3 install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null 2>&1; } \
-	  || echo "There is no Chromium here (on Debian and Ubuntu: apt install chromium): the pages are not looked at."
+	  || echo "Chromium is not installed (on Debian and Ubuntu: apt install chromium): the tests of the pages are skipped."
 
 screenshots: $(READY) browser ## take the screenshots of the documentation again
 	@$(BIN)/python -m tests.e2e.pages.screenshots
@@ -118,13 +118,13 @@ lint: $(READY) lint-pages
 	@$(BIN)/cfn-lint template.yaml operations.yaml
 	@$(UV) lock --check --quiet || { echo "pyproject.toml and uv.lock differ: make lock" >&2; exit 1; }
 	@$(EXPORT) --no-default-groups | diff -q - layers/orders/requirements.txt >/dev/null \
-	  || { echo "layers/orders/requirements.txt is not what uv.lock says: make lock" >&2; exit 1; }
+	  || { echo "layers/orders/requirements.txt differs from uv.lock: make lock" >&2; exit 1; }
 	@$(EXPORT) --only-group identity | diff -q - layers/identity/requirements.txt >/dev/null \
-	  || { echo "layers/identity/requirements.txt is not what uv.lock says: make lock" >&2; exit 1; }
+	  || { echo "layers/identity/requirements.txt differs from uv.lock: make lock" >&2; exit 1; }
 
 # Without it the rest is checked all the same: no reason to fail where nothing can be installed.
 lint-pages: $(READY) $(if $(shell command -v npm),$(PAGES_LINT)/.ready)
-	@test -f $(PAGES_LINT)/.ready || { echo "The scripts of the pages are not linted: npm is not here, or could not install the linter."; exit 0; }; \
+	@test -f $(PAGES_LINT)/.ready || { echo "The scripts of the pages are not linted: npm is missing, or could not install the linter."; exit 0; }; \
 	  $(ESLINT) functions/pages; \
 	  $(PRETTIER) --check $(PAGES_CODE) || { echo "Formatting differs: make lint-fix" >&2; exit 1; }
 
@@ -146,7 +146,7 @@ deploy: $(READY) $(TOOLS)/sam/.ready ## build and deploy the development stack; 
 check-security: $(READY) $(TOOLS)/checkov/.ready ## checkov and cfn-lint on both templates (downloads checkov once)
 	@$(BIN)/cfn-lint template.yaml operations.yaml
 	@$(TOOLS)/checkov/bin/checkov --config-file .checkov.yaml
-	@echo "Nothing found, but for what is excepted with its reason in template.yaml and .checkov.yaml"
+	@echo "Nothing found, except the exceptions with a reason in template.yaml and .checkov.yaml"
 
 # All that the locks name, with its hashes; the advisories are asked for over the network, which not every machine has.
 audit: $(READY) $(TOOLS)/pip-audit/.ready ## check the locked packages for known vulnerabilities (needs the network)

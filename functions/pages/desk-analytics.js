@@ -12,7 +12,7 @@ const dayBefore = (count) => new Date(Date.now() - count * 86400000).toISOString
 
 export function show(host, _argument, desk) {
   const part = parts(host);
-  part("title", null, () => h("h1", {}, "Figures"));
+  part("title", null, () => h("h1", {}, "Analytics"));
   return desk.watch(async () => {
     const [summary, lately] = await Promise.all([desk.summary(), getIfAny(`/analytics/summary?from=${dayBefore(DAYS - 1)}`)]);
     part("missing", summary === null, (missing) =>

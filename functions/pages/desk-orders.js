@@ -55,7 +55,7 @@ export function show(host, argument, desk) {
 
 const isEmpty = (counts) => Object.values(counts).every((count) => !count);
 
-/** Without figures: what one page of each status holds. */
+/** Without analytics: the orders on one page of each status. */
 async function countByHand() {
   const pages = await Promise.all(STATUSES.map((status) => get(query({ status, limit: 100 }))));
   return Object.fromEntries(pages.map((page, place) => [STATUSES[place], page.next_cursor ? "100+" : page.orders.length]));
@@ -118,8 +118,7 @@ function drawAttention(orders) {
     h(
       "p",
       { class: "small quiet" },
-      "Their next step did not happen in time. The sweep looks at them every minute; " +
-        "open one to repair it at once.",
+      "Their next step did not happen in time. The sweep checks them every minute; open one to repair it at once.",
     ),
     table(orders, { kind: "orders", columns: COLUMNS }),
   );
@@ -163,11 +162,11 @@ function firstVisit() {
     h(
       "p",
       {},
-      "An order comes in by ",
+      "Orders are placed with ",
       h("code", {}, "POST /orders"),
       " (see ",
       h("a", { href: "/docs" }, "the API"),
-      "). Or place a sample one here and watch what becomes of it:",
+      "). Or place a sample order here and follow it:",
     ),
     h("div", { class: "row" }, offerSample("main")),
   );

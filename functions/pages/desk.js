@@ -15,7 +15,7 @@ const VIEWS = {
   "": { label: "Orders", load: () => import("./desk-orders.js"), groups: STAFF },
   order: { load: () => import("./desk-order.js"), groups: STAFF },
   reviews: { label: "Reviews", load: () => import("./desk-reviews.js"), groups: STAFF },
-  analytics: { label: "Figures", load: () => import("./desk-analytics.js"), groups: STAFF },
+  analytics: { label: "Analytics", load: () => import("./desk-analytics.js"), groups: STAFF },
   webhooks: { label: "Webhooks", load: () => import("./desk-webhooks.js"), groups: ["admin"] },
 };
 
@@ -25,7 +25,7 @@ const belongs = (groups) => groups.some((group) => who?.groups.includes(group));
 /** The view that opens where the address names none, or one that this person may not see. */
 const home = Object.keys(VIEWS).find((name) => VIEWS[name].label && belongs(VIEWS[name].groups));
 
-/** What the views share: who is signed in, and the figures. `watch` runs a task at intervals while the page is visible. */
+/** What the views share: who is signed in, and the analytics. `watch` runs a task at intervals while the page is visible. */
 const desk = {
   person: who,
   isAdmin: belongs(["admin"]),

@@ -51,10 +51,10 @@ Headers = dict[str, str]
 
 
 def register(commands: Any, remote: Callable[..., argparse.ArgumentParser]) -> None:
-    command = remote(commands, "carrier", "report a parcel's scan, signed as its carrier would", carrier)
+    command = remote(commands, "carrier", "send a parcel's scan as a signed webhook of its carrier", carrier)
     command.add_argument("order_id", metavar="ORDER_ID")
     command.add_argument("status", choices=STATUSES, type=str.lower, metavar="STATUS", help=", ".join(STATUSES))
-    command.add_argument("--carrier", choices=list(SECRETS), default="generic", help="the webhook's format and sender (default %(default)s)")
+    command.add_argument("--carrier", choices=list(SECRETS), default="generic", help="the sender (default %(default)s)")
     command.add_argument("--location", help="where the parcel was scanned")
     command.add_argument("--at", type=datetime.fromisoformat, help="when it was scanned (default: now)")
     command.add_argument("--event-id", help="the event's id; send one twice to see that it counts once")

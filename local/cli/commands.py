@@ -139,7 +139,7 @@ def _print_log(function: str, text: str) -> None:
 def _welcome(stack: Any) -> None:
     print(f"Orders is up at {stack.url}   (its AWS: --endpoint-url {stack.aws_url})")
     print(
-        f"The desk is at {stack.url}/admin (sign in as Sam or Alex); an order's own page is the tracking_url it answers with.\n"
+        f"The desk is at {stack.url}/admin (sign in as Sam or Alex); an order's own page is the tracking_url in its response.\n"
     )
     print("# Tokens, valid for 12 hours:")
     for subject, group in PEOPLE:
@@ -310,7 +310,7 @@ def _operator_commands(commands: Any) -> None:
         metavar="{dead-letters,executions,webhooks}",
         help="dead-letters: the messages in the dead-letter queues (letters: its earlier name)",
     )
-    redrive.add_argument("webhook_id", nargs="?", metavar="WEBHOOK_ID", help="with webhooks: only the deliveries of this webhook")
+    redrive.add_argument("webhook_id", nargs="?", metavar="WEBHOOK_ID", help="with webhooks: only this webhook's deliveries")
     export = _remote(commands, "export", "print a customer's data as JSON", operate)
     erase = _remote(commands, "erase", "erase a customer's personal data from their orders", operate)
     erase.add_argument("--by", default="operator", help="the operator's name, for the audit trail (default %(default)s)")
@@ -336,7 +336,7 @@ def _serve_options(command: argparse.ArgumentParser) -> None:
     ):
         command.add_argument(f"--{name}-seconds", type=_seconds, metavar="S", help=f"seconds {what} (default {default})")
     command.add_argument("--delivery-mode", choices=["timed", "carrier"], help="what ends the transit (default timed)")
-    command.add_argument("--gateway-seconds", type=_seconds, metavar="S", help="seconds that each payment gateway call takes (default 0)")
+    command.add_argument("--gateway-seconds", type=_seconds, metavar="S", help="duration of a charge (default 0)")
     command.add_argument("--failure-rate", type=float, metavar="R", help="share of gateway and carrier calls that fail")
     command.add_argument(
         "--rate-limit", type=int, metavar="N", help="requests a second for each route, before it returns 429 (default 10000)"

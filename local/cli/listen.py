@@ -16,8 +16,8 @@ LARGEST_BODY = 1_000_000
 def register(commands: Any, remote: Callable[..., argparse.ArgumentParser]) -> None:
     command = remote(commands, "listen", "receive webhooks, verify and print them", listen)
     command.add_argument("--port", type=int, default=0, help="port to listen on (default: any free one)")
-    command.add_argument("--event", action="append", default=[], metavar="TYPE", help="only events of this type; may be repeated")
-    command.add_argument("--answer", type=int, default=204, metavar="CODE", help="the status code to respond with (default %(default)s)")
+    command.add_argument("--event", action="append", default=[], metavar="TYPE", help="only this type; may be repeated")
+    command.add_argument("--answer", type=int, default=204, metavar="CODE", help="response status (default %(default)s)")
 
 
 def listen(options: argparse.Namespace) -> int:

@@ -178,7 +178,7 @@ def test_the_desk_is_for_support(quick: Stack, visit: Visiting) -> None:
 def test_a_view_is_offered_to_whom_it_opens_for(quick: Stack, visit: Visiting, who: str) -> None:
     with visit(quick) as tab:
         tab.sign_in(who)
-        expect(tab.page.get_by_role("link", name="Figures")).to_be_visible()
+        expect(tab.page.get_by_role("link", name="Analytics")).to_be_visible()
         expect(tab.page.get_by_role("link", name="Webhooks")).to_have_count(1 if who == "Alex" else 0)
 
 

@@ -182,5 +182,5 @@ def test_people_sign_in_at_either_name_of_this_machine(patient: Stack, browser: 
     with opened(browser, f"{patient.url.replace('127.0.0.1', name)}/admin") as page:
         page.get_by_role("button", name="Sign in").click()
         page.get_by_role("link", name="Sam").first.click()
-        expect(page.get_by_role("link", name="Figures")).to_be_visible()
+        expect(page.get_by_role("link", name="Analytics")).to_be_visible()
         assert urlsplit(page.url).hostname == name

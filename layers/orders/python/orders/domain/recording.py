@@ -28,7 +28,7 @@ def move(
     if not may_become(before.status, status):
         raise IllegalTransition(before.status, status, TRANSITIONS[before.status])
     if status is OrderStatus.CONFIRMED and not before.pays_on_delivery:
-        raise ConstraintViolated("Only a cash-on-delivery order can be confirmed before it is paid.", order_status=before.status)
+        raise ConstraintViolated("Only a cash-on-delivery order can be confirmed before payment.", order_status=before.status)
     return change(before, replace(after, status=status, status_since=now), kind, now, by, **rest)
 
 

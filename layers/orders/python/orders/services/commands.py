@@ -120,7 +120,7 @@ def set_status(
         return fulfilling.ship_parcel(order_id, None, actor.by, clock, SeenAt(if_match, reason))
     if wanted is OrderStatus.CONFIRMED and not found.order.pays_on_delivery:
         raise ConstraintViolated(
-            "Only a cash-on-delivery order can be confirmed before it is paid.", order_status=found.order.status
+            "Only a cash-on-delivery order can be confirmed before payment.", order_status=found.order.status
         )
     return _bring_to_preparation(found, wanted, actor, clock, SeenAt(if_match, reason))
 

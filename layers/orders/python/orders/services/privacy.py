@@ -55,7 +55,7 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
     order_ids = _orders_of(customer_id)
     still_open = [order.order_id for order in indexes.orders_by_id(order_ids) if order.overall in OPEN]
     if still_open:
-        raise ConstraintViolated(f"Still open: {', '.join(still_open)}. Cancel them, or wait until they end.", orders=still_open)
+        raise ConstraintViolated(f"Still open: {', '.join(still_open)}. Cancel them or wait for their end.", orders=still_open)
     for order_id in order_ids:
         snapshot = apply(order_id, lambda found: _without_person(found, by, clock))
         _erase_parcels(snapshot, orders.history(order_id))

@@ -22,7 +22,7 @@ def start_preparation(
     if has_reached(order.status, OrderStatus.PROCESSING):
         return None
     if order.status is not OrderStatus.CONFIRMED:
-        raise ConstraintViolated("The order must be paid, or be cash on delivery, before it is prepared.", order_status=order.status)
+        raise ConstraintViolated("The order must be paid, or cash on delivery, first.", order_status=order.status)
     due = {**metadata, **facts.of_payment(snapshot.payment)}
     return recording.move(
         order, order, OrderStatus.PROCESSING, EventType.PREPARATION_STARTED, now, by, metadata=due, reason=reason
