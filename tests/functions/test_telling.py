@@ -397,6 +397,24 @@ def test_two_copies_of_a_message_make_one_attempt_that_counts(endpoint: Endpoint
     assert len(held) == 1, "the schedule has one thread, not two"
 
 
+def test_an_attempt_whose_answer_was_lost_is_followed_by_the_next(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = subscribe(endpoint.url, "OrderStatusChanged")
+    details = tell(live("w-8", status=OrderStatus.PENDING))
+    endpoint.code = 500
+    held: list[int] = []
+    monkeypatch.setattr(queues, "owe", lambda *_: held.append(1))
+    real = table.update
+
+    def tried_again(**request: Any) -> WriteOutcome:
+        """As the SDK does when the first answer was lost: the second finds what the first has written."""
+        real(**request)
+        return real(**request)
+
+    monkeypatch.setattr(table, "update", tried_again)
+    deliver([{"webhook_id": made["webhook_id"], "delivery_id": details[0]["event_id"]}])
+    assert len(held) == 1, "nothing else would ever send it"
+
+
 class Handled(Api):
     """The API's webhooks routes, called as the gateway calls them."""
 

@@ -67,6 +67,8 @@ def _measure_by_status(changes: list[Event]) -> None:
     for status in OrderStatus:
         reached = [change for change in moved if change.status is status]
         left = [change.measures.status_seconds for change in moved if change.old_status is status and change.measures]
+        if not reached and not left:
+            continue
         with measuring() as measured:
             measured.add_dimension(name="status", value=status)
             for _ in reached:

@@ -50,6 +50,8 @@ def _is_untried(item: Item) -> bool:
 def save(before: Delivery, after: Delivery) -> bool:
     """Writes what a delivery has become; ``False`` when another attempt was noted meanwhile.
 
+    That a try of the SDK finds what an earlier one of the same call has written is no other attempt.
+
     Raises:
         NewerRow: its status is one of a later release.
     """
@@ -60,7 +62,8 @@ def save(before: Delivery, after: Delivery) -> bool:
     key = keys.delivery_key(after.webhook_id, after.delivery_id)
     update = table.changes(key, changed, gone, "tries = :tries")
     update["ExpressionAttributeValues"] |= {":tries": {"N": str(len(before.attempts))}}
-    return table.update(**update).is_written
+    outcome = table.update(**update, ReturnValuesOnConditionCheckFailure="ALL_OLD")
+    return outcome.is_written or all(outcome.failed[0].get(name) == value for name, value in changed.items())
 
 
 def load(webhook_id: str, delivery_id: str) -> Delivery:

@@ -1,0 +1,107 @@
+"""The books of a world at rest: every order with its trail, what the provider and the carrier have, what was sent to whom."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from orders.adapters.store import event_items, items, keys
+from orders.domain import notifications
+from orders.domain.order import Event, Order, Payment, Shipment
+from simulator.world import World
+
+Json = Any
+
+
+@dataclass
+class Account:
+    """All there is of one order."""
+
+    order: Order
+    payment: Payment | None = None
+    shipment: Shipment | None = None
+    trail: list[Event] = field(default_factory=list)
+
+    def times(self, kind: str) -> int:
+        """How often something has happened to it."""
+        return sum(event.type.value == kind for event in self.trail)
+
+    def story(self) -> str:
+        """Its trail in one line."""
+        return " > ".join(event.type.value for event in self.trail)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the provider's or the carrier's own book."""
+
+    state: str
+    facts: Json
+
+
+class Books:
+    """The books, read from the table as it stands."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.accounts: dict[str, Account] = {}
+        self.ledger: dict[str, Entry] = {}
+        self.bookings: dict[str, Entry] = {}
+        self.stock: dict[str, int] = {}
+        self.deliveries: dict[tuple[str, str], Json] = {}
+        self.counters: Counter[str] = Counter()
+        self.days: Counter[str] = Counter()
+        rows = list(world.table.rows())
+        for item in rows:
+            if item["SK"]["S"] == "#ORDER":
+                order = items.order_from_item(item)
+                self.accounts[order.order_id] = Account(order)
+        for item in rows:
+            self._enter(item)
+
+    def _enter(self, item: Json) -> None:
+        partition, sort = item["PK"]["S"], item["SK"]["S"]
+        kind, _, name = partition.partition("#")
+        if kind in ("GATEWAY", "CARRIER") and "state" in item:
+            book = self.ledger if kind == "GATEWAY" else self.bookings
+            book[name] = Entry(item["state"]["S"], json.loads(item["facts"]["S"]))
+        elif kind == "PRODUCT":
+            self.stock[name] = int(item["stock"]["N"])
+        elif kind == "ORDER" and name in self.accounts:
+            self._enter_part(self.accounts[name], sort, item)
+        elif kind == "WEBHOOK" and sort.startswith("DELIVERY#"):
+            self.deliveries[name, sort.removeprefix("DELIVERY#")] = item
+        elif kind in ("STATISTICS", "DAYS"):
+            counters = self.counters if kind == "STATISTICS" else self.days
+            counters.update({named: int(value["N"]) for named, value in item.items() if "N" in value})
+
+    def _enter_part(self, account: Account, sort: str, item: Json) -> None:
+        if sort == "#PAYMENT":
+            account.payment = items.payment_from_item(item)
+        elif sort == "#SHIPMENT":
+            account.shipment = items.shipment_from_item(item)
+        elif sort.startswith(keys.EVENT_PREFIX):
+            account.trail.append(event_items.event_from_item(item))
+
+    def charged(self, account: Account) -> Entry | None:
+        """What the provider has of an order's payment."""
+        return self.ledger.get(account.payment.payment_id) if account.payment else None
+
+    def booked(self, account: Account) -> Entry | None:
+        """What the carrier has of an order's parcel."""
+        return self.bookings.get(account.shipment.shipment_id) if account.shipment else None
+
+    @cached_property
+    def messages(self) -> dict[str, Json]:
+        """Every notification that follows from the trails, by its id."""
+        return {detail["event_id"]: detail for account in self.accounts.values() for detail in _messages_of(account)}
+
+
+def _messages_of(account: Account) -> Iterator[Json]:
+    for event in account.trail:
+        for _, detail, _ in notifications.messages(event):
+            yield json.loads(json.dumps(detail))

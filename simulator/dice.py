@@ -1,0 +1,101 @@
+"""Chance: one source for every choice of a history, and which faults it may choose."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Collection
+
+from simulator.faults import FAULTS, around
+
+SHARES = {
+    "slow call": 0.01, "clock skew": 0.5, "stale index": 0.15, "invocation refused": 0.02, "invocation forgotten": 0.015,
+    "record held up": 0.15, "batch cut short": 0.2, "batch doubled": 0.06, "message late": 0.05, "message doubled": 0.06,
+    "event late": 0.05, "event doubled": 0.05, "event lost": 0.3, "describe late": 0.3, "execution failed": 0.02,
+    "execution aborted": 0.02, "execution redriven": 0.5, "stale token": 0.05, "endpoint fails": 0.1, "endpoint hangs": 0.05,
+    "outage": 0.3, "release": 0.3, "client repeats": 0.05,
+}  # fmt: skip
+"""How often each fault happens where it may; those of calls are drawn together, at the rate of the seed."""
+
+RATES = (0.0, 0.004, 0.01, 0.02, 0.04)
+"""The shares of calls that go wrong; a seed has one of them."""
+
+
+class Dice:
+    """Everything that a history leaves to chance, from one seed.
+
+    A seed leaves some faults out altogether: histories differ more than if each had a little of everything.
+    ``most`` ends all faults after so many, which is how a history that fails is made shorter.
+    """
+
+    def __init__(self, seed: int, allowed: Collection[str] | None = None, most: int | None = None) -> None:
+        self._random = random.Random(seed)
+        self.chance = self._random.random
+        drawn = [name for name in FAULTS if self._random.random() < 0.75]
+        rate = self._random.choice(RATES)
+        self.allowed = frozenset(drawn if allowed is None else allowed)
+        self.rate = rate if allowed is None else max(rate, RATES[1])
+        self.left = most
+        self.calm = True
+        """While nothing goes wrong: before the first order, and after the last fault."""
+        self.happened: Counter[str] = Counter()
+        self.covered: Counter[tuple[str, str, str, str]] = Counter()
+        self.calls: Counter[tuple[str, str]] = Counter()
+        """Every call of every function: the moments around which faults lie."""
+        self._around: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._weights: dict[str, list[float]] = {}
+
+    # --- choices ---
+
+    def uniform(self, low: float, high: float) -> float:
+        """A number between two."""
+        return low + (high - low) * self.chance()
+
+    def pick(self, options: tuple[str, ...]) -> str:
+        """One of them."""
+        return options[int(self.chance() * len(options))]
+
+    def below(self, number: int) -> int:
+        """A whole number from 0 up to, and without, that one."""
+        return int(self.chance() * number)
+
+    def likely(self, share: float) -> bool:
+        """Whether it happens, of what is no fault."""
+        return self.chance() < share
+
+    def bytes(self, count: int) -> bytes:
+        """So many bytes."""
+        return self._random.randbytes(count)
+
+    # --- faults ---
+
+    def happens(self, name: str, where: str = "", call: str = "", moment: str = "") -> bool:
+        """Whether that fault happens here and now."""
+        return self.chance() < SHARES[name] and self._takes(name, where, call, moment)
+
+    def _takes(self, name: str, where: str, call: str, moment: str) -> bool:
+        if self.calm or name not in self.allowed or self.left == 0:
+            return False
+        if self.left is not None:
+            self.left -= 1
+        self.happened[name] += 1
+        self.covered[where, call, name, moment] += 1
+        return True
+
+    def met(self, name: str, where: str = "", call: str = "") -> None:
+        """A fault that was drawn before has come to pass here."""
+        self.covered[where, call, name, ""] += 1
+
+    def fault_of(self, where: str, call: str) -> tuple[str, str] | None:
+        """What goes wrong around a call of a function, if anything does: the fault, and its moment."""
+        self.calls[where, call] += 1
+        if self.chance() >= self.rate:
+            return None
+        if call not in self._around:
+            self._around[call] = tuple((fault.name, moment) for fault, moment in around(call))
+            self._weights[call] = [fault.weight / len(fault.moments) for fault, _ in around(call)]
+        options = self._around[call]
+        if not options:
+            return None
+        ((name, moment),) = self._random.choices(options, self._weights[call])
+        return (name, moment) if self._takes(name, where, call, moment) else None

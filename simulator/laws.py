@@ -1,0 +1,371 @@
+"""The laws: what holds of the books once everything has come to rest, whatever was thrown at the orders before.
+
+One law is one function: it yields a sentence for each breach. ``LAWS`` lists them by their names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any
+
+from orders.domain import statistics
+from orders.domain.events import ORDER_STATUS_CHANGED, SYSTEM
+from orders.domain.status_names import parse_status
+from orders.domain.statuses import (
+    CANCELLABLE,
+    ENDED,
+    PAYMENT_TRANSITIONS,
+    TERMINAL,
+    TRANSITIONS,
+    OrderStatus,
+    PaymentMethod,
+    PaymentStatus,
+    StepName,
+    StepStatus,
+    has_reached,
+)
+from simulator.books import Account, Books
+from simulator.loop import START
+from simulator.parties import people
+
+_O, _P = OrderStatus, PaymentStatus
+OURS = "SimEx"
+LIVE_SECONDS = 3600.0
+"""How long after the last fault an order may take to its end, its waits included."""
+DELIVERY_SECONDS = 4 * 3600.0
+
+
+def placing(books: Books) -> Iterator[str]:
+    """What was acknowledged is there, once; what was refused is not."""
+    for order_id, wish in books.world.people.wishes.items():
+        if wish.is_placed and order_id not in books.accounts:
+            yield f"{order_id} was acknowledged and is lost"
+        if not wish.is_placed and order_id in books.accounts:
+            yield f"{order_id} was refused with {wish.answered} and is there"
+    for order_id in books.accounts.keys() - books.world.people.wishes.keys():
+        yield f"{order_id} was never asked for"
+
+
+def trails(books: Books) -> Iterator[str]:
+    """A trail is a path of the allowed transitions, with one event for each version, and runs forward in time."""
+    for name, account in books.accounts.items():
+        for error in _errors_of_trail(account):
+            yield f"{name}: {error}: {account.story()}"
+
+
+def _errors_of_trail(account: Account) -> Iterator[str]:
+    order, trail = account.order, account.trail
+    if [event.version for event in trail] != list(range(1, order.version + 1)):
+        yield f"versions {[event.version for event in trail]} of {order.version}"
+    if not trail or trail[0].status is not _O.PENDING or trail[0].old_status is not None:
+        yield "it does not begin with its placing"
+    elif trail[-1].status is not order.status:
+        yield f"it is {order.status}, its trail ends with {trail[-1].status}"
+    if sum(event.status in TERMINAL and event.old_status is not event.status for event in trail) > 1:
+        yield "it ends more than once"
+    for before, after in pairwise(trail):
+        if after.old_status is not before.status or after.at < before.at:
+            yield f"version {after.version} does not follow"
+        if after.status is not before.status and after.status not in TRANSITIONS[before.status]:
+            yield f"{before.status} became {after.status}"
+
+
+def rest(books: Books) -> Iterator[str]:
+    """Nothing is stuck: no order is open, no step under way, no execution runs."""
+    for name, account in books.accounts.items():
+        order = account.order
+        if order.overall not in ENDED or order.due_at is not None:
+            yield f"{name} is stuck: {order.status}, {order.overall}, due {order.due_at}: {account.story()}"
+        under_way = [step.name for step in order.steps if step.status in (StepStatus.IN_PROGRESS, StepStatus.COMPENSATING)]
+        if under_way:
+            yield f"{name} has steps under way: {under_way}: {account.story()}"
+    for arn, execution in books.world.workflows.executions.items():
+        if execution.status == "RUNNING":
+            yield f"{arn} still runs"
+
+
+def liveness(books: Books) -> Iterator[str]:
+    """With the faults over, each order ends within its bound."""
+    limit = START + books.world.calm_at + LIVE_SECONDS
+    for name, account in books.accounts.items():
+        ends = [event.at.timestamp() for event in account.trail if event.status is not event.old_status]
+        if ends and ends[-1] > limit:
+            yield f"{name} ended {ends[-1] - limit + LIVE_SECONDS:.0f} seconds after the last fault: {account.story()}"
+
+
+def money(books: Books) -> Iterator[str]:
+    """Charged at most once; kept of what was delivered, given back of what was not; the row says what the provider says."""
+    for name, account in books.accounts.items():
+        for error in _errors_of_money(books, account):
+            yield f"{name}: {error}: {account.story()}"
+    known = {account.payment.payment_id for account in books.accounts.values() if account.payment}
+    for key in books.ledger.keys() - known:
+        yield f"the provider's {key} belongs to no payment"
+
+
+def _errors_of_money(books: Books, account: Account) -> Iterator[str]:
+    order, payment, entry = account.order, account.payment, books.charged(account)
+    state = entry.state if entry else "nothing"
+    if order.status is _O.DELIVERED and (payment is None or payment.status is not _P.COMPLETED or state != "charged"):
+        yield f"delivered, the payment is {payment and payment.status}, the provider says {state}"
+    if entry and state in ("charged", "refunded") and (entry.facts["amount"], entry.facts["currency"]) != _total(account):
+        yield f"charged {entry.facts} for {order.total}"
+    if order.status in TERMINAL and state == "charged":
+        yield f"{order.status}, and the money was kept"
+    if order.status in TERMINAL and payment and payment.status in (_P.PROCESSING, _P.COMPLETED):
+        yield f"{order.status}, and the payment is {payment.status}"
+    if payment and (payment.status is _P.REFUNDED) is not (state == "refunded"):
+        yield f"the payment is {payment.status}, the provider says {state}"
+    cash = order.method is PaymentMethod.CASH_ON_DELIVERY
+    if not cash and account.times("PAYMENT_COMPLETED") > 1:
+        yield "its payment was completed twice"
+    if cash and entry and state in ("charged", "refunded") and not has_reached(order.status, _O.DELIVERED):
+        yield f"cash was collected of an order that is {order.status}"
+
+
+def _total(account: Account) -> tuple[int, str]:
+    return account.order.total.amount, account.order.total.currency
+
+
+def payments(books: Books) -> Iterator[str]:
+    """The payment's statuses on the trail follow its own transitions."""
+    for name, account in books.accounts.items():
+        said = [event.metadata["payment_status"] for event in account.trail if event.metadata.get("payment_status")]
+        path = [PaymentStatus(status) for status in said if status in set(PaymentStatus)]
+        for before, after in pairwise(path):
+            if after is not before and after not in PAYMENT_TRANSITIONS[before]:
+                yield f"{name}: a payment that was {before} became {after}: {account.story()}"
+
+
+def goods(books: Books) -> Iterator[str]:
+    """What is gone from stock was sold; what came back was gone before."""
+    for name, account in books.accounts.items():
+        taken, released = account.times("STOCK_RESERVED"), account.times("STOCK_RELEASED")
+        if taken > 1 or released > taken:
+            yield f"{name}: reserved {taken} times, released {released} times: {account.story()}"
+        if account.order.status in TERMINAL and taken != released:
+            yield f"{name}: its goods are not back: {account.story()}"
+        if account.order.status is _O.DELIVERED and not (taken == 1 and released == 0):
+            yield f"{name}: delivered, and its goods are in stock: {account.story()}"
+    gone = _sold(books)
+    for product, before in books.world.stocked.items():
+        if books.stock[product] < 0 or books.stock[product] + gone[product] != before:
+            yield f"{product}: {before} before, {books.stock[product]} now, {gone[product]} sold"
+
+
+def _sold(books: Books) -> Counter[str]:
+    gone: Counter[str] = Counter()
+    for account in books.accounts.values():
+        if account.order.step(StepName.INVENTORY).status is StepStatus.COMPLETED:
+            for line in account.order.lines:
+                gone[line.product_id] += line.quantity
+    return gone
+
+
+def parcels(books: Books) -> Iterator[str]:
+    """The carrier has the parcels of what was delivered, for the right address, and none of what was cancelled."""
+    for name, account in books.accounts.items():
+        for error in _errors_of_parcel(books, account):
+            yield f"{name}: {error}: {account.story()}"
+    known = {account.shipment.shipment_id for account in books.accounts.values() if account.shipment}
+    for key, entry in books.bookings.items():
+        if key not in known and entry.state == "booked":
+            yield f"the carrier's {key} belongs to no parcel"
+
+
+def _errors_of_parcel(books: Books, account: Account) -> Iterator[str]:
+    order, shipment, entry = account.order, account.shipment, books.booked(account)
+    state = entry.state if entry else "nothing"
+    if order.status in (_O.DELIVERED, _O.RETURNED) and shipment is None:
+        yield f"{order.status} without a parcel"
+    if shipment is None:
+        return
+    if entry and state == "booked":
+        yield from _errors_of_booking(account, entry.facts)
+    handed_over = next((event for event in account.trail if event.type.value == "ORDER_SHIPPED"), None)
+    by_us = handed_over is not None and handed_over.by == SYSTEM and shipment.carrier == OURS
+    if order.status is _O.DELIVERED and by_us and state != "booked":
+        yield f"delivered, and the carrier says {state}"
+
+
+def _errors_of_booking(account: Account, facts: Mapping[str, Any]) -> Iterator[str]:
+    order, shipment = account.order, account.shipment
+    expected = {name: getattr(order.shipping_address, name) for name in facts}
+    if dict(facts) != expected:
+        yield f"the carrier was given {facts}, the order says {expected}"
+    if order.status is _O.CANCELLED:
+        yield "cancelled, and the carrier has the parcel"
+    if shipment and shipment.carrier == OURS and shipment.tracking_number is None:
+        yield f"{order.status}, booked, and without a tracking number"
+
+
+def events(books: Books) -> Iterator[str]:
+    """Each notification of each trail is published at least once, the same each time, and no other is."""
+    heard = [detail for source, detail in books.world.bus.taken if source == "orders"]
+    for detail in heard:
+        wanted = books.messages.get(detail["event_id"])
+        if wanted != detail:
+            yield f"published, and on no trail: {detail['order_id']} version {detail['version']} {detail['event_type']}"
+    for event_id in books.messages.keys() - {detail["event_id"] for detail in heard}:
+        detail = books.messages[event_id]
+        yield f"never published: {detail['order_id']} version {detail['version']} {detail['event_type']}"
+
+
+def counters(books: Books) -> Iterator[str]:
+    """The counters are the sum of what the trails say, each event counted once; the days' likewise."""
+    sums: Counter[str] = Counter()
+    of_days: Counter[str] = Counter()
+    for detail in books.messages.values():
+        if one := statistics.told(detail):
+            sums.update({name: int(value) for name, value in one.counters.items()})
+            of_days.update({name: int(value) for name, value in one.of_day.items()})
+    yield from _differences("counter", sums, books.counters)
+    yield from _differences("day's counter", of_days, books.days)
+
+
+def _differences(kind: str, expected: Counter[str], found: Counter[str]) -> Iterator[str]:
+    for name in sorted(expected.keys() | found.keys()):
+        if expected[name] != found[name]:
+            yield f"the {kind} {name} is {found[name]}, the trails make {expected[name]}"
+
+
+def notices(books: Books) -> Iterator[str]:
+    """Customers are told of each change of status, and of nothing else."""
+    wanted = {key for key, detail in books.messages.items() if detail["event_type"] == ORDER_STATUS_CHANGED}
+    sent = {notice["event_id"]: notice for notice in books.world.bus.notices}
+    for event_id in wanted - sent.keys():
+        yield f"no notice: {books.messages[event_id]['order_id']} {books.messages[event_id]['new_status']}"
+    for event_id, notice in sent.items():
+        detail = books.messages.get(event_id)
+        if detail is None or (notice["customer_id"], notice["status"]) != (detail["customer_id"], detail["new_status"]):
+            yield f"a notice of what was not: {notice}"
+
+
+def webhooks(books: Books) -> Iterator[str]:
+    """Each subscriber is sent each event it wants, signed, and its deliveries say so."""
+    endpoints, wanted = books.world.endpoints, books.world.wanted_by()
+    for delivery in endpoints.forged:
+        yield f"delivery {delivery} has no signature of ours"
+    for webhook_id, kinds in wanted.items():
+        for event_id, detail in books.messages.items():
+            if not kinds or detail["event_type"] in kinds:
+                yield from _errors_of_delivery(books, webhook_id, event_id)
+    for webhook_id, event_id in endpoints.taken:
+        if event_id not in books.messages:
+            yield f"{webhook_id} was sent {event_id}, which is on no trail"
+
+
+def _errors_of_delivery(books: Books, webhook_id: str, event_id: str) -> Iterator[str]:
+    detail = books.messages[event_id]
+    what = f"{webhook_id}: {detail['order_id']} version {detail['version']} {detail['event_type']}"
+    sent, row = books.world.endpoints.taken.get((webhook_id, event_id)), books.deliveries.get((webhook_id, event_id))
+    if sent is None:
+        yield f"{what} was never sent; its delivery is {row and row['status']['S']}"
+    elif sent["data"] != detail:
+        yield f"{what} was sent as {json.dumps(sent)}"
+    elif row is None or row["status"]["S"] != "SUCCEEDED":
+        yield f"{what} was sent, and its delivery is {row and row['status']['S']}"
+
+
+def dead_letters(books: Books) -> Iterator[str]:
+    """With everything in order again, no dead letter fails once more, and none is left."""
+    for letter in books.world.operator.hopeless:
+        yield f"a dead letter of {letter.source or 'a stream'} cannot be redriven: {letter.body[:300]}"
+    if books.world.operator.has_letters():
+        yield "dead letters are left"
+
+
+def promises(books: Books) -> Iterator[str]:
+    """Whatever the product has said yes to has come to pass."""
+    for order_id, wish in books.world.people.wishes.items():
+        account = books.accounts.get(order_id)
+        for promise, what in wish.promises if account else ():
+            if account and not _is_kept(account, promise, what):
+                yield f"{order_id} was {promise} {what or ''}, and is {account.order.status}: {account.story()}"
+
+
+def _is_kept(account: Account, promise: str, what: Any) -> bool:
+    order = account.order
+    passed = {event.status for event in account.trail}
+    if promise in ("cancelled", "returned", "delivered"):
+        return _O(promise.upper()) in passed
+    if promise == "set":
+        wanted, _ = parse_status(what)
+        return wanted in passed
+    if promise == "moved":
+        return all(getattr(order.shipping_address, name) == value for name, value in what.items())
+    if promise == "approved":
+        return account.times("ORDER_APPROVED") == 1 and (
+            order.cancellation is None or order.cancellation.reason.value not in ("approval_timeout", "approval_rejected")
+        )
+    if promise == "rejected":
+        return order.status is _O.CANCELLED and order.cancellation is not None
+    return True
+
+
+def reasons(books: Books) -> Iterator[str]:
+    """What is cancelled says why, and what is not does not; nothing was cancelled of an order that had been handed over."""
+    for name, account in books.accounts.items():
+        order = account.order
+        if (order.status is _O.CANCELLED) is not (order.cancellation is not None):
+            yield f"{name}: {order.status} with {order.cancellation}"
+        for event in account.trail:
+            if event.status is _O.CANCELLED and event.old_status not in (*CANCELLABLE, _O.CANCELLED):
+                yield f"{name}: cancelled from {event.old_status}"
+
+
+def secrecy(books: Books) -> Iterator[str]:
+    """An order that is over keeps no token of its customer's card."""
+    for name, account in books.accounts.items():
+        if account.order.payment_token is not None:
+            yield f"{name}: {account.order.status}, and its payment token is kept"
+
+
+def reviews(books: Books) -> Iterator[str]:
+    """Nothing is charged that was to be looked at and was not approved."""
+    for name, account in books.accounts.items():
+        approval = account.order.approval
+        wish = books.world.people.wishes.get(name)
+        asked = wish is not None and (wish.body["require_approval"] or account.order.total.amount >= people.THRESHOLD)
+        if asked and approval is None:
+            yield f"{name}: should have been looked at"
+        moved = account.times("PAYMENT_STARTED") + account.times("ORDER_CONFIRMED")
+        if approval is not None and moved and account.times("ORDER_APPROVED") == 0:
+            yield f"{name}: charged without an approval: {account.story()}"
+
+
+Law = Callable[[Books], Iterator[str]]
+LAWS: Mapping[str, Law] = MappingProxyType(
+    {
+        law.__name__: law
+        for law in (
+            placing,
+            trails,
+            rest,
+            liveness,
+            money,
+            payments,
+            goods,
+            parcels,
+            events,
+            counters,
+            notices,
+            webhooks,
+            dead_letters,
+            promises,
+            reasons,
+            secrecy,
+            reviews,
+        )
+    }
+)
+
+
+def broken(books: Books) -> dict[str, list[str]]:
+    """The laws that are broken, each with its breaches."""
+    found = {name: sorted(law(books)) for name, law in LAWS.items()}
+    return {name: breaches for name, breaches in found.items() if breaches}

@@ -1,0 +1,99 @@
+"""The warehouse, which reports on the bus, and the carrier, which calls the product's own webhook with a signature.
+
+Promised, and kept here (docs/behavior.md#fulfillment-events): reports come at least once, late, and in any order.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from simulator.loop import START
+
+if TYPE_CHECKING:
+    from simulator.parties.people import Wish
+    from simulator.world import World
+
+Json = Any
+
+WAREHOUSE = ("planning", "picking", "packed", "ready", "shipped", "completed", "cancelled", "repacked")
+SCANS = (
+    ("IN_TRANSIT", "OUT_FOR_DELIVERY", "DELIVERED"),
+    ("IN_TRANSIT", "ATTEMPTED", "AVAILABLE_FOR_PICKUP", "DELIVERED"),
+    ("IN_TRANSIT", "LOST"),
+    ("IN_TRANSIT", "RETURNING", "RETURNED_TO_SENDER"),
+    ("IN_TRANSIT", "RETURNING", "DELIVERED"),
+    ("DELIVERED",),
+)
+SUPPORT = ("sue", ("support",))
+
+
+def warehouse(world: World, wish: Wish) -> None:
+    """Some events of the order's fulfillment, at moments of their own."""
+    dice = world.dice
+    for number in range(1 + dice.below(4)):
+        status, at = WAREHOUSE[dice.below(len(WAREHOUSE))], dice.uniform(0, 60)
+        detail = {
+            "event_type": "fulfillment.status_changed",
+            "event_id": f"w-{wish.order_id}-{number}",
+            "fulfillment_id": f"f-{wish.order_id}",
+            "order_id": wish.order_id,
+            "new_status": status,
+        }
+        world.people.later(at, partial(world.bus.put, "warehouse", "fulfillment.status_changed", detail))
+
+
+def carrier(world: World, wish: Wish, seconds: float = 60) -> None:
+    """Finds out the parcel's number after a while, and reports what becomes of it."""
+
+    def told(status: int, body: Json) -> None:
+        shipment = body.get("shipment") if status == 200 else None
+        if shipment and shipment.get("tracking_number"):
+            report(world, shipment["tracking_number"], SCANS[world.dice.below(len(SCANS))], seconds)
+
+    ask = lambda: world.people.ask("GET /orders/{id}", SUPPORT, {"id": wish.order_id}, None, told)  # noqa: E731
+    world.people.later(world.dice.uniform(5, seconds), ask)
+
+
+def report(world: World, tracking_number: str, statuses: tuple[str, ...], seconds: float) -> None:
+    """Scans of one parcel, each sent when it happens or some time later."""
+    dice, at = world.dice, 0.0
+    for place, status in enumerate(statuses):
+        at += dice.uniform(0, seconds / 3)
+        scanned = datetime.fromtimestamp(START + world.loop.now + at, UTC).isoformat()
+        event = {
+            "event_id": f"{tracking_number}-{place}",
+            "tracking_number": tracking_number,
+            "status": status,
+            "scanned_at": scanned,
+        }
+        late = dice.uniform(0, 60) if dice.likely(0.2) else 0.0
+        world.people.later(at + late, partial(_call, world, event))
+
+
+def _call(world: World, event: Json) -> None:
+    world.people.send("POST /carriers/{carrier}/events", _signed(world, event), lambda _status, _body: None)
+
+
+def _signed(world: World, event: Json) -> Json:
+    """A request after Standard Webhooks, signed with the secret that the carrier was given."""
+    body = json.dumps(event)
+    sent = str(int(START + world.loop.now))
+    secret = world.secrets.texts["orders/carriers/generic"]
+    key = base64.b64decode(secret + "=" * (-len(secret) % 4))
+    signature = base64.b64encode(hmac.digest(key, f"{event['event_id']}.{sent}.{body}".encode(), hashlib.sha256)).decode()
+    return {
+        "version": "2.0",
+        "routeKey": "POST /carriers/{carrier}/events",
+        "rawPath": "/carriers/generic/events",
+        "headers": {"webhook-id": event["event_id"], "webhook-timestamp": sent, "webhook-signature": f"v1,{signature}"},
+        "requestContext": {"requestId": "request"},
+        "isBase64Encoded": False,
+        "pathParameters": {"carrier": "generic"},
+        "body": body,
+    }

@@ -1,0 +1,112 @@
+"""The operator: sends dead letters again once the faults are over, and decides about parcels that nobody can find.
+
+As ``orders redrive`` does it (docs/runbook.md): what a stream gave up is read once more from the stream, which keeps it
+for a day.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from simulator.functions import Outcome
+from simulator.loop import START
+from simulator.parties import drivers
+from simulator.parties.queues import Message
+
+if TYPE_CHECKING:
+    from simulator.world import World
+
+Json = Any
+
+PAUSE = 120.0
+SUPPORT = ("sue", ("support",))
+
+
+class Operator:
+    """Somebody who looks after the product."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.hopeless: list[Message] = []
+        """Dead letters that failed again when everything was in order."""
+        self._asked: dict[str, float] = {}
+
+    def has_letters(self) -> bool:
+        """Whether a dead letter waits to be sent again."""
+        return any(self._world.queues.messages(name) for name in _dead(self._world))
+
+    def redrive(self) -> int:
+        """Sends every dead letter again; returns how many there were."""
+        world = self._world
+        letters = [(name, letter) for name in _dead(world) for letter in world.queues.take(name)]
+        for _, letter in letters:
+            world.note(f"redrive {letter.number} {letter.source}")
+            self._again(letter)
+        return len(letters)
+
+    def _again(self, letter: Message) -> None:
+        world, body = self._world, json.loads(letter.body)
+        if "requestPayload" in body:
+            world.functions.send(body["requestContext"]["functionArn"], body["requestPayload"])
+        elif "DDBStreamBatchInfo" in body:
+            self._read_again(letter, body)
+        elif "consumer" in body:
+            self._hand_over(letter, world.functions.of_module(body["consumer"]), [body["record"]])
+        elif letter.source == "FulfillmentEvents":
+            attributes = {"SentTimestamp": str(int((START + letter.sent) * 1000)), "ApproximateReceiveCount": "1"}
+            record = {
+                "messageId": "1",
+                "receiptHandle": "",
+                "body": letter.body,
+                "attributes": attributes,
+                "eventSource": "aws:sqs",
+            }
+            self._hand_over(letter, world.functions.of_module("on_fulfillment_event"), [record])
+        else:
+            world.queues.send(letter.source, letter.body)
+
+    def _read_again(self, letter: Message, body: Json) -> None:
+        function, info = body["requestContext"]["functionArn"], body["DDBStreamBatchInfo"]
+        first, last = int(info["startSequenceNumber"]), int(info["endSequenceNumber"])
+        records = self._world.streams.between(function, first, last)
+        self._hand_over(letter, function, records)
+
+    def _hand_over(self, letter: Message, function: str, records: list[Json]) -> None:
+        def told(outcome: Outcome) -> None:
+            if outcome.error or (outcome.payload or {}).get("batchItemFailures"):
+                self.hopeless.append(letter)
+
+        if records:
+            self._world.functions.invoke(function, {"Records": records}, told)
+
+    def decide(self) -> None:
+        """Says what became of each parcel that is under way for good: it is back, or it was delivered."""
+        world = self._world
+        for _, place in list(world.table.in_index("by_due", "DUE")):
+            partition = place[0]
+            order, shipment = world.table.item((partition, "#ORDER")), world.table.item((partition, "#SHIPMENT"))
+            order_id = partition.removeprefix("ORDER#")
+            if not order or not shipment or order["status"]["S"] != "SHIPPED":
+                continue
+            if self._asked.get(order_id, -PAUSE) + PAUSE > world.loop.now:
+                continue
+            self._asked[order_id] = world.loop.now
+            self._close(order_id, shipment)
+
+    def _close(self, order_id: str, shipment: Json) -> None:
+        world = self._world
+        lost = {"LOST", "RETURNING"} & {shipment["status"]["S"], shipment.get("exact_status", {}).get("S")}
+        if lost and world.dice.likely(0.5):
+            path = {"id": order_id, "shipment_id": shipment["shipment_id"]["S"]}
+            world.people.ask("POST /orders/{id}/shipments/{shipment_id}/returned", SUPPORT, path, {})
+        elif lost or (not world.is_timed and "tracking_number" not in shipment):
+            world.people.ask("POST /orders/{id}/delivered", SUPPORT, {"id": order_id}, {})
+        elif not world.is_timed:
+            drivers.report(world, shipment["tracking_number"]["S"], ("DELIVERED",), 30)
+
+
+def _dead(world: World) -> list[str]:
+    """The queues of dead letters."""
+    fed = {feed.source for feed in world.wiring.feeds}
+    return [name for name in world.queues.names() if name not in fed]

@@ -1,0 +1,270 @@
+"""Customers, staff, the warehouse and the carrier's drivers: whatever is asked of orders from outside.
+
+Nothing is promised of them: they ask for what is not allowed, at any moment, twice, and again until they are answered. What the
+product has said yes to is kept here, as a promise that the laws hold it to.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from orders.web.routes import ROUTES
+from simulator.functions import Outcome
+from simulator.parties import drivers
+
+if TYPE_CHECKING:
+    from simulator.world import World
+
+Json = Any
+Told = Callable[[int, Json], object]
+
+PLENTY, DEAR, SCARCE = "mug", "watch", "print"
+STOCKED = {PLENTY: 1_000_000, DEAR: 1_000_000, SCARCE: 7}
+PRICES = {PLENTY: 1000, DEAR: 30000, SCARCE: 1550}
+THRESHOLD = 50_000
+"""From which total a person looks at an order (``ReviewThreshold``)."""
+SCARCE_STEPS = 25
+"""For so many orders there is one more set of what is scarce."""
+TOKENS = ("tok_ok",) * 8 + (
+    "tok_declined",
+    "tok_insufficient_funds",
+    "tok_flaky_2",
+    "tok_flaky_9",
+    "tok_timeout_1",
+    "tok_timeout_2",
+)
+PLACES = ("SW1Y 4JH",) * 9 + ("flaky-2", "timeout-1", "timeout-2", "refused")
+METHODS = ("CREDIT_CARD",) * 4 + ("DIGITAL_WALLET", "BANK_TRANSFER", "CASH_ON_DELIVERY", "CASH_ON_DELIVERY")
+STATUSES = ("CONFIRMED", "PROCESSING", "SHIPPED", "DELIVERED", "CANCELLED", "RETURNED", "PAID", "COMPLETED")
+TRIES = 60
+SUPPORT, ADMIN, CUSTOMERS = ("sue", ("support",)), ("ann", ("admin",)), ("ada", "bob", "cyd", "dee")
+
+
+@dataclass
+class Wish:
+    """One order, as its customer asks for it, and what came of asking."""
+
+    order_id: str
+    customer: str
+    body: Json
+    key: str | None
+    placed_at: float
+    answered: int = 0
+    promises: list[tuple[str, Json]] = field(default_factory=list)
+    address: Json = None
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether the product has said that the order is placed."""
+        return self.answered == 202
+
+
+class People:
+    """Everybody outside."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._under_way = 0
+        self.wishes: dict[str, Wish] = {}
+        self.refused: list[tuple[str, int]] = []
+        self._plans: tuple[tuple[float, Callable[[Wish], None]], ...] = (
+            (0.10, self._cancels),
+            (0.06, self._moves),
+            (0.05, self._is_set),
+            (0.05, self._is_synced),
+            (0.06, self._is_reported),
+            (0.05, self._has_arrived),
+            (0.10, self._goes_back),
+            (0.15, lambda wish: drivers.warehouse(self._world, wish)),
+            (0.15, lambda wish: drivers.carrier(self._world, wish)),
+        )
+
+    def idle(self) -> bool:
+        """Whether nobody waits for an answer, or is about to ask."""
+        return self._under_way == 0
+
+    # --- asking ---
+
+    def ask(
+        self,
+        route: str,
+        who: tuple[str, tuple[str, ...]],
+        path: Json = None,
+        body: Json = None,
+        told: Told | None = None,
+        key: str | None = None,
+    ) -> None:
+        """One request, made again until it is answered."""
+        event = request(route, who, path or {}, body, key)
+        self._send(ROUTES[route].function, event, told or _nothing, TRIES)
+        if self._world.dice.happens("client repeats", ROUTES[route].function):
+            self.later(
+                self._world.dice.uniform(0, 3), lambda: self._send(ROUTES[route].function, event, told or _nothing, TRIES)
+            )
+
+    def send(self, route: str, event: Json, told: Told) -> None:
+        """A request that was made up elsewhere."""
+        self._send(ROUTES[route].function, event, told, TRIES)
+
+    def _send(self, module: str, event: Json, told: Told, tries: int) -> None:
+        world = self._world
+        self._under_way += 1
+
+        def answered(outcome: Outcome) -> None:
+            self._under_way -= 1
+            status = 502 if outcome.error else int(outcome.payload["statusCode"])
+            if status >= 500 and tries:
+                self.later(world.dice.uniform(0.5, 8), lambda: self._send(module, event, told, tries - 1))
+                return
+            body = json.loads(outcome.payload["body"]) if status < 500 and outcome.payload.get("body") else {}
+            world.note(f"answer {module} {status} {body.get('code', '')}")
+            told(status, body)
+
+        world.functions.invoke(world.functions.of_module(module), event, answered)
+
+    def later(self, seconds: float, what: Callable[[], object]) -> None:
+        """Does something after so many seconds."""
+        self._under_way += 1
+
+        def begin() -> None:
+            self._under_way -= 1
+            what()
+
+        self._world.loop.call_later(seconds, begin)
+
+    # --- ordering ---
+
+    def place(self, number: int) -> None:
+        """A customer orders, and whatever else happens to that order is thought up."""
+        dice = self._world.dice
+        wish = self._wish(number)
+        self.wishes[wish.order_id] = wish
+        self.ask(
+            "POST /orders", (wish.customer, ()), {}, wish.body, lambda status, body: self._placed(wish, status, body), wish.key
+        )
+        for share, plan in self._plans:
+            if dice.likely(share):
+                plan(wish)
+        if wish.body["require_approval"] or _total(wish.body) >= THRESHOLD:
+            self._reviews(wish)
+
+    def _wish(self, number: int) -> Wish:
+        dice = self._world.dice
+        customer = dice.pick(CUSTOMERS)
+        order_id = f"o{number}"
+        product = dice.pick((PLENTY,) * 8 + (DEAR, SCARCE))
+        items = [{"product_id": product, "quantity": 1 + dice.below(3)}]
+        if dice.likely(0.3):
+            items.append({"product_id": dice.pick(tuple(name for name in STOCKED if name != product)), "quantity": 1})
+        method = dice.pick(METHODS)
+        address = {
+            "name": "Ada",
+            "line1": "12 St James's Square",
+            "city": "London",
+            "postal_code": dice.pick(PLACES),
+            "country": "GB",
+        }
+        body = {
+            "order_id": order_id,
+            "items": items,
+            "payment": {"method": method} | ({} if method == "CASH_ON_DELIVERY" else {"token": dice.pick(TOKENS)}),
+            "shipping_address": address,
+            "require_approval": dice.likely(0.05),
+        }
+        key = f"key-{number}" if dice.likely(0.7) else None
+        return Wish(order_id, customer, body, key, self._world.loop.now, address=address)
+
+    def _placed(self, wish: Wish, status: int, _body: Json) -> None:
+        if status == 409 and not wish.is_placed:
+            # Without a key the first of two requests may have been the one that was taken: its order is there.
+            self.ask(
+                "GET /orders/{id}", (wish.customer, ()), {"id": wish.order_id}, None, lambda found, _: self._found(wish, found)
+            )
+        elif not wish.is_placed:
+            wish.answered = status
+
+    def _found(self, wish: Wish, status: int) -> None:
+        wish.answered = 202 if status == 200 else wish.answered or status
+
+    # --- what else happens to an order ---
+
+    def _ask_of(self, wish: Wish, route: str, who: tuple[str, tuple[str, ...]], body: Json, promise: tuple[str, Json]) -> None:
+        def told(status: int, _body: Json) -> None:
+            if status == 200:
+                wish.promises.append(promise)
+
+        self.ask(route, who, {"id": wish.order_id}, body, told)
+
+    def _soon(self, seconds: float, what: Callable[[], object]) -> None:
+        self.later(self._world.dice.uniform(0, seconds), what)
+
+    def _cancels(self, wish: Wish) -> None:
+        who = (wish.customer, ()) if self._world.dice.likely(0.7) else SUPPORT
+        ask = lambda: self._ask_of(wish, "POST /orders/{id}/cancel", who, {"reason": "Not wanted"}, ("cancelled", None))  # noqa: E731
+        self._soon(25, ask)
+
+    def _moves(self, wish: Wish) -> None:
+        elsewhere = wish.address | {"line1": "1 Ockham Park"}
+        route = "PUT /orders/{id}/address"
+        self._soon(15, lambda: self._ask_of(wish, route, (wish.customer, ()), elsewhere, ("moved", elsewhere)))
+
+    def _is_set(self, wish: Wish) -> None:
+        wanted = self._world.dice.pick(STATUSES)
+        body, route = {"status": wanted, "reason": "By hand"}, "PATCH /orders/{id}/status"
+        self._soon(30, lambda: self._ask_of(wish, route, SUPPORT, body, ("set", wanted)))
+
+    def _is_synced(self, wish: Wish) -> None:
+        self._soon(60, lambda: self._ask_of(wish, "POST /orders/{id}/sync", SUPPORT, {}, ("synced", None)))
+
+    def _is_reported(self, wish: Wish) -> None:
+        body, route = {"location": "Leipzig"}, "PUT /orders/{id}/shipment/location"
+        self._soon(40, lambda: self._ask_of(wish, route, SUPPORT, body, ("located", None)))
+
+    def _has_arrived(self, wish: Wish) -> None:
+        self._soon(40, lambda: self._ask_of(wish, "POST /orders/{id}/delivered", SUPPORT, {}, ("delivered", None)))
+
+    def _goes_back(self, wish: Wish) -> None:
+        route = "POST /orders/{id}/return"
+        self._soon(120, lambda: self._ask_of(wish, route, (wish.customer, ()), {"reason": "Too small"}, ("returned", None)))
+
+    def _reviews(self, wish: Wish) -> None:
+        answer = self._world.dice.pick(("approve",) * 5 + ("reject", "silence"))
+        if answer == "silence":
+            return
+        promise = ("approved" if answer == "approve" else "rejected", None)
+        self._soon(320, lambda: self._ask_of(wish, f"POST /orders/{{id}}/{answer}", SUPPORT, {}, promise))
+
+
+def _total(body: Json) -> int:
+    return sum(PRICES[item["product_id"]] * item["quantity"] for item in body["items"])
+
+
+def _nothing(_status: int, _body: Json) -> None:
+    """Nobody waits for the answer."""
+
+
+@cache
+def token(subject: str, groups: tuple[str, ...]) -> str:
+    """A bearer token as API Gateway has verified it."""
+    claims = json.dumps({"sub": subject, "cognito:groups": list(groups)}).encode()
+    return f"Bearer h.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.s"
+
+
+def request(route: str, who: tuple[str, tuple[str, ...]], path: Json, body: Json, key: str | None) -> Json:
+    """A request as API Gateway hands it on."""
+    headers = {"authorization": token(*who)} | ({"idempotency-key": key} if key else {})
+    return {
+        "version": "2.0",
+        "routeKey": route,
+        "rawPath": "/orders",
+        "headers": headers,
+        "requestContext": {"requestId": "request", "authorizer": {"jwt": {"claims": {"sub": who[0]}}}},
+        "isBase64Encoded": False,
+        "pathParameters": path,
+        **({"body": json.dumps(body)} if body is not None else {}),
+    }

@@ -1,0 +1,65 @@
+"""The payment provider and the carrier: the built-in ones, and what may come between.
+
+Promised, and kept here (docs/providers.md): a call may be refused for the moment, and its answer may be lost before or
+after its effect; the same key has its effect once. Their own books are in the table, under GATEWAY and CARRIER.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from orders.adapters.carriers import SimulatedCarrier
+from orders.adapters.payments import SimulatedGateway
+from orders.domain.errors import CarrierUnavailable, GatewayUnavailable, OutcomeUnknown
+from simulator.faults import AFTER, BEFORE, CARRIER, GATEWAY
+
+if TYPE_CHECKING:
+    from simulator.world import World
+
+_worlds: list[World] = []
+
+
+def install(world: World) -> None:
+    """Stands between the product and both, from now on for this world."""
+    if not _worlds:
+        for name in GATEWAY:
+            setattr(SimulatedGateway, name, _between(getattr(SimulatedGateway, name), name, GatewayUnavailable))
+        for name in CARRIER:
+            setattr(SimulatedCarrier, name, _between(getattr(SimulatedCarrier, name), name, CarrierUnavailable))
+    _worlds[:] = [world]
+
+
+def _between(original: Callable[..., Any], name: str, unavailable: type[Exception]) -> Callable[..., Any]:
+    def call(*arguments: Any) -> Any:
+        world = _worlds[-1]
+        caller = world.running
+        if caller is None:
+            return original(*arguments)
+        fault = world.dice.fault_of(caller.function, name)
+        caller.wait(world.dice.uniform(0.01, 0.5))
+        if fault is None:
+            return original(*arguments)
+        world.note(f"fault {caller.number} {name} {fault}")
+        if fault[1] == BEFORE:
+            _fails(world, fault[0], unavailable)
+        answer = original(*arguments)
+        if fault[1] == AFTER:
+            _fails(world, fault[0], unavailable)
+        return answer
+
+    return call
+
+
+def _fails(world: World, fault: str, unavailable: type[Exception]) -> None:
+    caller = world.running
+    if caller is None:
+        return
+    if fault == "killed":
+        caller.kill()
+    if fault == "timed out":
+        caller.hang()
+    if fault == "provider unavailable":
+        raise unavailable("It takes no calls.")
+    caller.wait(world.dice.uniform(1, 10))
+    raise OutcomeUnknown("Its answer was lost.")

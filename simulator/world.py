@@ -1,0 +1,179 @@
+"""The world of one history: every party, one clock, one source of chance, and the storm that passes over it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import cache
+from io import TextIOBase
+from typing import Any
+
+from orders.web.routes import ROUTES
+from simulator import nature, sdk
+from simulator.dice import Dice
+from simulator.functions import Functions, Invocation
+from simulator.history import History
+from simulator.loop import START, Loop
+from simulator.parties import people, providers
+from simulator.parties.bus import Bus
+from simulator.parties.endpoints import Endpoints, Secrets
+from simulator.parties.operator import Operator
+from simulator.parties.people import People
+from simulator.parties.queues import Queues
+from simulator.parties.streams import Streams
+from simulator.parties.table import Table
+from simulator.parties.workflows import Workflows
+from simulator.wiring import Wiring
+
+Json = Any
+
+SPACING = 1.5
+"""Seconds from one order to the next, at most."""
+SETTLED = 30.0
+"""Seconds from the set-up to the first order: indexes know the subscriptions by then."""
+AFTERMATH = 90.0
+"""For how many seconds after the last order faults still happen."""
+BOUND = 4 * 3600.0
+"""How many seconds after the last fault everything must have come to rest."""
+TICK = 60.0
+
+
+class Silence(TextIOBase):
+    """Where logs and metrics go."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+class World:
+    """One history."""
+
+    def __init__(self, wiring: Wiring, dice: Dice, history: History) -> None:
+        self.wiring, self.dice, self._history = wiring, dice, history
+        self.loop = Loop()
+        self.services: dict[str, Callable[[Json], Json]] = {}
+        self.running: Invocation | None = None
+        self.is_timed = dice.likely(0.75)
+        self.calm_at = 0.0
+        self.stocked: dict[str, int] = {}
+        self._subscribed: dict[str, list[str]] = {}
+        self._prepare()
+        self.functions = Functions(self)
+        self.table, self.streams, self.queues = Table(self), Streams(self), Queues(self)
+        self.bus, self.workflows = Bus(self), Workflows(self)
+        self.secrets, self.endpoints = Secrets(self), Endpoints(self)
+        self.people, self.operator = People(self), Operator(self)
+        providers.install(self)
+        sdk.install(self)
+        nature.install(self)
+        for empty in kept():
+            empty()
+
+    def _prepare(self) -> None:
+        os.environ.update(self.wiring.environment)
+        os.environ["DELIVERY_MODE"] = "timed" if self.is_timed else "carrier"
+
+    def note(self, line: str) -> None:
+        """Takes down one thing that happened."""
+        self._history.add(f"{self.loop.now:.6f} {line}")
+
+    # --- nature, as the product meets it ---
+
+    def clock(self) -> float:
+        return START + self.loop.now + (self.running.skew if self.running else 0.0)
+
+    def monotonic(self) -> float:
+        return START + self.loop.now
+
+    def sleep(self, seconds: float) -> None:
+        if self.running and seconds > 0:
+            self.running.wait(seconds)
+
+    def chance(self) -> float:
+        return self.dice.chance()
+
+    def bytes(self, count: int) -> bytes:
+        return self.dice.bytes(count)
+
+    # --- the storm ---
+
+    def live(self, orders: int) -> None:
+        """So many orders, everything that happens to them, and the calm that follows."""
+        with redirect_stdout(Silence()):
+            self._open(orders)
+            self.dice.calm = False
+            at = SETTLED
+            for number in range(orders):
+                self.loop.call_at(at, self.people.place, number)
+                at += self.dice.uniform(0, 2 * SPACING) if number % 7 else 0.0
+            self.calm_at = at + AFTERMATH
+            self.loop.call_at(self.calm_at, self._calm)
+            self.loop.call_later(TICK, self._tick)
+            self.loop.run()
+
+    def _open(self, orders: int) -> None:
+        """Before the first order: the catalog, and who has subscribed to what."""
+        sets = 1 + orders // people.SCARCE_STEPS
+        self.stocked = {name: stock * (sets if name == people.SCARCE else 1) for name, stock in people.STOCKED.items()}
+        for product, pieces in self.stocked.items():
+            body = {"name": product, "unit_price": {"amount": people.PRICES[product], "currency": "USD"}, "stock": pieces}
+            self._call("PUT /products/{id}", {"id": product}, body)
+        for place, kinds in enumerate(([], ["OrderStatusChanged"])):
+            if place == 1 or self.dice.likely(0.2):
+                answer = self._call("POST /webhooks", {}, {"url": f"https://shop{place}.test/hook", "events": kinds})
+                self.endpoints.secrets[answer["webhook_id"]] = answer["secret"]
+                self._subscribed[answer["webhook_id"]] = kinds
+
+    def wanted_by(self) -> dict[str, list[str]]:
+        """Which events each subscription wants; none means all of them."""
+        return self._subscribed
+
+    def _call(self, route: str, path: Json, body: Json) -> Json:
+        module = ROUTES[route].function
+        event = people.request(route, people.ADMIN, path, body, None)
+        answer = self.functions.handler(self.functions.of_module(module))(event, None)
+        if answer["statusCode"] >= 300:
+            raise RuntimeError(answer["body"])
+        return json.loads(answer["body"])
+
+    def _calm(self) -> None:
+        self.note("calm")
+        self.dice.calm = True
+
+    def _tick(self) -> None:
+        """Each minute: the schedules, and once the faults are over the operator. Ends when all is at rest."""
+        calm = self.dice.calm
+        if calm and (self._is_at_rest() or self.loop.now > self.calm_at + BOUND):
+            self.note("rest")
+            return
+        for rule in self.wiring.rules:
+            if rule.schedule:
+                for target, _ in rule.targets:
+                    self.functions.send(target, {"detail-type": "Scheduled Event", "detail": {}})
+        if calm and self.loop.now > self.calm_at + 2 * TICK:
+            self.operator.redrive()
+            self.operator.decide()
+        self.loop.call_later(TICK, self._tick)
+
+    def _is_at_rest(self) -> bool:
+        parties = (self.streams, self.queues, self.bus, self.workflows, self.people)
+        still = self.functions.busy == 0 and all(party.idle() for party in parties)
+        return still and not self.table.in_index("by_due", "DUE") and not self.operator.has_letters()
+
+
+@cache
+def kept() -> list[Callable[[], None]]:
+    """What empties each thing that the product keeps between invocations."""
+    return nature.forget_settings()
+
+
+def quiet() -> None:
+    """Turns the product's logs to nowhere: they are written, and nobody pays for it."""
+    for name in list(logging.root.manager.loggerDict):
+        logger = logging.getLogger(name)
+        for handler in list(logger.handlers):
+            logger.removeHandler(handler)
+    logging.root.handlers[:] = [logging.NullHandler()]

@@ -1,0 +1,49 @@
+"""Fresh seeds under every fault, and that a seed is a history: the same to the byte, whatever a process hashes by.
+
+A seed that fails here is run again by the command that its report ends with.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from simulator.run import Plan, Report, run
+from simulator.shrink import Shrinking
+
+ROOT = Path(__file__).parents[2]
+SEEDS, ORDERS = 24, 60
+"""How many seeds are drawn afresh, and the orders of each: about a minute of one core."""
+
+
+@pytest.mark.parametrize("number", range(SEEDS))
+def test_every_law_holds(number: int, record_property: Callable[[str, object], None]) -> None:
+    seed = int.from_bytes(os.urandom(4))
+    record_property("seed", seed)
+    report = run(Plan(seed, ORDERS))
+    assert not report.broken, _shortest(report)
+    assert sum(report.statuses.values()) == ORDERS
+
+
+def _shortest(report: Report) -> str:
+    found = Shrinking(report).run()
+    return f"{report.line()}\n{found.broken}\nRun it again: {found.plan.command()}"
+
+
+def test_a_seed_gives_the_same_history_in_any_process() -> None:
+    def line(hash_seed: str) -> str:
+        command = [sys.executable, "-m", "simulator", "--seeds", "7", "--orders", "15", "--processes", "1"]
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        output = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
+        return output.splitlines()[0]
+
+    here = run(Plan(7, 15)).line()
+    assert here.startswith("seed 7: 15 orders, ")
+    assert line("1") == line("2") == here
+
+
+def test_histories_of_two_seeds_differ() -> None:
+    assert run(Plan(1, 5)).digest != run(Plan(2, 5)).digest
