@@ -12,7 +12,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-from orders.domain import statistics
+from orders.domain import analytics
 from orders.domain.events import ORDER_STATUS_CHANGED, SYSTEM
 from orders.domain.status_names import parse_status
 from orders.domain.statuses import (
@@ -220,7 +220,7 @@ def counters(books: Books) -> Iterator[str]:
     sums: Counter[str] = Counter()
     of_days: Counter[str] = Counter()
     for detail in books.messages.values():
-        if one := statistics.told(detail):
+        if one := analytics.counted_event(detail):
             sums.update({name: int(value) for name, value in one.counters.items()})
             of_days.update({name: int(value) for name, value in one.of_day.items()})
     yield from _differences("counter", sums, books.counters)

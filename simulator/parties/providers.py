@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from orders.adapters.carriers import SimulatedCarrier
-from orders.adapters.payments import SimulatedGateway
+from orders.adapters.carriers.simulated import SimulatedCarrier
+from orders.adapters.payments.simulated import SimulatedGateway
 from orders.domain.errors import CarrierUnavailable, GatewayUnavailable, OutcomeUnknown
 from simulator.faults import AFTER, BEFORE, CARRIER, GATEWAY
 

@@ -402,7 +402,7 @@ def test_an_attempt_whose_answer_was_lost_is_followed_by_the_next(endpoint: Endp
     details = tell(live("w-8", status=OrderStatus.PENDING))
     endpoint.code = 500
     held: list[int] = []
-    monkeypatch.setattr(queues, "owe", lambda *_: held.append(1))
+    monkeypatch.setattr(queues, "send_delivery", lambda *_: held.append(1))
     real = table.update
 
     def tried_again(**request: Any) -> WriteOutcome:
