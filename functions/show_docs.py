@@ -5,7 +5,8 @@ from html import escape
 from http import HTTPStatus
 from typing import Any
 
-from orders.domain.errors import MethodNotAllowed, NotFound, OrderError
+from orders.domain import errors
+from orders.domain.errors import MethodNotAllowed, NotFound
 from orders.web.handling import SECURITY_HEADERS, Answer, Request, anchor, answer, problem, serve
 from orders.web.routes import ROUTES
 
@@ -60,13 +61,7 @@ def docs_page() -> str:
 
 def _problems() -> str:
     """What each ``type`` of a problem leads to: its statuses and titles."""
-    refusals, waiting = set[tuple[str, int, str]](), [OrderError]
-    while waiting:
-        refusal = waiting.pop()
-        waiting += refusal.__subclasses__()
-        # Not those that one module keeps to itself: whether they are known depends on what else has been imported.
-        if refusal.__module__ == OrderError.__module__:
-            refusals.add((refusal.code, int(refusal.http_status), refusal.title))
+    refusals = {(refusal.code, int(refusal.http_status), refusal.title) for refusal in errors.family()}
     sections = ""
     for code in sorted({code for code, _, _ in refusals}):
         titles = "".join(_item(str(status), title) for found, status, title in sorted(refusals) if found == code)

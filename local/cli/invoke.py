@@ -23,19 +23,28 @@ from local.lambda_runtime.lambdas import Config
 from local.stack.running import running, wait_until
 from local.stack.settings import ROOT, Settings
 from local.stack.stack import Stack
+from orders.domain.steps import DEFINITIONS, STEPS, StepName
 
 EVENTS = ROOT / "events"
 TRACKING_TOKEN, ORDER_ID = "(a tracking token)", "order-1001"
 
 _PLACED, _REVIEWED = ("place_order",), ("place_order-for_a_customer",)
-_PAID = (*_PLACED, "charge_payment")
-_SHIPPED = (*_PAID, "ship_parcel")
+
+
+def _steps_before(step: StepName) -> tuple[str, ...]:
+    """What makes the order what a step expects: the first step runs by itself, and nobody reviews this order."""
+    done = (one for one in DEFINITIONS[1 : STEPS.index(step)] if one.name is not StepName.REVIEW)
+    return (*_PLACED, *(one.task.function for one in done))
+
+
+_BEFORE_STEPS = {one.task.function: _steps_before(one.name) for one in DEFINITIONS}
 BEFORE: Mapping[str, tuple[str, ...]] = {
+    **_BEFORE_STEPS,
     **dict.fromkeys(("place_order", "place_order-for_a_customer", "place_order-no_quantity"), ()),
     **dict.fromkeys(("manage_products", "manage_products-put", "show_docs", "show_docs-no_such_route", "show_pages"), ()),
     **dict.fromkeys(("change_order-approve", "request_approval", "begin_unwinding-approval_timeout"), _REVIEWED),
-    **dict.fromkeys(("ship_parcel", "on_fulfillment_event"), _PAID),
-    **dict.fromkeys(("deliver_order", "change_order-delivered", "change_order-location"), _SHIPPED),
+    "on_fulfillment_event": _BEFORE_STEPS["ship_parcel"],
+    **dict.fromkeys(("change_order-delivered", "change_order-location"), _BEFORE_STEPS["deliver_order"]),
 }
 """The recorded events that make the order what an event expects; a placed order, where nothing is said."""
 

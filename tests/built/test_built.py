@@ -43,7 +43,7 @@ LAYERS = {"orders": "OrdersLayer", "identity": "IdentityLayer"}
 
 # One order lives through most of them, in this order; the others stand for themselves and come after.
 LIFE = ("manage_products", "place_order", "reserve_stock", "charge_payment", "ship_parcel", "deliver_order")
-REFUSALS = {name for name, found in vars(errors).items() if isinstance(found, type) and issubclass(found, errors.OrderError)}
+REFUSALS = {error.__name__ for error in errors.family()}
 SESSION_TOKEN = "a-session-token-of-the-function-s-role"
 PRIVATE = frozenset({"line1", "line2", "city", "postal_code", "token", "task_token", "payment_token", "reason", "note"})
 """The names of what people wrote, where they live, and what opens something."""

@@ -4,6 +4,7 @@ The events of one order are items of their own, so the stream keeps no order amo
 follow-ups alone leave behind has to be the end.
 """
 
+import importlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -27,8 +28,8 @@ from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
 from orders.domain.order import Address
 from orders.domain.products import Product
-from orders.domain.statuses import ENDED, OrderStatus, PaymentMethod, PaymentStatus, StepName, StepStatus
-from orders.domain.steps import unwound_from
+from orders.domain.statuses import ENDED, OrderStatus, PaymentMethod, PaymentStatus, StepStatus
+from orders.domain.steps import StepName, unwound_from
 from orders.services import commands, fulfilling
 from orders.services.placing import Wish, place_order
 from tests.harness.memory_store import MemoryStore, in_memory
@@ -142,7 +143,7 @@ class Stage:
 
     def _unwind(self, undo_from: str) -> Iterator[None]:
         for task in unwound_from(undo_from):
-            getattr(fulfilling, task.function)(ORDER)
+            importlib.import_module(task.function).handler({"order_id": ORDER}, SimpleNamespace())
             yield
 
     # --- people ---

@@ -8,8 +8,8 @@ from orders.adapters.carriers.protocol import Carrier
 from orders.adapters.carriers.registry import parcel_carrier
 from orders.adapters.payments.protocol import PaymentGateway
 from orders.adapters.payments.registry import payment_gateway
-from orders.domain.errors import PaymentDeclined, ShippingRefused
 from orders.domain.money import Money
+from orders.domain.steps import PaymentDeclined, ShippingRefused
 from tests.harness.orders import CUP, HOME
 from tests.harness.providers import CARRIERS, PAYMENTS, CarrierCase, PaymentCase
 from tests.harness.world import World

@@ -241,7 +241,7 @@ def test_pages_ignore_what_a_link_gained_on_its_way(world: World) -> None:
 
 def test_every_problem_s_type_leads_to_a_place_on_the_documents_page(world: World) -> None:
     page = world.http("GET /docs", by=None).text
-    refusals = [found for found in vars(errors).values() if isinstance(found, type) and issubclass(found, errors.OrderError)]
+    refusals = errors.family()
     assert len(refusals) > 20
     assert json.loads(problem(errors.AlreadyExists("No."), "/")["body"])["type"] == "/docs#already-exists"
     for refusal in refusals:

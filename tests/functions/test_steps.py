@@ -9,18 +9,10 @@ import pytest
 from orders.adapters.carriers.simulated import SimulatedCarrier
 from orders.adapters.payments.simulated import SimulatedGateway
 from orders.adapters.store import orders
-from orders.domain.errors import (
-    CarrierUnavailable,
-    GatewayUnavailable,
-    OrderError,
-    OrderOver,
-    OutcomeUnknown,
-    OutOfStock,
-    PaymentDeclined,
-    ShippingRefused,
-)
+from orders.domain.errors import CarrierUnavailable, GatewayUnavailable, OrderError, OrderOver, OutcomeUnknown
 from orders.domain.order import Change
 from orders.domain.statuses import OrderStatus, PaymentStatus, ShipmentStatus
+from orders.domain.steps import OutOfStock, PaymentDeclined, ShippingRefused
 from tests.harness.world import ADDRESS, World
 
 COD = "CASH_ON_DELIVERY"

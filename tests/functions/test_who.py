@@ -9,9 +9,10 @@ import pytest
 
 from local.api_gateway.keys import as_gateway
 from orders.adapters import secret_store
-from orders.domain.errors import PaymentDeclined, PermissionDenied, Unauthenticated
+from orders.domain.errors import PermissionDenied, Unauthenticated
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.statuses import OrderStatus
+from orders.domain.steps import PaymentDeclined
 from orders.services.changes import utc_now
 from orders.web import tokens
 from orders.web.handling import Principal, Request, authorise

@@ -12,16 +12,8 @@ from typing import Any
 
 from orders.adapters.store import event_items, items, keys
 from orders.domain.order import Event, Order, Payment, Shipment
-from orders.domain.statuses import (
-    ENDED,
-    TERMINAL,
-    TRANSITIONS,
-    OrderStatus,
-    PaymentMethod,
-    PaymentStatus,
-    StepName,
-    StepStatus,
-)
+from orders.domain.statuses import ENDED, TERMINAL, TRANSITIONS, OrderStatus, PaymentMethod, PaymentStatus, StepStatus
+from orders.domain.steps import StepName
 from tests.harness.stacks import Deployment, until
 
 _O, _P = OrderStatus, PaymentStatus

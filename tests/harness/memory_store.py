@@ -13,8 +13,9 @@ from orders.adapters.store import ledgers, orders
 from orders.adapters.store.keys import Key
 from orders.adapters.store.ledgers import Entry
 from orders.domain.digests import IdempotencyRecord
-from orders.domain.errors import AlreadyApplied, AlreadyExists, NotFound, OrderChanged, OutOfStock
+from orders.domain.errors import AlreadyApplied, AlreadyExists, NotFound, OrderChanged
 from orders.domain.order import Change, Event, Order, Snapshot
+from orders.domain.steps import OutOfStock
 
 ENVIRONMENT = {
     "TABLE_NAME": "in-memory",

@@ -18,8 +18,8 @@ from orders.domain.decisions.placing import Placement
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.money import Money
 from orders.domain.order import Address, Change, Event, Line, Order, Shipment, Snapshot
-from orders.domain.statuses import CancelReason, OrderStatus, PaymentMethod, ShipmentStatus
-from orders.domain.steps import unwound_from
+from orders.domain.statuses import OrderStatus, PaymentMethod, ShipmentStatus
+from orders.domain.steps import CancelReason, unwound_from
 from orders.domain.waits import Waits
 
 START = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)

@@ -30,8 +30,8 @@ from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
 from orders.domain.order import Order, Snapshot
 from orders.domain.products import Product
-from orders.domain.statuses import TRANSITIONS, OrderStatus, PaymentMethod, StepName
-from orders.domain.steps import unwound_from
+from orders.domain.statuses import TRANSITIONS, OrderStatus, PaymentMethod
+from orders.domain.steps import StepName, unwound_from
 from orders.web import openapi
 from orders.web.routes import ROUTES, Who
 from tests.harness.orders import bearer

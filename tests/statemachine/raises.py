@@ -12,19 +12,19 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from orders.domain import errors
+from orders.domain import errors, steps
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "functions"
 PACKAGE = ROOT / "layers" / "orders" / "python" / "orders"
-ERRORS = "orders.domain.errors"
+ERRORS = (errors.__name__, steps.__name__)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True)
 class Raises:
-    """Names of classes of ``orders.errors``: those that pass by themselves, and those that stay a no."""
+    """Names of our errors: those that pass by themselves, and those that stay a no."""
 
     passing: frozenset[str]
     refusals: frozenset[str]
@@ -41,13 +41,13 @@ class Module:
 
 def is_ours(name: str) -> bool:
     """Whether it is the name of one of our errors."""
-    found = getattr(errors, name, None)
-    return isinstance(found, type) and issubclass(found, errors.OrderError)
+    return errors.named(name) is not None
 
 
 def is_passing(name: str) -> bool:
     """Whether it is one of our errors that pass by themselves."""
-    return is_ours(name) and issubclass(getattr(errors, name), errors.TransientError)
+    found = errors.named(name)
+    return found is not None and issubclass(found, errors.TransientError)
 
 
 @cache
@@ -82,7 +82,7 @@ def _made(module: str, called: ast.expr) -> set[str]:
     names = [part.id for part in ast.walk(called) if isinstance(part, ast.Name)]
     names += [part.attr for part in ast.walk(called) if isinstance(part, ast.Attribute)]
     known = _modules()[module].names
-    return {name for name in names if is_ours(name) and (name not in known or known[name][0] == ERRORS)}
+    return {name for name in names if is_ours(name) and (name not in known or known[name][0] in ERRORS)}
 
 
 def _behind_name(module: str, name: str) -> Iterator[tuple[str, Function]]:

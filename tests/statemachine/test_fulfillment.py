@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from orders.domain.statuses import StepName
-from orders.domain.steps import DEFINITIONS
+from orders.domain.steps import DEFINITIONS, StepName
 from tests.statemachine.engines import Engine, Fails, Reply, Script, Walk
 from tests.statemachine.machines import FULFIL, definition, substitutions
 from tests.statemachine.raises import raised_by

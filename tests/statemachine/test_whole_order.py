@@ -21,7 +21,8 @@ from orders.adapters.store.keys import charge_key
 from orders.domain.events import FollowUp
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
-from orders.domain.statuses import CancelReason, OrderStatus, OverallStatus, PaymentStatus, StepName, StepStatus
+from orders.domain.statuses import OrderStatus, OverallStatus, PaymentStatus, StepStatus
+from orders.domain.steps import CancelReason, StepName
 from tests.harness.aws import deployed
 from tests.harness.orders import bearer
 from tests.statemachine.engines import Fails, MotoEngine, Reply

@@ -25,10 +25,10 @@ from orders.adapters import bus, secret_store, workflow
 from orders.adapters import queues as messaging
 from orders.adapters.store import event_items, keys, orders, table
 from orders.domain import notifications
-from orders.domain.errors import ApprovalPending, OutcomeUnknown, PaymentDeclined
+from orders.domain.errors import ApprovalPending, OutcomeUnknown
 from orders.domain.identifiers import OrderId
 from orders.domain.order import timestamp
-from orders.domain.steps import UNWINDING
+from orders.domain.steps import UNWINDING, PaymentDeclined
 from orders.services import estimates
 from orders.services.changes import utc_now
 from orders.web import tokens

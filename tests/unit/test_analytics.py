@@ -22,7 +22,8 @@ from orders.domain.analytics import (
 )
 from orders.domain.decisions import paying
 from orders.domain.order import Event
-from orders.domain.statuses import CancelReason, OrderStatus, StepName, StepStatus
+from orders.domain.statuses import OrderStatus, StepStatus
+from orders.domain.steps import CancelReason, StepName
 from tests.harness.orders import Life, a_cod_order, a_wish, an_order
 
 TIMES = st.floats(min_value=0, max_value=5_000_000, allow_nan=False)

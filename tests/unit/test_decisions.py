@@ -15,14 +15,13 @@ from orders.domain.statuses import (
     CANCELLABLE,
     TRANSITIONS,
     ApprovalStatus,
-    CancelReason,
     OrderStatus,
     OverallStatus,
     PaymentStatus,
     ShipmentStatus,
-    StepName,
     StepStatus,
 )
+from orders.domain.steps import CancelReason, StepName
 from orders.domain.waits import remaining_waits
 from tests.harness.orders import (
     CUSTOMER,

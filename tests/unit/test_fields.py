@@ -11,7 +11,7 @@ import pytest
 from orders.adapters.store import items
 from orders.domain.money import Money
 from orders.domain.order import Order, Payment, Shipment, Snapshot
-from orders.domain.statuses import STEPS
+from orders.domain.steps import STEPS
 
 
 def filled(kind: Any, name: str) -> Any:

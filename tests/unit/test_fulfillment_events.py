@@ -29,13 +29,13 @@ from orders.domain.statuses import (
     FULFILLMENT_MEANS,
     SHIPMENT_TRANSITIONS,
     TRANSITIONS,
-    CancelReason,
     OrderStatus,
     OverallStatus,
     PaymentMethod,
     PaymentStatus,
     ShipmentStatus,
 )
+from orders.domain.steps import CancelReason
 from orders.services import commands, fulfilling
 from orders.services.inbound import Outcome, take
 from orders.web import bodies, fulfillment_schema

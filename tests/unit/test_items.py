@@ -13,17 +13,15 @@ from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
 from orders.domain.order import Address, Approval, Cancellation, Event, Line, Order, Payment, Shipment, Step
 from orders.domain.statuses import (
-    STEPS,
     ApprovalStatus,
-    CancelReason,
     OrderStatus,
     OverallStatus,
     PaymentMethod,
     PaymentStatus,
     ShipmentStatus,
-    StepName,
     StepStatus,
 )
+from orders.domain.steps import STEPS, CancelReason, StepName
 from tests.harness.orders import CUSTOMER, a_dear_order, an_order
 
 Value = TypeVar("Value")

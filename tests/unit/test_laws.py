@@ -16,14 +16,13 @@ from orders.domain.statuses import (
     TERMINAL,
     TRANSITIONS,
     ApprovalStatus,
-    CancelReason,
     OrderStatus,
     OverallStatus,
     PaymentMethod,
     PaymentStatus,
-    StepName,
     StepStatus,
 )
+from orders.domain.steps import CancelReason, StepName
 from orders.domain.waits import remaining_waits
 from orders.web import views
 from orders.web.views import Audience

@@ -10,7 +10,8 @@ from orders.domain import notifications
 from orders.domain.decisions import delivering, paying
 from orders.domain.events import ORDER_STATUS_CHANGED, Signal
 from orders.domain.notifications import EVENT_TYPES, messages, notice
-from orders.domain.statuses import CancelReason, OrderStatus
+from orders.domain.statuses import OrderStatus
+from orders.domain.steps import CancelReason
 from tests.harness import behavior
 from tests.harness.orders import Life, a_cod_order, a_dear_order, a_wish, an_order
 

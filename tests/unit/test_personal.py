@@ -14,7 +14,8 @@ from orders.domain.events import EventType
 from orders.domain.order import Approval, Cancellation, Change, Event, Snapshot, TrackingDetail, timestamp
 from orders.domain.personal import Personal, Privacy, guarded, marks
 from orders.domain.reports import Report
-from orders.domain.statuses import ApprovalStatus, CancelReason, OrderStatus, ShipmentStatus
+from orders.domain.statuses import ApprovalStatus, OrderStatus, ShipmentStatus
+from orders.domain.steps import CancelReason
 from orders.domain.webhooks import Delivery, Webhook
 from orders.services.placing import Wish
 from orders.web import views

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from orders.domain.decisions import reviewing
 from orders.domain.order import Shipment
 from orders.domain.progress import Duration, estimate, running_step
-from orders.domain.statuses import STEPS, OrderStatus, ShipmentStatus, StepName
+from orders.domain.statuses import OrderStatus, ShipmentStatus
+from orders.domain.steps import STEPS, StepName
 from orders.domain.waits import Waits
 from tests.harness.orders import START, WAITS, Life, a_dear_order, an_order, later
 

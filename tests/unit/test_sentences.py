@@ -6,7 +6,8 @@ import pytest
 
 from orders.domain import sentences
 from orders.domain.sentences import AXES, NONE, UNTOLD, Row, Table, Way, find, say
-from orders.domain.statuses import CancelReason, OrderStatus, PaymentMethod, PaymentStatus, ShipmentStatus, StepName, StepStatus
+from orders.domain.statuses import OrderStatus, PaymentMethod, PaymentStatus, ShipmentStatus, StepStatus
+from orders.domain.steps import CancelReason, StepName
 
 TABLES = {name: table for name, table in vars(sentences).items() if name[0].isalpha() and isinstance(table, tuple)}
 VALUES = frozenset(

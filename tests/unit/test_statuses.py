@@ -13,10 +13,8 @@ from orders.domain.statuses import (
     SCAN_MEANS,
     SHIPMENT_RANK,
     SHIPMENT_TRANSITIONS,
-    STEPS,
     TERMINAL,
     TRANSITIONS,
-    CancelReason,
     OrderStatus,
     OverallStatus,
     PaymentMethod,
@@ -25,6 +23,7 @@ from orders.domain.statuses import (
     has_reached,
     may_become,
 )
+from orders.domain.steps import STEPS, CancelReason
 from tests.harness import behavior
 
 PROMISED = behavior.transitions("statuses")

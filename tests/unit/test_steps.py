@@ -4,8 +4,17 @@ from dataclasses import fields
 
 import pytest
 
-from orders.domain.statuses import CancelReason, StepName
-from orders.domain.steps import CLOSING, DEFINITIONS, TIMED_OUT, UNWINDING, WAITS, reason_of, unwound_from
+from orders.domain.steps import (
+    CLOSING,
+    DEFINITIONS,
+    TIMED_OUT,
+    UNWINDING,
+    WAITS,
+    CancelReason,
+    StepName,
+    reason_of,
+    unwound_from,
+)
 from orders.domain.waits import Waits
 
 

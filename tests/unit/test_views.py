@@ -15,7 +15,8 @@ from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
 from orders.domain.order import Snapshot
 from orders.domain.products import Product
-from orders.domain.statuses import CancelReason, OrderStatus, OverallStatus
+from orders.domain.statuses import OrderStatus, OverallStatus
+from orders.domain.steps import CancelReason
 from orders.web import views
 from orders.web.handling import problem
 from orders.web.views import Audience

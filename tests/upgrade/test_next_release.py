@@ -9,7 +9,8 @@ import pytest
 
 from orders.adapters.store import counters, items, keys
 from orders.domain.identifiers import OrderId
-from orders.domain.statuses import OverallStatus, StepName, StepStatus
+from orders.domain.statuses import OverallStatus, StepStatus
+from orders.domain.steps import StepName
 from tests.harness.world import CUSTOMER
 from tests.upgrade.lives import ADDRESS, ID, LIVES, START, by_customer, place
 from tests.upgrade.releases import Release

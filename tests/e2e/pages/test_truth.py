@@ -25,16 +25,8 @@ from orders.domain.errors import OrderError
 from orders.domain.events import ORDER_STATUS_CHANGED
 from orders.domain.order import Change, Event, Snapshot
 from orders.domain.scans import Scan
-from orders.domain.statuses import (
-    CancelReason,
-    OrderStatus,
-    OverallStatus,
-    PaymentMethod,
-    PaymentStatus,
-    ShipmentStatus,
-    StepName,
-    StepStatus,
-)
+from orders.domain.statuses import OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus, StepStatus
+from orders.domain.steps import CancelReason, StepName
 from orders.services import estimates
 from orders.web.tracking import tracking_view
 from tests.harness.orders import WAITS, Life, a_wish

@@ -14,7 +14,8 @@ from orders.domain.events import ORDER_STATUS_CHANGED, Signal
 from orders.domain.identifiers import OrderId
 from orders.domain.order import moment
 from orders.domain.progress import Duration
-from orders.domain.statuses import FORWARD_PATH, TRANSITIONS, OrderStatus, StepName
+from orders.domain.statuses import FORWARD_PATH, TRANSITIONS, OrderStatus
+from orders.domain.steps import StepName
 
 RATIO = 2 ** (1 / 8)
 """Each bucket is this much wider than the one before: a percentile is at most 9 % too high."""

@@ -1,4 +1,4 @@
-"""Every refusal and every passing fault by its own name.
+"""Every refusal and every passing fault by its own name; those that a step of the workflow ends with stand in ``steps``.
 
 A class's name is its error name in Step Functions: the machines' Retry and Catch blocks list the names given here, and a
 test keeps the two lists equal. A refusal carries the code and the HTTP status it is answered with; its text is written for
@@ -162,30 +162,6 @@ class ConstraintViolated(OrderError):
     """The table would allow it; a rule of the business does not."""
 
 
-class OutOfStock(ConstraintViolated):
-    """There is not enough of a product left."""
-
-    title = "Out of stock"
-
-
-class PaymentDeclined(ConstraintViolated):
-    """The payment provider refused; asking again would not help."""
-
-    title = "Payment declined"
-
-
-class ShippingRefused(ConstraintViolated):
-    """The carrier will not take the parcel."""
-
-    title = "The carrier refused the parcel"
-
-
-class ApprovalRejected(ConstraintViolated):
-    """A reviewer said no."""
-
-    title = "Rejected in review"
-
-
 class ApprovalPending(ConstraintViolated):
     """A reviewer has yet to answer."""
 
@@ -196,3 +172,19 @@ class OrderOver(ConstraintViolated):
     """The order was cancelled or is being unwound: the workflow has nothing left to do for it."""
 
     title = "The order is over"
+
+
+_DOMAIN = __name__.removesuffix("errors")
+
+
+def family() -> tuple[type[OrderError], ...]:
+    """Every error of the domain; one that an adapter or a service keeps to itself would be known only once that is imported."""
+    found: list[type[OrderError]] = [OrderError]
+    for error in found:
+        found.extend(error.__subclasses__())
+    return tuple(error for error in found if error.__module__.startswith(_DOMAIN))
+
+
+def named(name: str) -> type[OrderError] | None:
+    """The error of that name, if it is one of ours."""
+    return next((error for error in family() if error.__name__ == name), None)

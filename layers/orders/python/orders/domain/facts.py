@@ -8,7 +8,8 @@ from typing import Any
 
 from orders.domain.money import Money
 from orders.domain.order import Address, Order, Payment, Shipment, TrackingDetail, timestamp
-from orders.domain.statuses import FULFILLMENT_MEANS, SCAN_MEANS, CancelReason
+from orders.domain.statuses import FULFILLMENT_MEANS, SCAN_MEANS
+from orders.domain.steps import CancelReason
 
 Facts = dict[str, Any]
 

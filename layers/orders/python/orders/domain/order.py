@@ -10,17 +10,15 @@ from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.money import Money
 from orders.domain.personal import Forgotten, Hidden, Impersonal, Personal, Privacy, guarded
 from orders.domain.statuses import (
-    STEPS,
     ApprovalStatus,
-    CancelReason,
     OrderStatus,
     OverallStatus,
     PaymentMethod,
     PaymentStatus,
     ShipmentStatus,
-    StepName,
     StepStatus,
 )
+from orders.domain.steps import STEPS, CancelReason, StepName
 
 
 def timestamp(moment: datetime) -> str:

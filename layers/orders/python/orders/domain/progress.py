@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from orders.domain import steps
 from orders.domain.order import Order, Shipment, Step
-from orders.domain.statuses import UNDECIDED_BY_TIME, ApprovalStatus, StepName, StepStatus
+from orders.domain.statuses import UNDECIDED_BY_TIME, ApprovalStatus, StepStatus
+from orders.domain.steps import StepName
 from orders.domain.waits import Waits
 
 

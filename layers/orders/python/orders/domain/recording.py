@@ -9,16 +9,8 @@ from orders.domain import facts
 from orders.domain.errors import ConstraintViolated, IllegalTransition
 from orders.domain.events import SYSTEM, EventType, FollowUp, Signal
 from orders.domain.order import Change, Event, Measures, Order, Payment, Shipment
-from orders.domain.statuses import (
-    TRANSITIONS,
-    OrderStatus,
-    OverallStatus,
-    PaymentStatus,
-    StepName,
-    StepStatus,
-    has_reached,
-    may_become,
-)
+from orders.domain.statuses import TRANSITIONS, OrderStatus, OverallStatus, PaymentStatus, StepStatus, has_reached, may_become
+from orders.domain.steps import StepName
 
 
 def move(

@@ -12,17 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 from orders.domain import steps
-from orders.domain.statuses import (
-    ENDED,
-    CancelReason,
-    OrderStatus,
-    OverallStatus,
-    PaymentMethod,
-    PaymentStatus,
-    ShipmentStatus,
-    StepName,
-    StepStatus,
-)
+from orders.domain.statuses import ENDED, OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus, StepStatus
+from orders.domain.steps import CancelReason, StepName
 
 
 class Way(StrEnum):
@@ -125,16 +116,7 @@ HEADLINES: Table = (
 )
 """What is happening now, in one sentence."""
 
-WHY_CANCELLED: Table = (
-    row("The order was cancelled at the customer's request.", reason=_C.CUSTOMER),
-    row("The shop cancelled this order.", reason=_C.STAFF),
-    row("The payment did not go through, so we could not send the order.", reason=_C.PAYMENT_FAILED),
-    row("We reviewed this order and could not accept it.", reason=_C.APPROVAL_REJECTED),
-    row("The order needed a review that was not completed in time.", reason=_C.APPROVAL_TIMEOUT),
-    row("An item of this order sold out before we could reserve it.", reason=_C.OUT_OF_STOCK),
-    row("The parcel could not be handed over to a carrier.", reason=_C.SHIPPING_FAILED),
-    row("The order could not be completed in time.", reason=_C.EXPIRED),
-)
+WHY_CANCELLED: Table = tuple(row(says, reason=reason) for reason, says in steps.WHY_CANCELLED.items())
 """Why there is nothing to come."""
 
 OUTLOOKS: Table = (

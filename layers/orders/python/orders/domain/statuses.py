@@ -68,29 +68,6 @@ class ApprovalStatus(StrEnum):
     TIMED_OUT = "TIMED_OUT"
 
 
-class CancelReason(StrEnum):
-    """Why an order was cancelled."""
-
-    CUSTOMER = "customer"
-    STAFF = "staff"
-    PAYMENT_FAILED = "payment_failed"
-    APPROVAL_REJECTED = "approval_rejected"
-    APPROVAL_TIMEOUT = "approval_timeout"
-    OUT_OF_STOCK = "out_of_stock"
-    SHIPPING_FAILED = "shipping_failed"
-    EXPIRED = "expired"
-
-
-class StepName(StrEnum):
-    """The steps of the saga, in the order in which they happen."""
-
-    INVENTORY = "Inventory Reservation"
-    REVIEW = "Manual Review"
-    PAYMENT = "Payment Processing"
-    SHIPPING = "Shipping Arrangement"
-    DELIVERY = "Delivery"
-
-
 class StepStatus(StrEnum):
     """How far one step has come."""
 
@@ -223,5 +200,3 @@ SCAN_MEANS: Mapping[ShipmentStatus, str] = MappingProxyType(
     }
 )
 """The fulfillment status a carrier's scan amounts to."""
-
-STEPS = tuple(StepName)

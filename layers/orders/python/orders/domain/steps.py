@@ -1,19 +1,96 @@
-"""The steps of an order: what does each, what it waits for, what undoes it, what its failure means and what it is called.
+"""The steps of an order: what each is called, what does it, what it waits for, what undoes it and what its failure means.
 
 Each fact stands here once. The progress, the unwinding, the workflow's waits, the pages' words and the tests of both state
-machines read this table; its order is that of ``StepName``.
+machines read this module.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from orders.domain.errors import ApprovalRejected, OutOfStock, PaymentDeclined, ShippingRefused
-from orders.domain.order import Snapshot
-from orders.domain.statuses import CANCELLABLE, CancelReason, OrderStatus, PaymentStatus, StepName, StepStatus
+from orders.domain.errors import ConstraintViolated
+from orders.domain.statuses import CANCELLABLE, OrderStatus, PaymentStatus, StepStatus
+
+if TYPE_CHECKING:
+    from orders.domain.order import Snapshot
 
 TIMED_OUT = "States.Timeout"
 """The error name of a wait that has run out, as the workflow service has it."""
+
+
+class StepName(StrEnum):
+    """The steps of the saga, in the order in which they happen."""
+
+    INVENTORY = "Inventory Reservation"
+    REVIEW = "Manual Review"
+    PAYMENT = "Payment Processing"
+    SHIPPING = "Shipping Arrangement"
+    DELIVERY = "Delivery"
+
+
+STEPS = tuple(StepName)
+
+
+# --- what a step may end with ---
+
+
+class OutOfStock(ConstraintViolated):
+    """There is not enough of a product left."""
+
+    title = "Out of stock"
+
+
+class PaymentDeclined(ConstraintViolated):
+    """The payment provider refused; asking again would not help."""
+
+    title = "Payment declined"
+
+
+class ShippingRefused(ConstraintViolated):
+    """The carrier will not take the parcel."""
+
+    title = "The carrier refused the parcel"
+
+
+class ApprovalRejected(ConstraintViolated):
+    """A reviewer said no."""
+
+    title = "Rejected in review"
+
+
+class CancelReason(StrEnum):
+    """Why an order was cancelled."""
+
+    CUSTOMER = "customer"
+    STAFF = "staff"
+    PAYMENT_FAILED = "payment_failed"
+    APPROVAL_REJECTED = "approval_rejected"
+    APPROVAL_TIMEOUT = "approval_timeout"
+    OUT_OF_STOCK = "out_of_stock"
+    SHIPPING_FAILED = "shipping_failed"
+    EXPIRED = "expired"
+
+
+WHY_CANCELLED: Mapping[CancelReason, str] = MappingProxyType(
+    {
+        CancelReason.CUSTOMER: "The order was cancelled at the customer's request.",
+        CancelReason.STAFF: "The shop cancelled this order.",
+        CancelReason.PAYMENT_FAILED: "The payment did not go through, so we could not send the order.",
+        CancelReason.APPROVAL_REJECTED: "We reviewed this order and could not accept it.",
+        CancelReason.APPROVAL_TIMEOUT: "The order needed a review that was not completed in time.",
+        CancelReason.OUT_OF_STOCK: "An item of this order sold out before we could reserve it.",
+        CancelReason.SHIPPING_FAILED: "The parcel could not be handed over to a carrier.",
+        CancelReason.EXPIRED: "The order could not be completed in time.",
+    }
+)
+"""The same in a sentence, for customers."""
+
+
+# --- the table ---
 
 
 @dataclass(frozen=True, slots=True)

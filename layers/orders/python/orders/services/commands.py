@@ -8,15 +8,11 @@ from datetime import datetime
 from orders.adapters.store import orders
 from orders.domain.actors import Actor
 from orders.domain.decisions import delivering, ending, reviewing, shipping
-from orders.domain.errors import (
-    ConstraintViolated,
-    IllegalTransition,
-    NotFound,
-    PaymentDeclined,
-)
+from orders.domain.errors import ConstraintViolated, IllegalTransition, NotFound
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Address, Change, Order, Snapshot
-from orders.domain.statuses import TRANSITIONS, CancelReason, OrderStatus, may_become
+from orders.domain.statuses import TRANSITIONS, OrderStatus, may_become
+from orders.domain.steps import CancelReason, PaymentDeclined
 from orders.services import fulfilling
 from orders.services.changes import Apply, Clock, Decide, SeenAt, check_version, utc_now
 

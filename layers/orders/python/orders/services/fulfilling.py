@@ -6,9 +6,9 @@ intent before it has an effect outside, and uses the same key each time.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from orders import settings
@@ -18,22 +18,17 @@ from orders.adapters.payments.registry import payment_gateway
 from orders.adapters.store import orders
 from orders.domain import errors
 from orders.domain.decisions import delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
-from orders.domain.errors import ApprovalPending, OrderOver, PaymentDeclined
+from orders.domain.errors import ApprovalPending, OrderOver
 from orders.domain.events import SYSTEM
 from orders.domain.identifiers import OrderId, uuid7
 from orders.domain.order import Change, Shipment, Snapshot
 from orders.domain.scans import is_undecided
-from orders.domain.statuses import (
-    TERMINAL,
-    ApprovalStatus,
-    CancelReason,
-    OrderStatus,
-    PaymentStatus,
-    ShipmentStatus,
-    has_reached,
-)
-from orders.domain.steps import reason_of
+from orders.domain.statuses import TERMINAL, ApprovalStatus, OrderStatus, PaymentStatus, ShipmentStatus, has_reached
+from orders.domain.steps import CancelReason, PaymentDeclined, reason_of
 from orders.services.changes import Apply, Clock, apply, check_version, utc_now
+
+Decision = Callable[[Snapshot, datetime], Change | None]
+"""What a step makes of the order as it is now; ``None`` where that has been done."""
 
 
 def new_id(prefix: str, clock: Clock) -> str:
@@ -222,8 +217,7 @@ def _message(cause: str) -> str:
     """The refusal's own words where it is one of ours; nothing internal otherwise."""
     try:
         report = json.loads(cause)
-        kind = getattr(errors, report["errorType"], None)
-        if isinstance(kind, type) and issubclass(kind, errors.OrderError):
+        if errors.named(report["errorType"]):
             return str(report["errorMessage"])
     except (ValueError, KeyError, TypeError):
         pass
@@ -252,11 +246,6 @@ def refund_payment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     return apply(order_id, lambda now: unwinding.payment_undone(now, charged=charged, now=clock()), snapshot)
 
 
-def release_stock(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
-    """Puts the goods back into stock, once."""
-    return apply(order_id, lambda snapshot: unwinding.release_stock(snapshot, clock()))
-
-
-def close_order(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
-    """Ends the unwinding and closes the order with its reason."""
-    return apply(order_id, lambda snapshot: unwinding.close(snapshot, clock()))
+def record(order_id: OrderId, decision: Decision, clock: Clock = utc_now) -> Snapshot:
+    """A step in which nobody outside takes part: what is decided is recorded, and that is all of it."""
+    return apply(order_id, lambda snapshot: decision(snapshot, clock()))

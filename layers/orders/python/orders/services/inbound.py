@@ -12,19 +12,13 @@ from enum import StrEnum
 from orders import settings
 from orders.adapters.store import orders, scans
 from orders.domain.decisions import delivering, ending, reviewing, shipping
-from orders.domain.errors import AlreadyApplied, ApprovalPending, OrderError, OutOfStock, PaymentDeclined
+from orders.domain.errors import AlreadyApplied, ApprovalPending, OrderError
 from orders.domain.fulfillment import FulfillmentEvent, event_of
 from orders.domain.identifiers import TrackingNumber
 from orders.domain.order import Change, Order, Shipment, Snapshot
 from orders.domain.scans import Scan, is_foreign, scanned
-from orders.domain.statuses import (
-    CANCELLABLE,
-    FULFILLMENT_MEANS,
-    CancelReason,
-    OrderStatus,
-    ShipmentStatus,
-    has_reached,
-)
+from orders.domain.statuses import CANCELLABLE, FULFILLMENT_MEANS, OrderStatus, ShipmentStatus, has_reached
+from orders.domain.steps import CancelReason, OutOfStock, PaymentDeclined
 from orders.services import fulfilling
 from orders.services.changes import Clock, Decide, apply, utc_now
 

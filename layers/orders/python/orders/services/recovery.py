@@ -14,12 +14,13 @@ from orders.adapters import workflow
 from orders.adapters.store import indexes, orders
 from orders.domain.decisions import delivering, ending, restarting, reviewing
 from orders.domain.decisions.restarting import Fate
-from orders.domain.errors import ApprovalRejected, OrderChanged, StoreBusy, WorkflowBusy
+from orders.domain.errors import OrderChanged, StoreBusy, WorkflowBusy
 from orders.domain.events import SYSTEM, FollowUp
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Change, Order, Snapshot, moment, timestamp
 from orders.domain.scans import is_undecided
-from orders.domain.statuses import CANCELLABLE, CancelReason, OrderStatus, OverallStatus, has_reached
+from orders.domain.statuses import CANCELLABLE, OrderStatus, OverallStatus, has_reached
+from orders.domain.steps import ApprovalRejected, CancelReason
 from orders.domain.waits import GRACE, Waits, remaining_waits
 from orders.services import fulfilling, inbound
 from orders.services.changes import Clock, apply, utc_now

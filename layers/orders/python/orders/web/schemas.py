@@ -5,9 +5,7 @@ from typing import Any
 from orders.domain import limits
 from orders.domain.notifications import EVENT_TYPES
 from orders.domain.statuses import (
-    STEPS,
     ApprovalStatus,
-    CancelReason,
     OrderStatus,
     OverallStatus,
     PaymentMethod,
@@ -15,6 +13,7 @@ from orders.domain.statuses import (
     ShipmentStatus,
     StepStatus,
 )
+from orders.domain.steps import STEPS, CancelReason
 from orders.domain.webhooks import DeliveryStatus, WebhookStatus
 from orders.services.listing import Part
 from orders.web import bodies

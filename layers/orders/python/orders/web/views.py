@@ -13,7 +13,8 @@ from orders.domain.money import Money
 from orders.domain.order import Event, Order, Payment, Shipment, Snapshot, Step, timestamp
 from orders.domain.products import Product
 from orders.domain.progress import History, estimate, running_step
-from orders.domain.statuses import OrderStatus, StepName
+from orders.domain.statuses import OrderStatus
+from orders.domain.steps import StepName
 from orders.domain.waits import Waits
 
 View = dict[str, Any]

@@ -8,8 +8,9 @@ from orders import settings
 from orders.adapters.payments.protocol import PaymentGateway
 from orders.adapters.random_faults import maybe_fail
 from orders.adapters.store import keys, ledgers
-from orders.domain.errors import GatewayUnavailable, OutcomeUnknown, PaymentDeclined
+from orders.domain.errors import GatewayUnavailable, OutcomeUnknown
 from orders.domain.money import Money
+from orders.domain.steps import PaymentDeclined
 
 CHARGED, DECLINED, REFUNDED, VOIDED = "charged", "declined", "refunded", "voided"
 

@@ -12,7 +12,8 @@ from orders.domain.events import EventType, FollowUp, Signal
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
 from orders.domain.order import Change, Event, Measures, moment, timestamp
-from orders.domain.statuses import OrderStatus, StepName
+from orders.domain.statuses import OrderStatus
+from orders.domain.steps import StepName
 
 MARKERS_KEPT = timedelta(days=90)
 """How long the marker of an applied outside event is kept: far longer than any queue or carrier repeats itself."""

@@ -36,17 +36,15 @@ from orders.domain.order import (
     timestamp,
 )
 from orders.domain.statuses import (
-    STEPS,
     ApprovalStatus,
-    CancelReason,
     OrderStatus,
     OverallStatus,
     PaymentMethod,
     PaymentStatus,
     ShipmentStatus,
-    StepName,
     StepStatus,
 )
+from orders.domain.steps import STEPS, CancelReason, StepName
 
 
 def order_to_item(order: Order) -> Item:

@@ -6,9 +6,10 @@ from typing import Any
 from orders.adapters.store import event_items, items, keys, newer, table
 from orders.adapters.store.attributes import Item
 from orders.domain.digests import IdempotencyRecord
-from orders.domain.errors import AlreadyApplied, AlreadyExists, NotFound, OrderChanged, OrderError, OutOfStock
+from orders.domain.errors import AlreadyApplied, AlreadyExists, NotFound, OrderChanged, OrderError
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.order import Change, Event, Order, Snapshot
+from orders.domain.steps import OutOfStock
 
 
 def load(order_id: OrderId, *, to_show: bool = False) -> Snapshot:

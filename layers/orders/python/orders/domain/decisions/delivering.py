@@ -11,7 +11,8 @@ from orders.domain.errors import ConstraintViolated
 from orders.domain.events import SYSTEM, EventType, FollowUp
 from orders.domain.order import Change, Payment, Shipment, Snapshot, timestamp
 from orders.domain.scans import Scan, scanned
-from orders.domain.statuses import OrderStatus, OverallStatus, PaymentStatus, ShipmentStatus, StepName, StepStatus
+from orders.domain.statuses import OrderStatus, OverallStatus, PaymentStatus, ShipmentStatus, StepStatus
+from orders.domain.steps import StepName
 
 CONFIRM_DELIVERY = "Reported as delivered while on its way back: to be confirmed"
 

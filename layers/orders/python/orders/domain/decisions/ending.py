@@ -13,14 +13,12 @@ from orders.domain.statuses import (
     RETURNABLE,
     TRANSITIONS,
     ApprovalStatus,
-    CancelReason,
     OrderStatus,
     OverallStatus,
     ShipmentStatus,
-    StepName,
     StepStatus,
 )
-from orders.domain.steps import UNDOINGS
+from orders.domain.steps import UNDOINGS, CancelReason, StepName
 from orders.domain.waits import GRACE
 
 NOT_DELIVERED = "The parcel came back without being delivered"

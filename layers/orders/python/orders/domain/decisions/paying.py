@@ -4,20 +4,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from orders.domain import recording
+from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive, fail
 from orders.domain.decisions.reviewing import review_answered
 from orders.domain.errors import ConstraintViolated
 from orders.domain.events import SYSTEM, EventType
 from orders.domain.order import Change, Payment, Snapshot
-from orders.domain.statuses import (
-    PAYMENT_TRANSITIONS,
-    CancelReason,
-    OrderStatus,
-    PaymentStatus,
-    StepName,
-    StepStatus,
-    has_reached,
-)
+from orders.domain.statuses import PAYMENT_TRANSITIONS, OrderStatus, PaymentStatus, StepStatus, has_reached
+from orders.domain.steps import CancelReason, StepName
 
 
 def accept_cash(snapshot: Snapshot, payment_id: str, now: datetime, by: str = SYSTEM) -> Change | None:
@@ -26,8 +20,7 @@ def accept_cash(snapshot: Snapshot, payment_id: str, now: datetime, by: str = SY
     if has_reached(order.status, OrderStatus.CONFIRMED):
         return None
     review_answered(order)
-    after = order.with_step(StepName.PAYMENT, StepStatus.SKIPPED, now)
-    after = after.with_step(StepName.SHIPPING, StepStatus.IN_PROGRESS, now)
+    after = step_done(order, StepName.PAYMENT, now, StepStatus.SKIPPED)
     payment = Payment(payment_id, PaymentStatus.PENDING, order.total, order.method)
     return recording.move(order, after, OrderStatus.CONFIRMED, EventType.ORDER_CONFIRMED, now, by, payment=payment)
 
@@ -47,8 +40,7 @@ def payment_completed(snapshot: Snapshot, now: datetime, by: str = SYSTEM) -> Ch
     order = alive(snapshot)
     if has_reached(order.status, OrderStatus.PROCESSING):
         return None
-    after = order.with_step(StepName.PAYMENT, StepStatus.COMPLETED, now)
-    after = after.with_step(StepName.SHIPPING, StepStatus.IN_PROGRESS, now)
+    after = step_done(order, StepName.PAYMENT, now)
     payment = paid(snapshot, PaymentStatus.COMPLETED)
     return recording.move(order, after, OrderStatus.PROCESSING, EventType.PAYMENT_COMPLETED, now, by, payment=payment)
 

@@ -4,12 +4,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from orders.domain import facts, recording
+from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive
 from orders.domain.events import SYSTEM, EventType, FollowUp
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.order import Address, Approval, Change, Line, Order, Snapshot
 from orders.domain.personal import Forgotten, guarded
-from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentMethod, StepName, StepStatus
+from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentMethod, StepStatus
+from orders.domain.steps import StepName
 from orders.domain.waits import GRACE, Waits
 
 
@@ -63,15 +65,7 @@ def reserve_stock(snapshot: Snapshot, started_at: datetime, now: datetime, by: s
     if order.step(StepName.INVENTORY).status is not StepStatus.PENDING:
         return None
     after = order.with_step(StepName.INVENTORY, StepStatus.IN_PROGRESS, started_at)
-    after = after.with_step(StepName.INVENTORY, StepStatus.COMPLETED, now)
-    if order.approval is None:
-        after = after.with_step(StepName.REVIEW, StepStatus.SKIPPED, now)
-        after = after.with_step(StepName.PAYMENT, StepStatus.IN_PROGRESS, now)
-    elif order.approval.status is ApprovalStatus.APPROVED:
-        after = after.with_step(StepName.REVIEW, StepStatus.COMPLETED, now)
-        after = after.with_step(StepName.PAYMENT, StepStatus.IN_PROGRESS, now)
-    else:
-        after = after.with_step(StepName.REVIEW, StepStatus.IN_PROGRESS, now)
+    after = step_done(after, StepName.INVENTORY, now)
     after = replace(after, overall=OverallStatus.IN_PROGRESS)
     stock = {line.product_id: -line.quantity for line in order.lines}
     return recording.change(order, after, EventType.STOCK_RESERVED, now, by, stock=stock)

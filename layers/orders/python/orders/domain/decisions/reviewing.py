@@ -4,11 +4,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from orders.domain import facts, recording
+from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive, failed_at
 from orders.domain.errors import ApprovalPending, ConstraintViolated, OrderOver
 from orders.domain.events import EventType, FollowUp
 from orders.domain.order import Approval, Cancellation, Change, Order, Snapshot
-from orders.domain.statuses import ApprovalStatus, CancelReason, StepName, StepStatus
+from orders.domain.statuses import ApprovalStatus, StepStatus
+from orders.domain.steps import CancelReason, StepName
 
 REJECTED = "Rejected in review"
 
@@ -35,8 +37,7 @@ def approve(snapshot: Snapshot, now: datetime, by: str, reason: str | None) -> C
     decided = replace(approval, status=ApprovalStatus.APPROVED, decided_by=by, reason=reason)
     after = replace(order, approval=decided)
     if order.step(StepName.REVIEW).status is StepStatus.IN_PROGRESS:
-        after = after.with_step(StepName.REVIEW, StepStatus.COMPLETED, now)
-        after = after.with_step(StepName.PAYMENT, StepStatus.IN_PROGRESS, now)
+        after = step_done(after, StepName.REVIEW, now)
     total = facts.of_total(order)
     return recording.change(
         order, after, EventType.ORDER_APPROVED, now, by, reason=reason, metadata=total, follow_up=FollowUp.ANSWER_APPROVED

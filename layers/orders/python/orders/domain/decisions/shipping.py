@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orders.domain import facts, recording
+from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive
 from orders.domain.errors import ConstraintViolated, IllegalTransition
 from orders.domain.events import SYSTEM, EventType
 from orders.domain.order import Address, Change, Shipment, Snapshot
-from orders.domain.statuses import TERMINAL, TRANSITIONS, OrderStatus, ShipmentStatus, StepName, StepStatus, has_reached
+from orders.domain.statuses import TERMINAL, TRANSITIONS, OrderStatus, ShipmentStatus, has_reached
+from orders.domain.steps import StepName
 from orders.domain.waits import GRACE
 
 
@@ -52,8 +54,7 @@ def ship(
     order = alive(snapshot)
     if has_reached(order.status, OrderStatus.SHIPPED):
         return _overtaken(snapshot, booked, token, now)
-    after = order.with_step(StepName.SHIPPING, StepStatus.COMPLETED, now)
-    after = after.with_step(StepName.DELIVERY, StepStatus.IN_PROGRESS, now)
+    after = step_done(order, StepName.SHIPPING, now)
     due = now + timedelta(seconds=transit_seconds) + GRACE
     after = replace(after, delivery_token=token or order.delivery_token, due_at=due)
     return recording.move(order, after, OrderStatus.SHIPPED, EventType.ORDER_SHIPPED, now, by, shipment=booked)

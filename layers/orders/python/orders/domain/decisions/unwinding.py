@@ -8,8 +8,8 @@ from orders.domain.decisions.ending import how_ended
 from orders.domain.decisions.paying import paid
 from orders.domain.events import EventType
 from orders.domain.order import Change, Order, Snapshot
-from orders.domain.statuses import TERMINAL, OrderStatus, OverallStatus, PaymentStatus, StepName, StepStatus
-from orders.domain.steps import NOTHING, UNDOINGS
+from orders.domain.statuses import TERMINAL, OrderStatus, OverallStatus, PaymentStatus, StepStatus
+from orders.domain.steps import NOTHING, UNDOINGS, StepName
 
 
 def undo_from(snapshot: Snapshot) -> str:

@@ -1,0 +1,22 @@
+"""A step is behind the order, and what follows it begins."""
+
+from datetime import datetime
+
+from orders.domain.order import Order
+from orders.domain.statuses import ApprovalStatus, StepStatus
+from orders.domain.steps import STEPS, StepName
+
+
+def step_done(order: Order, name: StepName, now: datetime, status: StepStatus = StepStatus.COMPLETED) -> Order:
+    """The order with a step done or skipped and the next one begun; a review that is not needed, or answered, is passed by."""
+    after = order.with_step(name, status, now)
+    following = STEPS[STEPS.index(name) + 1]
+    if following is StepName.REVIEW and (passed := _review_passed(order)):
+        return step_done(after, following, now, passed)
+    return after.with_step(following, StepStatus.IN_PROGRESS, now)
+
+
+def _review_passed(order: Order) -> StepStatus | None:
+    if order.approval is None:
+        return StepStatus.SKIPPED
+    return StepStatus.COMPLETED if order.approval.status is ApprovalStatus.APPROVED else None
