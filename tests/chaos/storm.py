@@ -23,8 +23,9 @@ from orders.domain import analytics, notifications
 from orders.domain.events import SYSTEM
 from orders.domain.order import Event
 from tests.chaos.faults import published
+from tests.harness.bodies import a_body
 from tests.harness.books import Account, Books
-from tests.harness.stacks import ROOT, Deployment, an_order
+from tests.harness.stacks import ROOT, Deployment
 
 Json = Any
 
@@ -157,7 +158,7 @@ class Crowd:
     def _one(self, order_id: str, dice: random.Random) -> None:
         method = dice.choices(["CREDIT_CARD", "CASH_ON_DELIVERY"], [6, 1])[0]
         tokens = ["tok_ok", "tok_declined", "tok_flaky_2", "tok_timeout_1", "tok_timeout_3"]
-        wish = an_order(
+        wish = a_body(
             product=dice.choices(["mug", "scarce"], [12, 1])[0],
             quantity=dice.randint(1, 3),
             method=method,

@@ -17,12 +17,12 @@ from local.stack.running import running, wait_until
 from local.stack.settings import Settings
 from local.stack.stack import Stack
 from orders.domain.statuses import transitions
+from tests.harness.bodies import HOME, a_body
 
 LONG = dict.fromkeys(("PaymentWaitSeconds", "PreparationWaitSeconds", "DeliveryWaitSeconds"), "3600")
 MAY_BECOME = transitions()  # compared with docs/behavior.md#statuses by tests/unit/test_statuses.py
 BEFORE_SHIPPING = {"PENDING", "CONFIRMED", "PROCESSING"}
 ENDED = {"CANCELLED", "RETURNED"}
-HOME = {"name": "Ada", "line1": "12 St James's Square", "city": "London", "postal_code": "SW1Y 4JH", "country": "GB"}
 PRODUCT, STOCK = "model-mug", 1_000_000
 
 _numbers = itertools.count()
@@ -51,14 +51,9 @@ class OneOrder(RuleBasedStateMachine):
         self.path = f"/orders/{self.order_id}"
         self.cash, self.review, self.quantity = cash, review, quantity
         self.stock_before = self._stock()
-        method = {"method": "CASH_ON_DELIVERY"} if cash else {"method": "CREDIT_CARD", "token": "tok_ok"}
-        body = {
-            "order_id": self.order_id,
-            "items": [{"product_id": PRODUCT, "quantity": quantity}],
-            "payment": method,
-            "shipping_address": HOME,
-            "require_approval": review,
-        }
+        method = "CASH_ON_DELIVERY" if cash else "CREDIT_CARD"
+        more: dict[str, Any] = {"method": method, "require_approval": review}
+        body = a_body(order_id=self.order_id, product=PRODUCT, quantity=quantity, **more)
         self.ada.call("POST", "/orders", body)
         self.status, self.address = "PENDING", HOME["line1"]
         # The first steps of the workflow need no wait: they come to rest before anybody else is let in.

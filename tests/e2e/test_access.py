@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from orders.web.routes import ROUTES, Route, Who
-from tests.harness.stacks import Api, Deployment, Served, an_order, assert_gateway
+from tests.harness.bodies import a_body
+from tests.harness.stacks import Api, Deployment, Served, assert_gateway
 
 ROLES: dict[str, tuple[str, ...]] = {
     "nobody": (),
@@ -66,8 +67,8 @@ def filled(route: Route, order_id: str) -> str:
 
 
 BODIES: dict[str, Any] = {
-    "placeOrder": an_order(),
-    "changeAddress": an_order()["shipping_address"],
+    "placeOrder": a_body(),
+    "changeAddress": a_body()["shipping_address"],
     "setStatus": {"status": "SHIPPED"},
     "setLocation": {"location": "Utrecht"},
     "putProduct": {"name": "Nothing", "unit_price": {"amount": 1, "currency": "USD"}, "stock": 0},

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.harness.bodies import a_body
 from tests.harness.books import Books
-from tests.harness.stacks import Deployment, Served, an_order
+from tests.harness.stacks import Deployment, Served
 
 Body = dict[str, Any]
 
@@ -89,7 +90,7 @@ RAW: list[tuple[str, bytes, int]] = [
     ("null", b"null", 400),
     ("bytes that are no text", b"\xff\xfe{}", 400),
     ("NaN", b'{"items": NaN}', 400),
-    ("200 KB", json.dumps(an_order() | {"note": "x" * 200_000}).encode(), 413),
+    ("200 KB", json.dumps(a_body() | {"note": "x" * 200_000}).encode(), 413),
     ("nested 50,000 deep", b"[" * 50_000, 400),
 ]
 
@@ -112,7 +113,7 @@ def traces(stack: Deployment, customer: str) -> list[str]:
 def test_a_bad_order_is_refused_by_the_name_of_its_field(
     swift: Deployment, nobody: str, change: Callable[[Body], Body], field: str
 ) -> None:
-    body = change(copy.deepcopy(an_order()))
+    body = change(copy.deepcopy(a_body()))
     answer = swift.as_(nobody).post("/orders", body, idempotency_key=f"bad-{uuid.uuid4()}")
     assert answer.status_code == 400, answer.text
     problem = answer.json()
@@ -130,12 +131,12 @@ def test_a_body_that_is_no_order_is_refused(swift: Deployment, nobody: str, cont
 
 
 def test_a_good_order_for_somebody_else_is_refused(swift: Deployment, nobody: str) -> None:
-    assert swift.as_(nobody).post("/orders", an_order(customer_id="ada")).status_code == 403
-    assert swift.as_(nobody).post("/orders", an_order(customer_id=nobody)).status_code == 202
+    assert swift.as_(nobody).post("/orders", a_body(customer_id="ada")).status_code == 403
+    assert swift.as_(nobody).post("/orders", a_body(customer_id=nobody)).status_code == 202
 
 
 def test_nothing_is_left_of_bad_orders(swift: Deployment) -> None:
     customer = f"nobody-{uuid.uuid4().hex[:8]}"
     for _, change, _ in BAD:
-        assert swift.as_(customer).post("/orders", change(copy.deepcopy(an_order()))).status_code == 400
+        assert swift.as_(customer).post("/orders", change(copy.deepcopy(a_body()))).status_code == 400
     assert traces(swift, customer) == []

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.harness.stacks import ELSEWHERE, HOME, Api, Deployment, until
+from tests.harness.bodies import ELSEWHERE, HOME
+from tests.harness.stacks import Api, Deployment, until
 
 STEPS = ["Inventory Reservation", "Manual Review", "Payment Processing", "Shipping Arrangement", "Delivery"]
 

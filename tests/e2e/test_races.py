@@ -17,8 +17,9 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import FULL
+from tests.harness.bodies import ELSEWHERE, HOME, a_body
 from tests.harness.books import Books, at_rest
-from tests.harness.stacks import ELSEWHERE, HOME, Deployment, Served, an_order, until
+from tests.harness.stacks import Deployment, Served, until
 
 MANY = 200 if FULL else 60
 SOME = 60 if FULL else 16
@@ -288,8 +289,8 @@ def test_one_key_makes_one_order(swift: Deployment, crew: ThreadPoolExecutor) ->
     for attempt in range(SOME):
         customer = swift.as_(f"keyed-{uuid.uuid4().hex[:8]}")
         key = f"key {attempt} {uuid.uuid4()}"
-        answers = [crew.submit(customer.post, "/orders", an_order(), idempotency_key=key) for _ in range(6)]
-        answers += [crew.submit(customer.post, "/orders", an_order(method="BANK_TRANSFER"), idempotency_key=key)]
+        answers = [crew.submit(customer.post, "/orders", a_body(), idempotency_key=key) for _ in range(6)]
+        answers += [crew.submit(customer.post, "/orders", a_body(method="BANK_TRANSFER"), idempotency_key=key)]
         codes = Counter(answer.result().status_code for answer in answers)
         assert codes in ({202: 6, 422: 1}, {202: 1, 422: 6})
         assert (

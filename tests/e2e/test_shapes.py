@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.harness.stacks import Api, Deployment, an_order, assert_gateway
+from tests.harness.bodies import a_body
+from tests.harness.stacks import Api, Deployment, assert_gateway
 
 Check = Any  # a type, a compiled pattern, a set of values, a nested shape, [shape of each], or a function
 
@@ -195,7 +196,7 @@ def over(swift: Deployment) -> dict[str, Any]:
 
 
 def test_placing_answers_202_with_the_order_and_where_to_find_it(swift: Deployment) -> None:
-    body = an_order()
+    body = a_body()
     body["shipping_address"]["line2"] = "Second floor"
     answer = swift.ada.post("/orders", body)
     placed = answer.json()
@@ -214,7 +215,7 @@ def test_placing_answers_202_with_the_order_and_where_to_find_it(swift: Deployme
 def test_an_order_may_bring_its_own_id(swift: Deployment) -> None:
     order_id = f"A.{uuid.uuid4().hex}-x_1"
     assert swift.ada.place(order_id=order_id)["order"]["order_id"] == order_id
-    assert_problem(swift.ada.post("/orders", an_order(order_id=order_id)), 409, "ALREADY_EXISTS")
+    assert_problem(swift.ada.post("/orders", a_body(order_id=order_id)), 409, "ALREADY_EXISTS")
 
 
 def test_the_first_document_s_order_comes_to_thirty(swift: Deployment) -> None:
@@ -248,7 +249,7 @@ def test_every_change_answers_with_the_order(swift: Deployment) -> None:
     swift.ada.until_status(delivered, "DELIVERED")
     order_id = swift.ada.place(require_approval=True)["order"]["order_id"]
     for answer in (
-        swift.ada.put(f"/orders/{order_id}/address", an_order()["shipping_address"] | {"line1": "Elsewhere 1"}),
+        swift.ada.put(f"/orders/{order_id}/address", a_body()["shipping_address"] | {"line1": "Elsewhere 1"}),
         swift.support.post(f"/orders/{order_id}/sync"),
         swift.support.post(f"/orders/{order_id}/reject", {"reason": "No"}),
         swift.ada.post(f"/orders/{delivered}/return", {"reason": "Too small"}),
@@ -316,13 +317,13 @@ def test_a_version_that_is_no_longer_current_is_refused(swift: Deployment, over:
 
 def test_the_same_key_is_the_same_order(swift: Deployment) -> None:
     customer, key = swift.as_(f"keyed-{uuid.uuid4().hex[:8]}"), "k" * 255
-    first = customer.post("/orders", an_order(), idempotency_key=key)
-    second = customer.post("/orders", an_order(), idempotency_key=key)
+    first = customer.post("/orders", a_body(), idempotency_key=key)
+    second = customer.post("/orders", a_body(), idempotency_key=key)
     assert (second.status_code, second.json()["order"]["order_id"]) == (202, first.json()["order"]["order_id"])
-    other = customer.post("/orders", an_order(method="BANK_TRANSFER"), idempotency_key=key)
+    other = customer.post("/orders", a_body(method="BANK_TRANSFER"), idempotency_key=key)
     assert_problem(other, 422, "IDEMPOTENCY_MISMATCH")
-    assert_problem(customer.post("/orders", an_order(), idempotency_key=key + "k"), 400, "INVALID_ARGUMENT")
-    elsewhere = swift.eve.post("/orders", an_order(), idempotency_key=key)
+    assert_problem(customer.post("/orders", a_body(), idempotency_key=key + "k"), 400, "INVALID_ARGUMENT")
+    elsewhere = swift.eve.post("/orders", a_body(), idempotency_key=key)
     assert elsewhere.json()["order"]["order_id"] != first.json()["order"]["order_id"]
     assert len(customer.get("/orders").json()["orders"]) == 1
     assert customer.place()["order"]["order_id"] != customer.place()["order"]["order_id"]

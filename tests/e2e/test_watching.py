@@ -116,20 +116,26 @@ class Watcher:
         self.seen.append(version)
 
 
-def follow(stack: Deployment, count: int, *, breaking: bool) -> list[Watcher]:
+async def follow(stack: Deployment, count: int, *, breaking: bool) -> list[Watcher]:
     """So many orders, each placed and watched to its end."""
+    watchers, watching = [], []
+    for number in range(count):
+        order_id = await asyncio.to_thread(lambda: stack.ada.place()["order"]["order_id"])
+        chance = random.Random(number)  # noqa: S311 - the same breaks in every run
+        watchers.append(Watcher(Line(stack.url), order_id, stack.ada.token or "", chance, breaking))
+        watching.append(asyncio.create_task(watchers[-1].watch()))
+    await asyncio.wait_for(asyncio.gather(*watching), 600 * PATIENCE)
+    return watchers
 
-    async def all_of_them() -> list[Watcher]:
-        watchers, watching = [], []
-        for number in range(count):
-            order_id = await asyncio.to_thread(lambda: stack.ada.place()["order"]["order_id"])
-            chance = random.Random(number)  # noqa: S311 - the same breaks in every run
-            watchers.append(Watcher(Line(stack.url), order_id, stack.ada.token or "", chance, breaking))
-            watching.append(asyncio.create_task(watchers[-1].watch()))
-        await asyncio.wait_for(asyncio.gather(*watching), 600 * PATIENCE)
-        return watchers
 
-    return asyncio.run(all_of_them())
+@pytest.fixture(scope="module")
+def followed(stack: Deployment) -> tuple[list[Watcher], list[Watcher]]:
+    """Those whose connections hold, and those whose connections break: all at the same time, as most of it is waiting."""
+
+    async def both() -> tuple[list[Watcher], list[Watcher]]:
+        return await asyncio.gather(follow(stack, 200, breaking=False), follow(stack, 100 if FULL else 30, breaking=True))
+
+    return asyncio.run(both())
 
 
 def nothing_was_missed(stack: Deployment, watchers: list[Watcher]) -> None:
@@ -139,8 +145,11 @@ def nothing_was_missed(stack: Deployment, watchers: list[Watcher]) -> None:
         assert watcher.seen == versions[watcher.seen[0] - 1 :], watcher.order_id
 
 
-def test_two_hundred_watchers_see_each_change_once_and_in_order(stack: Deployment, figure: Figure) -> None:
-    watchers = follow(stack, 200, breaking=False)
+def test_two_hundred_watchers_see_each_change_once_and_in_order(
+    stack: Deployment, followed: tuple[list[Watcher], list[Watcher]], figure: Figure
+) -> None:
+    watchers, _ = followed
+    assert len(watchers) == 200
     nothing_was_missed(stack, watchers)
     late = sorted(seconds for watcher in watchers for seconds in watcher.late)
     p99 = late[int(len(late) * 0.99)]
@@ -150,8 +159,10 @@ def test_two_hundred_watchers_see_each_change_once_and_in_order(stack: Deploymen
     )
 
 
-def test_one_that_reconnects_at_random_misses_nothing(stack: Deployment, figure: Figure) -> None:
-    watchers = follow(stack, 100 if FULL else 30, breaking=True)
+def test_one_that_reconnects_at_random_misses_nothing(
+    stack: Deployment, followed: tuple[list[Watcher], list[Watcher]], figure: Figure
+) -> None:
+    _, watchers = followed
     nothing_was_missed(stack, watchers)
     breaks = sum(watcher.breaks for watcher in watchers)
     assert breaks

@@ -1,26 +1,18 @@
 """Handlers in a world of their own: a table made from the template, in memory; outside services faked at the edge."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
-from moto.core.serialize import ResponseSerializer
 
 from orders import settings
 from orders.adapters import bus, workflow
 from orders.adapters.store.table import client
 from tests.harness.aws import forget
+from tests.harness.fakes import FakeBus, FakeStepFunctions
 from tests.harness.orders import without_pauses
-from tests.harness.world import ENVIRONMENT, FakeBus, FakeStepFunctions, World, table_of_the_template
-
-_picked = ResponseSerializer.get_value
-
-
-def quick_value(self: ResponseSerializer, value: Any, key: str, shape: Any) -> Any:
-    """An item's attribute as it stands: moto tries seven aliases for each of the ten types that it might have."""
-    return value.get(key) if shape.parent.name == "AttributeValue" and type(value) is dict else _picked(self, value, key, shape)
+from tests.harness.world import ENVIRONMENT, World, table_of_the_template
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +21,6 @@ def aws() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
-        patch.setattr(ResponseSerializer, "get_value", quick_value)
         forget()
         secrets = boto3.client("secretsmanager")
         secrets.create_secret(Name=ENVIRONMENT["SIGNING_SECRET_ARN"], SecretString="signing key of the tests")

@@ -11,21 +11,22 @@ from orders.domain import notifications
 from orders.domain.identifiers import OrderId
 from orders.domain.statuses import OrderStatus
 from orders.services.changes import utc_now
+from tests.harness.events import ALL_TAKEN, a_batch, a_message
 from tests.harness.world import World
 
 MONDAY, TUESDAY, THURSDAY = "2026-11-16", "2026-11-17", "2026-11-19"
 
 
-def told_on(world: World, order_id: str, days: dict[str, str] | str) -> None:
+def counted_on(world: World, order_id: str, days: dict[str, str] | str) -> None:
     """Brings what happened to an order to its counters, as if it had been on that day: one for all, or one by status."""
     records: list[dict[str, Any]] = []
     for event in orders.history(OrderId(order_id)):
         day = days if isinstance(days, str) else days[event.status.value]
         for _, detail, _ in notifications.messages(event):
             dated = json.loads(json.dumps(detail)) | {"timestamp": f"{day}T23:59:59.999Z"}
-            records.append({"messageId": str(len(records)), "body": json.dumps({"detail": dated})})
+            records.append(a_message({"detail": dated}, len(records)))
     for _ in range(2):  # what is delivered twice counts once
-        assert world.invoke("keep_statistics", {"Records": records}) == {"batchItemFailures": []}
+        assert world.invoke("keep_statistics", a_batch(records)) == ALL_TAKEN
 
 
 def a_week(world: World) -> None:
@@ -33,10 +34,10 @@ def a_week(world: World) -> None:
     world.live(OrderStatus.RETURNED, "returned")
     world.unwind("returned")
     there = {"PENDING": MONDAY, "PROCESSING": MONDAY, "SHIPPED": TUESDAY, "DELIVERED": TUESDAY, "RETURNED": THURSDAY}
-    told_on(world, "returned", there)
+    counted_on(world, "returned", there)
     world.live(OrderStatus.PROCESSING, "cancelled")
     assert world.http("POST /orders/{id}/cancel", "cancelled").status == 200
-    told_on(world, "cancelled", TUESDAY)
+    counted_on(world, "cancelled", TUESDAY)
     world.place("declined", token="tok_declined")
     world.step("reserve_stock", "declined")
     failure = {"Error": "PaymentDeclined", "Cause": json.dumps({"errorType": "PaymentDeclined", "errorMessage": "No."})}
@@ -44,7 +45,7 @@ def a_week(world: World) -> None:
         world.step("charge_payment", "declined")
     world.step("begin_unwinding", "declined", failure=failure)
     world.unwind("declined")
-    told_on(world, "declined", TUESDAY)
+    counted_on(world, "declined", TUESDAY)
 
 
 def asked(world: World, **query: str) -> Any:
@@ -154,14 +155,14 @@ def test_what_is_no_range_of_days_is_refused_by_its_name(world: World) -> None:
 def test_a_batch_over_midnight_is_counted_on_both_days(world: World) -> None:
     for name, day in (("before", MONDAY), ("after", TUESDAY)):
         world.place(name)
-        told_on(world, name, day)
+        counted_on(world, name, day)
     records = []
     for number, day in enumerate((MONDAY, TUESDAY) * 3):
         world.place(f"late-{number}")
         (event,) = orders.history(OrderId(f"late-{number}"))
         ((_, detail, _),) = notifications.messages(event)
         dated = json.loads(json.dumps(detail)) | {"timestamp": f"{day}T12:00:00.000Z"}
-        records.append({"messageId": str(number), "body": json.dumps({"detail": dated})})
-    assert world.invoke("keep_statistics", {"Records": records}) == {"batchItemFailures": []}
+        records.append(a_message({"detail": dated}, number))
+    assert world.invoke("keep_statistics", a_batch(records)) == ALL_TAKEN
     assert [day["orders_placed"] for day in shown(world, MONDAY, TUESDAY)["days"]] == [4, 4]
     assert asked(world).body["orders_placed"] == 8

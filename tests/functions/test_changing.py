@@ -8,7 +8,8 @@ from orders.adapters.store import orders
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Change
 from orders.domain.statuses import TRANSITIONS, OrderStatus
-from tests.harness.world import ADDRESS, CUSTOMER, Answer, World
+from tests.harness.bodies import HOME
+from tests.harness.world import CUSTOMER, Answer, World
 
 COD = "CASH_ON_DELIVERY"
 PENDING, CONFIRMED, PROCESSING = OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING
@@ -296,13 +297,13 @@ def test_a_parcels_place_is_noted(world: World) -> None:
 
 def test_the_same_address_changes_nothing(world: World) -> None:
     world.place()
-    assert world.http("PUT /orders/{id}/address", "order-1", ADDRESS).order["version"] == 1
+    assert world.http("PUT /orders/{id}/address", "order-1", HOME).order["version"] == 1
 
 
 @pytest.mark.parametrize("status", [SHIPPED, DELIVERED, CANCELLED, RETURNED])
 def test_the_address_stands_once_the_parcel_is_gone(world: World, status: OrderStatus) -> None:
     world.live(status)
-    answer = world.http("PUT /orders/{id}/address", "order-1", ADDRESS | {"city": "Ockham"})
+    answer = world.http("PUT /orders/{id}/address", "order-1", HOME | {"city": "Ockham"})
     assert (answer.status, answer.body["order_status"]) == (409, status.value)
 
 
@@ -310,7 +311,7 @@ def test_the_address_stands_once_the_parcel_is_gone(world: World, status: OrderS
 
 CHANGES: list[tuple[str, OrderStatus, Any]] = [
     ("POST /orders/{id}/cancel", PROCESSING, None),
-    ("PUT /orders/{id}/address", PROCESSING, ADDRESS | {"city": "Ockham"}),
+    ("PUT /orders/{id}/address", PROCESSING, HOME | {"city": "Ockham"}),
     ("POST /orders/{id}/return", DELIVERED, None),
     ("POST /orders/{id}/delivered", SHIPPED, None),
     ("PUT /orders/{id}/shipment/location", SHIPPED, {"location": "Utrecht"}),
@@ -345,7 +346,7 @@ def test_a_version_that_is_overtaken_on_the_way_is_refused_too(
         elif status is DELIVERED:
             done = world.support("POST /orders/{id}/return", "order-1")
         else:
-            done = world.http("PUT /orders/{id}/address", "order-1", ADDRESS | {"city": "Paris"})
+            done = world.http("PUT /orders/{id}/address", "order-1", HOME | {"city": "Paris"})
         assert done.status == 200
 
     meanwhile(monkeypatch, overtake)

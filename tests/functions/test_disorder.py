@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import drive_workflow
 from orders import settings as configured
 from orders.adapters import workflow
 from orders.adapters.store import catalog, event_items
@@ -32,8 +31,10 @@ from orders.domain.statuses import ENDED, OrderStatus, PaymentMethod, PaymentSta
 from orders.domain.steps import StepName, unwound_from
 from orders.services import commands, fulfilling
 from orders.services.placing import Wish, place_order
+from tests.harness.events import ALL_TAKEN, a_batch, a_record, invoke
+from tests.harness.fakes import FakeStepFunctions
 from tests.harness.memory_store import MemoryStore, in_memory
-from tests.harness.world import ENVIRONMENT, FakeStepFunctions
+from tests.harness.world import ENVIRONMENT
 
 ORDER, STOCK, PIECES = OrderId("order-1"), 100, 2
 ADA, SUE = Actor("ada"), Actor("sue", staff=True)
@@ -59,17 +60,12 @@ class Stage:
 
     def records(self) -> list[dict[str, Any]]:
         items = [event_items.event_to_item(event) for event in self.memory.history(ORDER)]
-        return [
-            {"eventName": "INSERT", "dynamodb": {"SequenceNumber": item["version"]["N"], "NewImage": item}}
-            for item in items
-            if "follow_up" in item
-        ]
+        return [a_record(item, item["version"]["N"]) for item in items if "follow_up" in item]
 
     def deliver(self, number: int) -> None:
         records = self.records()
         number %= len(records)
-        answer = drive_workflow.handler({"Records": [records[number]]}, SimpleNamespace())
-        assert answer == {"batchItemFailures": []}
+        assert invoke("drive_workflow", a_batch([records[number]])) == ALL_TAKEN
         self.delivered.add(number)
         self._begin_walks()
 

@@ -27,7 +27,8 @@ from orders.domain.webhooks import Attempt, WebhookStatus, attempted
 from orders.services import privacy
 from orders.services.changes import utc_now
 from orders.web import personal_data
-from tests.harness.world import CUSTOMER, STRANGER, World, a_body
+from tests.harness.bodies import a_body
+from tests.harness.world import CUSTOMER, STRANGER, World
 
 ADA = CustomerId(CUSTOMER)
 ADMIN: dict[str, Any] = {"by": "root", "groups": ["admin"]}

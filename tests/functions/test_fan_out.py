@@ -4,19 +4,18 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import repeat
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-import fan_out_webhooks
 from orders.adapters import aws as orders_aws
 from orders.adapters import queues
 from orders.adapters.aws import OutOfTime
 from orders.adapters.store import table, webhooks
 from orders.domain.webhooks import Delivery, Webhook
 from orders.services import webhook_fan_out
+from tests.harness.events import a_batch, a_message, invoke, refused
 from tests.harness.orders import START
 
 ENDPOINTS, EVENTS, TIME_OUT = 50, 100, 30.0
@@ -73,10 +72,9 @@ class Aws:
 
     def invoke(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
         began = self.clock
-        context = SimpleNamespace(get_remaining_time_in_millis=lambda: (began + TIME_OUT - self.clock) * 1000)
-        answer = fan_out_webhooks.handler({"Records": list(records)}, context)
+        answer = invoke("fan_out_webhooks", a_batch(records), lambda: began + TIME_OUT - self.clock)
         assert self.clock - began < TIME_OUT, "it would have been cut off"
-        return [str(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]]
+        return refused(answer)
 
 
 @pytest.fixture
@@ -93,20 +91,18 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 def records(count: int = EVENTS) -> list[dict[str, Any]]:
     return [
-        {
-            "messageId": f"m-{number}",
-            "body": json.dumps(
-                {
-                    "detail": {
-                        "event_id": f"e-{number}",
-                        "event_type": "OrderStatusChanged",
-                        "order_id": f"order-{number}",
-                        "timestamp": "2026-11-20T12:00:00.000Z",
-                        "version": 1,
-                    }
+        a_message(
+            {
+                "detail": {
+                    "event_id": f"e-{number}",
+                    "event_type": "OrderStatusChanged",
+                    "order_id": f"order-{number}",
+                    "timestamp": "2026-11-20T12:00:00.000Z",
+                    "version": 1,
                 }
-            ),
-        }
+            },
+            f"m-{number}",
+        )
         for number in range(count)
     ]
 
@@ -191,7 +187,7 @@ def test_a_busy_table_costs_only_the_events_it_was_busy_for(aws: Aws) -> None:
 
 def test_an_event_that_is_twice_in_a_batch_is_queued_once_and_one_that_cannot_be_read_fails_alone(aws: Aws) -> None:
     (one,) = records(1)
-    batch = [one, {**one, "messageId": "m-again"}, {"messageId": "m-bad", "body": "{}"}, {"messageId": "m-worse", "body": "<"}]
+    batch = [one, {**one, "messageId": "m-again"}, a_message("{}", "m-bad"), a_message("<", "m-worse")]
     assert aws.invoke(batch) == ["m-bad", "m-worse"]
     assert aws.queued == Counter(everything(1))
 

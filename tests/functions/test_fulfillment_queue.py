@@ -3,12 +3,10 @@
 import base64
 import hashlib
 import hmac
-import importlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -31,31 +29,14 @@ from orders.services import fulfilling, inbound, listing, recovery
 from orders.services.changes import utc_now
 from orders.services.placing import Wish, place_order
 from tests.harness.aws import CARRIER_SECRET, deployed
+from tests.harness.events import a_batch, a_message, a_warehouse_event, http_event, invoke, on_bus, refused
+from tests.harness.fakes import FakeBus
 from tests.harness.orders import without_pauses
 
 HOME = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 DATA = Path(__file__).parents[1] / "data"
 SECRET = "s" * 64
 GENERIC_SECRET = base64.b64encode(b"agreed on with everybody else").decode()
-
-
-class Recorder:
-    """Stands for EventBridge: keeps what is put, and fails when it is told to."""
-
-    def __init__(self) -> None:
-        self.entries: list[dict[str, Any]] = []
-        self.refuses = 0
-
-    def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - botocore's name
-        if self.refuses:
-            self.refuses -= 1
-            self.entries += Entries[1:]  # it takes some and not others
-            return {"FailedEntryCount": 1, "Entries": []}
-        self.entries += Entries
-        return {"FailedEntryCount": 0, "Entries": []}
-
-    def details(self) -> list[dict[str, Any]]:
-        return [json.loads(entry["Detail"]) for entry in self.entries]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -72,10 +53,10 @@ def _stack() -> Iterator[None]:
 
 
 @pytest.fixture
-def events(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    recorder = Recorder()
-    monkeypatch.setattr(bus, "client", lambda: recorder)
-    return recorder
+def events(monkeypatch: pytest.MonkeyPatch) -> FakeBus:
+    taken = FakeBus()
+    monkeypatch.setattr(bus, "client", lambda: taken)
+    return taken
 
 
 def an_order(order_id: str, status: OrderStatus, method: PaymentMethod = PaymentMethod.CREDIT_CARD) -> str:
@@ -89,42 +70,8 @@ def an_order(order_id: str, status: OrderStatus, method: PaymentMethod = Payment
     return order_id
 
 
-def call(module: str, event: Any) -> Any:
-    return importlib.import_module(module).handler(event, SimpleNamespace(aws_request_id="r"))
-
-
-def news(order_id: str, status: str, event_id: str | None = None, **more: Any) -> dict[str, Any]:
-    told = {"event_id": event_id} if event_id else {}
-    return {
-        "event_type": "fulfillment.status_changed",
-        "fulfillment_id": f"ful-{order_id}",
-        "order_id": order_id,
-        "old_status": None,
-        "new_status": status,
-        "timestamp": timestamp(utc_now()),
-        **told,
-        **more,
-    }
-
-
-def on_bus(detail: Any, source: str | None = None) -> str:
-    """An event as the bus's rule hands it to the queue; one with a scan comes from the pipeline's receiver."""
-    told = isinstance(detail, dict) and "scan" in (detail.get("metadata") or {})
-    sender = source or ("orders.carriers" if told else "warehouse")
-    return json.dumps({"detail-type": "fulfillment.status_changed", "source": sender, "detail": detail})
-
-
 def message(detail: Any, number: int = 1, tries: int = 1) -> dict[str, Any]:
-    body = detail if isinstance(detail, str) else on_bus(detail)
-    sent = str(int((utc_now() - timedelta(seconds=2)).timestamp() * 1000))
-    attributes = {"ApproximateReceiveCount": str(tries), "SentTimestamp": sent}
-    return {
-        "messageId": str(number),
-        "receiptHandle": "none",
-        "body": body,
-        "attributes": attributes,
-        "eventSource": "aws:sqs",
-    }
+    return a_message(detail if isinstance(detail, str) else on_bus(detail), number, tries=tries, age=2)
 
 
 def received(detail: Any, number: int = 1, tries: int = 1) -> dict[str, Any]:
@@ -138,8 +85,7 @@ def received(detail: Any, number: int = 1, tries: int = 1) -> dict[str, Any]:
 
 def take(*records: dict[str, Any]) -> list[str]:
     """Delivers a batch; answers which come again."""
-    answer = call("on_fulfillment_event", {"Records": list(records)})
-    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+    return refused(invoke("on_fulfillment_event", a_batch(records)))
 
 
 def metrics(printed: str) -> dict[str, Any]:
@@ -152,24 +98,24 @@ def metrics(printed: str) -> dict[str, Any]:
 
 def test_an_event_and_its_marker_are_one_transaction() -> None:
     an_order("f-1", OrderStatus.PROCESSING)
-    assert take(message(news("f-1", "shipped", "evt-1"))) == []
+    assert take(message(a_warehouse_event("f-1", "shipped", event_id="evt-1"))) == []
     order = orders.load_order(OrderId("f-1"))
     marker = table.client().get_item(TableName="orders", Key=keys.marker_key(OrderId("f-1"), "evt-1"))["Item"]
     assert int(marker["version"]["N"]) == order.version
     assert int(marker["expires_at_epoch"]["N"]) > utc_now().timestamp() + 80 * 86_400
-    assert take(message(news("f-1", "shipped", "evt-1"))) == []
+    assert take(message(a_warehouse_event("f-1", "shipped", event_id="evt-1"))) == []
     assert orders.load_order(OrderId("f-1")).version == order.version, "a duplicate changes nothing"
 
 
 def test_what_stands_on_the_bus_and_its_bare_detail_are_the_same_event() -> None:
     an_order("f-bare", OrderStatus.PROCESSING)
-    detail = news("f-bare", "packed", "evt-bare")
+    detail = a_warehouse_event("f-bare", "packed", event_id="evt-bare")
     assert take(message(json.dumps(detail)), message(detail, 2)) == []
     assert [event.type for event in orders.history(OrderId("f-bare"))].count(EventType.FULFILLMENT_RECORDED) == 1
 
 
 def undated(order_id: str, status: str, **more: Any) -> dict[str, Any]:
-    return {name: value for name, value in news(order_id, status, **more).items() if name != "timestamp"}
+    return {name: value for name, value in a_warehouse_event(order_id, status, **more).items() if name != "timestamp"}
 
 
 def test_an_event_without_a_time_happened_when_it_came_to_the_bus() -> None:
@@ -204,7 +150,7 @@ def test_cash_on_delivery_end_to_end(capsys: pytest.CaptureFixture[str]) -> None
     an_order("f-cod", OrderStatus.CONFIRMED, PaymentMethod.CASH_ON_DELIVERY)
     seen = []
     for status in ("planning", "picking", "shipped", "completed"):
-        assert take(message(news("f-cod", status))) == []
+        assert take(message(a_warehouse_event("f-cod", status))) == []
         seen.append(orders.load_order(OrderId("f-cod")).status.value)
     assert seen == ["PROCESSING", "PROCESSING", "SHIPPED", "DELIVERED"]
     payment = orders.load(OrderId("f-cod")).payment
@@ -222,14 +168,14 @@ def test_one_bad_event_does_not_keep_the_others_of_its_batch() -> None:
     for name in ("f-2", "f-3"):
         an_order(name, OrderStatus.PROCESSING)
     batch = [
-        message(news("f-2", "shipped"), 1),
+        message(a_warehouse_event("f-2", "shipped"), 1),
         received("{", 2),
-        received(news("nobody-s", "shipped"), 3),
-        received(news("f-2", "shipped", event_type="something.else"), 4),
-        received(news("f-2", "shipped", timestamp="yesterday"), 5),
+        received(a_warehouse_event("nobody-s", "shipped"), 3),
+        received(a_warehouse_event("f-2", "shipped", event_type="something.else"), 4),
+        received(a_warehouse_event("f-2", "shipped", timestamp="yesterday"), 5),
         received("5", 6),
         received(json.dumps({"detail-type": "fulfillment.status_changed"}), 7),
-        message(news("f-3", "shipped"), 8),
+        message(a_warehouse_event("f-3", "shipped"), 8),
     ]
     assert take(*batch) == ["2", "3", "4", "5", "6", "7"]
     assert {orders.load_order(OrderId(name)).status for name in ("f-2", "f-3")} == {OrderStatus.SHIPPED}
@@ -239,7 +185,7 @@ def test_what_can_never_be_applied_is_found_out_within_a_minute(monkeypatch: pyt
     held: list[int] = []
     monkeypatch.setattr("orders.adapters.queues.hold_back", lambda _handle, seconds: held.append(seconds))
     for tries in range(1, 6):
-        assert take(message(news("nobody-s", "shipped"), tries=tries)) == ["1"]
+        assert take(message(a_warehouse_event("nobody-s", "shipped"), tries=tries)) == ["1"]
     assert held == [1, 4, 10, 20, 20]
     assert sum(held[:4]) < 60
 
@@ -253,11 +199,11 @@ def test_a_fault_of_ours_is_given_the_queue_s_own_time(monkeypatch: pytest.Monke
     monkeypatch.setattr("orders.adapters.queues.hold_back", lambda *_: pytest.fail("it is held back"))
     without_pauses(monkeypatch)
     monkeypatch.setattr("orders.adapters.store.orders.load", busy)
-    assert take(message(news("f-4", "shipped"))) == ["1"]
+    assert take(message(a_warehouse_event("f-4", "shipped"))) == ["1"]
 
 
 def test_an_early_event_is_held_back_in_the_queue() -> None:
-    record = received(news("soon", "shipped"), tries=1)
+    record = received(a_warehouse_event("soon", "shipped"), tries=1)
     assert take(record) == ["1"]
     queue = boto3.client("sqs").get_queue_attributes(QueueUrl=settings.fulfillment_events_url(), AttributeNames=["All"])
     assert int(queue["Attributes"]["ApproximateNumberOfMessagesNotVisible"]) >= 1
@@ -265,12 +211,12 @@ def test_an_early_event_is_held_back_in_the_queue() -> None:
 
 def test_what_a_person_hands_over_has_no_receipt_and_is_not_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orders.adapters.queues.hold_back", lambda *_: pytest.fail("it is held back"))
-    assert take(message(news("nobody-s", "shipped")) | {"receiptHandle": ""}) == ["1"]
+    assert take(message(a_warehouse_event("nobody-s", "shipped")) | {"receiptHandle": ""}) == ["1"]
 
 
 def test_a_late_cancelled_is_refused_reported_and_not_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
     an_order("f-5", OrderStatus.SHIPPED)
-    assert take(message(news("f-5", "cancelled"))) == []
+    assert take(message(a_warehouse_event("f-5", "cancelled"))) == []
     assert orders.load_order(OrderId("f-5")).status is OrderStatus.SHIPPED
     assert orders.history(OrderId("f-5"))[-1].type is EventType.FULFILLMENT_REFUSED
     assert metrics(capsys.readouterr().out)["invalid_transitions_total"] == [1.0]
@@ -280,16 +226,9 @@ def test_a_late_cancelled_is_refused_reported_and_not_tried_again(capsys: pytest
 
 
 def report(carrier: str, body: bytes, headers: Mapping[str, str], *, encoded: bool = False) -> tuple[int, Any]:
-    event = {
-        "routeKey": "POST /carriers/{carrier}/events",
-        "rawPath": f"/carriers/{carrier}/events",
-        "pathParameters": {"carrier": carrier},
-        "headers": dict(headers),
-        "requestContext": {"requestId": "r"},
-        "isBase64Encoded": encoded,
-        "body": base64.b64encode(body).decode() if encoded else body.decode(),
-    }
-    answer = call("receive_carrier_event", event)
+    text = base64.b64encode(body).decode() if encoded else body.decode()
+    event = http_event("POST /carriers/{carrier}/events", path={"carrier": carrier}, headers=headers, body=text)
+    answer = invoke("receive_carrier_event", event | {"isBase64Encoded": encoded})
     return answer["statusCode"], json.loads(answer["body"])
 
 
@@ -309,12 +248,12 @@ def number_of(order_id: str) -> str:
 
 
 @pytest.mark.parametrize("encoded", [False, True], ids=["text", "base64"])
-def test_a_scan_becomes_an_event_on_the_bus(events: Recorder, encoded: bool) -> None:
+def test_a_scan_becomes_an_event_on_the_bus(events: FakeBus, encoded: bool) -> None:
     order_id = an_order(f"c-{encoded}", OrderStatus.SHIPPED)
     at = utc_now() - timedelta(minutes=5)
     body, headers = easypost(number_of(order_id), "out_for_delivery", at)
     assert report("easypost", body, headers, encoded=encoded) == (200, {"accepted": True})
-    (entry,) = events.entries
+    (entry,) = events.taken
     assert (entry["Source"], entry["DetailType"]) == ("orders.carriers", "fulfillment.status_changed")
     (detail,) = events.details()
     assert (detail["order_id"], detail["new_status"], detail["event_id"]) == (order_id, "shipped", "easypost:evt_1")
@@ -326,21 +265,21 @@ def test_a_scan_becomes_an_event_on_the_bus(events: Recorder, encoded: bool) -> 
     assert orders.load_order(OrderId(order_id)).status is OrderStatus.SHIPPED
 
 
-def test_a_bad_signature_is_401_and_leaves_no_trace(events: Recorder) -> None:
+def test_a_bad_signature_is_401_and_leaves_no_trace(events: FakeBus) -> None:
     order_id = an_order("c-forged", OrderStatus.SHIPPED)
     body, headers = easypost(number_of(order_id), "delivered", utc_now())
     for forged in ({}, {"x-hmac-signature": ""}, {"x-hmac-signature": headers["x-hmac-signature"][:-1] + "x"}):
         status, problem = report("easypost", body, forged)
         assert (status, problem["code"]) == (401, "UNAUTHENTICATED")
     assert report("easypost", body + b" ", headers)[0] == 401
-    assert events.entries == []
+    assert events.taken == []
     assert scans.of_parcel(TrackingNumber(number_of(order_id))) == []
 
 
-def test_an_unknown_parcel_and_a_duplicate_are_200(events: Recorder) -> None:
+def test_an_unknown_parcel_and_a_duplicate_are_200(events: FakeBus) -> None:
     body, headers = easypost("EZ-NOBODY-S", "delivered", utc_now())
     assert report("easypost", body, headers) == (200, {"accepted": False})
-    assert events.entries == []
+    assert events.taken == []
     order_id = an_order("c-twice", OrderStatus.SHIPPED)
     body, headers = easypost(number_of(order_id), "delivered", utc_now())
     for _ in range(3):
@@ -350,24 +289,24 @@ def test_an_unknown_parcel_and_a_duplicate_are_200(events: Recorder) -> None:
     assert [event.type for event in orders.history(OrderId(order_id))].count(EventType.ORDER_DELIVERED) == 1
 
 
-def test_what_tells_nothing_of_a_parcel_is_200(events: Recorder) -> None:
+def test_what_tells_nothing_of_a_parcel_is_200(events: FakeBus) -> None:
     body, headers = easypost("EZ-1", "unknown", utc_now())
     assert report("easypost", body, headers) == (200, {"accepted": False})
 
 
-def test_an_unknown_carrier_is_404_and_a_huge_body_413(events: Recorder) -> None:
+def test_an_unknown_carrier_is_404_and_a_huge_body_413(events: FakeBus) -> None:
     assert report("pigeon", b"{}", {})[0] == 404
     assert report("easypost", b" " * 300_000, {})[0] == 413
 
 
-def test_a_signed_body_that_is_no_event_is_400(events: Recorder) -> None:
+def test_a_signed_body_that_is_no_event_is_400(events: FakeBus) -> None:
     body = b'{"id": "evt_1"}'
     digest = hmac.new(CARRIER_SECRET.encode(), body, hashlib.sha256).hexdigest()
     status, problem = report("easypost", body, {"x-hmac-signature": f"hmac-sha256-hex={digest}"})
     assert (status, problem["code"]) == (400, "INVALID_ARGUMENT")
 
 
-def test_a_scan_of_shippo_s_example_is_kept_though_it_is_years_old(events: Recorder) -> None:
+def test_a_scan_of_shippo_s_example_is_kept_though_it_is_years_old(events: FakeBus) -> None:
     body = (DATA / "shippo/track_updated.docs-example.json").read_bytes()
     sent = str(int(utc_now().timestamp()))
     digest = hmac.new(SECRET.encode(), sent.encode() + b"." + body, hashlib.sha256).hexdigest()
@@ -388,7 +327,7 @@ def test_a_scan_of_shippo_s_example_is_kept_though_it_is_years_old(events: Recor
 # --- what was missed --------------------------------------------------------------------------------------------------
 
 
-def test_sync_makes_up_for_what_was_lost_on_its_way(events: Recorder) -> None:
+def test_sync_makes_up_for_what_was_lost_on_its_way(events: FakeBus) -> None:
     order_id = an_order("m-1", OrderStatus.SHIPPED)
     number, now = number_of(order_id), utc_now()
     for count, (status, minutes) in enumerate([("out_for_delivery", 20), ("in_transit", 40), ("delivered", 10)]):
@@ -406,17 +345,17 @@ def test_sync_makes_up_for_what_was_lost_on_its_way(events: Recorder) -> None:
     assert orders.load_order(OrderId(order_id)).version == version, "repetition is harmless"
 
 
-def test_a_scan_that_came_before_we_knew_the_parcel_is_found_by_sync(events: Recorder) -> None:
+def test_a_scan_that_came_before_we_knew_the_parcel_is_found_by_sync(events: FakeBus) -> None:
     order_id = an_order("m-2", OrderStatus.PROCESSING)
     body, headers = easypost("DHL-EARLY", "delivered", utc_now(), "evt_early")
     assert report("easypost", body, headers) == (200, {"accepted": False})
-    shipped = news(order_id, "shipped", metadata={"carrier": "DHL", "tracking_number": "DHL-EARLY"})
+    shipped = a_warehouse_event(order_id, "shipped", metadata={"carrier": "DHL", "tracking_number": "DHL-EARLY"})
     assert take(message(shipped)) == []
     assert recovery.sync(OrderId(order_id), "sue").order.status is OrderStatus.DELIVERED
     assert orders.history(OrderId(order_id))[-1].by == "carrier:easypost"
 
 
-def test_the_sweep_makes_up_for_it_too_once_the_parcel_is_overdue(events: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sweep_makes_up_for_it_too_once_the_parcel_is_overdue(events: FakeBus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DELIVERY_MODE", "carrier")
     settings.waits.cache_clear()
     lost, silent = an_order("m-3", OrderStatus.SHIPPED), an_order("m-4", OrderStatus.SHIPPED)
@@ -463,7 +402,7 @@ def shipment_of(order_id: str) -> Shipment:
     return shipment
 
 
-def test_a_sender_moves_its_own_parcels_only(events: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sender_moves_its_own_parcels_only(events: FakeBus, capsys: pytest.CaptureFixture[str]) -> None:
     order_id = an_order("own", OrderStatus.SHIPPED)
     body, headers = easypost(number_of(order_id), "in_transit", utc_now())
     assert report("easypost", body, headers) == (200, {"accepted": True})
@@ -475,14 +414,14 @@ def test_a_sender_moves_its_own_parcels_only(events: Recorder, capsys: pytest.Ca
     body, headers = generic(number_of(order_id), "DELIVERED")
     assert report("generic", body, headers) == (200, {"accepted": False})
     assert metrics(capsys.readouterr().out)["carrier_reports_of_foreign_parcels_total"] == [1.0]
-    assert len(events.entries) == 1
+    assert len(events.taken) == 1
     assert scans.of_parcel(TrackingNumber(number_of(order_id))) == kept, "nothing that a sync could apply later"
     assert shipment_of(order_id) == before
 
 
 @pytest.mark.parametrize("named_by", ["booking", "warehouse"])
 def test_a_parcel_that_names_its_sender_waits_for_that_one(
-    events: Recorder, monkeypatch: pytest.MonkeyPatch, named_by: str
+    events: FakeBus, monkeypatch: pytest.MonkeyPatch, named_by: str
 ) -> None:
     if named_by == "booking":
         booked = Booking("SimEx", TrackingNumber("EZ-NAMED-1"), "generic")
@@ -491,7 +430,7 @@ def test_a_parcel_that_names_its_sender_waits_for_that_one(
     else:
         order_id = an_order("named-warehouse", OrderStatus.PROCESSING)
         told = {"tracking_number": "EZ-NAMED-2", "carrier": "DHL", "sender": "generic"}
-        assert take(message(news(order_id, "shipped", metadata=told))) == []
+        assert take(message(a_warehouse_event(order_id, "shipped", metadata=told))) == []
     body, headers = easypost(number_of(order_id), "delivered", utc_now())
     assert report("easypost", body, headers) == (200, {"accepted": False})
     body, headers = generic(number_of(order_id), "DELIVERED")
@@ -501,7 +440,7 @@ def test_a_parcel_that_names_its_sender_waits_for_that_one(
 
 
 @pytest.mark.parametrize("status", ["delivered", "return_to_sender", "in_transit"])
-def test_of_two_senders_that_report_at_once_the_first_that_is_taken_counts(events: Recorder, status: str) -> None:
+def test_of_two_senders_that_report_at_once_the_first_that_is_taken_counts(events: FakeBus, status: str) -> None:
     order_id = an_order(f"race-{status}", OrderStatus.SHIPPED)
     first = generic(number_of(order_id), "IN_TRANSIT")
     second = easypost(number_of(order_id), status, utc_now())
@@ -520,7 +459,7 @@ def test_of_two_senders_that_report_at_once_the_first_that_is_taken_counts(event
     assert inbound.replay(orders.load(OrderId(order_id))) is False
 
 
-def test_a_scan_is_believed_of_the_pipeline_s_receiver_only(events: Recorder) -> None:
+def test_a_scan_is_believed_of_the_pipeline_s_receiver_only(events: FakeBus) -> None:
     order_id = an_order("forged-scan", OrderStatus.SHIPPED)
     body, headers = easypost(number_of(order_id), "out_for_delivery", utc_now())
     assert report("easypost", body, headers)[0] == 200
@@ -559,14 +498,14 @@ SHIPPED_BADLY = {
 
 
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
-def test_what_cannot_be_read_comes_again_and_ends_as_a_dead_letter(events: Recorder, body: str) -> None:
-    good = news(an_order(f"beside-{len(body)}", OrderStatus.PROCESSING), "picked")
+def test_what_cannot_be_read_comes_again_and_ends_as_a_dead_letter(events: FakeBus, body: str) -> None:
+    good = a_warehouse_event(an_order(f"beside-{len(body)}", OrderStatus.PROCESSING), "picked")
     assert take(message(body, 1), message(good, 2)) == ["1"], "and holds up nobody else"
 
 
 @pytest.mark.parametrize("said", SHIPPED_BADLY.values(), ids=SHIPPED_BADLY)
-def test_what_could_not_be_stored_is_not_applied(events: Recorder, said: dict[str, Any]) -> None:
+def test_what_could_not_be_stored_is_not_applied(events: FakeBus, said: dict[str, Any]) -> None:
     order_id = an_order(f"bad-{abs(hash(str(said))) % 10**9}", OrderStatus.PROCESSING)
     before = orders.load(OrderId(order_id))
-    assert take(message(news(order_id, "shipped", **said))) == ["1"]
+    assert take(message(a_warehouse_event(order_id, "shipped", **said))) == ["1"]
     assert orders.load(OrderId(order_id)) == before

@@ -19,6 +19,7 @@ from orders.domain.order import timestamp
 from orders.domain.statuses import OrderStatus, PaymentStatus, ShipmentStatus
 from orders.services import recovery
 from orders.services.changes import utc_now
+from tests.harness.events import ALL_TAKEN, a_batch, a_message, on_bus
 from tests.harness.world import CUSTOMER, STRANGER, Answer, World
 
 SECRET = base64.b64encode(b"what the carriers of these tests sign with").decode()
@@ -65,16 +66,8 @@ def post(world: World, carrier: str, event: Any, headers: dict[str, str] | None 
     signed = headers if headers is not None else signatures(carrier, body)
     answer = world.http(CARRIERS, {"carrier": carrier}, raw=body, headers=signed, by=None, **more)
     for entry in world.bus.taken[published:]:
-        record = {
-            "messageId": "1",
-            "receiptHandle": "none",
-            "body": json.dumps(
-                {"detail-type": entry["DetailType"], "source": entry["Source"], "detail": json.loads(entry["Detail"])}
-            ),
-            "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": str(int(utc_now().timestamp() * 1000))},
-            "eventSource": "aws:sqs",
-        }
-        assert world.invoke("on_fulfillment_event", {"Records": [record]}) == {"batchItemFailures": []}
+        record = a_message(on_bus(json.loads(entry["Detail"]), entry["Source"]))
+        assert world.invoke("on_fulfillment_event", a_batch([record])) == ALL_TAKEN
     return answer
 
 

@@ -9,8 +9,9 @@ import pytest
 from orders.adapters.store import orders
 from orders.domain.order import Change
 from orders.domain.statuses import OrderStatus
-from tests.harness.orders import bearer
-from tests.harness.world import ADDRESS, CUSTOMER, STRANGER, World, a_body
+from tests.harness.bodies import HOME, a_body
+from tests.harness.events import a_batch, http_event
+from tests.harness.world import CUSTOMER, STRANGER, World
 
 KEY = {"idempotency-key": "key-1"}
 
@@ -44,7 +45,7 @@ def test_prices_come_from_the_catalog_of_that_moment(world: World) -> None:
 def test_the_workflow_is_started_once_by_what_was_written(world: World) -> None:
     world.place()
     assert world.follow_up() == ["START_FULFILLMENT"]
-    world.invoke("drive_workflow", {"Records": world.records()})
+    world.invoke("drive_workflow", a_batch(world.records()))
     assert world.executions.running() == ["fulfil order-1"]
     (execution,) = world.executions.executions.values()
     started = json.loads(execution["input"])
@@ -134,7 +135,7 @@ def test_a_key_still_holds_when_a_products_currency_has_changed(world: World) ->
         {"method": "BANK_TRANSFER"},
         {"require_approval": True},
         {"order_id": "another"},
-        {"shipping_address": ADDRESS | {"city": "Ockham"}},
+        {"shipping_address": HOME | {"city": "Ockham"}},
     ],
 )
 def test_a_key_used_for_another_body_is_refused(world: World, change: dict[str, Any]) -> None:
@@ -226,24 +227,12 @@ def test_products_of_two_currencies_make_no_order(world: World) -> None:
 
 
 def test_a_body_may_come_in_base64(world: World) -> None:
-    event = {
-        "routeKey": "POST /orders",
-        "headers": {"authorization": bearer({"sub": CUSTOMER})},
-        "requestContext": {"requestId": "r", "authorizer": {"jwt": {"claims": {"sub": CUSTOMER}}}},
-        "isBase64Encoded": True,
-        "body": "/w==",
-    }
+    event = http_event("POST /orders", claims={"sub": CUSTOMER}, body="/w==") | {"isBase64Encoded": True}
     assert world.invoke("place_order", event)["statusCode"] == 400
 
 
 def test_nothing_that_the_gateway_may_leave_out_breaks_the_door(world: World) -> None:
-    event = {
-        "routeKey": "POST /orders",
-        "headers": {"authorization": bearer({"sub": CUSTOMER})},
-        "pathParameters": None,
-        "queryStringParameters": None,
-        "requestContext": {"requestId": "r", "authorizer": {"jwt": {"claims": {"sub": CUSTOMER}}}},
-        "body": None,
-    }
+    left_out = dict.fromkeys(("pathParameters", "queryStringParameters", "body"))
+    event = http_event("POST /orders", claims={"sub": CUSTOMER}) | left_out
     assert world.invoke("place_order", event)["statusCode"] == 400
     assert world.invoke("place_order", event | {"headers": None})["statusCode"] == 401

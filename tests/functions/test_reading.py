@@ -14,7 +14,8 @@ from orders.domain.statuses import OrderStatus
 from orders.services import privacy
 from orders.web.handling import anchor, problem
 from orders.web.routes import ROUTES
-from tests.harness.world import ADDRESS, CUSTOMER, STRANGER, World, in_a_while
+from tests.harness.bodies import HOME
+from tests.harness.world import CUSTOMER, STRANGER, World, in_a_while
 
 
 def ids(answer: Any) -> list[str]:
@@ -322,7 +323,7 @@ def facts_of(world: World, kind: str) -> dict[str, Any]:
 
 def test_a_trail_holds_the_facts_of_each_change(world: World) -> None:
     world.place()
-    there = ADDRESS | {"line1": "1 Ockham Park", "city": "Ockham"}
+    there = HOME | {"line1": "1 Ockham Park", "city": "Ockham"}
     assert world.http("PUT /orders/{id}/address", "order-1", there).status == 200
     world.go_on(OrderStatus.RETURNED)
     world.unwind()
@@ -333,7 +334,7 @@ def test_a_trail_holds_the_facts_of_each_change(world: World) -> None:
     paid = {"payment_id": payment["payment_id"], "amount": payment["amount"], "method": payment["method"]}
     sent = {name: parcel[name] for name in ("shipment_id", "carrier", "tracking_number")}
     assert facts_of(world, "ORDER_PLACED") == placed
-    assert facts_of(world, "ADDRESS_CHANGED") == {"old_address": ADDRESS, "new_address": there}
+    assert facts_of(world, "ADDRESS_CHANGED") == {"old_address": HOME, "new_address": there}
     assert facts_of(world, "STOCK_RESERVED") == {"items": items} == facts_of(world, "STOCK_RELEASED")
     for kind in ("PAYMENT_STARTED", "PAYMENT_COMPLETED", "PAYMENT_REFUNDED"):
         assert facts_of(world, kind) == paid, kind
@@ -347,7 +348,7 @@ def test_a_trail_holds_the_facts_of_each_change(world: World) -> None:
 
 def test_an_erasure_takes_the_addresses_from_the_trail_and_leaves_the_amounts(world: World) -> None:
     world.place()
-    there = ADDRESS | {"line1": "1 Ockham Park", "city": "Ockham"}
+    there = HOME | {"line1": "1 Ockham Park", "city": "Ockham"}
     assert world.http("PUT /orders/{id}/address", "order-1", there).status == 200
     world.go_on(OrderStatus.DELIVERED)
     before = {kind: facts_of(world, kind) for kind in ("ORDER_PLACED", "STOCK_RESERVED", "PAYMENT_COMPLETED")}
@@ -356,7 +357,7 @@ def test_an_erasure_takes_the_addresses_from_the_trail_and_leaves_the_amounts(wo
     assert {kind: facts_of(world, kind) for kind in before} == before
     assert facts_of(world, "PERSONAL_DATA_ERASED")["erased"]
     left = json.dumps(world.items("order-1"))
-    for word in ("Ockham", ADDRESS["line1"], ADDRESS["name"], ADDRESS["postal_code"]):
+    for word in ("Ockham", HOME["line1"], HOME["name"], HOME["postal_code"]):
         assert word not in left, word
 
 

@@ -35,7 +35,8 @@ from orders.services import commands, fulfilling
 from orders.services.changes import utc_now
 from orders.services.placing import Wish, place_order
 from orders.web import tokens
-from tests.harness.aws import ROOT, STACK, deployed, resources
+from tests.harness.aws import STACK, deployed, resources
+from tests.harness.cloudformation import ROOT
 
 EVENTS = ROOT / "events"
 ORDER, OTHER = OrderId("order-1001"), OrderId("order-1002")

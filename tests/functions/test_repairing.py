@@ -13,7 +13,9 @@ from orders.domain.order import Snapshot
 from orders.domain.statuses import OrderStatus, OverallStatus
 from orders.services import recovery
 from orders.services.changes import utc_now
-from tests.harness.world import FULFIL, UNWIND, World, in_a_while, throttled
+from tests.harness.events import ALL_TAKEN, a_batch, a_record
+from tests.harness.fakes import throttled
+from tests.harness.world import FULFIL, UNWIND, World, in_a_while
 
 LONG = 10_000.0
 
@@ -26,7 +28,7 @@ def sweep_later(world: World, seconds: float = LONG) -> list[str]:
 
 def record(order_id: str, follow_up: str, sequence: str) -> dict[str, Any]:
     image = {"order_id": {"S": order_id}, "follow_up": {"S": follow_up}, "version": {"N": "1"}}
-    return {"eventName": "INSERT", "eventID": sequence, "dynamodb": {"SequenceNumber": sequence, "NewImage": image}}
+    return a_record(image, sequence)
 
 
 # --- following up ---
@@ -39,10 +41,10 @@ def test_one_bad_record_does_not_hold_back_the_others(world: World) -> None:
         record("one", "start_fulfilment", "1"),
         record("nowhere", "start_fulfilment", "2"),
         record("one", "no such thing", "3"),
-        {"eventName": "INSERT", "dynamodb": {"SequenceNumber": "4", "NewImage": {}}},
+        a_record({}, "4"),
         record("two", "start_fulfilment", "5"),
     ]
-    answer = world.invoke("drive_workflow", {"Records": records})
+    answer = world.invoke("drive_workflow", a_batch(records))
     assert [failure["itemIdentifier"] for failure in answer["batchItemFailures"]] == ["2", "3", "4"]
     assert world.executions.running() == ["fulfil one", "fulfil two"]
 
@@ -50,10 +52,10 @@ def test_one_bad_record_does_not_hold_back_the_others(world: World) -> None:
 def test_every_record_comes_again_when_the_service_is_down(world: World) -> None:
     world.place()
     world.executions.breaks = throttled("StartExecution")
-    answer = world.invoke("drive_workflow", {"Records": world.records()})
+    answer = world.invoke("drive_workflow", a_batch(world.records()))
     assert len(answer["batchItemFailures"]) == 1
     world.executions.breaks = None
-    assert world.invoke("drive_workflow", {"Records": world.records()}) == {"batchItemFailures": []}
+    assert world.invoke("drive_workflow", a_batch(world.records())) == ALL_TAKEN
     assert world.executions.running() == ["fulfil order-1"]
 
 
@@ -61,8 +63,8 @@ def test_records_delivered_again_and_late_change_nothing(world: World) -> None:
     world.live(OrderStatus.PROCESSING)
     world.http("POST /orders/{id}/cancel", "order-1")
     for _ in range(3):
-        world.invoke("drive_workflow", {"Records": world.records()})
-    world.invoke("drive_workflow", {"Records": world.records()[::-1]})
+        world.invoke("drive_workflow", a_batch(world.records()))
+    world.invoke("drive_workflow", a_batch(world.records()[::-1]))
     assert world.executions.running() == ["unwind order-1"]
     assert world.executions.executions[f"{FULFIL}:order-1"]["status"] == "ABORTED"
 
@@ -78,7 +80,7 @@ def test_a_late_start_of_an_order_that_is_being_unwound_starts_the_unwinding_onl
     world.place()
     world.step("reserve_stock")
     world.http("POST /orders/{id}/cancel", "order-1")
-    world.invoke("drive_workflow", {"Records": world.records()[:1]})
+    world.invoke("drive_workflow", a_batch(world.records()[:1]))
     assert world.executions.running() == ["unwind order-1"]
 
 

@@ -11,10 +11,11 @@ from orders.adapters.store import keys, orders, table
 from orders.domain import facts, notifications
 from orders.domain.events import ORDER_STATUS_CHANGED
 from orders.domain.identifiers import OrderId
-from orders.domain.order import Event, timestamp
+from orders.domain.order import Event
 from orders.domain.statuses import OrderStatus
 from orders.services.changes import utc_now
 from orders.web import tokens
+from tests.harness.events import ALL_TAKEN, a_batch, a_message, a_warehouse_event
 from tests.harness.world import CUSTOMER, ENVIRONMENT, World
 
 NOTE = "smells of fraud"
@@ -83,18 +84,9 @@ def shipped(world: World) -> None:
 
 def picked(world: World) -> None:
     world.live(OrderStatus.PROCESSING)
-    detail = {
-        "event_type": "fulfillment.status_changed",
-        "event_id": "evt-1",
-        "fulfillment_id": "ful-1",
-        "order_id": "order-1",
-        "new_status": "picked",
-        "timestamp": timestamp(utc_now()),
-        "metadata": dict.fromkeys(("note", *sorted(facts.OWN)), NOTE),
-    }
-    sent = {"ApproximateReceiveCount": "1", "SentTimestamp": "1764000000000"}
-    record = {"messageId": "1", "receiptHandle": "r", "body": json.dumps(detail), "attributes": sent, "eventSource": "aws:sqs"}
-    assert world.invoke("on_fulfillment_event", {"Records": [record]}) == {"batchItemFailures": []}
+    written = dict.fromkeys(("note", *sorted(facts.OWN)), NOTE)
+    detail = a_warehouse_event("order-1", "picked", event_id="evt-1", metadata=written)
+    assert world.invoke("on_fulfillment_event", a_batch([a_message(detail)])) == ALL_TAKEN
 
 
 ENDS = [rejected, approved, cancelled, sent_back, returned, delivered, prepared, confirmed, shipped, picked]

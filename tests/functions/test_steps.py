@@ -13,7 +13,8 @@ from orders.domain.errors import CarrierUnavailable, GatewayUnavailable, OrderEr
 from orders.domain.order import Change
 from orders.domain.statuses import OrderStatus, PaymentStatus, ShipmentStatus
 from orders.domain.steps import OutOfStock, PaymentDeclined, ShippingRefused
-from tests.harness.world import ADDRESS, World
+from tests.harness.bodies import HOME
+from tests.harness.world import World
 
 COD = "CASH_ON_DELIVERY"
 AT_DUSK: dict[str, Any] = {"task_token": "ship-order-1", "transit": 10}
@@ -369,7 +370,7 @@ def test_a_step_of_a_cancelled_order_stops(world: World, status: OrderStatus) ->
 
 
 def test_a_refused_address_gives_everything_back(world: World) -> None:
-    world.live(OrderStatus.PROCESSING, shipping_address=ADDRESS | {"postal_code": "REFUSED"})
+    world.live(OrderStatus.PROCESSING, shipping_address=HOME | {"postal_code": "REFUSED"})
     refused = fail_step(world, "ship_parcel", ShippingRefused, **AT_DUSK)
     world.step("begin_unwinding", failure=failure(refused))
     world.unwind()
@@ -382,7 +383,7 @@ def test_a_refused_address_gives_everything_back(world: World) -> None:
 
 @pytest.mark.parametrize(("code", "fault"), [("FLAKY-2", CarrierUnavailable), ("TIMEOUT-2", OutcomeUnknown)])
 def test_a_carrier_that_fails_a_few_times_gets_one_parcel(world: World, code: str, fault: type[OrderError]) -> None:
-    world.live(OrderStatus.PROCESSING, shipping_address=ADDRESS | {"postal_code": code})
+    world.live(OrderStatus.PROCESSING, shipping_address=HOME | {"postal_code": code})
     for _ in range(2):
         fail_step(world, "ship_parcel", fault, **AT_DUSK)
     world.step("ship_parcel", **AT_DUSK)
@@ -408,7 +409,7 @@ def test_a_function_killed_after_the_carrier_accepted_books_no_second_parcel(
 
 
 def test_what_the_carrier_got_is_what_the_order_says(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    moved = ADDRESS | {"city": "Ockham"}
+    moved = HOME | {"city": "Ockham"}
     answers: list[int] = []
 
     def move() -> None:
@@ -424,7 +425,7 @@ def test_what_the_carrier_got_is_what_the_order_says(world: World, monkeypatch: 
 
 def test_an_address_changed_in_time_is_where_the_parcel_goes(world: World) -> None:
     world.live(OrderStatus.PROCESSING)
-    assert world.http("PUT /orders/{id}/address", "order-1", ADDRESS | {"city": "Ockham"}).status == 200
+    assert world.http("PUT /orders/{id}/address", "order-1", HOME | {"city": "Ockham"}).status == 200
     world.step("ship_parcel", **AT_DUSK)
     (booked,) = world.ledger("CARRIER")
     assert booked["city"] == world.order().shipping_address.city == "Ockham"

@@ -1,6 +1,5 @@
 """Everyone who waits for news: the stream's consumer, customers' notices, webhooks, counters and the status stream."""
 
-import importlib
 import json
 import threading
 from collections import Counter
@@ -9,7 +8,6 @@ from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -35,7 +33,8 @@ from orders.services.changes import utc_now
 from orders.services.placing import Wish, place_order
 from orders.web import tokens
 from tests.harness.aws import deployed, resources
-from tests.harness.orders import bearer
+from tests.harness.events import ALL_TAKEN, a_batch, a_message, a_record, http_event, invoke, messages, refused
+from tests.harness.fakes import FakeBus
 
 HOME = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 
@@ -50,29 +49,11 @@ def _stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 pytestmark = pytest.mark.usefixtures("_stack")
 
 
-class Recorder:
-    """Stands for EventBridge: keeps what is put; a call it is told to refuse takes all but the first entry."""
-
-    def __init__(self) -> None:
-        self.entries: list[dict[str, Any]] = []
-        self.refuses = 0
-
-    def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - botocore's name
-        taken = Entries[1:] if self.refuses else Entries
-        self.entries += taken
-        refused = len(Entries) - len(taken)
-        self.refuses = max(0, self.refuses - 1)
-        return {"FailedEntryCount": refused, "Entries": []}
-
-    def details(self) -> list[dict[str, Any]]:
-        return [json.loads(entry["Detail"]) for entry in self.entries]
-
-
 @pytest.fixture
-def events(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    recorder = Recorder()
-    monkeypatch.setattr(bus, "client", lambda: recorder)
-    return recorder
+def events(monkeypatch: pytest.MonkeyPatch) -> FakeBus:
+    taken = FakeBus()
+    monkeypatch.setattr(bus, "client", lambda: taken)
+    return taken
 
 
 def live(order_id: str, token: str = "tok_ok", status: OrderStatus = OrderStatus.SHIPPED) -> str:
@@ -85,24 +66,16 @@ def live(order_id: str, token: str = "tok_ok", status: OrderStatus = OrderStatus
     return order_id
 
 
-def call(module: str, event: Any) -> Any:
-    return importlib.import_module(module).handler(
-        event, SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 30_000)
-    )
-
-
 def records(*order_ids: str) -> list[dict[str, Any]]:
     """The stream of these orders' audit events, one order's change after another's."""
     trails = [[event_items.event_to_item(event) for event in orders.history(OrderId(order_id))] for order_id in order_ids]
     mixed = sorted((item for trail in trails for item in trail), key=lambda item: int(item["version"]["N"]))
-    return [
-        {"eventName": "INSERT", "dynamodb": {"NewImage": item, "SequenceNumber": f"{number:05d}"}}
-        for number, item in enumerate(mixed, 1)
-    ]
+    return [a_record(item, f"{number:05d}") for number, item in enumerate(mixed, 1)]
 
 
-def messages(details: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"messageId": str(n), "body": json.dumps({"detail": d}), "eventSource": "aws:sqs"} for n, d in enumerate(details)]
+def notifying(details: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Notifications as the bus's rules hand them to the queues."""
+    return messages({"detail": detail} for detail in details)
 
 
 def waiting(queue: str) -> list[dict[str, Any]]:
@@ -117,29 +90,29 @@ def waiting(queue: str) -> list[dict[str, Any]]:
 # --- the stream's consumer --------------------------------------------------------------------------------------------
 
 
-def test_each_change_is_published_in_order_with_its_time(events: Recorder) -> None:
+def test_each_change_is_published_in_order_with_its_time(events: FakeBus) -> None:
     live("p-1")
-    assert call("publish_changes", {"Records": records("p-1")}) == {"batchItemFailures": []}
+    assert invoke("publish_changes", a_batch(records("p-1"))) == ALL_TAKEN
     expected = [message for event in orders.history(OrderId("p-1")) for message in notifications.messages(event)]
-    assert [(entry["DetailType"], json.loads(entry["Detail"])) for entry in events.entries] == [
+    assert [(entry["DetailType"], json.loads(entry["Detail"])) for entry in events.taken] == [
         (kind, json.loads(json.dumps(detail))) for kind, detail, _ in expected
     ]
-    assert {entry["Source"] for entry in events.entries} == {"orders"}
+    assert {entry["Source"] for entry in events.taken} == {"orders"}
 
 
-def test_a_busy_bus_brings_the_batch_again_with_the_same_ids(events: Recorder) -> None:
+def test_a_busy_bus_brings_the_batch_again_with_the_same_ids(events: FakeBus) -> None:
     live("p-2")
     batch = records("p-2")
     events.refuses = 1
-    assert call("publish_changes", {"Records": batch}) == {"batchItemFailures": [{"itemIdentifier": "00001"}]}
-    assert call("publish_changes", {"Records": batch}) == {"batchItemFailures": []}
+    assert invoke("publish_changes", a_batch(batch)) == {"batchItemFailures": [{"itemIdentifier": "00001"}]}
+    assert invoke("publish_changes", a_batch(batch)) == ALL_TAKEN
     counted = Counter(detail["event_id"] for detail in events.details())
     wanted = [detail["event_id"] for event in orders.history(OrderId("p-2")) for _, detail, _ in notifications.messages(event)]
     assert set(counted) == set(wanted)
     assert list(dict.fromkeys(wanted)) == wanted
 
 
-def test_a_poisoned_record_is_set_aside_and_the_others_go_on(events: Recorder) -> None:
+def test_a_poisoned_record_is_set_aside_and_the_others_go_on(events: FakeBus) -> None:
     for name in ("p-3", "p-4"):
         live(name)
     batch = records("p-3", "p-4")
@@ -147,7 +120,7 @@ def test_a_poisoned_record_is_set_aside_and_the_others_go_on(events: Recorder) -
     del poisoned["dynamodb"]["NewImage"]["type"]
     unreadable = batch[5]
     unreadable["dynamodb"]["NewImage"]["at"] = {"S": "yesterday"}
-    assert call("publish_changes", {"Records": batch}) == {"batchItemFailures": []}
+    assert invoke("publish_changes", a_batch(batch)) == ALL_TAKEN
     told = {(detail["order_id"], detail["version"]) for detail in events.details()}
     images = [record["dynamodb"]["NewImage"] for record in (poisoned, unreadable)]
     bad = {(image["order_id"]["S"], int(image["version"]["N"])) for image in images}
@@ -160,10 +133,10 @@ def test_a_poisoned_record_is_set_aside_and_the_others_go_on(events: Recorder) -
     assert "yesterday" in aside[1]["error"]
 
 
-def test_transitions_and_times_are_measured_by_status(events: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_transitions_and_times_are_measured_by_status(events: FakeBus, capsys: pytest.CaptureFixture[str]) -> None:
     live("p-measured")
     capsys.readouterr()
-    call("publish_changes", {"Records": records("p-measured")})
+    invoke("publish_changes", a_batch(records("p-measured")))
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
     measured = {
         (line.get("status"), metric["Name"]): line[metric["Name"]]
@@ -182,10 +155,10 @@ def test_transitions_and_times_are_measured_by_status(events: Recorder, capsys: 
     assert {OrderStatus(status): values for status, values in times.items()} == {one: [known[one]] for one in known}
 
 
-def test_what_is_published_holds_no_token(events: Recorder) -> None:
+def test_what_is_published_holds_no_token(events: FakeBus) -> None:
     fulfilling.ship_parcel(OrderId(live("p-5", token="tok_ok")), "TASK-TOKEN")
-    call("publish_changes", {"Records": records("p-5")})
-    said = json.dumps(events.entries, default=str)
+    invoke("publish_changes", a_batch(records("p-5")))
+    said = json.dumps(events.taken, default=str)
     assert not any(secret in said for secret in ("tok_ok", "TASK-TOKEN", "St James"))
 
 
@@ -199,7 +172,7 @@ def test_only_new_audit_events_reach_the_consumer() -> None:
 # --- customers --------------------------------------------------------------------------------------------------------
 
 
-def test_a_customer_is_told_in_words_and_may_filter(events: Recorder) -> None:
+def test_a_customer_is_told_in_words_and_may_filter(events: FakeBus) -> None:
     sns, sqs = boto3.client("sns"), boto3.client("sqs")
     mine = sqs.create_queue(QueueName="mine")["QueueUrl"]
     sns.subscribe(
@@ -212,7 +185,7 @@ def test_a_customer_is_told_in_words_and_may_filter(events: Recorder) -> None:
     told = [detail for event in orders.history(OrderId("n-1")) for _, detail, _ in notifications.messages(event)]
     changes = [detail for detail in told if "new_status" in detail]
     for detail in changes:
-        call("notify_customers", {"detail": detail})
+        invoke("notify_customers", {"detail": detail})
     (notice,) = waiting("mine")
     assert (notice["Subject"], notice["Message"]) == (
         "Your order is on its way",
@@ -267,15 +240,9 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 def admin(key: str, body: Any = None, **path: str) -> tuple[int, Any]:
-    event = {
-        "routeKey": key,
-        "rawPath": "/webhooks",
-        "pathParameters": path,
-        "headers": {"authorization": bearer({"sub": "ann", "cognito:groups": ["admin"]})},
-        "requestContext": {"requestId": "r", "authorizer": {"jwt": {"claims": {"sub": "ann", "cognito:groups": "[admin]"}}}},
-        "body": None if body is None else json.dumps(body),
-    }
-    answer = call("manage_webhooks", event)
+    claims = {"sub": "ann", "cognito:groups": ["admin"]}
+    event = http_event(key, path=path, claims=claims, body=None if body is None else json.dumps(body))
+    answer = invoke("manage_webhooks", event)
     return answer["statusCode"], json.loads(answer.get("body") or "null")
 
 
@@ -289,7 +256,7 @@ def subscribe(url: str, *events: str) -> dict[str, Any]:
 def tell(order_id: str) -> list[dict[str, Any]]:
     """Fans the order's news out; answers them."""
     details = [detail for event in orders.history(OrderId(order_id)) for _, detail, _ in notifications.messages(event)]
-    assert call("fan_out_webhooks", {"Records": messages(details)}) == {"batchItemFailures": []}
+    assert invoke("fan_out_webhooks", a_batch(notifying(details))) == ALL_TAKEN
     return details
 
 
@@ -298,8 +265,7 @@ def owed() -> list[dict[str, Any]]:
 
 
 def deliver(bodies: list[dict[str, Any]]) -> None:
-    batch = [{"messageId": str(n), "body": json.dumps(body), "eventSource": "aws:sqs"} for n, body in enumerate(bodies)]
-    assert call("deliver_webhook", {"Records": batch}) == {"batchItemFailures": []}
+    assert invoke("deliver_webhook", a_batch(messages(bodies))) == ALL_TAKEN
 
 
 def test_every_subscriber_gets_what_it_asked_for_signed_with_its_own_secret(endpoint: Endpoint) -> None:
@@ -469,9 +435,9 @@ def test_a_message_that_makes_no_sense_does_not_keep_the_others(endpoint: Endpoi
     made = subscribe(endpoint.url, "OrderStatusChanged")
     live("w-8", status=OrderStatus.PENDING)
     details = [detail for event in orders.history(OrderId("w-8")) for _, detail, _ in notifications.messages(event)]
-    batch = [{"messageId": "bad", "body": "{}", "eventSource": "aws:sqs"}, *messages(details)]
+    batch = [a_message("{}", "bad"), *notifying(details)]
     for module in ("fan_out_webhooks", "keep_statistics"):
-        assert call(module, {"Records": batch}) == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
+        assert invoke(module, {"Records": batch}) == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
     assert [body["webhook_id"] for body in owed()] == [made["webhook_id"]]
     assert counters.totals()["placed"] == 1
 
@@ -491,9 +457,9 @@ def test_a_full_batch_in_a_hundred_currencies_stays_inside_dynamodb_s_limits(mon
         return write(TransactItems=TransactItems)
 
     monkeypatch.setattr(table.client(), "transact_write_items", recorded)
-    batch = [{"messageId": detail["event_id"], "body": json.dumps({"detail": detail})} for detail in details]
-    assert call("keep_statistics", {"Records": batch}) == {"batchItemFailures": []}
-    assert call("keep_statistics", {"Records": batch}) == {"batchItemFailures": []}, "told twice, counted once"
+    batch = notifying(details)
+    assert invoke("keep_statistics", a_batch(batch)) == ALL_TAKEN
+    assert invoke("keep_statistics", a_batch(batch)) == ALL_TAKEN, "delivered twice, counted once"
 
     assert max(len(actions) for actions in sent) <= 100
     updates = [action["Update"] for actions in sent for action in actions]
@@ -529,7 +495,7 @@ def test_the_counters_in_the_table_are_exact_under_redelivery(monkeypatch: pytes
     ]
     once = analytics.added(one.counters for one in map(analytics.counted_event, details) if one)
     random = Random(1)  # noqa: S311 - the same shuffle in every run
-    delivered = messages(details) + messages(details)
+    delivered = notifying(details) + notifying(details)
     random.shuffle(delivered)
     real, faults = counters._count_at_once, iter([True, False, False] * 100)
 
@@ -542,18 +508,12 @@ def test_the_counters_in_the_table_are_exact_under_redelivery(monkeypatch: pytes
     monkeypatch.setattr(counters, "_count_at_once", faulty)
     while delivered:
         batch, delivered = delivered[:13], delivered[13:]
-        failed = {failure["itemIdentifier"] for failure in call("keep_statistics", {"Records": batch})["batchItemFailures"]}
+        failed = set(refused(invoke("keep_statistics", a_batch(batch))))
         delivered += [record for record in batch if record["messageId"] in failed]
     kept = {name: value for name, value in counters.totals().items() if value}
     assert kept == {name: value for name, value in once.items() if value}
     claims = {"sub": "sue", "cognito:groups": ["support"]}
-    asked = {
-        "routeKey": "GET /analytics/summary",
-        "rawPath": "/analytics/summary",
-        "headers": {"authorization": bearer(claims)},
-        "requestContext": {"requestId": "r", "authorizer": {"jwt": {"claims": claims}}},
-    }
-    answer = call("read_analytics", asked)
+    answer = invoke("read_analytics", http_event("GET /analytics/summary", claims=claims))
     said = json.loads(answer["body"])
     assert said["orders_placed"] == 9
     assert {entry["status"]: entry["count"] for entry in said["statuses"] if entry["count"]} == {
@@ -568,15 +528,10 @@ def test_the_counters_in_the_table_are_exact_under_redelivery(monkeypatch: pytes
 
 
 def stream(order_id: str, last: str | None = None) -> tuple[int, list[tuple[str, str, dict[str, Any]]]]:
-    event = {
-        "routeKey": "GET /orders/{id}/status/stream",
-        "rawPath": f"/orders/{order_id}/status/stream",
-        "pathParameters": {"id": order_id},
-        "queryStringParameters": {"token": tokens.tracking_token(OrderId(order_id), utc_now(), secret_store.signing_key())},
-        "headers": {"last-event-id": last} if last is not None else {},
-        "requestContext": {"requestId": "r"},
-    }
-    answer = call("watch_status", event)
+    token = tokens.tracking_token(OrderId(order_id), utc_now(), secret_store.signing_key())
+    headers = {"last-event-id": last} if last is not None else {}
+    event = http_event("GET /orders/{id}/status/stream", path={"id": order_id}, query={"token": token}, headers=headers)
+    answer = invoke("watch_status", event)
     if answer["statusCode"] != 200:
         return answer["statusCode"], []
     assert answer["headers"]["content-type"].startswith("text/event-stream")

@@ -18,8 +18,10 @@ from orders.web import tokens
 from orders.web.handling import Principal, Request, authorise
 from orders.web.routes import ROUTES, Route, Who
 from tests.harness import behavior
+from tests.harness.bodies import HOME, a_body
+from tests.harness.events import http_event
 from tests.harness.orders import bearer
-from tests.harness.world import ADDRESS, CUSTOMER, STRANGER, World, a_body
+from tests.harness.world import CUSTOMER, STRANGER, World
 
 ROLES: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "anonymous": (None, ()),
@@ -33,7 +35,7 @@ ROLES: dict[str, tuple[str | None, tuple[str, ...]]] = {
 }
 BODIES: dict[str, Any] = {
     "PlaceOrder": a_body(),
-    "AddressBody": ADDRESS | {"city": "Ockham"},
+    "AddressBody": HOME | {"city": "Ockham"},
     "SetStatus": {"status": "PROCESSING"},
     "SetLocation": {"location": "Utrecht"},
     "SetProduct": {"name": "Teapot", "unit_price": {"amount": 1, "currency": "USD"}, "stock": 1},
@@ -178,13 +180,7 @@ def test_a_group_with_another_name_opens_no_order_behind_the_authorizer(world: W
 def test_a_verified_token_without_a_subject_is_nobody_s(world: World, subject: Any) -> None:
     world.place()
     claims = {"cognito:groups": ["support"]} | ({} if subject is None else {"sub": subject})
-    event = {
-        "routeKey": "GET /orders/{id}",
-        "pathParameters": {"id": "order-1"},
-        "headers": {"authorization": bearer(claims)},
-        "requestContext": {"requestId": "r", "authorizer": {"jwt": {"claims": as_gateway(claims)}}},
-    }
-    answer = world.invoke("read_orders", event)
+    answer = world.invoke("read_orders", http_event("GET /orders/{id}", path={"id": "order-1"}, claims=claims))
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (401, "UNAUTHENTICATED")
 
 

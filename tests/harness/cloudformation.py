@@ -1,48 +1,86 @@
-"""What CloudFormation would make of the expanded template: values, and which resources another set of parameters replaces."""
+"""The one reader of the templates: what SAM makes of them, and what CloudFormation would make of that."""
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
-from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
+from local.stack import template as expansion
+from local.stack.template import expand
 
-REGION = "us-east-1"
+ROOT = Path(__file__).parents[2]
+EXPANDED = ROOT / ".pytest_cache" / "expanded"
 PSEUDO = {
     "AWS::AccountId": "123456789012",
     "AWS::Partition": "aws",
-    "AWS::Region": REGION,
+    "AWS::Region": "us-east-1",
     "AWS::StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/orders/1a2b",
     "AWS::StackName": "orders",
     "AWS::URLSuffix": "amazonaws.com",
 }
 NO_VALUE = object()
+Named = Callable[[str, str | None], str]
+"""What a resource, or one of its attributes, is called once it is deployed."""
+
+
+# --- what SAM makes of it ---
+
+
+def expanded(parameters: Mapping[str, str] | None = None, *, released: bool = False) -> dict[str, Any]:
+    """The product's template in plain CloudFormation; see ``expand``. A copy of the caller's own."""
+    made: dict[str, Any] = json.loads(_expanded(tuple(sorted((parameters or {}).items())), released))
+    return made
+
+
+@cache
+def _expanded(parameters: tuple[tuple[str, str], ...], released: bool) -> str:
+    """Expanding takes a second: once for all processes, for as long as nothing changes that it depends on."""
+    sources = [ROOT / "template.yaml", Path(expansion.__file__), *sorted((ROOT / "statemachine").iterdir())]
+    key = hashlib.sha256(repr((parameters, released, version("aws-sam-translator"))).encode())
+    for source in sources:
+        key.update(source.read_bytes())
+    kept = EXPANDED / f"{key.hexdigest()}.json"
+    if kept.exists():
+        return kept.read_text(encoding="utf-8")
+    text = json.dumps(expand(ROOT / "template.yaml", dict(parameters), released=released))
+    EXPANDED.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile("w", encoding="utf-8", dir=EXPANDED, delete=False) as file:
+        file.write(text)
+    Path(file.name).replace(kept)  # in one piece: others may look for it at this very moment
+    return text
+
+
+# --- what CloudFormation makes of that ---
+
+
+def by_logical_id(name: str, attribute: str | None) -> str:
+    """Resources that stand for themselves."""
+    return f"{name}.{attribute}" if attribute else name
 
 
 class Deployed:
     """One deployment of a template: its parameters are the given ones, or their defaults."""
 
-    def __init__(self, template: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
+    def __init__(
+        self, template: Mapping[str, Any], parameters: Mapping[str, str] | None = None, named: Named = by_logical_id
+    ) -> None:
         self.resources: Mapping[str, Any] = template["Resources"]
         self._template = template
-        defaults = {name: str(declared["Default"]) for name, declared in template["Parameters"].items()}
-        self._parameters = {**PSEUDO, **defaults, **parameters}
+        defaults = {name: str(declared.get("Default", "")) for name, declared in template["Parameters"].items()}
+        self._parameters = {**PSEUDO, **defaults, **(parameters or {})}
+        self._named = named
 
     def of(self, kind: str) -> dict[str, Any]:
         """The properties of all resources of one type, as values."""
         return {name: self.value(made["Properties"]) for name, made in self.resources.items() if made["Type"] == kind}
 
-    def identity(self, name: str) -> str:
-        """What stays the same as long as CloudFormation keeps a resource: its logical id, and what AWS cannot change in it."""
-        made = self.resources[name]
-        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, made["Type"]).schema
-        fixed = {path.split("/")[2] for path in schema.get("createOnlyProperties", [])}
-        kept = self.value({key: value for key, value in made.get("Properties", {}).items() if key in fixed})
-        return f"{name} {hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()}"
-
     def value(self, found: Any) -> Any:
-        """A value with every function of CloudFormation's carried out; a resource's attribute names the resource's identity."""
+        """A value with every function of CloudFormation's carried out."""
         if isinstance(found, list):
             return [value for one in found if (value := self.value(one)) is not NO_VALUE]
         if not isinstance(found, dict):
@@ -60,18 +98,18 @@ class Deployed:
     def ref(self, name: str) -> Any:
         if name == "AWS::NoValue":
             return NO_VALUE
-        return self._parameters[name] if name in self._parameters else self.identity(name)
+        return self._parameters[name] if name in self._parameters else self._named(name, None)
 
     def attribute(self, path: Any) -> str:
         name, attribute = path if isinstance(path, list) else path.split(".", 1)
-        return f"{attribute} of {self.identity(name)}"
+        return self._named(name, attribute)
 
     def sub(self, text: Any) -> str:
         assert isinstance(text, str), "no template here gives Fn::Sub variables of its own"
-        return re.sub(r"\$\{([\w:]+)(?:[.](\w+))?\}", lambda m: str(self._named(m[1], m[2])), text)
+        return re.sub(r"\$\{([\w:]+)(?:[.](\w+))?\}", lambda m: str(self._of(m[1], m[2])), text)
 
-    def _named(self, name: str, attribute: str | None) -> Any:
-        return self.attribute([name, attribute]) if attribute else self.ref(name)
+    def _of(self, name: str, attribute: str | None) -> Any:
+        return self._named(name, attribute) if attribute else self.ref(name)
 
 
 _FUNCTIONS: Mapping[str, Any] = {
@@ -83,8 +121,26 @@ _FUNCTIONS: Mapping[str, Any] = {
     "Fn::Equals": lambda self, given: self.value(given[0]) == self.value(given[1]),
     "Fn::Not": lambda self, given: not self.value(given[0]),
     "Fn::And": lambda self, given: all(self.value(one) for one in given),
+    "Fn::Or": lambda self, given: any(self.value(one) for one in given),
     "Fn::Join": lambda self, given: given[0].join(map(str, self.value(given[1]))),
     "Fn::Split": lambda self, given: self.value(given[1]).split(given[0]),
     "Fn::Select": lambda self, given: self.value(given[1])[int(given[0])],
     "Fn::FindInMap": lambda self, given: self._template["Mappings"][given[0]][self.value(given[1])][given[2]],
 }
+
+
+# --- the parts that tests need most ---
+
+
+def table_properties(resources: Mapping[str, Any]) -> dict[str, Any]:
+    """What creates the table, as far as an engine in memory needs it."""
+    properties = resources["OrdersTable"]["Properties"]
+    names = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+    return {name: properties[name] for name in names}
+
+
+def environment(deployed: Deployed) -> dict[str, str]:
+    """The variables that every function gets."""
+    functions = deployed.of("AWS::Lambda::Function")
+    variables: Mapping[str, Any] = next(iter(functions.values()))["Environment"]["Variables"]
+    return {name: str(value) for name, value in variables.items()}

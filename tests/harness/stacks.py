@@ -19,6 +19,8 @@ import boto3
 import httpx
 from botocore.config import Config
 
+from tests.harness.bodies import ELSEWHERE, HOME, a_body
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = float(os.environ.get("E2E_PATIENCE", "1"))
 """Multiplies every deadline: a deployed stack waits longer between its steps than a local one is told to."""
@@ -90,7 +92,7 @@ class Api:
 
     def place(self, **changes: Any) -> dict[str, Any]:
         """An order that was taken, as it was answered."""
-        answer = self.post("/orders", an_order(**changes))
+        answer = self.post("/orders", a_body(**changes))
         assert answer.status_code == 202, answer.text
         placed: dict[str, Any] = answer.json()
         return placed
@@ -131,30 +133,6 @@ class Api:
         over = ("COMPLETED", "ROLLED_BACK", "FAILED")
         until(lambda: self.progress(order_id)["overall_status"] in over, seconds, f"the end of {order_id}")
         return self.order(order_id)
-
-
-HOME = {
-    "name": "Ada Lovelace",
-    "line1": "12 St James's Square",
-    "city": "London",
-    "postal_code": "SW1Y 4JH",
-    "country": "GB",
-}
-ELSEWHERE = {"name": "Ada Lovelace", "line1": "1 Ockham Park", "city": "Ockham", "postal_code": "GU23 6NQ", "country": "GB"}
-
-
-def an_order(**changes: Any) -> dict[str, Any]:
-    """Two mugs and a bag for 30.00, paid by card; ``token``, ``method``, ``postal_code``, ``product`` go where they belong."""
-    product = changes.pop("product", None)
-    items = [{"product_id": "prod-001", "quantity": 2}, {"product_id": "prod-002", "quantity": 1}]
-    method = changes.pop("method", "CREDIT_CARD")
-    token = changes.pop("token", None if method == "CASH_ON_DELIVERY" else "tok_ok")
-    return {
-        "items": [{"product_id": product, "quantity": changes.pop("quantity", 1)}] if product else items,
-        "payment": {"method": method} | ({"token": token} if token else {}),
-        "shipping_address": HOME | ({"postal_code": changes.pop("postal_code")} if "postal_code" in changes else {}),
-        **changes,
-    }
 
 
 @dataclass

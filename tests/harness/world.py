@@ -1,6 +1,5 @@
 """A small world around the handlers: what calls them, what they call outside the table, and what adds up in the end."""
 
-import importlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -9,19 +8,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import jwt
 import pytest
-from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jsonschema import Draft202012Validator
 
-from local.api_gateway.keys import as_gateway
-from local.stack.template import expand
 from orders.adapters.store import catalog, orders, table
 from orders.domain.decisions import unwinding
 from orders.domain.errors import ApprovalPending
@@ -30,24 +24,18 @@ from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
 from orders.domain.order import Order, Snapshot
 from orders.domain.products import Product
-from orders.domain.statuses import TRANSITIONS, OrderStatus, PaymentMethod
+from orders.domain.statuses import TRANSITIONS, OrderStatus
 from orders.domain.steps import StepName, unwound_from
 from orders.web import openapi
 from orders.web.routes import ROUTES, Who
-from tests.harness.orders import bearer
+from tests.harness.bodies import a_body
+from tests.harness.cloudformation import Deployed, environment, expanded, table_properties
+from tests.harness.events import ALL_TAKEN, a_batch, a_record, http_event, invoke
+from tests.harness.fakes import FakeBus, FakeStepFunctions
 
-TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 ISSUER, AUDIENCE = "https://issuer.test", "orders-test"
 PARAMETERS = {"JwtIssuer": ISSUER, "JwtAudience": AUDIENCE, "JwksUrl": f"{ISSUER}/jwks.json"}
 CUSTOMER, STRANGER = "ada", "mallory"
-ADDRESS = {
-    "name": "Ada Lovelace",
-    "line1": "12 St James's Square",
-    "city": "London",
-    "postal_code": "SW1Y 4JH",
-    "country": "GB",
-}
-
 Json = Any
 
 
@@ -56,176 +44,19 @@ Json = Any
 
 @cache
 def template() -> dict[str, Any]:
-    return expand(TEMPLATE, PARAMETERS)
+    return expanded(PARAMETERS)
 
 
 def table_of_the_template() -> dict[str, Any]:
     """What creates the table, as far as an engine in memory needs it."""
-    properties = template()["Resources"]["OrdersTable"]["Properties"]
-    names = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-    return {"TableName": "OrdersTable", **{name: properties[name] for name in names}}
+    return {"TableName": "OrdersTable", **table_properties(template()["Resources"])}
 
 
-_PSEUDO = {"Partition": "aws", "Region": "us-east-1", "AccountId": "123456789012", "StackName": "orders", "URLSuffix": "test"}
-
-
-def resolved(value: Any) -> str:
-    """A value of the template as CloudFormation would fill it in; a resource stands for itself by its logical id."""
-    if not isinstance(value, dict):
-        return str(value)
-    ((kind, argument),) = value.items()
-    if kind == "Ref":
-        parameter = template()["Parameters"].get(argument)
-        return str(parameter["Default"]) if parameter else str(argument).replace("AWS::", "")
-    if kind == "Fn::GetAtt":
-        return ".".join(argument) if isinstance(argument, list) else str(argument)
-    if kind == "Fn::If":
-        condition, yes, no = argument
-        return resolved(yes if _holds(template()["Conditions"][condition]) else no)
-    if kind == "Fn::Sub":
-        text = str(argument)
-        for name, filled in _PSEUDO.items():
-            text = text.replace("${AWS::" + name + "}", filled)
-        for name, parameter in template()["Parameters"].items():
-            text = text.replace("${" + name + "}", str(parameter.get("Default", "")))
-        return text
-    raise NotImplementedError(kind)
-
-
-def _holds(condition: Any) -> bool:
-    ((kind, argument),) = condition.items()
-    if kind == "Fn::Equals":
-        return resolved(argument[0]) == resolved(argument[1])
-    if kind == "Fn::Not":
-        return not _holds(argument[0])
-    if kind == "Condition":
-        return _holds(template()["Conditions"][argument])
-    results = (_holds(part) for part in argument)
-    return all(results) if kind == "Fn::And" else any(results)
-
-
-def _environment() -> dict[str, str]:
-    """What every function gets, from the template itself; no credentials of anybody's."""
-    function = template()["Resources"]["ReserveStockFunction"]["Properties"]
-    found = {name: resolved(value) for name, value in function["Environment"]["Variables"].items()}
-    credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
-    return found | credentials
-
-
-ENVIRONMENT = _environment()
+# What every function gets, from the template itself, and no credentials of anybody's.
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+ENVIRONMENT = environment(Deployed(template(), PARAMETERS)) | CREDENTIALS
 FULFIL = ENVIRONMENT["FULFILL_MACHINE_ARN"].replace(":stateMachine:", ":execution:")
 UNWIND = ENVIRONMENT["UNWIND_MACHINE_ARN"].replace(":stateMachine:", ":execution:")
-
-
-# --- outside services ---
-
-
-class FakeStepFunctions:
-    """Executions as the service keeps them: names are taken once, tokens are answered once, what ended stays ended."""
-
-    def __init__(self) -> None:
-        self.executions: dict[str, dict[str, Any]] = {}
-        self.waiting: set[str] = set()
-        self.answers: dict[str, Json] = {}
-        self.breaks: Exception | None = None
-        self.unseen: set[str] = set()
-        """Executions that were started too short a time ago to be described: reading is eventually consistent."""
-        self.described = 0
-
-    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:  # noqa: A002, N803
-        self._break()
-        arn = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:{name}"
-        known = self.executions.get(arn)
-        if known and not (known["status"] == "RUNNING" and known["input"] == input):
-            raise _error("ExecutionAlreadyExists", "StartExecution")
-        self.executions[arn] = {"status": "RUNNING", "input": input, "name": name, "arn": arn}
-        return {"executionArn": arn}
-
-    def stop_execution(self, *, executionArn: str, error: str, cause: str) -> dict[str, Any]:  # noqa: N803
-        self._break()
-        if executionArn not in self.executions:
-            raise _error("ExecutionDoesNotExist", "StopExecution")
-        if self.executions[executionArn]["status"] == "RUNNING":
-            self.end(executionArn, "ABORTED")
-        return {"error": error, "cause": cause}
-
-    def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
-        self._break()
-        self.described += 1
-        if executionArn not in self.executions or executionArn in self.unseen:
-            raise _error("ExecutionDoesNotExist", "DescribeExecution")
-        return {**self.executions[executionArn], "startDate": datetime(2026, 11, 20, tzinfo=UTC)}
-
-    def describe_state_machine_for_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
-        return {"definition": json.dumps({"StartAt": "Reserve stock", "States": {}})}
-
-    def get_paginator(self, name: str) -> Any:
-        return SimpleNamespace(paginate=lambda **request: [getattr(self, name)(**request)])
-
-    def get_execution_history(self, *, executionArn: str, **_: Any) -> dict[str, Any]:  # noqa: N803
-        scheduled = {"Payload": {"order_id": "order-1", "task_token": "secret-token"}}
-        details = {"parameters": json.dumps(scheduled), "resource": "invoke.waitForTaskToken"}
-        event = {"id": 1, "type": "TaskScheduled", "taskScheduledEventDetails": details}
-        return {"events": [event | {"timestamp": datetime(2026, 11, 20, tzinfo=UTC)}]}
-
-    def send_task_success(self, *, taskToken: str, output: str) -> dict[str, Any]:  # noqa: N803
-        return self._answer(taskToken, "SendTaskSuccess", json.loads(output))
-
-    def send_task_failure(self, *, taskToken: str, error: str, cause: str) -> dict[str, Any]:  # noqa: N803
-        return self._answer(taskToken, "SendTaskFailure", (error, cause))
-
-    def _answer(self, token: str, call: str, said: Json) -> dict[str, Any]:
-        self._break()
-        if token not in self.waiting:
-            raise _error("TaskTimedOut" if token in self.answers else "InvalidToken", call)
-        self.waiting.discard(token)
-        self.answers[token] = said
-        return {}
-
-    def _break(self) -> None:
-        if self.breaks:
-            raise self.breaks
-
-    # --- what tests do ---
-
-    def end(self, arn: str, status: str, error: str | None = None) -> None:
-        self.executions[arn] |= {"status": status} | ({"error": error} if error else {})
-
-    def lose(self, arn: str) -> None:
-        del self.executions[arn]
-
-    def running(self) -> list[str]:
-        return sorted(
-            arn.rpartition(":")[0].rpartition("-")[0].rpartition("-")[2] + " " + execution["name"]
-            for arn, execution in self.executions.items()
-            if execution["status"] == "RUNNING"
-        )
-
-    def input_of(self, arn: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.executions[arn]["input"])
-        return found
-
-
-def _error(code: str, call: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": code}}, call)
-
-
-def throttled(call: str = "UpdateItem") -> ClientError:
-    return _error("ThrottlingException", call)
-
-
-@dataclass
-class FakeBus:
-    """Takes events as they come."""
-
-    taken: list[dict[str, Any]] = field(default_factory=list)
-
-    def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
-        self.taken.extend(Entries)
-        return {"FailedEntryCount": 0, "Entries": [{"EventId": str(position)} for position in range(len(Entries))]}
-
-    def details(self) -> list[dict[str, Any]]:
-        return [json.loads(entry["Detail"]) for entry in self.taken]
 
 
 # --- the issuer ---
@@ -343,29 +174,16 @@ class World:
         raw: str | None = None,
     ) -> Answer:
         """One request as API Gateway hands it on, with the token and the claims that its authorizer has verified."""
-        parameters = {"id": path} if isinstance(path, str) else dict(path or {})
-        context: dict[str, Any] = {"requestId": "request-1", "http": {"method": route_key.split(" ", maxsplit=1)[0]}}
+        parameters = {"id": path} if isinstance(path, str) else path
         given = dict(headers or {})
         claims = {"sub": by, "cognito:groups": list(groups)}
         # No authorizer stands before these: the function verifies the token itself.
         verifies = by is not None and Who.TRACKING_LINK in ROUTES[route_key].who
         if verifies:
             given = {"authorization": f"Bearer {signed(claims)}"} | given
-        elif by is not None:
-            context["authorizer"] = {"jwt": {"claims": as_gateway(claims), "scopes": None}}
-            given = {"authorization": bearer(claims)} | given
+        behind_authorizer = claims if by is not None and not verifies else None
         text = raw if raw is not None else json.dumps(body) if body is not None else None
-        event = {
-            "version": "2.0",
-            "routeKey": route_key,
-            "rawPath": "/somewhere",
-            "headers": given,
-            "requestContext": context,
-            "isBase64Encoded": False,
-            **({"pathParameters": parameters} if parameters else {}),
-            **({"queryStringParameters": dict(query)} if query else {}),
-            **({"body": text} if text is not None else {}),
-        }
+        event = http_event(route_key, path=parameters, query=query, headers=given, body=text, claims=behind_authorizer)
         with patch.object(jwt.PyJWKClient, "fetch_data", lambda _: key_set()) if verifies else nullcontext():
             said = self.invoke(self.function_of(route_key), event)
         answer = Answer(said["statusCode"], said.get("headers", {}), said.get("body", ""))
@@ -382,10 +200,7 @@ class World:
         return self.http(route_key, path, body, by="grace", groups=["support"], **more)
 
     def invoke(self, module: str, event: Json) -> Json:
-        context = SimpleNamespace(
-            aws_request_id="request-1", function_name=module, get_remaining_time_in_millis=lambda: self.seconds_left() * 1000
-        )
-        return importlib.import_module(module).handler(event, context)
+        return invoke(module, event, self.seconds_left)
 
     def step(self, module: str, order_id: str = "order-1", **more: Json) -> Json:
         return self.invoke(module, {"order_id": order_id, **more})
@@ -445,23 +260,13 @@ class World:
     def records(self, order_id: str = "order-1") -> list[dict[str, Any]]:
         """The stream records of an order's events that ask for a follow-up, as the feed's filter lets them through."""
         items = self.items(order_id, "EVENT#")
-        return [
-            {
-                "eventID": item["SK"]["S"],
-                "eventName": "INSERT",
-                "eventSource": "aws:dynamodb",
-                "dynamodb": {"SequenceNumber": f"{order_id}/{item['version']['N']}", "NewImage": item},
-            }
-            for item in items
-            if "follow_up" in item
-        ]
+        return [a_record(item, f"{order_id}/{item['version']['N']}") for item in items if "follow_up" in item]
 
     def follow_up(self, order_id: str = "order-1") -> list[str]:
         """Delivers what the stream has not delivered yet; answers the follow-ups that were asked for."""
         known = self.followed.get(order_id, 0)
         fresh = [record for record in self.records(order_id) if int(record["dynamodb"]["NewImage"]["version"]["N"]) > known]
-        answer = self.invoke("drive_workflow", {"Records": fresh}) if fresh else {"batchItemFailures": []}
-        assert answer == {"batchItemFailures": []}
+        assert not fresh or self.invoke("drive_workflow", a_batch(fresh)) == ALL_TAKEN
         if fresh:
             self.followed[order_id] = int(fresh[-1]["dynamodb"]["NewImage"]["version"]["N"])
         return [FollowUp(record["dynamodb"]["NewImage"]["follow_up"]["S"]).name for record in fresh]
@@ -528,17 +333,6 @@ def _check_trail(order_id: str, found: Snapshot) -> None:
     assert path[0] is OrderStatus.PENDING
     assert all(after in TRANSITIONS[before] for before, after in pairwise(path))
     assert path[-1] is found.order.status
-
-
-def a_body(**changes: Any) -> dict[str, Any]:
-    """A request body that places two of one product and one of another; ``token`` and ``method`` go to the payment."""
-    payment = {"method": changes.pop("method", PaymentMethod.CREDIT_CARD.value), "token": changes.pop("token", "tok_ok")}
-    usual = {
-        "items": [{"product_id": "prod-001", "quantity": 2}, {"product_id": "prod-002", "quantity": 1}],
-        "payment": payment,
-        "shipping_address": ADDRESS,
-    }
-    return usual | {name: value for name, value in changes.items() if value is not None}
 
 
 def in_a_while(seconds: float) -> Callable[[], datetime]:

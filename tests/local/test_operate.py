@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -21,6 +20,8 @@ from local.cli.place import NotPossible, Place
 from local.stack.running import running, wait_until
 from local.stack.settings import ROOT, Settings
 from local.stack.stack import Stack
+from tests.harness.bodies import a_body
+from tests.harness.fakes import FakeLambda, FakeStepFunctions
 
 ADA = "customer-ada"
 PERSONAL = ("Ada Lovelace", "12 St James's Square", "Mayfair", "SW1Y 4JH", "my mother is ill", "tok_ok_of_ada")
@@ -45,13 +46,9 @@ def support(stack: Stack) -> Api:
 
 
 def an_order(stack: Stack, order_id: str, customer: str = ADA) -> None:
-    body = {
-        "order_id": order_id,
-        "items": [{"product_id": "prod-001", "quantity": 1}],
-        "payment": {"method": "CREDIT_CARD", "token": PERSONAL[5]},
-        # Nobody else's order holds what is looked for after an erasure.
-        "shipping_address": ADDRESS if customer == ADA else ELSEWHERE,
-    }
+    # Nobody else's order holds what is looked for after an erasure.
+    address = ADDRESS if customer == ADA else ELSEWHERE
+    body = a_body(order_id=order_id, product="prod-001", token=PERSONAL[5], shipping_address=address)
     Api(stack.url, stack.token(customer)).call("POST", "/orders", body)
 
 
@@ -188,28 +185,6 @@ def test_locally_the_sweep_stands_for_the_redrive_of_executions(place: Place) ->
 # --- on AWS: the services as they answer there ---
 
 
-@dataclass
-class FakeStates:
-    """Step Functions with some executions that ended badly."""
-
-    ended: dict[str, list[str]]
-    stuck: set[str] = field(default_factory=set)
-    redriven: list[str] = field(default_factory=list)
-
-    def get_paginator(self, _: str) -> FakeStates:
-        return self
-
-    def paginate(self, *, stateMachineArn: str, statusFilter: str) -> list[dict[str, Any]]:  # noqa: N803
-        names = self.ended.get(f"{stateMachineArn} {statusFilter}", [])
-        return [{"executions": [{"name": name, "executionArn": f"{stateMachineArn}:{name}"} for name in names]}]
-
-    def describe_execution(self, *, executionArn: str) -> dict[str, str]:  # noqa: N803
-        return {"redriveStatus": "NOT_REDRIVABLE" if executionArn in self.stuck else "REDRIVABLE"}
-
-    def redrive_execution(self, *, executionArn: str) -> None:  # noqa: N803
-        self.redriven.append(executionArn)
-
-
 class OnAws(Place):
     """A place on AWS whose services are these."""
 
@@ -224,18 +199,22 @@ class OnAws(Place):
 
 
 def test_only_executions_that_their_orders_still_wait_for_are_redriven(stack: Stack) -> None:
-    an_order(stack, "waiting", "customer-w")
-    an_order(stack, "over", "customer-o")
-    wait_until(lambda: status_of(stack, "over") == status_of(stack, "waiting") == "SHIPPED")
+    for name in ("waiting", "idle", "over"):
+        an_order(stack, name, f"customer-{name}")
+    wait_until(lambda: {status_of(stack, name) for name in ("waiting", "idle", "over")} == {"SHIPPED"})
     support(stack).call("POST", "/orders/over/delivered", {})
-    names = ["waiting", "over", "_2_waiting", "nobody-s"]
-    states = FakeStates({"fulfil FAILED": names, "fulfil ABORTED": ["waiting"], "unwind TIMED_OUT": ["waiting"]})
+    states = FakeStepFunctions()
+    ended = {"waiting": "FAILED", "over": "FAILED", "_2_waiting": "FAILED", "nobody-s": "FAILED", "idle": "ABORTED"}
+    for machine, names in {"fulfil": ended, "unwind": {"waiting": "TIMED_OUT"}}.items():
+        for name, status in names.items():
+            states.end(states.start_execution(stateMachineArn=machine, name=name, input="{}")["executionArn"], status)
     place = OnAws("orders-prod", "")
     place.__dict__["services"] = {"stepfunctions": states}
-    assert operate.redrive_executions(place) == {"redriven": ["waiting", "waiting"]}
-    assert states.redriven == ["fulfil:waiting", "fulfil:waiting"], "not the unwinding, which it never came to"
+    assert operate.redrive_executions(place) == {"redriven": ["waiting", "idle"]}
+    assert states.redriven == ["fulfil:waiting", "fulfil:idle"], "not the unwinding, which it never came to"
     # Others wait until nothing is under way in this stack.
-    support(stack).call("POST", "/orders/waiting/delivered", {})
+    for name in ("waiting", "idle"):
+        support(stack).call("POST", f"/orders/{name}/delivered", {})
 
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -296,18 +275,6 @@ class FakeStreams:
     def get_records(self, *, ShardIterator: str) -> dict[str, Any]:  # noqa: N803
         wanted = [record for record in self.records if int(record["dynamodb"]["SequenceNumber"]) >= int(ShardIterator)]
         return {"Records": wanted, "NextShardIterator": None}
-
-
-@dataclass
-class FakeLambda:
-    """Notes what it is invoked with, and answers as it is told."""
-
-    answer: dict[str, Any] = field(default_factory=dict)
-    invoked: list[tuple[str, Any]] = field(default_factory=list)
-
-    def invoke(self, *, FunctionName: str, Payload: str) -> dict[str, Any]:  # noqa: N803
-        self.invoked.append((FunctionName, json.loads(Payload)))
-        return {"Payload": io.BytesIO(json.dumps(self.answer).encode())}
 
 
 def a_record(number: int, event: str = "INSERT", **image: str) -> dict[str, Any]:

@@ -17,10 +17,9 @@ import pytest
 from local.cli.client import Api, Unreachable
 from local.stack.running import wait_until
 from local.stack.settings import ROOT
+from tests.harness.bodies import a_body
 
 pytestmark = pytest.mark.skipif(not (ROOT / "template.yaml").exists(), reason="needs the product's template")
-
-ADDRESS = {"name": "Ada", "line1": "1 Street", "city": "London", "postal_code": "10115", "country": "GB"}
 
 
 class Served:
@@ -90,12 +89,7 @@ def serve(begin: Callable[..., Served]) -> Callable[..., Served]:
 
 
 def place(api: Api, **more: Any) -> str:
-    order = {
-        "items": [{"product_id": "prod-001", "quantity": 2}, {"product_id": "prod-002", "quantity": 1}],
-        "payment": {"method": "CREDIT_CARD", "token": "tok_ok"},
-        "shipping_address": ADDRESS,
-    }
-    return str(api.signed_in("sue").call("POST", "/orders", order | more)["order"]["order_id"])
+    return str(api.signed_in("sue").call("POST", "/orders", a_body(**more))["order"]["order_id"])
 
 
 def test_it_says_how_it_is_used_and_leaves_nothing_behind(serve: Callable[..., Served]) -> None:

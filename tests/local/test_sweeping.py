@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,25 +10,11 @@ import pytest
 from local.cli import operate
 from local.cli.place import NotPossible, Place
 from local.stack.sweeping import PATIENCE, SweepTotals
+from tests.harness.fakes import FakeLambda
 
 
 def an_answer(cursor: str | None, looked_at: int = 2, **more: Any) -> dict[str, Any]:
     return {"looked_at": looked_at, "restarted": [], "failed": [], "throttled": 0, "cursor": cursor} | more
-
-
-class Functions:
-    """Lambda, with what the sweep returns from one invocation to the next."""
-
-    def __init__(self, *answers: Mapping[str, Any]) -> None:
-        self.answers = list(answers)
-        self.events: list[Any] = []
-
-    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
-        assert FunctionName == "orders-prod-sweep-orders:live"
-        self.events.append(json.loads(Payload))
-        answer = self.answers.pop(0)
-        failed = {"FunctionError": "Unhandled"} if "errorMessage" in answer else {}
-        return {"Payload": io.BytesIO(json.dumps(answer).encode()), **failed}
 
 
 @pytest.fixture
@@ -38,8 +22,8 @@ def place() -> Place:
     return Place("orders-prod", "")
 
 
-def on(monkeypatch: pytest.MonkeyPatch, *answers: Mapping[str, Any]) -> Functions:
-    functions = Functions(*answers)
+def on(monkeypatch: pytest.MonkeyPatch, *answers: Mapping[str, Any]) -> FakeLambda:
+    functions = FakeLambda(*answers)
     monkeypatch.setattr(Place, "client", lambda _, service: {"lambda": functions}[service])
     return functions
 
@@ -52,7 +36,8 @@ def test_it_follows_the_cursor_to_the_end_and_adds_up(place: Place, monkeypatch:
         an_answer(None, restarted=["c"]),
     )
     assert operate.sweep(place) == {"looked_at": 6, "restarted": ["a", "c"], "failed": ["b"], "throttled": 1}
-    assert functions.events == [{"everything": True}, *({"everything": True, "cursor": at} for at in ("c1", "c2"))]
+    asked = [{"everything": True}, *({"everything": True, "cursor": at} for at in ("c1", "c2"))]
+    assert functions.invoked == [("orders-prod-sweep-orders:live", payload) for payload in asked]
 
 
 def test_a_sweep_that_fails_says_how_far_it_came(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +50,7 @@ def test_one_that_comes_no_further_ends(place: Place, monkeypatch: pytest.Monkey
     functions = on(monkeypatch, *[an_answer("c1", looked_at=0, throttled=1)] * (PATIENCE + 1))
     with pytest.raises(NotPossible, match="stays busy"):
         operate.sweep(place)
-    assert len(functions.events) == PATIENCE
+    assert len(functions.invoked) == PATIENCE
 
 
 def test_an_invocation_that_came_further_is_patience_regained() -> None:

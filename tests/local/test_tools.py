@@ -24,6 +24,8 @@ from orders.domain.statuses import ShipmentStatus
 from orders.domain.webhooks import Delivery, new_secret
 from orders.web import bodies
 from orders.web.fulfillment_schema import FulfillmentStatusChanged
+from tests.harness.events import a_batch, a_record
+from tests.harness.fakes import FakeLambda
 
 SECRET = "a-secret-of-forty-letters-and-digits-000"[:40].replace("-", "x")
 NOW = datetime.now(UTC)
@@ -202,13 +204,11 @@ def test_a_line_says_where_the_order_is() -> None:
 
 
 def test_a_record_that_was_set_aside_goes_back_to_its_consumer() -> None:
-    made: list[dict[str, Any]] = []
-    lambdas = SimpleNamespace(invoke=lambda **call: made.append(call))
+    lambdas = FakeLambda()
     place: Any = SimpleNamespace(resources={"PublishChangesFunction": "orders-publish-changes"}, client=lambda _: lambdas)
-    record = {"dynamodb": {"SequenceNumber": "1", "NewImage": {}}}
+    record = a_record({})
     letter = {"Body": json.dumps({"consumer": "publish_changes", "error": "KeyError: 'type'", "record": record})}
     send = dead_letters._sender(place, letter)
     assert send
     send()
-    (call,) = made
-    assert (call["FunctionName"], json.loads(call["Payload"])) == ("orders-publish-changes", {"Records": [record]})
+    assert lambdas.invoked == [("orders-publish-changes", a_batch([record]))]

@@ -19,6 +19,7 @@ from local.stack.running import running, wait_until
 from local.stack.settings import ROOT, STACK_NAME, Settings
 from local.stack.stack import Stack
 from local.stack.template import expand
+from tests.harness.bodies import a_body
 
 ADDRESS = {
     "name": "Augusta Ada Byron",
@@ -87,13 +88,7 @@ def update(stack: Stack) -> None:
 
 
 def place(stack: Stack, order_id: str, **changes: Any) -> None:
-    body = {
-        "order_id": order_id,
-        "items": [{"product_id": "prod-001", "quantity": 1}],
-        "payment": {"method": "CREDIT_CARD", "token": "tok_ok"},
-        "shipping_address": ADDRESS,
-        **changes,
-    }
+    body = a_body(order_id=order_id, product="prod-001", shipping_address=ADDRESS) | changes
     Api(stack.url, stack.token("ada")).call("POST", "/orders", body)
 
 

@@ -5,8 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from local.stack.template import expand
 from orders.domain.steps import WAITS
+from tests.harness.cloudformation import expanded
 from tests.statemachine.graph import Rules
 from tests.statemachine.raises import raised_by
 
@@ -35,7 +35,7 @@ def definition(machine: str) -> dict[str, Any]:
 @cache
 def template() -> dict[str, Any]:
     """The template as CloudFormation sees it."""
-    return expand(ROOT / "template.yaml")
+    return expanded()
 
 
 def substitutions(machine: str) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Both machines keep the house's rules, and the check of those rules finds each way to break one."""
 
-import json
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from orders.domain.order import Address, Approval, Line, Order, Snapshot
 from orders.domain.statuses import ApprovalStatus, OrderStatus, PaymentMethod
 from orders.domain.steps import CLOSING, DEFINITIONS, NOTHING, UNWINDING, StepDefinition
 from orders.domain.waits import Waits, remaining_waits
+from tests.harness.fakes import FakeStepFunctions
 from tests.statemachine.graph import billed_transitions, faults, happy_path
 from tests.statemachine.machines import FILES, FULFIL, INPUTS, UNDOING, UNWIND, definition, rules, substitutions
 
@@ -96,23 +96,19 @@ def an_order(**fields: Any) -> Order:
     return Order(**(facts | fields))
 
 
-class Recorder:
-    """Step Functions' client, as far as starting goes."""
-
-    def __init__(self) -> None:
-        self.inputs: list[Any] = []
-
-    def start_execution(self, **request: Any) -> None:
-        self.inputs.append(json.loads(request["input"]))
-
-
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    recorder = Recorder()
-    monkeypatch.setattr(workflow, "client", lambda: recorder)
+def started(monkeypatch: pytest.MonkeyPatch) -> FakeStepFunctions:
+    executions = FakeStepFunctions()
+    monkeypatch.setattr(workflow, "client", lambda: executions)
     monkeypatch.setenv("FULFILL_MACHINE_ARN", "arn:aws:states:us-east-1:1:stateMachine:fulfil")
     monkeypatch.setenv("UNWIND_MACHINE_ARN", "arn:aws:states:us-east-1:1:stateMachine:unwind")
-    return recorder.inputs
+    return executions
+
+
+def input_of(executions: FakeStepFunctions) -> Any:
+    """What the one execution was started with."""
+    (arn,) = executions.executions
+    return executions.input_of(arn)
 
 
 def paths(value: Any, base: str = "$") -> set[str]:
@@ -121,31 +117,31 @@ def paths(value: Any, base: str = "$") -> set[str]:
     return {path for key, inner in value.items() for path in paths(inner, f"{base}.{key}")}
 
 
-def test_a_fulfillment_is_started_with_what_its_machine_reads(started: list[Any]) -> None:
+def test_a_fulfillment_is_started_with_what_its_machine_reads(started: FakeStepFunctions) -> None:
     workflow.start_fulfillment(an_order(), Waits(5, 5, 10, 300))
-    assert paths(started[0]) == set(INPUTS[FULFIL])
+    assert paths(input_of(started)) == set(INPUTS[FULFIL])
 
 
-def test_an_unwinding_is_started_with_what_its_machine_reads(started: list[Any]) -> None:
+def test_an_unwinding_is_started_with_what_its_machine_reads(started: FakeStepFunctions) -> None:
     workflow.start_unwinding(Snapshot(an_order()))
-    assert paths(started[0]) == set(INPUTS[UNWIND])
+    assert paths(input_of(started)) == set(INPUTS[UNWIND])
 
 
 @pytest.mark.parametrize("milliseconds", [0, 1, 40, 999, 4001])
 @pytest.mark.parametrize("reviewed", [False, True])
-def test_what_is_left_of_a_whole_wait_is_whole(started: list[Any], milliseconds: int, reviewed: bool) -> None:
+def test_what_is_left_of_a_whole_wait_is_whole(started: FakeStepFunctions, milliseconds: int, reviewed: bool) -> None:
     now = datetime.fromtimestamp(NOON.timestamp() + milliseconds / 1000, UTC)
     expiry = datetime.fromtimestamp(NOON.timestamp() + 300, UTC)
     order = an_order(approval=Approval(ApprovalStatus.PENDING, expiry) if reviewed else None)
     workflow.start_fulfillment(order, remaining_waits(order, Waits(5, 5, 10, 300), now))
-    waits = started[0]["waits"]
+    waits = input_of(started)["waits"]
     assert all(isinstance(seconds, int) for seconds in waits.values()), "AWS reads nothing but whole seconds"
     assert waits["approval" if reviewed else "payment"] >= (300 if reviewed else 5) - milliseconds / 1000
 
 
-def test_a_transit_of_no_time_still_leaves_its_callback_a_positive_limit(started: list[Any]) -> None:
+def test_a_transit_of_no_time_still_leaves_its_callback_a_positive_limit(started: FakeStepFunctions) -> None:
     workflow.start_fulfillment(an_order(), Waits(0, 0, 0, 0))
-    waits = started[0]["waits"]
+    waits = input_of(started)["waits"]
     assert (waits["transit"], waits["payment"], waits["preparation"]) == (0, 0, 0)
     assert waits["delivery"] >= 1
     assert waits["approval"] >= 1

@@ -4,12 +4,10 @@ The definitions run on moto's interpreter, the handlers on moto's table; what th
 consumer. Counted are the transitions AWS bills, the functions invoked, and each request that goes to DynamoDB.
 """
 
-import importlib
 import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -24,7 +22,8 @@ from orders.domain.order import Snapshot
 from orders.domain.statuses import OrderStatus, OverallStatus, PaymentStatus, StepStatus
 from orders.domain.steps import CancelReason, StepName
 from tests.harness.aws import deployed
-from tests.harness.orders import bearer
+from tests.harness.bodies import a_body
+from tests.harness.events import ALL_TAKEN, a_batch, a_record, http_event, invoke
 from tests.statemachine.engines import Fails, MotoEngine, Reply
 
 ADDRESS = {"name": "Ada", "line1": "1 Main St", "city": "London", "postal_code": "N1 9GU", "country": "GB"}
@@ -86,30 +85,16 @@ class Shop:
     def place(self, order_id: str, *, review: str | None = None, **fields: Any) -> Snapshot:
         """Places an order and lives it to its end; answers what is left of it."""
         self._order_id, self._answer_review = order_id, review
-        body = {
-            "order_id": order_id,
-            "items": [{"product_id": "prod-001", "quantity": 2}, {"product_id": "prod-002", "quantity": 1}],
-            "payment": {"method": "CREDIT_CARD", "token": "tok_ok"},
-            "shipping_address": ADDRESS,
-            "require_approval": review is not None,
-        }
-        answer = self._http("place_order", "POST /orders", None, body=body | fields)
+        body = a_body(order_id=order_id, require_approval=review is not None, **fields)
+        answer = self._http("place_order", "POST /orders", None, body=body)
         assert answer["statusCode"] == 202, answer
         self._follow(order_id)
         self.costs.transitions += self._transitions()
         return orders.load(OrderId(order_id))
 
     def _http(self, function: str, route: str, order_id: str | None, *, group: str = "", body: Any) -> dict[str, Any]:
-        claims = {"sub": "ada", "cognito:groups": [group]}
-        event = {
-            "routeKey": route,
-            "rawPath": route.partition(" ")[2],
-            "headers": {"authorization": bearer(claims)},
-            "pathParameters": {"id": order_id} if order_id else {},
-            "requestContext": {"requestId": "r", "authorizer": {"jwt": {"claims": claims}}},
-            "body": json.dumps(body),
-        }
-        answer: dict[str, Any] = self._run(function, event)
+        claims, path = {"sub": "ada", "cognito:groups": [group]}, {"id": order_id} if order_id else None
+        answer: dict[str, Any] = self._run(function, http_event(route, path=path, claims=claims, body=json.dumps(body)))
         return answer
 
     def _follow(self, order_id: str) -> None:
@@ -118,8 +103,7 @@ class Shop:
             for event in fresh:
                 self._seen[order_id] = event.version
                 image = event_items.event_to_item(event)
-                record = {"eventID": "1", "eventName": "INSERT", "dynamodb": {"NewImage": image, "SequenceNumber": "1"}}
-                assert self._run("drive_workflow", {"Records": [record]}) == {"batchItemFailures": []}
+                assert self._run("drive_workflow", a_batch([a_record(image)])) == ALL_TAKEN
 
     # -- counting
 
@@ -127,7 +111,7 @@ class Shop:
         outer, self._running = self._running, function
         self.costs.invocations[function] += 1
         try:
-            return importlib.import_module(function).handler(event, SimpleNamespace(aws_request_id="r"))
+            return invoke(function, event)
         finally:
             self._running = outer
 

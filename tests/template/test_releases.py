@@ -2,6 +2,8 @@
 function that has not changed, and an alias left on the version before is a change that never goes live.
 """
 
+import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -10,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from local.stack.template import expand
-from tests.harness.cloudformation import Deployed
+from tests.harness.cloudformation import PSEUDO, Deployed, expanded
 
 ROOT = Path(__file__).parents[2]
 OTHER_ISSUER = {"JwtIssuer": "https://issuer.example", "JwtAudience": "orders"}
@@ -37,7 +40,7 @@ OTHER = {
 
 @cache
 def template() -> dict[str, Any]:
-    return expand(ROOT / "template.yaml", released=True)
+    return expanded(released=True)
 
 
 def another(name: str) -> str:
@@ -49,7 +52,22 @@ def another(name: str) -> str:
     return str(int(declared["Default"]) + 1)
 
 
-def versions(found: Deployed) -> dict[str, str]:
+class Released(Deployed):
+    """Its resources are named by what stays the same as long as CloudFormation keeps them."""
+
+    def __init__(self, template: dict[str, Any], parameters: dict[str, str]) -> None:
+        super().__init__(template, parameters, lambda name, attribute: f"{attribute or 'Ref'} of {self.identity(name)}")
+
+    def identity(self, name: str) -> str:
+        """Its logical id, and what AWS cannot change in it."""
+        made = self.resources[name]
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(PSEUDO["AWS::Region"], made["Type"]).schema
+        fixed = {path.split("/")[2] for path in schema.get("createOnlyProperties", [])}
+        kept = self.value({key: value for key, value in made.get("Properties", {}).items() if key in fixed})
+        return f"{name} {hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()}"
+
+
+def versions(found: Released) -> dict[str, str]:
     """The identity of the version that each function's alias names."""
     named = {}
     for alias in (made for made in found.resources.values() if made["Type"] == "AWS::Lambda::Alias"):
@@ -66,8 +84,8 @@ def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
 @pytest.mark.parametrize("base", BASES)
 @pytest.mark.parametrize("name", sorted(template()["Parameters"]))
 def test_a_parameter_makes_versions_of_the_functions_that_it_changes_and_of_no_others(name: str, base: str) -> None:
-    before = Deployed(template(), BASES[base])
-    after = Deployed(template(), {**BASES[base], name: another(name)})
+    before = Released(template(), BASES[base])
+    after = Released(template(), {**BASES[base], name: another(name)})
     affected = changed(before.of("AWS::Lambda::Function"), after.of("AWS::Lambda::Function"))
     assert changed(versions(before), versions(after)) == affected
 
@@ -75,8 +93,8 @@ def test_a_parameter_makes_versions_of_the_functions_that_it_changes_and_of_no_o
 @pytest.mark.parametrize("name", ["LogLevel", "PaymentWaitSeconds", "ReviewThreshold", "DeliveryMode", "JwtIssuer", "PagesUrl"])
 def test_what_functions_are_told_by_a_parameter_reaches_all_of_them(name: str) -> None:
     given = {**OTHER_ISSUER, name: another(name)} if name.startswith("Jwt") else {name: another(name)}
-    before, after = versions(Deployed(template(), {})), versions(Deployed(template(), given))
-    assert changed(before, after) == set(Deployed(template(), {}).of("AWS::Lambda::Function"))
+    before, after = versions(Released(template(), {})), versions(Released(template(), given))
+    assert changed(before, after) == set(Released(template(), {}).of("AWS::Lambda::Function"))
 
 
 def test_the_numbered_settings_name_each_parameter_once() -> None:
@@ -105,7 +123,7 @@ def test_a_setting_that_the_template_changes_makes_a_version_of_every_function(
         {name for name, made in expanded["Resources"].items() if made["Type"] == "AWS::Lambda::Version"}
         for expanded in (template(), expand(tmp_path / "template.yaml", released=True))
     )
-    assert len(before) == len(after) == len(Deployed(template(), {}).of("AWS::Lambda::Function"))
+    assert len(before) == len(after) == len(Released(template(), {}).of("AWS::Lambda::Function"))
     assert before & after == set()
 
 
@@ -145,13 +163,11 @@ def test_a_machine_s_alias_names_a_version_of_what_is_deployed_now() -> None:
 
 
 def test_a_release_that_no_alarm_can_hold_up_is_one_parameter_away() -> None:
-    gradual = Deployed(template(), {})
+    gradual = Released(template(), {})
     assert all(
         alias["DeploymentPreference"]["Alarms"] for alias in gradual.of("AWS::StepFunctions::StateMachineAlias").values()
     )
-    at_once = Deployed(
-        expand(ROOT / "template.yaml", {"GradualDeployment": "false"}, released=True), {"GradualDeployment": "false"}
-    )
+    at_once = Released(expanded({"GradualDeployment": "false"}, released=True), {"GradualDeployment": "false"})
     assert at_once.of("AWS::CodeDeploy::DeploymentGroup") == {}
     aliases = [made for made in at_once.resources.values() if made["Type"] == "AWS::Lambda::Alias"]
     assert len(aliases) == len(at_once.of("AWS::Lambda::Function"))

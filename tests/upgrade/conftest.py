@@ -6,10 +6,8 @@ from collections.abc import Iterator
 import boto3
 import pytest
 from moto import mock_aws
-from moto.core.serialize import ResponseSerializer
 
 from orders.adapters.store.table import client
-from tests.functions.conftest import quick_value
 from tests.harness.world import ENVIRONMENT
 from tests.upgrade.releases import Present, Release, edition_one
 from tests.upgrade.shared_table import QUEUES, SharedTable, open_table
@@ -35,7 +33,6 @@ def aws(old: Release, new: Release) -> Iterator[None]:
             patch.setenv(name, value)
         # Edition one reads it by this name; each version of a function keeps the environment that it was deployed with.
         patch.setenv("FULFIL_MACHINE_ARN", ENVIRONMENT["FULFILL_MACHINE_ARN"])
-        patch.setattr(ResponseSerializer, "get_value", quick_value)
         for release in (old, new):
             release.forget()
         boto3.client("secretsmanager").create_secret(Name=ENVIRONMENT["SIGNING_SECRET_ARN"], SecretString="key of the tests")

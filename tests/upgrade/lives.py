@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from orders.domain.order import moment
-from tests.harness.world import CUSTOMER, Json, a_body
+from tests.harness.bodies import a_body
+from tests.harness.world import CUSTOMER, Json
 from tests.upgrade.shared_table import SharedTable
 
 Call = Callable[[SharedTable], object]

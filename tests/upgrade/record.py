@@ -9,7 +9,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tests.harness.world import ENVIRONMENT, Json, a_body
+from tests.harness.bodies import a_body
+from tests.harness.world import ENVIRONMENT, Json
 from tests.upgrade.lives import ID, LIVES
 from tests.upgrade.releases import EDITION_ONE, edition_one
 from tests.upgrade.shared_table import SharedTable, open_table

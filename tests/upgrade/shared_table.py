@@ -13,16 +13,9 @@ import pytest
 
 from orders.adapters.store import keys, table
 from orders.domain.steps import unwound_from
-from tests.harness.world import (
-    ENVIRONMENT,
-    Answer,
-    FakeBus,
-    FakeStepFunctions,
-    Json,
-    World,
-    check_answer,
-    table_of_the_template,
-)
+from tests.harness.events import ALL_TAKEN, a_batch, a_record, messages
+from tests.harness.fakes import FakeBus, FakeStepFunctions
+from tests.harness.world import ENVIRONMENT, Answer, Json, World, check_answer, table_of_the_template
 from tests.upgrade.releases import Present, Release
 
 URL = "https://example.com/hook"
@@ -79,15 +72,12 @@ class SharedTable(World):
 
     def images(self, order_id: str) -> list[dict[str, Any]]:
         """The stream's records of all of an order's events."""
-        return [
-            {"eventName": "INSERT", "dynamodb": {"NewImage": item, "SequenceNumber": f"{order_id}/{item['SK']['S']}"}}
-            for item in self.items(order_id, "EVENT#")
-        ]
+        return [a_record(item, f"{order_id}/{item['SK']['S']}") for item in self.items(order_id, "EVENT#")]
 
     def published(self, order_id: str) -> list[dict[str, Any]]:
         """What the current release puts on the bus for all of an order's events."""
         self.bus.taken.clear()
-        assert self.invoke("publish_changes", {"Records": self.images(order_id)}) == {"batchItemFailures": []}
+        assert self.invoke("publish_changes", a_batch(self.images(order_id))) == ALL_TAKEN
         return self.bus.details()
 
     def published_by_all(self, order_id: str) -> list[list[dict[str, Any]]]:
@@ -100,7 +90,7 @@ class SharedTable(World):
 
     def queue(self, function: str, bodies: Iterable[Json]) -> None:
         """Gives messages to a queue's function; all of them are taken."""
-        assert self.invoke(function, {"Records": sqs_records(bodies)}) == {"batchItemFailures": []}
+        assert self.invoke(function, a_batch(messages(bodies))) == ALL_TAKEN
 
     def pending_deliveries(self) -> list[Json]:
         """Takes what waits in the webhooks' queue."""
@@ -153,21 +143,6 @@ def waiting(url: str) -> list[Json]:
             found.append(json.loads(message["Body"]))
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
     return found
-
-
-def sqs_records(bodies: Iterable[Json]) -> list[dict[str, Any]]:
-    """Messages as a queue hands them to a function."""
-    attributes = {"ApproximateReceiveCount": "1", "SentTimestamp": "1795000000000"}
-    return [
-        {
-            "messageId": str(n),
-            "receiptHandle": str(n),
-            "body": json.dumps(body),
-            "attributes": attributes,
-            "eventSource": "aws:sqs",
-        }
-        for n, body in enumerate(bodies)
-    ]
 
 
 def open_table(patch: pytest.MonkeyPatch, releases: tuple[Release, ...]) -> SharedTable:

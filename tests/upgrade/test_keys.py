@@ -6,7 +6,7 @@ import pytest
 
 from orders.domain.errors import IdempotencyMismatch
 from orders.web import bodies
-from tests.harness.world import a_body
+from tests.harness.bodies import a_body
 from tests.upgrade.releases import Release
 from tests.upgrade.shared_table import SharedTable
 

@@ -11,6 +11,7 @@ from orders.adapters.store import counters, items, keys
 from orders.domain.identifiers import OrderId
 from orders.domain.statuses import OverallStatus, StepStatus
 from orders.domain.steps import StepName
+from tests.harness.events import a_batch, a_message, refused
 from tests.harness.world import CUSTOMER
 from tests.upgrade.lives import ADDRESS, ID, LIVES, START, by_customer, place
 from tests.upgrade.releases import Release
@@ -235,14 +236,7 @@ def test_a_delivery_of_unknown_standing_comes_again(present: SharedTable, of: st
         key = keys.delivery_key(webhook_id, pending[0]["delivery_id"])
         changed(present, key, lambda item: item.update(status={"S": "HELD"}))
     before = present.raw(key)
-    record = {
-        "messageId": "1",
-        "receiptHandle": "1",
-        "body": json.dumps(pending[0]),
-        "attributes": {},
-        "eventSource": "aws:sqs",
-    }
-    assert present.invoke("deliver_webhook", {"Records": [record]}) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert refused(present.invoke("deliver_webhook", a_batch([a_message(pending[0])]))) == ["1"]
     assert present.sent == []
     assert present.raw(key) == before
 

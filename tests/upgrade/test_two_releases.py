@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.harness.world import CUSTOMER, a_body
+from tests.harness.bodies import a_body
+from tests.harness.world import CUSTOMER
 from tests.upgrade.lives import ID, LIVES, Call
 from tests.upgrade.releases import Release
 from tests.upgrade.shared_table import URL, SharedTable, part_of

@@ -1,0 +1,187 @@
+"""moto without what it does again and again. What it returns, refuses and stores is the same; ``test_fast_moto.py`` compares.
+
+Values never change in place, but for the parts of lists and maps: what a copy shares with its original are strings and numbers.
+"""
+
+import copy
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from botocore.loaders import JSONFileLoader
+from moto.core.serialize import ResponseSerializer
+from moto.dynamodb.exceptions import ItemSizeTooLarge
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
+from moto.dynamodb.models.table import Table
+
+LARGEST = 405_000
+"""moto's own limit of an item's size in bytes."""
+PLAIN = {"S", "B", "BOOL"}
+"""The types whose value is compared as it stands."""
+REPLACED: dict[type, tuple[str, ...]] = {
+    DynamoDBBackend: ("update_item",),
+    DynamoType: ("__deepcopy__", "__eq__", "__ne__", "__hash__", "__lt__", "cast_value"),
+    Item: ("__init__", "__deepcopy__"),
+    ResponseSerializer: ("get_value",),
+    Table: ("query", "all_items"),
+}
+_ITS_OWN = {(owner, name): vars(owner)[name] for owner, names in REPLACED.items() for name in names}
+
+
+@contextmanager
+def fast_moto() -> Iterator[None]:
+    """As long as it is open, moto takes the short ways."""
+    with pytest.MonkeyPatch.context() as patch:
+        _read_services_once(patch)
+        _take_short_ways(patch)
+        yield
+
+
+@contextmanager
+def slow_moto() -> Iterator[None]:
+    """As long as it is open, moto goes its own ways again."""
+    with pytest.MonkeyPatch.context() as patch:
+        for (owner, name), its_own in _ITS_OWN.items():
+            patch.setattr(owner, name, its_own)
+        yield
+
+
+def _take_short_ways(patch: pytest.MonkeyPatch) -> None:
+    for replace in (_copy_what_changes, _look_at_one_partition, _compare_plainly, _serialize_by_name):
+        replace(patch)
+
+
+def _read_services_once(patch: pytest.MonkeyPatch) -> None:
+    """botocore reads a service's description anew for each session, and imitated AWS is a session for each test."""
+    read = functools.cache(JSONFileLoader().load_file)
+    patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+
+
+# --- copies ---
+
+
+def _copy_what_changes(patch: pytest.MonkeyPatch) -> None:
+    """moto copies a whole table, deep down, for each item of a transaction, to have it back if that fails. A row is changed in
+    place by an update only: that one is copied before."""
+    update = DynamoDBBackend.update_item
+
+    def updated(backend: DynamoDBBackend, table_name: str, key: dict[str, Any], *others: Any, **named: Any) -> Any:
+        table = backend.get_table(table_name)
+        rows: Any = table.items
+        place = DynamoType(key[table.hash_key_attr])
+        if table.range_key_attr:
+            rows, place = rows[place], DynamoType(key[table.range_key_attr])
+        if place in rows:
+            rows[place] = copy.deepcopy(rows[place])
+        return update(backend, table_name, key, *others, **named)
+
+    patch.setattr(Table, "__deepcopy__", _copied_table, raising=False)  # the only one that moto has none of
+    patch.setattr(DynamoDBBackend, "update_item", updated)
+    patch.setattr(Item, "__init__", _made_item)
+    patch.setattr(Item, "__deepcopy__", lambda item, _: _copied_item(item))
+    patch.setattr(DynamoType, "__deepcopy__", lambda value, _: _copied_value(value))
+
+
+def _copied_table(table: Table, _: dict[int, Any]) -> Table:
+    made = copy.copy(table)
+    made.items = copy.copy(table.items)
+    for key, rows in table.items.items():
+        made.items[key] = copy.copy(rows)
+    if table.stream_shard:
+        made.stream_shard = copy.copy(table.stream_shard)
+        made.stream_shard.table = made
+        made.stream_shard.items = list(table.stream_shard.items)
+    return made
+
+
+def _made_item(item: Item, hash_key: DynamoType, range_key: DynamoType | None, attrs: dict[str, Any]) -> None:
+    """Its size is looked at once, instead of with each of its attributes."""
+    item.hash_key, item.range_key, item.attrs = hash_key, range_key, LimitedSizeDict()
+    for name, value in attrs.items():
+        dict.__setitem__(item.attrs, name, DynamoType(value))
+    if item.size() > LARGEST:
+        raise ItemSizeTooLarge
+
+
+def _copied_item(item: Item) -> Any:
+    made: Any = Item.__new__(Item)
+    made.hash_key, made.range_key, made.attrs = item.hash_key, item.range_key, LimitedSizeDict()
+    for name, value in item.attrs.items():
+        dict.__setitem__(made.attrs, name, _copied_value(value))
+    return made
+
+
+def _copied_value(value: Any) -> Any:
+    if type(value) is str:
+        return value
+    if type(value) is not DynamoType:
+        return copy.deepcopy(value)
+    made = DynamoType.__new__(DynamoType)
+    made.type, made.value = value.type, value.value
+    if isinstance(value.value, list):
+        made.value = [_copied_value(part) for part in value.value]
+    elif isinstance(value.value, dict):
+        made.value = {name: _copied_value(part) for name, part in value.value.items()}
+    return made
+
+
+# --- queries ---
+
+
+def _look_at_one_partition(patch: pytest.MonkeyPatch) -> None:
+    """moto goes through the whole table, in its order, for each query of one partition."""
+    query, every = Table.query, Table.all_items
+
+    def of_one(table: Table, hash_key: DynamoType | None, *others: Any, **named: Any) -> Any:
+        index_name = others[6] if len(others) > 6 else named.get("index_name")
+        if index_name or hash_key is None:
+            return query(table, hash_key, *others, **named)
+        part = copy.copy(table)
+        part.items = {hash_key: table.items[hash_key]} if hash_key in table.items else {}  # type: ignore[assignment]
+        return query(part, hash_key, *others, **named)
+
+    def in_order(table: Table) -> list[Item]:
+        if not table.range_key_attr:
+            return every(table)
+        items: list[Any] = [item for rows in table.items.values() for item in rows.values()]
+        return sorted(items, key=lambda item: (item.hash_key.cast_value, item.range_key.cast_value))
+
+    patch.setattr(Table, "query", of_one)
+    patch.setattr(Table, "all_items", in_order)
+
+
+# --- values ---
+
+
+def _compare_plainly(patch: pytest.MonkeyPatch) -> None:
+    """A value's type is asked for eight times before a string is compared."""
+    cast = vars(DynamoType)["cast_value"].fget
+
+    def value_of(value: DynamoType) -> Any:
+        if value.type in PLAIN:
+            return value.value
+        return Decimal(value.value) if value.type == "N" else cast(value)
+
+    def same(value: DynamoType, other: DynamoType) -> bool:
+        return bool(value.type == other.type and value_of(value) == value_of(other))
+
+    patch.setattr(DynamoType, "cast_value", property(value_of))
+    patch.setattr(DynamoType, "__eq__", same)
+    patch.setattr(DynamoType, "__ne__", lambda value, other: not same(value, other))
+    patch.setattr(DynamoType, "__hash__", lambda value: hash((value.type, value_of(value))))
+    patch.setattr(DynamoType, "__lt__", lambda value, other: value_of(value) < value_of(other))
+
+
+def _serialize_by_name(patch: pytest.MonkeyPatch) -> None:
+    """moto tries seven aliases for each of the ten types that an item's attribute might have."""
+    picked = ResponseSerializer.get_value
+
+    def get_value(self: ResponseSerializer, value: Any, key: str, shape: Any) -> Any:
+        plain = shape.parent.name == "AttributeValue" and type(value) is dict
+        return value.get(key) if plain else picked(self, value, key, shape)
+
+    patch.setattr(ResponseSerializer, "get_value", get_value)
