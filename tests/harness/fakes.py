@@ -149,8 +149,16 @@ class FakeLambda:
         self.answers = list(answers) or [{}]
         self.invoked: list[tuple[str, Json]] = []
 
-    def invoke(self, *, FunctionName: str, Payload: str | bytes) -> dict[str, Any]:  # noqa: N803
+    def invoke(
+        self,
+        *,
+        FunctionName: str,  # noqa: N803
+        Payload: str | bytes,  # noqa: N803
+        InvocationType: str = "RequestResponse",  # noqa: N803
+    ) -> dict[str, Any]:
         self.invoked.append((FunctionName, json.loads(Payload)))
+        if InvocationType == "Event":
+            return {}
         answer = self.answers.pop(0)
         failed = {"FunctionError": "Unhandled"} if "errorMessage" in answer else {}
         return {"Payload": io.BytesIO(json.dumps(answer).encode()), **failed}
