@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import resource
 import shutil
 import statistics
@@ -16,13 +15,14 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.rivals import UV, NotHere
+from bench.artifacts import LAYERS, Artifacts, build
+from bench.rivals import NotHere
 from local.cli import invoke
 from local.lambda_runtime.lambdas import Config
 from local.stack.running import running
@@ -31,9 +31,6 @@ from local.stack.stack import Stack
 from local.stack.template import expand
 
 PYTHON = "3.13"
-MACHINE = {"aarch64": "arm64", "arm64": "arm64"}.get(os.uname().machine, "x86_64")
-PLATFORM = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}[MACHINE]
-LAYERS = {"orders": "OrdersLayer", "identity": "IdentityLayer"}
 LIFE = ("manage_products", "place_order", "reserve_stock", "charge_payment", "ship_parcel", "deliver_order")
 
 # Which clients a function has made by the end of its first call.
@@ -82,35 +79,12 @@ class ColdStart:
 
 
 @dataclass(frozen=True)
-class Built:
-    functions: Path
-    layers: Mapping[str, Path]
-    emulator: Path
-    runtime: Path
-    python: Path
+class Here:
+    """What a measurement needs: the artifacts, Lambda's Python, and a folder for the bare handler."""
+
+    built: Artifacts
+    python: str
     bare: Path
-
-
-def build(scratch: Path) -> Built:
-    """The artefacts of the Makefiles that `sam build` calls, for this machine's processor."""
-    python = _python()
-    _fetch(scratch / "sam", f"aws-sam-cli=={_pinned('SAM_VERSION')}", "--no-deps")
-    _fetch(scratch / "runtime", f"awslambdaric=={_pinned('AWSLAMBDARIC_VERSION')}")
-    source = shutil.copytree(ROOT / "functions", scratch / "source", ignore=shutil.ignore_patterns("__pycache__"))
-    (scratch / "layers").symlink_to(ROOT / "layers")  # their print goes into the functions
-    path = f"{UV.parent}{os.pathsep}{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
-    for folder, target, into in (
-        (source, "build-PlaceOrderFunction", "functions"),
-        *((ROOT / "layers" / name, f"build-{layer}", name) for name, layer in LAYERS.items()),
-    ):
-        (scratch / into).mkdir()
-        made = [f"ARTIFACTS_DIR={scratch / into}", f"PYTHON_VERSION={PYTHON}", f"PYTHON_PLATFORM={PLATFORM}"]
-        command = [shutil.which("make") or "make", "--silent", "-C", str(folder), target, *made]
-        subprocess.run(command, env={**os.environ, "PATH": path}, check=True)
-    (scratch / "bare").mkdir()
-    emulator = scratch / "sam" / "samcli/local/rapid" / f"aws-lambda-rie-{MACHINE}"
-    layers = {layer: scratch / name / "python" for name, layer in LAYERS.items()}
-    return Built(scratch / "functions", layers, emulator, scratch / "runtime", Path(python), scratch / "bare")
 
 
 def _python() -> str:
@@ -122,44 +96,21 @@ def _python() -> str:
     raise NotHere(f"cold starts are measured on Lambda's Python, and there is no python{PYTHON} here")
 
 
-def _pinned(name: str) -> str:
-    found = re.search(rf"^{name} := (\S+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    assert found
-    return found[1]
-
-
-def _fetch(target: Path, *what: str) -> None:
-    command = [
-        str(UV),
-        "pip",
-        "install",
-        "--quiet",
-        "--target",
-        str(target),
-        "--python-version",
-        PYTHON,
-        "--only-binary",
-        ":all:",
-        *what,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NotHere(f"{what[0]} cannot be had here, and with it Lambda's emulator: {done.stderr.strip()[-200:]}")
-
-
 def measure(times: int = 5) -> list[ColdStart]:
     """Every function of the template."""
     with tempfile.TemporaryDirectory() as folder, running(Settings(parameters=invoke.SLOW)) as stack:
-        built = build(Path(folder))
+        python = _python()
+        here = Here(build(Path(folder), PYTHON, Path(python)), python, Path(folder) / "bare")
+        here.bare.mkdir()
         layers = _layers()
         found = []
         for module in _modules(stack):
             config = _config(stack, module)
             event = invoke._filled((ROOT / f"events/{module}.json").read_text(encoding="utf-8"))  # noqa: SLF001
-            paths = [built.functions, *(built.layers[layer] for layer in layers[module])]
-            services = _services(built, config, paths, event)
+            paths = [here.built.functions, *(here.built.layers[layer] for layer in layers[module])]
+            services = _services(here, config, paths, event)
             # In turn, each of ours right beside a bare one: the machine has faster and slower minutes.
-            pairs = [(_once(built, config, config.handler, paths, event), _bare(built, config, services)) for _ in range(times)]
+            pairs = [(_once(here, config, config.handler, paths, event), _bare(here, config, services)) for _ in range(times)]
             (first, cpu), (bare, bare_cpu) = _median([ours for ours, _ in pairs]), _median([bare for _, bare in pairs])
             found.append(ColdStart(module, services, first, bare, cpu, bare_cpu))
         return found
@@ -182,18 +133,24 @@ def _layers() -> dict[str, list[str]]:
     return {made["Handler"].partition(".")[0]: [names[layer["Ref"]] for layer in made["Layers"]] for made in functions}
 
 
-def _services(built: Built, config: Config, paths: Sequence[Path], event: str) -> tuple[str, ...]:
-    command = [str(built.python), "-S", "-c", PROBE, config.handler.partition(".")[0]]
+def _services(here: Here, config: Config, paths: Sequence[Path], event: str) -> tuple[str, ...]:
+    command = [here.python, "-S", "-c", PROBE, config.handler.partition(".")[0]]
     done = subprocess.run(
-        command, input=event, env=_environment(config, paths), cwd=built.functions, capture_output=True, text=True, check=True
+        command,
+        input=event,
+        env=_environment(config, paths),
+        cwd=here.built.functions,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return tuple(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
-def _bare(built: Built, config: Config, services: tuple[str, ...]) -> tuple[float, float]:
-    (built.bare / "bare.py").write_text(BARE.format(services=list(services)), encoding="utf-8")
-    paths = [built.bare, built.layers["OrdersLayer"]]
-    return _once(built, config, "bare.handler", paths, "{}")
+def _bare(here: Here, config: Config, services: tuple[str, ...]) -> tuple[float, float]:
+    (here.bare / "bare.py").write_text(BARE.format(services=list(services)), encoding="utf-8")
+    paths = [here.bare, here.built.layers["OrdersLayer"]]
+    return _once(here, config, "bare.handler", paths, "{}")
 
 
 def _median(measured: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -205,10 +162,10 @@ def _environment(config: Config, paths: Sequence[Path]) -> dict[str, str]:
     return {**inherited, "PYTHONPATH": os.pathsep.join(map(str, paths))}
 
 
-def _once(built: Built, config: Config, handler: str, paths: Sequence[Path], event: str) -> tuple[float, float]:
+def _once(here: Here, config: Config, handler: str, paths: Sequence[Path], event: str) -> tuple[float, float]:
     """Milliseconds of a first call, and of CPU until its end."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with _emulating(built, config, handler, paths) as url:
+    with _emulating(here, config, handler, paths) as url:
         request = urllib.request.Request(url, event.encode(), {"content-type": "application/json"})  # noqa: S310 - loopback
         began = time.perf_counter()
         try:
@@ -221,15 +178,15 @@ def _once(built: Built, config: Config, handler: str, paths: Sequence[Path], eve
 
 
 @contextmanager
-def _emulating(built: Built, config: Config, handler: str, paths: Sequence[Path]) -> Iterator[str]:
+def _emulating(here: Here, config: Config, handler: str, paths: Sequence[Path]) -> Iterator[str]:
     door, inside = invoke._free_port(), invoke._free_port()  # noqa: SLF001
     command = [
-        *(str(built.emulator), "--runtime-interface-emulator-address", f"127.0.0.1:{door}"),
+        *(str(here.built.emulator), "--runtime-interface-emulator-address", f"127.0.0.1:{door}"),
         *("--runtime-api-address", f"127.0.0.1:{inside}"),
-        *(str(built.python), "-S", "-m", "awslambdaric", handler),
+        *(here.python, "-S", "-m", "awslambdaric", handler),
     ]
     quiet: Any = subprocess.DEVNULL
-    environment = _environment(config, [*paths, built.runtime])
+    environment = _environment(config, [*paths, here.built.runtime])
     process = subprocess.Popen(command, env=environment, cwd=paths[0], stdout=quiet, stderr=quiet)
     try:
         invoke._await_port(door)  # noqa: SLF001

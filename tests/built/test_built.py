@@ -11,21 +11,20 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import shutil
 import subprocess
 import sys
 import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.artifacts import LAYERS, Artifacts, build
+from bench.rivals import NotHere
 from local.cli import commands, invoke
 from local.lambda_runtime.lambdas import Config
 from local.stack.running import running, wait_until
@@ -35,11 +34,7 @@ from orders import logs
 from orders.domain import errors
 from orders.metrics import Metric
 
-UV = Path(sys.prefix) / "bin" / "uv"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-MACHINE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
-PLATFORM = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}[MACHINE]
-LAYERS = {"orders": "OrdersLayer", "identity": "IdentityLayer"}
 
 # One order lives through most of them, in this order; the others stand for themselves and come after.
 LIFE = ("manage_products", "place_order", "reserve_stock", "charge_payment", "ship_parcel", "deliver_order")
@@ -49,57 +44,14 @@ PRIVATE = frozenset({"line1", "line2", "city", "postal_code", "token", "task_tok
 """The names of what people wrote, where they live, and what opens something."""
 
 
-@dataclass(frozen=True)
-class Built:
-    """The artefacts, and what Lambda brings along itself."""
-
-    functions: Path
-    layers: Mapping[str, Path]
-    sam: Path
-    emulator: Path
-    runtime: Path
-
-
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
     if sys.platform != "linux":
         pytest.skip("Lambda's emulator runs on Linux only")
-    scratch = tmp_path_factory.mktemp("built")
-    for tool in ("sam", "runtime"):
-        _fetch(scratch / tool, ROOT / f"tools/{tool}.txt")
-    _make(ROOT / "functions", "build-PlaceOrderFunction", scratch / "functions")
-    for name, target in LAYERS.items():
-        _make(ROOT / "layers" / name, f"build-{target}", scratch / name)
-    return Built(
-        scratch / "functions",
-        {target: scratch / name / "python" for name, target in LAYERS.items()},
-        scratch / "sam",
-        scratch / "sam" / "samcli/local/rapid" / f"aws-lambda-rie-{MACHINE}",
-        scratch / "runtime",
-    )
-
-
-def _fetch(target: Path, lock: Path) -> None:
-    wanted = ["--python-version", PYTHON, "--only-binary", ":all:", "--require-hashes", "--requirement", str(lock)]
-    done = subprocess.run(
-        [UV, "pip", "install", "--quiet", "--target", target, *wanted],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip(
-            f"What {lock.name} names cannot be had here, and with it Lambda's emulator: {done.stderr.strip().splitlines()[-1]}"
-        )
-
-
-def _make(folder: Path, target: str, artefacts: Path) -> None:
-    path = f"{UV.parent}{os.pathsep}{os.environ['PATH']}"
-    variables = [f"ARTIFACTS_DIR={artefacts}", f"PYTHON_VERSION={PYTHON}", f"PYTHON_PLATFORM={PLATFORM}"]
-    artefacts.mkdir()
-    make = shutil.which("make")
-    assert make
-    subprocess.run([make, "--silent", "-C", folder, target, *variables], env={**os.environ, "PATH": path}, check=True)
+    try:
+        return build(tmp_path_factory.mktemp("built"), PYTHON, Path(_bare_python()))
+    except NotHere as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture
@@ -130,7 +82,7 @@ def invoke_template() -> dict[str, Any]:
     return expand(ROOT / "template.yaml")
 
 
-def test_each_function_runs_as_it_is_built(built: Built, stack: Stack) -> None:
+def test_each_function_runs_as_it_is_built(built: Artifacts, stack: Stack) -> None:
     assert (built.functions / "release.digest").stat().st_size > 0, "a change of a layer alone makes a new version"
     assert not (built.functions / "Makefile").exists()
     outcomes, _ = _run_all(built, stack, {})
@@ -141,7 +93,7 @@ def test_each_function_runs_as_it_is_built(built: Built, stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "TRACE"])
-def test_no_log_level_makes_a_library_log_secrets_or_personal_data(built: Built, stack: Stack, level: str) -> None:
+def test_no_log_level_makes_a_library_log_secrets_or_personal_data(built: Artifacts, stack: Stack, level: str) -> None:
     outcomes, log = _run_all(built, stack, {**as_logged(level), "AWS_SESSION_TOKEN": SESSION_TOKEN})
     assert {outcomes[module] for module in LIFE} == {"answered"}
     told = _lines(log)
@@ -154,7 +106,7 @@ def test_no_log_level_makes_a_library_log_secrets_or_personal_data(built: Built,
 
 
 @pytest.mark.parametrize("level", ["WARN", "ERROR", "FATAL"])
-def test_metrics_pass_every_level(built: Built, stack: Stack, level: str) -> None:
+def test_metrics_pass_every_level(built: Artifacts, stack: Stack, level: str) -> None:
     _, log = _run_all(built, stack, as_logged(level), only=("sweep_orders", "publish_changes", "reserve_stock"))
     told = [line for line in _lines(log) if "_aws" in line]
     metrics = {metric["Name"] for line in told for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
@@ -166,7 +118,7 @@ def test_metrics_pass_every_level(built: Built, stack: Stack, level: str) -> Non
 
 
 def test_with_what_sam_passes_to_a_container_a_function_works_on_a_running_stack(
-    built: Built, stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    built: Artifacts, stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert commands.main(["env", "--url", stack.url]) == 0
     (tmp_path / "env.json").write_text(capsys.readouterr().out, encoding="utf-8")
@@ -196,7 +148,7 @@ print(json.dumps(runner._make_env_vars(function).resolve()))
 """How `sam local invoke` makes a container's environment, up to where it needs Docker."""
 
 
-def _of_sam(built: Built, config: Config, given: Path) -> dict[str, str]:
+def _of_sam(built: Artifacts, config: Config, given: Path) -> dict[str, str]:
     keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
     home = {"HOME": str(given.parent), "PATH": os.environ["PATH"], "SAM_CLI_TELEMETRY": "0"}
     done = subprocess.run(
@@ -216,7 +168,7 @@ def as_logged(level: str) -> dict[str, str]:
 
 
 def _run_all(
-    built: Built, stack: Stack, environment: Mapping[str, str], only: tuple[str, ...] = ()
+    built: Artifacts, stack: Stack, environment: Mapping[str, str], only: tuple[str, ...] = ()
 ) -> tuple[dict[str, str], str]:
     """How each function's recorded event ended, and all that was logged."""
     layers = _layers_of(stack)
@@ -260,7 +212,7 @@ def _outcome(answer: Any) -> str:
     return "answered"
 
 
-def _run(built: Built, config: Config, layers: list[str], event: str, added: Mapping[str, str]) -> tuple[Any, str]:
+def _run(built: Artifacts, config: Config, layers: list[str], event: str, added: Mapping[str, str]) -> tuple[Any, str]:
     paths = [built.functions, *(built.layers[layer] for layer in layers), built.runtime]
     environment = {
         # Lambda's interpreter knows nothing of this environment's packages: neither does the one below.
@@ -271,7 +223,7 @@ def _run(built: Built, config: Config, layers: list[str], event: str, added: Map
     return _emulate(built, config, event, environment)
 
 
-def _emulate(built: Built, config: Config, event: str, environment: Mapping[str, str]) -> tuple[Any, str]:
+def _emulate(built: Artifacts, config: Config, event: str, environment: Mapping[str, str]) -> tuple[Any, str]:
     door, inside = invoke._free_port(), invoke._free_port()
     command = [
         *(str(built.emulator), "--runtime-interface-emulator-address", f"127.0.0.1:{door}"),
