@@ -1,4 +1,4 @@
-"""Workflow step: something failed for good; note which step and why, and let the unwinding follow."""
+"""Workflow step: a step failed permanently; record which and why; the unwinding follows."""
 
 from orders.services import fulfilling
 from orders.tasks import Event, result, task

@@ -1,4 +1,4 @@
-"""Changing an order by request: customers and support cancel, return, redirect; support reviews and corrects."""
+"""Changing an order by request: customers and support cancel, return, change the address; support reviews and corrects."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ Change = Callable[[OrderId, Actor, str | None, int | None], Snapshot]
 
 
 def _admitted(request: Request) -> tuple[OrderId, Actor]:
-    """The order and the caller, once it is sure that the one may change the other."""
+    """The order and the caller, after the check that the caller may change the order."""
     order = reading.order(request.order_id)
     request.may_touch(order.customer_id)
     return order.order_id, request.caller.actor
@@ -32,7 +32,7 @@ def explained(change: Change) -> Operation:
 
 
 def change_address(request: Request) -> Answer:
-    """Sends the parcel elsewhere."""
+    """Changes the address."""
     address = request.parse(bodies.AddressBody).address()
     return order_answer(request, commands.change_address(*_admitted(request), address, request.if_match))
 
@@ -47,7 +47,7 @@ def set_status(request: Request) -> Answer:
 
 
 def set_location(request: Request) -> Answer:
-    """Notes where the parcel is."""
+    """Records the parcel's location."""
     body = request.parse(bodies.SetLocation)
     order_id, actor = _admitted(request)
     return order_answer(

@@ -1,4 +1,4 @@
-"""The webhooks' queue of deliveries: make the attempts that are due, and hold back what is not."""
+"""The webhooks' queue of deliveries: make the attempts that are due, and delay the others."""
 
 import json
 from typing import Any
@@ -17,6 +17,6 @@ def deliver(record: SQSRecord) -> None:
 
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
-    """Works a batch of deliveries off."""
+    """Handles a batch of deliveries."""
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
     return process_partial_response(event, record_handler=deliver, processor=processor, context=context)

@@ -1,6 +1,6 @@
-"""The table's stream, first consumer: the workflow service does what follows from each committed change.
+"""The table's stream, first consumer: calls the workflow service as each committed change requires.
 
-Two changes of one order may come at once, in either order, and twice: what is done depends on the order's row alone.
+Two changes of one order may arrive at once, in either order, and twice: the action depends on the order's row alone.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""The webhooks' queue of events: write down which is to be delivered to which endpoint, once, and queue it."""
+"""The webhooks' queue of events: write one delivery for each event and endpoint, and queue it."""
 
 from typing import Any
 

@@ -8,6 +8,6 @@ from orders.services import counting
 
 
 def handler(event: dict[str, Any], _context: Any) -> PartialItemFailureResponse:
-    """Counts a batch; what could not be counted, or read, comes again by itself."""
+    """Counts a batch; each event that could not be counted or read is delivered again."""
     failed = counting.count([(record["messageId"], record["body"]) for record in event["Records"]])
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

@@ -1,4 +1,4 @@
-"""Webhook subscriptions, for admins: make, list, end, give a new secret, look at the deliveries and send one again."""
+"""Webhook subscriptions, for admins: create, list, end, rotate the secret, list the deliveries and send one again."""
 
 from http import HTTPStatus
 
@@ -35,7 +35,7 @@ def remove_webhook(request: Request) -> Answer:
 
 
 def rotate_secret(request: Request) -> Answer:
-    """Gives a new secret, shown this once; the old one signs beside it for a day. A disabled endpoint is active again."""
+    """Gives a new secret, shown this once; the old one also signs for a day. A disabled endpoint becomes active."""
     request.parse(bodies.Empty)
     webhook, secret = subscriptions.rotate_secret(request.webhook_id)
     return answer(webhook_view(webhook, secret))

@@ -1,4 +1,4 @@
-"""The bus: customers get a notice in words of what has become of their order."""
+"""The bus: sends customers a notice about each change of their order's status."""
 
 from typing import Any
 

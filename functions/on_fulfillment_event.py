@@ -13,7 +13,7 @@ from orders.web import fulfillment_schema
 
 
 def message_of(record: SQSRecord) -> QueueMessage:
-    """What stands in a record of the queue; one that is handed over past the queue has no receipt and no count."""
+    """A record of the queue as a message; one from ``orders redrive`` has no receipt and no count."""
     attributes: dict[str, str] = record["attributes"]
     sent, tries = int(attributes["SentTimestamp"]) / 1000, int(attributes.get("ApproximateReceiveCount", "1"))
     return QueueMessage(record.body, sent, tries, record.get("receiptHandle"))

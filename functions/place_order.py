@@ -1,4 +1,4 @@
-"""``POST /orders``: place an order. Its workflow is started by what follows from the row, not from here."""
+"""``POST /orders``: place an order. The follow-up of the change starts its workflow."""
 
 import json
 import re

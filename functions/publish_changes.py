@@ -8,7 +8,7 @@ from orders.services import publishing
 
 
 def handler(event: dict[str, Any], _context: Any) -> PartialItemFailureResponse:
-    """Publishes a batch; when the bus is busy all of it comes again, with the same ids."""
+    """Publishes a batch; when the bus is busy all of it is retried, with the same ids."""
     if publishing.publish(event["Records"]):
         return {"batchItemFailures": []}
     return {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["dynamodb"]["SequenceNumber"]}]}

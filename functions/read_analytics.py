@@ -1,4 +1,4 @@
-"""``GET /analytics/summary``: what all orders add up to, from counters; no order is read for it."""
+"""``GET /analytics/summary``: the analytics of all orders, from counters; no order is read."""
 
 import re
 from datetime import date, timedelta

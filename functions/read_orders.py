@@ -46,7 +46,7 @@ def list_orders(request: Request) -> Answer:
 
 
 def list_overdue(request: Request) -> Answer:
-    """Orders nothing has happened to in the time it should have taken, longest overdue first."""
+    """Overdue orders, longest overdue first."""
     if not request.caller.is_staff:
         raise PermissionDenied("Only staff can ask for overdue orders.")
     request.text("overdue", "true")
@@ -61,7 +61,7 @@ def list_overdue(request: Request) -> Answer:
 
 
 def _wanted(request: Request) -> tuple[listing.Filter, bool]:
-    """Whose orders, and in which status, and whether that was asked for by a deprecated name."""
+    """The customer, the status, and whether the status was given by a deprecated name."""
     caller = request.caller
     asked = request.text("customer_id", r"[A-Za-z0-9][A-Za-z0-9._:@|+-]{0,127}")
     customer_id = CustomerId(asked) if asked is not None else None
@@ -74,7 +74,7 @@ def _wanted(request: Request) -> tuple[listing.Filter, bool]:
 
 
 def _expand(request: Request) -> listing.Expand:
-    """What is asked for beside each order: names with commas between them."""
+    """The parts requested with each order: names separated by commas."""
     text = request.query.get("expand")
     if text is None:
         return listing.NOTHING

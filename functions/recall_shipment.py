@@ -1,4 +1,4 @@
-"""Unwinding step: get the parcel back from the carrier."""
+"""Unwinding step: recall the parcel from the carrier."""
 
 from orders.services import fulfilling
 from orders.tasks import Event, result, task

@@ -1,4 +1,4 @@
-"""Unwinding step: give the money back, or void an intent that was never charged."""
+"""Unwinding step: refund the payment, or void an intent that was not charged."""
 
 from orders.services import fulfilling
 from orders.tasks import Event, result, task

@@ -1,4 +1,4 @@
-"""Repairing an order, and looking at its workflow, for support."""
+"""Repairing an order, and reading its executions, for support."""
 
 from orders.services import executions, reading, recovery
 from orders.web.handling import Answer, Request, answer, serve
@@ -6,7 +6,7 @@ from orders.web.orders import order_answer
 
 
 def sync_order(request: Request) -> Answer:
-    """Derives the order's status from its facts again and restarts a lost workflow."""
+    """Restarts a lost workflow and applies missed scans."""
     from orders.web import bodies  # noqa: PLC0415 - looking at a workflow takes no body
 
     request.parse(bodies.Empty)

@@ -1,4 +1,4 @@
-"""Workflow step: ask for the manual review; the machine waits until the token it gave is answered."""
+"""Workflow step: ask for the manual review; the machine waits until its task token is returned."""
 
 from orders.services import fulfilling
 from orders.tasks import Event, task

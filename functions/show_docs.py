@@ -1,4 +1,4 @@
-"""What anyone may see: whether the service is up, what it offers, and a clear word about what it does not."""
+"""The public routes: health, the API's description, and the response for unknown routes."""
 
 import re
 from html import escape
@@ -18,7 +18,7 @@ PAGE_HEADERS = {
 
 
 def get_health(_: Request) -> Answer:
-    """Up, as far as this function can tell."""
+    """The API responds."""
     return answer({"status": "ok"})
 
 
@@ -35,7 +35,7 @@ START = (
 
 
 def show_start(_: Request) -> Answer:
-    """Where people who typed the bare address may want to go."""
+    """Links to the desk and to the API's description."""
     links = "".join(f'<li><a href="{path}">{name}</a>: {words}</li>' for path, name, words in START)
     return {"statusCode": int(HTTPStatus.OK), "headers": PAGE_HEADERS, "body": _page("Orders", f"<ul>{links}</ul>")}
 
@@ -105,7 +105,7 @@ _handler = serve({"GET /": show_start, "GET /health": get_health, "GET /openapi.
 
 
 def handler(event: dict[str, Any], context: Any) -> Answer:
-    """The documents, and the answer to every route there is not."""
+    """The documents, and the response for unknown routes."""
     if event["routeKey"] not in ROUTES:
         return _nothing_at(event.get("rawPath", ""))
     return _handler(event, context)

@@ -1,4 +1,4 @@
-"""The pages people look at: a customer's tracking page, support's desk, where a sign-in comes back to, and what they load."""
+"""The pages: a customer's tracking page, the desk, the page that a sign-in returns to, and their files."""
 
 from pathlib import Path
 
@@ -15,9 +15,9 @@ PAGES = Pages(Path(__file__).parent / "pages")
 
 
 def show_tracking(request: Request) -> Answer:
-    """One order's page. With a tracking token it carries what it shows; without one it offers sign-in.
+    """One order's page. With a tracking token it contains its data; without one it offers sign-in.
 
-    The page asks this very route for JSON when the order has moved on.
+    The page requests JSON from this route when the order has changed.
     """
     as_json = JSON in request.headers.get("accept", "")
     try:
@@ -32,7 +32,7 @@ def show_tracking(request: Request) -> Answer:
 
 
 def _tracked(request: Request) -> View | None:
-    """What the bearer of the tracking token may see; ``None`` for somebody who brings none."""
+    """What the bearer of the tracking token may see; ``None`` without a token."""
     token, order_id = request.query.get("token"), request.order_id
     if token is None:
         return None
@@ -46,7 +46,7 @@ def show_desk(request: Request) -> Answer:
 
 
 def show_signed_in(_: Request) -> Answer:
-    """Where the sign-in sends people back to; its script changes the code for a token and goes where they came from."""
+    """The page that a sign-in returns to; its script exchanges the code for a token and opens the previous page."""
     return PAGES.page("signed-in.html")
 
 

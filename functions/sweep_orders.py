@@ -1,4 +1,4 @@
-"""Every minute, and whenever an execution ends badly: find orders nothing has happened to in time and carry them on."""
+"""Every minute, and whenever an execution ends badly: find overdue orders and repair them."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from orders.services import sweeping
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Sweeps what is due, every open order (``{"everything": true}``), or the one order whose execution ended.
 
-    What it returns names where it stopped: ``{"everything": true, "cursor": …}`` goes on there. What is due and was not
+    It returns a cursor where it stopped: ``{"everything": true, "cursor": …}`` continues there. What is due and was not
     reached comes first in the next minute's sweep.
 
     Raises:
-        ExceptionGroup: at the end of a scheduled sweep, with what went wrong with single orders.
+        ExceptionGroup: at the end of a scheduled sweep, with the errors of single orders.
     """
     ended = event.get("detail")  # the schedule sends an empty one
     if ended:

@@ -1,4 +1,4 @@
-"""Watching one order: its progress, and the stream of its changes. Open to tracking links, so it knows its callers itself."""
+"""Watching one order: its progress, and the stream of its changes. Open to tracking links, so it verifies callers itself."""
 
 from orders import settings
 from orders.domain.errors import Unauthenticated

@@ -43,13 +43,13 @@ def signing_secret_arn() -> str:
 
 
 def delivery_is_timed() -> bool:
-    """Whether a parcel counts as delivered after the transit time, without a word from the carrier."""
+    """Whether a parcel counts as delivered after the transit time, without the carrier's report."""
     return os.environ.get("DELIVERY_MODE", TIMED) == TIMED
 
 
 @cache
 def waits() -> Waits:
-    """The workflow's waits in seconds. In carrier mode the transit lasts until the carrier speaks or is overdue."""
+    """The workflow's waits in seconds. In carrier mode the transit lasts until the carrier reports or the parcel is overdue."""
     by_timer = delivery_is_timed()
     names = {wait.name: wait.setting if by_timer else wait.for_carrier or wait.setting for wait in steps.WAITS}
     return Waits(**{name: float(os.environ[setting]) for name, setting in names.items()})
@@ -86,12 +86,12 @@ def simulated_failure_rate() -> float:
 
 
 def jwt_issuer() -> str:
-    """Who issues the tokens we trust."""
+    """The trusted issuer of tokens."""
     return os.environ["JWT_ISSUER"]
 
 
 def jwt_audience() -> str:
-    """Whom a token must be meant for."""
+    """The audiences that a token may have."""
     return os.environ["JWT_AUDIENCE"]
 
 
@@ -126,7 +126,7 @@ def fulfillment_events_url() -> str:
 
 
 def unhandled_events_url() -> str:
-    """The queue of what could not be handled, for a person to look at."""
+    """The dead-letter queue."""
     return os.environ["UNHANDLED_EVENTS_URL"]
 
 

@@ -1,4 +1,4 @@
-"""What every workflow handler shares: the order's id on each log line, and faults that keep their names."""
+"""What all workflow handlers share: the order's id on each log line, and errors under their own names."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ def task(step: Task) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
 
 
 def _count_refusal() -> None:
-    """Everyday business that Lambda counts as an error like any other: the alarm on errors takes these off again."""
+    """Refusals, which Lambda counts as errors: the alarm on errors subtracts these."""
     # Only a refusal pays for loading it: a step that goes through has no metrics.
     from orders.metrics import Metric, measuring  # noqa: PLC0415
 
@@ -44,5 +44,5 @@ def _count_refusal() -> None:
 
 
 def result(snapshot: Snapshot) -> dict[str, Any]:
-    """Where the order stands after a step; nothing personal, as an execution's data can be read by many."""
+    """The order's status after a step; nothing personal, as many people can read an execution's data."""
     return {"status": snapshot.order.status, "version": snapshot.order.version}

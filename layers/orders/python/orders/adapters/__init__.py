@@ -1,1 +1,1 @@
-"""What stands at the edge: the table, providers, carriers, the workflow, the bus, queues."""
+"""Access to everything outside: the table, providers, carriers, the workflow, the bus, queues."""

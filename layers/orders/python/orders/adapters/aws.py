@@ -1,4 +1,4 @@
-"""Clients of AWS, made by botocore itself: boto3 would load file transfers and resources with every cold start, for nothing."""
+"""Clients of AWS, made by botocore itself: boto3 would load unused modules in every cold start."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from orders.domain.errors import TransientError
 
 
 class OutOfTime(TransientError):
-    """A call was not begun, as it could have outlived the function."""
+    """A call was not begun, as it could have exceeded the function's time-out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ _seconds_left: ContextVar[Callable[[], float] | None] = ContextVar("seconds_left
 
 @contextmanager
 def within(seconds_left: Callable[[], float]) -> Iterator[None]:
-    """Calls in this block have short time-outs, and none is begun that could outlive the time that is left."""
+    """Calls in this block have short time-outs, and none is begun that could exceed the remaining time."""
     before = _seconds_left.set(seconds_left)
     try:
         yield
@@ -52,7 +52,7 @@ def within(seconds_left: Callable[[], float]) -> Iterator[None]:
 
 
 def patience() -> Patience:
-    """What calls are made with at this place."""
+    """The time limits for calls in this context."""
     return HASTY if _seconds_left.get() else USUAL
 
 
@@ -71,7 +71,7 @@ def session() -> Session:
 
 
 def client(service: str, attempts: int = USUAL.attempts, **config: Any) -> Any:
-    """A client whose calls are tried a few times where that may help."""
+    """A client that retries calls a few times where that may help."""
     retries: Any = {"mode": "standard", "total_max_attempts": attempts}
     return session().create_client(service, config=Config(retries=retries, **config))
 

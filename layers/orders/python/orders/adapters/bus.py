@@ -18,7 +18,7 @@ MOST_AT_ONCE = 10
 
 
 class BusBusy(TransientError):
-    """The bus did not take every event."""
+    """The bus did not accept every event."""
 
 
 @cache
@@ -32,7 +32,7 @@ def publish(events: Sequence[tuple[str, Mapping[str, Any], datetime]], source: s
     """Puts events (type, detail, time) on the bus, ten a call.
 
     Raises:
-        BusBusy: some were not taken; all may be put again, as each carries a stable id.
+        BusBusy: some were not accepted; all may be put again, as each has a stable id.
     """
     for first in range(0, len(events), MOST_AT_ONCE):
         chunk = events[first : first + MOST_AT_ONCE]

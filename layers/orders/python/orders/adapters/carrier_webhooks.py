@@ -1,7 +1,7 @@
-"""What carriers send, checked by signature, and read into one kind of report.
+"""Carriers' webhooks: verified by their signatures, and parsed into one type of report.
 
 Each sender is verified on the raw bytes after its own public documentation, in constant time, before anything is parsed:
-EasyPost (``X-Hmac-Signature``), Shippo (``Shippo-Auth-Signature``) and, for everybody else, Standard Webhooks.
+EasyPost (``X-Hmac-Signature``), Shippo (``Shippo-Auth-Signature``) and, for all others, Standard Webhooks.
 """
 
 import base64
@@ -36,10 +36,10 @@ Headers = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A carrier's way of signing and of telling.
+    """A carrier's signature and format.
 
-    ``read`` takes the event and the time of its receipt. ``takes_token`` is a carrier whose webhooks are unsigned unless it
-    is asked for more: it calls a URL which has the secret as its ``token``.
+    ``read`` takes the event and the time of its receipt. ``takes_token`` is a carrier whose self-service
+    webhooks are unsigned: it calls a URL with the secret as its ``token``.
     """
 
     verify: Callable[[bytes, Headers, str, datetime], None]
@@ -48,11 +48,11 @@ class Sender:
 
 
 def receive(carrier: str, body: bytes, headers: Headers, secret: str, now: datetime, token: str | None = None) -> Report | None:
-    """The report in a carrier's request; ``None`` when it tells nothing about a parcel.
+    """The report in a carrier's request; ``None`` when it is not about a parcel.
 
     Raises:
-        Unauthenticated: not signed by the carrier, or not lately, and without its ``token``.
-        InvalidArgument: the carrier's, but not what it documents.
+        Unauthenticated: the signature is missing, wrong or too old, and there is no valid ``token``.
+        InvalidArgument: signed by the carrier, but not in its documented format.
     """
     sender = SENDERS[carrier]
     if not (sender.takes_token and _is_token(token, secret)):
@@ -78,7 +78,7 @@ def _is_token(token: str | None, secret: str) -> bool:
 
 
 def _sent(header: str) -> bytes:
-    """A header's bytes, whatever it holds: what is no text cannot match, and must not raise either."""
+    """A header's bytes: invalid text cannot match, and must not raise either."""
     return header.encode("utf-8", "surrogatepass")
 
 
@@ -120,7 +120,7 @@ _EASYPOST = MappingProxyType(
         "out_for_delivery": ShipmentStatus.OUT_FOR_DELIVERY,
         "available_for_pickup": ShipmentStatus.AVAILABLE_FOR_PICKUP,
         "delivered": ShipmentStatus.DELIVERED,
-        # Said from the moment it turns round, and never that it has arrived.
+        # Sent from when the parcel turns around; its return is never reported.
         "return_to_sender": ShipmentStatus.RETURNING,
         "failure": ShipmentStatus.FAILED,
     }
@@ -169,7 +169,7 @@ def _easypost_status(entry: Any) -> ShipmentStatus | None:
 
 
 def _easypost_scan(tracker: Any, received: datetime) -> Scan:
-    """The scan that the tracker stands at, with those beside it.
+    """The tracker's current scan, with the earlier ones that it lists.
 
     It is the latest of its details that has the tracker's status, or else that has none. A tracker's last detail may say
     something else than the tracker does.
@@ -198,7 +198,7 @@ def _place(location: Mapping[str, Any]) -> str | None:
 
 
 def words(text: str) -> str | None:
-    """What a carrier wrote, fit to be shown: printable, on one line, of bounded length; ``None`` when nothing is left."""
+    """A carrier's text, made safe to show: printable, on one line, of bounded length; ``None`` when nothing is left."""
     printable = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable.split())[:LONGEST_WORDS].strip() or None
 
@@ -320,7 +320,7 @@ def _verify_generic(body: bytes, headers: Headers, secret: str, now: datetime) -
 def _read_generic(event: Any, received: datetime) -> Report:
     """``{event_id, tracking_number, status, scanned_at?, location?, message?, estimated_delivery?, carrier?}``, status as ours.
 
-    Here ``RETURNING`` is a parcel that has turned round, ``RETURNED_TO_SENDER`` one that is back.
+    Here ``RETURNING`` is a parcel on its way back, ``RETURNED_TO_SENDER`` one that is back.
     """
     location = event.get("location")
     scan = Scan(

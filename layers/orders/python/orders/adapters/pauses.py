@@ -1,4 +1,4 @@
-"""How long is waited before something is tried again: ever longer, and by chance, so that those who lost together part."""
+"""The pauses between retries: growing, with random jitter, so that competing writers spread out."""
 
 import random
 import time

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class QueueBusy(TransientError):
-    """The queue could not be reached, or did not take what it was sent."""
+    """The queue could not be reached, or did not accept a message."""
 
 
 def sqs() -> "SQSClient":
@@ -39,7 +39,7 @@ def sns() -> "SNSClient":
 
 
 MOST_AT_ONCE = 10
-"""So many messages one call takes."""
+"""The most messages that one call accepts."""
 
 
 def send_deliveries(deliveries: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -66,25 +66,25 @@ def _delivery_message(webhook_id: str, delivery_id: str) -> str:
 
 
 def send_delivery(webhook_id: str, delivery_id: str, seconds: int) -> None:
-    """Queues a delivery to be looked at after so many seconds, 900 at most."""
+    """Queues a delivery to be handled after so many seconds, 900 at most."""
     body = _delivery_message(webhook_id, delivery_id)
     sqs().send_message(QueueUrl=settings.webhook_deliveries_url(), MessageBody=body, DelaySeconds=seconds)
 
 
 def hold_back(receipt_handle: str, seconds: int) -> None:
-    """Lets a fulfillment event that could not be handled come again after so many seconds, instead of the queue's own time."""
+    """Redelivers a fulfillment event that could not be handled after so many seconds, instead of the queue's time-out."""
     sqs().change_message_visibility(
         QueueUrl=settings.fulfillment_events_url(), ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
     )
 
 
 def set_aside(consumer: str, record: Mapping[str, Any], why: str) -> None:
-    """Moves a record that no retry can process to the dead-letter queue, so that those behind it can go on."""
+    """Moves a record that no retry can process to the dead-letter queue, so that it does not block the others."""
     body = json.dumps({"consumer": consumer, "error": why, "record": record})
     sqs().send_message(QueueUrl=settings.unhandled_events_url(), MessageBody=body)
 
 
 def notify(subject: str, text: str, attributes: Mapping[str, str]) -> None:
-    """Tells the customers' topic; subscribers choose by the attributes."""
+    """Publishes to the customers' topic; subscribers filter by the attributes."""
     named: Any = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
     sns().publish(TopicArn=settings.notices_topic_arn(), Subject=subject, Message=text, MessageAttributes=named)

@@ -36,5 +36,5 @@ def _read(name: str) -> str:
 
 @lru_cache(maxsize=8)
 def _read_in(_period: int, name: str) -> str:
-    """Asked for once in each period: a secret that is replaced is known everywhere when the period is over."""
+    """Read once in each period: a replaced secret is in use everywhere when the period is over."""
     return client().get_secret_value(SecretId=name)["SecretString"]

@@ -1,8 +1,8 @@
-"""Sending one webhook to an address a stranger has chosen, without letting it reach anything of ours.
+"""Sends one webhook to an address that a subscriber chose, without access to internal addresses.
 
 The name is resolved once, every address it has is checked, and the connection is made to the very address that was
 checked: a name that resolves to something else a moment later changes nothing. Redirects are not followed, the body is
-not read, and the whole exchange has one deadline, resolving the name included, however slowly the bytes drip.
+not read, and the whole exchange has one deadline, resolving the name included, however slowly the bytes arrive.
 """
 
 import http.client
@@ -65,7 +65,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class AddressRefused(Exception):
-    """The address must not be spoken to; the text says why."""
+    """The address is not allowed; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def _may_reach(address: Address, *, plain: bool) -> bool:
 
 
 def _is_public(address: Address) -> bool:
-    """Whether the address lies in no block that has a purpose of its own."""
+    """Whether the address is in none of the special-purpose blocks."""
     if isinstance(address, ipaddress.IPv4Address):
         return not any(address in network for network in SPECIAL_IPV4)
     # Outside of global unicast there are only wrapped, local and retired addresses.

@@ -101,19 +101,19 @@ def stop_fulfillment(order: Order, cause: str) -> None:
 
 
 def answer(token: str, output: Mapping[str, Any]) -> bool:
-    """Lets a waiting task succeed; ``False`` when it waits no more.
+    """Lets a waiting task succeed; ``False`` when it no longer waits.
 
     Raises:
-        WorkflowBusy: it was not taken, or that is not known; answering again changes nothing.
+        WorkflowBusy: not accepted, or not known; returning the token again changes nothing.
     """
     return _called(lambda: client().send_task_success(taskToken=token, output=json.dumps(output)), STALE_TOKEN) is not None
 
 
 def refuse(token: str, error_name: str, cause: str) -> bool:
-    """Lets a waiting task fail; ``False`` when it waits no more.
+    """Lets a waiting task fail; ``False`` when it no longer waits.
 
     Raises:
-        WorkflowBusy: it was not taken, or that is not known; answering again changes nothing.
+        WorkflowBusy: not accepted, or not known; returning the token again changes nothing.
     """
     return _called(lambda: client().send_task_failure(taskToken=token, error=error_name, cause=cause), STALE_TOKEN) is not None
 

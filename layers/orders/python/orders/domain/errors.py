@@ -1,7 +1,7 @@
-"""Every refusal and every passing fault by its own name; those that a step of the workflow ends with stand in ``steps``.
+"""Every refusal and every transient fault, each with its own class; ``steps`` lists those that end a step of the workflow.
 
 A class's name is its error name in Step Functions: the machines' Retry and Catch blocks list the names given here, and a
-test keeps the two lists equal. A refusal carries the code and the HTTP status it is answered with; its text is written for
+test keeps the two lists equal. A refusal has the code and the HTTP status of its response; its text is written for
 callers and never holds internals.
 """
 
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 
 class OrderError(Exception):
-    """The family of everything that is expected to go wrong."""
+    """The base class of all expected errors."""
 
     code: ClassVar[str] = "FAILED_PRECONDITION"
     http_status: ClassVar[HTTPStatus] = HTTPStatus.CONFLICT
@@ -24,7 +24,7 @@ class OrderError(Exception):
 
 
 class TransientError(OrderError):
-    """A fault that passes by itself: worth another try with the same idempotency key."""
+    """A transient fault: retry with the same idempotency key."""
 
     code = "UNAVAILABLE"
     http_status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -48,7 +48,7 @@ class StoreBusy(TransientError):
 
 
 class NewerRow(TransientError):
-    """The row holds a value of a later release: that release can go on with it, this one must not."""
+    """The row holds a value of a later release: only that release may change it."""
 
 
 class WorkflowBusy(TransientError):
@@ -60,7 +60,7 @@ class IssuerUnavailable(TransientError):
 
 
 class OrderChanged(TransientError):
-    """Somebody else changed the order between our read and our write."""
+    """Another writer changed the order between our read and our write."""
 
 
 class InvalidArgument(OrderError):
@@ -77,7 +77,7 @@ class InvalidArgument(OrderError):
 
 
 class Unauthenticated(OrderError):
-    """Nobody knows who is calling."""
+    """The caller is not authenticated."""
 
     code = "UNAUTHENTICATED"
     http_status = HTTPStatus.UNAUTHORIZED
@@ -93,7 +93,7 @@ class PermissionDenied(OrderError):
 
 
 class NotFound(OrderError):
-    """There is no such thing."""
+    """The resource does not exist."""
 
     code = "NOT_FOUND"
     http_status = HTTPStatus.NOT_FOUND
@@ -101,7 +101,7 @@ class NotFound(OrderError):
 
 
 class MethodNotAllowed(OrderError):
-    """There is such a path, but not with that method."""
+    """The path exists, but not with this method."""
 
     code = "METHOD_NOT_ALLOWED"
     http_status = HTTPStatus.METHOD_NOT_ALLOWED
@@ -117,14 +117,14 @@ class PayloadTooLarge(OrderError):
 
 
 class AlreadyExists(OrderError):
-    """The id is taken."""
+    """The id is in use."""
 
     code = "ALREADY_EXISTS"
     title = "Already exists"
 
 
 class AlreadyApplied(OrderError):
-    """The outside event has been applied before: there is nothing left to do for it."""
+    """The outside event is already applied."""
 
     title = "Already applied"
 
@@ -159,11 +159,11 @@ class IllegalTransition(OrderError):
 
 
 class ConstraintViolated(OrderError):
-    """The table would allow it; a rule of the business does not."""
+    """The transition table allows it; a business rule does not."""
 
 
 class ApprovalPending(ConstraintViolated):
-    """A reviewer has yet to answer."""
+    """The review is not decided."""
 
     title = "Waiting for review"
 

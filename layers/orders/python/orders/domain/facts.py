@@ -1,4 +1,4 @@
-"""The facts of a change, as they stand in its audit event's metadata: amounts, goods, parcels, addresses, each by one name."""
+"""The facts of a change, as written to its audit event's metadata: amounts, goods, parcels, addresses, each by one name."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -101,7 +101,7 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "tracking_number": Fact(stays=_always, from_others=True, is_ours=False),
     }
 )
-"""Every fact that the pipeline knows. Any other is a warehouse's own: for staff only, and gone with an erasure."""
+"""Every fact that the pipeline knows. Any other is a warehouse's own: for staff only, and removed by an erasure."""
 
 UNKNOWN = Fact(is_shown=_never, is_ours=False)
 
@@ -138,12 +138,12 @@ def of_payment(payment: Payment | None) -> Facts:
 
 
 def of_money(order: Order, payment: Payment | None) -> Facts:
-    """How the payment stood: ``NOT_ASKED`` where nothing had been asked of a provider, nor promised in cash."""
+    """The payment's status; ``NOT_ASKED`` if no provider was called and no cash was agreed on."""
     return {"method": order.method.value, "payment_status": payment.status.value if payment else NOT_ASKED}
 
 
 def of_end(order: Order, payment: Payment | None, reason: CancelReason | None = None) -> Facts:
-    """What ends with an order, why where it is cancelled, and how its payment stood."""
+    """What ends with an order, why where it is cancelled, and the payment's status."""
     why = {"cancellation_reason": str(reason)} if reason else {}
     return {**why, **of_total(order), **of_money(order, payment)}
 

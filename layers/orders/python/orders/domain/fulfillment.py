@@ -41,7 +41,7 @@ class FulfillmentEvent:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """How it stands on the audit trail."""
+        """The event's name on the audit trail."""
         own = {"fulfillment_id": self.fulfillment_id, "fulfillment_status": self.new_status, "event_id": self.marker}
         return {
             **(self.metadata or {}),

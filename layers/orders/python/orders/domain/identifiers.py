@@ -33,5 +33,5 @@ def uuid7(now: datetime, random: bytes) -> str:
 
 
 def fingerprint(text: str) -> str:
-    """A short stable digest, to tell whether two texts are the same."""
+    """A short stable digest, to compare two texts."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,7 +1,7 @@
 """What edition one wrote into rows by rules or in words of its own, kept for as long as those rows are: see
 ``docs/decisions/012-releases-meet-in-the-table.md``.
 
-Nothing here follows what the rest of the package becomes. A name that has changed since stands here as it was then.
+Nothing here follows what the rest of the package becomes. Names that have changed since are kept as they were then.
 """
 
 import json

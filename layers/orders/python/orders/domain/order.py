@@ -75,7 +75,7 @@ class Step:
 @guarded
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """Why, when and by whom an order was cancelled; ``note`` is in the canceller's own words."""
+    """Why, when and by whom an order was cancelled; ``note`` is the text that person wrote."""
 
     reason: CancelReason
     at: datetime
@@ -129,9 +129,9 @@ class Shipment:
     """The parcel: ``shipment_id`` is also the idempotency key the carrier gets on every try.
 
     ``status``, ``current_location`` and ``scanned_at`` are the carrier's own latest scan and may run ahead of the order.
-    ``sender`` is whose signed webhooks report this parcel, and nobody else's: the one its booking names, or the first that
+    ``sender`` is whose signed webhooks report this parcel, and no other's: the one its booking names, or the first that
     reports it. ``scans`` is the timeline, by the scans' own times. ``unconfirmed_delivery_at`` is when a carrier says that it
-    delivered a parcel which was on its way back: only people find out to whom.
+    delivered a parcel which was on its way back: staff have to find out to whom.
     """
 
     shipment_id: Impersonal

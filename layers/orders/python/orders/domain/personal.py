@@ -22,13 +22,13 @@ class Privacy(Enum):
     """
 
     PERSONAL = "personal"
-    """Who somebody is, where they live or what somebody wrote: a placeholder takes its place."""
+    """A person's name, address or text: an erasure replaces it by a placeholder."""
     FORGOTTEN = "forgotten"
     """Personal as well, and nothing takes its place."""
     BY_NAME = "by name"
     """Facts, of which each is personal or not by its own name: see ``facts``."""
     HIDDEN = "hidden"
-    """A credential of the workflow service, or what a later release has written: it stays, and is shown to nobody."""
+    """A credential of the workflow service, or what a later release has written: it is kept and never shown."""
     IMPERSONAL = "impersonal"
     """What accounts need. An id is a pseudonym: the account it belongs to is the user pool's."""
 

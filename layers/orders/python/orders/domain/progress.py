@@ -28,7 +28,7 @@ def expected(waits: Waits) -> dict[StepName, float]:
 
 
 def _configured(wait: steps.Wait | None, waits: Waits) -> float:
-    # How long a wait lasts that only has a limit, nobody can tell before it; behind it, it is over.
+    # A wait that only has a limit has no estimate before the limit; after the limit it is over.
     return 0 if wait is None or wait.is_limit else float(getattr(waits, wait.name))
 
 
@@ -59,7 +59,7 @@ def estimate(
 
 
 def _is_for_people(order: Order, shipment: Shipment | None) -> bool:
-    """Whether the order waits for a reviewer, or its parcel for whoever finds it."""
+    """Whether the order waits for a reviewer, or its parcel is lost."""
     in_review = order.approval is not None and order.approval.status is ApprovalStatus.PENDING
     return in_review or (shipment is not None and shipment.status in UNDECIDED_BY_TIME)
 

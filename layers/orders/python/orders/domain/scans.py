@@ -78,7 +78,7 @@ def _moved(shipment: Shipment, scan: Scan, status: ShipmentStatus) -> Shipment:
 
 
 def _delivered_at(shipment: Shipment) -> datetime | None:
-    """When the carrier says that it delivered the parcel, whoever had said so before."""
+    """The delivery's time by the carrier, which replaces any earlier report's."""
     if shipment.status is not ShipmentStatus.DELIVERED:
         return None
     said = [detail.at for detail in shipment.scans if detail.status is ShipmentStatus.DELIVERED]

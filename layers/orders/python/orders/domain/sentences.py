@@ -31,7 +31,7 @@ NONE = "NONE"
 """There is no payment, parcel or reason."""
 
 UNTOLD = "UNTOLD"
-"""The event that a notice is about does not say how the payment stood: it was written by an earlier release."""
+"""The event that a notice is about does not have the payment's status: it was written by an earlier release."""
 
 YES, NO = "yes", "no"
 

@@ -13,7 +13,7 @@ _Status = TypeVar("_Status", bound=StrEnum)
 
 
 class OrderStatus(StrEnum):
-    """Where an order stands."""
+    """The status of an order."""
 
     PENDING = "PENDING"
     CONFIRMED = "CONFIRMED"
@@ -25,7 +25,7 @@ class OrderStatus(StrEnum):
 
 
 class PaymentStatus(StrEnum):
-    """Where the money stands."""
+    """The status of a payment."""
 
     PENDING = "PENDING"
     PROCESSING = "PROCESSING"
@@ -177,7 +177,7 @@ SHIPMENT_RANK: Mapping[ShipmentStatus, int] = MappingProxyType({status: rank for
 """Which of two scans of the same moment counts: the higher one."""
 
 UNDECIDED_BY_TIME = frozenset({_S.LOST, _S.RETURNING})
-"""Where a parcel may be for ever: no timer says that it was delivered, and nobody can say when it will be."""
+"""A parcel in one of these has no estimate, and no timer delivers it."""
 
 _PREPARING = ("planning", "picking", "picked", "packing", "packed", "ready")
 FULFILLMENT_MEANS: Mapping[str, OrderStatus] = MappingProxyType(

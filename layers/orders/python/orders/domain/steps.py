@@ -1,6 +1,6 @@
 """The steps of an order: what each is called, what does it, what it waits for, what undoes it and what its failure means.
 
-Each fact stands here once. The progress, the unwinding, the workflow's waits, the pages' words and the tests of both state
+Each fact is defined here once. The progress, the unwinding, the workflow's waits, the pages' words and the tests of both state
 machines read this module.
 """
 
@@ -39,7 +39,7 @@ STEPS = tuple(StepName)
 
 
 class OutOfStock(ConstraintViolated):
-    """There is not enough of a product left."""
+    """A product has too little stock."""
 
     title = "Out of stock"
 
@@ -51,13 +51,13 @@ class PaymentDeclined(ConstraintViolated):
 
 
 class ShippingRefused(ConstraintViolated):
-    """The carrier will not take the parcel."""
+    """The carrier refuses the parcel."""
 
     title = "The carrier refused the parcel"
 
 
 class ApprovalRejected(ConstraintViolated):
-    """A reviewer said no."""
+    """A reviewer rejected the order."""
 
     title = "Rejected in review"
 
@@ -105,7 +105,7 @@ class Task:
 class Wait:
     """A configured wait: its name in ``Waits`` and in the execution's input, the state that waits, the setting of its length.
 
-    ``for_carrier`` is the setting where only the carrier can tell. A wait that ``is_limit`` says when nobody waits any longer,
+    ``for_carrier`` is the setting where only the carrier can tell. A wait that ``is_limit`` is the longest possible wait,
     which is not how long the step takes.
     """
 

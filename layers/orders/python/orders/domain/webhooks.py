@@ -39,7 +39,7 @@ class WebhookStatus(StrEnum):
 
 
 class DeliveryStatus(StrEnum):
-    """How the delivery of one event to one endpoint stands."""
+    """The status of a webhook delivery."""
 
     PENDING = "PENDING"
     SUCCEEDED = "SUCCEEDED"

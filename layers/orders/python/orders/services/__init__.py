@@ -1,1 +1,1 @@
-"""One sentence of the domain each: what is read, decided and written."""
+"""Use cases of the domain: each reads, decides and writes."""

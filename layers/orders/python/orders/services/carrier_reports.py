@@ -18,11 +18,11 @@ SENDERS = tuple(carrier_webhooks.SENDERS)
 
 
 def receive(carrier: str, body: bytes, headers: Mapping[str, str], token: str | None, clock: Clock = utc_now) -> bool:
-    """Verifies a request's bytes, keeps the scan and passes it on; a parcel we don't know is no fault.
+    """Verifies a request's bytes, keeps the scan and passes it on; an unknown parcel is not an error.
 
     Raises:
-        Unauthenticated: not signed by the carrier, or not lately, and without its ``token``.
-        InvalidArgument: the carrier's, but not what it documents.
+        Unauthenticated: the signature is missing, wrong or too old, and there is no valid ``token``.
+        InvalidArgument: signed by the carrier, but not in its documented format.
     """
     report = carrier_webhooks.receive(carrier, body, headers, secret_store.carrier_secret(carrier), clock(), token)
     return report is not None and _pass_on(carrier, report, clock)
@@ -44,7 +44,7 @@ def _pass_on(carrier: str, report: Report, clock: Clock) -> bool:
     if not erased:
         scans.keep_scan(report.tracking_number, report.event_id, report.scan.at, detail, now)
     if order_id is None:
-        # Nobody's parcel, or one whose hand-over is being written down this very moment: then its order's sync finds this.
+        # An unknown parcel, or one whose hand-over is being written now: then a sync of its order finds this report.
         return False
     bus.publish([(FULFILLMENT_STATUS_CHANGED, detail, now)], CARRIERS_SOURCE)
     return True

@@ -1,4 +1,4 @@
-"""The catalog: what can be ordered, at which price, and how much of it there is."""
+"""The catalog: the products, their prices and their stock."""
 
 from itertools import islice
 
@@ -8,7 +8,7 @@ from orders.domain.products import Product
 
 
 def page(after: str | None, limit: int) -> tuple[list[Product], str | None]:
-    """Products in their order, from behind the id ``after`` on, and the id behind which the next page begins, if any."""
+    """Products sorted by id, after the id ``after``, and the id after which the next page begins, if any."""
     ids = list(islice(catalog.product_ids(after, limit + 1), limit + 1))
     found = catalog.products(ids[:limit])
     following = ids[limit - 1] if len(ids) > limit else None

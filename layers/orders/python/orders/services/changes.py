@@ -1,4 +1,4 @@
-"""Read, decide, write: the one loop through which every change of an order goes."""
+"""Read, decide, write: the loop that makes every change of an order."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,7 +30,7 @@ def apply(order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> S
     ``known`` spares the first read where the caller has just written the row.
 
     Raises:
-        OrderChanged, StoreBusy: it kept losing; worth another try later.
+        OrderChanged, StoreBusy: every try lost; retry later.
         NotFound: there is no such order.
         and whatever ``decide`` refuses with.
     """
@@ -50,7 +50,7 @@ def apply(order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> S
 
 
 class Apply(Protocol):
-    """What ``apply`` is: how a step has its changes made."""
+    """The signature of ``apply``, with which a step makes its changes."""
 
     def __call__(self, order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> Snapshot:
         """See ``apply``."""
@@ -59,8 +59,8 @@ class Apply(Protocol):
 class SeenAt:
     """``apply`` for a caller who has read one version: refused once another change was first.
 
-    Their own first change ends that: the versions behind it are theirs. ``reason`` is theirs too, and stands on the trail
-    with each change that has no other.
+    Only their first change is checked: later versions are their own. ``reason`` is theirs too, and is recorded on the
+    trail with each change that has no other.
     """
 
     def __init__(self, version: int | None, reason: str | None = None) -> None:
@@ -88,7 +88,7 @@ def check_version(snapshot: Snapshot, if_match: int | None) -> None:
 
 
 def with_retries(action: Callable[[], Result]) -> Result:
-    """Does it again, a few times and ever later, when it lost against another change or the table was busy."""
+    """Retries a few times, with growing pauses, when another change won or the table was busy."""
     for attempt in range(ATTEMPTS - 1):
         try:
             return action()

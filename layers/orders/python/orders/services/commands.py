@@ -1,4 +1,4 @@
-"""What people ask of an order, as sentences: placing, cancelling, returning, reviewing, correcting.
+"""The commands of customers and staff on an order: cancelling, returning, reviewing, correcting.
 
 Each request is one change of the row; what the workflow has to do follows from it through the table's stream.
 """
@@ -24,7 +24,7 @@ def cancel(order_id: OrderId, actor: Actor, note: str | None, if_match: int | No
 
 
 def change_address(order_id: OrderId, actor: Actor, address: Address, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
-    """Sends the parcel elsewhere, until it is handed over."""
+    """Changes the address, until the parcel is handed over."""
     return _change(order_id, if_match, lambda now: shipping.change_address(now, address, clock(), actor.by))
 
 
@@ -71,7 +71,7 @@ def update_location(
     if_match: int | None,
     clock: Clock = utc_now,
 ) -> Snapshot:
-    """Notes where the parcel is."""
+    """Records the parcel's location."""
     return _change(
         order_id,
         if_match,

@@ -55,10 +55,10 @@ def _counted(chunk: list[tuple[str, CountedEvent]]) -> list[str]:
 
 
 def summary() -> dict[str, Any]:
-    """What all orders add up to."""
+    """The analytics of all orders."""
     return analytics.summary(counters.totals())
 
 
 def summary_of_days(first: date, last: date) -> dict[str, Any]:
-    """What the orders of some days add up to, both ends included."""
+    """The analytics of some days, both ends included."""
     return analytics.summary_of(counters.by_day(first, last), first, last)

@@ -1,4 +1,4 @@
-"""The history that estimates rest on: read from the counters now and then, not with every request."""
+"""The history that estimates use: read from the counters at intervals, not with every request."""
 
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ KEPT = timedelta(seconds=60)
 
 
 class Memory:
-    """What one process remembers of the counters."""
+    """One process's copy of the counters."""
 
     def __init__(self) -> None:
         self._read_at: datetime | None = None

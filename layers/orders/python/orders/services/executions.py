@@ -1,4 +1,4 @@
-"""An order's workflow as the service has it, for people to look at."""
+"""An order's executions as the workflow service has them, for the desk's viewer."""
 
 from collections.abc import Mapping
 from typing import Any

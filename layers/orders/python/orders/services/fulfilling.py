@@ -1,4 +1,4 @@
-"""The workflow's steps as sentences: what each Lambda task of the two state machines does to an order.
+"""The workflow's steps: what each Lambda task of the two state machines does to an order.
 
 Every step may be run twice, late, or beside another change: it reads the row, finds out what is left for it, writes its
 intent before it has an effect outside, and uses the same key each time.
@@ -28,7 +28,7 @@ from orders.domain.steps import CancelReason, PaymentDeclined, reason_of
 from orders.services.changes import Apply, Clock, apply, check_version, utc_now
 
 Decision = Callable[[Snapshot, datetime], Change | None]
-"""What a step makes of the order as it is now; ``None`` where that has been done."""
+"""A step's decision on the order as it is now; ``None`` when the work is already done."""
 
 
 def new_id(prefix: str, clock: Clock) -> str:
@@ -43,10 +43,10 @@ def reserve_stock(order_id: OrderId, clock: Clock = utc_now, change: Apply = app
 
 
 def request_approval(order_id: OrderId, token: str, seconds: float, clock: Clock = utc_now, run: int | None = None) -> None:
-    """Keeps the token with which the review's decision wakes the workflow, or returns the decision that is there already.
+    """Keeps the token with which the review's decision wakes the workflow, or returns the decision if it is already made.
 
     Raises:
-        OrderOver: closed meanwhile, or a later run than ``run`` has taken the order over.
+        OrderOver: the order was closed, or a later run than ``run`` processes it.
     """
     snapshot = apply(order_id, lambda now: reviewing.request_approval(now, token, seconds, clock(), run))
     approval = snapshot.order.approval
@@ -61,9 +61,9 @@ def charge_payment(order_id: OrderId, by: str = SYSTEM, clock: Clock = utc_now, 
     whose response was lost: the gateway is looked up before it is called.
 
     Raises:
-        PaymentDeclined: refused for good.
+        PaymentDeclined: declined permanently.
         GatewayUnavailable, OutcomeUnknown: to be tried again.
-        OrderOver: cancelled meanwhile; the unwinding takes care of the money.
+        OrderOver: the order was cancelled; the unwinding refunds or voids the payment.
     """
     fresh = new_id("pay", clock)
     found = orders.load(order_id)
@@ -89,12 +89,12 @@ def ship_parcel(
 ) -> Snapshot:
     """Hands the parcel to the carrier, once, for the address the order has then, and keeps the token of the wait for delivery.
 
-    The token of an earlier run than the order's is not kept: nobody waits behind it, and it would hide the later one's.
+    The token of an earlier run is not stored: nothing waits for it, and it would replace the current run's.
 
     Raises:
-        ShippingRefused: the carrier will not take it.
+        ShippingRefused: the carrier refuses the parcel.
         CarrierUnavailable, OutcomeUnknown: to be tried again.
-        OrderOver: cancelled meanwhile; the unwinding recalls what was handed over.
+        OrderOver: the order was cancelled; the unwinding recalls the parcel.
     """
     carrier = parcel_carrier()
     transit = settings.waits().delivery
@@ -135,12 +135,12 @@ def report_of(refusal: errors.OrderError) -> str:
 
 
 def is_delivered(snapshot: Snapshot) -> bool:
-    """Whether the delivery is on record already."""
+    """Whether the delivery is already recorded."""
     return has_reached(snapshot.order.status, OrderStatus.DELIVERED)
 
 
 def end_transit(task_token: str, result: Mapping[str, Any]) -> None:
-    """Lets the workflow that waits for the delivery go on at once."""
+    """Returns the task token of the workflow that waits for the delivery, which then continues."""
     workflow.answer(task_token, result)
 
 
@@ -151,7 +151,7 @@ def deliver(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
         # The transit timer ran while the hand-over was still being tried: it has to come first.
         snapshot = ship_parcel(order_id, None, clock=clock)
     if settings.delivery_is_timed() or is_delivered(snapshot):
-        # On record already, it is gone through again: whoever recorded it may have died before the cash was entered.
+        # Repeated even if recorded: the earlier caller may have stopped before it recorded the cash.
         return record_delivery(order_id, SYSTEM, clock=clock, known=snapshot)
     overdue = settings.waits().delivery
     return apply(order_id, lambda now: delivering.report_overdue(now, overdue, clock()), snapshot)
@@ -182,14 +182,14 @@ def record_delivery(
 
 
 def collect_cash(snapshot: Snapshot) -> None:
-    """Enters cash taken at the door into the gateway's ledger; the row said so first, so that repeating it is safe."""
+    """Records collected cash in the gateway's ledger; the row was written first, so a repetition is safe."""
     payment = snapshot.payment
     if snapshot.order.pays_on_delivery and payment and payment.status is PaymentStatus.COMPLETED:
         payment_gateway().collected(payment.payment_id, payment.amount)
 
 
 def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = utc_now) -> Snapshot:
-    """A step failed for good: notes which and why, and lets the unwinding follow.
+    """A step failed permanently: records which and why; the unwinding follows.
 
     ``error`` and ``cause`` are the failed task's, as Step Functions reports them.
     """
@@ -203,7 +203,7 @@ def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = ut
         approval = order.approval
         approved = approval is not None and approval.status is ApprovalStatus.APPROVED
         if reason is CancelReason.APPROVAL_TIMEOUT and approved and not order.is_over:
-            # The decision was committed before the wait ran out, but never reached it: the row decides.
+            # The decision was committed before the time-out, but did not reach the wait: the row decides.
             return restarting.restart(snapshot, settings.waits(), now, SYSTEM, "Approved while the wait ran out")
         message = "The review was not answered in time." if reason is CancelReason.APPROVAL_TIMEOUT else _message(cause)
         if error == PaymentDeclined.__name__:
@@ -225,7 +225,7 @@ def _message(cause: str) -> str:
 
 
 def recall_shipment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
-    """Gets the parcel back from the carrier, or makes sure that it never takes it."""
+    """Recalls the parcel: it is not delivered, whether or not it is already booked."""
     snapshot = orders.load(order_id)
     if snapshot.shipment and not snapshot.shipment.recalled:
         parcel_carrier().recall(snapshot.shipment.shipment_id)
@@ -233,7 +233,7 @@ def recall_shipment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
 
 
 def refund_payment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
-    """Gives the money back if it was taken, and voids the intent if it was not, as the gateway says."""
+    """Refunds the payment if the gateway charged it, and voids the intent if not."""
     snapshot = orders.load(order_id)
     payment = snapshot.payment
     if payment is None or payment.status not in (PaymentStatus.PROCESSING, PaymentStatus.COMPLETED):
@@ -247,5 +247,5 @@ def refund_payment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
 
 
 def record(order_id: OrderId, decision: Decision, clock: Clock = utc_now) -> Snapshot:
-    """A step in which nobody outside takes part: what is decided is recorded, and that is all of it."""
+    """A step without an outside party: the decision is recorded, nothing else."""
     return apply(order_id, lambda snapshot: decision(snapshot, clock()))

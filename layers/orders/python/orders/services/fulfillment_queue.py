@@ -51,7 +51,7 @@ class Consumer:
         except (OrderError, ValueError, TypeError, LookupError, RecursionError) as refusal:
             # A dead letter that is handed over stays where it is.
             if message.receipt and not isinstance(refusal, TransientError):
-                # Its order may be placed in a moment. If not, it should not take a quarter of an hour to be found out.
+                # Its order may be placed soon. If not, the event should reach the dead-letter queue within a minute.
                 queues.hold_back(message.receipt, PATIENCE[min(message.tries, len(PATIENCE)) - 1])
             raise
 

@@ -1,7 +1,7 @@
 """An order follows the events of its fulfillment, in whatever order they arrive (``docs/behavior.md#fulfillment-events``).
 
-An event moves the order forward only. What lies between where the order is and where the event says it is gets recorded on
-the way: a ``completed`` on a paid order records its shipping and its delivery. The last change carries the event's marker,
+An event moves the order forward only. The steps between the order's status and the event's are recorded
+too: a ``completed`` on a paid order records its shipping and its delivery. The last change carries the event's marker,
 so the event is applied once however often it is delivered; a crash before it lets the next delivery go on from there.
 """
 
@@ -120,7 +120,7 @@ def _advance(event: FulfillmentEvent, wanted: OrderStatus, clock: Clock) -> Outc
 
 
 def _is_on_its_way_back(found: Snapshot, scan: Scan | None) -> bool:
-    """Whether the order's parcel was seen to have turned round, by what the scan lists too, and nothing has come of it yet."""
+    """Whether the parcel is on its way back by its scans, those listed included, and the order is not yet returned."""
     parcel = scanned(found.shipment, scan and replace(scan, status=None))
     turned = parcel is not None and parcel.status is ShipmentStatus.RETURNING
     return turned and found.order.status is OrderStatus.SHIPPED and not found.order.is_over
@@ -134,7 +134,7 @@ def _noted(found: Snapshot, event: FulfillmentEvent, wanted: OrderStatus, now: d
 
 
 def _next_change(found: Snapshot, event: FulfillmentEvent, wanted: OrderStatus, now: datetime) -> Change | None:
-    """The next hop on the way to ``wanted``; the last one carries the event's marker."""
+    """The next change on the way to ``wanted``; the last one carries the event's marker."""
     status, by = found.order.status, event.source
     reason = f"Fulfillment is {event.new_status}"
     if status is OrderStatus.CONFIRMED:

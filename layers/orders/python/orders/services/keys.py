@@ -1,4 +1,4 @@
-"""The key that signs what clients are handed and bring back."""
+"""The key that signs cursors and tracking links."""
 
 from orders.adapters import secret_store
 

@@ -15,7 +15,7 @@ from orders.domain.statuses import OrderStatus
 
 
 class Part(StrEnum):
-    """What an entry of a list may have beside its order."""
+    """What an entry of a list may have in addition to its order."""
 
     PAYMENT = "payment"
     SHIPMENTS = "shipments"
@@ -27,7 +27,7 @@ NOTHING: Expand = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Whose orders, and in which status; ``None`` is everybody's, or any."""
+    """The customer and the status of the listed orders; ``None`` means any."""
 
     customer_id: CustomerId | None
     status: OrderStatus | None

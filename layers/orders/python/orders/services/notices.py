@@ -1,4 +1,4 @@
-"""Notices to customers: in sentences, what has become of their orders."""
+"""Notices to customers about the changes of their orders."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -21,7 +21,7 @@ from orders.services.changes import Clock, utc_now, with_retries
 @guarded
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody asks to order; prices are not for the caller to say."""
+    """A requested order; prices come from the catalog, not from the caller."""
 
     customer_id: CustomerId
     quantities: Annotated[dict[str, int], Privacy.IMPERSONAL]
@@ -45,7 +45,7 @@ def place_order(
     try:
         lines = _priced(wish.quantities)
     except InvalidArgument:
-        # The catalog may have moved on since the key was used: what the key led to stands.
+        # The catalog may have changed since the key was used: the key's order counts.
         kept = orders.idempotency_record(wish.customer_id, key) if key else None
         if kept is None:
             raise

@@ -1,4 +1,4 @@
-"""Orders as they are read: to decide on, or to be shown, and their audit trails."""
+"""Reads orders, to decide on or to show, and their audit trails."""
 
 from collections.abc import Sequence
 

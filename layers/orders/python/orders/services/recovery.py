@@ -1,4 +1,4 @@
-"""What keeps orders going: following up on each change, repairing one order, and the sweep over all that are overdue.
+"""Recovery: the follow-up on each change, the repair of one order, and the sweep over all overdue orders.
 
 Everything here decides by the order's row as it is now, never by the order in which records or events arrived.
 """
@@ -26,11 +26,11 @@ from orders.services import fulfilling, inbound
 from orders.services.changes import Clock, apply, utc_now
 
 MOST_FAILED_RUNS = 10
-"""After so many runs that failed by themselves, with no step finished between them, an order is given up as expired.
+"""The number of runs that failed by themselves, with no step finished between them, after which an order expires.
 
 Runs that were stopped, that a restart of the workflow service ended or that were never started do not count: an order
-that only waits has not failed. A parcel that is on its way cannot be given up, and neither can money that is owed: those
-are carried on for ever.
+that only waits has not failed. A parcel that is on its way cannot be given up, and neither can a refund that is due: those
+are retried forever.
 """
 
 ENOUGH_SECONDS = 8.0
@@ -38,9 +38,9 @@ ENOUGH_SECONDS = 8.0
 
 
 def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> None:
-    """Tells the workflow service what follows from a committed change; telling it twice changes nothing.
+    """Makes the call to the workflow service that a committed change requires; a repetition changes nothing.
 
-    Reads the order as it is now: what has been overtaken meanwhile is not done any more.
+    Reads the order as it is now: a follow-up that a later change has replaced is skipped.
     """
     snapshot = orders.load(order_id)
     order = snapshot.order
@@ -49,7 +49,7 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
     elif wanted is FollowUp.ANSWER_APPROVED and order.approval_token:
         workflow.answer(order.approval_token, {"approved": True})
     elif wanted is FollowUp.ANSWER_REJECTED and order.approval_token:
-        # Not in the reviewer's words: executions keep their history for months.
+        # Without the reviewer's text: executions keep their history for months.
         workflow.refuse(order.approval_token, ApprovalRejected.__name__, reviewing.REJECTED)
     elif wanted is FollowUp.ANSWER_DELIVERED:
         fulfilling.collect_cash(snapshot)
@@ -66,20 +66,20 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
 
 
 def sync(order_id: OrderId, by: str, clock: Clock = utc_now) -> Snapshot:
-    """Re-derives what should be going on from the order's row and its parcel's scans, and starts again what is not.
+    """Derives from the order's row and its parcel's scans what should be running, and restarts what is not.
 
-    An order that is over is left alone; one whose execution is alive too, and looked at again later.
+    An order that is over, or whose execution is running, is left alone; the latter is checked again later.
     """
     return _synced(orders.load(order_id), by, clock)
 
 
 def execution_ended(execution_arn: str, status: str, error: str | None, clock: Clock = utc_now) -> Snapshot:
-    """Carries an order on whose execution has ended badly. The service's word for that is taken: nothing is asked of it.
+    """Repairs an order whose execution failed or was stopped, as the service's event says, without a call to the service.
 
     An execution that the order does not wait for (any more) changes nothing.
 
     Raises:
-        NotFound: it is an execution of no known order.
+        NotFound: the execution belongs to no known order.
     """
     snapshot = orders.load(workflow.order_of_execution(execution_arn.rpartition(":")[2]))
     if _awaited_execution(snapshot.order) != execution_arn:
@@ -116,13 +116,13 @@ def _synced(snapshot: Snapshot, by: str, clock: Clock, fate: Fate | None = None)
 
 
 def _awaited_execution(order: Order) -> str:
-    """The execution that should be at work on the order."""
+    """The execution that should process the order."""
     unwinding = workflow.unwinding_arn(order)
     return unwinding if order.overall is OverallStatus.ROLLING_BACK and unwinding else workflow.fulfillment_arn(order)
 
 
 def _waits_for_the_carrier(snapshot: Snapshot) -> bool:
-    """Whether only the carrier, or people, may report what comes next: then there is nothing to be restarted."""
+    """Whether only the carrier or staff can report the next change: then there is nothing to restart."""
     order = snapshot.order
     under_way = not order.is_over and has_reached(order.status, OrderStatus.SHIPPED)
     return under_way and (is_undecided(snapshot.shipment) or not settings.delivery_is_timed())
@@ -133,7 +133,7 @@ def _waits_for_the_carrier(snapshot: Snapshot) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one invocation of the sweep came to; ``cursor`` is where the next one goes on, ``None`` when all were reached."""
+    """The result of one sweep; ``cursor`` is where the next one continues, ``None`` when all orders were reached."""
 
     looked_at: int
     restarted: tuple[OrderId, ...]
@@ -143,7 +143,7 @@ class Swept:
 
 
 class Pace:
-    """Lets through so many a second, evenly, so that a quota which refills as fast is never used up."""
+    """Limits calls to an even rate, so that a quota that refills at this rate is never used up."""
 
     def __init__(self, per_second: float, now: Callable[[], float] | None = None, sleep: Callable[[float], None] | None = None):
         self._between = 1 / per_second
@@ -201,7 +201,7 @@ class Sweep:
         return indexes.orders_due(None if self._everything else self._began, self._after)
 
     def _look_at(self, place: indexes.Reference) -> None:
-        """Repairs one order. One that cannot be repaired keeps its fault to itself, and gets behind the others.
+        """Repairs one order. One that cannot be repaired is recorded as failed and moved behind the others.
 
         Raises:
             WorkflowBusy: no further one should be tried now.
@@ -218,7 +218,7 @@ class Sweep:
             self._postpone(place)
 
     def _repair(self, place: indexes.Reference) -> bool:
-        """Syncs one order and returns whether that changed it; one that is fine is looked at again later."""
+        """Syncs one order and returns whether that changed it; one that needs no repair is checked again later."""
         before = orders.load(place.order_id)
         if self._everything and before.order.updated_at >= self._began:
             return False
@@ -232,7 +232,7 @@ class Sweep:
     def _look_again_later(self, snapshot: Snapshot, place: indexes.Reference) -> None:
         order, shipment = snapshot.order, snapshot.shipment
         if shipment and shipment.unconfirmed_delivery_at:
-            # It stays among the overdue ones until somebody has said what became of it.
+            # It stays overdue until staff report what happened to it.
             return
         if order.status is OrderStatus.SHIPPED and _waits_for_the_carrier(snapshot):
             overdue = settings.waits().delivery
@@ -257,7 +257,7 @@ def sweep(
 
 
 STUCK_STATUSES = (OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
-"""What an order should leave by itself; how long a parcel may be on its way, the carrier says."""
+"""The statuses that an order should leave by itself; SHIPPED is not one: the carrier decides."""
 STUCK_MARGIN = timedelta(minutes=15)
 """What retries, queues and a sweep may take beside the configured waits."""
 
@@ -271,6 +271,6 @@ def stuck_after(waits: Waits) -> dict[OrderStatus, timedelta]:
 
 
 def stuck(clock: Clock = utc_now) -> dict[OrderStatus, int]:
-    """How many orders of each status are older than an order should be that is still there; counted from an index."""
+    """How many orders are stuck in each status, counted from an index."""
     now: datetime = clock()
     return {status: indexes.count_in_status(status, now - age) for status, age in stuck_after(settings.waits()).items()}

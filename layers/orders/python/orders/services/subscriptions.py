@@ -1,4 +1,4 @@
-"""Webhook subscriptions, as admins keep them: made, ended, given new secrets, and their deliveries looked at and sent again."""
+"""Webhook subscriptions, for admins: create, end, rotate the secret, list the deliveries and send one again."""
 
 import os
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ def add(url: str, events: Sequence[str], clock: Clock = utc_now) -> tuple[Webhoo
     """Subscribes an endpoint; returns the subscription and its secret.
 
     Raises:
-        InvalidArgument: nothing may be sent to that URL.
+        InvalidArgument: the URL is not allowed.
     """
     webhook_sender.check_url(url)
     now = clock()
@@ -43,7 +43,7 @@ def remove(webhook_id: str, clock: Clock = utc_now) -> None:
 
 
 def rotate_secret(webhook_id: str, clock: Clock = utc_now) -> tuple[Webhook, str]:
-    """Gives a new secret, and returns it too; the old one signs beside it for a day. A disabled endpoint is active again."""
+    """Gives a new secret, and returns it too; the old one also signs for a day. A disabled endpoint becomes active."""
     secret, now = new_secret(os.urandom(24)), clock()
 
     def renewed(found: Webhook) -> Webhook:
@@ -54,7 +54,7 @@ def rotate_secret(webhook_id: str, clock: Clock = utc_now) -> tuple[Webhook, str
 
 
 def page_of_deliveries(webhook: Webhook, before: str | None, limit: int) -> tuple[Sequence[Delivery], str | None]:
-    """An endpoint's deliveries, newest first, from behind the id ``before`` on, and the id that the next page begins behind."""
+    """An endpoint's deliveries, newest first, after the id ``before``, and the id after which the next page begins."""
     found = list(islice(deliveries.newest_first(webhook.webhook_id, before, limit + 1), limit + 1))
     page = found[:limit]
     return page, page[-1].delivery_id if len(found) > limit else None

@@ -1,4 +1,4 @@
-"""The sweep: orders nothing has happened to in time are found and carried on, and what it did is measured."""
+"""The sweep: finds and repairs overdue orders, and measures its work."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def sweep(seconds_left: Callable[[], float], *, everything: bool, cursor: str | 
     """Sweeps what is due, or every open order from the cursor on.
 
     Raises:
-        ExceptionGroup: at the end, with what went wrong with single orders, unless it is ``everything`` that was swept.
+        ExceptionGroup: at the end, with the errors of single orders, unless ``everything`` was swept.
     """
     swept = recovery.sweep(everything=everything, cursor=cursor, seconds_left=seconds_left)
     _measure(swept)
@@ -29,7 +29,7 @@ def sweep(seconds_left: Callable[[], float], *, everything: bool, cursor: str | 
 
 
 def look_after(execution_arn: str, status: str, error: str | None) -> str:
-    """Carries on the one order whose execution has ended badly; returns the execution's name."""
+    """Repairs the order whose execution failed or was stopped; returns the execution's name."""
     name = execution_arn.rpartition(":")[2]
     try:
         recovery.execution_ended(execution_arn, status, error)

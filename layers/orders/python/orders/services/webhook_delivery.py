@@ -1,4 +1,4 @@
-"""Deliveries to webhooks: the attempts that are due are made, and what is not due is held back."""
+"""Webhook deliveries: makes the attempts that are due, and delays the others."""
 
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ logger = logs.logger()
 
 
 def deliver(webhook_id: str, delivery_id: str) -> None:
-    """One delivery: dropped if nobody wants it any more, held back if it is not due, attempted otherwise."""
+    """One delivery: dropped if it is no longer pending, delayed if it is not due, attempted otherwise."""
     try:
         webhook, delivery = webhooks.load(webhook_id), deliveries.load(webhook_id, delivery_id)
     except NotFound:
@@ -38,7 +38,7 @@ def _attempt(webhook: Webhook, delivery: Delivery) -> None:
         measured.add_metric(Metric.WEBHOOK_DELIVERED if attempt.succeeded else Metric.WEBHOOK_FAILED, MetricUnit.Count, 1)
     logger.info("Attempted", delivery_id=delivery.delivery_id, status_code=attempt.status_code, error=attempt.error)
     if not deliveries.save(delivery, after):
-        # A second copy of the message made its attempt meanwhile and has queued what follows.
+        # A duplicate of the message has made the attempt and queued the next one.
         return
     webhooks.change(webhook.webhook_id, lambda found: after_attempt(found, attempt))
     if after.next_attempt_at:

@@ -1,4 +1,4 @@
-"""Events for webhooks: which is to be delivered to which endpoint is written down, once, and queued."""
+"""Events for webhooks: writes one delivery for each event and endpoint, and queues it."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,17 +22,17 @@ Message = tuple[str, str]
 """A message of the queue: its id, and its body."""
 
 AT_ONCE = deliveries.MOST_ACTIONS
-"""So many deliveries are written by one call; with their messages that is eleven calls."""
+"""Deliveries written by one call; with their messages that is eleven calls."""
 
 ENOUGH_SECONDS = 11.0
-"""With less time left than this no further deliveries are begun: the events they belong to come again.
+"""With less time left than this no further deliveries are begun: their events are delivered again.
 
 It is what their calls usually take, and the worst of the last one. That they end in time, however slow, is seen to before each.
 """
 
 
 class FanOut:
-    """One batch, for the subscriptions there were when it came."""
+    """One batch, for the subscriptions that existed when it arrived."""
 
     def __init__(self, webhooks: Sequence[Webhook], seconds_left: Callable[[], float]) -> None:
         self._webhooks = webhooks
@@ -43,7 +43,7 @@ class FanOut:
         self._failed: set[str] = set()
 
     def run(self, messages: Sequence[Message]) -> list[str]:
-        """Writes down and queues what the messages ask for; returns the ids of those that have to come again.
+        """Writes and queues the messages' deliveries; returns the ids of the messages to deliver again.
 
         An event published twice is delivered once: its id is the delivery's.
         """
@@ -82,7 +82,7 @@ class FanOut:
                     self._explained[_key(delivery)] = OrderId(detail["order_id"])
 
     def _leave_out_what_is_erased(self) -> None:
-        """Takes people's words from events of orders whose personal data was erased while they were queued."""
+        """Removes personal texts from events of orders that were erased while the events were queued."""
         erased = orders.erased_orders(self._explained.values())
         for key, order_id in self._explained.items():
             if order_id in erased:
@@ -91,7 +91,7 @@ class FanOut:
 
     def _deliver(self, keys: Sequence[tuple[str, str]]) -> None:
         try:
-            # Queued even if it was written down before: the process may have ended in between.
+            # Queued even if it was already written: the process may have ended in between.
             unqueued = [_key(delivery) for delivery in deliveries.add([self._pending[key] for key in keys])]
             self._fail(queues.send_deliveries(unqueued))
         except (StoreBusy, QueueBusy, OutOfTime):
@@ -108,6 +108,6 @@ def _key(delivery: Delivery) -> tuple[str, str]:
 
 
 def fan_out(messages: Sequence[Message], seconds_left: Callable[[], float]) -> list[str]:
-    """Fans a batch out, as far as its time allows; returns the ids of the messages that have to come again."""
+    """Fans a batch out, as far as its time allows; returns the ids of the messages to deliver again."""
     with aws.within(seconds_left):
         return FanOut(webhooks.load_all(), seconds_left).run(messages)

@@ -1,4 +1,4 @@
-"""What callers may send: each body and each parameter is checked here, at the door, and nowhere else."""
+"""What callers may send: each body and each parameter is checked here, and nowhere else."""
 
 import re
 import unicodedata
@@ -131,7 +131,7 @@ class PlaceOrder(Body):
 
 
 class RepeatedProduct(ValueError):
-    """A product stands on two lines of one order."""
+    """A product is on two lines of one order."""
 
     def __init__(self, position: int) -> None:
         super().__init__("each product may be on one line only")

@@ -1,4 +1,4 @@
-"""``fulfillment.status_changed`` as it travels on the bus, checked at the consumer's door."""
+"""``fulfillment.status_changed`` as it travels on the bus, checked by the consumer."""
 
 import json
 from datetime import UTC, datetime
@@ -40,7 +40,7 @@ def _not_as_ours(name: str) -> str:
 
 
 class ParcelMetadata(BaseModel):
-    """What an event's metadata says of its parcel; what else stands there is the warehouse's own.
+    """What an event's metadata says of its parcel; other members are the warehouse's own.
 
     ``sender`` is whose webhooks will report it.
     """
@@ -94,10 +94,10 @@ class FulfillmentStatusChanged(Body):
 
 
 def read_message(body: str, sent: float) -> FulfillmentEvent:
-    """The event in a queue message: what stands on the bus, or its bare detail.
+    """The event in a queue message: the bus's envelope, or its detail alone.
 
     It was received when it came to the bus, or, sent past the bus, to the queue (``sent``, seconds since 1970): both stay
-    the same however often it is delivered. The bus lets nobody but the pipeline's receiver name that receiver as the source.
+    the same however often it is delivered. Only the pipeline's receiver may use its own name as the source.
     """
     message = strict_json.loads(body.encode("utf-8", "surrogatepass"))
     on_bus = "detail-type" in message

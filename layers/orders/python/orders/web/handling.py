@@ -1,4 +1,4 @@
-"""The HTTP door: a request comes in as API Gateway's event, is authorised by the route table, and every refusal leaves as
+"""HTTP handling: a request arrives as API Gateway's event and is authorized by the route table; every refusal has
 one shape, ``application/problem+json`` (RFC 9457).
 """
 
@@ -100,7 +100,7 @@ class Principal:
 
     @property
     def actor(self) -> Actor:
-        """How they stand on the audit trail."""
+        """The caller as the audit trail names them."""
         return Actor(self.subject, staff=self.is_staff)
 
 
@@ -139,7 +139,7 @@ class Request:
 
     @property
     def audience(self) -> Audience:
-        """As whom the caller sees orders."""
+        """The view of orders that the caller gets."""
         if self.caller.is_staff:
             return Audience.STAFF
         return Audience.CARRIER if self.caller.groups & {Who.CARRIER, Who.WAREHOUSE} else Audience.OWNER
@@ -262,7 +262,7 @@ WhoIsCalling = Callable[[Mapping[str, Any]], Principal | None]
 def serve(operations: Mapping[str, Operation], identify: WhoIsCalling | None = None) -> Handler:
     """A Lambda handler for the routes it is given: API Gateway has matched the route, the table says who may.
 
-    ``identify`` finds the caller of a route that API Gateway does not authorise itself.
+    ``identify`` finds the caller of a route that API Gateway does not authorize itself.
     """
 
     def handler(event: dict[str, Any], _context: Any) -> Answer:
@@ -307,7 +307,7 @@ def anchor(code: str) -> str:
 
 
 def problem(refusal: OrderError, instance: str) -> Answer:
-    """A refusal as RFC 9457 wants it: stable code, words for people, nothing of our insides."""
+    """A refusal in the format of RFC 9457: stable code, words for people, no internals."""
     status = refusal.http_status
     body = {
         "type": f"/docs#{anchor(refusal.code)}",
@@ -317,7 +317,7 @@ def problem(refusal: OrderError, instance: str) -> Answer:
         "detail": refusal.detail,
         "instance": instance,
     }
-    # A refusal may say more, never something else than the standard's own members.
+    # A refusal may add members; it never replaces the standard's own.
     body = {**refusal.extra, **body}
     headers = {"content-type": "application/problem+json", **SECURITY_HEADERS}
     if status is HTTPStatus.SERVICE_UNAVAILABLE:

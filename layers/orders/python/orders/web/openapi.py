@@ -201,7 +201,7 @@ _GATEWAY = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "Internal Server Error: the gateway, when the operation failed",
     HTTPStatus.SERVICE_UNAVAILABLE: "Service Unavailable: the gateway, when the operation took more than 30 seconds",
 }
-"""What API Gateway says for itself. It can't be changed, and the local stack says the same."""
+"""API Gateway's own errors. They cannot be changed; the local stack returns the same."""
 
 
 def _with_gateway(answers: Schema, route: Route) -> Schema:

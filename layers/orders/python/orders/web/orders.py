@@ -1,4 +1,4 @@
-"""One order as an answer."""
+"""One order as a response."""
 
 from collections.abc import Mapping
 from http import HTTPStatus

@@ -28,7 +28,7 @@ SENTENCES = "sentences.js"
 HTML, JSON = "text/html; charset=utf-8", "application/json"
 
 FOR_EVER = "public, max-age=31536000, immutable"
-"""For what stands under its content's own hash: another content has another address."""
+"""For files whose address contains a hash of their content."""
 
 ASK_AGAIN = "private, no-cache"
 KEEP_NOTHING = {"cache-control": "no-store"}
@@ -99,7 +99,7 @@ class Pages:
         return self._packed[name]
 
     def page(self, name: str, order: Mapping[str, Any] | None = None) -> Answer:
-        """A page that nobody keeps, with the order that it shows."""
+        """A page that is not cached, with the order that it shows."""
         return _answer(HTTPStatus.OK, _headers() | KEEP_NOTHING, self._page(name, order))
 
     def fresh(self, name: str, request: Request) -> Answer:
@@ -145,7 +145,7 @@ _HARMLESS = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2
 
 
 def _island(value: Any) -> str:
-    """JSON that stands within a script element and cannot end it, whatever a customer has typed."""
+    """JSON within a script element, escaped so that no text of a customer can end the element."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).translate(_HARMLESS)
 
 

@@ -1,4 +1,4 @@
-"""What is kept of a customer, in the shapes of the API, for them to have."""
+"""A customer's stored data in the shapes of the API, for an export."""
 
 from orders.domain.identifiers import CustomerId
 from orders.domain.order import timestamp

@@ -62,7 +62,7 @@ class Route:
 
 
 STAFF = frozenset({Who.SUPPORT, Who.ADMIN})
-"""Who acts for the shop. Whoever may write a thing may read it: no route takes one of them and refuses the other."""
+"""The groups that act for the shop. A caller that may write a resource may read it."""
 
 _OWNER = STAFF | {Who.OWNER}
 _WATCHER = _OWNER | {Who.TRACKING_LINK}

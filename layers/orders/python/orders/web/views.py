@@ -34,7 +34,7 @@ def money_view(money: Money) -> View:
 
 
 def order_view(order: Order, audience: Audience) -> View:
-    """The order by itself, as it stands in lists too."""
+    """The order by itself, as in lists."""
     return {
         "order_id": order.order_id,
         "customer_id": order.customer_id,
@@ -75,7 +75,7 @@ def snapshot_view(snapshot: Snapshot, audience: Audience) -> View:
 
 
 def listed_view(snapshot: Snapshot, audience: Audience, *, payment: bool, shipments: bool) -> View:
-    """The order as it stands in a list, with the parts of it that were asked for."""
+    """The order as an entry of a list, with the requested parts."""
     view = order_view(snapshot.order, audience)
     if payment:
         view["payment"] = payment_view(snapshot.payment) if snapshot.payment else None

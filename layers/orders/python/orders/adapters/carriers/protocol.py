@@ -35,7 +35,7 @@ class Carrier(Protocol):
         """Hands the parcel over.
 
         Raises:
-            ShippingRefused: the carrier will not take it.
+            ShippingRefused: the carrier refuses the parcel.
             CarrierUnavailable: not taken; try again.
             OutcomeUnknown: the response was lost; booking again with the same key finds out.
         """

@@ -19,7 +19,7 @@ class PaymentGateway(Protocol):
         """Takes the money.
 
         Raises:
-            PaymentDeclined: refused for good.
+            PaymentDeclined: declined permanently.
             GatewayUnavailable: not taken; try again.
             OutcomeUnknown: the response was lost; look it up with ``was_charged``.
         """

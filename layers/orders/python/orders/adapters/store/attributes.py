@@ -58,5 +58,5 @@ def json_of(item: Item, name: str) -> Any:
 
 
 def besides(fields: Mapping[str, Any], known: Container[str]) -> dict[str, Any]:
-    """What a later release has written beside the members that this one knows."""
+    """Members that a later release has written and this one does not know."""
     return {name: value for name, value in fields.items() if name not in known}

@@ -19,7 +19,7 @@ MOST_COUNTED = 98
 
 
 def count(shard: int, events: Sequence[CountedEvent]) -> int:
-    """Adds notifications to the counters, each at most once for ever; returns how many were new.
+    """Adds notifications to the counters, each at most once; returns how many were new.
 
     As many transactions as DynamoDB's limits ask for: one, unless the orders are in very many currencies.
 

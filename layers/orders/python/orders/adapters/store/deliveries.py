@@ -19,9 +19,9 @@ while the attempt was under way.
 
 
 def add(deliveries: Sequence[Delivery]) -> list[Delivery]:
-    """Writes down what is to be delivered, ``MOST_ACTIONS`` at most and each once; returns what has to be queued.
+    """Writes deliveries, at most ``MOST_ACTIONS``, each once; returns those to queue.
 
-    One that was written down before keeps what has become of it, and is queued again only while no attempt was made: it may
+    One that was written before keeps its status, and is queued again only while no attempt was made: it may
     not have been queued then. A transaction and not a batch: only that has conditions.
 
     Raises:
@@ -48,7 +48,7 @@ def _is_untried(item: Item) -> bool:
 
 
 def save(before: Delivery, after: Delivery) -> bool:
-    """Writes what a delivery has become; ``False`` when another attempt was noted meanwhile.
+    """Writes a delivery's new status; ``False`` when another attempt was recorded first.
 
     That a try of the SDK finds what an earlier one of the same call has written is no other attempt.
 

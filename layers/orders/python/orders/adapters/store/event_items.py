@@ -16,7 +16,7 @@ from orders.domain.statuses import OrderStatus
 from orders.domain.steps import StepName
 
 MARKERS_KEPT = timedelta(days=90)
-"""How long the marker of an applied outside event is kept: far longer than any queue or carrier repeats itself."""
+"""How long the marker of an applied outside event is kept: far longer than any queue or carrier repeats an event."""
 
 
 def event_to_item(event: Event) -> Item:
@@ -75,7 +75,7 @@ def _measures_from_json(row: list[Any]) -> Measures:
 
 def marker_to_item(change: Change) -> Item:
     """The marker of the outside event behind a change."""
-    # Its key tells a repetition; the id itself is the sender's text, and is not kept of an erased order.
+    # Its key identifies a repetition; the id itself is the sender's text, and is not kept after an erasure.
     event_id = None if change.order.erased_at else change.marker
     text = {"kind": "marker", "order_id": change.order.order_id, "event_id": event_id}
     expires = int((change.event.at + MARKERS_KEPT).timestamp())

@@ -53,7 +53,7 @@ def count_in_status(status: OrderStatus, placed_before: datetime) -> int:
 
 
 def orders_due(until: datetime | None, after: str | None = None, page: int = 100) -> Iterator[Reference]:
-    """Open orders nothing has happened to in time, longest overdue first, from behind the place ``after`` on.
+    """Overdue orders, longest overdue first, after the place ``after``.
 
     ``None`` takes the open orders that are not due yet too.
     """
@@ -62,7 +62,7 @@ def orders_due(until: datetime | None, after: str | None = None, page: int = 100
         KeyConditionExpression="GSI3PK = :pk AND GSI3SK BETWEEN :from AND :until",
         ExpressionAttributeValues={
             ":pk": {"S": "DUE"},
-            # No order id holds a character below this one, so it stands right behind the place and before the next.
+            # No order id contains a character below this one, so it sorts directly after the place and before the next.
             ":from": {"S": f"{after}!" if after else "0"},
             ":until": {"S": f"{timestamp(until) if until else ''}~"},
         },
@@ -87,7 +87,7 @@ def orders_placed_before(status: OrderStatus, until: datetime, after: str | None
 
 
 def postpone(place: Reference, due_at: datetime) -> bool:
-    """Tells the sweep to look again later, unless the order has moved in the index meanwhile (returns ``False`` then).
+    """Moves the order's next check to later, unless its place in the index has changed (then returns ``False``).
 
     Needs nothing of the order but its place: one that cannot be read gets behind the others too.
     """

@@ -234,7 +234,7 @@ def _address_from_json(fields: Mapping[str, Any]) -> Address:
 
 
 FURTHER_STEP = "step:"
-"""What the attribute of a step that edition one did not have is called, before the step's name."""
+"""The prefix of the attribute of a step that edition one did not have."""
 
 
 def _steps_to_texts(order: Order) -> dict[str, str]:
@@ -250,7 +250,7 @@ def _steps_from_item(item: Item, overall: OverallStatus) -> tuple[tuple[Step, ..
     rows = dict(zip(legacy.STEPS, listed, strict=False))
     rows |= {name: row for name in STEPS if (row := json_of(item, f"{FURTHER_STEP}{name}"))}
     steps: list[Step] = []
-    # From the last one: a step that the row does not have lies ahead, unless a later one has begun or the order is over.
+    # From the last one: a step that the row does not have is pending, unless a later one has begun or the order is over.
     passed = overall not in (OverallStatus.QUEUED, OverallStatus.IN_PROGRESS)
     for name in reversed(STEPS):
         missing = Step(name, StepStatus.SKIPPED if passed else StepStatus.PENDING)

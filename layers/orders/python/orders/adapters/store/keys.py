@@ -55,7 +55,7 @@ def parcel_partition(tracking_number: TrackingNumber) -> str:
 
 
 def parcel_partitions(tracking_number: TrackingNumber) -> list[str]:
-    """Where what is known by a parcel's number may stand: edition one wrote it as it was given."""
+    """The keys under which a parcel's number may be stored: edition one wrote it as it was given."""
     return list(dict.fromkeys([parcel_partition(tracking_number), f"TRACKING#{tracking_number}"]))
 
 
@@ -70,13 +70,13 @@ def product_key(product_id: str) -> Key:
 
 
 def idempotency_key(customer_id: CustomerId, key: str) -> Key:
-    """What a customer's idempotency key led to, kept for ever."""
+    """A customer's idempotency record, kept forever."""
     # Two attributes: no customer's id and key read together as another customer's.
     return item_key(idempotency_partition(customer_id), f"{KEY_PREFIX}{key}")
 
 
 def erased_idempotency_key(customer_id: CustomerId, key: str) -> Key:
-    """What ``idempotency_key`` led to, once the customer's data is erased: the key itself is stored no more."""
+    """The idempotency record after an erasure: the key itself is no longer stored."""
     return item_key(idempotency_partition(customer_id), f"ERASED_KEY#{fingerprint(key)}")
 
 

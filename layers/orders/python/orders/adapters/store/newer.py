@@ -1,4 +1,4 @@
-"""What a later release has written into a row and this one does not know: shown as it stands, kept, and never decided on."""
+"""Values of a later release in a row, unknown to this one: shown as they are, kept, and never decided on."""
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
@@ -11,7 +11,7 @@ Name = TypeVar("Name", bound=StrEnum)
 
 
 class Unknown(str):
-    """A value that none of this release's enumerations has. It stands where one of their members is expected."""
+    """A value that this release's enumerations do not have, in the place of one of their members."""
 
     __slots__ = ()
 

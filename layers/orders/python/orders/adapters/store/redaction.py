@@ -26,7 +26,7 @@ def redact_trail(order_id: OrderId, without_person: Callable[[Event], Event]) ->
 
 
 def redact_markers(order_id: OrderId) -> None:
-    """Takes the senders' own ids from the markers of applied events; their keys go on telling repetitions."""
+    """Removes the senders' own ids from markers; the markers' keys still identify repetitions."""
     found = table.pages(
         ConsistentRead=True,
         KeyConditionExpression="PK = :pk AND begins_with(SK, :marker)",
@@ -37,13 +37,13 @@ def redact_markers(order_id: OrderId) -> None:
 
 
 def redact_idempotency_keys(customer_id: CustomerId) -> None:
-    """Moves the customer's idempotency records to where a digest of the key leads: they hold on, and the key is gone.
+    """Moves the customer's idempotency records to keys made of a digest: they stay valid, and the key is removed.
 
-    A key that has been moved before and taken anew since, by a release that does not look there, goes on leading to what it
-    was first used for.
+    A key that was moved before, and used again since by a release that does not read the moved record, keeps leading to
+    its first order.
 
     Raises:
-        OrderChanged: a record changed meanwhile; erasing again takes it.
+        OrderChanged: another writer changed a record; erase again.
     """
     found = table.pages(
         ConsistentRead=True,
@@ -55,7 +55,7 @@ def redact_idempotency_keys(customer_id: CustomerId) -> None:
 
 
 def _move_record(item: Item, erased: Key) -> None:
-    """Moves one idempotency record, unless its place is taken: it goes then, and what stands there stays."""
+    """Moves one idempotency record; if its new key already has one, that one is kept and this one deleted."""
     if table.transact([table.put_action({**item, **erased}, table.IS_NEW), _delete_read(item)]).is_written:
         return
     if table.transact([table.check_action(erased, table.EXISTS), _delete_read(item)]).is_written:

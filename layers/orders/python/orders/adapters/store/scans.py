@@ -27,9 +27,9 @@ def order_of_parcel(tracking_number: TrackingNumber) -> OrderId | None:
 
 
 def keep_scan(tracking_number: TrackingNumber, event_id: str, at: datetime, event: Mapping[str, Any], now: datetime) -> None:
-    """Keeps what a carrier reported, before it is passed on: ``of_parcel`` finds it even if the passing on fails.
+    """Stores what a carrier reported, before it is passed on: ``of_parcel`` finds it even if the passing on fails.
 
-    By the parcel and not by the order: a carrier may report a parcel before we have written down whose it is.
+    By the parcel and not by the order: a carrier may report a parcel before its order is known.
     """
     key = keys.item_key(keys.parcel_partition(tracking_number), f"{keys.SCAN_PREFIX}{timestamp(at)}#{fingerprint(event_id)}")
     expires = int((now + event_items.MARKERS_KEPT).timestamp())
@@ -61,9 +61,9 @@ def remove_scans(tracking_number: TrackingNumber) -> None:
 
 
 def erase_parcel(tracking_number: TrackingNumber, erased_at: datetime) -> None:
-    """Notes that nothing more is kept of a number which leads to no order any more, and removes what was.
+    """Records that a number of an erased order stores nothing more, and removes its reports.
 
-    For as long as a carrier may repeat itself: carriers give their numbers to other parcels in the end.
+    For 90 days, as long as a carrier may repeat a report: later the number may be another parcel's.
     """
     expires = int((erased_at + event_items.MARKERS_KEPT).timestamp())
     item = {

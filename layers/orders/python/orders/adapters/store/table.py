@@ -44,7 +44,7 @@ def _client(allowed: aws.Patience) -> "DynamoDBClient":
 
 
 def call(operation: Callable[..., Any], **request: Any) -> Any:
-    """Calls DynamoDB and gives faults that pass by themselves their own name."""
+    """Calls DynamoDB; raises transient faults as ``StoreBusy``."""
     aws.check_time()
     try:
         return operation(**request)
@@ -95,10 +95,10 @@ def batch_get(keys: Sequence[Key]) -> Iterator[Item]:
 
 
 def _get_all(keys: Sequence[Key]) -> Iterator[Item]:
-    """The items of one batch. What a table at its limit leaves out is asked for again, a few times and ever later.
+    """The items of one batch. What a table at its limit leaves out is asked for again, a few times, with growing pauses.
 
     Raises:
-        StoreBusy: it kept leaving some out.
+        StoreBusy: some were missing after every try.
     """
     table, wanted = settings.table_name(), keys
     for attempt in range(ATTEMPTS):
@@ -117,7 +117,7 @@ def _get_all(keys: Sequence[Key]) -> Iterator[Item]:
 
 @dataclass(frozen=True, slots=True)
 class WriteOutcome:
-    """What became of a write on conditions: DynamoDB's response, or else the conditions that did not hold.
+    """The outcome of a conditional write: DynamoDB's response, or else the conditions that did not hold.
 
     ``failed`` has each by its action's position in the request, 0 for a request of one action, with the item that was found
     there where the request asks for it.
@@ -173,7 +173,7 @@ def update(**request: Any) -> WriteOutcome:
 
 
 def put(item: Item, **condition: str) -> None:
-    """Writes an item, whatever stood in its place unless there is a ``ConditionExpression``."""
+    """Writes an item, and replaces an existing one unless there is a ``ConditionExpression``."""
     call(client().put_item, TableName=settings.table_name(), Item=item, **condition)
 
 

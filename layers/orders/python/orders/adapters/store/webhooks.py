@@ -25,7 +25,7 @@ def change(webhook_id: str, changed: Callable[[Webhook], Webhook]) -> Webhook:
     Raises:
         NotFound: there is no such subscription (any more).
         NewerRow: its status is one of a later release.
-        OrderChanged: it kept changing.
+        OrderChanged: it changed during every try.
     """
     for _ in range(5):
         item = _webhook_item(webhook_id)

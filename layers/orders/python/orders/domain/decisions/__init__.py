@@ -1,4 +1,4 @@
-"""What may happen to an order, as pure decisions: a snapshot goes in, one ``Change`` comes out or a named refusal is raised.
+"""The decisions on an order, as pure functions: from a snapshot, one ``Change`` or a named refusal.
 
 Nothing here talks to a table, a gateway or a clock. A function that finds its work done already returns ``None``, which is
 what makes each step of the workflow safe to run twice.

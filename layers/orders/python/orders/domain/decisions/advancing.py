@@ -1,4 +1,4 @@
-"""A step is behind the order, and what follows it begins."""
+"""A step is finished, and the next one begins."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from orders.domain.steps import STEPS, StepName
 
 
 def step_done(order: Order, name: StepName, now: datetime, status: StepStatus = StepStatus.COMPLETED) -> Order:
-    """The order with a step done or skipped and the next one begun; a review that is not needed, or answered, is passed by."""
+    """The order with a step done or skipped and the next one begun; a review that is not needed, or decided, is passed."""
     after = order.with_step(name, status, now)
     following = STEPS[STEPS.index(name) + 1]
     if following is StepName.REVIEW and (passed := _review_passed(order)):

@@ -51,8 +51,8 @@ def deliver(
         shipment=shipment and _handed_over(shipment, arrived),
         reason=reason,
         metadata={**(metadata or {}), "delivered_at": timestamp(arrived)},
-        # The workflow's own step comes after the wait: nothing waits for it. Cash taken at the door is entered
-        # into the gateway's books by whoever delivers, and by the follow-up if they die before they can.
+        # The workflow's own step comes after the wait: nothing waits for it. Collected cash is recorded
+        # in the gateway's ledger by the delivery itself, or by the follow-up if the delivery is interrupted.
         follow_up=FollowUp.ANSWER_DELIVERED if order.pays_on_delivery or (order.delivery_token and by != SYSTEM) else None,
     )
 
@@ -67,7 +67,7 @@ def _handed_over(shipment: Shipment, at: datetime) -> Shipment:
 
 
 def report_overdue(snapshot: Snapshot, overdue_seconds: float, now: datetime) -> Change | None:
-    """A parcel the carrier has gone silent about: reported on the trail, and looked at again after as long a time."""
+    """A parcel without any report from the carrier: recorded on the trail, and checked again after the same time."""
     order = snapshot.order
     if order.status is not OrderStatus.SHIPPED:
         return None
@@ -78,7 +78,7 @@ def report_overdue(snapshot: Snapshot, overdue_seconds: float, now: datetime) ->
 
 
 def update_location(snapshot: Snapshot, location: str, estimated_delivery: datetime | None, now: datetime, by: str) -> Change:
-    """Notes where the parcel is, and when it is expected."""
+    """Records the parcel's location and its expected arrival."""
     order, shipment = snapshot.order, snapshot.shipment
     if shipment is None or order.status is not OrderStatus.SHIPPED:
         raise ConstraintViolated("A location can be set only while the parcel is in transit.", order_status=order.status)
@@ -101,7 +101,7 @@ def record_fulfillment(
     scan: Scan | None = None,
     refused: str | None = None,
 ) -> Change:
-    """Notes an event of the fulfillment that leaves the order's status alone; ``refused`` says why where it should not have."""
+    """Records a fulfillment event that does not change the order's status; ``refused`` is the reason if it was refused."""
     kind = EventType.FULFILLMENT_REFUSED if refused else EventType.FULFILLMENT_RECORDED
     shipment = scanned(snapshot.shipment, scan)
     return recording.change(snapshot.order, snapshot.order, kind, now, by, reason=refused, metadata=metadata, shipment=shipment)
@@ -110,7 +110,7 @@ def record_fulfillment(
 def question_delivery(
     snapshot: Snapshot, now: datetime, by: str, metadata: Mapping[str, Any], at: datetime, scan: Scan | None
 ) -> Change:
-    """Notes a delivery of a parcel that is on its way back: overdue until people have said who was given it."""
+    """Records a delivery of a parcel on its way back: overdue until staff confirm who received it."""
     order, shipment = snapshot.order, scanned(snapshot.shipment, scan)
     asked = shipment and replace(shipment, unconfirmed_delivery_at=at)
     after = replace(order, due_at=now)

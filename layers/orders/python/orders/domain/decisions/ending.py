@@ -22,7 +22,7 @@ from orders.domain.steps import UNDOINGS, CancelReason, StepName
 from orders.domain.waits import GRACE
 
 NOT_DELIVERED = "The parcel came back without being delivered"
-"""What customers read in a failed step; why a member of staff decided so stands on the audit trail, for staff."""
+"""What customers read in a failed step; the reason that staff gave is on the audit trail, for staff."""
 
 
 def cancel(snapshot: Snapshot, reason: CancelReason, now: datetime, by: str, note: str | None = None) -> Change:
@@ -48,7 +48,7 @@ def cancel(snapshot: Snapshot, reason: CancelReason, now: datetime, by: str, not
 
 
 def fail(snapshot: Snapshot, reason: CancelReason, message: str, now: datetime) -> Change | None:
-    """A step of the workflow failed for good: its step says so, and the unwinding begins.
+    """A step of the workflow failed permanently: it becomes FAILED, and the unwinding begins.
 
     The order is closed with its reason at the end of the unwinding, or here when nothing had taken effect yet. ``None``
     when the order is over already.
@@ -108,7 +108,7 @@ def alive(snapshot: Snapshot) -> Order:
 def failed_at(
     snapshot: Snapshot, name: StepName, message: str, cause: Cancellation, kind: EventType, follow_up: FollowUp
 ) -> Change:
-    """One step failed for good. Where nothing had taken effect the order is closed in the same change."""
+    """One step failed permanently. If no step had an effect, the same change closes the order."""
     before, now = snapshot.order, cause.at
     failed = before.with_step(name, StepStatus.FAILED, now, message)
     marked = to_be_undone(replace(snapshot, order=failed), now, interrupted=StepStatus.SKIPPED)
@@ -142,6 +142,6 @@ def to_be_undone(
 
 
 def how_ended(order: Order) -> OverallStatus:
-    """How an order ends that is not delivered: FAILED is one of which nothing had to be undone."""
+    """The final status of an order that was not delivered: FAILED if nothing had to be undone."""
     undone = any(step.status is StepStatus.COMPENSATED for step in order.steps)
     return OverallStatus.ROLLED_BACK if undone else OverallStatus.FAILED

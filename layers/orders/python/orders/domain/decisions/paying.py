@@ -1,4 +1,4 @@
-"""The payment of an order, up to the money or the refusal."""
+"""The payment of an order, until it is charged or declined."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -26,7 +26,7 @@ def accept_cash(snapshot: Snapshot, payment_id: str, now: datetime, by: str = SY
 
 
 def start_payment(snapshot: Snapshot, payment_id: str, now: datetime, by: str = SYSTEM) -> Change | None:
-    """Writes the intent to charge, before the gateway hears of it; ``None`` when the intent stands or is settled."""
+    """Writes the payment intent before the gateway is called; ``None`` when it is already written or settled."""
     order = alive(snapshot)
     if snapshot.payment is not None:
         return None
@@ -36,7 +36,7 @@ def start_payment(snapshot: Snapshot, payment_id: str, now: datetime, by: str = 
 
 
 def payment_completed(snapshot: Snapshot, now: datetime, by: str = SYSTEM) -> Change | None:
-    """The gateway has the money: the order is PROCESSING. ``None`` when that is on record already."""
+    """The payment is charged: the order is PROCESSING. ``None`` when that is already recorded."""
     order = alive(snapshot)
     if has_reached(order.status, OrderStatus.PROCESSING):
         return None
@@ -46,7 +46,7 @@ def payment_completed(snapshot: Snapshot, now: datetime, by: str = SYSTEM) -> Ch
 
 
 def payment_declined(snapshot: Snapshot, message: str, now: datetime) -> Change | None:
-    """The gateway said no for good: the intent is closed as FAILED and the unwinding begins."""
+    """The gateway declined: the intent is closed as FAILED and the unwinding begins."""
     if snapshot.payment is None or snapshot.payment.status is not PaymentStatus.PROCESSING:
         return None
     declined = replace(paid(snapshot, PaymentStatus.FAILED), failure_reason=message)

@@ -18,7 +18,7 @@ from orders.domain.waits import GRACE, Waits
 @guarded
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A customer's wish, priced from the catalog."""
+    """A requested order, priced from the catalog."""
 
     order_id: OrderId
     customer_id: CustomerId

@@ -1,4 +1,4 @@
-"""A workflow whose execution is gone is started again."""
+"""A workflow whose execution ended too early or disappeared is started again."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from orders.domain.waits import GRACE, Waits, remaining_waits
 
 
 class Fate(StrEnum):
-    """What became of the execution that should be at work on an order."""
+    """The state of the execution that should process an order."""
 
     RUNNING = "RUNNING"
     STOPPED = "STOPPED"
@@ -20,11 +20,11 @@ class Fate(StrEnum):
     FAILED = "FAILED"
     """Ended by itself, before its work was done."""
     MISSING = "MISSING"
-    """The workflow service knows none of its name: it was never started, or too short a time ago to be seen everywhere."""
+    """The workflow service has none with its name: it was never started, or just now (reads are eventually consistent)."""
 
 
 def restart(snapshot: Snapshot, waits: Waits, now: datetime, by: str, reason: str, fate: Fate = Fate.STOPPED) -> Change | None:
-    """Restarts the workflow of an order whose execution is gone; finished steps find their work done.
+    """Restarts the workflow of an order whose execution is lost; finished steps find their work done.
 
     An execution that has ended is followed by the next run. One that is missing is asked for again under its own name:
     where it runs all the same, the workflow service takes that for what it has done already, and starts no second one.

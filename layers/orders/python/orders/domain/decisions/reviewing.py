@@ -16,7 +16,7 @@ REJECTED = "Rejected in review"
 
 
 def request_approval(snapshot: Snapshot, token: str, seconds: float, now: datetime, run: int | None = None) -> Change | None:
-    """Keeps the callback token of the wait for approval; ``None`` when the decision is there already.
+    """Keeps the callback token of the wait for approval; ``None`` when the decision is already made.
 
     ``run`` is the one that waits: where a later one has taken the order over, its token must not be replaced by this one.
     """
@@ -55,7 +55,7 @@ def reject(snapshot: Snapshot, now: datetime, by: str, reason: str | None) -> Ch
 
 
 def review_answered(order: Order) -> None:
-    """Raises ``ApprovalPending`` while a reviewer has yet to answer."""
+    """Raises ``ApprovalPending`` while the review is not decided."""
     if order.approval is not None and order.approval.status is ApprovalStatus.PENDING:
         raise ApprovalPending("The order waits for its manual review: approve or reject it first.")
 

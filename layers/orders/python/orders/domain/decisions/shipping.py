@@ -32,7 +32,7 @@ def start_preparation(
 
 
 def start_handover(snapshot: Snapshot, shipment_id: str, carrier: str, now: datetime, by: str = SYSTEM) -> Change | None:
-    """Writes the intent to hand the parcel over, which also freezes the address; ``None`` when it stands already.
+    """Writes the intent to hand the parcel over, which also fixes the address; ``None`` when it is already written.
 
     A confirmed cash-on-delivery order that no fulfillment event has moved yet becomes PROCESSING here, at the latest.
     """
@@ -61,7 +61,7 @@ def ship(
 
 
 def _overtaken(snapshot: Snapshot, booked: Shipment, token: str | None, now: datetime) -> Change | None:
-    """News of the parcel was quicker than its booking: keeps the number it was booked under, and who waits for its delivery."""
+    """A report of the parcel arrived before its booking: stores the booked tracking number and the task token."""
     order, known = snapshot.order, snapshot.shipment
     shipment = None
     if known is not None and known.tracking_number is None and known.shipment_id == booked.shipment_id:
@@ -77,7 +77,7 @@ def _overtaken(snapshot: Snapshot, booked: Shipment, token: str | None, now: dat
 
 
 def change_address(snapshot: Snapshot, address: Address, now: datetime, by: str) -> Change | None:
-    """Sends the parcel elsewhere, until it is being handed over; ``None`` when that is the address already."""
+    """Changes the address, until the hand-over begins; ``None`` when the order already has this address."""
     order = snapshot.order
     if order.status in TERMINAL or order.is_over or snapshot.shipment is not None:
         raise ConstraintViolated(

@@ -1,4 +1,4 @@
-"""What had taken effect is undone in reverse order, and the order is closed."""
+"""Undoes the steps that had an effect, in reverse order, and closes the order."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -19,7 +19,7 @@ def undo_from(snapshot: Snapshot) -> str:
 
 
 def shipment_recalled(snapshot: Snapshot, now: datetime) -> Change | None:
-    """The carrier has given the parcel back, or never had it."""
+    """The parcel is recalled: the carrier returned it, or never had it."""
     order, shipment = snapshot.order, snapshot.shipment
     if shipment is None or shipment.recalled:
         return None
@@ -30,7 +30,7 @@ def shipment_recalled(snapshot: Snapshot, now: datetime) -> Change | None:
 
 
 def payment_undone(snapshot: Snapshot, *, charged: bool, now: datetime) -> Change | None:
-    """The money is back (``charged``), or the gateway has voided an intent it never charged."""
+    """The payment is refunded (``charged``), or the gateway has voided an intent that was not charged."""
     order, payment = snapshot.order, snapshot.payment
     if payment is None or payment.status in (PaymentStatus.REFUNDED, PaymentStatus.FAILED, PaymentStatus.PENDING):
         return None
