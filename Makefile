@@ -112,8 +112,11 @@ browser:
 screenshots: $(READY) browser ## take the screenshots of the documentation again
 	@$(BIN)/python -m tests.e2e.pages.screenshots
 
-check: lint ## formatting, lint, types, the lock, and tests of the template and the state machines
-	@$(BIN)/pytest --quiet -n auto --dist loadfile tests/template tests/statemachine/test_graph.py
+# What needs no running stack: that the template, the machines, the tables in the code and the documents fit together.
+FITTING := tests/template tests/statemachine/test_graph.py $(patsubst %,tests/unit/test_%.py,steps statuses sentences openapi)
+
+check: lint ## formatting, lint, types, the lock, and that the template, the machines, the tables and the documents fit together
+	@$(BIN)/pytest --quiet -n auto --dist loadfile $(FITTING)
 
 lint: $(READY) lint-pages
 	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "Formatting differs: make lint-fix" >&2; exit 1; }

@@ -14,7 +14,9 @@ import pytest
 from local.stack.template import expand
 from orders.domain.events import CARRIERS_SOURCE, SOURCE
 from orders.domain.notifications import EVENT_TYPES
+from orders.domain.steps import WAITS
 from orders.web.routes import ROUTES, Who
+from tests.harness import behavior
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "functions"
@@ -101,6 +103,11 @@ def test_a_function_s_name_is_its_module_s(name: str) -> None:
     assert functions()[name]["Handler"] == f"{'_'.join(words).lower()}.handler"
 
 
+@pytest.mark.parametrize("module", sorted(modules()))
+def test_a_function_has_a_recorded_event(module: str) -> None:
+    assert (ROOT / f"events/{module}.json").is_file(), f"record one: events/{module}.json"
+
+
 @pytest.mark.parametrize("name", sorted(functions()))
 def test_a_function_runs_where_it_is_built_for_and_within_its_means(name: str) -> None:
     function = functions()[name]
@@ -146,6 +153,20 @@ def test_the_api_has_the_routes_of_the_table_and_a_way_out() -> None:
 def test_a_route_leads_to_the_function_that_the_table_names(key: str) -> None:
     module, _, _ = functions()[function_behind(routes()[key])]["Handler"].partition(".")
     assert module == ROUTES[key].function
+
+
+@pytest.mark.parametrize("module", sorted({route.function for route in ROUTES.values()}))
+def test_a_function_serves_the_routes_that_the_table_gives_it(module: str) -> None:
+    source = ast.parse((FUNCTIONS / f"{module}.py").read_text(encoding="utf-8"))
+    texts = {node.value for node in ast.walk(source) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    served = {text for text in texts if re.fullmatch("(GET|POST|PUT|PATCH|DELETE) /[^ ]*", text)}
+    assert served == {key for key, route in ROUTES.items() if route.function == module}
+
+
+def test_every_route_but_the_pages_is_promised_to_those_whom_the_table_names() -> None:
+    assert behavior.routes() == {
+        key: frozenset(who.value for who in route.who) for key, route in ROUTES.items() if not route.is_page
+    }
 
 
 @pytest.mark.parametrize("key", sorted(ROUTES))
@@ -348,6 +369,11 @@ def test_the_code_reads_the_variables_that_the_template_sets() -> None:
     assert read - told == set()
     ours = {variable for variable in told if not variable.startswith(("AWS_", "POWERTOOLS_", "PYDANTIC_"))}
     assert ours - read == set(), "set for nobody"
+
+
+def test_the_template_sets_how_long_each_wait_is() -> None:
+    told = set(next(iter(functions().values()))["Environment"]["Variables"])
+    assert {setting for wait in WAITS for setting in (wait.setting, wait.for_carrier) if setting} - told == set()
 
 
 def _variables_read() -> set[str]:
