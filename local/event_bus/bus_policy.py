@@ -11,10 +11,8 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse
-
+from local import documents
 from local.ports.guard import Application, Message, Receive, Send, headers_of
 
 PUT_EVENTS = "AWSEvents.PutEvents"
@@ -23,7 +21,7 @@ _ACCESS_KEY = re.compile(r"Credential=([^/,\s]+)/")
 
 def own_sources(template: Path, stack_name: str) -> dict[str, str]:
     """Each source that a statement of the template denies, and the name of the one function that it is kept for."""
-    resources: dict[str, Any] = yaml_parse(template.read_text(encoding="utf-8"))["Resources"]
+    resources = documents.read(template)["Resources"]
     kept = {}
     for resource in resources.values():
         if resource["Type"] == "AWS::Events::EventBusPolicy":

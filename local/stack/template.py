@@ -20,7 +20,8 @@ from typing import Any
 
 from samtranslator.public.exceptions import InvalidDocumentException
 from samtranslator.translator.transform import transform
-from samtranslator.yaml_helper import yaml_parse
+
+from local import documents
 
 LOCAL_ARTIFACTS = "s3://local-artifacts/"
 REGION = "us-east-1"
@@ -57,7 +58,7 @@ def expand(
     ``released`` keeps what only AWS has: versions, aliases, gradual deployments and nested stacks.
     """
     path = Path(path)
-    template = yaml_parse(path.read_text(encoding="utf-8"))
+    template = documents.read(path)
     _set_defaults(template, parameters or {})
     _put_stand_ins(template, path.parent)
     with _a_region():

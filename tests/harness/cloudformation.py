@@ -1,20 +1,17 @@
 """The one reader of the templates: what SAM makes of them, and what CloudFormation would make of that."""
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
-from local.stack import template as expansion
+from local.stack.expansion import keep, kept, place_of
 from local.stack.template import expand
 
 ROOT = Path(__file__).parents[2]
-EXPANDED = ROOT / ".pytest_cache" / "expanded"
+TEMPLATE = ROOT / "template.yaml"
 PSEUDO = {
     "AWS::AccountId": "123456789012",
     "AWS::Partition": "aws",
@@ -39,19 +36,12 @@ def expanded(parameters: Mapping[str, str] | None = None, *, released: bool = Fa
 
 @cache
 def _expanded(parameters: tuple[tuple[str, str], ...], released: bool) -> str:
-    """Expanding takes a second: once for all processes, for as long as nothing changes that it depends on."""
-    sources = [ROOT / "template.yaml", Path(expansion.__file__), *sorted((ROOT / "statemachine").iterdir())]
-    key = hashlib.sha256(repr((parameters, released, version("aws-sam-translator"))).encode())
-    for source in sources:
-        key.update(source.read_bytes())
-    kept = EXPANDED / f"{key.hexdigest()}.json"
-    if kept.exists():
-        return kept.read_text(encoding="utf-8")
-    text = json.dumps(expand(ROOT / "template.yaml", dict(parameters), released=released))
-    EXPANDED.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", encoding="utf-8", dir=EXPANDED, delete=False) as file:
-        file.write(text)
-    Path(file.name).replace(kept)  # in one piece: others may look for it at this very moment
+    """Expanding takes a second: once for all processes, as the stacks keep it too."""
+    place = place_of(TEMPLATE, dict(parameters), released=released)
+    text = kept(place)
+    if text is None:
+        text = json.dumps(expand(TEMPLATE, dict(parameters), released=released))
+        keep(place, text)
     return text
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,8 @@ def test_a_limit_that_is_tried_out_does_not_keep_the_catalog_from_being_written(
 
 
 def test_it_can_be_stopped_before_it_is_up(begin: Callable[..., Served]) -> None:
-    served = begin()
+    # Other waits than anybody's before: the template has to be expanded, so that there is a time before it is up.
+    served = begin("--payment-seconds", f"0.{time.time_ns()}")
     wait_until(served.has_children)
     assert served.signal(signal.SIGTERM) == 128 + signal.SIGTERM
     wait_until(served.session_is_empty)
