@@ -30,7 +30,7 @@ from orders.domain.steps import CancelReason, StepName
 from orders.services import estimates
 from orders.web.tracking import tracking_view
 from tests.harness.orders import WAITS, Life, a_wish
-from tests.unit.test_laws import FORWARD, undo_something
+from tests.unit.test_order_invariants import FORWARD, undo_something
 
 Doing = Callable[[Life], Change | None]
 Facts = tuple[Any, ...]
