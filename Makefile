@@ -5,7 +5,7 @@ SHELL := bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-# Where Python may keep no compiled modules, each of the many stacks that the tests start compiles all of its libraries anew.
+# Where Python may keep no compiled modules, each of the many stacks that the tests start compiles all of its libraries again.
 export PYTHONDONTWRITEBYTECODE :=
 
 PYTHON ?= python3
@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SOURCES := $(wildcard functions layers local simulator bench tests tools)
 MODULES := $(wildcard functions layers/orders/python/orders local simulator bench tests tools)
-# An activated environment of somebody else's must not decide where this one goes; a company's own certificates are the system's.
+# An activated environment must not decide where this one is created; a company's own certificates are the system's.
 UV := env -u VIRTUAL_ENV UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
 
 # Each in an environment of its own, from a lock of its own: they pin other versions of the same libraries.
@@ -57,7 +57,7 @@ $(TOOLS)/%/.ready: tools/%.txt | $(READY)
 	@$(UV) pip sync --quiet --require-hashes --only-binary :all: --python $(@D)/bin/python $<
 	@touch $@
 
-# What the pages' scripts are checked with. It stands outside of the folder that is deployed, and of the one it is described in.
+# The linters of the pages' scripts, outside of the deployed folder and of tools/pages.
 PAGES_LINT := $(TOOLS)/pages
 PAGES_CODE := functions/pages/*.js functions/pages/*.css
 ESLINT := node $(PAGES_LINT)/node_modules/eslint/bin/eslint.js --config $(PAGES_LINT)/eslint.config.js

@@ -85,7 +85,7 @@ class Gateway:
         return await self.respond(request)
 
     def _may_come_in(self, scope: Message) -> bool:
-        """Whether a program, one of our own pages or somebody who follows a link sends this; see `guard`.
+        """Whether the sender is a program, one of our own pages or a user who follows a link; see `guard`.
 
         The origins that the deployment allows (CorsOrigins) may call the API, and nothing that is this machine's own.
         """

@@ -28,7 +28,7 @@ Reply = tuple[int, Headers, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody to sign in as; ``subject`` is the customer id of the orders they place."""
+    """A person to sign in as; ``subject`` is the customer id of the orders they place."""
 
     subject: str
     name: str
@@ -49,7 +49,7 @@ PEOPLE = (
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationCode:
-    """What a code stands for until it is changed for a token, once."""
+    """The sign-in of a code until the code is exchanged for a token, once."""
 
     person: Person
     challenge: str

@@ -44,7 +44,7 @@ SHIPPO = {
     "lost": ("FAILURE", "package_lost"),
     "returning": ("RETURNED", "return_to_sender"),
 }
-"""A carrier's own words, status and detail; what is missing it never says."""
+"""A carrier's own status and detail for each of our statuses; a missing one does not exist there."""
 SAID_BY: dict[str, Container[str]] = {"easypost": EASYPOST, "shippo": SHIPPO, "generic": STATUSES}
 
 Headers = dict[str, str]

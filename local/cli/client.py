@@ -13,11 +13,11 @@ DEFAULT_URL = "http://127.0.0.1:3000"
 
 
 class Unreachable(Exception):
-    """Nothing answers there."""
+    """There is no response from that address."""
 
 
 class Refused(Exception):
-    """The stack answered, and not with a success."""
+    """The stack responded with an error."""
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
         # The last is what API Gateway says for itself.
@@ -42,7 +42,7 @@ class Api:
         self.token = token
 
     def signed_in(self, subject: str, groups: Sequence[str] = ()) -> Api:
-        """The same stack, as somebody. ORDERS_TOKEN is used where the stack is not a local one."""
+        """The same stack, signed in. ORDERS_TOKEN is used where the stack is not a local one."""
         if token := os.environ.get("ORDERS_TOKEN"):
             return Api(self.url, token)
         answer = self.call("POST", "/.local/token", {"sub": subject, "groups": list(groups)})

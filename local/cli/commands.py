@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def serve(options: argparse.Namespace) -> int:
-    # Imported here: the small commands answer at once, and the stack takes a while to load.
+    # Imported here: the small commands start quickly, and the stack takes a while to load.
     from local.common import NotReady  # noqa: PLC0415
     from local.ports.listening import run  # noqa: PLC0415
     from local.stack.settings import Settings  # noqa: PLC0415
@@ -118,7 +118,7 @@ def _leave_on_signal(stack: Any) -> None:
 
 
 def _leave(code: int) -> None:
-    """At once: what is written is journaled, and a handler that still runs is not waited for."""
+    """Ends at once: writes are journaled, and running handlers are not waited for."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
@@ -347,7 +347,7 @@ def _serve_options(command: argparse.ArgumentParser) -> None:
 
 
 def _container_host(text: str) -> str:
-    """An address that only this machine and its network have, or a name that nobody can register."""
+    """A private address, or a name that cannot be registered."""
     try:
         address = IPv4Address(text)
     except ValueError:

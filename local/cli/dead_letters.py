@@ -17,14 +17,14 @@ DeadLetter = Mapping[str, Any]
 
 
 def redrive_dead_letters(place: Place) -> dict[str, dict[str, int]]:
-    """Sends what lies in the dead-letter queues to where it failed; one that does not say where stays."""
+    """Sends dead letters to where they failed; one that does not say where stays in its queue."""
     return {name: _empty(place, name) for name in LETTERS}
 
 
 def _empty(place: Place, name: str) -> dict[str, int]:
     sqs, url = place.client("sqs"), place.resources[name]
     told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
-    # No more than there are now: one that fails again must not be chased.
+    # No more than there are now: one that fails again must not be tried endlessly.
     waiting, count = int(told["ApproximateNumberOfMessages"]), {"sent": 0, "left": 0}
     for dead_letter in _received(sqs, url, waiting):
         again = _sender(place, dead_letter)
@@ -37,7 +37,7 @@ def _empty(place: Place, name: str) -> dict[str, int]:
 
 
 def _sent(again: Callable[[], Any]) -> bool:
-    """One that fails again says so, stays, and keeps no other back."""
+    """One that fails again is reported and stays; the others go on."""
     try:
         again()
     except NotPossible as reason:
@@ -107,9 +107,9 @@ def _queue_sender(place: Place, dead_letter: DeadLetter, url: str) -> Callable[[
 
 
 def _hand_over(place: Place, dead_letter: DeadLetter) -> None:
-    """Hands a fulfillment event to its consumer, as its queue would: into that queue nobody may send but the bus.
+    """Hands a fulfillment event to its consumer, as its queue would: only the bus may send to that queue.
 
-    It keeps the time at which it came to the queue, and has no receipt: there is nothing to hold back.
+    It keeps the time at which it was queued, and has no receipt: its redelivery cannot be delayed.
     """
     attributes = {**dead_letter["Attributes"], "ApproximateReceiveCount": "1"}
     record = {"messageId": dead_letter["MessageId"], "receiptHandle": "", "body": dead_letter["Body"], "attributes": attributes}
@@ -117,10 +117,10 @@ def _hand_over(place: Place, dead_letter: DeadLetter) -> None:
 
 
 def _invoke_now(place: Place, function: str, records: Sequence[Any]) -> None:
-    """Has a function take records at once.
+    """Invokes a function with records.
 
     Raises:
-        NotPossible: it has not taken all of them.
+        NotPossible: some of them failed.
     """
     answer = place.client("lambda").invoke(FunctionName=function, Payload=json.dumps({"Records": records}).encode())
     result = json.loads(answer["Payload"].read() or b"null")
@@ -129,7 +129,7 @@ def _invoke_now(place: Place, function: str, records: Sequence[Any]) -> None:
 
 
 def _stream_sender(place: Place, body: Mapping[str, Any]) -> Callable[[], Any] | None:
-    """The dead letter of a stream holds no records, only where they stand; the stream keeps them for a day."""
+    """The dead letter of a stream has only the records' positions; the stream keeps the records for a day."""
     if place.is_local:
         return None  # the local stream keeps nothing; `orders sweep` repairs what is missing
     function, batch = body["requestContext"]["functionArn"], body["DDBStreamBatchInfo"]

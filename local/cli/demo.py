@@ -1,4 +1,4 @@
-"""Three real orders on a stack of their own, followed live: one delivered, one declined and unwound, one flaky."""
+"""Three orders on a temporary stack, followed until their end: one delivered, one declined and unwound, one flaky."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _follow(api: Api, orders: list[Watched]) -> None:
 
 
 def _news(api: Api, order: Watched) -> list[tuple[float, str]]:
-    """What happened to the order since it was last looked at: its events, and the steps that moved."""
+    """What happened to the order since the last call: its events, and the steps that changed."""
     events = api.call("GET", f"/orders/{order.order_id}/history")["history"][order.seen :]
     if not events:
         return []

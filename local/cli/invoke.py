@@ -1,7 +1,7 @@
 """Tries one function in Lambda's own runtime: no Docker, no AWS.
 
-The runtime interface emulator stands inside the SAM CLI's wheel. It runs the handler as Lambda does, in a process that starts
-cold, against a local stack of its own that holds what the recorded event speaks of; see docs/invoke.md.
+The runtime interface emulator is part of the SAM CLI's wheel. It runs the handler as Lambda does, in a process that starts
+cold, against a temporary local stack that has the recorded event's order; see docs/invoke.md.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ SLOW = dict.fromkeys(("PaymentWaitSeconds", "PreparationWaitSeconds", "DeliveryW
 
 
 class NotInvoked(RuntimeError):
-    """What was asked for cannot be done; the text says why."""
+    """The command cannot be carried out; the text says why."""
 
 
 def main() -> int:

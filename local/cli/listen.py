@@ -96,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
-        """Says nothing: what matters is printed."""
+        """Logs nothing: the messages are printed."""
 
 
 def _line(message: dict[str, Any]) -> str:

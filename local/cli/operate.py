@@ -24,7 +24,7 @@ ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
 def redrive_executions(place: Place) -> dict[str, Any]:
-    """Lets executions that ended badly go on from where they failed, as far as their orders still wait for them.
+    """Redrives failed executions for which their orders still wait.
 
     The local engine has no redrive: the product's own sweep restarts those orders' workflows, as it does on AWS too.
     """
@@ -49,7 +49,7 @@ def _ended_badly(states: Any, machine: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _is_awaited(name: str, kind: str) -> bool:
-    """Whether the order still waits for this very execution: the sweep may have started another one meanwhile."""
+    """Whether the order still waits for this very execution: the sweep may have started another one."""
     from orders.adapters import workflow  # noqa: PLC0415 - the product's own, once it knows its table
     from orders.adapters.store import orders  # noqa: PLC0415 - the product's own, once it knows its table
     from orders.domain.errors import NotFound  # noqa: PLC0415
@@ -70,7 +70,7 @@ def _can_go_on(states: Any, arn: str) -> bool:
 
 
 def sweep(place: Place) -> dict[str, Any]:
-    """Looks after every open order, by as many invocations of the sweep as that takes.
+    """Sweeps every open order, in as many invocations as that takes.
 
     Raises:
         NotPossible: the sweep failed, or could not get further.
@@ -136,7 +136,7 @@ def _is_left(delivery: Mapping[str, Any], now: datetime) -> bool:
 
 
 def export(place: Place, customer_id: str) -> dict[str, Any]:
-    """Everything kept of a customer."""
+    """A customer's stored data."""
     place.enter()
     from orders.domain.identifiers import CustomerId  # noqa: PLC0415
     from orders.web import personal_data  # noqa: PLC0415 - the product's own, once it knows its table
@@ -161,7 +161,7 @@ def erase(place: Place, customer_id: str, by: str) -> dict[str, Any]:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carries out what was asked for (`command`), and shows what came of it."""
+    """Carries out the command, and prints its result."""
     acts: Mapping[str, Callable[[Place, argparse.Namespace], Any]] = {
         "redrive": _redrive,
         "sweep": lambda place, _: sweep(place),

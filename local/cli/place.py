@@ -15,7 +15,7 @@ from local.common import REGION
 
 
 class NotPossible(Exception):
-    """What was asked for cannot be done; the text says why."""
+    """The command cannot be carried out; the text says why."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Frame:
 
 
 class Stream:
-    """An EventSource: comes back after each answer, from where it was, until it is told to stay away."""
+    """An EventSource: reconnects after each response, from its last event, until the response is 204."""
 
     def __init__(self, url: str, token: str | None, sleep: Callable[[float], None] = time.sleep) -> None:
         self._url = url

@@ -1,4 +1,4 @@
-"""ministack, the engine: how the rest gets at its inner parts, and what of it goes by another name here."""
+"""ministack, the engine: access to its inner parts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def part(name: str, attribute: str) -> Any:
 
 
 def replace(module: str, name: str, make: Callable[[Any], Any]) -> None:
-    """Puts `make(original)` in its place; a name that is gone is an error, not a patch that silently does nothing."""
+    """Puts `make(original)` in its place; a missing name is an error, not a patch without effect."""
     setattr(service(module), name, make(part(module, name)))
 
 
@@ -97,6 +97,6 @@ class Queue:
 
 @lru_cache(maxsize=64)
 def _redrive(policy: str | None) -> tuple[float, str]:
-    """How often a message may be received, and where it goes then."""
+    """The receive limit of a queue, and its dead-letter queue."""
     described = json.loads(policy) if policy else {}
     return float(described.get("maxReceiveCount") or "inf"), str(described.get("deadLetterTargetArn", ""))

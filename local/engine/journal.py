@@ -31,7 +31,7 @@ class Write(NamedTuple):
 class Journal:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)  # the signing keys stand in it
+        folder.chmod(0o700)  # it contains the signing keys
         self._db = sqlite3.connect(folder / "journal.sqlite", timeout=1, check_same_thread=False, isolation_level=None)
         self._lock = threading.Lock()
         self._done: list[int] = []
@@ -71,7 +71,7 @@ class Journal:
         return numbers
 
     def done(self, numbers: Iterable[int]) -> None:
-        """Their consumer is done with these records. Goes along with the next commit: at worst one comes twice."""
+        """The consumer has processed these records. Written with the next commit: at worst a record is delivered twice."""
         with self._lock:
             self._done += numbers
 
@@ -88,7 +88,7 @@ class Journal:
         return [(number, feed, fast_json.loads(record)) for number, feed, record in rows]
 
     def keep(self, name: str, value: str) -> str:
-        """What was kept under the name at an earlier start, or else this value from now on."""
+        """The value stored under the name at an earlier start, or else this one from now on."""
         with self._lock:
             self._db.execute("INSERT OR IGNORE INTO kept VALUES (?, ?)", (name, value))
             kept: str = self._db.execute("SELECT value FROM kept WHERE name = ?", (name,)).fetchone()[0]

@@ -1,7 +1,7 @@
-"""What ministack does otherwise than AWS, put right: each patch with its reason.
+"""Patches for what ministack does differently from AWS, each with its reason.
 
 The engine keeps its state in modules, so a process has one engine. The patches go in once; what they call is the stack
-that runs at the moment (`Seams`). They lean on the engine's inner names, hence the pinned version.
+that runs at the moment (`Seams`). They depend on the engine's inner names, so the version is pinned.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ def keep_messages_from_falling_between() -> None:
 
 
 def let_messages_come_back_earlier() -> None:
-    """It moves the time at which a message comes back in place, and tells nobody; ours are sorted by that time."""
+    """It changes a message's visibility time in place, without a call; ours are sorted by that time."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def moving(data: dict[str, Any], url: str) -> Any:

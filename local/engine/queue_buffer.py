@@ -18,7 +18,7 @@ Message = dict[str, Any]
 
 
 class QueueBuffer:
-    """Looks like the engine's list to the engine: it appends, counts and goes through it."""
+    """Has the interface of the engine's list: append, length, iteration."""
 
     def __init__(self, messages: Iterable[Message] = (), now: Callable[[], float] = time.time) -> None:
         self._now = now
@@ -82,7 +82,7 @@ class QueueBuffer:
         return taken
 
     def delete(self, messages: Iterable[Message]) -> None:
-        """A message that has become visible again meanwhile is another receiver's."""
+        """A message that has become visible again belongs to another receiver."""
         for message in messages:
             self._hidden.pop(id(message), None)
 

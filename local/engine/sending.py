@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 def announce(record: Record) -> None:
-    """As AWS does on the default bus, where most of the time nobody listens."""
+    """As AWS does on the default bus, which usually has no rules for it."""
     rules = internals.part("eventbridge", "_rules").values()
     if any(rule.get("EventPattern") and rule.get("EventBusName", "default") == "default" for rule in rules):
         internals.part("stepfunctions", "_emit_execution_status_event")(record)

@@ -24,7 +24,7 @@ def engine_socket(port: int) -> socket.socket:
     loaded = sys.modules.get("ministack.app")
     listener = bind(int(loaded._MINISTACK_PORT) if loaded else port)  # noqa: SLF001
     if loaded is None and sys.platform == "linux":
-        # Bound and never listened on: between two stacks of this process nobody else gets the port.
+        # Bound and never listened on: reserves the port between two stacks of this process.
         _reserved.append(bind(listener.getsockname()[1]))
         atexit.register(_reserved[-1].close)
     return listener

@@ -19,7 +19,7 @@ IDLE_SECONDS = 2.0
 ONE_IN = 8
 """Of so many pieces of work one is taken from those that can wait: consumers of queues lag behind a rush, and do not starve."""
 PATIENCE = 10
-"""After so many looks nothing can be expected of those who are at it, though somebody computes."""
+"""After so many checks without a finished piece of work, threads are added even while others compute."""
 
 
 class Pool:
@@ -39,7 +39,7 @@ class Pool:
         self._closed = False
 
     def submit(self, work: Callable[[], None], *, later: bool = False) -> None:
-        """Queues work that takes care of its own failures; ``later`` is for what nobody waits for."""
+        """Queues work that handles its own failures; ``later`` is for work without a waiting caller."""
         if self._closed:
             raise RuntimeError(f"the pool {self._name} is closed")
         (self._later if later else self._work).append(work)
@@ -70,7 +70,7 @@ class Pool:
         threading.Thread(target=self._look, name=f"{self._name}-watch", daemon=True).start()
 
     def _look(self) -> None:
-        """While work is waiting: adds threads when nothing got done since the last look, and nobody was computing either."""
+        """While work is waiting: adds threads when nothing was finished since the last check and no thread was computing."""
         finished, looks = -1, 0
         while (self._work or self._later) and not self._closed:
             before = time.process_time()

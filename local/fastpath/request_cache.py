@@ -163,7 +163,7 @@ def _length(kind: str, action: Request) -> int:
 
 
 class ItemPlace:
-    """Where in a table an item stands, or is to stand."""
+    """An item's place in a table."""
 
     __slots__ = ("before", "pk", "sk", "table")
 

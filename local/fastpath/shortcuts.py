@@ -81,7 +81,7 @@ def match_events_by_type_once() -> None:
 
 
 def keep_texts_once() -> None:
-    """It keeps names and values of each item apart, and sorts an item into its indexes again that stands there already."""
+    """It stores names and values of each item separately, and indexes an item again that is already indexed."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def setting(table: dict[str, Any], pk: Any, sk: Any, item: dict[str, Any]) -> Any:
@@ -91,7 +91,7 @@ def keep_texts_once() -> None:
             before = table["items"].get(pk, {}).get(sk)
             if before is None or any(before.get(name) != kept.get(name) for name in _key_names(table)):
                 return original(table, pk, sk, kept)
-            table["items"][pk][sk] = kept  # as it stands in the indexes already
+            table["items"][pk][sk] = kept  # as it is in the indexes already
             return before
 
         return setting

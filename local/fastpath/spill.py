@@ -150,7 +150,7 @@ class Partitions(dict[str, Partition]):
             return
         for pk in [pk for (pk,) in self._file.execute("SELECT pk FROM cold")]:
             row = self._file.execute("SELECT body FROM cold WHERE pk = ?", (pk,)).fetchone()
-            if row:  # not fetched back by whoever goes through them
+            if row:  # not loaded by an iteration
                 yield pk, fast_json.loads(row[0])
 
 

@@ -1,4 +1,4 @@
-"""What an invocation comes to."""
+"""The result of an invocation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from local.common import Json
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a Lambda function answered; `failed` is the X-Amz-Function-Error header."""
+    """What a Lambda function returned; `failed` is the X-Amz-Function-Error header."""
 
     payload: Json
     failed: bool = False

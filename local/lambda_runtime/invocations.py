@@ -1,4 +1,4 @@
-"""Asynchronous invocations: tried again after a pause, and in the end sent to where failures go."""
+"""Asynchronous invocations: retried after a pause, then sent to their failure destination."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from local.lambda_runtime.lambdas import Lambdas
 
 logger = logging.getLogger(__name__)
 
-# One and two minutes on AWS; here somebody is watching.
+# One and two minutes on AWS; shorter here, for people who watch.
 PAUSES = (1.0, 2.0)
 
 

@@ -1,4 +1,4 @@
-"""Runs the real handlers in this process, with what Lambda gives them and what it makes of their failures."""
+"""Runs the real handlers in this process, with Lambda's context and its handling of failures."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class LambdaContext:
 
 
 class _Output(io.TextIOBase):
-    """Stands for sys.stdout: what a handler prints goes to its function's log, the rest where it always went."""
+    """Replaces sys.stdout: a handler's output goes to its function's log, all other output to the real stdout."""
 
     def __init__(self) -> None:
         self.real: TextIO = sys.stdout
@@ -107,7 +107,7 @@ class _Output(io.TextIOBase):
         return self._where_it_went().isatty()
 
     def _where_it_went(self) -> TextIO:
-        """Loggers keep this stream: once their stack is gone, they write to what is sys.stdout then."""
+        """Loggers keep this stream: after their stack has stopped, they write to the current sys.stdout."""
         return self.real if sys.stdout is self else sys.stdout
 
 
@@ -163,7 +163,7 @@ class Lambdas:
         self._configs: dict[str, Config] = {}
         self._handlers: dict[str, Callable[[Json, LambdaContext], Json]] = {}
         self._api = _threads("api")
-        # Who looks at an order does not queue behind those who place theirs.
+        # Reads of orders do not queue behind placements.
         self._reads = _threads("reads")
         self._work = _threads("work")
         self._import = threading.Lock()
@@ -277,7 +277,7 @@ class Lambdas:
         except Killed:
             exited = f"RequestId: {invocation.request_id} Error: Runtime exited with error: signal: killed"
             return Answer({"errorType": "Runtime.ExitError", "errorMessage": exited}, failed=True)
-        except Exception as error:  # as Lambda does: whatever a handler raises is its answer
+        except Exception as error:  # as Lambda does: an exception of the handler is its result
             logger.debug("%s failed", config.name, exc_info=True)
             return Answer(error_document(error), failed=True)
         finally:
@@ -306,7 +306,7 @@ def _wrapped(wrapper: Wrapper, call: Call) -> Call:
 
 
 def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[..., None], *arguments: Any) -> None:
-    """Hands over to the loop; one that has closed meanwhile has nobody left to tell."""
+    """Schedules a call on the loop; does nothing if the loop is closed."""
     if not loop.is_closed():
         loop.call_soon_threadsafe(callback, *arguments)
 

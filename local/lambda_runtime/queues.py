@@ -67,7 +67,7 @@ class QueueFeed:
     _looking: asyncio.TimerHandle | None = field(init=False, default=None)
 
     def pump(self) -> None:
-        """Hands out what there is, as far as the mapping's concurrency goes."""
+        """Delivers waiting messages, up to the mapping's concurrency."""
         if self.config.window and self.queue.waiting() < self.config.batch_size:
             if self._gathering is None and self.queue.waiting():
                 self._gathering = asyncio.get_running_loop().call_later(self.config.window, self._gathered)
@@ -100,7 +100,7 @@ class QueueFeed:
             task.add_done_callback(self._delivered)
 
     def _look_again(self) -> None:
-        """A message that is delayed, or comes back after a failure, makes no noise when its time has come."""
+        """There is no signal when a delayed or failed message becomes visible, so a timer polls."""
         moment = self.queue.next_at()
         if self._looking:
             self._looking.cancel()

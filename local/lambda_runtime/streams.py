@@ -82,7 +82,7 @@ def backoff(tries: int) -> float:
 
 @dataclass
 class Disorder:
-    """Whatever AWS may do to records and seldom does, made frequent and repeatable by a seed: for tests and storms.
+    """What AWS may do with records but seldom does, made frequent and repeatable by a seed, for tests.
 
     A batch is held up, so that later records of other items overtake it; it is cut short; it is delivered again.
     """
@@ -187,7 +187,7 @@ class Feed:
         return fresh
 
     def _accepted(self, answer: Answer, batch: list[StreamDelivery]) -> int:
-        """How many of the batch, from its beginning, need not come again."""
+        """How many of the batch, from its beginning, need no redelivery."""
         if answer.failed:
             logger.warning("%s failed on %d records: %s", self.config.function, len(batch), answer.failure())
             return 0

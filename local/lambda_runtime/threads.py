@@ -15,7 +15,7 @@ class Pool(Protocol):
     """What runs handlers; work takes care of its own failures."""
 
     def submit(self, work: Callable[[], None], *, later: bool = False) -> None:
-        """Queues work; ``later`` is for what nobody waits for."""
+        """Queues work; ``later`` is for work without a waiting caller."""
 
     def close(self) -> None:
         """No further work; threads end with what they are doing and are not waited for."""
@@ -68,7 +68,7 @@ def call(pool: Pool, function: Callable[[], Result]) -> Future[Result]:
     def work() -> None:
         try:
             future.set_result(function())
-        except BaseException as failure:  # noqa: BLE001 - handed to whoever waits for it
+        except BaseException as failure:  # noqa: BLE001 - handed to the waiting caller
             future.set_exception(failure)
 
     pool.submit(work)

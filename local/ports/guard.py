@@ -47,7 +47,7 @@ def is_from_origin(headers: Mapping[str, str], origins: Collection[str]) -> bool
 
 
 def is_followed_link(method: str, headers: Mapping[str, str]) -> bool:
-    """Whether somebody followed a link from elsewhere: a GET that replaces the whole page, so that page sees nothing of it."""
+    """Whether a user followed a link from another site: a GET of a whole page, which that site cannot read."""
     plain = is_loopback(headers) and "origin" not in headers and not _is_websocket(headers)
     target = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest"))
     return plain and method == "GET" and target == ("navigate", "document")

@@ -1,1 +1,1 @@
-"""The template expanded and deployed, the stack started and stopped."""
+"""Expands and deploys the template, starts and stops the stack."""

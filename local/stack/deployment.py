@@ -59,7 +59,7 @@ class Deployment:
         _check_machines()
 
     def made(self) -> dict[str, Made]:
-        """What stands behind each logical name."""
+        """The physical resource of each logical name."""
         deployed: dict[str, Made] = internals.part("cloudformation", "_stacks")[STACK_NAME]["_resources"]
         return deployed
 

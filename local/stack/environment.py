@@ -1,4 +1,4 @@
-"""What the handlers of this process find in its environment."""
+"""The environment variables of the handlers in this process."""
 
 from __future__ import annotations
 

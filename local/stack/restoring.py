@@ -1,4 +1,4 @@
-"""What the journal kept of an earlier process, put back."""
+"""Restores what the journal stored of an earlier process."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def running(settings: Settings | None = None) -> Iterator[Stack]:
     finally:
         stopping.set()
         thread.join()
-        # Whoever asks for AWS next in this process must not be sent to a stack that is gone.
+        # The next client of AWS in this process must not be sent to a stopped stack.
         os.environ.clear()
         os.environ.update(environment)
         forget_settings((settings or Settings()).code)
@@ -57,7 +57,7 @@ def running(settings: Settings | None = None) -> Iterator[Stack]:
 
 
 def wait_until(condition: Any, seconds: float = 120.0) -> None:
-    """For a test's own thread: until it holds, looked at often. The limit is for what will never hold, not for what is slow."""
+    """For a test's own thread: polls until the condition holds. The limit is for one that never holds, not for a slow one."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -21,10 +21,10 @@ class Settings:
     """What containers call this machine, an address of it or a name: where they reach the engine. Without it they do not."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     template: Path = ROOT / "template.yaml"
-    # Where handlers and what they import stand, as the template's CodeUri and layers would have it.
+    # Where handlers and their imports are, as the template's CodeUri and layers say.
     code: Sequence[Path] = (ROOT / "functions", ROOT / "layers" / "orders" / "python")
     seed: bool = True
     disorder: int | None = None
-    """A seed for late, reordered and repeated stream records; without one they come as quickly and orderly as they can."""
+    """A seed for late, reordered and repeated stream records; without one there is no disorder."""
     fast_path: bool = field(default_factory=switch.wanted)
-    """Off: every request goes the engine's own whole way. It takes longer, and comes to the same."""
+    """Off: the engine handles every request itself, more slowly and with the same result."""

@@ -49,7 +49,7 @@ class Sources:
         return None if seed is None else Disorder(random.Random(f"{seed}:{feed}"))  # noqa: S311 - chance, to be had again
 
     def wake_queues(self) -> None:
-        """From any thread: some message has come. Many that come at once make one look."""
+        """From any thread: a message has arrived. Many at once cause one poll."""
         if not self._waking:
             self._waking = True
             self._loop.call_soon_threadsafe(self._pump_queues)

@@ -52,7 +52,7 @@ class Stack:
         self.port: int = self._api_socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.issuer = Issuer(self.url, self._keep("token-key", new_key()))
-        # What has to be put away again, in the order of its making; a stack can be stopped half-way up.
+        # What has to be closed, in the order of its creation; a stack can be stopped while it starts.
         self._closing: list[Callable[[], None]] = [self._api_socket.close]
         self._spill = Spill()
         self._servers = Servers()
@@ -79,10 +79,10 @@ class Stack:
         await self._servers.serve(self.gateway, self._api_socket)
         _tune_interpreter()
         if self.settings.seed:
-            # A limit that is being tried out is for callers.
+            # A configured rate limit is for callers.
             await catalog.seed(self._make_gateway(None), self.token("catalog", ["admin"]))
         if self.settings.data:
-            # What an earlier process left open. A fresh table has nothing to recover.
+            # Orders that an earlier process left open. A new table has none.
             self._sweep = loop.create_task(self._recover())
 
     def _bind_engine(self) -> list[socket.socket]:
@@ -99,7 +99,7 @@ class Stack:
         return sockets
 
     def _start_engine(self, listener: socket.socket) -> None:
-        """The engine in this process, patched to call what stands here in place of its own parts."""
+        """The engine in this process, patched to call the replacements of its own parts."""
         self._application = startup.load(listener)
         self._closing.append(partial(in_process_client.connect, None))
         environment.prepare(self.aws_url, self.settings.code)
@@ -138,7 +138,7 @@ class Stack:
             "EndpointUrl": self.aws_url,
             "SweepRate": "10000",  # nothing here has a quota
             "LogLevel": os.environ.get("POWERTOOLS_LOG_LEVEL", "ERROR"),
-            # One machine's own limit is what is measured here; a lower one is tried out by `--rate-limit`.
+            # The machine itself is the limit here; `--rate-limit` sets a lower one.
             "ApiRateLimit": "10000",
             "ApiBurstLimit": "5000",
         }
@@ -163,7 +163,7 @@ class Stack:
         self.changes.open(tables, self._sources.streams)
 
     async def _recover(self) -> None:
-        """No execution outlives its process here; the product's own sweep carries every open order on."""
+        """No execution survives its process here; the product's own sweep restarts every open order."""
         swept = await self.sweep()
         if swept.get("error") or swept["failed"]:
             logger.error("the sweep at the start failed: %s", swept)
@@ -225,11 +225,11 @@ class Stack:
 
 
 def _tune_interpreter() -> None:
-    # What is here now stays: the collector need not look through it again and again (0.1 s each time).
+    # Objects that exist now stay: the collector need not check them repeatedly (0.1 s each time).
     gc.collect()
     gc.freeze()
     # An order leaves some 300 objects behind for good and next to no rings: looking for rings as often as Python does
     # by itself took a sixth of the time, and more with every order.
     gc.set_threshold(10_000, 10, 20)
-    # Who asks must get a turn among threads that compute: with Python's own 5 ms a read waits several times as long.
+    # Readers must get a turn among threads that compute: with Python's own 5 ms a read waits several times as long.
     sys.setswitchinterval(0.0003)

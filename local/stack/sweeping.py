@@ -1,4 +1,4 @@
-"""A sweep over every open order takes as many invocations of the function as its time and Step Functions' quota ask for."""
+"""A sweep over every open order, in as many invocations as its time-out and Step Functions' quota require."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 PATIENCE = 5
-"""So many invocations in a row that came no further end it: what is throttled that long wants a person."""
+"""The invocations in a row without progress after which it ends: throttling for that long needs a person."""
 
 
 class SweepTotals:
-    """What the invocations so far came to, and where the next one goes on."""
+    """The result of the invocations so far, and where the next one continues."""
 
     def __init__(self) -> None:
         self.result: dict[str, Any] = {"looked_at": 0, "restarted": [], "failed": [], "throttled": 0}
@@ -19,7 +19,7 @@ class SweepTotals:
         self._no_further = 0
 
     def add(self, answer: Mapping[str, Any]) -> None:
-        """Takes in what one invocation returned."""
+        """Adds the result of one invocation."""
         if "error" in answer:
             self._end(str(answer["error"]))
             return

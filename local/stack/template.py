@@ -1,7 +1,7 @@
 """The SAM template as CloudFormation would see it: what the local stack deploys and what the checks look at.
 
 Code stays where it is (a function's ``CodeUri`` becomes a bucket that does not exist, its key the folder), and each
-state machine carries its definition, read from its file, so that nothing that stands in the template is wired twice.
+state machine carries its definition, read from its file, so that nothing in the template is wired twice.
 
 What only a deployment on AWS has is left out unless it is asked for: versions and aliases, whose place the function or
 machine itself takes, the settings' numbers that versions come from, the deployments that shift between them, and the nested
@@ -37,7 +37,7 @@ RELEASES = (
 )
 CODE_DEPLOY_ROLE = "CodeDeployServiceRole"
 SETTINGS_NUMBER, NO_NUMBER = {"Fn::GetAtt": ["Settings", "VersionNumber"]}, "unnumbered"
-"""What numbers the parameters of a deployment on AWS, and what stands in its place where nothing is versioned."""
+"""The number of a deployment's parameters on AWS, and the value used where nothing is versioned."""
 
 # It warns of feature toggles and metrics that only the service itself has.
 logging.getLogger("samtranslator").setLevel(logging.ERROR)
@@ -72,7 +72,7 @@ def expand(
 
 
 def _without_releases(template: dict[str, Any]) -> dict[str, Any]:
-    """The template with each alias replaced by what it stands for, and without what makes and moves aliases."""
+    """The template with each alias replaced by its target, and without what makes and moves aliases."""
     resources = template["Resources"]
     functions = {
         name: made["Properties"]["FunctionName"]["Ref"]

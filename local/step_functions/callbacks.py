@@ -15,7 +15,7 @@ from local.step_functions.documents import StateError
 
 @dataclass(eq=False, slots=True)
 class Callback:
-    """The task behind a token. Whoever settles it first wins; the others' tokens are stale."""
+    """The task of a token. The first to settle it wins; later calls get a stale token."""
 
     settled: asyncio.Future[Json]
     beat: Callable[[], None]

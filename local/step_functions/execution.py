@@ -110,9 +110,9 @@ class Execution:
         except StateError as failure:
             self._finish("FAILED", "ExecutionFailed", failure.error, failure.cause)
         except asyncio.CancelledError:
-            if self.status == "RUNNING":  # the loop is closing, nobody stopped the execution
+            if self.status == "RUNNING":  # the loop is closing, the execution was not stopped
                 raise
-        except Exception as bug:  # a fault of the interpreter itself: the execution must not hang for ever
+        except Exception as bug:  # a fault of the interpreter itself: the execution must not hang forever
             logger.exception("execution %s", self.arn)
             self._finish("FAILED", "ExecutionFailed", "States.Runtime", str(bug))
         finally:
@@ -258,7 +258,7 @@ class Execution:
         heartbeat = self._seconds(state, "Heartbeat", doc)
 
         def unanswered() -> bool:
-            # Whoever takes the token first decides: an answer already accepted is never overtaken by the clock.
+            # The first to take the token decides: the time-out never replaces an accepted result.
             return token is None or self.services.callbacks.pop(token, None) is not None
 
         with Deadlines(settled, timeout, heartbeat, unanswered) as deadlines:

@@ -85,13 +85,13 @@ def of_executions(machine: Machine, name: str) -> Iterator[Alarm]:
     what = machine.alarms
     yield Alarm(
         f"{what}-failed",
-        f"An execution of the {what} ended in its last resort; the sweep restarts its order",
+        f"An execution of the {what} failed after all retries; the sweep restarts its order",
         "executions-failed",
         of_machine(name, "ExecutionsFailed"),
     )
     yield Alarm(
         f"{what}-timed-out",
-        f"An execution of the {what} ran out of time",
+        f"An execution of the {what} timed out",
         "executions-timed-out",
         of_machine(name, "ExecutionsTimedOut"),
     )
@@ -104,7 +104,7 @@ def of_executions(machine: Machine, name: str) -> Iterator[Alarm]:
     )
     yield Alarm(
         f"{what}-throttled",
-        f"Step Functions makes the {what} wait",
+        f"Step Functions throttles the {what}",
         "executions-throttled",
         of_machine(name, "ExecutionThrottled"),
         over=(3, 5),
@@ -134,7 +134,7 @@ def of_functions(name: str, group: Group, functions: Sequence[str]) -> Iterator[
     durations = [of_function(function, "Duration", "p99", 300) for function in functions]
     yield Alarm(
         f"{name}-function-duration",
-        f"Of the {group.are} one comes near its time-out of 30 s",
+        f"One of the {group.are} is close to its time-out of 30 s",
         "function-duration",
         Expression.of_all("milliseconds", "MAX(METRICS())", durations),
         threshold=24000,
@@ -160,13 +160,13 @@ def of_feeds(found: Declared) -> Iterator[Alarm]:
         )
     yield Alarm(
         "unhandled-events",
-        "Events could not be handled in all their tries",
+        "Events failed in all retries and are dead letters",
         "unhandled-events",
         waiting("UnhandledEvents"),
     )
     yield Alarm(
         "fulfillment-dead-letters",
-        "Fulfillment events belong to no order, or could not be applied",
+        "Fulfillment events of unknown orders, or that could not be applied, are dead letters",
         "fulfillment-dead-letters",
         waiting("FulfillmentDeadLetters"),
     )
@@ -174,7 +174,7 @@ def of_feeds(found: Declared) -> Iterator[Alarm]:
     dropped = [of_function(function, "RecursiveInvocationsDropped") for function in found.queues]
     yield Alarm(
         "recursion-dropped",
-        "Lambda has dropped calls that it took for a loop, with what they carried",
+        "Lambda has dropped calls, with their messages, as a recursive loop",
         "recursion-dropped",
         Expression.of_all("dropped", "SUM(FILL(METRICS(), 0))", dropped),
     )
@@ -198,7 +198,7 @@ OF_THE_WAREHOUSE = (
     ),
     Alarm(
         "fulfillment-latency",
-        "Fulfillment events reach their orders later than 5 s after they came to us",
+        "Fulfillment events are applied later than 5 s after they were received",
         "fulfillment-latency",
         own(Metric.FULFILLMENT_AGE_SECONDS, "p90", 300),
         threshold=5,
@@ -210,7 +210,7 @@ OF_THE_WAREHOUSE = (
 OF_THE_API = (
     Alarm(
         "api-errors",
-        "More than one in a hundred answers of the API is a 5xx",
+        "More than one in a hundred API responses is a 5xx",
         "api-errors",
         percent(
             "IF(FILL(answers, 0) >= 20, 100 * FILL(bad, 0) / answers, 0)",
@@ -221,7 +221,7 @@ OF_THE_API = (
     ),
     Alarm(
         "api-latency",
-        "One in a hundred answers of the API takes longer than 3 s",
+        "One in a hundred API responses takes longer than 3 s",
         "api-latency",
         of_api("Latency", "p99"),
         threshold=3000,
@@ -236,7 +236,7 @@ def of_stuck_orders() -> Iterator[Alarm]:
     for status in STUCK_STATUSES:
         yield Alarm(
             f"stuck-{status.lower()}",
-            f"Orders are {status} though the configured waits until then, and 15 minutes more, are over",
+            f"Orders are {status} for 15 minutes longer than the configured waits",
             "stuck-orders",
             own(Metric.ORDERS_STUCK, "Maximum", status=status.value),
             over=(5, 5),
@@ -278,7 +278,7 @@ OF_THE_BUSINESS = (
 OF_THE_SWEEP = (
     Alarm(
         "sweep-missing",
-        "The sweep has not run for five minutes: nothing mends what is lost",
+        "The sweep has not run for five minutes: lost workflows are not restarted",
         "sweep-missing",
         own(Metric.SWEEPS, period=300),
         compare=BELOW,
@@ -286,7 +286,7 @@ OF_THE_SWEEP = (
     ),
     Alarm(
         "orders-restarted",
-        "The sweep restarts one workflow after another",
+        "The sweep restarts many workflows",
         "orders-restarted",
         own(Metric.ORDERS_RESTARTED, period=900),
         threshold=10,

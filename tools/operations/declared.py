@@ -30,7 +30,7 @@ GROUPS: Mapping[str, Group] = {
     # Some passing faults, which are tried again, are everyday business as well.
     "step": Group("functions that are the workflow's steps", passing_faults=True, refusals=True),
     "unwinding": Group("functions that unwind orders", passing_faults=True),
-    "consumer": Group("functions that follow streams, queues and the clock"),
+    "consumer": Group("functions behind streams, queues and schedules"),
 }
 
 
@@ -50,14 +50,14 @@ MACHINES: Mapping[str, Machine] = {
     "FulfilOrder": Machine(
         alarms="fulfillment",
         group="step",
-        stopped="Many executions of the fulfillment were stopped: a wave of cancellations, or somebody stops them by hand",
+        stopped="Many executions of the fulfillment were stopped, by cancellations or by hand",
         most_stopped=25,
         within=300,
     ),
     "UnwindOrder": Machine(
         alarms="unwinding",
         group="unwinding",
-        stopped="Somebody stopped an execution of the unwinding; nothing of ours ever does",
+        stopped="An execution of the unwinding was stopped by hand: the product never stops one",
         most_stopped=1,
         within=60,
     ),
