@@ -167,7 +167,7 @@ audit: $(READY) $(TOOLS)/pip-audit/.ready ## check the locked packages for known
 # Not the fuzzing: it writes whatever it thinks of into the catalog that the other tests order from.
 e2e: $(READY) ## the black-box suite against a deployed stack: URL=https://... TOKEN_CMD='command'
 	@test -n "$(URL)" && test -n "$(TOKEN_CMD)" || { \
-	  echo "Say where, and what prints a token when it is given SUB [--group GROUP]...: make e2e URL=https://... TOKEN_CMD='...'" >&2; exit 1; }
+	  echo "Say where, and what prints a token when it is given SUB [--group GROUP]... or --shop: make e2e URL=https://... TOKEN_CMD='...'" >&2; exit 1; }
 	@ORDERS_URL='$(URL)' TOKEN_CMD='$(TOKEN_CMD)' $(BIN)/pytest tests/e2e \
 	  --ignore=tests/e2e/pages --ignore=tests/e2e/test_fuzz.py
 

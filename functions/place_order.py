@@ -6,19 +6,18 @@ from http import HTTPStatus
 
 from orders.domain import digests
 from orders.domain.errors import InvalidArgument, PermissionDenied
+from orders.domain.identifiers import CustomerId
 from orders.services import placing
 from orders.web import bodies
-from orders.web.handling import Answer, Request, serve
+from orders.web.handling import Answer, Principal, Request, serve
 from orders.web.orders import order_answer
 
 
 def place_order(request: Request) -> Answer:
-    """Places the order for the caller, or for the customer a member of staff names."""
+    """Places the order for the caller, or for the customer that a member of staff or a shop names."""
     body = request.parse(bodies.PlaceOrder)
     caller = request.caller
-    customer_id = body.customer_id or caller.subject
-    if customer_id != caller.subject and not caller.is_staff:
-        raise PermissionDenied("You can order for yourself only.")
+    customer_id = _customer(caller, body.customer_id)
     wish = placing.Wish(
         customer_id=customer_id,
         quantities={item.product_id: item.quantity for item in body.items},
@@ -33,6 +32,15 @@ def place_order(request: Request) -> Answer:
     snapshot, is_new = placing.place_order(wish, caller.actor, key, digest)
     headers = {"location": f"/orders/{snapshot.order.order_id}"} | ({} if is_new else {"idempotent-replayed": "true"})
     return order_answer(request, snapshot, HTTPStatus.ACCEPTED, headers)
+
+
+def _customer(caller: Principal, named: CustomerId | None) -> CustomerId:
+    """Whose order it is: the caller's own, if nobody else is named."""
+    if named is None and caller.is_shop:
+        raise InvalidArgument.of("customer_id", "is missing: a shop names the customer that it orders for")
+    if named not in (None, caller.subject) and not caller.acts_for_anyone:
+        raise PermissionDenied("You can order for yourself only.")
+    return named or caller.subject
 
 
 def _key(request: Request) -> str | None:

@@ -34,7 +34,7 @@ def get_history(request: Request) -> Answer:
 
 
 def list_orders(request: Request) -> Answer:
-    """Orders, newest first: their own for customers, anybody's for staff. Staff may ask for the overdue ones."""
+    """Orders, newest first: their own for customers, anybody's for staff and shops, who may ask for the overdue ones."""
     if "overdue" in request.query:
         return list_overdue(request)
     wanted, deprecated = _wanted(request)
@@ -47,8 +47,8 @@ def list_orders(request: Request) -> Answer:
 
 def list_overdue(request: Request) -> Answer:
     """Overdue orders, longest overdue first."""
-    if not request.caller.is_staff:
-        raise PermissionDenied("Only staff can ask for overdue orders.")
+    if not request.caller.acts_for_anyone:
+        raise PermissionDenied("Only staff and shops can ask for overdue orders.")
     request.text("overdue", "true")
     if {"customer_id", "status"} & set(request.query):
         raise InvalidArgument.of("overdue", "cannot be combined with customer_id or status")
@@ -65,7 +65,7 @@ def _wanted(request: Request) -> tuple[listing.Filter, bool]:
     caller = request.caller
     asked = request.text("customer_id", r"[A-Za-z0-9][A-Za-z0-9._:@|+-]{0,127}")
     customer_id = CustomerId(asked) if asked is not None else None
-    if not caller.is_staff:
+    if not caller.acts_for_anyone:
         if customer_id not in (None, caller.subject):
             raise PermissionDenied("You can list your own orders only.")
         customer_id = caller.subject

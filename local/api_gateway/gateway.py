@@ -164,10 +164,13 @@ class Gateway:
     def _token(self, request: Request) -> Response:
         try:
             asked = json.loads(request.body)
-            token = self._issuer.token(str(asked["sub"]), [str(group) for group in asked.get("groups", ())])
+            token = self._issuer.shop_token() if asked.get("shop") is True else self._person_token(asked)
         except (ValueError, KeyError, TypeError, AttributeError):
             return gateway_answer(400)
         return json_answer({"token": token})
+
+    def _person_token(self, asked: Json) -> str:
+        return self._issuer.token(str(asked["sub"]), [str(group) for group in asked.get("groups", ())])
 
 
 def _told(document: Json) -> str:

@@ -145,6 +145,7 @@ def _welcome(stack: Any) -> None:
     for subject, group in PEOPLE:
         token = stack.token(subject, [group] if group else [])
         print(f"export {subject.split('-')[0].upper()}={token}")
+    print(f"export SHOP={stack.shop_token()}")
     body = json.dumps(_order([("prod-001", 2), ("prod-002", 1)], "tok_ok"))
     print("\n# Place an order, then read it:")
     print(f"curl -s {stack.url}/orders -H \"authorization: Bearer $CUSTOMER\" -H 'content-type: application/json' \\")
@@ -188,7 +189,11 @@ def load(options: argparse.Namespace) -> int:
 
 
 def token(options: argparse.Namespace) -> int:
-    print(Api(url_of(options.url)).signed_in(options.subject, options.group).token)
+    if options.shop is (options.subject is not None):
+        print("orders: say whom the token is for: a SUB, or --shop", file=sys.stderr)
+        return 2
+    api = Api(url_of(options.url))
+    print((api.as_shop() if options.shop else api.signed_in(options.subject, options.group)).token)
     return 0
 
 
@@ -273,7 +278,8 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=load)
 
     command = _remote(commands, "token", "print a token of the running stack", token)
-    command.add_argument("subject", metavar="SUB", help="the token's subject: a customer's id, for instance")
+    command.add_argument("subject", metavar="SUB", nargs="?", help="the token's subject: a customer's id, for instance")
+    command.add_argument("--shop", action="store_true", help="a shop's system, which acts for any customer, instead")
     command.add_argument("--group", action="append", default=[], help="support, admin, carrier or warehouse; may be repeated")
 
     _remote(commands, "env", "print the functions' variables, for `sam local invoke --env-vars` (docs/invoke.md)", env)

@@ -14,7 +14,7 @@ from typing import Any
 
 from local.api_gateway.cors import Cors
 from local.api_gateway.gateway import Gateway, Tool
-from local.api_gateway.keys import AUDIENCE, Issuer, new_key
+from local.api_gateway.keys import AUDIENCE, SHOP_CLIENT, Issuer, new_key
 from local.api_gateway.routes import routes_of
 from local.api_gateway.throttle import Throttle
 from local.common import Json
@@ -131,6 +131,7 @@ class Stack:
         own = {
             "JwtIssuer": self.issuer.issuer,
             "JwtAudience": AUDIENCE,
+            "ShopAudience": SHOP_CLIENT,
             "JwksUrl": f"{self.url}/.local/jwks.json",
             "SignInUrl": f"{self.url}/.local",
             "DeletionProtection": "false",
@@ -193,6 +194,9 @@ class Stack:
 
     def token(self, subject: str, groups: Sequence[str] = ()) -> str:
         return self.issuer.token(subject, groups)
+
+    def shop_token(self) -> str:
+        return self.issuer.shop_token()
 
     def idle(self) -> bool:
         """Nothing left to deliver and no execution running."""

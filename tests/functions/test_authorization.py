@@ -21,17 +21,18 @@ from tests.harness import behavior
 from tests.harness.bodies import HOME, a_body
 from tests.harness.events import http_event
 from tests.harness.orders import bearer
-from tests.harness.world import CUSTOMER, STRANGER, World
+from tests.harness.world import CUSTOMER, SHOP, STRANGER, World, machine_claims
 
-ROLES: dict[str, tuple[str | None, tuple[str, ...]]] = {
-    "anonymous": (None, ()),
-    "stranger": (STRANGER, ()),
-    "owner": (CUSTOMER, ()),
-    "support": ("grace", ("support",)),
-    "admin": ("root", ("admin",)),
-    "carrier": ("carl", ("carrier",)),
-    "warehouse": ("wim", ("warehouse",)),
-    "unknown group": ("eve", ("managers",)),
+ROLES: dict[str, dict[str, Any]] = {
+    "anonymous": {"by": None},
+    "stranger": {"by": STRANGER},
+    "owner": {"by": CUSTOMER},
+    "support": {"by": "grace", "groups": ["support"]},
+    "admin": {"by": "root", "groups": ["admin"]},
+    "carrier": {"by": "carl", "groups": ["carrier"]},
+    "warehouse": {"by": "wim", "groups": ["warehouse"]},
+    "shop": {"claims": machine_claims()},
+    "unknown group": {"by": "eve", "groups": ["managers"]},
 }
 BODIES: dict[str, Any] = {
     "PlaceOrder": a_body(),
@@ -43,7 +44,7 @@ BODIES: dict[str, Any] = {
 OPENED_BY = {
     "anyone": set(ROLES),
     "customer": {"stranger", "owner", "unknown group"},
-    **{name: {name} for name in ("owner", "support", "admin", "carrier", "warehouse")},
+    **{name: {name} for name in ("owner", "support", "admin", "carrier", "warehouse", "shop")},
 }
 VERIFIED_BY_THE_FUNCTION = {"tracking link", "signed by the carrier"}
 PROMISED: dict[str, set[str]] = {
@@ -56,9 +57,10 @@ REFUSED = {401, 403}
 
 
 def asked(world: World, route: Route, role: str) -> Any:
-    by, groups = ROLES[role]
     path = {"id": "prod-001" if "products" in route.path else "order-1"} if "{id}" in route.path else {}
-    return world.http(route.key, path, BODIES.get(route.body or ""), by=by, groups=groups)
+    named = {"customer_id": CUSTOMER} if (role, route.body) == ("shop", "PlaceOrder") else {}
+    body = BODIES.get(route.body or "")
+    return world.http(route.key, path, body and body | named, **ROLES[role])
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -72,13 +74,12 @@ def test_every_role_on_every_route(world: World, role: str) -> None:
             assert answer.status == (401 if role == "anonymous" else 403), f"{role} on {key}: {answer.text}"
 
 
-@pytest.mark.parametrize("role", [role for role in ROLES if role != "admin"])
-def test_webhooks_are_for_admins_alone(world: World, role: str) -> None:
+@pytest.mark.parametrize("role", [role for role in ROLES if role not in ("admin", "shop")])
+def test_webhooks_are_for_admins_and_shops_alone(world: World, role: str) -> None:
     for key, route in ROUTES.items():
         if route.path.startswith("/webhooks"):
-            assert route.who == {Who.ADMIN}
-            by, groups = ROLES[role]
-            answer = world.http(key, {"id": "wh-1", "delivery_id": "d-1"}, by=by, groups=groups)
+            assert route.who == {Who.ADMIN, Who.SHOP}
+            answer = world.http(key, {"id": "wh-1", "delivery_id": "d-1"}, **ROLES[role])
             assert answer.status == (401 if role == "anonymous" else 403), key
 
 
@@ -121,6 +122,93 @@ def test_a_route_that_names_nobody_opens_for_nobody(principal: Principal | None)
     request = Request(nobody, {}, {"token": "any"}, {}, b"", principal)
     with pytest.raises((Unauthenticated, PermissionDenied)):
         authorise(request)
+
+
+# --- shops ---
+
+
+def test_a_shop_places_and_changes_orders_of_any_customer_and_sees_them_as_their_owner_does(world: World) -> None:
+    placed = world.shop("POST /orders", body=a_body(order_id="order-1", customer_id=CUSTOMER))
+    assert (placed.status, placed.order["customer_id"]) == (202, CUSTOMER)
+    assert placed.body["tracking_url"].startswith("/track/order-1?token=")
+    world.shop("POST /orders", body=a_body(order_id="order-2", customer_id=STRANGER))
+    listed = world.shop("GET /orders").body["orders"]
+    assert [order["order_id"] for order in listed] == ["order-2", "order-1"]
+    assert [o["order_id"] for o in world.shop("GET /orders", query={"customer_id": STRANGER}).body["orders"]] == ["order-2"]
+    assert world.shop("GET /orders", query={"overdue": "true"}).status == 200
+    moved = world.shop("PUT /orders/{id}/address", "order-1", HOME | {"city": "Ockham"})
+    assert moved.order["shipping_address"]["city"] == "Ockham"
+    assert world.http("GET /orders/{id}", "order-1").body == world.shop("GET /orders/{id}", "order-1").body
+    assert world.shop("GET /orders/{id}/status", "order-1").status == 200
+
+
+def test_what_a_shop_does_is_done_for_the_customer_and_stands_under_its_name(world: World) -> None:
+    world.place()
+    cancelled = world.shop("POST /orders/{id}/cancel", "order-1", {"reason": "Bought twice"})
+    expected = {"reason": "customer", "cancelled_by": f"shop:{SHOP}", "note": "Bought twice"}
+    for seen in (cancelled, world.http("GET /orders/{id}", "order-1"), world.shop("GET /orders/{id}", "order-1")):
+        assert seen.order["cancellation"] == seen.order["cancellation"] | expected
+    for reader in (world.shop, world.http, world.support):
+        last = reader("GET /orders/{id}/history", "order-1").body["history"][-1]
+        assert (last["triggered_by"], last["reason"]) == (f"shop:{SHOP}", "Bought twice")
+
+
+def test_a_shop_does_not_read_what_staff_noted(world: World) -> None:
+    world.live(OrderStatus.PROCESSING)
+    world.support("POST /orders/{id}/cancel", "order-1", {"reason": "smells of fraud"})
+    assert "fraud" not in world.shop("GET /orders/{id}", "order-1").text
+    assert "fraud" not in world.shop("GET /orders/{id}/history", "order-1").text
+
+
+def test_a_shop_names_the_customer_it_orders_for(world: World) -> None:
+    refused = world.shop("POST /orders", body=a_body())
+    assert (refused.status, refused.body["errors"][0]["field"]) == (400, "customer_id")
+
+
+def test_a_shop_owns_no_order_even_under_its_own_id(world: World) -> None:
+    world.live(OrderStatus.DELIVERED, customer_id=SHOP, claims=machine_claims())
+    assert world.order().customer_id == SHOP
+    assert world.shop("POST /orders/{id}/return", "order-1").status == 403
+    assert world.http("POST /orders/{id}/return", "order-1", by=SHOP).status == 200, "a person of that name"
+
+
+NO_SHOP: dict[str, dict[str, Any]] = {
+    "another scope": machine_claims("orders/read"),
+    "a longer one": machine_claims("orders/shopping"),
+    "one in another case": machine_claims("Orders/Shop"),
+    "commas between": machine_claims("openid,orders/shop"),
+    "no scope": {**machine_claims(), "scope": None},
+    "a list": {**machine_claims(), "scope": ["orders/shop"]},
+    "a person's, by an application": {**machine_claims(), "sub": STRANGER},
+    "no client": {**machine_claims(), "client_id": None},
+    "a client that is no text": {**machine_claims(), "client_id": True},
+    "a group of that name": {"sub": STRANGER, "cognito:groups": ["shop", "orders/shop"]},
+}
+
+
+@pytest.mark.parametrize("case", NO_SHOP)
+def test_a_token_without_exactly_a_shop_s_claims_is_no_shop_s(world: World, case: str) -> None:
+    world.place()
+    claims = {name: value for name, value in NO_SHOP[case].items() if value is not None}
+    assert world.http("GET /orders/{id}", "order-1", claims=claims).status == 403
+    assert Principal.from_claims(claims).groups == set()
+
+
+@pytest.mark.parametrize("scope", ["orders/shop", "openid orders/shop", "orders/shop orders/read"])
+def test_one_scope_of_several_makes_a_shop_and_groups_do_not_count(scope: str) -> None:
+    claims = machine_claims(scope) | {"cognito:groups": ["admin"]}
+    by_the_function = Principal.from_claims(claims)
+    assert by_the_function == Principal(CustomerId(SHOP), frozenset({Who.SHOP}))
+    assert Principal.from_authorizer(as_gateway(claims), {"authorization": bearer(claims)}) == by_the_function
+    del claims["sub"]
+    assert Principal.from_claims(claims) == by_the_function
+
+
+def test_a_shop_s_header_that_is_not_the_verified_token_opens_nothing() -> None:
+    verified = {name: value for name, value in machine_claims("orders/read").items() if name != "sub"}
+    for other in (machine_claims(), {**verified, "scope": "orders/shop"}, {**verified, "client_id": "another"}):
+        with pytest.raises(Unauthenticated):
+            Principal.from_authorizer(as_gateway(verified), {"authorization": bearer(other)})
 
 
 # --- who a token names ---

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from orders.web import identity
-from tests.harness.world import AUDIENCE, CUSTOMER, ISSUER, STRANGER, Answer, World
+from tests.harness.world import AUDIENCE, CUSTOMER, ISSUER, SHOP, STRANGER, Answer, World
 
 ROUTE = "GET /orders/{id}/status"
 KEY_ID = "key-1"
@@ -111,6 +111,14 @@ def test_the_claim_that_lists_groups_may_have_another_name(order: World, monkeyp
 def test_an_audience_may_be_one_of_several_or_the_client(order: World) -> None:
     assert get(order, f"Bearer {signed(aud=['other', AUDIENCE])}").status == 200
     assert get(order, f"Bearer {signed(aud=None, client_id=AUDIENCE)}").status == 200
+
+
+def test_a_shop_is_known_by_its_client_and_its_scope(order: World) -> None:
+    token: dict[str, Any] = {"aud": None, "client_id": SHOP, "token_use": "access"}
+    assert get(order, f"Bearer {signed(sub=SHOP, scope='orders/shop', **token)}").status == 200
+    assert get(order, f"Bearer {signed(sub=None, scope='orders/shop', **token)}").status == 200
+    assert get(order, f"Bearer {signed(sub=SHOP, scope='orders/read', **token)}").status == 403
+    assert get(order, f"Bearer {signed(sub='other', scope='orders/shop', **token | {'client_id': 'other'})}").status == 401
 
 
 def _hs256_with_the_public_key() -> str:

@@ -143,6 +143,7 @@ class Deployment:
     sign: Callable[[str, Sequence[str]], str]
     aws_url: str | None = None
     aws_names: dict[str, str] = field(default_factory=dict)
+    sign_shop: Callable[[], str] | None = None
 
     @cached_property
     def http(self) -> httpx.Client:
@@ -171,6 +172,11 @@ class Deployment:
     @cached_property
     def admin(self) -> Api:
         return self.as_("ann", "admin")
+
+    @cached_property
+    def shop(self) -> Api:
+        assert self.sign_shop is not None, "nothing signs a shop's tokens here"
+        return Api(self.http, self.sign_shop())
 
     @cached_property
     def carrier(self) -> Api:
@@ -232,7 +238,7 @@ class Served(Deployment):
         self.seconds_to_ready = time.monotonic() - began
         url = re.search(r"http://[\d.:]+", printed)
         assert url is not None
-        super().__init__(url.group(), self._token)
+        super().__init__(url.group(), self._token, sign_shop=self._shop_token)
         known = httpx.post(f"{self.url}/.local/stack", trust_env=False).json()
         self.aws_url, self.aws_names = known["aws_url"], known["outputs"] | known["resources"]
 
@@ -248,6 +254,9 @@ class Served(Deployment):
     def _token(self, subject: str, groups: Sequence[str]) -> str:
         answer = httpx.post(f"{self.url}/.local/token", json={"sub": subject, "groups": list(groups)}, trust_env=False)
         return str(answer.json()["token"])
+
+    def _shop_token(self) -> str:
+        return str(httpx.post(f"{self.url}/.local/token", json={"shop": True}, trust_env=False).json()["token"])
 
     def memory(self) -> float:
         """Resident, in MB."""
@@ -302,16 +311,16 @@ def serving(*options: str) -> Iterator[Served]:
 
 
 def deployed() -> Deployment | None:
-    """The stack that ORDERS_URL names, if it does. TOKEN_CMD prints a token when it is given SUB [--group GROUP]..."""
+    """The stack that ORDERS_URL names, if it does. TOKEN_CMD prints a token, given SUB [--group GROUP]... or --shop."""
     url = os.environ.get("ORDERS_URL")
     if not url:
         return None
     command = os.environ["TOKEN_CMD"]
 
-    def sign(subject: str, groups: Sequence[str]) -> str:
-        flags = [word for group in groups for word in ("--group", group)]
-        return subprocess.run(
-            [*shlex.split(command), subject, *flags], check=True, capture_output=True, text=True
-        ).stdout.strip()
+    def printed(*words: str) -> str:
+        return subprocess.run([*shlex.split(command), *words], check=True, capture_output=True, text=True).stdout.strip()
 
-    return Deployment(url.rstrip("/"), sign)
+    def sign(subject: str, groups: Sequence[str]) -> str:
+        return printed(subject, *(word for group in groups for word in ("--group", group)))
+
+    return Deployment(url.rstrip("/"), sign, sign_shop=lambda: printed("--shop"))

@@ -34,7 +34,9 @@ from tests.harness.events import ALL_TAKEN, a_batch, a_record, http_event, invok
 from tests.harness.fakes import FakeBus, FakeStepFunctions
 
 ISSUER, AUDIENCE = "https://issuer.test", "orders-test"
-PARAMETERS = {"JwtIssuer": ISSUER, "JwtAudience": AUDIENCE, "JwksUrl": f"{ISSUER}/jwks.json"}
+SHOP = "shop-client"
+"""The client of a shop's own system."""
+PARAMETERS = {"JwtIssuer": ISSUER, "JwtAudience": AUDIENCE, "ShopAudience": SHOP, "JwksUrl": f"{ISSUER}/jwks.json"}
 CUSTOMER, STRANGER = "ada", "mallory"
 Json = Any
 
@@ -73,9 +75,15 @@ def key_set() -> dict[str, Any]:
     return {"keys": [{**public, "kid": "world", "use": "sig", "alg": "RS256"}]}
 
 
+def machine_claims(scope: str = "orders/shop") -> dict[str, Any]:
+    """What Cognito says in a token that a machine got by its own credentials."""
+    return {"sub": SHOP, "client_id": SHOP, "token_use": "access", "scope": scope, "version": 2}
+
+
 def signed(claims: Mapping[str, Any]) -> str:
     """A token that the issuer gives out, for an hour."""
-    usual = {"iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 3600}
+    audience = {} if "client_id" in claims else {"aud": AUDIENCE}
+    usual = {"iss": ISSUER, "exp": int(time.time()) + 3600, **audience}
     return jwt.encode({**usual, **claims}, issuer_key(), algorithm="RS256", headers={"kid": "world"})
 
 
@@ -172,11 +180,12 @@ class World:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         raw: str | None = None,
+        claims: Mapping[str, Json] | None = None,
     ) -> Answer:
         """One request as API Gateway hands it on, with the token and the claims that its authorizer has verified."""
         parameters = {"id": path} if isinstance(path, str) else path
         given = dict(headers or {})
-        claims = {"sub": by, "cognito:groups": list(groups)}
+        claims = claims or {"sub": by, "cognito:groups": list(groups)}
         # No authorizer stands before these: the function verifies the token itself.
         verifies = by is not None and Who.TRACKING_LINK in ROUTES[route_key].who
         if verifies:
@@ -199,6 +208,9 @@ class World:
     def support(self, route_key: str, path: str | None = None, body: Json = None, **more: Any) -> Answer:
         return self.http(route_key, path, body, by="grace", groups=["support"], **more)
 
+    def shop(self, route_key: str, path: str | None = None, body: Json = None, **more: Any) -> Answer:
+        return self.http(route_key, path, body, claims=machine_claims(), **more)
+
     def invoke(self, module: str, event: Json) -> Json:
         return invoke(module, event, self.seconds_left)
 
@@ -214,8 +226,8 @@ class World:
 
     def place(self, order_id: str = "order-1", **more: Any) -> Answer:
         headers = more.pop("headers", None)
-        by, groups = more.pop("by", CUSTOMER), more.pop("groups", ())
-        answer = self.http("POST /orders", None, a_body(order_id=order_id, **more), by=by, groups=groups, headers=headers)
+        who = {name: more.pop(name) for name in ("by", "groups", "claims") if name in more}
+        answer = self.http("POST /orders", None, a_body(order_id=order_id, **more), headers=headers, **who)
         assert answer.status == 202, answer.text
         return answer
 

@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from local.api_gateway.cors import Cors
 from local.api_gateway.gateway import Gateway
-from local.api_gateway.keys import AUDIENCE, KEY_ID, Issuer, TokenRefused, new_key
+from local.api_gateway.keys import AUDIENCE, KEY_ID, SHOP_CLIENT, SHOP_SCOPE, Issuer, TokenRefused, new_key
 from local.api_gateway.messages import Request, Response
 from local.api_gateway.routes import Route, Routes
 from local.api_gateway.throttle import Throttle
+from local.cli import commands
 from local.lambda_runtime.lambdas import Call, Invocation, Lambdas, timed_out
 from local.stack.stack import Stack
 
@@ -568,6 +569,28 @@ def test_a_checked_token_is_not_taken_for_another_audience() -> None:
     assert issuer.claims(token, [AUDIENCE])["sub"] == "sue"
     with pytest.raises(TokenRefused, match="audience"):
         issuer.claims(token, ["another"])
+
+
+def test_a_shop_s_token_is_a_machine_s_and_taken_for_its_client_only(stack: Stack) -> None:
+    token = ask(stack, "POST", "/.local/token", b'{"shop": true}').json()["token"]
+    (key,) = ask(stack, "GET", "/.local/jwks.json").json()["keys"]
+    claims = jwt.decode(token, jwt.PyJWK(key), algorithms=["RS256"], issuer=stack.url)
+    assert (claims["client_id"], claims["sub"], claims["token_use"]) == (SHOP_CLIENT, SHOP_CLIENT, "access")
+    assert claims["scope"] == SHOP_SCOPE
+    assert not {"aud", "cognito:groups"} & set(claims)
+    assert stack.issuer.claims(token, [AUDIENCE, SHOP_CLIENT])["scope"] == SHOP_SCOPE
+    with pytest.raises(TokenRefused, match="valid audience"):
+        stack.issuer.claims(token, [AUDIENCE])
+
+
+def test_the_command_prints_a_shop_s_token_or_a_person_s(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["token", "--shop", "--url", stack.url]) == 0
+    assert stack.issuer.claims(capsys.readouterr().out.strip(), [SHOP_CLIENT])["scope"] == SHOP_SCOPE
+    assert commands.main(["token", "sue", "--group", "support", "--url", stack.url]) == 0
+    assert stack.issuer.claims(capsys.readouterr().out.strip(), [AUDIENCE])["cognito:groups"] == ["support"]
+    for neither_nor_both in ([], ["sue", "--shop"]):
+        assert commands.main(["token", *neither_nor_both, "--url", stack.url]) == 2
+        assert "a SUB, or --shop" in capsys.readouterr().err
 
 
 def test_the_url_is_on_loopback_only(stack: Stack) -> None:

@@ -23,6 +23,7 @@ BASES: dict[str, dict[str, str]] = {"own pool": {}, "other issuer": OTHER_ISSUER
 OTHER = {
     "JwtIssuer": "https://another.example",
     "JwtAudience": "another",
+    "ShopAudience": "another-shop",
     "JwksUrl": "https://issuer.example/keys",
     "SignInUrl": "https://sign-in.example",
     "GroupsClaim": "roles",

@@ -91,8 +91,13 @@ def jwt_issuer() -> str:
 
 
 def jwt_audience() -> str:
-    """The audiences that a token may have."""
+    """The audience of people's tokens."""
     return os.environ["JWT_AUDIENCE"]
+
+
+def jwt_audiences() -> frozenset[str]:
+    """The audiences that a token may have: people's, and shops' if it is another one."""
+    return frozenset({jwt_audience(), os.environ.get("SHOP_AUDIENCE", "")} - {""})
 
 
 def groups_claim() -> str:

@@ -80,3 +80,6 @@ FULFILLMENT = "fulfillment"
 
 CARRIER_PREFIX = "carrier:"
 """Who changed the order when a carrier's report did: this, and the sender's name."""
+
+SHOP_PREFIX = "shop:"
+"""Who changed the order when a shop's system did for its customer: this, and its client id."""

@@ -21,6 +21,7 @@ from orders.domain.errors import (
     PermissionDenied,
     Unauthenticated,
 )
+from orders.domain.events import SHOP_PREFIX
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.web.routes import GROUPS, ROUTES, STAFF, Route, Who
 from orders.web.views import Audience
@@ -44,6 +45,11 @@ SECURITY_HEADERS = {
     "strict-transport-security": "max-age=31536000",
 }
 
+SHOP_SCOPE = "orders/shop"
+"""The scope of a shop's token: a Cognito resource server's identifier, and the name of its scope."""
+_OF_MACHINES = ("client_id", "scope")
+"""Claims that make a shop of a caller, where they are texts."""
+
 Answer = dict[str, Any]
 Model = TypeVar("Model", bound="Body")
 
@@ -60,9 +66,15 @@ def _payload(encoded: str) -> dict[str, Any]:
     return claims if isinstance(claims, dict) else {}
 
 
+def _scopes(claims: Mapping[str, Any]) -> list[str]:
+    """What the token was given for: one text with spaces between, as RFC 8693 has it."""
+    scope = claims.get("scope")
+    return scope.split(" ") if isinstance(scope, str) else []
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling: ``subject`` is the customer, ``groups`` what else they are."""
+    """Who is calling: ``subject`` is the customer, or the client of a shop; ``groups`` is what else they are."""
 
     subject: CustomerId
     groups: frozenset[Who]
@@ -71,8 +83,12 @@ class Principal:
     def from_claims(cls, claims: Mapping[str, Any]) -> "Principal":
         """The caller that a verified token names. A group counts when it is a member of the token's list, letter for letter.
 
-        Raises ``Unauthenticated`` for a token without a subject.
+        A token that a machine got by its own credentials names no person: with the scope ``orders/shop`` it is a shop's, and
+        no group in it counts. Raises ``Unauthenticated`` for a token without a subject.
         """
+        client = claims.get("client_id")
+        if isinstance(client, str) and client and claims.get("sub", client) == client and SHOP_SCOPE in _scopes(claims):
+            return cls(CustomerId(client), frozenset({Who.SHOP}))
         subject = claims.get("sub")
         if not isinstance(subject, str) or not subject:
             raise Unauthenticated("The bearer token has no subject (sub).")
@@ -89,7 +105,8 @@ class Principal:
         """
         found = _TOKEN.fullmatch(headers.get("authorization", "").strip())
         claims = _payload(found[1]) if found else {}
-        if claims.get("sub") != verified.get("sub"):
+        others = {name for name in _OF_MACHINES if isinstance(claims.get(name), str) and claims[name] != verified.get(name)}
+        if others or claims.get("sub") != verified.get("sub"):
             raise Unauthenticated("The Authorization header differs from the verified one.")
         return cls.from_claims(claims)
 
@@ -99,9 +116,19 @@ class Principal:
         return bool(self.groups & STAFF)
 
     @property
+    def is_shop(self) -> bool:
+        """Whether it is a merchant's system, which acts for any customer and is none."""
+        return Who.SHOP in self.groups
+
+    @property
+    def acts_for_anyone(self) -> bool:
+        """Whether other customers' orders are theirs to see and to place."""
+        return self.is_staff or self.is_shop
+
+    @property
     def actor(self) -> Actor:
         """The caller as the audit trail names them."""
-        return Actor(self.subject, staff=self.is_staff)
+        return Actor(f"{SHOP_PREFIX}{self.subject}" if self.is_shop else self.subject, staff=self.is_staff)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +258,7 @@ class Request:
     def may_touch(self, customer_id: CustomerId) -> None:
         """Raises ``PermissionDenied`` unless the caller may use this route on that customer's order."""
         who, caller = self.route.who, self.caller
-        owns = Who.OWNER in who and caller.subject == customer_id
+        owns = Who.OWNER in who and caller.subject == customer_id and not caller.is_shop
         if not owns and not caller.groups & who:
             raise PermissionDenied("This order belongs to another customer.")
 
@@ -249,7 +276,7 @@ def authorise(request: Request) -> None:
         return
     caller = request.caller
     is_customer = not caller.groups
-    if caller.groups & who or Who.OWNER in who or (Who.CUSTOMER in who and is_customer):
+    if caller.groups & who or (Who.OWNER in who and not caller.is_shop) or (Who.CUSTOMER in who and is_customer):
         return
     raise PermissionDenied("Your role does not permit this request.")
 

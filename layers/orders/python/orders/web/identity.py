@@ -35,7 +35,7 @@ def caller_of(event: Mapping[str, Any]) -> Principal | None:
             key,
             algorithms=ALGORITHMS,
             issuer=settings.jwt_issuer(),
-            options={"require": ["exp", "iss", "sub"], "verify_aud": False},
+            options={"require": ["exp", "iss"], "verify_aud": False},
         )
     except jwt.PyJWKClientConnectionError:
         raise IssuerUnavailable("The token cannot be checked at the moment.") from None
@@ -44,6 +44,6 @@ def caller_of(event: Mapping[str, Any]) -> Principal | None:
     # Cognito's access tokens name their client in client_id, not in aud; API Gateway takes either, and so does this.
     audience = claims.get("aud", claims.get("client_id"))
     named = audience if isinstance(audience, list) else [audience]
-    if settings.jwt_audience() not in named:
+    if settings.jwt_audiences().isdisjoint(named):
         raise Unauthenticated("The bearer token is for another service.")
     return Principal.from_claims(claims)

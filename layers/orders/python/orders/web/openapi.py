@@ -29,8 +29,8 @@ PARAMETERS: dict[str, Schema] = {
     "overdue": {
         "name": "overdue",
         "in": "query",
-        "description": "For staff: open orders nothing has happened to in time, longest overdue first. Goes with neither "
-        "customer_id nor status.",
+        "description": "For staff and shops: open orders nothing has happened to in time, longest overdue first. "
+        "Goes with neither customer_id nor status.",
         "schema": {"type": "string", "enum": ["true"]},
     },
     "expand": {
@@ -79,6 +79,9 @@ _LAST_EVENT: Schema = {
 }
 
 
+_CALLERS = "A person's token, or a shop's: got by client credentials, with the scope `orders/shop`."
+
+
 def _path_parameter(name: str) -> Schema:
     schemas = {"carrier": one_of(SENDERS), "shipment_id": {"type": "string", "minLength": 1, "maxLength": 200}}
     schema = schemas.get(name, ID)
@@ -106,7 +109,7 @@ def document() -> Schema:
         "paths": paths,
         "components": {
             "schemas": schemas.answers() | schemas.request_bodies(),
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": _CALLERS}},
         },
         "x-order-transitions": transitions(),
     }

@@ -15,12 +15,13 @@ class Who(StrEnum):
     ADMIN = "admin"
     CARRIER = "carrier"
     WAREHOUSE = "warehouse"
+    SHOP = "shop"
     TRACKING_LINK = "tracking link"
     SIGNED = "signed by the carrier"
 
 
 GROUPS = (Who.SUPPORT, Who.ADMIN, Who.CARRIER, Who.WAREHOUSE)
-"""The groups a token may name; everybody else who is signed in is a customer."""
+"""The groups a token may name; every other person who is signed in is a customer. A shop is a machine, told by its scope."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,16 @@ class Route:
 STAFF = frozenset({Who.SUPPORT, Who.ADMIN})
 """The groups that act for the shop. A caller that may write a resource may read it."""
 
+_SHOP = frozenset({Who.SHOP})
+"""A merchant's own system, which acts for any customer."""
+
+_PLACER = STAFF | _SHOP | {Who.CUSTOMER}
 _OWNER = STAFF | {Who.OWNER}
-_WATCHER = _OWNER | {Who.TRACKING_LINK}
+_FOR_OWNER = _OWNER | _SHOP
+_WATCHER = _FOR_OWNER | {Who.TRACKING_LINK}
 _FIELD = STAFF | {Who.CARRIER}
 _DOCK = STAFF | {Who.WAREHOUSE}
-_ADMIN = frozenset({Who.ADMIN})
+_KEEPER = _SHOP | {Who.ADMIN}
 _ANYONE = frozenset({Who.ANYONE})
 
 _CHANGE = ("NotFound", "ConstraintViolated", "VersionMismatch")
@@ -76,7 +82,7 @@ _CHANGE = ("NotFound", "ConstraintViolated", "VersionMismatch")
 _TABLE = (
     Route(
         "POST /orders",
-        STAFF | {Who.CUSTOMER},
+        _PLACER,
         "placeOrder",
         "Place an order and start its workflow",
         "place_order",
@@ -87,7 +93,7 @@ _TABLE = (
     ),
     Route(
         "GET /orders",
-        STAFF | {Who.CUSTOMER},
+        _PLACER,
         "listOrders",
         "List orders, newest first",
         "read_orders",
@@ -96,7 +102,7 @@ _TABLE = (
     ),
     Route(
         "GET /orders/{id}",
-        _OWNER,
+        _FOR_OWNER,
         "getOrder",
         "Read an order with its payment and shipment",
         "read_orders",
@@ -105,7 +111,7 @@ _TABLE = (
     ),
     Route(
         "GET /orders/{id}/history",
-        _OWNER,
+        _FOR_OWNER,
         "getHistory",
         "Read the audit trail, oldest first",
         "read_orders",
@@ -134,7 +140,7 @@ _TABLE = (
     ),
     Route(
         "POST /orders/{id}/cancel",
-        _OWNER,
+        _FOR_OWNER,
         "cancelOrder",
         "Cancel an order that is not shipped yet",
         "change_order",
@@ -144,7 +150,7 @@ _TABLE = (
     ),
     Route(
         "PUT /orders/{id}/address",
-        _OWNER,
+        _FOR_OWNER,
         "changeAddress",
         "Send the parcel elsewhere, until it is handed over",
         "change_order",
@@ -261,7 +267,7 @@ _TABLE = (
     ),
     Route(
         "PUT /products/{id}",
-        _ADMIN,
+        _KEEPER,
         "putProduct",
         "Create a product or set its name, price and stock",
         "manage_products",
@@ -290,7 +296,7 @@ _TABLE = (
     ),
     Route(
         "POST /webhooks",
-        _ADMIN,
+        _KEEPER,
         "addWebhook",
         "Subscribe an endpoint; its secret is shown this once",
         "manage_webhooks",
@@ -298,10 +304,10 @@ _TABLE = (
         answer="Webhook",
         status=HTTPStatus.CREATED,
     ),
-    Route("GET /webhooks", _ADMIN, "listWebhooks", "List the subscriptions", "manage_webhooks", answer="WebhookList"),
+    Route("GET /webhooks", _KEEPER, "listWebhooks", "List the subscriptions", "manage_webhooks", answer="WebhookList"),
     Route(
         "GET /webhooks/{id}",
-        _ADMIN,
+        _KEEPER,
         "getWebhook",
         "Read a subscription",
         "manage_webhooks",
@@ -310,7 +316,7 @@ _TABLE = (
     ),
     Route(
         "DELETE /webhooks/{id}",
-        _ADMIN,
+        _KEEPER,
         "removeWebhook",
         "End a subscription",
         "manage_webhooks",
@@ -319,7 +325,7 @@ _TABLE = (
     ),
     Route(
         "POST /webhooks/{id}/rotate",
-        _ADMIN,
+        _KEEPER,
         "rotateWebhookSecret",
         "Give a new secret; the old one signs beside it for a day",
         "manage_webhooks",
@@ -329,7 +335,7 @@ _TABLE = (
     ),
     Route(
         "GET /webhooks/{id}/deliveries",
-        _ADMIN,
+        _KEEPER,
         "listDeliveries",
         "List the deliveries of an endpoint, newest first, with every attempt",
         "manage_webhooks",
@@ -339,7 +345,7 @@ _TABLE = (
     ),
     Route(
         "POST /webhooks/{id}/deliveries/{delivery_id}/redeliver",
-        _ADMIN,
+        _KEEPER,
         "redeliver",
         "Send a delivery again, now",
         "manage_webhooks",

@@ -7,8 +7,8 @@ from typing import Any
 
 from orders.domain import facts
 from orders.domain.decisions import ending, reviewing
-from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, SYSTEM
-from orders.domain.identifiers import OrderId
+from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, SHOP_PREFIX, SYSTEM
+from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
 from orders.domain.order import Event, Order, Payment, Shipment, Snapshot, Step, timestamp
 from orders.domain.products import Product
@@ -21,7 +21,9 @@ View = dict[str, Any]
 
 
 class Audience(StrEnum):
-    """Who looks: staff see everything, an owner nothing that staff noted, a carrier or warehouse not even the owner's words."""
+    """Who looks: staff see everything; an owner, and a shop for them, nothing that staff noted; a carrier or warehouse not
+    even the owner's words.
+    """
 
     STAFF = "staff"
     OWNER = "owner"
@@ -198,9 +200,9 @@ def _for_customers(step: Step) -> str | None:
 
 
 def _reason_for_owner(event: Event) -> str | None:
-    """A reason that the owner gave or the pipeline wrote; staff's are theirs."""
+    """A reason that the owner gave, or a shop for them, or that the pipeline wrote; staff's are theirs."""
     by_pipeline = event.by in (SYSTEM, FULFILLMENT) or event.by.startswith(CARRIER_PREFIX)
-    if event.reason is None or not (by_pipeline or event.by == event.customer_id):
+    if event.reason is None or not (by_pipeline or _is_owners(event.by, event.customer_id)):
         return None
     return reviewing.REJECTED if event.reason.startswith(reviewing.REJECTED) and by_pipeline else event.reason
 
@@ -218,7 +220,12 @@ def _cancellation_view(order: Order, audience: Audience) -> View | None:
 
 
 def _may_read(audience: Audience, writer: str, order: Order) -> bool:
-    return audience is Audience.STAFF or (audience is Audience.OWNER and writer == order.customer_id)
+    return audience is Audience.STAFF or (audience is Audience.OWNER and _is_owners(writer, order.customer_id))
+
+
+def _is_owners(writer: str, customer_id: CustomerId) -> bool:
+    """Whether the owner wrote it, or a shop for them."""
+    return writer == customer_id or writer.startswith(SHOP_PREFIX)
 
 
 def _approval_view(order: Order, audience: Audience) -> View | None:
