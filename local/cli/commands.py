@@ -42,6 +42,8 @@ DATA_HELP = (
     "not kept: the sweep resumes open orders. Only one stack at a time can use DIR"
 )
 
+SET_HELP = "any parameter of template.yaml, within the limits that it has there (may be repeated): ReviewThreshold=100000"
+
 CONTAINERS_HELP = (
     "let containers reach the local AWS at HOST, this machine's address for them: 172.17.0.1 (Docker on Linux, the bridge's "
     "address) or host.docker.internal (Docker Desktop). The local AWS runs code, contains every secret and has no "
@@ -73,6 +75,7 @@ def serve(options: argparse.Namespace) -> int:
 
     _log()
     parameters = {name: str(value) for key, name in SETTINGS.items() if (value := getattr(options, key)) is not None}
+    parameters |= dict(options.set)
     settings = Settings(
         port=options.port,
         aws_port=options.aws_port,
@@ -343,6 +346,7 @@ def _serve_options(command: argparse.ArgumentParser) -> None:
         command.add_argument(f"--{name}-seconds", type=_seconds, metavar="S", help=f"seconds {what} (default {default})")
     command.add_argument("--delivery-mode", choices=["timed", "carrier"], help="what ends the transit (default timed)")
     command.add_argument("--gateway-seconds", type=_seconds, metavar="S", help="duration of a charge (default 0)")
+    command.add_argument("--set", type=_parameter, action="append", default=[], metavar="NAME=VALUE", help=SET_HELP)
     command.add_argument("--failure-rate", type=float, metavar="R", help="share of gateway and carrier calls that fail")
     command.add_argument(
         "--rate-limit", type=int, metavar="N", help="requests a second for each route, before it returns 429 (default 10000)"
@@ -350,6 +354,14 @@ def _serve_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--burst-limit", type=int, metavar="N", help="requests at once for each route, before it returns 429 (default 5000)"
     )
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    """A parameter of the template and its value, which may be empty."""
+    name, given, value = text.partition("=")
+    if not name or not given:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
 
 
 def _container_host(text: str) -> str:

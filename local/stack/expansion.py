@@ -22,11 +22,14 @@ from local.stack.template import TemplateInvalid, expand
 try:
     json.dump(expand(sys.argv[1], json.loads(sys.argv[2])), sys.stdout)
 except TemplateInvalid as invalid:
-    sys.exit(str(invalid))
+    print(invalid, file=sys.stderr)
+    sys.exit(%d)
 """
+INVALID = 3
+"""How the process ends when the template or a parameter is one that cannot be deployed."""
 
 
-EXPANDS = Path(__file__).with_name("template.py")
+EXPANDS = [Path(__file__).with_name(name) for name in ("template.py", "parameters.py")]
 """Not imported here: see ``Expansion``."""
 KEPT = ROOT / ".cache" / "expanded"
 MOST_KEPT = 64
@@ -36,7 +39,7 @@ def place_of(template: Path, parameters: Mapping[str, str], *, released: bool = 
     """Where the expanded template is kept; another place as soon as anything that it is made from is another."""
     text = template.read_bytes()
     definitions = [template.parent / name.decode() for name in re.findall(rb"DefinitionUri: *(\S+)", text)]
-    made_from = [text, *(path.read_bytes() for path in definitions if path.exists()), EXPANDS.read_bytes()]
+    made_from = [text, *(path.read_bytes() for path in definitions if path.exists()), *(path.read_bytes() for path in EXPANDS)]
     key = hashlib.sha256(repr((sorted(parameters.items()), released, version("aws-sam-translator"))).encode())
     for part in made_from:
         key.update(hashlib.sha256(part).digest())
@@ -61,14 +64,18 @@ def keep(place: Path, text: str) -> None:
         old.unlink(missing_ok=True)
 
 
-_OF_THIS_START = re.compile(r"^https?://[^/]+:\d+")
+_OF_THIS_START = re.compile(r"^http://127\.0\.0\.1:\d+")
 """Addresses: each start has other ports."""
+NO_PORT = 70_000
+"""The first of the numbers that stand in for ports: none of them is one."""
 
 
 def stand_ins(parameters: Mapping[str, str]) -> dict[str, str]:
     """What the parameters are expanded with that are another at each start; they are put in afterwards."""
     own = sorted(name for name, value in parameters.items() if _OF_THIS_START.match(value))
-    return {name: f"https://{name.lower()}.invalid" for name in own}
+    return {
+        name: _OF_THIS_START.sub(f"http://127.0.0.1:{NO_PORT + place}", parameters[name]) for place, name in enumerate(own)
+    }
 
 
 class Expansion:
@@ -81,12 +88,14 @@ class Expansion:
         self._known = kept(self._place) if self._place else None
         self._process: subprocess.Popen[str] | None = None
         if self._known is None:
-            command = [sys.executable, "-c", _EXPAND, str(template), json.dumps(general)]
+            command = [sys.executable, "-c", _EXPAND % INVALID, str(template), json.dumps(general)]
             self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def result(self) -> dict[str, Any]:
         if self._process:
             output, errors = self._process.communicate()
+            if self._process.returncode == INVALID:
+                raise NotReady(errors.strip())
             if self._process.returncode:
                 raise NotReady(f"the template could not be expanded: {errors.strip()}")
             if self._place:

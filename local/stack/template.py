@@ -23,6 +23,8 @@ from samtranslator.translator.transform import transform
 
 from local import documents
 
+from local.stack.parameters import problems as parameters_problems
+
 LOCAL_ARTIFACTS = "s3://local-artifacts/"
 REGION = "us-east-1"
 RELEASES = (
@@ -114,8 +116,8 @@ def _without_aliases(value: Any, functions: Mapping[str, str]) -> Any:
 
 def _set_defaults(template: dict[str, Any], parameters: Mapping[str, str]) -> None:
     declared = template.get("Parameters", {})
-    if unknown := sorted(set(parameters) - set(declared)):
-        raise TemplateInvalid(f"no such parameter: {', '.join(unknown)} (there are {', '.join(sorted(declared))})")
+    if found := parameters_problems(declared, parameters):
+        raise TemplateInvalid("; ".join(found))
     for name, value in parameters.items():
         declared[name]["Default"] = value
 

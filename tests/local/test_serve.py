@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,15 @@ def test_it_says_how_it_is_used_and_leaves_nothing_behind(serve: Callable[..., S
     assert served.session_is_empty()
     with pytest.raises(Unreachable):
         served.api.call("GET", "/health")
+
+
+def test_any_parameter_of_the_template_can_be_set(serve: Callable[..., Served]) -> None:
+    served = serve("--set", "ReviewThreshold=3000", "--set", "ApprovalTimeoutSeconds=60", "--approval-seconds", "90")
+    support = served.api.signed_in("sam", ["support"])
+    order = support.call("GET", f"/orders/{place(served.api)}")["order"]
+    assert order["approval"]["status"] == "PENDING"
+    seconds = datetime.fromisoformat(order["approval"]["expires_at"]) - datetime.fromisoformat(order["created_at"])
+    assert seconds == timedelta(seconds=60)
 
 
 def test_a_limit_that_is_tried_out_does_not_keep_the_catalog_from_being_written(serve: Callable[..., Served]) -> None:
