@@ -73,9 +73,7 @@ NO_PORT = 70_000
 def stand_ins(parameters: Mapping[str, str]) -> dict[str, str]:
     """What the parameters are expanded with that are another at each start; they are put in afterwards."""
     own = sorted(name for name, value in parameters.items() if _OF_THIS_START.match(value))
-    return {
-        name: _OF_THIS_START.sub(f"http://127.0.0.1:{NO_PORT + place}", parameters[name]) for place, name in enumerate(own)
-    }
+    return {name: _OF_THIS_START.sub(f"http://127.0.0.1:{NO_PORT + place}", parameters[name]) for place, name in enumerate(own)}
 
 
 class Expansion:

@@ -22,7 +22,6 @@ from samtranslator.public.exceptions import InvalidDocumentException
 from samtranslator.translator.transform import transform
 
 from local import documents
-
 from local.stack.parameters import problems as parameters_problems
 
 LOCAL_ARTIFACTS = "s3://local-artifacts/"
