@@ -2,7 +2,7 @@
 
 import { bearer, forget } from "./auth.js";
 
-// What API Gateway refuses by itself is a bare { message } in its own words: these are for people.
+// API Gateway's own refusals are a bare { message }: these are the texts shown instead.
 const GATEWAY = {
   401: ["UNAUTHENTICATED", "Your sign-in has ended. Sign in again."],
   403: ["PERMISSION_DENIED", "You may not do this."],
@@ -13,7 +13,7 @@ const GATEWAY = {
 };
 const SILENT = ["UNAVAILABLE", "The service did not answer. Try again in a moment."];
 
-/** A refusal: a problem (application/problem+json), or what API Gateway says for itself. */
+/** A refusal: a problem (application/problem+json), or API Gateway's own message. */
 export class Problem extends Error {
   constructor(status, document) {
     const [code, words] = GATEWAY[status] ?? SILENT;
@@ -29,7 +29,7 @@ async function bodyOf(response) {
   return type.includes("json") ? response.json() : null;
 }
 
-/** Calls the API as the person signed in (or as nobody), and returns the body of its response. Throws Problem. */
+/** Calls the API as the signed-in person, or without a token, and returns the body of its response. Throws Problem. */
 export async function call(method, path, { body, headers, anonymous } = {}) {
   const token = anonymous ? null : await bearer();
   const sent = { accept: "application/json", ...headers };
@@ -49,7 +49,7 @@ export async function call(method, path, { body, headers, anonymous } = {}) {
 export const get = (path, options) => call("GET", path, options);
 export const post = (path, body = {}) => call("POST", path, { body });
 
-/** What is at the path, or null where this deployment has none of it, or not for this person. */
+/** The resource at the path, or null where it does not exist or this person may not read it. */
 export async function getIfAny(path) {
   try {
     return await get(path);

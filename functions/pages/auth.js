@@ -1,4 +1,4 @@
-// Signing in by OAuth 2 authorization code with PKCE, at Cognito's hosted pages or whatever stands at their addresses.
+// Signing in by OAuth 2 authorization code with PKCE, at Cognito's hosted pages or a server with the same addresses.
 // The token lives as long as the tab does.
 
 import { island } from "./dom.js";
@@ -25,7 +25,7 @@ function claimsOf(token) {
   return JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (character) => character.charCodeAt(0))));
 }
 
-/** Whether this deployment has somewhere to sign in. */
+/** Whether this deployment offers sign-in. */
 export const canSignIn = () => config !== null;
 
 /** Who is signed in: { name, subject, groups }, or null. */
@@ -37,7 +37,7 @@ export function person() {
   return { subject: claims.sub, name: claims.email ?? claims.sub, groups: Array.isArray(groups) ? groups : [] };
 }
 
-/** The bearer token of the person signed in, renewed when it is about to expire; null when nobody is. */
+/** The bearer token of the person signed in, renewed when it is about to expire; null when no one is signed in. */
 export async function bearer() {
   const session = read(SESSION);
   if (!session) return null;
@@ -52,7 +52,7 @@ export async function bearer() {
 
 export const forget = () => sessionStorage.removeItem(SESSION);
 
-/** Leaves for the sign-in, and comes back to where we are. */
+/** Opens the sign-in, which returns to the current page. */
 export async function signIn() {
   const pending = { state: chance(), verifier: chance(), back: location.pathname + location.search + location.hash };
   keep(PENDING, pending);

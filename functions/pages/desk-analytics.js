@@ -1,4 +1,4 @@
-// What all orders add up to, as small charts that are tables to a screen reader.
+// Analytics of all orders, as small charts that a screen reader reads as tables.
 
 import { getIfAny } from "./api.js";
 import { word } from "./desk-words.js";

@@ -1,4 +1,4 @@
-// Reading an execution: from its definition and history events to what became of each state, as the AWS console shows it.
+// Reading an execution: each state's result from the definition and the history events, as the AWS console shows it.
 
 export const LEGEND = {
   running: "In progress",
@@ -78,7 +78,7 @@ export function read({ events }) {
 
 const words = (details) => [details.error, details.cause].filter(Boolean).join(": ");
 
-/** What the last visit of a state came to. */
+/** The result of a state's last visit. */
 export const statusOf = (story, name) => story.states.get(name)?.at(-1).status ?? "untouched";
 
 /** The machine's arrows: [{ from, to, kind, label }] from "start" to "end", kind "next", "choice", "default" or "catch". */

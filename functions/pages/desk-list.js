@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 
-/** What stands in place of an empty list: a sentence, or an element that says more; nothing where nothing is given. */
+/** The content of an empty list: a sentence or an element, or nothing. */
 function nothing(empty, isWithin) {
   if (empty === undefined) return null;
   return empty instanceof Node ? empty : h("p", { class: isWithin ? "quiet" : "card quiet" }, empty);
@@ -27,7 +27,7 @@ const drawCard = ({ title, lines, actions, below }) =>
     below && h("div", { class: "below" }, below),
   );
 
-/** Rows within a card: `row(thing)` returns what stands beside each other. */
+/** Rows within a card: `row(thing)` returns a row's cells. */
 export const rows = (things, { kind, empty, row }) =>
   things.length
     ? h(

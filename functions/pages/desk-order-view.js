@@ -160,7 +160,7 @@ const drawTry = (one) =>
 
 /** Each try of the two states that call the gateway, from both machines. */
 function gatewayTries({ execution, payment }) {
-  // Cash is agreed upon in the same state, and no gateway is asked.
+  // Cash on delivery is confirmed in the same state, without a call to the gateway.
   if (payment?.method === "CASH_ON_DELIVERY") return [];
   const found = [execution?.fulfilment, execution?.unwinding].filter(Boolean).map(read);
   return found.flatMap((story) =>

@@ -1,4 +1,4 @@
-// One order, with everything there is to know about it.
+// One order, with all its data.
 
 import { get, getIfAny, orderPath } from "./api.js";
 import { bearer } from "./auth.js";
@@ -32,7 +32,7 @@ export function show(host, id, desk) {
 
   async function reload() {
     await load();
-    // The row is ahead of the machine that follows it: what the change sets off is there a moment later.
+    // The row changes before the machine does: the effects of the change are visible a moment later.
     setTimeout(() => left || load().catch(() => {}), 700);
   }
 

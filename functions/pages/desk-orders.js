@@ -147,7 +147,7 @@ function itemsInWords([first, ...more]) {
   return more.length ? `${words} and ${more.length} more` : words;
 }
 
-/** What is said where no order is shown. */
+/** The text of an empty list of orders. */
 function emptyFor({ empty, wanted, status }) {
   if (wanted) return ["There is no order or customer with the id ", h("strong", {}, wanted), "."];
   if (empty) return firstVisit();

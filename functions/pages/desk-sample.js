@@ -1,4 +1,4 @@
-// A sample order, to see the whole of it at work.
+// A sample order, to see the whole process.
 
 import { get, post } from "./api.js";
 import { orderHref } from "./desk-words.js";
@@ -39,7 +39,7 @@ async function place(story) {
   location.hash = orderHref(order.order_id);
 }
 
-/** The button that asks which story to play, and plays it. */
+/** The button that asks for a scenario and places its order. */
 export const offerSample = (kind) =>
   h(
     "button",

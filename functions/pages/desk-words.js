@@ -25,7 +25,7 @@ export const statusPill = (status) =>
 /** The address of an order at the desk. */
 export const orderHref = (id) => `#/order/${encodeURIComponent(id)}`;
 
-/** A UUID is told apart by its end; a name somebody chose is shown whole. */
+/** A UUID is identified by its end; a chosen id is shown whole. */
 export const shortId = (id) => (/^[0-9a-f-]{36}$/.test(id) ? `…${id.slice(-12)}` : id);
 
 /** A term and its value, for a list of facts; left out when there is none. */

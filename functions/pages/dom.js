@@ -1,4 +1,4 @@
-// Building the page from values. Text is always a text node: nothing that somebody typed can become markup.
+// Building the page from values. Text is always a text node: no user's text can become markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -47,7 +47,7 @@ export function parts(host) {
 
 const keyOf = (element) => element?.getAttribute("href") ?? element?.dataset?.key ?? element?.name ?? element?.textContent;
 
-/** Puts new content in place of the old, and the focus back on what stands for what had it. */
+/** Replaces the content, and moves the focus to the element that replaces the focused one. */
 export function replace(host, nodes) {
   const focused = host.contains(document.activeElement) ? keyOf(document.activeElement) : null;
   host.replaceChildren(...nodes);

@@ -1,5 +1,5 @@
 // Following one order: the status stream by fetch, which can carry a bearer token where EventSource cannot, with
-// reconnect and Last-Event-ID; when the stream does not come through, by asking again and again.
+// reconnect and Last-Event-ID; when the stream is blocked, by polling.
 
 import { TABLES } from "./sentences.js";
 
@@ -32,7 +32,7 @@ function parser(onEvent, onRetry) {
   };
 }
 
-/** Waits, or less: until the page is looked at again or the network is back. */
+/** Waits, at most until the page is visible again or the network is back. */
 function pause(milliseconds) {
   return new Promise((done) => {
     const over = () => {

@@ -1,4 +1,4 @@
-// Where the sign-in comes back to.
+// The page that the sign-in returns to.
 
 import { comeBack } from "./auth.js";
 import { h } from "./dom.js";

@@ -1,4 +1,4 @@
-// A parcel's way: every scan, the latest first, with the carrier's own time, place and words.
+// A parcel's timeline: every scan, the latest first, with the carrier's own time, place and words.
 
 import { h } from "./dom.js";
 import { full } from "./format.js";

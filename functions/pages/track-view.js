@@ -20,7 +20,7 @@ export const drawOutlook = (words) => (words ? h("p", { class: "outlook" }, word
 
 export const outlookOf = outlook;
 
-/** The line that fills. The list stays in place, so that the line moves instead of jumping. */
+/** The progress line. The list is updated in place, so that the line moves smoothly. */
 export function drawSteps(list, slot) {
   const reached = list.findLastIndex((one) => ["done", "doing", "failed", "undoing", "undone"].includes(one.state));
   const share = list.length > 1 ? Math.max(0, reached) / (list.length - 1) : 0;
@@ -47,7 +47,7 @@ const drawStep = (one) =>
 
 export const stepsOf = steps;
 
-/** How fresh the page is, and how it knows. */
+/** When the page was updated, and whether it is live. */
 export function drawFreshness({ state, updated, heard }, now) {
   const words = {
     live: "Live",
@@ -157,7 +157,7 @@ export function drawOrder({ order, paidHow }) {
   );
 }
 
-/** The small print. */
+/** The footer. */
 export function drawFooter({ id, placed }) {
   return h(
     "p",

@@ -33,10 +33,10 @@ let isOwn = false;
 let freshness = { state: "loading", heard: null };
 let part;
 
-/** The order for somebody signed in who may see it; null when they may not, and the link has to do. */
+/** The order for a signed-in person who may read it; null otherwise, and the link's view is shown. */
 async function loadSignedIn() {
   if (!person()) return null;
-  // Without a link to fall back on, the refusal itself is what there is to say.
+  // Without a link, the refusal itself is shown.
   let whole = await (token ? getIfAny : get)(orderPath(id));
   isOwn = whole !== null;
   if (!whole) return null;
@@ -138,7 +138,7 @@ function explain(problem) {
 
 const signOutButton = () => person() && h("p", {}, h("button", { onclick: signOut }, "Sign in as another person"));
 
-/** To somebody who is not signed in, where the owner could do something. */
+/** For a reader who is not signed in, where the owner could change something. */
 function offerSignIn(names) {
   if (!names.length || !canSignIn() || person()) return null;
   return h(
@@ -177,13 +177,13 @@ async function poll() {
 function showState(state, heard) {
   freshness = { state, heard: heard ?? freshness.heard };
   drawClock();
-  // The stream has nothing more to say: what is shown from here on is read once more.
+  // The stream has ended: the order is read once more.
   if (state === "over") reload().catch(() => drawClock());
 }
 
 async function begin() {
   drawAccount();
-  // What the server has put into the page is shown at once; whose it is turns out while it is being looked at.
+  // The data in the page is shown at once; the owner's view is loaded after that.
   if (view) draw();
   try {
     view = (await loadSignedIn()) ?? view;

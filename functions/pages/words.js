@@ -1,5 +1,5 @@
 // What the statuses mean, in a customer's words: which sentence of the table (sentences.js) is true of an order, filled with
-// the reader's money and times. Everything here is derived from the order; nothing talks to anybody.
+// the reader's money and times. Everything here is derived from the order, without requests.
 
 import { arrival, dayName, dayOf, isOver, isToday, moment, money } from "./format.js";
 import { TABLES } from "./sentences.js";
@@ -88,8 +88,8 @@ const say = (table, view, now, more = {}) => {
 };
 
 /**
- * What is happening now, in one sentence, with its mood: "good", "bad" or "busy". What a later release has written is shown
- * as it stands.
+ * What is happening now, in one sentence, with its mood: "good", "bad" or "busy". An unknown status is shown
+ * as it is.
  */
 export function headline(view) {
   const row = find(TABLES.headlines, factsOf(view), {});
@@ -120,7 +120,7 @@ function timeOf(one, state, view) {
   return one.completed_at ?? one.started_at ?? null;
 }
 
-/** The steps as they are shown: [{ name, label, state, said, at }]; a review nobody needed is left out. */
+/** The steps as they are shown: [{ name, label, state, said, at }]; a review that was not needed is left out. */
 export function steps(view) {
   return view.progress.steps
     .filter((one) => !(one.name === STEP.review && one.status === "SKIPPED" && !one.started_at))

@@ -17,7 +17,7 @@ from orders.domain.statuses import OrderStatus, StepStatus
 ADDRESS = {"name": "Ada Lovelace", "line1": "12 Analytical Way", "city": "London", "postal_code": "10115", "country": "GB"}
 PATIENCE = 35.0
 
-_COLOURS = {
+_COLORS = {
     OrderStatus.DELIVERED.value: "32",
     OrderStatus.CANCELLED.value: "31",
     OrderStatus.SHIPPED.value: "36",
@@ -28,8 +28,8 @@ _COLOURS = {
 }
 
 
-def paint(text: str, colour: str) -> str:
-    code = _COLOURS.get(colour)
+def paint(text: str, color: str) -> str:
+    code = _COLORS.get(color)
     return f"\x1b[{code}m{text}\x1b[0m" if code and sys.stdout.isatty() else text
 
 

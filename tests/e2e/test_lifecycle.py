@@ -262,11 +262,11 @@ def test_the_carrier_says_where_the_parcel_is_and_that_it_arrived(patient: Deplo
     order_id = patient.ada.place()["order"]["order_id"]
     patient.ada.until_status(order_id, "PROCESSING", "SHIPPED")
     moved_on(patient, order_id, "SHIPPED")
-    place = {"location": "Sorting centre Utrecht", "estimated_delivery": "2031-01-02T03:04:05Z"}
+    place = {"location": "Sorting center Utrecht", "estimated_delivery": "2031-01-02T03:04:05Z"}
     answer = patient.carrier.put(f"/orders/{order_id}/shipment/location", place)
     assert answer.status_code == 200, answer.text
     shipment = answer.json()["shipment"]
-    assert (shipment["current_location"], shipment["status"]) == ("Sorting centre Utrecht", "IN_TRANSIT")
+    assert (shipment["current_location"], shipment["status"]) == ("Sorting center Utrecht", "IN_TRANSIT")
     assert shipment["estimated_delivery"] == "2031-01-02T03:04:05.000Z"
     assert patient.carrier.post(f"/orders/{order_id}/delivered").status_code == 200
     over = patient.ada.order(order_id)

@@ -15,7 +15,7 @@ from orders.domain.statuses import OrderStatus
 from orders.domain.steps import PaymentDeclined
 from orders.services.changes import utc_now
 from orders.web import tokens
-from orders.web.handling import Principal, Request, authorise
+from orders.web.handling import Principal, Request, authorize
 from orders.web.routes import ROUTES, Route, Who
 from tests.harness import behavior
 from tests.harness.bodies import HOME, a_body
@@ -121,7 +121,7 @@ def test_a_route_that_names_nobody_opens_for_nobody(principal: Principal | None)
     nobody = Route("GET /secret", frozenset(), "x", "x", "x")
     request = Request(nobody, {}, {"token": "any"}, {}, b"", principal)
     with pytest.raises((Unauthenticated, PermissionDenied)):
-        authorise(request)
+        authorize(request)
 
 
 # --- shops ---

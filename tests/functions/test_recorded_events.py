@@ -343,7 +343,7 @@ CASES: Mapping[str, Case] = {
     "change_order-status": Case(placed, order_shows(OrderStatus.PROCESSING)),
     "change_order-delivered": Case(shipped, order_shows(OrderStatus.DELIVERED)),
     "change_order-location": Case(
-        shipped, answers(200, lambda body: body["shipment"]["current_location"] == "Sorting centre, Reading")
+        shipped, answers(200, lambda body: body["shipment"]["current_location"] == "Sorting center, Reading")
     ),
     "repair_order": Case(placed, answers(200, lambda body: body["order"]["version"] == 2)),
     "repair_order-execution": Case(placed, answers(200, lambda body: body["fulfilment"] is None)),

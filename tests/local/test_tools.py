@@ -59,7 +59,7 @@ def test_serve_says_what_a_data_directory_does_not_keep(capsys: pytest.CaptureFi
     with pytest.raises(SystemExit):
         commands.main(["serve", "--help"])
     said = " ".join(capsys.readouterr().out.split())
-    assert "Not over a power cut; and not the messages in queues" in said
+    assert "Messages in queues (events, webhook deliveries in progress) and executions are not kept" in said
 
 
 # --- orders carrier ---

@@ -263,7 +263,7 @@ class Request:
             raise PermissionDenied("This order belongs to another customer.")
 
 
-def authorise(request: Request) -> None:
+def authorize(request: Request) -> None:
     """Refuses callers that the route table does not name. Deny is the default: a route without a match is refused to everybody.
 
     Whether an owner is the owner is known only once the order is read: ``Request.may_touch``.
@@ -296,7 +296,7 @@ def serve(operations: Mapping[str, Operation], identify: WhoIsCalling | None = N
         logger.set_correlation_id((event.get("pathParameters") or {}).get("id") or event["requestContext"]["requestId"])
         try:
             request = Request.of(event, identify(event) if identify else None)
-            authorise(request)
+            authorize(request)
             request.check_parameters()
             return operations[request.route.key](request)
         except OrderError as refusal:

@@ -156,7 +156,7 @@ EXAMPLES: dict[str, Schema] = {
     },
     "WithReason": {"reason": "Changed my mind"},
     "SetStatus": {"status": str(OrderStatus.CANCELLED), "reason": "Customer called"},
-    "SetLocation": {"location": "Sorting centre Utrecht", "estimated_delivery": "2026-11-24T12:00:00Z"},
+    "SetLocation": {"location": "Sorting center Utrecht", "estimated_delivery": "2026-11-24T12:00:00Z"},
     "SetProduct": {"name": "Teapot", "unit_price": {"amount": 1000, "currency": "USD"}, "stock": 25},
 }
 
