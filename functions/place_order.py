@@ -18,18 +18,9 @@ def place_order(request: Request) -> Answer:
     body = request.parse(bodies.PlaceOrder)
     caller = request.caller
     customer_id = _customer(caller, body.customer_id)
-    wish = placing.Wish(
-        customer_id=customer_id,
-        quantities={item.product_id: item.quantity for item in body.items},
-        shipping_address=body.shipping_address.address(),
-        method=body.payment.method,
-        payment_token=body.payment.token,
-        order_id=body.order_id,
-        require_approval=body.require_approval,
-    )
     key = _key(request)
     digest = digests.of_order(json.loads(request.body)) if key else None
-    snapshot, is_new = placing.place_order(wish, caller.actor, key, digest)
+    snapshot, is_new = placing.place_order(body.order_request(customer_id), caller.actor, key, digest)
     headers = {"location": f"/orders/{snapshot.order.order_id}"} | ({} if is_new else {"idempotent-replayed": "true"})
     return order_answer(request, snapshot, HTTPStatus.ACCEPTED, headers)
 

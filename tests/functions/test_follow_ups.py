@@ -23,17 +23,18 @@ from orders.adapters.store import catalog, event_items
 from orders.domain.actors import Actor
 from orders.domain.decisions import reviewing
 from orders.domain.errors import ApprovalPending, OrderError, OrderOver
-from orders.domain.identifiers import CustomerId, OrderId
+from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
 from orders.domain.order import Address
 from orders.domain.products import Product
 from orders.domain.statuses import ENDED, OrderStatus, PaymentMethod, PaymentStatus, StepStatus
 from orders.domain.steps import StepName, unwound_from
 from orders.services import commands, fulfilling
-from orders.services.placing import Wish, place_order
+from orders.services.placing import place_order
 from tests.harness.events import ALL_TAKEN, a_batch, a_record, invoke
 from tests.harness.fakes import FakeStepFunctions
 from tests.harness.memory_store import MemoryStore, in_memory
+from tests.harness.orders import a_request
 from tests.harness.world import ENVIRONMENT
 
 ORDER, STOCK, PIECES = OrderId("order-1"), 100, 2
@@ -54,7 +55,9 @@ class Stage:
         memory.stock = STOCK
         method = PaymentMethod.CASH_ON_DELIVERY if cash else PaymentMethod.CREDIT_CARD
         token = None if cash else "tok_ok"
-        place_order(Wish(CustomerId("ada"), {"mug": PIECES}, HOME, method, token, ORDER, require_approval=review), ADA)
+        place_order(
+            a_request({"mug": PIECES}, method=method, payment_token=token, order_id=ORDER, require_approval=review), ADA
+        )
 
     # --- the stream ---
 

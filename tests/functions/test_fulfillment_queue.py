@@ -22,16 +22,16 @@ from orders.adapters.store import keys, ledgers, orders, scans, table
 from orders.domain.actors import Actor
 from orders.domain.errors import StoreBusy
 from orders.domain.events import EventType
-from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
+from orders.domain.identifiers import OrderId, TrackingNumber
 from orders.domain.order import Address, Shipment, Snapshot, timestamp
 from orders.domain.statuses import OrderStatus, PaymentMethod, PaymentStatus, ShipmentStatus
 from orders.services import fulfilling, inbound, listing, recovery
 from orders.services.changes import utc_now
-from orders.services.placing import Wish, place_order
+from orders.services.placing import place_order
 from tests.harness.aws import CARRIER_SECRET, deployed
 from tests.harness.events import a_batch, a_message, a_warehouse_event, http_event, invoke, on_bus, refused
 from tests.harness.fakes import FakeBus
-from tests.harness.orders import without_pauses
+from tests.harness.orders import a_request, without_pauses
 
 HOME = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 DATA = Path(__file__).parents[1] / "data"
@@ -61,7 +61,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> FakeBus:
 
 def an_order(order_id: str, status: OrderStatus, method: PaymentMethod = PaymentMethod.CREDIT_CARD) -> str:
     token = None if method is PaymentMethod.CASH_ON_DELIVERY else "tok_ok"
-    place_order(Wish(CustomerId("ada"), {"prod-001": 1}, HOME, method, token, OrderId(order_id)), Actor("ada"))
+    place_order(a_request({"prod-001": 1}, method=method, payment_token=token, order_id=OrderId(order_id)), Actor("ada"))
     if status is not OrderStatus.PENDING:
         fulfilling.reserve_stock(OrderId(order_id))
         fulfilling.charge_payment(OrderId(order_id))

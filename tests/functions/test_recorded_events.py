@@ -26,17 +26,18 @@ from orders.adapters.store import catalog, counters, deliveries, keys, ledgers, 
 from orders.domain.actors import Actor
 from orders.domain.analytics import CountedEvent
 from orders.domain.events import ORDER_STATUS_CHANGED, EventType
-from orders.domain.identifiers import CustomerId, OrderId
+from orders.domain.identifiers import OrderId
 from orders.domain.order import Address
-from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus
+from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentStatus, ShipmentStatus
 from orders.domain.steps import UNWINDING
 from orders.domain.webhooks import Delivery, Secret, Webhook
 from orders.services import commands, fulfilling
 from orders.services.changes import utc_now
-from orders.services.placing import Wish, place_order
+from orders.services.placing import place_order
 from orders.web import tokens
 from tests.harness.aws import STACK, deployed
 from tests.harness.cloudformation import ROOT
+from tests.harness.orders import a_request
 
 EVENTS = ROOT / "events"
 ORDER, OTHER = OrderId("order-1001"), OrderId("order-1002")
@@ -70,7 +71,7 @@ def nothing() -> None:
 def placed(order_id: str = ORDER, token: str = "tok_ok", *, review: bool = False) -> None:
     quantities = {"prod-001": 2, "prod-002": 1}
     place_order(
-        Wish(CustomerId("ada"), quantities, HOME, PaymentMethod.CREDIT_CARD, token, OrderId(order_id), require_approval=review),
+        a_request(quantities, payment_token=token, order_id=OrderId(order_id), require_approval=review),
         ADA,
     )
 

@@ -24,17 +24,18 @@ from orders.adapters.store.table import WriteOutcome
 from orders.domain import analytics, notifications
 from orders.domain.actors import Actor
 from orders.domain.errors import StoreBusy
-from orders.domain.identifiers import CustomerId, OrderId
+from orders.domain.identifiers import OrderId
 from orders.domain.order import Address
-from orders.domain.statuses import OrderStatus, PaymentMethod
+from orders.domain.statuses import OrderStatus
 from orders.domain.webhooks import DeliveryStatus, WebhookStatus
 from orders.services import commands, fulfilling
 from orders.services.changes import utc_now
-from orders.services.placing import Wish, place_order
+from orders.services.placing import place_order
 from orders.web import tokens
 from tests.harness.aws import deployed, resources
 from tests.harness.events import ALL_TAKEN, a_batch, a_message, a_record, http_event, invoke, messages, refused
 from tests.harness.fakes import FakeBus
+from tests.harness.orders import a_request
 
 HOME = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 
@@ -57,8 +58,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> FakeBus:
 
 
 def live(order_id: str, token: str = "tok_ok", status: OrderStatus = OrderStatus.SHIPPED) -> str:
-    wish = Wish(CustomerId("ada"), {"prod-001": 1}, HOME, PaymentMethod.CREDIT_CARD, token, OrderId(order_id))
-    place_order(wish, Actor("ada"))
+    place_order(a_request({"prod-001": 1}, payment_token=token, order_id=OrderId(order_id)), Actor("ada"))
     fulfilling.reserve_stock(OrderId(order_id))
     if status is not OrderStatus.PENDING:
         fulfilling.charge_payment(OrderId(order_id))
@@ -545,9 +545,7 @@ def stream(order_id: str, last: str | None = None) -> tuple[int, list[tuple[str,
 
 
 def test_the_stream_begins_with_the_present_and_misses_nothing_after_that() -> None:
-    place_order(
-        Wish(CustomerId("ada"), {"prod-001": 1}, HOME, PaymentMethod.CREDIT_CARD, "tok_ok", OrderId("e-1")), Actor("ada")
-    )
+    place_order(a_request({"prod-001": 1}, order_id=OrderId("e-1")), Actor("ada"))
     _, ((version, kind, data),) = stream("e-1")
     assert (version, kind, data["status"]) == ("1", "status", "PENDING")
     assert stream("e-1", "1") == (200, [])

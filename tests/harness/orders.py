@@ -14,10 +14,10 @@ import pytest
 from orders.adapters import pauses
 from orders.adapters.payments import simulated
 from orders.domain.decisions import delivering, ending, paying, placing, reviewing, shipping, unwinding
-from orders.domain.decisions.placing import Placement
+from orders.domain.decisions.placing import PricedRequest
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.money import Money
-from orders.domain.order import Address, Change, Event, Line, Order, Shipment, Snapshot
+from orders.domain.order import Address, Change, Event, Line, Order, OrderRequest, Shipment, Snapshot
 from orders.domain.statuses import OrderStatus, PaymentMethod, ShipmentStatus
 from orders.domain.steps import CancelReason, unwound_from
 from orders.domain.waits import Waits
@@ -53,10 +53,28 @@ def without_pauses(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "time", still)
 
 
-def a_wish(**changes: Any) -> Placement:
-    """What a customer asks for: two teapots and a cup, paid by card."""
-    usual = Placement(
-        OrderId("order-1"), CUSTOMER, (TEAPOT, CUP), HOME, PaymentMethod.CREDIT_CARD, "tok_ok", needs_review=False
+def a_request(quantities: Mapping[str, int], **changes: Any) -> OrderRequest:
+    """What a customer asks to order, paid by card."""
+    usual = OrderRequest(
+        customer_id=CUSTOMER,
+        quantities=quantities,
+        shipping_address=HOME,
+        method=PaymentMethod.CREDIT_CARD,
+        payment_token="tok_ok",
+    )
+    return replace(usual, **changes)
+
+
+def a_wish(**changes: Any) -> PricedRequest:
+    """The same with prices: two teapots and a cup."""
+    usual = PricedRequest(
+        customer_id=CUSTOMER,
+        shipping_address=HOME,
+        method=PaymentMethod.CREDIT_CARD,
+        payment_token="tok_ok",
+        order_id=OrderId("order-1"),
+        lines=(TEAPOT, CUP),
+        needs_review=False,
     )
     return replace(usual, **changes)
 
@@ -81,7 +99,7 @@ Decision = Callable[..., Change | None]
 class Life:
     """One order's life as it is lived: each decision is applied to what the one before it left."""
 
-    wish: Placement = field(default_factory=a_wish)
+    wish: PricedRequest = field(default_factory=a_wish)
     waits: Waits = WAITS
     now: datetime = START
     trail: list[Event] = field(default_factory=list)

@@ -151,7 +151,7 @@ def walk(trail: list[Event]) -> list[OrderStatus]:
 
 @given(wishes, deeds, picks)
 @settings(max_examples=300, deadline=None)
-def test_every_life_is_a_path_through_the_table(wish: placing.Placement, names: list[str], chance: Iterator[int]) -> None:
+def test_every_life_is_a_path_through_the_table(wish: placing.PricedRequest, names: list[str], chance: Iterator[int]) -> None:
     life = Life(wish)
     for before, change in live(life, names, chance):
         assert change.before is not None
@@ -184,7 +184,7 @@ def reachable(current: PaymentStatus, wanted: PaymentStatus) -> set[PaymentStatu
 @given(wishes, deeds, picks)
 @settings(max_examples=300, deadline=None)
 def test_every_life_that_is_over_has_its_goods_and_its_money_in_one_place(
-    wish: placing.Placement, names: list[str], chance: Iterator[int]
+    wish: placing.PricedRequest, names: list[str], chance: Iterator[int]
 ) -> None:
     life = Life(wish)
     list(live(life, names, chance))
@@ -210,7 +210,9 @@ def _in_review(order: Order) -> bool:
 
 @given(wishes, deeds, picks)
 @settings(max_examples=200, deadline=None)
-def test_every_life_makes_sense_to_who_looks_at_it(wish: placing.Placement, names: list[str], chance: Iterator[int]) -> None:
+def test_every_life_makes_sense_to_who_looks_at_it(
+    wish: placing.PricedRequest, names: list[str], chance: Iterator[int]
+) -> None:
     life = Life(wish)
     for _, change in live(life, names, chance):
         order = change.order
@@ -231,7 +233,7 @@ def test_every_life_makes_sense_to_who_looks_at_it(wish: placing.Placement, name
 @given(wishes, deeds, picks)
 @settings(max_examples=300, deadline=None)
 def test_every_life_keeps_its_payment_token_for_as_long_as_it_can_be_charged_and_no_longer(
-    wish: placing.Placement, names: list[str], chance: Iterator[int]
+    wish: placing.PricedRequest, names: list[str], chance: Iterator[int]
 ) -> None:
     life = Life(wish)
     for snapshot in (life.snapshot, *(change.applied_to(before) for before, change in live(life, names, chance))):
@@ -271,7 +273,7 @@ def _check_overall(order: Order) -> None:
 @given(wishes, deeds, picks)
 @settings(max_examples=200, deadline=None)
 def test_a_workflow_started_again_never_waits_longer_than_a_new_one(
-    wish: placing.Placement, names: list[str], chance: Iterator[int]
+    wish: placing.PricedRequest, names: list[str], chance: Iterator[int]
 ) -> None:
     life = Life(wish)
     for _, change in live(life, names, chance):
@@ -288,7 +290,7 @@ def _payments(life: Life) -> list[Payment]:
 @given(wishes, deeds, picks)
 @settings(max_examples=200, deadline=None)
 def test_doing_anything_twice_at_once_is_doing_it_once(
-    wish: placing.Placement, names: list[str], chance: Iterator[int]
+    wish: placing.PricedRequest, names: list[str], chance: Iterator[int]
 ) -> None:
     """Whoever loses the race for a version decides again on what the winner left: then the deed is done or refused."""
     repeatable = {"ask", "ship", "restart", "locate", "overdue"}

@@ -9,19 +9,18 @@ import pytest
 
 from orders.adapters.store import event_items, items
 from orders.domain import erasure, facts, personal
-from orders.domain.decisions.placing import Placement
+from orders.domain.decisions.placing import PricedRequest
 from orders.domain.events import EventType
-from orders.domain.order import Approval, Cancellation, Change, Event, Snapshot, TrackingDetail, timestamp
+from orders.domain.order import Approval, Cancellation, Change, Event, OrderRequest, Snapshot, TrackingDetail, timestamp
 from orders.domain.personal import Personal, Privacy, guarded, marks
 from orders.domain.reports import Report
 from orders.domain.statuses import ApprovalStatus, OrderStatus, ShipmentStatus
 from orders.domain.steps import CancelReason
 from orders.domain.webhooks import Delivery, Webhook
-from orders.services.placing import Wish
 from orders.web import views
 from tests.harness.orders import an_order, later
 
-ROOTS = (Change, Snapshot, Placement, Wish, Report, Webhook, Delivery)
+ROOTS = (Change, Snapshot, PricedRequest, OrderRequest, Report, Webhook, Delivery)
 """Whatever is stored of an order, or carries it there; what these hold is looked at as well."""
 
 NOT_HANDED_OVER = {

@@ -1,7 +1,7 @@
 """An order, its payment, its shipment and its audit events as plain values, and ``Change``: one atomic step between them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -149,8 +149,34 @@ class Shipment:
 
 
 @guarded
-@dataclass(frozen=True, slots=True)
-class Order:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderDetails:
+    """What a caller says of an order and the order keeps: a field that stands here is carried from the one to the other."""
+
+    customer_id: CustomerId
+    shipping_address: Address
+    method: PaymentMethod
+    payment_token: Forgotten | None = None
+
+
+def details(found: OrderDetails) -> dict[str, Any]:
+    """What a request, or an order, says as ``OrderDetails``: its fields by their names."""
+    return {one.name: getattr(found, one.name) for one in fields(OrderDetails)}
+
+
+@guarded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest(OrderDetails):
+    """A requested order; prices come from the catalog, not from the caller."""
+
+    quantities: Annotated[Mapping[str, int], Privacy.IMPERSONAL]
+    order_id: OrderId | None = None
+    require_approval: bool = False
+
+
+@guarded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order(OrderDetails):
     """The order itself. ``version`` counts its changes from 1; every write states the version it replaces.
 
     ``run`` counts the fulfillment executions started for it, ``unwind_run`` the unwinding ones, ``failed_runs`` those that
@@ -161,17 +187,13 @@ class Order:
     """
 
     order_id: OrderId
-    customer_id: CustomerId
     status: OrderStatus
     version: int
     lines: tuple[Line, ...]
     total: Money
-    shipping_address: Address
-    method: PaymentMethod
     created_at: datetime
     updated_at: datetime
     status_since: datetime
-    payment_token: Forgotten | None = None
     steps: tuple[Step, ...] = tuple(Step(name) for name in STEPS)
     overall: OverallStatus = OverallStatus.QUEUED
     cancellation: Cancellation | None = None

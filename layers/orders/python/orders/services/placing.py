@@ -2,8 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated
 
 from orders import settings
 from orders.adapters.store import catalog, orders
@@ -11,29 +9,13 @@ from orders.domain.actors import Actor
 from orders.domain.decisions import placing
 from orders.domain.digests import IdempotencyRecord, RequestDigest
 from orders.domain.errors import AlreadyExists, IdempotencyMismatch, InvalidArgument
-from orders.domain.identifiers import CustomerId, OrderId, uuid7
-from orders.domain.order import Address, Change, Line, Snapshot
-from orders.domain.personal import Forgotten, Privacy, guarded
-from orders.domain.statuses import PaymentMethod
+from orders.domain.identifiers import OrderId, uuid7
+from orders.domain.order import Change, Line, OrderRequest, Snapshot, details
 from orders.services.changes import Clock, utc_now, with_retries
 
 
-@guarded
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A requested order; prices come from the catalog, not from the caller."""
-
-    customer_id: CustomerId
-    quantities: Annotated[dict[str, int], Privacy.IMPERSONAL]
-    shipping_address: Address
-    method: PaymentMethod
-    payment_token: Forgotten | None = None
-    order_id: OrderId | None = None
-    require_approval: bool = False
-
-
 def place_order(
-    wish: Wish, actor: Actor, key: str | None = None, digest: RequestDigest | None = None, clock: Clock = utc_now
+    request: OrderRequest, actor: Actor, key: str | None = None, digest: RequestDigest | None = None, clock: Clock = utc_now
 ) -> tuple[Snapshot, bool]:
     """Places an order and returns it with whether it is new; the same key and body always lead to the same order.
 
@@ -43,27 +25,20 @@ def place_order(
         IdempotencyMismatch: the key was used with another body.
     """
     try:
-        lines = _priced(wish.quantities)
+        lines = _priced(request.quantities)
     except InvalidArgument:
         # The catalog may have changed since the key was used: the key's order counts.
-        kept = orders.idempotency_record(wish.customer_id, key) if key else None
+        kept = orders.idempotency_record(request.customer_id, key) if key else None
         if kept is None:
             raise
         return _as_recorded(kept, digest), False
     now = clock()
-    order_id = wish.order_id or OrderId(uuid7(now, os.urandom(10)))
+    order_id = request.order_id or OrderId(uuid7(now, os.urandom(10)))
     total = sum(line.unit_price.amount * line.quantity for line in lines)
-    placement = placing.Placement(
-        order_id=order_id,
-        customer_id=wish.customer_id,
-        lines=lines,
-        shipping_address=wish.shipping_address,
-        method=wish.method,
-        payment_token=wish.payment_token,
-        needs_review=wish.require_approval or total >= settings.review_threshold(),
-    )
-    change = placing.place(placement, settings.waits(), now, actor.by)
-    record = IdempotencyRecord(wish.customer_id, key, digest, order_id) if key and digest else None
+    needs_review = request.require_approval or total >= settings.review_threshold()
+    priced = placing.PricedRequest(**details(request), order_id=order_id, lines=lines, needs_review=needs_review)
+    change = placing.place(priced, settings.waits(), now, actor.by)
+    record = IdempotencyRecord(request.customer_id, key, digest, order_id) if key and digest else None
     return _commit_new(change, record)
 
 

@@ -21,7 +21,7 @@ from orders.domain.errors import InvalidArgument
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.limits import ORDER_ID
 from orders.domain.notifications import EVENT_TYPES
-from orders.domain.order import Address, moment
+from orders.domain.order import Address, OrderRequest, moment
 from orders.domain.statuses import DEPRECATED_NAMES, OrderStatus, PaymentMethod
 
 MOST_LINES = 50
@@ -120,6 +120,18 @@ class PlaceOrder(Body):
     payment: PaymentBody
     shipping_address: AddressBody
     require_approval: bool = False
+
+    def order_request(self, customer_id: CustomerId) -> OrderRequest:
+        """The domain's value: what this customer asks to order."""
+        return OrderRequest(
+            customer_id=customer_id,
+            quantities={item.product_id: item.quantity for item in self.items},
+            shipping_address=self.shipping_address.address(),
+            method=self.payment.method,
+            payment_token=self.payment.token,
+            order_id=self.order_id,
+            require_approval=self.require_approval,
+        )
 
     @model_validator(mode="after")
     def _each_product_once(self) -> "PlaceOrder":

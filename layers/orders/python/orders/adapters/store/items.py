@@ -1,85 +1,41 @@
 """Item mapping: orders, payments and shipments. What a later release has added to an item is kept."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from orders.adapters.store import keys
-from orders.adapters.store.attributes import (
-    Item,
-    as_numbers,
-    as_texts,
-    besides,
-    json_of,
-    text_of,
-    time_from,
-    time_of,
-    to_json,
-    when,
-)
+from orders.adapters.store.attributes import Item, as_numbers, as_texts, json_of, text_of, time_from, to_json, when
+from orders.adapters.store.codec import Codec
 from orders.adapters.store.newer import named
 from orders.domain import legacy
-from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
+from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
-from orders.domain.order import (
-    Address,
-    Approval,
-    Cancellation,
-    Line,
+from orders.domain.order import Line, Order, Payment, Shipment, Snapshot, Step, TrackingDetail, moment, timestamp
+from orders.domain.statuses import OverallStatus, ShipmentStatus, StepStatus
+from orders.domain.steps import STEPS, StepName
+
+_ORDER = Codec(
     Order,
-    Payment,
-    Shipment,
-    Snapshot,
-    Step,
-    TrackingDetail,
-    moment,
-    timestamp,
+    own=frozenset({"lines", "total", "steps", "unknown_steps"}),
+    always=frozenset({"overall", "run", "unwind_run"}),
+    with_nulls=frozenset({"cancellation", "approval"}),
+    names={"shipping_address": "address"},
 )
-from orders.domain.statuses import (
-    ApprovalStatus,
-    OrderStatus,
-    OverallStatus,
-    PaymentMethod,
-    PaymentStatus,
-    ShipmentStatus,
-    StepStatus,
-)
-from orders.domain.steps import STEPS, CancelReason, StepName
+_PAYMENT = Codec(Payment, own=frozenset({"amount"}))
+_SHIPMENT = Codec(Shipment, own=frozenset({"status", "scans"}))
 
 
 def order_to_item(order: Order) -> Item:
     """An order as its item; ``order_from_item`` is the inverse."""
     text = {
         "kind": "order",
-        "order_id": order.order_id,
-        "customer_id": order.customer_id,
-        "status": order.status.value,
-        "overall": order.overall.value,
-        "method": order.method.value,
         "currency": order.total.currency,
-        "created_at": timestamp(order.created_at),
-        "updated_at": timestamp(order.updated_at),
-        "status_since": timestamp(order.status_since),
         "lines": to_json([[line.product_id, line.name, line.quantity, line.unit_price.amount] for line in order.lines]),
-        "address": to_json(_address_to_json(order.shipping_address)),
         **_steps_to_texts(order),
-        "payment_token": order.payment_token,
-        "approval_token": order.approval_token,
-        "delivery_token": order.delivery_token,
-        "cancellation": to_json(_cancellation_to_json(order.cancellation)) if order.cancellation else None,
-        "approval": to_json(_approval_to_json(order.approval)) if order.approval else None,
-        "due_at": when(order.due_at),
-        "erased_at": when(order.erased_at),
         **_order_in_indexes(order),
     }
-    numbers = {
-        "version": order.version,
-        "total": order.total.amount,
-        "run": order.run,
-        "unwind_run": order.unwind_run,
-        **({"failed_runs": order.failed_runs} if order.failed_runs else {}),
-    }
-    return {**keys.order_key(order.order_id), **as_texts(text), **as_numbers(numbers)}
+    own = {**as_texts(text), **as_numbers({"total": order.total.amount})}
+    return {**keys.order_key(order.order_id), **_ORDER.write(order), **own}
 
 
 def _order_in_indexes(order: Order) -> dict[str, str | None]:
@@ -98,65 +54,30 @@ def _order_in_indexes(order: Order) -> dict[str, str | None]:
 def order_from_item(item: Item) -> Order:
     """The order an item holds."""
     currency = item["currency"]["S"]
-    cancellation, approval = json_of(item, "cancellation"), json_of(item, "approval")
-    overall = named(OverallStatus, item["overall"]["S"])
-    steps, unknown_steps = _steps_from_item(item, overall)
+    found = _ORDER.read(item)
+    steps, unknown_steps = _steps_from_item(item, found["overall"])
     return Order(
-        order_id=OrderId(item["order_id"]["S"]),
-        customer_id=CustomerId(item["customer_id"]["S"]),
-        status=named(OrderStatus, item["status"]["S"]),
-        version=int(item["version"]["N"]),
+        **found,
         lines=tuple(
             Line(product_id, name, quantity, Money(amount, currency))
             for product_id, name, quantity, amount, *_ in json.loads(item["lines"]["S"])
         ),
         total=Money(int(item["total"]["N"]), currency),
-        shipping_address=_address_from_json(json.loads(item["address"]["S"])),
-        method=named(PaymentMethod, item["method"]["S"]),
-        created_at=moment(item["created_at"]["S"]),
-        updated_at=moment(item["updated_at"]["S"]),
-        status_since=moment(item["status_since"]["S"]),
-        payment_token=text_of(item, "payment_token"),
         steps=steps,
         unknown_steps=unknown_steps,
-        overall=overall,
-        cancellation=_cancellation_from_json(cancellation) if cancellation else None,
-        approval=_approval_from_json(approval) if approval else None,
-        run=int(item["run"]["N"]),
-        unwind_run=int(item["unwind_run"]["N"]),
-        failed_runs=int(item.get("failed_runs", {}).get("N", 0)),
-        due_at=time_of(item, "due_at"),
-        erased_at=time_of(item, "erased_at"),
-        approval_token=text_of(item, "approval_token"),
-        delivery_token=text_of(item, "delivery_token"),
     )
 
 
 def payment_to_item(order_id: OrderId, payment: Payment) -> Item:
     """A payment as its item; ``payment_from_item`` is the inverse."""
-    text = {
-        "kind": "payment",
-        "order_id": order_id,
-        "payment_id": payment.payment_id,
-        "status": payment.status.value,
-        "currency": payment.amount.currency,
-        "method": payment.method.value,
-        "failure_reason": payment.failure_reason,
-        "refunded_at": when(payment.refunded_at),
-    }
-    return {**keys.payment_key(order_id), **as_texts(text), **as_numbers({"amount": payment.amount.amount})}
+    text = {"kind": "payment", "order_id": order_id, "currency": payment.amount.currency}
+    own = {**as_texts(text), **as_numbers({"amount": payment.amount.amount})}
+    return {**keys.payment_key(order_id), **_PAYMENT.write(payment), **own}
 
 
 def payment_from_item(item: Item) -> Payment:
     """The payment an item holds."""
-    return Payment(
-        payment_id=item["payment_id"]["S"],
-        status=named(PaymentStatus, item["status"]["S"]),
-        amount=Money(int(item["amount"]["N"]), item["currency"]["S"]),
-        method=named(PaymentMethod, item["method"]["S"]),
-        failure_reason=text_of(item, "failure_reason"),
-        refunded_at=time_of(item, "refunded_at"),
-    )
+    return Payment(**_PAYMENT.read(item), amount=Money(int(item["amount"]["N"]), item["currency"]["S"]))
 
 
 def shipment_to_item(order_id: OrderId, shipment: Shipment) -> Item:
@@ -165,42 +86,32 @@ def shipment_to_item(order_id: OrderId, shipment: Shipment) -> Item:
     text = {
         "kind": "shipment",
         "order_id": order_id,
-        "shipment_id": shipment.shipment_id,
         "status": nearest,
         "exact_status": shipment.status.value if shipment.status.value != nearest else None,
-        "carrier": shipment.carrier,
-        "tracking_number": shipment.tracking_number,
-        "current_location": shipment.current_location,
-        "estimated_delivery": when(shipment.estimated_delivery),
-        "scanned_at": when(shipment.scanned_at),
-        "sender": shipment.sender,
         "scans": to_json([_detail_to_json(detail) for detail in shipment.scans]) if shipment.scans else None,
-        "delivered_at": when(shipment.delivered_at),
-        "unconfirmed_delivery_at": when(shipment.unconfirmed_delivery_at),
         "GSI1PK": shipment.tracking_number and keys.parcel_partition(shipment.tracking_number),
         "GSI1SK": shipment.tracking_number and order_id,
     }
-    recalled = {"recalled": {"BOOL": True}} if shipment.recalled else {}
-    return {**keys.shipment_key(order_id), **as_texts(text), **recalled}
+    return {**keys.shipment_key(order_id), **_SHIPMENT.write(shipment), **as_texts(text)}
 
 
 def shipment_from_item(item: Item) -> Shipment:
     """The shipment an item holds."""
-    tracked = text_of(item, "tracking_number")
     return Shipment(
-        shipment_id=item["shipment_id"]["S"],
+        **_SHIPMENT.read(item),
         status=named(ShipmentStatus, legacy.exact_shipment_status(item["status"]["S"], text_of(item, "exact_status"))),
-        carrier=item["carrier"]["S"],
-        tracking_number=TrackingNumber(tracked) if tracked else None,
-        current_location=text_of(item, "current_location"),
-        estimated_delivery=time_of(item, "estimated_delivery"),
-        scanned_at=time_of(item, "scanned_at"),
-        recalled=item.get("recalled", {}).get("BOOL", False),
-        sender=text_of(item, "sender"),
         scans=tuple(_detail_from_json(row) for row in json_of(item, "scans") or ()),
-        delivered_at=time_of(item, "delivered_at"),
-        unconfirmed_delivery_at=time_of(item, "unconfirmed_delivery_at"),
     )
+
+
+def optional_of_payment() -> list[str]:
+    """The attributes that the item of a payment may not have."""
+    return _PAYMENT.optional()
+
+
+def optional_of_shipment() -> list[str]:
+    """The attributes that the item of a shipment may not have."""
+    return [*_SHIPMENT.optional(), "exact_status", "scans", "GSI1PK", "GSI1SK"]
 
 
 def _detail_to_json(detail: TrackingDetail) -> list[Any]:
@@ -219,18 +130,6 @@ def snapshot_of(order: Order, payment: Item | None, shipment: Item | None) -> Sn
         payment_from_item(payment) if payment else None,
         shipment_from_item(shipment) if shipment else None,
     )
-
-
-_ADDRESS = ("name", "line1", "city", "postal_code", "country", "line2")
-
-
-def _address_to_json(address: Address) -> dict[str, Any]:
-    return {name: value for name in _ADDRESS if (value := getattr(address, name)) is not None} | dict(address.unknown)
-
-
-def _address_from_json(fields: Mapping[str, Any]) -> Address:
-    known = {name: fields[name] for name in _ADDRESS if name in fields}
-    return Address(**known, unknown=besides(fields, _ADDRESS))
 
 
 FURTHER_STEP = "step:"
@@ -273,44 +172,4 @@ def _step_from_json(name: StepName, row: list[Any]) -> Step:
         time_from(completed),
         message,
         tuple(unknown),
-    )
-
-
-def _cancellation_to_json(cancellation: Cancellation) -> dict[str, Any]:
-    return {
-        "reason": cancellation.reason.value,
-        "at": timestamp(cancellation.at),
-        "by": cancellation.by,
-        "note": cancellation.note,
-        **cancellation.unknown,
-    }
-
-
-def _cancellation_from_json(fields: Mapping[str, Any]) -> Cancellation:
-    return Cancellation(
-        named(CancelReason, fields["reason"]),
-        moment(fields["at"]),
-        fields["by"],
-        fields["note"],
-        besides(fields, {"reason", "at", "by", "note"}),
-    )
-
-
-def _approval_to_json(approval: Approval) -> dict[str, Any]:
-    return {
-        "status": approval.status.value,
-        "expires_at": timestamp(approval.expires_at),
-        "decided_by": approval.decided_by,
-        "reason": approval.reason,
-        **approval.unknown,
-    }
-
-
-def _approval_from_json(fields: Mapping[str, Any]) -> Approval:
-    return Approval(
-        named(ApprovalStatus, fields["status"]),
-        moment(fields["expires_at"]),
-        fields["decided_by"],
-        fields["reason"],
-        besides(fields, {"status", "expires_at", "decided_by", "reason"}),
     )

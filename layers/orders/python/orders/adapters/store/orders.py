@@ -88,9 +88,9 @@ def _actions(change: Change, record: IdempotencyRecord | None) -> list[tuple[str
     order_id = change.order.order_id
     actions = [(ORDER, _order_action(change)), (EVENT, table.put_action(event_items.event_to_item(change.event), table.IS_NEW))]
     if change.payment is not None:
-        actions.append((PAYMENT, _all_known(items.payment_to_item(order_id, change.payment), PAYMENT_OPTIONAL)))
+        actions.append((PAYMENT, _all_known(items.payment_to_item(order_id, change.payment), items.optional_of_payment())))
     if change.shipment is not None:
-        actions.append((SHIPMENT, _all_known(items.shipment_to_item(order_id, change.shipment), SHIPMENT_OPTIONAL)))
+        actions.append((SHIPMENT, _all_known(items.shipment_to_item(order_id, change.shipment), items.optional_of_shipment())))
     if change.marker is not None:
         actions.append((MARKER, table.put_action(event_items.marker_to_item(change), table.IS_NEW)))
     if record is not None:
@@ -112,23 +112,6 @@ def _order_action(change: Change) -> Any:
     update["ExpressionAttributeNames"] |= {"#version": "version", "#status": "status"}
     update["ExpressionAttributeValues"] |= {":version": found["version"], ":status": found["status"]}
     return table.update_action(**update)
-
-
-PAYMENT_OPTIONAL = ("failure_reason", "refunded_at")
-SHIPMENT_OPTIONAL = (
-    "tracking_number",
-    "current_location",
-    "estimated_delivery",
-    "scanned_at",
-    "sender",
-    "exact_status",
-    "scans",
-    "delivered_at",
-    "unconfirmed_delivery_at",
-    "GSI1PK",
-    "GSI1SK",
-    "recalled",
-)
 
 
 def _all_known(item: Item, optional: Iterable[str]) -> Any:

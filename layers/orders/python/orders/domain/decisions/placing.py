@@ -7,51 +7,46 @@ from orders.domain import facts, recording
 from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive
 from orders.domain.events import SYSTEM, EventType, FollowUp
-from orders.domain.identifiers import CustomerId, OrderId
-from orders.domain.order import Address, Approval, Change, Line, Order, Snapshot
-from orders.domain.personal import Forgotten, guarded
-from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentMethod, StepStatus
+from orders.domain.identifiers import OrderId
+from orders.domain.order import Approval, Change, Line, Order, OrderDetails, Snapshot, details
+from orders.domain.personal import guarded
+from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, StepStatus
 from orders.domain.steps import StepName
 from orders.domain.waits import GRACE, Waits
 
 
 @guarded
-@dataclass(frozen=True, slots=True)
-class Placement:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedRequest(OrderDetails):
     """A requested order, priced from the catalog."""
 
     order_id: OrderId
-    customer_id: CustomerId
     lines: tuple[Line, ...]
-    shipping_address: Address
-    method: PaymentMethod
-    payment_token: Forgotten | None
     needs_review: bool
 
 
-def place(wish: Placement, waits: Waits, now: datetime, by: str) -> Change:
+def place(request: PricedRequest, waits: Waits, now: datetime, by: str) -> Change:
     """A new order: PENDING, version 1, its workflow to be started."""
-    total = wish.lines[0].unit_price.times(wish.lines[0].quantity)
-    for line in wish.lines[1:]:
+    total = request.lines[0].unit_price.times(request.lines[0].quantity)
+    for line in request.lines[1:]:
         total = total + line.unit_price.times(line.quantity)
-    review_seconds = waits.approval if wish.needs_review else 0
-    approval = Approval(ApprovalStatus.PENDING, now + timedelta(seconds=review_seconds)) if wish.needs_review else None
+    review_seconds = waits.approval if request.needs_review else 0
+    approval = Approval(ApprovalStatus.PENDING, now + timedelta(seconds=review_seconds)) if request.needs_review else None
     order = Order(
-        order_id=wish.order_id,
-        customer_id=wish.customer_id,
+        **details(request),
+        order_id=request.order_id,
         status=OrderStatus.PENDING,
         version=1,
-        lines=wish.lines,
+        lines=request.lines,
         total=total,
-        shipping_address=wish.shipping_address,
-        method=wish.method,
-        payment_token=None if wish.method is PaymentMethod.CASH_ON_DELIVERY else wish.payment_token,
         created_at=now,
         updated_at=now,
         status_since=now,
         approval=approval,
         due_at=now + timedelta(seconds=review_seconds + waits.payment + waits.preparation) + GRACE,
     )
+    if order.pays_on_delivery:
+        order = replace(order, payment_token=None)
     metadata = {**facts.of_total(order), "method": order.method.value}
     event = recording.event(
         None, order, EventType.ORDER_PLACED, now, by, metadata=metadata, follow_up=FollowUp.START_FULFILLMENT
