@@ -4,7 +4,7 @@ from orders.domain.money import Money
 from orders.services import catalog
 from orders.web import bodies, pagination
 from orders.web.handling import Answer, Request, answer, serve
-from orders.web.views import product_view
+from orders.web.responses import ProductListView, product_view
 
 USUAL_PAGE, LARGEST_PAGE = 50, 100
 SCOPE = "products"
@@ -14,7 +14,10 @@ def list_products(request: Request) -> Answer:
     """The catalog, page by page."""
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
     products, following = catalog.page(pagination.place(request, SCOPE), limit)
-    body = {"products": [product_view(product) for product in products], "next_cursor": pagination.cursor(following, SCOPE)}
+    body: ProductListView = {
+        "products": [product_view(product) for product in products],
+        "next_cursor": pagination.cursor(following, SCOPE),
+    }
     return answer(body)
 
 

@@ -2,10 +2,10 @@
 
 from http import HTTPStatus
 
-from orders.domain.webhooks import delivery_view, webhook_view
 from orders.services import subscriptions
 from orders.web import bodies, pagination
 from orders.web.handling import Answer, Request, answer, serve
+from orders.web.webhook_views import DeliveryListView, WebhookListView, delivery_view, webhook_view
 
 USUAL_PAGE, LARGEST_PAGE = 20, 100
 
@@ -20,7 +20,8 @@ def add_webhook(request: Request) -> Answer:
 
 def list_webhooks(_: Request) -> Answer:
     """All subscriptions."""
-    return answer({"webhooks": [webhook_view(webhook) for webhook in subscriptions.subscriptions()]})
+    body: WebhookListView = {"webhooks": [webhook_view(webhook) for webhook in subscriptions.subscriptions()]}
+    return answer(body)
 
 
 def get_webhook(request: Request) -> Answer:
@@ -47,7 +48,10 @@ def list_deliveries(request: Request) -> Answer:
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
     scope = f"deliveries/{webhook.webhook_id}"
     page, following = subscriptions.page_of_deliveries(webhook, pagination.place(request, scope), limit)
-    body = {"deliveries": [delivery_view(one) for one in page], "next_cursor": pagination.cursor(following, scope)}
+    body: DeliveryListView = {
+        "deliveries": [delivery_view(one) for one in page],
+        "next_cursor": pagination.cursor(following, scope),
+    }
     return answer(body)
 
 

@@ -12,7 +12,7 @@ from orders.services.listing import Part
 from orders.web import pagination
 from orders.web.handling import DEPRECATED_SINCE, Answer, Request, answer, serve
 from orders.web.orders import order_answer
-from orders.web.views import history_view, listed_view
+from orders.web.views import OrderListView, history_view, listed_view
 
 USUAL_PAGE, LARGEST_PAGE = 20, 100
 OVERDUE = "overdue"
@@ -94,7 +94,8 @@ def _list(
 ) -> Answer:
     parts = {"payment": Part.PAYMENT in expand, "shipments": Part.SHIPMENTS in expand}
     orders = [listed_view(found, request.audience, **parts) for found in page.found]
-    return answer({"orders": orders, "next_cursor": pagination.cursor(page.following, scope)}, headers=headers)
+    body: OrderListView = {"orders": orders, "next_cursor": pagination.cursor(page.following, scope)}
+    return answer(body, headers=headers)
 
 
 handler = serve({"GET /orders": list_orders, "GET /orders/{id}": get_order, "GET /orders/{id}/history": get_history})

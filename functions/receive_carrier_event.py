@@ -4,6 +4,7 @@ from orders.domain import limits
 from orders.domain.errors import NotFound
 from orders.services import carrier_reports
 from orders.web.handling import Answer, Request, answer, serve
+from orders.web.responses import AcceptedView
 
 
 def receive_event(request: Request) -> Answer:
@@ -13,7 +14,8 @@ def receive_event(request: Request) -> Answer:
         raise NotFound("There is no carrier with this name.")
     request.bounded(limits.LARGEST_CARRIER_BODY)
     accepted = carrier_reports.receive(carrier, request.body, request.headers, request.query.get("token"))
-    return answer({"accepted": accepted})
+    body: AcceptedView = {"accepted": accepted}
+    return answer(body)
 
 
 handler = serve({"POST /carriers/{carrier}/events": receive_event})

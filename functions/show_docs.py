@@ -8,6 +8,7 @@ from typing import Any
 from orders.domain import errors
 from orders.domain.errors import MethodNotAllowed, NotFound
 from orders.web.handling import SECURITY_HEADERS, Answer, Request, anchor, answer, problem, serve
+from orders.web.responses import HealthView
 from orders.web.routes import ROUTES
 
 PAGE_HEADERS = {
@@ -19,7 +20,8 @@ PAGE_HEADERS = {
 
 def get_health(_: Request) -> Answer:
     """The API responds."""
-    return answer({"status": "ok"})
+    body: HealthView = {"status": "ok"}
+    return answer(body)
 
 
 def get_openapi(_: Request) -> Answer:

@@ -8,8 +8,8 @@ from orders.services.changes import utc_now
 from orders.web import links
 from orders.web.handling import Answer, Request, problem, serve
 from orders.web.pages import JSON, Pages, json_of_page
+from orders.web.shapes import View
 from orders.web.tracking import tracking_view
-from orders.web.views import View
 
 PAGES = Pages(Path(__file__).parent / "pages")
 

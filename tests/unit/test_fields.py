@@ -1,5 +1,7 @@
-"""Each field of an order, its payment and its shipment is stored, and read as it was written."""
+"""Each field of an order, its payment and its shipment is carried from the body, stored, read as it was written, and shown."""
 
+import json
+import re
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -9,9 +11,16 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import pytest
 
 from orders.adapters.store import items
+from orders.domain.decisions import placing
+from orders.domain.decisions.placing import PricedRequest
+from orders.domain.identifiers import CustomerId
 from orders.domain.money import Money
-from orders.domain.order import Order, Payment, Shipment, Snapshot
+from orders.domain.order import Order, Payment, Shipment, Snapshot, details
+from orders.domain.statuses import OrderStatus
 from orders.domain.steps import STEPS
+from orders.web import bodies, views
+from tests.harness import behavior
+from tests.harness.orders import START, WAITS
 
 
 def filled(kind: Any, name: str) -> Any:
@@ -51,3 +60,101 @@ def test_every_field_is_read_as_it_was_written() -> None:
 @pytest.mark.parametrize("credential", ["payment_token", "approval_token", "delivery_token"])
 def test_a_credential_is_not_part_of_a_printed_order(credential: str) -> None:
     assert f"order.{credential}" not in repr(everything().order)
+
+
+# --- from the body to the order ---
+
+BODY = {
+    "order_id": "order-1",
+    "items": [{"product_id": "prod-001", "quantity": 1}],
+    "payment": {"method": "CREDIT_CARD", "token": "tok_ok"},
+    "shipping_address": {"name": "Ada", "line1": "1 Ockham Park", "city": "Ockham", "postal_code": "GU23", "country": "GB"},
+}
+ELSEWHERE_READ = {"customer_id": "the handler finds out who may order for whom"}
+
+
+class Watched:
+    """A body that notes which of its members are read."""
+
+    def __init__(self, body: bodies.Body, read: set[str], prefix: str = "") -> None:
+        self._body, self._read, self._prefix = body, read, prefix
+
+    def __getattr__(self, name: str) -> Any:
+        self._read.add(f"{self._prefix}{name}")
+        found = getattr(self._body, name)
+        return Watched(found, self._read, f"{name}.") if isinstance(found, bodies.PaymentBody) else found
+
+
+def not_carried(kind: type[bodies.PlaceOrder]) -> set[str]:
+    """The members of a body that its order never gets."""
+    read = set[str]()
+    kind.order_request(Watched(kind.model_validate_json(json.dumps(BODY)), read), CustomerId("ada"))  # type: ignore[arg-type]
+    members = {*kind.model_fields, *(f"payment.{name}" for name in bodies.PaymentBody.model_fields)}
+    return members - read - set(ELSEWHERE_READ)
+
+
+def test_whatever_a_caller_sends_is_carried_to_the_order() -> None:
+    assert not_carried(bodies.PlaceOrder) == set()
+
+
+def test_a_member_that_is_not_carried_is_reported() -> None:
+    class Planted(bodies.PlaceOrder):
+        planted_member: bodies.Text200 | None = None
+
+    assert not_carried(Planted) == {"planted_member"}
+
+
+def test_what_a_request_says_of_the_order_is_the_order_s() -> None:
+    priced: PricedRequest = filled(PricedRequest, "request")
+    assert details(placing.place(priced, WAITS, START, "ada").order) == details(priced)
+
+
+# --- who sees it ---
+
+NOT_SHOWN = {
+    Order: {
+        "lines": "as items",
+        "method": "with the payment",
+        "payment_token": "a credential",
+        "approval_token": "a credential",
+        "delivery_token": "a credential",
+        "steps": "with the progress",
+        "overall": "with the progress",
+        "unknown_steps": "a later release's",
+        "status_since": "the pipeline's own",
+        "run": "the pipeline's own",
+        "unwind_run": "the pipeline's own",
+        "failed_runs": "the pipeline's own",
+        "due_at": "the pipeline's own",
+        "erased_at": "the pipeline's own",
+    },
+    Payment: {},
+    Shipment: {
+        "scanned_at": "with the scans",
+        "recalled": "the pipeline's own",
+        "sender": "the pipeline's own",
+    },
+}
+"""Which fields are in no view, and why."""
+VIEWS: dict[type, Any] = {Order: views.OrderView, Payment: views.PaymentView, Shipment: views.ShipmentView}
+
+
+@pytest.mark.parametrize("kind", VIEWS)
+def test_each_field_is_in_the_view_or_has_a_reason_not_to_be(kind: Any) -> None:
+    assert {field.name for field in fields(kind)} - set(VIEWS[kind].__annotations__) == set(NOT_SHOWN[kind])
+
+
+@pytest.mark.parametrize("part", ["order", "payment", "shipment"])
+def test_each_member_of_a_view_is_given_where_there_is_something_to_show(part: str) -> None:
+    known = everything()
+    shown: Any = views.snapshot_view(
+        replace(known, order=replace(known.order, status=OrderStatus.CANCELLED)), views.Audience.STAFF
+    )
+    kind = {"order": Order, "payment": Payment, "shipment": Shipment}[part]
+    assert set(shown[part]) == set(VIEWS[kind].__annotations__)
+
+
+@pytest.mark.parametrize("kind", VIEWS)
+def test_each_member_of_a_view_is_promised(kind: Any) -> None:
+    promised = {name.rstrip("?") for name in re.findall(r"`([a-z_]+\??)`", behavior.section("shapes"))}
+    assert set(VIEWS[kind].__annotations__) - promised == set()

@@ -20,12 +20,11 @@ from orders.domain.webhooks import (
     WebhookStatus,
     after_attempt,
     attempted,
-    delivery_view,
     hold,
     new_secret,
     rotated,
-    webhook_view,
 )
+from orders.web.webhook_views import delivery_view, webhook_view
 from tests.harness.orders import START, later
 
 WEBHOOK = Webhook("wh-1", "https://receiver.test/", (), (Secret("whsec_b2xk"),), START)

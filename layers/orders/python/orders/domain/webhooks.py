@@ -4,14 +4,12 @@ Pure: times arrive as arguments, and sending is the webhook sender's.
 """
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
-from orders.domain.order import timestamp
 from orders.domain.personal import Hidden, Impersonal, Privacy, guarded
 
 RETRY_DELAYS = tuple(
@@ -159,41 +157,3 @@ def hold(delivery: Delivery, now: datetime) -> int:
         return 0
     left = min(delivery.next_attempt_at - now, LONGEST_HOLD)
     return max(0, -int(-left.total_seconds() // 1))
-
-
-def webhook_view(webhook: Webhook, secret: str | None = None) -> dict[str, Any]:
-    """A subscription as admins see it; its secret is shown once, when it is made or replaced."""
-    view: dict[str, Any] = {
-        "webhook_id": webhook.webhook_id,
-        "url": webhook.url,
-        "events": list(webhook.events),
-        "status": webhook.status,
-        "created_at": timestamp(webhook.created_at),
-        "failing_since": timestamp(webhook.failing_since) if webhook.failing_since else None,
-        "disabled_reason": webhook.disabled_reason,
-    }
-    return view | ({"secret": secret} if secret else {})
-
-
-def delivery_view(delivery: Delivery) -> dict[str, Any]:
-    """A delivery with all its attempts, and the order its event is about."""
-    about = json.loads(delivery.payload).get("data", {}).get("order_id")
-    return {
-        "delivery_id": delivery.delivery_id,
-        "webhook_id": delivery.webhook_id,
-        "event_type": delivery.event_type,
-        "status": delivery.status,
-        "created_at": timestamp(delivery.created_at),
-        "next_attempt_at": timestamp(delivery.next_attempt_at) if delivery.next_attempt_at else None,
-        "attempts": [_attempt_view(attempt) for attempt in delivery.attempts],
-        **({"order_id": about} if about else {}),
-    }
-
-
-def _attempt_view(attempt: Attempt) -> Mapping[str, Any]:
-    return {
-        "at": timestamp(attempt.at),
-        "duration_ms": attempt.duration_ms,
-        "status_code": attempt.status_code,
-        "error": attempt.error,
-    }

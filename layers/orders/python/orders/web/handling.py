@@ -31,6 +31,7 @@ logger = logs.logger()
 RETRY_AFTER_SECONDS = 1
 if TYPE_CHECKING:
     from orders.web.bodies import Body
+    from orders.web.responses import ProblemView
 
 DEPRECATED_SINCE = "@1735689600"
 """When ``PAID`` and ``COMPLETED`` were given up (RFC 9745): 2025-01-01."""
@@ -336,7 +337,7 @@ def anchor(code: str) -> str:
 def problem(refusal: OrderError, instance: str) -> Answer:
     """A refusal in the format of RFC 9457: stable code, words for people, no internals."""
     status = refusal.http_status
-    body = {
+    own: ProblemView = {
         "type": f"/docs#{anchor(refusal.code)}",
         "title": refusal.title,
         "status": int(status),
@@ -345,7 +346,7 @@ def problem(refusal: OrderError, instance: str) -> Answer:
         "instance": instance,
     }
     # A refusal may add members; it never replaces the standard's own.
-    body = {**refusal.extra, **body}
+    body = {**refusal.extra, **own}
     headers = {"content-type": "application/problem+json", **SECURITY_HEADERS}
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["retry-after"] = str(RETRY_AFTER_SECONDS)

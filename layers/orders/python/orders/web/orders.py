@@ -14,6 +14,7 @@ def order_answer(
 ) -> Answer:
     """An order with its payment and shipment as the caller may see it, and, but for carriers, its tracking link."""
     order = snapshot.order
-    link = {"tracking_url": links.tracking_url(order)} if request.audience is not Audience.CARRIER else {}
-    body = snapshot_view(snapshot, request.audience) | link
+    body = snapshot_view(snapshot, request.audience)
+    if request.audience is not Audience.CARRIER:
+        body["tracking_url"] = links.tracking_url(order)
     return answer(body, status, headers, version=order.version)

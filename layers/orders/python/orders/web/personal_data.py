@@ -5,7 +5,8 @@ from orders.domain.order import timestamp
 from orders.services import privacy
 from orders.services.changes import Clock, utc_now
 from orders.services.privacy import KeptOrder
-from orders.web.views import Audience, View, history_view, snapshot_view
+from orders.web.shapes import View
+from orders.web.views import Audience, history_view, snapshot_view
 
 
 def export(customer_id: CustomerId, clock: Clock = utc_now) -> View:

@@ -1,23 +1,16 @@
-"""What the OpenAPI description calls schemas: the responses' and the request bodies'."""
+"""What the OpenAPI description calls schemas: the responses', from the types of the views, and the request bodies'."""
 
-from typing import Any
+from enum import StrEnum
+from inspect import isclass
+from types import NoneType, UnionType
+from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from orders.domain import limits
-from orders.domain.notifications import EVENT_TYPES
-from orders.domain.statuses import (
-    ApprovalStatus,
-    OrderStatus,
-    OverallStatus,
-    PaymentMethod,
-    PaymentStatus,
-    ShipmentStatus,
-    StepStatus,
-)
-from orders.domain.steps import STEPS, CancelReason
-from orders.domain.webhooks import DeliveryStatus, WebhookStatus
-from orders.services.listing import Part
-from orders.web import bodies
+from orders.domain.statuses import OrderStatus
+from orders.domain.steps import STEPS
+from orders.web import bodies, responses, views, webhook_views
 from orders.web.routes import ROUTES
+from orders.web.shapes import NULL, Keywords
 
 Schema = dict[str, Any]
 
@@ -40,168 +33,71 @@ def one_of(statuses: Any) -> Schema:
 
 TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
-TIME: Schema = {"type": "string", "format": "date-time", "examples": ["2026-11-20T12:00:00.000Z"]}
 DAY: Schema = {"type": "string", "format": "date", "examples": ["2026-11-20"]}
 ID: Schema = {"type": "string", "pattern": limits.ORDER_ID}
+PLAIN: dict[Any, Schema] = {str: TEXT, int: {"type": "integer"}, float: {"type": "number"}, bool: {"type": "boolean"}}
+ID_TYPES: dict[str, Schema] = {"OrderId": ID}
+"""The schemas of id types that are no text of any form."""
+ENDING = "View"
+
+
+def schema_of(hint: Any) -> Schema:
+    """The schema of a view's type, or of one of its members: a view with a public name stands among the components."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        own = [part.keywords for part in hint.__metadata__ if isinstance(part, Keywords)]
+        return schema_of(parts[0]) | {name: value for keywords in own for name, value in keywords.items()}
+    if origin in (Union, UnionType):
+        return nullable(schema_of(_held(hint)))
+    if origin is list:
+        return {"type": "array", "items": schema_of(parts[0])}
+    if origin is dict:
+        return {"type": "object"}
+    if is_typeddict(hint):
+        return inline(hint) if hint.__name__.startswith("_") else ref(hint.__name__.removesuffix(ENDING))
+    return _schema_of_plain(hint)
+
+
+def _schema_of_plain(hint: Any) -> Schema:
+    if isclass(hint) and issubclass(hint, StrEnum):
+        return one_of(hint)
+    name, base = getattr(hint, "__name__", ""), getattr(hint, "__supertype__", hint)
+    return ID_TYPES.get(name) or PLAIN[base]
+
+
+def _held(hint: Any) -> Any:
+    """What an optional type holds, if anything."""
+    return next(part for part in get_args(hint) if part is not NoneType)
+
+
+def inline(kind: Any) -> Schema:
+    """The schema of a view: what is ``NotRequired`` is left out rather than null, but for what is ``Nullable``."""
+    required, optional = {}, {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        if get_origin(hint) is not NotRequired:
+            required[name] = schema_of(hint)
+            continue
+        (held,) = get_args(hint)
+        can_be_null = NULL in getattr(held, "__metadata__", ())
+        is_optional = get_origin(held) in (Union, UnionType)
+        optional[name] = schema_of(_held(held) if is_optional and not can_be_null else held)
+    return object_of(required, optional)
 
 
 def answers() -> dict[str, Schema]:
-    address = object_of(dict.fromkeys(("name", "line1", "city", "postal_code", "country"), TEXT), {"line2": TEXT})
-    order = object_of(
-        {
-            "order_id": ID,
-            "customer_id": TEXT,
-            "status": one_of(OrderStatus),
-            "version": {"type": "integer", "minimum": 1},
-            "items": {
-                "type": "array",
-                "items": object_of(
-                    {"product_id": TEXT, "name": TEXT, "quantity": COUNT, "unit_price": ref("Money")},
-                ),
-            },
-            "total": ref("Money"),
-            "shipping_address": address,
-            "created_at": TIME,
-            "updated_at": TIME,
-            "cancellation": nullable(
-                object_of({"reason": one_of(CancelReason), "cancelled_at": TIME, "cancelled_by": TEXT}, {"note": TEXT})
-            ),
-            "approval": nullable(
-                object_of({"status": one_of(ApprovalStatus), "expires_at": TIME}, {"decided_by": TEXT, "reason": TEXT})
-            ),
-        }
-    )
-    payment = object_of(
-        {
-            "payment_id": TEXT,
-            "status": one_of(PaymentStatus),
-            "amount": ref("Money"),
-            "method": one_of(PaymentMethod),
-        },
-        {"failure_reason": TEXT, "refunded_at": TIME},
-    )
-    shipment = object_of(
-        {
-            "shipment_id": TEXT,
-            "tracking_number": nullable(TEXT),
-            "carrier": TEXT,
-            "status": one_of(ShipmentStatus),
-            "current_location": nullable(TEXT),
-            "estimated_delivery": nullable(TIME),
-            "scans": {
-                "type": "array",
-                "items": object_of(
-                    {"at": TIME, "status": one_of(ShipmentStatus), "location": nullable(TEXT), "message": nullable(TEXT)}
-                ),
-            },
-        },
-        {"delivered_at": TIME, "unconfirmed_delivery_at": TIME},
-    )
-    step = object_of(
-        {"name": one_of(STEPS), "order": COUNT, "status": one_of(StepStatus)},
-        {"started_at": TIME, "completed_at": TIME, "error_message": TEXT},
-    )
-    event = object_of(
-        {
-            "version": COUNT,
-            "event_type": TEXT,
-            "status": one_of(OrderStatus),
-            "timestamp": TIME,
-            "triggered_by": TEXT,
-            "metadata": {"type": "object"},
-        },
-        {"reason": TEXT},
-    )
-    execution = object_of(
-        {"execution_arn": TEXT, "name": TEXT, "status": TEXT, "started_at": TIME, "stopped_at": nullable(TIME)},
-        {"definition": {"type": "object"}, "events": {"type": "array", "items": {"type": "object"}}},
-    )
-    return {
-        "Money": object_of({"amount": {"type": "integer"}, "currency": {"type": "string", "pattern": "^[A-Z]{3}$"}}),
-        "Order": order,
-        "Payment": payment,
-        "Shipment": shipment,
-        "OrderAnswer": object_of(
-            {"order": ref("Order"), "payment": nullable(ref("Payment")), "shipment": nullable(ref("Shipment"))},
-            {"tracking_url": TEXT},
-        ),
-        "ListedOrder": {
-            "allOf": [ref("Order")],
-            "properties": {
-                Part.PAYMENT: nullable(ref("Payment")),
-                Part.SHIPMENTS: {"type": "array", "items": ref("Shipment")},
-            },
-        },
-        "OrderList": object_of({"orders": {"type": "array", "items": ref("ListedOrder")}, "next_cursor": nullable(TEXT)}),
-        "Progress": object_of(
-            {
-                "order_id": ID,
-                "status": one_of(OrderStatus),
-                "overall_status": one_of(OverallStatus),
-                "current_step": nullable(one_of(STEPS)),
-                "last_updated": TIME,
-                "estimated_completion": nullable(TIME),
-                "steps": {"type": "array", "items": step},
-            }
-        ),
-        "History": object_of({"order_id": ID, "history": {"type": "array", "items": event}}),
-        "Execution": object_of({"order_id": ID, "fulfilment": nullable(execution), "unwinding": nullable(execution)}),
-        "Product": object_of({"product_id": ID, "name": TEXT, "unit_price": ref("Money"), "stock": COUNT}),
-        "ProductList": object_of({"products": {"type": "array", "items": ref("Product")}, "next_cursor": nullable(TEXT)}),
-        "Health": object_of({"status": TEXT}),
-        **_webhook_answers(),
-        "Analytics": _analytics(),
-        "Accepted": object_of({"accepted": {"type": "boolean"}}),
-        "OpenApi": {"type": "object"},
-        "GatewayMessage": object_of({"message": TEXT}),
-        "Problem": object_of(
-            {"type": TEXT, "title": TEXT, "status": {"type": "integer"}, "code": TEXT, "detail": TEXT},
-            {
-                "instance": TEXT,
-                "errors": {"type": "array", "items": object_of({"field": TEXT, "message": TEXT})},
-                "from": TEXT,
-                "to": TEXT,
-                "allowed": {"type": "array", "items": TEXT},
-                "order_status": one_of(OrderStatus),
-            },
-        ),
+    """The responses' schemas by their names."""
+    found = {
+        name.removesuffix(ENDING): inline(kind)
+        for module in (views, webhook_views, responses)
+        for name, kind in vars(module).items()
+        if is_typeddict(kind) and name.endswith(ENDING) and not name.startswith("_")
     }
-
-
-def _webhook_answers() -> dict[str, Schema]:
-    webhook = object_of(
-        {
-            "webhook_id": ID,
-            "url": TEXT,
-            "events": {"type": "array", "items": one_of(EVENT_TYPES)},
-            "status": one_of(WebhookStatus),
-            "created_at": TIME,
-            "failing_since": nullable(TIME),
-            "disabled_reason": nullable(TEXT),
-        },
-        {"secret": TEXT},
-    )
-    attempt = object_of(
-        {"at": TIME, "duration_ms": COUNT, "status_code": nullable(COUNT), "error": nullable(TEXT)},
-    )
-    delivery = object_of(
-        {
-            "delivery_id": ID,
-            "webhook_id": ID,
-            "event_type": one_of(EVENT_TYPES),
-            "status": one_of(DeliveryStatus),
-            "created_at": TIME,
-            "next_attempt_at": nullable(TIME),
-            "attempts": {"type": "array", "items": attempt},
-        },
-        {"order_id": ID},
-    )
-    return {
-        "Webhook": webhook,
-        "WebhookList": object_of({"webhooks": {"type": "array", "items": ref("Webhook")}}),
-        "Delivery": delivery,
-        "DeliveryList": object_of({"deliveries": {"type": "array", "items": ref("Delivery")}, "next_cursor": nullable(TEXT)}),
+    listed, order = found["ListedOrder"]["properties"], found["Order"]["properties"]
+    found["ListedOrder"] = {
+        "allOf": [ref("Order")],
+        "properties": {name: schema for name, schema in listed.items() if name not in order},
     }
+    return found | {"Analytics": _analytics(), "OpenApi": {"type": "object"}}
 
 
 def _analytics() -> Schema:

@@ -5,7 +5,8 @@ from datetime import datetime
 from orders import settings
 from orders.domain.order import Snapshot
 from orders.services import estimates
-from orders.web.views import Audience, View, progress_view, snapshot_view
+from orders.web.shapes import View
+from orders.web.views import Audience, progress_view, snapshot_view
 
 
 def tracking_view(snapshot: Snapshot, now: datetime) -> View:
@@ -15,7 +16,7 @@ def tracking_view(snapshot: Snapshot, now: datetime) -> View:
     noted are internal.
     """
     whole = snapshot_view(snapshot, Audience.OWNER)
-    order = whole["order"]
+    order: View = whole["order"]
     shown = {name: order[name] for name in ("order_id", "status", "version", "items", "total", "shipping_address")}
     times = {name: order[name] for name in ("created_at", "updated_at")}
     cancellation = order["cancellation"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
 from orders.domain import facts
 from orders.domain.decisions import ending, reviewing
@@ -11,13 +11,19 @@ from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, SHOP_PREFIX, SYSTE
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
 from orders.domain.order import Event, Order, Payment, Shipment, Snapshot, Step, timestamp
-from orders.domain.products import Product
 from orders.domain.progress import History, estimate, running_step
-from orders.domain.statuses import OrderStatus
-from orders.domain.steps import StepName
+from orders.domain.statuses import (
+    ApprovalStatus,
+    OrderStatus,
+    OverallStatus,
+    PaymentMethod,
+    PaymentStatus,
+    ShipmentStatus,
+    StepStatus,
+)
+from orders.domain.steps import CancelReason, StepName
 from orders.domain.waits import Waits
-
-View = dict[str, Any]
+from orders.web.shapes import Count, Currency, Nullable, Time, Version, present, when
 
 
 class Audience(StrEnum):
@@ -30,19 +36,73 @@ class Audience(StrEnum):
     CARRIER = "carrier"
 
 
-def money_view(money: Money) -> View:
+class MoneyView(TypedDict):
+    """An amount of minor units beside its currency."""
+
+    amount: int
+    currency: Currency
+
+
+def money_view(money: Money) -> MoneyView:
     """An amount of minor units beside its currency."""
     return {"amount": money.amount, "currency": money.currency}
 
 
-def order_view(order: Order, audience: Audience) -> View:
+class _LineView(TypedDict):
+    product_id: str
+    name: str
+    quantity: Count
+    unit_price: MoneyView
+
+
+class _AddressView(TypedDict):
+    name: str
+    line1: str
+    line2: NotRequired[str | None]
+    city: str
+    postal_code: str
+    country: str
+
+
+class _CancellationView(TypedDict):
+    reason: CancelReason
+    cancelled_at: Time
+    cancelled_by: str
+    note: NotRequired[str | None]
+
+
+class _ApprovalView(TypedDict):
+    status: ApprovalStatus
+    expires_at: Time
+    decided_by: NotRequired[str | None]
+    reason: NotRequired[str | None]
+
+
+class OrderView(TypedDict):
     """The order by itself, as in lists."""
-    return {
-        "order_id": order.order_id,
-        "customer_id": order.customer_id,
-        "status": order.status,
-        "version": order.version,
-        "items": [
+
+    order_id: OrderId
+    customer_id: CustomerId
+    status: OrderStatus
+    version: Version
+    items: list[_LineView]
+    total: MoneyView
+    shipping_address: _AddressView
+    created_at: Time
+    updated_at: Time
+    cancellation: _CancellationView | None
+    approval: _ApprovalView | None
+
+
+def order_view(order: Order, audience: Audience) -> OrderView:
+    """The order by itself, as in lists."""
+    return present(
+        OrderView,
+        order_id=order.order_id,
+        customer_id=order.customer_id,
+        status=order.status,
+        version=order.version,
+        items=[
             {
                 "product_id": line.product_id,
                 "name": line.name,
@@ -51,8 +111,9 @@ def order_view(order: Order, audience: Audience) -> View:
             }
             for line in order.lines
         ],
-        "total": money_view(order.total),
-        "shipping_address": _present(
+        total=money_view(order.total),
+        shipping_address=present(
+            _AddressView,
             name=order.shipping_address.name,
             line1=order.shipping_address.line1,
             line2=order.shipping_address.line2,
@@ -60,60 +121,72 @@ def order_view(order: Order, audience: Audience) -> View:
             postal_code=order.shipping_address.postal_code,
             country=order.shipping_address.country,
         ),
-        "created_at": timestamp(order.created_at),
-        "updated_at": timestamp(order.updated_at),
-        "cancellation": _cancellation_view(order, audience),
-        "approval": _approval_view(order, audience),
-    }
+        created_at=timestamp(order.created_at),
+        updated_at=timestamp(order.updated_at),
+        cancellation=_cancellation_view(order, audience),
+        approval=_approval_view(order, audience),
+    )
 
 
-def snapshot_view(snapshot: Snapshot, audience: Audience) -> View:
-    """The order with its payment and shipment: what each change of an order returns."""
-    return {
-        "order": order_view(snapshot.order, audience),
-        "payment": payment_view(snapshot.payment) if snapshot.payment else None,
-        "shipment": shipment_view(snapshot.shipment, audience) if snapshot.shipment else None,
-    }
-
-
-def listed_view(snapshot: Snapshot, audience: Audience, *, payment: bool, shipments: bool) -> View:
-    """The order as an entry of a list, with the requested parts."""
-    view = order_view(snapshot.order, audience)
-    if payment:
-        view["payment"] = payment_view(snapshot.payment) if snapshot.payment else None
-    if shipments:
-        view["shipments"] = [shipment_view(snapshot.shipment, audience)] if snapshot.shipment else []
-    return view
-
-
-def payment_view(payment: Payment) -> View:
+class PaymentView(TypedDict):
     """The payment intent."""
-    return {
-        "payment_id": payment.payment_id,
-        "status": payment.status,
-        "amount": money_view(payment.amount),
-        "method": payment.method,
-        **_present(
-            failure_reason=payment.failure_reason,
-            refunded_at=payment.refunded_at and timestamp(payment.refunded_at),
-        ),
-    }
+
+    payment_id: str
+    status: PaymentStatus
+    amount: MoneyView
+    method: PaymentMethod
+    failure_reason: NotRequired[str | None]
+    refunded_at: NotRequired[Time | None]
 
 
-def shipment_view(shipment: Shipment, audience: Audience) -> View:
-    """The parcel, with every scan of it, the oldest first; what staff have to find out about it is shown to staff only."""
-    delivered, unconfirmed = shipment.delivered_at, shipment.unconfirmed_delivery_at
-    estimated = shipment.estimated_delivery
-    return {
-        "shipment_id": shipment.shipment_id,
-        "tracking_number": shipment.tracking_number,
-        "carrier": shipment.carrier,
-        "status": shipment.status,
-        "current_location": shipment.current_location,
-        "estimated_delivery": estimated and timestamp(estimated),
-        **_present(delivered_at=delivered and timestamp(delivered)),
-        **(_present(unconfirmed_delivery_at=unconfirmed and timestamp(unconfirmed)) if audience is Audience.STAFF else {}),
-        "scans": [
+def payment_view(payment: Payment) -> PaymentView:
+    """The payment intent."""
+    return present(
+        PaymentView,
+        payment_id=payment.payment_id,
+        status=payment.status,
+        amount=money_view(payment.amount),
+        method=payment.method,
+        failure_reason=payment.failure_reason,
+        refunded_at=when(payment.refunded_at),
+    )
+
+
+class _ScanView(TypedDict):
+    at: Time
+    status: ShipmentStatus
+    location: str | None
+    message: str | None
+
+
+class ShipmentView(TypedDict):
+    """The parcel, with every scan of it, the oldest first."""
+
+    shipment_id: str
+    tracking_number: str | None
+    carrier: str
+    status: ShipmentStatus
+    current_location: str | None
+    estimated_delivery: Time | None
+    delivered_at: NotRequired[Time | None]
+    unconfirmed_delivery_at: NotRequired[Time | None]
+    scans: list[_ScanView]
+
+
+def shipment_view(shipment: Shipment, audience: Audience) -> ShipmentView:
+    """The parcel; what staff have to find out about it is shown to staff only."""
+    unconfirmed = shipment.unconfirmed_delivery_at if audience is Audience.STAFF else None
+    return present(
+        ShipmentView,
+        shipment_id=shipment.shipment_id,
+        tracking_number=shipment.tracking_number,
+        carrier=shipment.carrier,
+        status=shipment.status,
+        current_location=shipment.current_location,
+        estimated_delivery=when(shipment.estimated_delivery),
+        delivered_at=when(shipment.delivered_at),
+        unconfirmed_delivery_at=when(unconfirmed),
+        scans=[
             {
                 "at": timestamp(detail.at),
                 "status": detail.status,
@@ -122,10 +195,73 @@ def shipment_view(shipment: Shipment, audience: Audience) -> View:
             }
             for detail in shipment.scans
         ],
+    )
+
+
+class OrderAnswerView(TypedDict):
+    """The order with its payment and shipment: what each change of an order returns."""
+
+    order: OrderView
+    payment: PaymentView | None
+    shipment: ShipmentView | None
+    tracking_url: NotRequired[str]
+
+
+def snapshot_view(snapshot: Snapshot, audience: Audience) -> OrderAnswerView:
+    """The order with its payment and shipment: what each change of an order returns."""
+    return {
+        "order": order_view(snapshot.order, audience),
+        "payment": payment_view(snapshot.payment) if snapshot.payment else None,
+        "shipment": shipment_view(snapshot.shipment, audience) if snapshot.shipment else None,
     }
 
 
-def progress_view(snapshot: Snapshot, history: History, waits: Waits, now: datetime, *, timed: bool = True) -> View:
+class ListedOrderView(OrderView):
+    """The order as an entry of a list, with the requested parts."""
+
+    payment: NotRequired[Nullable[PaymentView]]
+    shipments: NotRequired[list[ShipmentView]]
+
+
+class OrderListView(TypedDict):
+    """A page of orders."""
+
+    orders: list[ListedOrderView]
+    next_cursor: str | None
+
+
+def listed_view(snapshot: Snapshot, audience: Audience, *, payment: bool, shipments: bool) -> ListedOrderView:
+    """The order as an entry of a list, with the requested parts."""
+    view = cast(ListedOrderView, order_view(snapshot.order, audience))
+    if payment:
+        view["payment"] = payment_view(snapshot.payment) if snapshot.payment else None
+    if shipments:
+        view["shipments"] = [shipment_view(snapshot.shipment, audience)] if snapshot.shipment else []
+    return view
+
+
+class _StepView(TypedDict):
+    name: StepName
+    order: Count
+    status: StepStatus
+    started_at: NotRequired[Time | None]
+    completed_at: NotRequired[Time | None]
+    error_message: NotRequired[str | None]
+
+
+class ProgressView(TypedDict):
+    """The workflow's progress."""
+
+    order_id: OrderId
+    status: OrderStatus
+    overall_status: OverallStatus
+    current_step: StepName | None
+    last_updated: Time
+    estimated_completion: Time | None
+    steps: list[_StepView]
+
+
+def progress_view(snapshot: Snapshot, history: History, waits: Waits, now: datetime, *, timed: bool = True) -> ProgressView:
     """The saga's progress. ``timed`` is whether a timer delivers, or only the carrier knows."""
     order = snapshot.order
     current = running_step(order)
@@ -134,26 +270,35 @@ def progress_view(snapshot: Snapshot, history: History, waits: Waits, now: datet
         "order_id": order.order_id,
         "status": order.status,
         "overall_status": order.overall,
-        "current_step": current and current.name,
+        "current_step": current.name if current else None,
         "last_updated": timestamp(order.updated_at),
-        "estimated_completion": estimated and timestamp(estimated),
+        "estimated_completion": when(estimated),
         "steps": [
-            {
-                "name": step.name,
-                "order": position,
-                "status": step.status,
-                **_present(
-                    started_at=step.started_at and timestamp(step.started_at),
-                    completed_at=step.completed_at and timestamp(step.completed_at),
-                    error_message=_for_customers(step),
-                ),
-            }
+            present(
+                _StepView,
+                name=step.name,
+                order=position,
+                status=step.status,
+                started_at=when(step.started_at),
+                completed_at=when(step.completed_at),
+                error_message=_for_customers(step),
+            )
             for position, step in enumerate(order.steps, start=1)
         ],
     }
 
 
-def event_view(event: Event, audience: Audience) -> View:
+class _EventView(TypedDict):
+    version: Count
+    event_type: str
+    status: OrderStatus
+    timestamp: Time
+    triggered_by: str
+    reason: NotRequired[str | None]
+    metadata: dict[str, Any]
+
+
+def event_view(event: Event, audience: Audience) -> _EventView:
     """One entry of the audit trail; to its owner without what staff or a warehouse wrote."""
     reason, metadata = event.reason, dict(event.metadata)
     if audience is not Audience.STAFF:
@@ -164,30 +309,28 @@ def event_view(event: Event, audience: Audience) -> View:
             for name, value in metadata.items()
             if facts.is_owners(name, value) or (name == facts.SCANS and by_carrier)
         }
-    return {
-        "version": event.version,
-        "event_type": event.type,
-        "status": event.status,
-        "timestamp": timestamp(event.at),
-        "triggered_by": event.by,
-        **_present(reason=reason),
-        "metadata": metadata,
-    }
+    return present(
+        _EventView,
+        version=event.version,
+        event_type=event.type,
+        status=event.status,
+        timestamp=timestamp(event.at),
+        triggered_by=event.by,
+        reason=reason,
+        metadata=metadata,
+    )
 
 
-def history_view(order_id: OrderId, events: Iterable[Event], audience: Audience) -> View:
+class HistoryView(TypedDict):
+    """The audit trail, oldest first."""
+
+    order_id: OrderId
+    history: list[_EventView]
+
+
+def history_view(order_id: OrderId, events: Iterable[Event], audience: Audience) -> HistoryView:
     """The audit trail, oldest first."""
     return {"order_id": order_id, "history": [event_view(event, audience) for event in events]}
-
-
-def product_view(product: Product) -> View:
-    """A product of the catalog."""
-    return {
-        "product_id": product.product_id,
-        "name": product.name,
-        "unit_price": money_view(product.unit_price),
-        "stock": product.stock,
-    }
 
 
 def _for_customers(step: Step) -> str | None:
@@ -207,16 +350,17 @@ def _reason_for_owner(event: Event) -> str | None:
     return reviewing.REJECTED if event.reason.startswith(reviewing.REJECTED) and by_pipeline else event.reason
 
 
-def _cancellation_view(order: Order, audience: Audience) -> View | None:
+def _cancellation_view(order: Order, audience: Audience) -> _CancellationView | None:
     cause = order.cancellation
     if cause is None or order.status is not OrderStatus.CANCELLED:
         return None
-    return {
-        "reason": cause.reason,
-        "cancelled_at": timestamp(cause.at),
-        "cancelled_by": cause.by,
-        **_present(note=cause.note if _may_read(audience, cause.by, order) else None),
-    }
+    return present(
+        _CancellationView,
+        reason=cause.reason,
+        cancelled_at=timestamp(cause.at),
+        cancelled_by=cause.by,
+        note=cause.note if _may_read(audience, cause.by, order) else None,
+    )
 
 
 def _may_read(audience: Audience, writer: str, order: Order) -> bool:
@@ -228,17 +372,14 @@ def _is_owners(writer: str, customer_id: CustomerId) -> bool:
     return writer == customer_id or writer.startswith(SHOP_PREFIX)
 
 
-def _approval_view(order: Order, audience: Audience) -> View | None:
+def _approval_view(order: Order, audience: Audience) -> _ApprovalView | None:
     approval = order.approval
     if approval is None:
         return None
-    return {
-        "status": approval.status,
-        "expires_at": timestamp(approval.expires_at),
-        **_present(decided_by=approval.decided_by),
-        **(_present(reason=approval.reason) if audience is Audience.STAFF else {}),
-    }
-
-
-def _present(**fields: Any) -> View:
-    return {name: value for name, value in fields.items() if value is not None}
+    return present(
+        _ApprovalView,
+        status=approval.status,
+        expires_at=timestamp(approval.expires_at),
+        decided_by=approval.decided_by,
+        reason=approval.reason if audience is Audience.STAFF else None,
+    )
