@@ -24,6 +24,7 @@ from orders.domain.statuses import (
     may_become,
 )
 from orders.domain.steps import STEPS, CancelReason
+from orders.services.recovery import STUCK_STATUSES
 from tests.harness import behavior
 
 PROMISED = behavior.transitions("statuses")
@@ -108,3 +109,15 @@ def test_a_status_has_reached_itself(current: OrderStatus) -> None:
 def test_a_cancelled_order_has_reached_nothing_and_a_returned_one_everything() -> None:
     assert not any(has_reached(OrderStatus.CANCELLED, wanted) for wanted in OrderStatus if wanted is not OrderStatus.CANCELLED)
     assert all(has_reached(OrderStatus.RETURNED, wanted) for wanted in CANCELLABLE | RETURNABLE)
+
+
+NEVER_STUCK = {
+    OrderStatus.SHIPPED: "the carrier has the parcel: the sweep follows it up when it is overdue",
+    OrderStatus.DELIVERED: "nothing is left to be done",
+    OrderStatus.CANCELLED: "nothing is left to be done",
+    OrderStatus.RETURNED: "nothing is left to be done",
+}
+
+
+def test_an_order_is_watched_for_being_stuck_in_each_status_or_there_is_a_reason_not_to() -> None:
+    assert set(OrderStatus) - set(STUCK_STATUSES) == set(NEVER_STUCK)
