@@ -135,7 +135,7 @@ def _is_left(delivery: Mapping[str, Any], now: datetime) -> bool:
 # --- one customer's data ------------------------------------------------------------------------------------
 
 
-def export(place: Place, customer_id: str) -> dict[str, Any]:
+def export(place: Place, customer_id: str) -> Mapping[str, Any]:
     """A customer's stored data."""
     place.enter()
     from orders.domain.identifiers import CustomerId  # noqa: PLC0415
