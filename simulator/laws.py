@@ -24,10 +24,10 @@ from orders.domain.statuses import (
     OrderStatus,
     PaymentMethod,
     PaymentStatus,
-    StepName,
     StepStatus,
     has_reached,
 )
+from orders.domain.steps import StepName
 from simulator.books import Account, Books
 from simulator.loop import START
 from simulator.parties import people
