@@ -216,6 +216,16 @@ def test_the_files_that_a_change_touches_are_there() -> None:
     assert [name for name in sorted(named) if name not in tests and not any((place / name).exists() for place in places)] == []
 
 
+def test_whatever_reports_an_omission_is_run_by_make_check() -> None:
+    rows = [line.split("|") for line in DOCUMENTS["docs/changing.md"].splitlines() if line.startswith("|")]
+    named = {name for cells in rows if "`make test`" not in cells[3] for name in re.findall(r"`test_(\w+)\.py`", cells[3])}
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    run = set(re.findall(r"\w+", re.findall(r"^FITTING := (.+)$", makefile, re.MULTILINE)[0].replace("test_", "")))
+    wiring = {path.stem.removeprefix("test_") for path in (ROOT / "tests/template").glob("test_*.py")}
+    assert {"fields", "statuses", "providers"} < named
+    assert named - wiring - run == set()
+
+
 SPELLED_OTHERWISE = re.compile(
     r"\b(?:(?:fulfilment|catalogue|behaviour|artefact|colour|licence|centre|neighbour)s?|(?:normal|author|organ|recogn)ised?"
     r"|for ever|dear orders?|sworn off|obituary)\b",
