@@ -65,12 +65,12 @@ def test_every_provider_is_whole(kind: Kind) -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.package)
 def test_what_is_missing_of_a_new_provider_is_reported(kind: Kind, tmp_path: Path) -> None:
     shutil.copytree(ADAPTERS / kind.package, tmp_path / kind.package)
-    (tmp_path / kind.package / "acme.py").write_text("class Acme:\n    pass\n", encoding="utf-8")
+    (tmp_path / kind.package / "planted.py").write_text("class Planted:\n    pass\n", encoding="utf-8")
     assert faults(kind, tmp_path) == [
-        f"template.yaml: {kind.parameter} does not allow acme",
-        "tests/harness/providers.py: acme has no contract tests",
-        "docs/providers.md: nothing about `acme`",
-        f"{kind.package}/acme.py: no `{kind.constant}: {kind.protocol}`",
+        f"template.yaml: {kind.parameter} does not allow planted",
+        "tests/harness/providers.py: planted has no contract tests",
+        "docs/providers.md: nothing about `planted`",
+        f"{kind.package}/planted.py: no `{kind.constant}: {kind.protocol}`",
     ]
 
 

@@ -31,9 +31,7 @@ Nullable = Annotated[Value | None, NULL]
 Id = Annotated[str, Keywords(pattern=limits.ORDER_ID)]
 Count = Annotated[int, Keywords(minimum=0)]
 Version = Annotated[int, Keywords(minimum=1)]
-Share = Annotated[float, Keywords(minimum=0)]
 Time = Annotated[str, Keywords(format="date-time", examples=["2026-11-20T12:00:00.000Z"])]
-Day = Annotated[str, Keywords(format="date", examples=["2026-11-20"])]
 Currency = Annotated[str, Keywords(pattern="^[A-Z]{3}$")]
 
 
