@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from orders.domain.decisions import delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
+from orders.domain.decisions.advancing import step_done
 from orders.domain.errors import ApprovalPending, ConstraintViolated, IllegalTransition, OrderOver
 from orders.domain.events import SYSTEM, EventType, FollowUp, Signal
 from orders.domain.money import Money
@@ -98,6 +99,11 @@ def test_reserving_takes_the_goods_out_of_stock() -> None:
     assert life.stock == {"prod-001": -2, "prod-002": -1}
     assert statuses_of_steps(life) == ["COMPLETED", "SKIPPED", "IN_PROGRESS", "PENDING", "PENDING"]
     assert life.order.overall is OverallStatus.IN_PROGRESS
+
+
+def test_a_step_that_was_overtaken_is_skipped_and_the_next_one_begins() -> None:
+    order = step_done(an_order().order, StepName.PAYMENT, later())
+    assert [step.status for step in order.steps] == ["SKIPPED", "SKIPPED", "COMPLETED", "IN_PROGRESS", "PENDING"]
 
 
 def test_reserving_twice_takes_them_once() -> None:
