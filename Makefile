@@ -85,21 +85,15 @@ simulate: $(READY) ## orders under everything AWS may do, in virtual time, by th
 
 # In this order: those that wait for a stack first, and the many small ones to fill the gaps. Each worker has more to wait for
 # than to compute, so there is one more than there are cores.
-TESTS := $(wildcard $(addprefix tests/,chaos e2e simulator built local template statemachine upgrade functions unit))
+TESTS := $(wildcard $(addprefix tests/,versions chaos e2e simulator built local template statemachine upgrade functions unit))
 WORKERS = $(shell $(BIN)/python -c 'import os; print(len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else "auto")')
 
 test: lint browser ## all checks and all tests
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
-	@# Backwards, so that no test comes to lean on one before it.
-	@$(BIN)/python -m tests.pythons --quiet --hypothesis-profile=few -p tests.backwards -n auto --dist loadfile $(VERSION_SENSITIVE)
+	@OTHER_PYTHONS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 	@if test -z "$${CI:-}"; then echo "All passed. Next: make demo, or make check-sam before a deployment."; fi
 
-# What a Python may change: words and defaults of its library, what it warns of, imports; and one stack from start to stop.
-# The laws of the pure domain are tried with a few examples only: test-pythons tries them with all.
-VERSION_SENSITIVE := tests/unit tests/template/test_imports.py tests/local/test_spill.py tests/local/test_journal.py tests/local/test_upgrade.py
-
 test-pythons: $(READY) ## all tests except e2e, with each other installed Python from 3.11 on
-	@$(BIN)/python -m tests.pythons -n auto --dist loadfile $(filter-out tests/e2e,$(TESTS))
+	@$(BIN)/python -m tests.pythons -n auto --dist loadfile $(filter-out tests/e2e tests/versions,$(TESTS))
 
 # Without it the tests of the pages are skipped and say so: no reason to fail where nothing can be installed.
 browser:

@@ -8,11 +8,22 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parents[1]
 OLDEST = (3, 11)
+SENSITIVE = (
+    "tests/unit",
+    "tests/template/test_imports.py",
+    "tests/local/test_spill.py",
+    "tests/local/test_journal.py",
+    "tests/local/test_invoke.py",
+)
+"""What a Python may change: words and defaults of its library, what it warns of, imports; and one stack from start to stop."""
+QUICKLY = ("--quiet", "--hypothesis-profile=few", "-p", "no:xdist", "-p", "tests.backwards")
+"""Properties are tried with a few examples: ``make test-pythons`` tries all. Backwards, so that no test leans on one before."""
 VERSION = "import sys; print(*sys.version_info[:2], sys.version_info.releaselevel)"
 
 
@@ -40,21 +51,20 @@ def others() -> dict[tuple[int, int], Path]:
     return dict(sorted(found.items()))
 
 
-def passes(name: str, python: Path, arguments: list[str]) -> bool:
-    """Whether the tests pass with it, in an environment made from the lock."""
+def passes(name: str, python: Path, arguments: Sequence[str], output: IO[str] | None = None) -> bool:
+    """Whether the tests pass with it, in an environment made from the lock; what they print goes to ``output``."""
     place = ROOT / ".venvs" / name
-    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | {
-        "UV_PROJECT_ENVIRONMENT": str(place),
-        "UV_PYTHON_DOWNLOADS": "never",
-        "UV_SYSTEM_CERTS": "true",
-    }
+    # A worker of pytest's own says so to its children.
+    own = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV" and not key.startswith("PYTEST_")}
+    settings = {"UV_PROJECT_ENVIRONMENT": str(place), "UV_PYTHON_DOWNLOADS": "never", "UV_SYSTEM_CERTS": "true"}
     uv = shutil.which("uv", path=str(Path(sys.executable).parent))
     if uv is None:
         raise FileNotFoundError("there is no uv beside this Python: make setup")
     sync = [uv, "sync", "--frozen", "--quiet", "--python", str(python)]
-    if subprocess.run(sync, cwd=ROOT, env=environment, check=False).returncode:
-        return False
-    return not subprocess.run([place / "bin" / "pytest", *arguments], cwd=ROOT, check=False).returncode
+    return all(
+        subprocess.run(command, cwd=ROOT, env=own | settings, stdout=output, stderr=output, check=False).returncode == 0
+        for command in (sync, [str(place / "bin" / "pytest"), *arguments])
+    )
 
 
 def main(arguments: list[str]) -> int:

@@ -7,10 +7,11 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
+from tests.harness.examples import examples
 from tests.harness.fast_moto import slow_moto
 from tests.harness.world import ENVIRONMENT, table_of_the_template
 
@@ -135,7 +136,7 @@ def _credentials() -> Iterator[None]:
 
 
 @given(st.lists(requests(), min_size=1, max_size=6))
-@settings(max_examples=25)
+@examples(25)
 def test_whatever_is_written_and_read_both_ways_return_the_same(steps: list[Request]) -> None:
     assert lived(steps, fast=True) == lived(steps, fast=False)
 

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orders import settings as configured
@@ -32,6 +32,7 @@ from orders.domain.steps import StepName, unwound_from
 from orders.services import commands, fulfilling
 from orders.services.placing import place_order
 from tests.harness.events import ALL_TAKEN, a_batch, a_record, invoke
+from tests.harness.examples import examples
 from tests.harness.fakes import FakeStepFunctions
 from tests.harness.memory_store import MemoryStore, in_memory
 from tests.harness.orders import a_request
@@ -220,7 +221,7 @@ MOVES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     cash=st.booleans(),
     review=st.booleans(),

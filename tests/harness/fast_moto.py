@@ -26,7 +26,7 @@ REPLACED: dict[type, tuple[str, ...]] = {
     DynamoDBBackend: ("update_item",),
     DynamoType: ("__deepcopy__", "__eq__", "__ne__", "__hash__", "__lt__", "cast_value"),
     Item: ("__init__", "__deepcopy__"),
-    ResponseSerializer: ("get_value",),
+    ResponseSerializer: ("_serialize_type_structure",),
     Table: ("query", "all_items"),
 }
 _ITS_OWN = {(owner, name): vars(owner)[name] for owner, names in REPLACED.items() for name in names}
@@ -177,11 +177,18 @@ def _compare_plainly(patch: pytest.MonkeyPatch) -> None:
 
 
 def _serialize_by_name(patch: pytest.MonkeyPatch) -> None:
-    """moto tries seven aliases for each of the ten types that an item's attribute might have."""
-    picked = ResponseSerializer.get_value
+    """moto looks for each of the ten types that an item's attribute might have, under seven names each."""
+    its_own = ResponseSerializer._serialize_type_structure
 
-    def get_value(self: ResponseSerializer, value: Any, key: str, shape: Any) -> Any:
-        plain = shape.parent.name == "AttributeValue" and type(value) is dict
-        return value.get(key) if plain else picked(self, value, key, shape)
+    def serialize(self: ResponseSerializer, serialized: Any, value: Any, shape: Any, key: str) -> None:
+        if shape.name != "AttributeValue" or type(value) is not dict or not key:
+            its_own(self, serialized, value, shape, key)
+            return
+        made: Any = self.MAP_TYPE()
+        for name, part in value.items():
+            member = shape.members[name]
+            member.parent = shape
+            self._serialize(made, part, member, name)
+        self._default_serialize(serialized, made, shape, key)
 
-    patch.setattr(ResponseSerializer, "get_value", get_value)
+    patch.setattr(ResponseSerializer, "_serialize_type_structure", serialize)

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from local.engine import internals
@@ -19,6 +19,7 @@ from local.fastpath import expressions, request_cache, switch
 from local.stack.running import running
 from local.stack.settings import Settings
 from local.stack.stack import Stack
+from tests.harness.examples import examples
 
 Json = Any
 
@@ -116,7 +117,7 @@ def both_ways(stack: Stack, do: Callable[[Any], Json]) -> tuple[Json, Json]:
     return seen[0], seen[1]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(ACTIONS, min_size=1, max_size=3), max_size=12))
 def test_the_short_way_and_the_whole_way_come_to_the_same(stack: Stack, sequence: list[list[Json]]) -> None:
     short, long = both_ways(stack, lambda client: [outcome(client, actions) for actions in sequence])
@@ -289,7 +290,7 @@ def done(client: Any, what: str, key: str, sort: str) -> Json:
     return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(READS, max_size=25))
 def test_reads_and_updates_are_answered_as_the_engine_answers_them(stack: Stack, requests: list[tuple[str, str, str]]) -> None:
     short, long = both_ways(stack, lambda client: [done(client, *request) for request in requests])

@@ -5,7 +5,7 @@ from collections import Counter
 from datetime import datetime
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orders.domain import analytics, notifications
@@ -24,6 +24,7 @@ from orders.domain.decisions import paying
 from orders.domain.order import Event
 from orders.domain.statuses import OrderStatus, StepStatus
 from orders.domain.steps import CancelReason, StepName
+from tests.harness.examples import examples
 from tests.harness.orders import Life, a_cod_order, a_wish, an_order
 
 TIMES = st.floats(min_value=0, max_value=5_000_000, allow_nan=False)
@@ -107,7 +108,7 @@ ONCE = Counts()
 ONCE.count(0, counted_by(EVENTS))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.randoms(use_true_random=False), st.integers(1, 60))
 def test_however_batches_are_split_repeated_and_shuffled_the_counters_are_the_same(random: Random, size: int) -> None:
     everything = counted_by(EVENTS)

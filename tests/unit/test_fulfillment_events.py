@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orders import settings as deployment
@@ -39,6 +39,7 @@ from orders.domain.steps import CancelReason
 from orders.services import commands, fulfilling
 from orders.services.inbound import Outcome, take
 from orders.web import bodies, fulfillment_schema
+from tests.harness.examples import examples
 from tests.harness.memory_store import MemoryStore, in_memory
 from tests.harness.orders import START, WAITS, a_wish, later, without_pauses
 
@@ -431,7 +432,7 @@ SCANS = st.lists(
 )
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(400)
 @given(SCANS, st.randoms(use_true_random=False))
 def test_scans_are_ordered_by_their_own_time_and_not_by_arrival(scans: list[Any], random: Any) -> None:
     deployment.waits.cache_clear()
@@ -504,7 +505,7 @@ def check_trail(memory: MemoryStore, story: Story) -> None:
     assert len(bookings) == (story.start is SHIPPED), "no parcel but the workflow's own was booked"
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(400)
 @given(stories())
 def test_any_permutation_duplication_and_loss_ends_in_the_furthest_status_reached(story: Story) -> None:
     deployment.waits.cache_clear()
@@ -535,7 +536,7 @@ def expected(story: Story) -> OrderStatus:
     return status
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(400)
 @given(stories(extra=("cancelled",)))
 def test_cancelled_and_unknown_news_among_it_change_only_what_they_may(story: Story) -> None:
     deployment.waits.cache_clear()

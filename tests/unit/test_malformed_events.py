@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orders.adapters import carrier_webhooks
@@ -19,6 +19,7 @@ from orders.domain.fulfillment import detail_of, event_of
 from orders.domain.identifiers import OrderId
 from orders.domain.reports import Report
 from orders.web import bodies, fulfillment_schema
+from tests.harness.examples import examples
 
 DATA = Path(__file__).parents[1] / "data"
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -194,19 +195,17 @@ fields = st.sampled_from([(carrier, path) for carrier, paths in READ.items() for
 
 
 @given(st.sampled_from(list(SENDERS)), st.binary(max_size=400))
-@settings(deadline=None)
 def test_any_bytes_are_an_event_or_refused(carrier: str, body: bytes) -> None:
     refused(carrier, body)
 
 
 @given(fields, values)
-@settings(max_examples=500, deadline=None)
+@examples(500)
 def test_any_value_in_any_field_is_taken_or_refused(field: tuple[str, tuple[str, ...]], value: Any) -> None:
     carrier, path = field
     refused(carrier, json.dumps(with_value(EVENTS[carrier], path, value)).encode())
 
 
 @given(st.sampled_from(list(SENDERS)), values)
-@settings(deadline=None)
 def test_any_json_is_an_event_or_refused(carrier: str, value: Any) -> None:
     refused(carrier, json.dumps(value).encode())

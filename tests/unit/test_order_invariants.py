@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orders.domain.decisions import delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
@@ -26,6 +26,7 @@ from orders.domain.steps import CancelReason, StepName
 from orders.domain.waits import remaining_waits
 from orders.web import views
 from orders.web.views import Audience
+from tests.harness.examples import examples
 from tests.harness.orders import ELSEWHERE, HOME, WAITS, Life, a_wish, booked
 
 Doing = Callable[[Life], Change | None]
@@ -150,7 +151,7 @@ def walk(trail: list[Event]) -> list[OrderStatus]:
 
 
 @given(wishes, deeds, picks)
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_every_life_is_a_path_through_the_table(wish: placing.PricedRequest, names: list[str], chance: Iterator[int]) -> None:
     life = Life(wish)
     for before, change in live(life, names, chance):
@@ -182,7 +183,7 @@ def reachable(current: PaymentStatus, wanted: PaymentStatus) -> set[PaymentStatu
 
 
 @given(wishes, deeds, picks)
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_every_life_that_is_over_has_its_goods_and_its_money_in_one_place(
     wish: placing.PricedRequest, names: list[str], chance: Iterator[int]
 ) -> None:
@@ -209,7 +210,7 @@ def _in_review(order: Order) -> bool:
 
 
 @given(wishes, deeds, picks)
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_every_life_makes_sense_to_who_looks_at_it(
     wish: placing.PricedRequest, names: list[str], chance: Iterator[int]
 ) -> None:
@@ -231,7 +232,7 @@ def test_every_life_makes_sense_to_who_looks_at_it(
 
 
 @given(wishes, deeds, picks)
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_every_life_keeps_its_payment_token_for_as_long_as_it_can_be_charged_and_no_longer(
     wish: placing.PricedRequest, names: list[str], chance: Iterator[int]
 ) -> None:
@@ -271,7 +272,7 @@ def _check_overall(order: Order) -> None:
 
 
 @given(wishes, deeds, picks)
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_a_workflow_started_again_never_waits_longer_than_a_new_one(
     wish: placing.PricedRequest, names: list[str], chance: Iterator[int]
 ) -> None:
@@ -288,7 +289,7 @@ def _payments(life: Life) -> list[Payment]:
 
 
 @given(wishes, deeds, picks)
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_doing_anything_twice_at_once_is_doing_it_once(
     wish: placing.PricedRequest, names: list[str], chance: Iterator[int]
 ) -> None:

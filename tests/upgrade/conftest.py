@@ -47,5 +47,6 @@ def table(aws: None, old: Release, new: Release, monkeypatch: pytest.MonkeyPatch
     made = open_table(monkeypatch, (old, new))
     yield made
     client().delete_table(TableName=ENVIRONMENT["TABLE_NAME"])
+    sqs = boto3.client("sqs")
     for queue in QUEUES:
-        boto3.client("sqs").delete_queue(QueueUrl=os.environ[queue])
+        sqs.delete_queue(QueueUrl=os.environ[queue])

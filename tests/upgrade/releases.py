@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from zipfile import ZipFile
@@ -27,6 +28,11 @@ RENAMED = {
 }
 STORE = "orders.adapters.store."
 """The package of what was one module then."""
+
+
+@cache
+def _package_of(module: str) -> str:
+    return module.partition(".")[0]
 
 
 class Release:
@@ -63,10 +69,7 @@ class Release:
             sys.modules.update(others)
 
     def _taken(self) -> dict[str, ModuleType]:
-        found = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in self._names}
-        for name in found:
-            del sys.modules[name]
-        return found
+        return {name: sys.modules.pop(name) for name in list(sys.modules) if _package_of(name) in self._names}
 
     def module(self, name: str) -> ModuleType:
         """One of its modules, such as ``orders.adapters.bus``, by the name that the present release has for it."""

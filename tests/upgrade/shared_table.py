@@ -148,8 +148,9 @@ def waiting(url: str) -> list[Json]:
 def open_table(patch: pytest.MonkeyPatch, releases: tuple[Release, ...]) -> SharedTable:
     """A table from the template, and everything around the functions of these releases."""
     table.client().create_table(**table_of_the_template())
+    sqs = boto3.client("sqs")
     for queue in QUEUES:
-        url = boto3.client("sqs").create_queue(QueueName=ENVIRONMENT[queue])["QueueUrl"]
+        url = sqs.create_queue(QueueName=ENVIRONMENT[queue])["QueueUrl"]
         patch.setenv(queue, url)
     patch.setattr(time, "sleep", lambda seconds: None)
     executions, events = FakeStepFunctions(), FakeBus()
