@@ -205,7 +205,7 @@ def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = ut
         if reason is CancelReason.APPROVAL_TIMEOUT and approved and not order.is_over:
             # The decision was committed before the time-out, but did not reach the wait: the row decides.
             return restarting.restart(snapshot, settings.waits(), now, SYSTEM, "Approved while the wait ran out")
-        message = "The review was not answered in time." if reason is CancelReason.APPROVAL_TIMEOUT else _message(cause)
+        message = "Nobody answered the review in time." if reason is CancelReason.APPROVAL_TIMEOUT else _message(cause)
         if error == PaymentDeclined.__name__:
             return paying.payment_declined(snapshot, message, now)
         return ending.fail(snapshot, reason, message, now)
