@@ -16,6 +16,9 @@ import uvicorn
 
 from local.common import NotReady
 
+KEPT_ALIVE_SECONDS = 75
+"""How long an idle connection stays open. Longer than clients keep theirs (httpx: 5 s): a request must not meet its closing."""
+
 
 class Servers:
     """ASGI applications, each on a loop in a thread of its own."""
@@ -34,6 +37,7 @@ class Servers:
             proxy_headers=False,
             server_header=False,
             ws="none",
+            timeout_keep_alive=KEPT_ALIVE_SECONDS,
             timeout_graceful_shutdown=1,
         )
         server = _Server(config)

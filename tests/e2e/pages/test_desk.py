@@ -64,7 +64,7 @@ def test_what_is_overdue_stands_first(quick: Stack, visit: Visiting) -> None:
     ("status", "message", "words"),
     [
         (401, "Unauthorized", "Your sign-in has ended. Reload the page to sign in again."),
-        (429, "Too Many Requests", "There are too many requests just now. Try again in a moment. What you see may be old."),
+        (429, "Too Many Requests", "There are too many requests. Try again in a moment. What you see may be old."),
         (500, "Internal Server Error", "Something went wrong in the service. Try again in a moment. What you see may be old."),
         (503, "Service Unavailable", "The service did not answer. Try again in a moment. What you see may be old."),
     ],

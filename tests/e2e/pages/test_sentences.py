@@ -298,7 +298,7 @@ def test_a_time_of_arrival_is_said_only_where_there_is_one(readings: list[Readin
         if reading["mode"] == "carrier" and promised:
             assert parcel and (view["shipment"]["estimated_delivery"] or parcel == "OUT_FOR_DELIVERY"), about(reading)  # noqa: PT018 - one fact
         if under_review and not undone(reading):
-            assert "Nothing is charged" in reading["outlook"], about(reading)
+            assert "not charged" in reading["outlook"], about(reading)
 
 
 def test_out_for_delivery_means_today(readings: list[Reading]) -> None:
