@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from multiprocessing import get_context
+from pathlib import Path
 
+from simulator.coverage import Cell, Universe
 from simulator.faults import FAULTS
-from simulator.run import ORDERS, Plan, Report, faults_of, run, seeds_of
+from simulator.run import ORDERS, Plan, Report, faults_of, product, run, seeds_of
 from simulator.shrink import Shrinking
 
 MOST_LINES = 200
@@ -30,9 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plans = [Plan(seed, asked.orders, faults, asked.most) for seed in seeds_of(asked.seeds)]
     began = time.monotonic()
     failed, happened, orders = [], Counter[str](), 0
+    covered, calls = Counter[Cell](), set[tuple[str, str]]()
     for report in lived(plans, asked.processes):
         print(report.line(), flush=True)
         happened += report.happened
+        covered += report.covered
+        calls |= report.calls.keys()
         orders += report.plan.orders
         if report.broken:
             failed.append(report)
@@ -41,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seconds = time.monotonic() - began
     speed = f"{orders / seconds:.0f} a second"
     print(f"{orders} orders of {len(plans)} seeds in {seconds:.1f} s: {speed}, {sum(happened.values())} faults.")
+    _tell_coverage(covered, calls, asked.coverage)
     for report in failed[:1]:
         _tell(report, shrink=not asked.whole)
     return 1 if failed else 0
@@ -53,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--faults", help="these kinds of faults only, with commas between them")
     parser.add_argument("--most", type=int, help="no more faults than this")
     parser.add_argument("--processes", type=int, default=2, help="how many processes share the seeds")
+    parser.add_argument("--coverage", type=Path, help="a file in which what was met is gathered; its table is printed")
     parser.add_argument("--first", action="store_true", help="stop at the first seed that fails")
     parser.add_argument("--whole", action="store_true", help="print what failed as it is, not the shortest history that fails")
     return parser
@@ -67,6 +75,20 @@ def lived(plans: Sequence[Plan], processes: int) -> Iterator[Report]:
         pool = stack.enter_context(ProcessPoolExecutor(processes, mp_context=get_context("spawn")))
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         yield from pool.map(run, plans)
+
+
+def _tell_coverage(covered: Counter[Cell], calls: Iterable[tuple[str, str]], path: Path | None) -> None:
+    """How much of all that may go wrong did; ``path`` gathers it over several runs."""
+    universe = Universe(product())
+    if path:
+        if path.exists():
+            covered += Counter({tuple(cell): count for cell, count in json.loads(path.read_text(encoding="utf-8"))})
+        path.write_text(json.dumps(sorted(covered.items())), encoding="utf-8")
+        print(universe.table(covered))
+        print(*(f"not met: {' '.join(filter(None, cell))}" for cell in universe.left(covered)), sep="\n")
+    met = len(universe.cells) - len(universe.left(covered))
+    print(f"Of {len(universe.cells)} faults at their moments {met} were met ({100 * met / len(universe.cells):.0f} %).")
+    print(*(f"Not on the list: {call}" for call in universe.unknown(calls)), sep="\n", end="")
 
 
 def _tell(report: Report, *, shrink: bool) -> None:

@@ -144,6 +144,8 @@ OTHER_FAULTS = (
     Fault("endpoint hangs", "a subscriber's endpoint has taken the event and does not answer", "https://www.standardwebhooks.com"),
     Fault("outage", "a function fails for minutes, until retries and ages are used up", _LAMBDA + "invocation-async-error-handling.html"),
     Fault("release", "another release's functions take over in the middle, and executions go on with their definition", "docs/decisions/012-releases-meet-in-the-table.md"),
+    Fault("partly taken", "of a batch some entries are taken and others are not", _EVENTS + "eb-putevents.html, " + _SQS + "sqs-batch-api-actions.html, " + _DYNAMODB + "Programming.Errors.html#Programming.Errors.BatchOperations"),
+    Fault("stranger", "an event names an order that nobody has placed", "docs/behavior.md#fulfillment-events"),
     Fault("client repeats", "a caller sends its request again: it had no answer, or was impatient", "https://docs.stripe.com/api/idempotent_requests"),
 )  # fmt: skip
 

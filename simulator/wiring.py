@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 Json = Any
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = ROOT / "template.yaml"
+FIRST_RELEASE = ROOT / "tests" / "data" / "editions" / "1" / "release.zip"
 ISSUER = "https://issuer.test"
 PARAMETERS = {"JwtIssuer": ISSUER, "JwtAudience": "orders", "JwksUrl": f"{ISSUER}/jwks.json", "DeliveryOverdueSeconds": "3600"}
 PSEUDO = {"Partition": "aws", "Region": "us-east-1", "AccountId": "123456789012", "StackName": "orders", "URLSuffix": "test"}
@@ -162,6 +164,15 @@ class Wiring:
             self._text(made["StateMachineName"]): self._machine(made)
             for _, made in self._of("AWS::StepFunctions::StateMachine")
         }
+
+    @cached_property
+    def first_machines(self) -> dict[str, dict[str, Json]]:
+        """The definitions of the first release, by the same names: executions that began with them go on with them."""
+        with ZipFile(FIRST_RELEASE) as archive:
+            texts = [archive.read(name).decode() for name in archive.namelist() if name.endswith(".asl.json")]
+        found = [json.loads(re.sub(r"\$\{(\w+)Arn\}", r"\1", text)) for text in texts]
+        by_start = {definition["StartAt"]: definition for definition in found}
+        return {name: by_start[definition["StartAt"]] for name, definition in self.machines.items()}
 
     def _machine(self, made: Mapping[str, Json]) -> dict[str, Json]:
         separator, lines = made["DefinitionString"]["Fn::Join"]

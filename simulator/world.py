@@ -39,6 +39,8 @@ AFTERMATH = 90.0
 BOUND = 4 * 3600.0
 """How many seconds after the last fault everything must have come to rest."""
 TICK = 60.0
+SHORT_OUTAGE, LONGEST_OUTAGE = 900.0, 4500.0
+"""How many seconds a function is broken: longer than its consumers try, and at worst longer than they keep what they have."""
 
 
 class Silence(TextIOBase):
@@ -69,8 +71,7 @@ class World:
         providers.install(self)
         sdk.install(self)
         nature.install(self)
-        for empty in kept():
-            empty()
+        self._restart()
 
     def _prepare(self) -> None:
         os.environ.update(self.wiring.environment)
@@ -109,10 +110,34 @@ class World:
             for number in range(orders):
                 self.loop.call_at(at, self.people.place, number)
                 at += self.dice.uniform(0, 2 * SPACING) if number % 7 else 0.0
-            self.calm_at = at + AFTERMATH
+            self.calm_at = max(at + AFTERMATH, self._break_down(at), self._release(at))
             self.loop.call_at(self.calm_at, self._calm)
             self.loop.call_later(TICK, self._tick)
             self.loop.run()
+
+    def _break_down(self, until: float) -> float:
+        """Some function may fail for a while, whatever it is given; returns when that is over."""
+        function = self.dice.pick(tuple(sorted(self.wiring.functions)))
+        if not self.dice.happens("outage", function):
+            return 0.0
+        begins = self.dice.uniform(0, until)
+        ends = begins + self.dice.uniform(60, LONGEST_OUTAGE if self.dice.likely(0.2) else SHORT_OUTAGE)
+        self.loop.call_at(begins, self.functions.broken.update, {function: ends})
+        return ends
+
+    def _release(self, until: float) -> float:
+        """Another release may take over: until then executions begin with the definitions of the first one."""
+        if not self.dice.happens("release"):
+            return 0.0
+        moment = self.dice.uniform(0, until)
+        self.workflows.shift(self.wiring.first_machines, moment)
+        self.loop.call_at(moment, self._restart)
+        return moment
+
+    def _restart(self) -> None:
+        """Every process begins anew: what it had kept is gone."""
+        for empty in kept():
+            empty()
 
     def _open(self, orders: int) -> None:
         """Before the first order: the catalog, and who has subscribed to what."""

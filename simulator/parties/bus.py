@@ -47,12 +47,22 @@ class Bus:
         entries = request["Entries"]
         if not 1 <= len(entries) <= MOST_ENTRIES:
             raise NotImplementedError(f"{len(entries)} entries")
-        for entry in entries:
+        taken = self._taken(entries)
+        for entry in taken:
             detail = json.loads(entry["Detail"])
             if entry["Source"] in OURS:
                 self.taken.append((entry["Source"], detail))
             self.put(entry["Source"], entry["DetailType"], detail)
-        return {"FailedEntryCount": 0, "Entries": [{"EventId": str(place)} for place in range(len(entries))]}
+        answers = [
+            {"EventId": str(place)} if entry in taken else {"ErrorCode": "InternalFailure"}
+            for place, entry in enumerate(entries)
+        ]
+        return {"FailedEntryCount": len(entries) - len(taken), "Entries": answers}
+
+    def _taken(self, entries: list[Json]) -> list[Json]:
+        dice, caller = self._world.dice, self._world.running
+        partly = dice.happens("partly taken", caller.function if caller else "", "PutEvents")
+        return [entry for entry in entries if dice.likely(0.5)] if partly else entries
 
     def put(self, source: str, kind: str, detail: Json) -> None:
         """One event, to whatever rule wants it."""

@@ -45,6 +45,9 @@ def warehouse(world: World, wish: Wish) -> None:
             "order_id": wish.order_id,
             "new_status": status,
         }
+        if dice.happens("stranger", "OnFulfillmentEventFunction"):
+            # Of another shop: nobody here has placed that order.
+            detail |= {"order_id": f"x-{wish.order_id}", "event_id": f"x-{wish.order_id}-{number}"}
         world.people.later(at, partial(world.bus.put, "warehouse", "fulfillment.status_changed", detail))
 
 

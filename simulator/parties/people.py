@@ -41,7 +41,7 @@ TOKENS = ("tok_ok",) * 8 + (
 PLACES = ("SW1Y 4JH",) * 9 + ("flaky-2", "timeout-1", "timeout-2", "refused")
 METHODS = ("CREDIT_CARD",) * 4 + ("DIGITAL_WALLET", "BANK_TRANSFER", "CASH_ON_DELIVERY", "CASH_ON_DELIVERY")
 STATUSES = ("CONFIRMED", "PROCESSING", "SHIPPED", "DELIVERED", "CANCELLED", "RETURNED", "PAID", "COMPLETED")
-TRIES = 60
+TRIES = 200
 SUPPORT, ADMIN, CUSTOMERS = ("sue", ("support",)), ("ann", ("admin",)), ("ada", "bob", "cyd", "dee")
 
 

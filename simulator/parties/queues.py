@@ -104,9 +104,14 @@ class Queues:
         entries = request["Entries"]
         if not 1 <= len(entries) <= 10:
             raise NotImplementedError(f"a batch of {len(entries)} messages")
+        dice, caller = self._world.dice, self._world.running
+        partly = dice.happens("partly taken", caller.function if caller else "", "SendMessageBatch")
+        failed = [entry for entry in entries if partly and dice.likely(0.5)]
         for entry in entries:
-            self.send(request["QueueUrl"], entry["MessageBody"])
-        return {"Successful": [{"Id": entry["Id"]} for entry in entries]}
+            if entry not in failed:
+                self.send(request["QueueUrl"], entry["MessageBody"])
+        taken = [{"Id": entry["Id"]} for entry in entries if entry not in failed]
+        return {"Successful": taken, "Failed": [{"Id": entry["Id"], "Code": "InternalError"} for entry in failed]}
 
     def _change_visibility(self, request: Json) -> Json:
         line, message = self._receipts[request["ReceiptHandle"]]
