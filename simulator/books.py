@@ -53,6 +53,8 @@ class Books:
         self.bookings: dict[str, Entry] = {}
         self.stock: dict[str, int] = {}
         self.deliveries: dict[tuple[str, str], Json] = {}
+        self.markers: Counter[tuple[str, str]] = Counter()
+        """The outside events that were applied: order and event."""
         self.counters: Counter[str] = Counter()
         self.days: Counter[str] = Counter()
         rows = list(world.table.rows())
@@ -84,6 +86,8 @@ class Books:
             account.payment = items.payment_from_item(item)
         elif sort == "#SHIPMENT":
             account.shipment = items.shipment_from_item(item)
+        elif sort.startswith(keys.MARKER_PREFIX):
+            self.markers[account.order.order_id, item["event_id"]["S"]] += 1
         elif sort.startswith(keys.EVENT_PREFIX):
             account.trail.append(event_items.event_from_item(item))
 

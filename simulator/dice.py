@@ -21,6 +21,10 @@ RATES = (0.0, 0.004, 0.01, 0.02, 0.04)
 """The shares of calls that go wrong; a seed has one of them."""
 
 
+FAULTLESS = 0.06
+"""The share of the seeds in which nothing goes wrong at all."""
+
+
 class Dice:
     """Everything that a history leaves to chance, from one seed.
 
@@ -33,6 +37,8 @@ class Dice:
         self.chance = self._random.random
         drawn = [name for name in FAULTS if self._random.random() < 0.75]
         rate = self._random.choice(RATES)
+        if self._random.random() < FAULTLESS:
+            drawn, rate = [], 0.0
         self.allowed = frozenset(drawn if allowed is None else allowed)
         self.rate = rate if allowed is None else max(rate, RATES[1])
         self.left = most
@@ -68,6 +74,12 @@ class Dice:
         return self._random.randbytes(count)
 
     # --- faults ---
+
+    @property
+    def is_mild(self) -> bool:
+        """Whether nothing went wrong that a step's retries do not outlast."""
+        severe = ("outage", "execution failed", "execution aborted")
+        return self.rate == 0 and not any(self.happened[name] for name in severe)
 
     def happens(self, name: str, where: str = "", call: str = "", moment: str = "") -> bool:
         """Whether that fault happens here and now."""

@@ -27,7 +27,7 @@ from orders.domain.statuses import (
     StepStatus,
     has_reached,
 )
-from orders.domain.steps import StepName
+from orders.domain.steps import CancelReason, StepName
 from simulator.books import Account, Books
 from simulator.loop import START
 from simulator.parties import people
@@ -36,18 +36,22 @@ _O, _P = OrderStatus, PaymentStatus
 OURS = "SimEx"
 LIVE_SECONDS = 3600.0
 """How long after the last fault an order may take to its end, its waits included."""
-DELIVERY_SECONDS = 4 * 3600.0
+PEACE_SECONDS = 700.0
+"""What an order takes at most where nothing goes wrong: a review that nobody answers, and a return much later."""
 
 
 def placing(books: Books) -> Iterator[str]:
-    """What was acknowledged is there, once; what was refused is not."""
-    for order_id, wish in books.world.people.wishes.items():
-        if wish.is_placed and order_id not in books.accounts:
-            yield f"{order_id} was acknowledged and is lost"
-        if 400 <= wish.answered < 500 and order_id in books.accounts:
-            yield f"{order_id} was refused with {wish.answered} and is there"
-    for order_id in books.accounts.keys() - books.world.people.wishes.keys():
-        yield f"{order_id} was never asked for"
+    """What was acknowledged is there, once, whatever was repeated; what was refused is not."""
+    for wish in books.world.people.wishes:
+        if wish.is_placed and wish.order_id not in books.accounts:
+            yield f"{wish.order_id} was acknowledged and is lost"
+        if len(set(wish.ids)) > 1:
+            yield f"one request with one key has made {sorted(set(wish.ids))}"
+        if 400 <= wish.answered < 500 and wish.order_id in books.accounts:
+            yield f"{wish.order_id} was refused with {wish.answered} and is there"
+    if not any(wish.answered >= 500 for wish in books.world.people.wishes):
+        for order_id in books.accounts.keys() - books.world.people.by_id().keys():
+            yield f"{order_id} was placed, and nobody was told of it"
 
 
 def trails(books: Books) -> Iterator[str]:
@@ -284,7 +288,7 @@ def dead_letters(books: Books) -> Iterator[str]:
 
 def promises(books: Books) -> Iterator[str]:
     """Whatever the product has said yes to has come to pass."""
-    for order_id, wish in books.world.people.wishes.items():
+    for order_id, wish in books.world.people.by_id().items():
         account = books.accounts.get(order_id)
         for promise, what in wish.promises if account else ():
             if account and not _is_kept(account, promise, what):
@@ -330,15 +334,85 @@ def secrecy(books: Books) -> Iterator[str]:
 
 def reviews(books: Books) -> Iterator[str]:
     """Nothing is charged that was to be looked at and was not approved."""
+    wishes = books.world.people.by_id()
     for name, account in books.accounts.items():
         approval = account.order.approval
-        wish = books.world.people.wishes.get(name)
+        wish = wishes.get(name)
         asked = wish is not None and (wish.body["require_approval"] or account.order.total.amount >= people.THRESHOLD)
         if asked and approval is None:
             yield f"{name}: should have been looked at"
         moved = account.times("PAYMENT_STARTED") + account.times("ORDER_CONFIRMED")
         if approval is not None and moved and account.times("ORDER_APPROVED") == 0:
             yield f"{name}: charged without an approval: {account.story()}"
+
+
+def reports(books: Books) -> Iterator[str]:
+    """Each event of the warehouse, and each that was taken of the carrier, is applied or noted, once."""
+    applied = {event_id for _, event_id in books.markers}
+    for order_id, event_id in books.world.people.reported:
+        if order_id in books.accounts and (order_id, event_id) not in books.markers:
+            yield f"{order_id}: {event_id} was never applied: {books.accounts[order_id].story()}"
+    for event_id in books.world.people.accepted:
+        if event_id not in applied:
+            yield f"{event_id} was accepted and never applied"
+    for name, account in books.accounts.items():
+        kinds = ("FULFILLMENT_RECORDED", "FULFILLMENT_REFUSED")
+        noted = Counter(event.metadata.get("event_id") for event in account.trail if event.type.value in kinds)
+        for noted_id, times in noted.items():
+            if noted_id and times > 1:
+                yield f"{name}: {noted_id} was noted {times} times: {account.story()}"
+
+
+UNDOING = ("SHIPMENT_RECALLED", "PAYMENT", "STOCK_RELEASED")
+
+
+def unwinding(books: Books) -> Iterator[str]:
+    """What is undone is undone in reverse: the parcel, then the money, then the goods, then the order is closed."""
+    for name, account in books.accounts.items():
+        kinds = [event.type.value for event in account.trail]
+        done = ["PAYMENT" if kind in ("PAYMENT_REFUNDED", "PAYMENT_VOIDED") else kind for kind in kinds]
+        order = [kind for kind in done if kind in UNDOING]
+        if order != [kind for kind in UNDOING if kind in order]:
+            yield f"{name}: undone in another order, or twice: {account.story()}"
+
+
+def outcomes(books: Books) -> Iterator[str]:
+    """Where nothing went wrong that retries do not outlast, an order is cancelled for its own reasons only."""
+    if not books.world.dice.is_mild:
+        return
+    wishes = books.world.people.by_id()
+    for name, account in books.accounts.items():
+        cancellation = account.order.cancellation
+        if cancellation and name in wishes and not _is_reason(wishes[name], cancellation.reason):
+            yield f"{name}: cancelled as {cancellation.reason}: {account.story()}"
+
+
+def _is_reason(wish: people.Wish, reason: CancelReason) -> bool:
+    token = wish.body["payment"].get("token")
+    total = sum(people.PRICES[item["product_id"]] * item["quantity"] for item in wish.body["items"])
+    is_reviewed = wish.body["require_approval"] or total >= people.THRESHOLD
+    reasons: dict[CancelReason, bool] = {
+        CancelReason.PAYMENT_FAILED: token in ("tok_declined", "tok_insufficient_funds", "tok_flaky_9"),
+        CancelReason.SHIPPING_FAILED: wish.body["shipping_address"]["postal_code"] == "refused",
+        CancelReason.OUT_OF_STOCK: any(item["product_id"] == people.SCARCE for item in wish.body["items"]),
+        CancelReason.APPROVAL_REJECTED: is_reviewed,
+        CancelReason.APPROVAL_TIMEOUT: is_reviewed,
+        CancelReason.EXPIRED: False,
+    }
+    return reasons.get(reason, True)
+
+
+def peace(books: Books) -> Iterator[str]:
+    """Where nothing goes wrong at all, nothing has to be repaired."""
+    if books.world.dice.allowed or books.world.dice.rate:
+        return
+    for name, account in books.accounts.items():
+        repaired = [kind for kind in ("WORKFLOW_RESTARTED", "DELIVERY_OVERDUE") if account.times(kind)]
+        if repaired and books.world.is_timed:
+            yield f"{name}: {repaired}: {account.story()}"
+        took = account.order.updated_at - account.order.created_at
+        if took.total_seconds() > PEACE_SECONDS and books.world.is_timed:
+            yield f"{name} took {took}: {account.story()}"
 
 
 Law = Callable[[Books], Iterator[str]]
@@ -363,6 +437,10 @@ LAWS: Mapping[str, Law] = MappingProxyType(
             reasons,
             secrecy,
             reviews,
+            reports,
+            unwinding,
+            outcomes,
+            peace,
         )
     }
 )

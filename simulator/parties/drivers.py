@@ -38,17 +38,23 @@ def warehouse(world: World, wish: Wish) -> None:
     dice = world.dice
     for number in range(1 + dice.below(4)):
         status, at = WAREHOUSE[dice.below(len(WAREHOUSE))], dice.uniform(0, 60)
-        detail = {
-            "event_type": "fulfillment.status_changed",
-            "event_id": f"w-{wish.order_id}-{number}",
-            "fulfillment_id": f"f-{wish.order_id}",
-            "order_id": wish.order_id,
-            "new_status": status,
-        }
-        if dice.happens("stranger", "OnFulfillmentEventFunction"):
-            # Of another shop: nobody here has placed that order.
-            detail |= {"order_id": f"x-{wish.order_id}", "event_id": f"x-{wish.order_id}-{number}"}
-        world.people.later(at, partial(world.bus.put, "warehouse", "fulfillment.status_changed", detail))
+        world.people.later(at, partial(_tell, world, wish, number, status))
+
+
+def _tell(world: World, wish: Wish, number: int, status: str) -> None:
+    """One event of the warehouse. Of another shop, now and then: nobody here has placed that order."""
+    is_stranger = not wish.order_id or world.dice.happens("stranger", "OnFulfillmentEventFunction")
+    order_id = f"x{wish.number}" if is_stranger else wish.order_id
+    event_id = f"w-{order_id}-{number}"
+    detail = {
+        "event_type": "fulfillment.status_changed",
+        "event_id": event_id,
+        "fulfillment_id": f"f-{wish.number}",
+        "order_id": order_id,
+        "new_status": status,
+    }
+    world.people.reported.append((order_id, event_id))
+    world.bus.put("warehouse", "fulfillment.status_changed", detail)
 
 
 def carrier(world: World, wish: Wish, seconds: float = 60) -> None:
@@ -59,7 +65,10 @@ def carrier(world: World, wish: Wish, seconds: float = 60) -> None:
         if shipment and shipment.get("tracking_number"):
             report(world, shipment["tracking_number"], SCANS[world.dice.below(len(SCANS))], seconds)
 
-    ask = lambda: world.people.ask("GET /orders/{id}", SUPPORT, {"id": wish.order_id}, None, told)  # noqa: E731
+    def ask() -> None:
+        if wish.order_id:
+            world.people.ask("GET /orders/{id}", SUPPORT, {"id": wish.order_id}, None, told)
+
     world.people.later(world.dice.uniform(5, seconds), ask)
 
 
@@ -80,7 +89,11 @@ def report(world: World, tracking_number: str, statuses: tuple[str, ...], second
 
 
 def _call(world: World, event: Json) -> None:
-    world.people.send("POST /carriers/{carrier}/events", _signed(world, event), lambda _status, _body: None)
+    def told(status: int, body: Json) -> None:
+        if status == 200 and body["accepted"]:
+            world.people.accepted.append(f"generic:{event['event_id']}")
+
+    world.people.send("POST /carriers/{carrier}/events", _signed(world, event), told)
 
 
 def _signed(world: World, event: Json) -> Json:

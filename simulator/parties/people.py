@@ -47,14 +47,17 @@ SUPPORT, ADMIN, CUSTOMERS = ("sue", ("support",)), ("ann", ("admin",)), ("ada", 
 
 @dataclass
 class Wish:
-    """One order, as its customer asks for it, and what came of asking."""
+    """One order, as its customer asks for it, and what came of asking. Who gives no id gets one with the answer."""
 
+    number: int
     order_id: str
     customer: str
     body: Json
     key: str | None
     placed_at: float
     answered: int = 0
+    ids: list[str] = field(default_factory=list)
+    """The ids that the product has answered: the same each time."""
     promises: list[tuple[str, Json]] = field(default_factory=list)
     address: Json = None
 
@@ -70,8 +73,11 @@ class People:
     def __init__(self, world: World) -> None:
         self._world = world
         self._under_way = 0
-        self.wishes: dict[str, Wish] = {}
-        self.refused: list[tuple[str, int]] = []
+        self.wishes: list[Wish] = []
+        self.reported: list[tuple[str, str]] = []
+        """What the warehouse has put on the bus: order and event."""
+        self.accepted: list[str] = []
+        """The carrier's events that the product has accepted."""
         self._plans: tuple[tuple[float, Callable[[Wish], None]], ...] = (
             (0.10, self._cancels),
             (0.06, self._moves),
@@ -143,7 +149,7 @@ class People:
         """A customer orders, and whatever else happens to that order is thought up."""
         dice = self._world.dice
         wish = self._wish(number)
-        self.wishes[wish.order_id] = wish
+        self.wishes.append(wish)
         self.ask(
             "POST /orders", (wish.customer, ()), {}, wish.body, lambda status, body: self._placed(wish, status, body), wish.key
         )
@@ -156,7 +162,7 @@ class People:
     def _wish(self, number: int) -> Wish:
         dice = self._world.dice
         customer = dice.pick(CUSTOMERS)
-        order_id = f"o{number}"
+        order_id = f"o{number}" if dice.likely(0.7) else ""
         product = dice.pick((PLENTY,) * 8 + (DEAR, SCARCE))
         items = [{"product_id": product, "quantity": 1 + dice.below(3)}]
         if dice.likely(0.3):
@@ -170,16 +176,23 @@ class People:
             "country": "GB",
         }
         body = {
-            "order_id": order_id,
+            **({"order_id": order_id} if order_id else {}),
             "items": items,
             "payment": {"method": method} | ({} if method == "CASH_ON_DELIVERY" else {"token": dice.pick(TOKENS)}),
             "shipping_address": address,
             "require_approval": dice.likely(0.05),
         }
-        key = f"key-{number}" if dice.likely(0.7) else None
-        return Wish(order_id, customer, body, key, self._world.loop.now, address=address)
+        key = f"key-{number}" if dice.likely(0.7) or not order_id else None
+        return Wish(number, order_id, customer, body, key, self._world.loop.now, address=address)
 
-    def _placed(self, wish: Wish, status: int, _body: Json) -> None:
+    def by_id(self) -> dict[str, Wish]:
+        """The wishes by their orders' ids, as far as those are known."""
+        return {wish.order_id: wish for wish in self.wishes if wish.order_id}
+
+    def _placed(self, wish: Wish, status: int, body: Json) -> None:
+        if status == 202:
+            wish.order_id = body["order"]["order_id"]
+            wish.ids.append(wish.order_id)
         if status == 409 and not wish.is_placed:
             # Without a key the first of two requests may have been the one that was taken: its order is there.
             self.ask(
@@ -198,7 +211,8 @@ class People:
             if status == 200:
                 wish.promises.append(promise)
 
-        self.ask(route, who, {"id": wish.order_id}, body, told)
+        if wish.order_id:
+            self.ask(route, who, {"id": wish.order_id}, body, told)
 
     def _soon(self, seconds: float, what: Callable[[], object]) -> None:
         self.later(self._world.dice.uniform(0, seconds), what)
