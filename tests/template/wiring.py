@@ -1,6 +1,6 @@
 """What must hold between the template, the machines, the code and the alarms: each check names what is missing.
 
-Pure functions of a ``Deployment``, so that test_stories.py can take one thing away after the other and see it missed.
+Pure functions of a ``Deployment``, so that test_handlers.py can take one thing away after the other and see it missed.
 """
 
 import ast
@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,15 @@ class Deployment:
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         """The properties of all resources of one type."""
-        return {name: made["Properties"] for name, made in self.template["Resources"].items() if made["Type"] == kind}
+        return self._by_kind.get(kind, {})
+
+    @cached_property
+    def _by_kind(self) -> dict[str, dict[str, dict[str, Any]]]:
+        found: dict[str, dict[str, dict[str, Any]]] = {}
+        for name, made in self.template["Resources"].items():
+            if "Properties" in made:
+                found.setdefault(made["Type"], {})[name] = made["Properties"]
+        return found
 
     def functions(self) -> dict[str, dict[str, Any]]:
         """The functions by their logical ids."""
@@ -280,9 +289,8 @@ def _denied_to_others(found: Deployment, queue: str, rule: str) -> Iterator[str]
 
 def _may_invoke(found: Deployment, function: str, principal: str, source: str) -> Iterator[str]:
     for permission in found.of("AWS::Lambda::Permission").values():
-        said = json.dumps(permission.get("SourceArn"))
         named = permission["FunctionName"].get("Ref") or permission["FunctionName"]["Fn::GetAtt"][0]
-        if named == function and permission["Principal"] == principal and source in said:
+        if named == function and permission["Principal"] == principal and source in json.dumps(permission.get("SourceArn")):
             return
     yield f"{source} may not invoke {function}"
 

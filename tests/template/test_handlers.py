@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
-from local.stack.template import expand
 from orders.adapters import secret_store
 from orders.adapters.store import event_items, orders
 from orders.domain.identifiers import OrderId
 from orders.metrics import NAMESPACE, Metric
-from tests.template import test_permissions as stories
-from tests.template import wiring
+from tests.harness.cloudformation import expanded
+from tests.harness.events import ALL_TAKEN, a_batch, a_record
+from tests.template import stories, wiring
 from tests.template.mutations import faults_without, mutations
+from tests.template.stories import RecordingWorld, world  # noqa: F401 - a fixture
 from tests.template.test_operations import OPERATIONS
-from tests.template.test_permissions import World, world  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = {
@@ -38,7 +38,7 @@ REASONS = ("too small", "my mother is ill")
 PAYMENT_TOKENS = ("tok_ok", "tok_declined", "tok_timeout_1")
 
 
-class Confiding(World):
+class Confiding(RecordingWorld):
     """A world in which every task token is one that can be found again."""
 
     def step(self, module: str, order_id: str, **facts: Any) -> Any:
@@ -60,7 +60,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     return written
 
 
-def live_all_stories(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def live_all_stories(world: RecordingWorld, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     monkeypatch.setattr(stories, "ADDRESS", ADDRESS)
     world.__class__ = Confiding
     stories.keep_a_catalog(world)
@@ -69,13 +69,13 @@ def live_all_stories(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # 
     a_cancelled_order_is_told_of_and_cancelled_again(world)
 
 
-def a_cancelled_order_is_told_of_and_cancelled_again(world: World) -> None:  # noqa: F811
+def a_cancelled_order_is_told_of_and_cancelled_again(world: RecordingWorld) -> None:  # noqa: F811
     for method, path in (("POST", "/orders/{id}/cancel"), ("PATCH", "/orders/{id}/status")):
         body = {"status": "SHIPPED"} if method == "PATCH" else {"reason": "my mother is ill"}
         world.http("change_order", f"{method} {path}", id="regret", group="support", body=body, refused=409)
     images = [event_items.event_to_item(event) for event in orders.history(OrderId("regret"))]
-    records = [{"dynamodb": {"NewImage": image, "SequenceNumber": str(number)}} for number, image in enumerate(images)]
-    assert world.run("publish_changes", {"Records": records}) == {"batchItemFailures": []}
+    records = [a_record(image, str(number)) for number, image in enumerate(images)]
+    assert world.run("publish_changes", a_batch(records)) == ALL_TAKEN
 
 
 @dataclass
@@ -96,7 +96,7 @@ def kept() -> Lived:
 @pytest.fixture
 def lived(
     kept: Lived,
-    world: World,  # noqa: F811
+    world: RecordingWorld,  # noqa: F811
     log: io.StringIO,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -109,8 +109,21 @@ def lived(
     return kept
 
 
+def test_a_role_grants_exactly_what_its_function_calls(lived: Lived) -> None:
+    """On exactly the kinds of items that they name. A call without its grant would fail on AWS only; a grant without a call is
+    one too many.
+    """
+    missing = {module: lived.calls.get(module, set()) - stories.granted(module) for module in stories.FUNCTIONS}
+    unused = {module: stories.granted(module) - lived.calls.get(module, set()) for module in stories.FUNCTIONS}
+    assert {module: grants for module, grants in missing.items() if grants} == {}, "called without a grant"
+    assert {module: grants for module, grants in unused.items() if grants} == {}, "granted without a call"
+    found = wiring.Deployment(stories.TEMPLATE, {}, lived.calls, lived.reaches, frozenset())
+    assert list(wiring.reached_for(found)) == [], "items that the role may not touch"
+    assert list(wiring.narrowed(found)) == [], "a role may touch items that its function never does"
+
+
 def test_nothing_is_missing_and_whatever_is_taken_away_is_missed(lived: Lived) -> None:
-    template = expand(ROOT / "template.yaml")
+    template = expanded()
     functions = (made["Properties"] for made in template["Resources"].values() if made["Type"] == "AWS::Lambda::Function")
     told = {variable for function in functions for variable in function["Environment"]["Variables"]}
     deployment = wiring.Deployment(template, OPERATIONS, lived.calls, lived.reaches, wiring.variables_read(told))
@@ -136,7 +149,7 @@ def test_nothing_is_missing_and_whatever_is_taken_away_is_missed(lived: Lived) -
 
 
 def test_a_role_that_reaches_further_than_its_handler_is_noticed(lived: Lived) -> None:
-    template = expand(ROOT / "template.yaml")
+    template = expanded()
     deployment = wiring.Deployment(template, OPERATIONS, lived.calls, lived.reaches, frozenset())
     assert list(wiring.narrowed(deployment)) == []
     roles = [made["Properties"] for made in template["Resources"].values() if made["Type"] == "AWS::IAM::Role"]

@@ -1,16 +1,10 @@
-"""Each function's role grants exactly the calls that its handler makes, on exactly the kinds of items that they name.
+"""Every handler run through what it is for, against a table made from the template, with its calls recorded."""
 
-Every handler is run through what it is for, against a table made from the template, and its calls are recorded. A call
-without its grant would fail on AWS only; a grant without a call is one too many.
-"""
-
-import importlib
 import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -19,10 +13,8 @@ from botocore.client import BaseClient
 from moto import mock_aws
 from standardwebhooks.webhooks import Webhook
 
-from local.stack.template import expand
 from orders import settings
-from orders.adapters import bus, secret_store, workflow
-from orders.adapters import queues as messaging
+from orders.adapters import secret_store
 from orders.adapters.store import event_items, keys, orders, table
 from orders.domain import notifications
 from orders.domain.errors import ApprovalPending, OutcomeUnknown
@@ -32,14 +24,17 @@ from orders.domain.steps import UNWINDING, PaymentDeclined
 from orders.services import estimates
 from orders.services.changes import utc_now
 from orders.web import tokens
-from tests.harness.orders import bearer
+from tests.harness.aws import forget
+from tests.harness.bodies import a_body
+from tests.harness.cloudformation import expanded, table_properties
+from tests.harness.events import ALL_TAKEN, a_batch, a_message, a_record, http_event, invoke
 from tests.template import wiring
 
 Grant = tuple[str, str]
 Event = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
-TEMPLATE = expand(ROOT / "template.yaml")
+TEMPLATE = expanded()
 RESOURCES = TEMPLATE["Resources"]
 FUNCTIONS = {
     r["Properties"]["Handler"].partition(".")[0]: r["Properties"]
@@ -150,7 +145,7 @@ def partition_keys(operation: str, request: dict[str, Any]) -> Iterator[str]:
 # --- a world in which handlers run ------------------------------------------------------------------------------------
 
 
-class World:
+class RecordingWorld:
     """The template's table in memory, the handlers, and what each has called."""
 
     def __init__(self) -> None:
@@ -162,9 +157,7 @@ class World:
         self.running = module
         secret_store._read_in.cache_clear()  # as in a process of its own
         try:
-            return importlib.import_module(module).handler(
-                event, SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 30_000)
-            )
+            return invoke(module, event)
         finally:
             self.running = None
 
@@ -179,28 +172,21 @@ class World:
     def http(
         self, module: str, key: str, *, sub: str = "ada", group: str = "", body: Any = None, **parts: Any
     ) -> dict[str, Any]:
-        claims = {"sub": sub, "cognito:groups": [group]}
-        event = {
-            "routeKey": key,
-            "rawPath": key.partition(" ")[2],
-            "headers": parts.get("headers", {}) | ({"authorization": bearer(claims)} if sub else {}),
-            "pathParameters": {name: parts[name] for name in ("id", "carrier", "delivery_id") if name in parts},
-            "queryStringParameters": parts.get("query", {}),
-            "requestContext": {"requestId": "r"} | ({"authorizer": {"jwt": {"claims": claims}}} if sub else {}),
-            "body": None if body is None else json.dumps(body),
-        }
+        event = http_event(
+            key,
+            path={name: parts[name] for name in ("id", "carrier", "delivery_id") if name in parts},
+            query=parts.get("query"),
+            headers=parts.get("headers"),
+            body=None if body is None else json.dumps(body),
+            claims={"sub": sub, "cognito:groups": [group]} if sub else None,
+        )
         answer: dict[str, Any] = self.run(module, event)
         assert answer["statusCode"] < 400 or answer["statusCode"] == parts.get("refused"), answer
         return answer
 
     def place(self, order_id: str, *, method: str = "CREDIT_CARD", token: str | None = "tok_ok", review: bool = False) -> None:
-        body = {
-            "order_id": order_id,
-            "items": [{"product_id": "prod-001", "quantity": 1}],
-            "payment": {"method": method} | ({"token": token} if token else {}),
-            "shipping_address": ADDRESS,
-            "require_approval": review,
-        }
+        paid: dict[str, Any] = {"method": method} | ({"token": token} if token else {})
+        body = a_body(order_id=order_id, product="prod-001", shipping_address=ADDRESS, require_approval=review, **paid)
         self.http("place_order", "POST /orders", body=body, headers={"idempotency-key": order_id})
         self.drive(order_id)
 
@@ -218,8 +204,7 @@ class World:
         """The stream brings the order's newest event, where something follows from it."""
         event = event_items.event_to_item(orders.history(OrderId(order_id))[-1])
         if "follow_up" in event:
-            record = {"eventID": "1", "eventName": "INSERT", "dynamodb": {"NewImage": event, "SequenceNumber": "1"}}
-            assert self.run("drive_workflow", {"Records": [record]}) == {"batchItemFailures": []}
+            assert self.run("drive_workflow", a_batch([a_record(event)])) == ALL_TAKEN
 
     def unwind(self, order_id: str) -> None:
         for task in UNWINDING.values():
@@ -238,8 +223,8 @@ class World:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    world = World()
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingWorld]:
+    world = RecordingWorld()
     real: Any = vars(BaseClient)["_make_api_call"]
 
     def recorded(client: Any, operation: str, request: dict[str, Any]) -> Any:
@@ -261,23 +246,15 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     # So does the history that one of its functions has read.
     monkeypatch.setattr(estimates, "_memory", estimates.Memory())
     with mock_aws():
-        _forget()
+        forget()
         for name, value in _environment().items():
             monkeypatch.setenv(name, value)
         yield world
-    _forget()
-
-
-def _forget() -> None:
-    """What one process keeps for its life."""
-    for kept in (table._client, workflow.client, bus.client, messaging._sqs, messaging.sns, settings.waits):
-        kept.cache_clear()
+    forget()
 
 
 def _environment() -> dict[str, str]:
-    table = RESOURCES["OrdersTable"]["Properties"]
-    wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-    boto3.client("dynamodb").create_table(TableName="orders", **{name: table[name] for name in wanted})
+    boto3.client("dynamodb").create_table(TableName="orders", **table_properties(RESOURCES))
     for name in SECRETS:
         boto3.client("secretsmanager").create_secret(Name=name, SecretString="s" * 40)
     boto3.client("events").create_event_bus(Name="orders")
@@ -314,7 +291,7 @@ def _ref(value: Any) -> str:
 # --- what handlers are for --------------------------------------------------------------------------------------------
 
 
-def keep_a_catalog(world: World) -> None:
+def keep_a_catalog(world: RecordingWorld) -> None:
     for product in ("prod-001", "prod-002"):
         body = {"name": "A thing", "unit_price": {"amount": 1000, "currency": "USD"}, "stock": 100}
         world.http("manage_products", "PUT /products/{id}", id=product, group="admin", body=body)
@@ -324,7 +301,7 @@ def keep_a_catalog(world: World) -> None:
     world.http("manage_products", "GET /products/{id}", sub="", id="prod-001")
 
 
-def an_order_is_delivered_and_returned(world: World) -> None:
+def an_order_is_delivered_and_returned(world: RecordingWorld) -> None:
     world.place("paid")
     world.place("paid")
     world.step("reserve_stock", "paid")
@@ -338,14 +315,14 @@ def an_order_is_delivered_and_returned(world: World) -> None:
     world.unwind("paid")
 
 
-def a_parcel_whose_hand_over_never_came_through_is_delivered(world: World) -> None:
+def a_parcel_whose_hand_over_never_came_through_is_delivered(world: RecordingWorld) -> None:
     world.place("untaken")
     world.step("reserve_stock", "untaken")
     world.step("charge_payment", "untaken")
     world.step("deliver_order", "untaken")
 
 
-def a_charge_is_declined(world: World) -> None:
+def a_charge_is_declined(world: RecordingWorld) -> None:
     world.place("poor", token="tok_declined")
     world.step("reserve_stock", "poor")
     with pytest.raises(PaymentDeclined):
@@ -354,7 +331,7 @@ def a_charge_is_declined(world: World) -> None:
     world.unwind("poor")
 
 
-def a_charge_s_answer_is_lost(world: World) -> None:
+def a_charge_s_answer_is_lost(world: RecordingWorld) -> None:
     world.place("lost", token="tok_timeout_1")
     world.step("reserve_stock", "lost")
     with pytest.raises(OutcomeUnknown):
@@ -362,7 +339,7 @@ def a_charge_s_answer_is_lost(world: World) -> None:
     world.step("charge_payment", "lost")
 
 
-def cash_is_collected_at_the_door(world: World) -> None:
+def cash_is_collected_at_the_door(world: RecordingWorld) -> None:
     for order_id in ("cash-timed", "cash-reported"):
         world.place(order_id, method="CASH_ON_DELIVERY", token=None)
         world.step("reserve_stock", order_id)
@@ -372,7 +349,7 @@ def cash_is_collected_at_the_door(world: World) -> None:
     world.change("cash-reported", "POST /orders/{id}/delivered", group="carrier")
 
 
-def an_order_is_reviewed(world: World) -> None:
+def an_order_is_reviewed(world: RecordingWorld) -> None:
     for order_id, answer in (("good", "approve"), ("bad", "reject")):
         world.place(order_id, review=True)
         with pytest.raises(ApprovalPending):
@@ -384,7 +361,7 @@ def an_order_is_reviewed(world: World) -> None:
     world.unwind("bad")
 
 
-def an_order_is_cancelled_after_its_hand_over_began(world: World) -> None:
+def an_order_is_cancelled_after_its_hand_over_began(world: RecordingWorld) -> None:
     world.place("regret")
     world.step("reserve_stock", "regret")
     world.step("charge_payment", "regret")
@@ -392,14 +369,14 @@ def an_order_is_cancelled_after_its_hand_over_began(world: World) -> None:
     world.unwind("regret")
 
 
-def support_sets_each_status_by_hand(world: World) -> None:
+def support_sets_each_status_by_hand(world: RecordingWorld) -> None:
     world.place("by-hand")
     for status in ("PROCESSING", "SHIPPED", "DELIVERED", "RETURNED"):
         world.change("by-hand", "PATCH /orders/{id}/status", {"status": status})
     world.unwind("by-hand")
 
 
-def a_lost_workflow_is_repaired(world: World) -> None:
+def a_lost_workflow_is_repaired(world: RecordingWorld) -> None:
     for order_id in ("lost-1", "lost-2", "alive"):
         world.place(order_id)
     for order_id in ("lost-1", "lost-2"):
@@ -411,7 +388,7 @@ def a_lost_workflow_is_repaired(world: World) -> None:
     world.run("sweep_orders", {"detail": {"executionArn": f"{ARN}:execution:{MACHINES[0]}:lost-2", "status": "ABORTED"}})
 
 
-def an_unwinding_is_looked_after(world: World) -> None:
+def an_unwinding_is_looked_after(world: RecordingWorld) -> None:
     for order_id in ("undone-1", "undone-2"):
         world.place(order_id)
         world.step("reserve_stock", order_id)
@@ -422,7 +399,7 @@ def an_unwinding_is_looked_after(world: World) -> None:
     world.http("repair_order", "GET /orders/{id}/execution", id="undone-1", group="support")
 
 
-def orders_are_read_and_watched(world: World) -> None:
+def orders_are_read_and_watched(world: RecordingWorld) -> None:
     for order_id in ("seen-1", "seen-2"):
         world.place(order_id)
     world.http("read_orders", "GET /orders/{id}", id="seen-1")
@@ -436,7 +413,7 @@ def orders_are_read_and_watched(world: World) -> None:
     world.http("show_pages", "GET /track/{id}", sub="", id="seen-1", query={"token": token})
 
 
-def the_warehouse_runs_ahead_of_the_workflow(world: World) -> None:
+def the_warehouse_runs_ahead_of_the_workflow(world: RecordingWorld) -> None:
     world.place("ahead")
     news = {
         "event_type": "fulfillment.status_changed",
@@ -446,16 +423,16 @@ def the_warehouse_runs_ahead_of_the_workflow(world: World) -> None:
         "new_status": "completed",
         "timestamp": timestamp(utc_now()),
     }
-    assert world.run("on_fulfillment_event", {"Records": [_message(news)]}) == {"batchItemFailures": []}
+    assert world.run("on_fulfillment_event", a_batch([a_message(news)])) == ALL_TAKEN
     # One that runs ahead of its very order comes again soon.
     boto3.client("sqs").send_message(QueueUrl=settings.fulfillment_events_url(), MessageBody="early")
     received = boto3.client("sqs").receive_message(QueueUrl=settings.fulfillment_events_url())["Messages"][0]
-    early = _message(news | {"order_id": "nobody-s"}) | {"receiptHandle": received["ReceiptHandle"]}
+    early = a_message(news | {"order_id": "nobody-s"}) | {"receiptHandle": received["ReceiptHandle"]}
     failed = {"batchItemFailures": [{"itemIdentifier": "1"}]}
-    assert world.run("on_fulfillment_event", {"Records": [early]}) == failed
+    assert world.run("on_fulfillment_event", a_batch([early])) == failed
 
 
-def carriers_report_a_parcel(world: World) -> None:
+def carriers_report_a_parcel(world: RecordingWorld) -> None:
     _report(world, _shipped(world, "parcel"), "DELIVERED")
     _report(world, "nobody-s", "DELIVERED")
     for carrier in ("easypost", "shippo"):
@@ -463,7 +440,7 @@ def carriers_report_a_parcel(world: World) -> None:
         world.http("receive_carrier_event", key, sub="", carrier=carrier, body={}, refused=401)
 
 
-def a_carrier_s_report_is_missed(world: World) -> None:
+def a_carrier_s_report_is_missed(world: RecordingWorld) -> None:
     for order_id in ("missed-1", "missed-2"):
         # The bus lost it: nobody runs the consumer here.
         _report(world, _shipped(world, order_id, method="CASH_ON_DELIVERY", token=None), "DELIVERED")
@@ -473,7 +450,7 @@ def a_carrier_s_report_is_missed(world: World) -> None:
     assert all(orders.load_order(OrderId(f"missed-{number}")).status == "DELIVERED" for number in (1, 2))
 
 
-def _shipped(world: World, order_id: str, **how: Any) -> str:
+def _shipped(world: RecordingWorld, order_id: str, **how: Any) -> str:
     world.place(order_id, **how)
     for module in ("reserve_stock", "charge_payment", "ship_parcel"):
         world.step(module, order_id)
@@ -483,7 +460,7 @@ def _shipped(world: World, order_id: str, **how: Any) -> str:
     return shipment.tracking_number
 
 
-def _report(world: World, tracking_number: str, status: str) -> None:
+def _report(world: RecordingWorld, tracking_number: str, status: str) -> None:
     scan = {"event_id": "1", "tracking_number": tracking_number, "status": status, "scanned_at": timestamp(utc_now())}
     signature = Webhook("s" * 40).sign("1", utc_now(), json.dumps(scan))
     headers = {
@@ -495,7 +472,7 @@ def _report(world: World, tracking_number: str, status: str) -> None:
     world.http("receive_carrier_event", key, sub="", carrier="generic", body=scan, headers=headers)
 
 
-def everyone_who_waits_for_news_is_told(world: World) -> None:
+def everyone_who_waits_for_news_is_told(world: RecordingWorld) -> None:
     admin = {"group": "admin"}
     # A name without an address: the delivery is refused before anything is sent.
     made = world.http("manage_webhooks", "POST /webhooks", **admin, body={"url": "https://receiver.invalid/", "events": []})
@@ -504,28 +481,23 @@ def everyone_who_waits_for_news_is_told(world: World) -> None:
     world.step("reserve_stock", "news")
     events = orders.history(OrderId("news"))
     images = [{"NewImage": event_items.event_to_item(event), "SequenceNumber": str(event.version)} for event in events]
-    published = world.run("publish_changes", {"Records": [{"dynamodb": image} for image in images]})
-    assert published == {"batchItemFailures": []}
+    published = world.run("publish_changes", a_batch([{"dynamodb": image} for image in images]))
+    assert published == ALL_TAKEN
     details = [detail for event in events for _, detail, _ in notifications.messages(event)]
     world.run("notify_customers", {"detail": details[0]})
     # With a reason: such an event's order is looked at, in case its personal data has been erased meanwhile.
-    told = [_message({"detail": detail}) for detail in (*details, details[-1] | {"reason": "Sold out"})]
+    told = [a_message({"detail": detail}) for detail in (*details, details[-1] | {"reason": "Sold out"})]
     for module in ("keep_statistics", "fan_out_webhooks"):
-        assert world.run(module, {"Records": told}) == {"batchItemFailures": []}
+        assert world.run(module, a_batch(told)) == ALL_TAKEN
     owed = {"webhook_id": webhook, "delivery_id": details[0]["event_id"]}
     for _ in range(2):
-        assert world.run("deliver_webhook", {"Records": [_message(owed)]}) == {"batchItemFailures": []}
+        assert world.run("deliver_webhook", a_batch([a_message(owed)])) == ALL_TAKEN
     world.http("read_analytics", "GET /analytics/summary", group="support")
     world.http("read_analytics", "GET /analytics/summary", group="support", query={"to": "2026-11-20"})
     _look_after_a_webhook(world, webhook, owed["delivery_id"])
 
 
-def _message(body: Any) -> Event:
-    attributes = {"ApproximateReceiveCount": "1", "SentTimestamp": "1763640000000"}
-    return {"messageId": "1", "body": json.dumps(body), "eventSource": "aws:sqs", "attributes": attributes}
-
-
-def _look_after_a_webhook(world: World, webhook: str, delivery: str) -> None:
+def _look_after_a_webhook(world: RecordingWorld, webhook: str, delivery: str) -> None:
     def ask(key: str, **parts: Any) -> dict[str, Any]:
         return world.http("manage_webhooks", key, group="admin", id=webhook, **parts)
 
@@ -537,7 +509,7 @@ def _look_after_a_webhook(world: World, webhook: str, delivery: str) -> None:
     ask("DELETE /webhooks/{id}")
 
 
-STORIES: tuple[Callable[[World], None], ...] = (
+STORIES: tuple[Callable[[RecordingWorld], None], ...] = (
     an_order_is_delivered_and_returned,
     a_parcel_whose_hand_over_never_came_through_is_delivered,
     a_charge_is_declined,
@@ -554,16 +526,3 @@ STORIES: tuple[Callable[[World], None], ...] = (
     a_carrier_s_report_is_missed,
     everyone_who_waits_for_news_is_told,
 )
-
-
-def test_a_role_grants_exactly_what_its_function_calls(world: World) -> None:
-    keep_a_catalog(world)
-    for story in STORIES:
-        story(world)
-    missing = {module: world.calls[module] - granted(module) for module in FUNCTIONS}
-    unused = {module: granted(module) - world.calls[module] for module in FUNCTIONS}
-    assert {module: grants for module, grants in missing.items() if grants} == {}, "called without a grant"
-    assert {module: grants for module, grants in unused.items() if grants} == {}, "granted without a call"
-    found = wiring.Deployment(TEMPLATE, {}, world.calls, world.reaches, frozenset())
-    assert list(wiring.reached_for(found)) == [], "items that the role may not touch"
-    assert list(wiring.narrowed(found)) == [], "a role may touch items that its function never does"
