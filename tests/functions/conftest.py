@@ -9,7 +9,7 @@ from moto import mock_aws
 from orders import settings
 from orders.adapters import bus, workflow
 from orders.adapters.store.table import client
-from tests.harness.aws import forget
+from tests.harness.aws import deployed, forget
 from tests.harness.fakes import FakeBus, FakeStepFunctions
 from tests.harness.orders import without_pauses
 from tests.harness.world import ENVIRONMENT, World, table_of_the_template
@@ -42,3 +42,19 @@ def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     yield World(executions, events)
     client().delete_table(TableName=table["TableName"])
     settings.waits.cache_clear()
+
+
+@pytest.fixture
+def deployed_stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The template's stack in memory, for one test."""
+    with mock_aws(), deployed():
+        monkeypatch.setenv("LOOPBACK_WEBHOOKS", "true")
+        yield
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> FakeBus:
+    """What is put on the bus."""
+    taken = FakeBus()
+    monkeypatch.setattr(bus, "client", lambda: taken)
+    return taken

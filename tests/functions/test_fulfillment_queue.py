@@ -15,7 +15,6 @@ from moto import mock_aws
 from standardwebhooks import Webhook as Signer
 
 from orders import settings
-from orders.adapters import bus
 from orders.adapters.carriers.protocol import Booking
 from orders.adapters.carriers.simulated import SimulatedCarrier
 from orders.adapters.store import keys, ledgers, orders, scans, table
@@ -50,13 +49,6 @@ def _stack() -> Iterator[None]:
                 name=f"orders-{machine}", definition=definition, roleArn="arn:aws:iam::123456789012:role/any"
             )
         yield
-
-
-@pytest.fixture
-def events(monkeypatch: pytest.MonkeyPatch) -> FakeBus:
-    taken = FakeBus()
-    monkeypatch.setattr(bus, "client", lambda: taken)
-    return taken
 
 
 def an_order(order_id: str, status: OrderStatus, method: PaymentMethod = PaymentMethod.CREDIT_CARD) -> str:

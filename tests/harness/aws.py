@@ -3,6 +3,7 @@
 Only what handlers reach at run time: the table, the bus, queues, topics, secrets and their environment.
 """
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,10 +14,17 @@ import boto3
 import pytest
 from moto.backends import get_backend
 
-from orders.adapters.store import catalog
+from orders.adapters.store import catalog, event_items, orders
+from orders.domain.actors import Actor
+from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
 from orders.domain.products import Product
+from orders.domain.statuses import OrderStatus
+from orders.services import fulfilling
+from orders.services.placing import place_order
 from tests.harness.cloudformation import PSEUDO, Deployed, Named, by_logical_id, environment, expanded, table_properties
+from tests.harness.events import a_record, messages
+from tests.harness.orders import a_request
 
 STACK = "orders"
 CARRIER_SECRET = "the secret agreed on with the carrier"
@@ -92,3 +100,38 @@ def _made() -> dict[str, str]:
 
 def _named(made: Mapping[str, str]) -> Named:
     return lambda name, attribute: by_logical_id(made.get(name, name), attribute)
+
+
+# --- orders in it, and what becomes of their changes ---
+
+
+def live(order_id: str, token: str = "tok_ok", status: OrderStatus = OrderStatus.SHIPPED) -> str:
+    """Places an order and takes it to a status by the workflow's services; returns its id."""
+    place_order(a_request({"prod-001": 1}, payment_token=token, order_id=OrderId(order_id)), Actor("ada"))
+    fulfilling.reserve_stock(OrderId(order_id))
+    if status is not OrderStatus.PENDING:
+        fulfilling.charge_payment(OrderId(order_id))
+        fulfilling.ship_parcel(OrderId(order_id), None)
+    return order_id
+
+
+def records(*order_ids: str) -> list[dict[str, Any]]:
+    """The stream of these orders' audit events, one order's change after another's."""
+    trails = [[event_items.event_to_item(event) for event in orders.history(OrderId(order_id))] for order_id in order_ids]
+    mixed = sorted((item for trail in trails for item in trail), key=lambda item: int(item["version"]["N"]))
+    return [a_record(item, f"{number:05d}") for number, item in enumerate(mixed, 1)]
+
+
+def notifying(details: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Notifications as the bus's rules hand them to the queues."""
+    return messages({"detail": detail} for detail in details)
+
+
+def waiting(queue: str) -> list[dict[str, Any]]:
+    """The messages of a queue, which are left in it for later."""
+    sqs = boto3.client("sqs")
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    found: list[dict[str, Any]] = []
+    while batch := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0).get("Messages"):
+        found += [json.loads(one["Body"]) for one in batch]
+    return found
