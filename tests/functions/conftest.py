@@ -6,10 +6,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from orders import settings
 from orders.adapters import bus, workflow
 from orders.adapters.store.table import client
-from tests.harness.aws import deployed, forget
+from tests.harness.aws import deployed
+from tests.harness.caches import forget, forget_settings
 from tests.harness.fakes import FakeBus, FakeStepFunctions
 from tests.harness.orders import without_pauses
 from tests.harness.world import ENVIRONMENT, World, table_of_the_template
@@ -31,7 +31,7 @@ def aws() -> Iterator[None]:
 @pytest.fixture
 def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A new world: an empty table but for the catalog, no executions, nothing on the bus."""
-    settings.waits.cache_clear()
+    forget_settings()
     table = table_of_the_template()
     client().create_table(**table)
     executions, events = FakeStepFunctions(), FakeBus()
@@ -41,7 +41,7 @@ def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     without_pauses(monkeypatch)
     yield World(executions, events)
     client().delete_table(TableName=table["TableName"])
-    settings.waits.cache_clear()
+    forget_settings()
 
 
 @pytest.fixture

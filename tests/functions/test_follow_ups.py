@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders import settings as configured
 from orders.adapters import workflow
 from orders.adapters.store import catalog, event_items
 from orders.domain.actors import Actor
@@ -189,9 +188,7 @@ def environment() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
-        configured.waits.cache_clear()
         yield
-    configured.waits.cache_clear()
 
 
 def on(patch: pytest.MonkeyPatch, memory: MemoryStore, **kind: bool) -> Stage:

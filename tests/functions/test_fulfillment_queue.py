@@ -28,6 +28,7 @@ from orders.services import fulfilling, inbound, listing, recovery
 from orders.services.changes import utc_now
 from orders.services.placing import place_order
 from tests.harness.aws import CARRIER_SECRET, deployed
+from tests.harness.caches import forget_settings
 from tests.harness.events import a_batch, a_message, a_warehouse_event, http_event, invoke, on_bus, refused
 from tests.harness.fakes import FakeBus
 from tests.harness.orders import a_request, without_pauses
@@ -349,7 +350,7 @@ def test_a_scan_that_came_before_we_knew_the_parcel_is_found_by_sync(events: Fak
 
 def test_the_sweep_makes_up_for_it_too_once_the_parcel_is_overdue(events: FakeBus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DELIVERY_MODE", "carrier")
-    settings.waits.cache_clear()
+    forget_settings()
     lost, silent = an_order("m-3", OrderStatus.SHIPPED), an_order("m-4", OrderStatus.SHIPPED)
     body, headers = easypost(number_of(lost), "delivered", utc_now(), "evt_lost")
     assert report("easypost", body, headers)[0] == 200
@@ -365,7 +366,7 @@ def test_the_sweep_makes_up_for_it_too_once_the_parcel_is_overdue(events: FakeBu
     recovery.sweep(clock=lambda: overdue)
     assert overdue_orders(overdue) == [silent, another]
     assert overdue_orders(utc_now()) == []
-    settings.waits.cache_clear()
+    forget_settings()
 
 
 def overdue_orders(now: datetime) -> list[str]:

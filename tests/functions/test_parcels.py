@@ -19,6 +19,7 @@ from orders.domain.order import timestamp
 from orders.domain.statuses import OrderStatus, PaymentStatus, ShipmentStatus
 from orders.services import recovery
 from orders.services.changes import utc_now
+from tests.harness.caches import forget_settings
 from tests.harness.events import ALL_TAKEN, a_batch, a_message, on_bus
 from tests.harness.world import CUSTOMER, STRANGER, Answer, World
 
@@ -43,9 +44,9 @@ def _secrets(world: World) -> Iterator[None]:
 def by_carrier(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Only the carrier says that a parcel has arrived."""
     monkeypatch.setenv("DELIVERY_MODE", "carrier")
-    settings.waits.cache_clear()
+    forget_settings()
     yield
-    settings.waits.cache_clear()
+    forget_settings()
 
 
 def at(minutes: int) -> datetime:

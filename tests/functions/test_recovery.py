@@ -13,6 +13,7 @@ from orders.domain.order import Snapshot
 from orders.domain.statuses import OrderStatus, OverallStatus
 from orders.services import recovery
 from orders.services.changes import utc_now
+from tests.harness.caches import forget_settings
 from tests.harness.events import ALL_TAKEN, a_batch, a_record
 from tests.harness.fakes import throttled
 from tests.harness.world import FULFIL, UNWIND, World, in_a_while
@@ -392,7 +393,7 @@ def test_a_busy_table_fails_no_sweep(world: World, monkeypatch: pytest.MonkeyPat
 
 def test_a_parcel_that_only_the_carrier_may_report_costs_no_question(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DELIVERY_MODE", "carrier")
-    settings.waits.cache_clear()
+    forget_settings()
     world.live(OrderStatus.SHIPPED)
     recovery.sweep(everything=True)
     assert world.executions.described == 0
@@ -405,7 +406,7 @@ def test_a_silent_carrier_is_reported_once_in_a_while_and_the_parcel_stays_shipp
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DELIVERY_MODE", "carrier")
-    settings.waits.cache_clear()
+    forget_settings()
     world.live(OrderStatus.SHIPPED)
     overdue = settings.waits().delivery
     assert sweep_later(world, LONG) == []
@@ -532,7 +533,7 @@ def test_an_order_is_stuck_once_its_configured_waits_are_over_and_not_before(
     margin = recovery.STUCK_MARGIN.total_seconds()
     for approval in (300, 86_400):
         monkeypatch.setenv("APPROVAL_TIMEOUT_SECONDS", str(approval))
-        settings.waits.cache_clear()
+        forget_settings()
         waits = settings.waits()
         allowed = waits.approval + waits.payment + margin
         assert recovery.stuck(in_a_while(allowed - 60))[OrderStatus.PENDING] == 0
@@ -541,7 +542,7 @@ def test_an_order_is_stuck_once_its_configured_waits_are_over_and_not_before(
 
 def test_what_is_being_prepared_is_given_the_preparation_s_time_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREPARATION_WAIT_SECONDS", "172800")
-    settings.waits.cache_clear()
+    forget_settings()
     world.live(OrderStatus.PROCESSING)
     allowed = sum(timedelta(seconds=wait).total_seconds() for wait in (300, 5, 172_800)) + recovery.STUCK_MARGIN.total_seconds()
     assert recovery.stuck(in_a_while(allowed - 60))[OrderStatus.PROCESSING] == 0

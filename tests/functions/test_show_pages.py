@@ -17,6 +17,7 @@ from orders.domain.identifiers import OrderId
 from orders.domain.statuses import TRANSITIONS, OrderStatus
 from orders.services.changes import utc_now
 from orders.web import pages, tokens
+from tests.harness.caches import forget
 from tests.harness.world import Answer, World
 
 TRACK, DESK, ASSET = "GET /track/{id}", "GET /admin", "GET /assets/{version}/{file+}"
@@ -150,9 +151,9 @@ def test_the_policy_lets_in_our_own_files_and_nothing_inline(world: World) -> No
 
 def test_the_policy_and_the_page_know_where_people_sign_in(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIGN_IN_URL", "https://orders-1.auth.example.com")
-    pages.policy.cache_clear()
+    forget(pages)
     page = world.http(DESK, by=None)
-    pages.policy.cache_clear()
+    forget(pages)
     assert "connect-src 'self' https://orders-1.auth.example.com;" in page.headers["content-security-policy"]
     assert island(page.text, "config") == {
         "sign_in": {

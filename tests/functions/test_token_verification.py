@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from orders.web import identity
+from tests.harness.caches import forget
 from tests.harness.world import AUDIENCE, CUSTOMER, ISSUER, SHOP, STRANGER, Answer, World
 
 ROUTE = "GET /orders/{id}/status"
@@ -33,10 +34,10 @@ def _issuer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The issuer's key set, as it would be fetched."""
     public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key("ours").public_key()))
     keys = {"keys": [{**public, "kid": KEY_ID, "use": "sig", "alg": "RS256"}]}
-    identity._keys.cache_clear()
+    forget(identity)
     monkeypatch.setattr(jwt.PyJWKClient, "fetch_data", lambda self: keys)
     yield
-    identity._keys.cache_clear()
+    forget(identity)
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -189,7 +190,7 @@ def test_a_key_set_that_cannot_be_fetched_is_our_fault_and_passes(order: World, 
     def unreachable(self: object) -> None:
         raise jwt.PyJWKClientConnectionError("no route to host")
 
-    identity._keys.cache_clear()
+    forget(identity)
     monkeypatch.setattr(jwt.PyJWKClient, "fetch_data", unreachable)
     answer = get(order, f"Bearer {signed()}")
     assert (answer.status, answer.code) == (503, "UNAVAILABLE")

@@ -4,7 +4,6 @@ Only what handlers reach at run time: the table, the bus, queues, topics, secret
 """
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -22,6 +21,7 @@ from orders.domain.products import Product
 from orders.domain.statuses import OrderStatus
 from orders.services import fulfilling
 from orders.services.placing import place_order
+from tests.harness.caches import forget
 from tests.harness.cloudformation import PSEUDO, Deployed, Named, by_logical_id, environment, expanded, table_properties
 from tests.harness.events import a_record, messages
 from tests.harness.orders import a_request
@@ -66,15 +66,6 @@ def deployed() -> Iterator[None]:
         for service in ("dynamodb", "events", "sqs", "sns", "secretsmanager"):
             for backend in get_backend(service).values():
                 backend[PSEUDO["AWS::Region"]].reset()
-
-
-def forget() -> None:
-    """What one process keeps for its life: clients, settings, what was read once."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith("orders."):
-            for kept in vars(module).values():
-                if getattr(kept, "__module__", None) == name and hasattr(kept, "cache_clear"):
-                    kept.cache_clear()
 
 
 def _made() -> dict[str, str]:

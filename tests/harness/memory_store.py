@@ -16,6 +16,7 @@ from orders.domain.digests import IdempotencyRecord
 from orders.domain.errors import AlreadyApplied, AlreadyExists, NotFound, OrderChanged
 from orders.domain.order import Change, Event, Order, Snapshot
 from orders.domain.steps import OutOfStock
+from tests.harness.caches import forget_settings
 
 ENVIRONMENT = {
     "TABLE_NAME": "in-memory",
@@ -104,4 +105,6 @@ def in_memory() -> Iterator[MemoryStore]:
             patch.setenv(name, value)
         for name in (name for name in vars(MemoryStore) if not name.startswith("_")):
             patch.setattr(orders if hasattr(orders, name) else ledgers, name, getattr(memory, name))
+        forget_settings()
         yield memory
+    forget_settings()

@@ -24,8 +24,8 @@ from orders.domain.steps import UNWINDING, PaymentDeclined
 from orders.services import estimates
 from orders.services.changes import utc_now
 from orders.web import tokens
-from tests.harness.aws import forget
 from tests.harness.bodies import a_body
+from tests.harness.caches import forget
 from tests.harness.cloudformation import expanded, table_properties
 from tests.harness.events import ALL_TAKEN, a_batch, a_message, a_record, http_event, invoke
 from tests.template import wiring
@@ -155,7 +155,7 @@ class RecordingWorld:
 
     def run(self, module: str, event: Event) -> Any:
         self.running = module
-        secret_store._read_in.cache_clear()  # as in a process of its own
+        forget(secret_store)  # as in a process of its own
         try:
             return invoke(module, event)
         finally:

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders import settings as deployment
 from orders.adapters.carrier_webhooks import words
 from orders.adapters.carriers.simulated import SimulatedCarrier
 from orders.domain.actors import Actor
@@ -56,10 +55,8 @@ WAY = ("planning", "picking", "picked", "packing", "packed", "ready", "shipped",
 
 @pytest.fixture
 def memory() -> Iterator[MemoryStore]:
-    deployment.waits.cache_clear()
     with in_memory() as made:
         yield made
-    deployment.waits.cache_clear()
 
 
 def clock() -> datetime:
@@ -435,7 +432,6 @@ SCANS = st.lists(
 @examples(400)
 @given(SCANS, st.randoms(use_true_random=False))
 def test_scans_are_ordered_by_their_own_time_and_not_by_arrival(scans: list[Any], random: Any) -> None:
-    deployment.waits.cache_clear()
     events = [scanned(status, 10 * number, place) for number, (status, place) in enumerate(scans, 1)]
     with in_memory() as memory:
         bring(place(memory), SHIPPED)
@@ -508,7 +504,6 @@ def check_trail(memory: MemoryStore, story: Story) -> None:
 @examples(400)
 @given(stories())
 def test_any_permutation_duplication_and_loss_ends_in_the_furthest_status_reached(story: Story) -> None:
-    deployment.waits.cache_clear()
     with in_memory() as memory:
         outcomes = live(story, memory)
         furthest = max(
@@ -539,7 +534,6 @@ def expected(story: Story) -> OrderStatus:
 @examples(400)
 @given(stories(extra=("cancelled",)))
 def test_cancelled_and_unknown_news_among_it_change_only_what_they_may(story: Story) -> None:
-    deployment.waits.cache_clear()
     with in_memory() as memory:
         live(story, memory)
         assert memory.load_order("order-1").status is expected(story)

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from zipfile import ZipFile
 
+from tests.harness.caches import forget
+
 ROOT = Path(__file__).parents[2]
 EDITION_ONE = ROOT / "tests" / "data" / "editions" / "1"
 SERVICE = "POWERTOOLS_SERVICE_NAME"
@@ -81,10 +83,7 @@ class Release:
 
     def forget(self) -> None:
         """As in a new process: clients, settings and secrets that were kept."""
-        for name, module in self._modules.items():
-            for kept in vars(module).values():
-                if getattr(kept, "__module__", None) == name and hasattr(kept, "cache_clear"):
-                    kept.cache_clear()
+        forget(*self._modules.values())
 
 
 class Present(Release):
