@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from orders.domain.errors import InvalidArgument
 from orders.services import counting
 from orders.services.changes import utc_now
+from orders.web import analytics_views
 from orders.web.handling import Answer, Request, answer, serve
 
 MOST_DAYS = 366
@@ -17,14 +18,14 @@ def get_summary(request: Request) -> Answer:
     """Counts, values, times and rates: of all orders, or of the days from ``from`` to ``to``."""
     first, last = _day(request, "from"), _day(request, "to")
     if first is None and last is None:
-        return answer(counting.summary())
+        return answer(analytics_views.of_all(counting.totals()))
     last = last or max(utc_now().date(), first or date.min)
     first = first or last - timedelta(days=min(USUAL_DAYS - 1, (last - date.min).days))
     if first > last:
         raise InvalidArgument.of("from", "must not be after to")
     if (last - first).days >= MOST_DAYS:
         raise InvalidArgument.of("from", f"must be within {MOST_DAYS} days of to")
-    return answer(counting.summary_of_days(first, last))
+    return answer(analytics_views.of_days(counting.by_day(first, last), first, last))
 
 
 def _day(request: Request, name: str) -> date | None:

@@ -7,14 +7,12 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from typing import Any
 
 from orders.domain.events import ORDER_STATUS_CHANGED, Signal
 from orders.domain.identifiers import OrderId
 from orders.domain.order import moment
 from orders.domain.progress import Duration
-from orders.domain.statuses import FORWARD_PATH, TRANSITIONS, OrderStatus
 from orders.domain.steps import StepName
 
 RATIO = 2 ** (1 / 8)
@@ -137,81 +135,3 @@ def step_history(counters: Counters) -> dict[StepName, Duration]:
     """What each step took so far: what the estimates rest on."""
     found = {step: duration(counters, f"step:{step}") for step in StepName}
     return {step: known for step, known in found.items() if known}
-
-
-def summary(counters: Counters) -> dict[str, Any]:
-    """``GET /analytics/summary`` of all orders there ever were; ``count`` is how many are in the status now."""
-    return {"from": None, "to": None, **_figures(counters), "days": []}
-
-
-def summary_of(days: Mapping[str, Counters], first: date, last: date) -> dict[str, Any]:
-    """The same of some days (UTC), both included; ``count`` is how many orders came into the status in them."""
-    listed = [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
-    return {
-        "from": first.isoformat(),
-        "to": last.isoformat(),
-        **_figures(added(days.values())),
-        "days": [{"date": day, **_rates(days.get(day, {})), "entered": _entered(days.get(day, {}))} for day in listed],
-    }
-
-
-def _figures(counters: Counters) -> dict[str, Any]:
-    return {
-        **_rates(counters),
-        "statuses": [_status_summary(status, counters) for status in OrderStatus],
-        "conversion": [_conversion(stage, counters) for stage in FORWARD_PATH if TRANSITIONS[stage] & set(FORWARD_PATH)],
-        "steps": [
-            {"step": step, "mean_seconds": round(known.mean, 3), "p95_seconds": round(known.p95, 3)}
-            for step, known in step_history(counters).items()
-        ],
-    }
-
-
-def _rates(counters: Counters) -> dict[str, Any]:
-    placed = int(counters.get(PLACED, 0))
-    came_off_the_way = counters.get(f"status:{OrderStatus.SHIPPED}:n", 0)
-    return {
-        "orders_placed": placed,
-        "payment_failures": int(counters.get(PAYMENT_FAILURES, 0)),
-        "cancel_rate": _share(counters.get(f"now:{OrderStatus.CANCELLED}", 0), placed) or 0.0,
-        "return_rate": _share(counters.get(f"now:{OrderStatus.RETURNED}", 0), came_off_the_way) or 0.0,
-    }
-
-
-def _entered(counters: Counters) -> dict[str, int]:
-    return {status: int(counters.get(f"now:{status}", 0)) for status in OrderStatus}
-
-
-def _conversion(stage: OrderStatus, counters: Counters) -> dict[str, Any]:
-    """Of the orders that left a stage, how many went on; the others were cancelled or came back."""
-    moved = {after: int(counters.get(f"move:{stage}:{after}", 0)) for after in TRANSITIONS[stage]}
-    left, went_on = sum(moved.values()), sum(count for after, count in moved.items() if after in FORWARD_PATH)
-    return {"status": stage, "left": left, "went_on": went_on, "rate": _share(went_on, left)}
-
-
-def _share(part: float, whole: float) -> float | None:
-    return round(part / whole, 4) if whole > 0 else None
-
-
-def _status_summary(status: OrderStatus, counters: Counters) -> dict[str, Any]:
-    lasted = duration(counters, f"status:{status}")
-    values = [_mean_value(status, currency, counters) for currency in _currencies(status, counters)]
-    return {
-        "status": status,
-        "count": int(counters.get(f"now:{status}", 0)),
-        "mean_order_value": values[0] if values else None,
-        "mean_order_values": values,
-        "time_in_status": lasted and {"mean_seconds": round(lasted.mean, 3), "p95_seconds": round(lasted.p95, 3)},
-    }
-
-
-def _currencies(status: OrderStatus, counters: Counters) -> list[str]:
-    """The currencies of the status's orders, the most frequent first."""
-    prefix = f"orders:{status}:"
-    held = {name.removeprefix(prefix): count for name, count in counters.items() if name.startswith(prefix) and count > 0}
-    return sorted(held, key=lambda currency: (-held[currency], currency))
-
-
-def _mean_value(status: OrderStatus, currency: str, counters: Counters) -> dict[str, Any]:
-    orders, worth = counters[f"orders:{status}:{currency}"], counters.get(f"worth:{status}:{currency}", 0)
-    return {"amount": round(worth / orders), "currency": currency}

@@ -2,14 +2,13 @@
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
 
 from orders import logs
 from orders.adapters.store import counters
 from orders.domain import analytics
-from orders.domain.analytics import CountedEvent
+from orders.domain.analytics import CountedEvent, Counters
 from orders.domain.errors import StoreBusy
 
 logger = logs.logger()
@@ -54,11 +53,11 @@ def _counted(chunk: list[tuple[str, CountedEvent]]) -> list[str]:
     return []
 
 
-def summary() -> dict[str, Any]:
-    """The analytics of all orders."""
-    return analytics.summary(counters.totals())
+def totals() -> Counters:
+    """The counters of all orders."""
+    return counters.totals()
 
 
-def summary_of_days(first: date, last: date) -> dict[str, Any]:
-    """The analytics of some days, both ends included."""
-    return analytics.summary_of(counters.by_day(first, last), first, last)
+def by_day(first: date, last: date) -> Mapping[str, Counters]:
+    """The counters of some days by the day, such as ``2026-11-20``; both ends are included."""
+    return counters.by_day(first, last)

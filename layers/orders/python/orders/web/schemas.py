@@ -6,9 +6,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from orders.domain import limits
-from orders.domain.statuses import OrderStatus
-from orders.domain.steps import STEPS
-from orders.web import bodies, responses, views, webhook_views
+from orders.web import analytics_views, bodies, responses, views, webhook_views
 from orders.web.routes import ROUTES
 from orders.web.shapes import NULL, Keywords
 
@@ -52,7 +50,8 @@ def schema_of(hint: Any) -> Schema:
     if origin is list:
         return {"type": "array", "items": schema_of(parts[0])}
     if origin is dict:
-        return {"type": "object"}
+        names = parts[0] if isclass(parts[0]) and issubclass(parts[0], StrEnum) else ()
+        return object_of({str(name): schema_of(parts[1]) for name in names}) if names else {"type": "object"}
     if is_typeddict(hint):
         return inline(hint) if hint.__name__.startswith("_") else ref(hint.__name__.removesuffix(ENDING))
     return _schema_of_plain(hint)
@@ -88,7 +87,7 @@ def answers() -> dict[str, Schema]:
     """The responses' schemas by their names."""
     found = {
         name.removesuffix(ENDING): inline(kind)
-        for module in (views, webhook_views, responses)
+        for module in (views, webhook_views, analytics_views, responses)
         for name, kind in vars(module).items()
         if is_typeddict(kind) and name.endswith(ENDING) and not name.startswith("_")
     }
@@ -97,36 +96,7 @@ def answers() -> dict[str, Schema]:
         "allOf": [ref("Order")],
         "properties": {name: schema for name, schema in listed.items() if name not in order},
     }
-    return found | {"Analytics": _analytics(), "OpenApi": {"type": "object"}}
-
-
-def _analytics() -> Schema:
-    seconds: Schema = {"type": "number", "minimum": 0}
-    lasted = {"mean_seconds": seconds, "p95_seconds": seconds}
-    status = object_of(
-        {
-            "status": one_of(OrderStatus),
-            "count": COUNT,
-            "mean_order_value": nullable(ref("Money")),
-            "mean_order_values": {"type": "array", "items": ref("Money")},
-            "time_in_status": nullable(object_of(lasted)),
-        }
-    )
-    share: Schema = {"type": "number", "minimum": 0}
-    rates = {"orders_placed": COUNT, "payment_failures": COUNT, "cancel_rate": share, "return_rate": share}
-    conversion = object_of({"status": one_of(OrderStatus), "left": COUNT, "went_on": COUNT, "rate": nullable(share)})
-    entered = object_of({str(status): COUNT for status in OrderStatus})
-    return object_of(
-        {
-            "from": nullable(DAY),
-            "to": nullable(DAY),
-            **rates,
-            "conversion": {"type": "array", "items": conversion},
-            "days": {"type": "array", "items": object_of({"date": DAY, **rates, "entered": entered})},
-            "statuses": {"type": "array", "items": status},
-            "steps": {"type": "array", "items": object_of({"step": one_of(STEPS), **lasted})},
-        }
-    )
+    return found | {"OpenApi": {"type": "object"}}
 
 
 CARRIER_EVENT = "CarrierEvent"
