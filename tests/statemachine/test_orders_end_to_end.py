@@ -85,7 +85,7 @@ class Shop:
     def place(self, order_id: str, *, review: str | None = None, **fields: Any) -> Snapshot:
         """Places an order and lives it to its end; answers what is left of it."""
         self._order_id, self._answer_review = order_id, review
-        body = a_body(order_id=order_id, require_approval=review is not None, **fields)
+        body = a_body(order_id=order_id, **{"require_approval": review is not None, **fields})
         answer = self._http("place_order", "POST /orders", None, body=body)
         assert answer["statusCode"] == 202, answer
         self._follow(order_id)
