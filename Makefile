@@ -29,7 +29,7 @@ EXPORT := $(UV) export --frozen --quiet --no-emit-project --no-header --no-annot
 
 FUNCTION ?= reserve_stock
 
-.PHONY: help setup demo bench chaos simulate test test-pythons browser screenshots check lint lint-pages check-sam check-security audit e2e deploy invoke fuzz openapi operations lint-fix lock clean
+.PHONY: help setup demo bench chaos simulate simulate-mutations test test-pythons browser screenshots check lint lint-pages check-sam check-security audit e2e deploy invoke fuzz openapi operations lint-fix lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -82,6 +82,9 @@ chaos: $(READY) ## 2,000 orders with injected faults and two kills, then reconci
 simulate: $(READY) ## orders under everything AWS may do, in virtual time, by the seed: SEEDS=1,7,100-130 ORDERS=2000
 	@$(BIN)/python -m simulator --seeds $(or $(SEEDS),1-20) --orders $(or $(ORDERS),100) \
 	  $(if $(filter undefined,$(origin FAULTS)),,--faults '$(FAULTS)') $(if $(MOST),--most $(MOST))
+
+simulate-mutations: $(READY) ## plant each defect of simulator/mutations.py in a copy, and see which law finds it (some minutes)
+	@$(BIN)/python -m simulator.mutation_check
 
 # In this order: those that wait for a stack first, and the many small ones to fill the gaps. Each worker has more to wait for
 # than to compute, so there is one more than there are cores.

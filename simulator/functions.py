@@ -172,8 +172,7 @@ class Functions:
 
     def _ended(self, function: str, number: int, told: Told, outcome: Outcome) -> None:
         self.busy -= 1
-        said = outcome.error or json.dumps(outcome.payload, separators=(",", ":"), default=str)
-        self._world.note(f"ended {number} {function} {said}")
+        self._world.note(f"ended {number} {function} {outcome.error or outcome.payload}")
         told(outcome)
 
     # --- asynchronously ---

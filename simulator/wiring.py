@@ -39,6 +39,8 @@ class Feed:
     on_failure: str | None
     patterns: tuple[Mapping[str, Json], ...]
     most_at_once: int
+    needs: frozenset[str]
+    """Attributes that an item must have for any of the patterns to match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class Wiring:
             longest_age=float(made.get("MaximumRecordAgeInSeconds", -1)),
             on_failure=self._destination(made),
             patterns=tuple(json.loads(one["Pattern"]) for one in filters),
+            needs=_needed([json.loads(one["Pattern"]) for one in filters]),
             most_at_once=int(made.get("ScalingConfig", {}).get("MaximumConcurrency", 10)),
         )
 
@@ -246,6 +249,12 @@ class Wiring:
             return self._holds(self._template["Conditions"][argument])
         held = [self._holds(part) for part in argument]
         return all(held) if kind == "Fn::And" else any(held)
+
+
+def _needed(patterns: list[Json]) -> frozenset[str]:
+    images = [pattern.get("dynamodb", {}).get("NewImage", {}) for pattern in patterns]
+    needed = [{name for name, wanted in image.items() if isinstance(wanted, dict)} for image in images]
+    return frozenset(set.intersection(*needed)) if needed else frozenset()
 
 
 def _seconds(expression: str | None) -> float | None:

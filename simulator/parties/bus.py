@@ -67,29 +67,31 @@ class Bus:
     def put(self, source: str, kind: str, detail: Json) -> None:
         """One event, to whatever rule wants it."""
         event = {"source": source, "detail-type": kind, "detail": detail}
+        text = ""
         self._world.note(f"event {source} {kind} {detail.get('event_id') or detail.get('name')}")
         for rule in self._rules:
             if matches(rule.pattern, event):
-                self._lead(rule, event)
+                text = text or json.dumps(event)
+                self._lead(rule, event, text)
 
-    def _lead(self, rule: Rule, event: Json) -> None:
+    def _lead(self, rule: Rule, event: Json, text: str) -> None:
         dice = self._world.dice
         for target, _ in rule.targets:
             late = dice.happens("event late", target)
-            self._deliver_in(dice.uniform(0, LATE_SECONDS) if late else dice.uniform(0.05, 0.5), target, event)
+            self._deliver_in(dice.uniform(0, LATE_SECONDS) if late else dice.uniform(0.05, 0.5), target, event, text)
             if dice.happens("event doubled", target):
-                self._deliver_in(dice.uniform(0.05, 30), target, event)
+                self._deliver_in(dice.uniform(0.05, 30), target, event, text)
 
-    def _deliver_in(self, seconds: float, target: str, event: Json) -> None:
+    def _deliver_in(self, seconds: float, target: str, event: Json, text: str) -> None:
         self._under_way += 1
-        self._world.loop.call_later(seconds, self._deliver, target, event)
+        self._world.loop.call_later(seconds, self._deliver, target, event, text)
 
-    def _deliver(self, target: str, event: Json) -> None:
+    def _deliver(self, target: str, event: Json, text: str) -> None:
         self._under_way -= 1
         if target in self._world.wiring.functions:
             self._world.functions.send(target, event)
         else:
-            self._world.queues.send(target, json.dumps(event))
+            self._world.queues.send(target, text)
 
     def _publish(self, request: Json) -> Json:
         attributes = {name: value["StringValue"] for name, value in request["MessageAttributes"].items()}

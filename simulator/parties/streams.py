@@ -65,7 +65,8 @@ class Streams:
         }
         record = None
         for feed, lanes in self._lanes:
-            if any(matches(pattern, body) for pattern in feed.patterns):
+            # What is left of most filters is found out without looking at the whole pattern.
+            if feed.needs <= after.keys() and any(matches(pattern, body) for pattern in feed.patterns):
                 record = record or Record(sequence, self._world.loop.now, body)
                 self._kept[sequence] = record
                 lanes[_lane(place, len(lanes))].offer(record)

@@ -1,0 +1,140 @@
+"""Planted defects, each of which the laws have to find: a text of the product, and what stands in its place.
+
+``make simulate-mutations`` plants each in a copy of the product, lets fresh seeds live until a law is broken, and says which one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_ORDERS = "layers/orders/python/orders/"
+_SERVICES, _STORE, _DECISIONS = _ORDERS + "services/", _ORDERS + "adapters/store/", _ORDERS + "domain/decisions/"
+_FULFILL, _UNWIND = "statemachine/fulfill_order.asl.json", "statemachine/unwind_order.asl.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One defect: what is wrong, in which file, and the change that makes it so."""
+
+    says: str
+    path: str
+    before: str
+    after: str
+
+    def planted_in(self, folder: Path) -> None:
+        """Plants it in a copy of the product. Raises ``LookupError`` where the text does not stand exactly once."""
+        file = folder / self.path
+        text = file.read_text(encoding="utf-8")
+        if text.count(self.before) != 1:
+            raise LookupError(f"{self.path} has {self.before!r} {text.count(self.before)} times.")
+        file.write_text(text.replace(self.before, self.after), encoding="utf-8")
+
+
+MUTATIONS = (
+    # --- conditions of writes ---
+    Mutation(
+        "a change overwrites another one: its version is no condition",
+        _STORE + "orders.py",
+        '"#version = :version AND #status = :status")',
+        '"#status = :status")',
+    ),
+    Mutation("stock may be sold that is not there", _STORE + "orders.py", '"stock >= :wanted" if delta < 0 else table.EXISTS', "table.EXISTS"),
+    Mutation(
+        "the marker of an outside event is written whatever stands there",
+        _STORE + "orders.py",
+        "table.put_action(event_items.marker_to_item(change), table.IS_NEW)",
+        'table.put_action(event_items.marker_to_item(change), "attribute_exists(PK) AND attribute_not_exists(nothing)")',
+    ),
+    Mutation("an outside event leaves no marker", _STORE + "orders.py", "    if change.marker is not None:\n", "    if change.marker is not None and False:\n"),
+    Mutation("an event is counted each time it comes", _STORE + "counters.py", " AND NOT contains(counted, :text)", ""),
+    Mutation("an idempotency key is not kept", _STORE + "orders.py", "    if record is not None:\n        erased", "    if record is not None and False:\n        erased"),
+    Mutation("the ledger's line is replaced by a later call", _STORE + "ledgers.py", '"attribute_not_exists(#state)"', '"attribute_not_exists(nothing)"'),
+    Mutation(
+        "an attempt that the SDK repeated is taken for another one's",
+        _STORE + "deliveries.py",
+        "return outcome.is_written or all(outcome.failed[0].get(name) == value for name, value in changed.items())",
+        "return outcome.is_written",
+    ),
+    # --- money ---
+    Mutation(
+        "each try of a charge has a key of its own",
+        _SERVICES + "fulfilling.py",
+        "gateway.charge(payment.payment_id, payment.amount",
+        'gateway.charge(new_id("pay", clock), payment.amount',
+    ),
+    Mutation(
+        "the intent of a payment is replaced by the next try",
+        _DECISIONS + "paying.py",
+        "    if snapshot.payment is not None:\n        return None\n    review_answered(order)\n    payment = Payment(payment_id, PaymentStatus.PROCESSING",
+        "    review_answered(order)\n    payment = Payment(payment_id, PaymentStatus.PROCESSING",
+    ),
+    Mutation("what was charged is voided on paper and not refunded", _SERVICES + "fulfilling.py", "        gateway.refund(payment.payment_id)\n", "        pass\n"),
+    Mutation("an intent is not voided at the provider", _SERVICES + "fulfilling.py", "charged = gateway.cancel(payment.payment_id)", "charged = bool(gateway.was_charged(payment.payment_id))"),
+    Mutation("cash at the door is not entered", _SERVICES + "fulfilling.py", "    after = apply(order_id, delivered, known)\n    collect_cash(after)\n", "    after = apply(order_id, delivered, known)\n"),
+    Mutation(
+        "the follow-up of a delivery enters no cash",
+        _SERVICES + "recovery.py",
+        "        fulfilling.collect_cash(snapshot)\n        if order.delivery_token:",
+        "        if order.delivery_token:",
+    ),
+    Mutation("the token of the customer's card is kept", _ORDERS + "domain/recording.py", "token = None if _is_past_charging(after, payment) else after.payment_token", "token = after.payment_token"),
+    # --- goods and parcels ---
+    Mutation(
+        "goods are released each time",
+        _DECISIONS + "unwinding.py",
+        "    if order.step(StepName.INVENTORY).status is not StepStatus.COMPENSATING:\n        return None\n    after = order.with_step(StepName.INVENTORY",
+        "    after = order.with_step(StepName.INVENTORY",
+    ),
+    Mutation("goods are reserved each time", _DECISIONS + "placing.py", "    if order.step(StepName.INVENTORY).status is not StepStatus.PENDING:\n        return None\n", ""),
+    Mutation("the address can change while the parcel is handed over", _DECISIONS + "shipping.py", " or order.is_over or snapshot.shipment is not None:", " or order.is_over:"),
+    Mutation("the carrier is not told that a parcel is recalled", _SERVICES + "fulfilling.py", "        parcel_carrier().recall(snapshot.shipment.shipment_id)\n", "        pass\n"),
+    Mutation(
+        "each try of a hand-over books another parcel",
+        _SERVICES + "fulfilling.py",
+        "booking = parcel_carrier().book(shipment.shipment_id,",
+        'booking = parcel_carrier().book(new_id("ship", clock),',
+    ),
+    # --- reviews, cancelling, unwinding ---
+    Mutation("a review that nobody has answered is no obstacle", _DECISIONS + "reviewing.py", "if order.approval is not None and order.approval.status is ApprovalStatus.PENDING:", "if False:"),
+    Mutation(
+        "the token of the wait for approval is not kept",
+        _DECISIONS + "reviewing.py",
+        "approval=replace(approval, expires_at=expires), approval_token=token)",
+        "approval=replace(approval, expires_at=expires))",
+    ),
+    Mutation("an order that is being unwound goes on", _DECISIONS + "ending.py", "    if order.overall in (OverallStatus.ROLLING_BACK, OverallStatus.ROLLED_BACK, OverallStatus.FAILED):\n", "    if order.overall is OverallStatus.FAILED:\n"),
+    Mutation("an approval that came in time is forgotten when the wait runs out", _SERVICES + "fulfilling.py", "if reason is CancelReason.APPROVAL_TIMEOUT and approved and not order.is_over:", "if False:"),
+    Mutation("what was done is undone from the wrong end", _ORDERS + "domain/steps.py", "{one.name: one.undoing for one in reversed(DEFINITIONS) if one.undoing}", "{one.name: one.undoing for one in DEFINITIONS if one.undoing}"),
+    Mutation("the goods are not put back", _UNWIND, '"Next": "Release stock"\n    },\n    "Release stock"', '"Next": "Close order"\n    },\n    "Release stock"'),
+    # --- the workflow service ---
+    Mutation("a later run has the name of the first", _ORDERS + "adapters/workflow.py", 'return order_id if run == 1 else f"_{run}_{order_id}"', "return order_id"),
+    Mutation("an execution that is missing is taken for a running one", _ORDERS + "adapters/workflow.py", "return Fate.MISSING if found is None else", "return Fate.RUNNING if found is None else"),
+    Mutation("a token that timed out is taken for a fault", _ORDERS + "adapters/workflow.py", 'frozenset({"TaskTimedOut", "InvalidToken", "TaskDoesNotExist"})', 'frozenset({"InvalidToken"})'),
+    Mutation(
+        "a cancelled order's execution is stopped before its undoing is started, and not undone if that fails",
+        _SERVICES + "recovery.py",
+        "    if order.overall is OverallStatus.ROLLING_BACK:\n        workflow.start_unwinding(snapshot)\n",
+        "",
+    ),
+    Mutation("a step that the provider refuses for the moment is not tried again", _FULFILL, '            "GatewayUnavailable",\n            "OutcomeUnknown"\n          ],\n          "IntervalSeconds": 1,\n          "BackoffRate": 2,\n          "MaxAttempts": 6,\n          "MaxDelaySeconds": 20,\n          "JitterStrategy": "FULL"\n        }\n      ],\n      "Catch": [\n        {\n          "ErrorEquals": [\n            "OrderOver"\n          ],\n          "ResultPath": "$.over",\n          "Next": "Order was closed"\n        },\n        {\n          "ErrorEquals": [\n            "States.ALL"\n          ],\n          "ResultPath": "$.failure",\n          "Next": "Unwind order"\n        }\n      ],\n      "Next": "Wait for preparation"', '            "Nothing"\n          ],\n          "IntervalSeconds": 1,\n          "BackoffRate": 2,\n          "MaxAttempts": 6,\n          "MaxDelaySeconds": 20,\n          "JitterStrategy": "FULL"\n        }\n      ],\n      "Catch": [\n        {\n          "ErrorEquals": [\n            "OrderOver"\n          ],\n          "ResultPath": "$.over",\n          "Next": "Order was closed"\n        },\n        {\n          "ErrorEquals": [\n            "States.ALL"\n          ],\n          "ResultPath": "$.failure",\n          "Next": "Unwind order"\n        }\n      ],\n      "Next": "Wait for preparation"'),
+    Mutation("the sweep does not restart what is lost", _SERVICES + "recovery.py", "        return restarting.restart(found, waits, clock(), by, reason, fate)", "        return None"),
+    Mutation("an order that is placed is never due", _DECISIONS + "placing.py", "        due_at=now + timedelta(seconds=review_seconds + waits.payment + waits.preparation) + GRACE,\n", "        due_at=None,\n"),
+    # --- clocks, trails, events ---
+    Mutation("a later version may be stamped earlier", _ORDERS + "domain/recording.py", "at = max(now, before.updated_at)", "at = now"),
+    Mutation("events that a busy bus has not taken are dropped", _SERVICES + "publishing.py", "            return False\n", "            return True\n"),
+    Mutation("events that the bus has refused singly are dropped", _ORDERS + "adapters/bus.py", 'if answer["FailedEntryCount"]:', "if False:"),
+    Mutation("an event that is published again has another id", _ORDERS + "domain/notifications.py", "hashlib.sha256(what.encode()).digest()", "hashlib.sha256(f\"{what}{__import__('random').random()}\".encode()).digest()"),
+    Mutation("events that could not be counted are taken as counted", _SERVICES + "counting.py", "        return [identifier for identifier, _ in chunk]\n", "        return []\n"),
+    Mutation("customers are not told of what was cancelled", _SERVICES + "notices.py", "    if notice is None:\n", '    if notice is None or detail["new_status"] == "CANCELLED":\n'),
+    # --- webhooks, reports ---
+    Mutation("deliveries that the queue did not take are forgotten", _SERVICES + "webhook_fan_out.py", "            self._fail(queues.send_deliveries(unqueued))\n", "            queues.send_deliveries(unqueued)\n"),
+    Mutation("a delivery that was written down is not queued again", _STORE + "deliveries.py", "    return fresh + unqueued\n", "    return fresh\n"),
+    Mutation("a delivery that failed is not tried again", _SERVICES + "webhook_delivery.py", "    if after.next_attempt_at:\n", "    if False:\n"),
+    Mutation("a webhook is signed with another text", _ORDERS + "adapters/webhook_sender.py", "Signer(secret).sign(delivery.delivery_id, at, delivery.payload)", 'Signer(secret).sign(delivery.delivery_id, at, delivery.payload + " ")'),
+    Mutation("reports that failed are taken as done", "functions/on_fulfillment_event.py", "    return answer\n", '    return {"batchItemFailures": []}\n'),
+    Mutation("a carrier's report is accepted and not passed on", _SERVICES + "carrier_reports.py", "    bus.publish([(FULFILLMENT_STATUS_CHANGED, detail, now)], CARRIERS_SOURCE)\n", ""),
+    # --- wiring ---
+    Mutation("failed messages of the counters' queue are deleted", "template.yaml", "      BatchSize: 100\n      MaximumBatchingWindowInSeconds: 5\n      FunctionResponseTypes: [ReportBatchItemFailures]\n", "      BatchSize: 100\n      MaximumBatchingWindowInSeconds: 5\n"),
+    Mutation("changes with a follow-up are filtered out but for the first", "template.yaml", '"follow_up":{"S":[{"exists":true}]}', '"follow_up":{"S":["start_fulfilment"]}'),
+)  # fmt: skip
