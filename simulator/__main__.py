@@ -7,9 +7,10 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -31,26 +32,68 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.exit(f"There is no fault {', '.join(unknown)}: there are {', '.join(FAULTS)}.")
     faults = None if chosen is None else frozenset(chosen)
     plans = [Plan(seed, asked.orders, faults, asked.most) for seed in seeds_of(asked.seeds)]
-    began = time.monotonic()
-    failed, happened, orders = [], Counter[str](), 0
-    covered, calls = Counter[Cell](), set[tuple[str, str]]()
+    total = Total(time.monotonic())
     for report in lived(plans, asked.processes):
-        print(report.line(), flush=True)
-        happened += report.happened
-        covered += report.covered
-        calls |= report.calls.keys()
-        orders += report.plan.orders
         if report.broken:
-            failed.append(report)
-            if asked.first:
-                break
-    seconds = time.monotonic() - began
-    speed = f"{orders / seconds:.0f} a second"
-    print(f"{orders} orders of {len(plans)} seeds in {seconds:.1f} s: {speed}, {sum(happened.values())} faults.")
-    _tell_coverage(covered, calls, asked.coverage)
-    for report in failed[:1]:
-        _tell(report, shrink=not asked.whole)
-    return 1 if failed else 0
+            _tell(report, shrink=not asked.whole and total.failed == 0)
+        # A run ends with this line, whatever is said of it before.
+        print(report.line(), flush=True)
+        total.add(report)
+        if report.broken and asked.first:
+            break
+    total.tell(asked.coverage)
+    return 1 if total.failed else 0
+
+
+@dataclass
+class Total:
+    """What all of the runs come to. It is told beside their lines, on the other output."""
+
+    began: float
+    seeds: int = 0
+    orders: int = 0
+    failed: int = 0
+    happened: Counter[str] = field(default_factory=Counter)
+    covered: Counter[Cell] = field(default_factory=Counter)
+    calls: set[tuple[str, str]] = field(default_factory=set)
+
+    def add(self, report: Report) -> None:
+        """Takes one run in."""
+        self.seeds += 1
+        self.orders += report.plan.orders
+        self.failed += bool(report.broken)
+        self.happened += report.happened
+        self.covered += report.covered
+        self.calls |= report.calls.keys()
+
+    def tell(self, path: Path | None) -> None:
+        """Speed, faults and coverage; ``path`` gathers what was met over several runs."""
+        seconds = time.monotonic() - self.began
+        speed = f"{self.orders / seconds:.0f} a second"
+        faults = sum(self.happened.values())
+        _beside(
+            f"{self.orders} orders of {self.seeds} seeds in {seconds:.1f} s: {speed}, {faults} faults, {self.failed} failed."
+        )
+        universe = Universe(product())
+        if path:
+            _gather(self.covered, path)
+            _beside(universe.table(self.covered))
+            _beside(*(f"not met: {' '.join(filter(None, cell))}" for cell in universe.left(self.covered)))
+        met = len(universe.cells) - len(universe.left(self.covered))
+        _beside(f"Of {len(universe.cells)} faults at their moments {met} were met ({100 * met / len(universe.cells):.0f} %).")
+        _beside(*(f"Not on the list: {call}" for call in universe.unknown(self.calls)))
+
+
+def _beside(*lines: str) -> None:
+    for line in lines:
+        print(line, file=sys.stderr)
+
+
+def _gather(covered: Counter[Cell], path: Path) -> None:
+    """Adds what earlier runs have met, and keeps it for later ones."""
+    if path.exists():
+        covered.update({tuple(cell): count for cell, count in json.loads(path.read_text(encoding="utf-8"))})
+    path.write_text(json.dumps(sorted(covered.items())), encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,20 +118,6 @@ def lived(plans: Sequence[Plan], processes: int) -> Iterator[Report]:
         pool = stack.enter_context(ProcessPoolExecutor(processes, mp_context=get_context("spawn")))
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         yield from pool.map(run, plans)
-
-
-def _tell_coverage(covered: Counter[Cell], calls: Iterable[tuple[str, str]], path: Path | None) -> None:
-    """How much of all that may go wrong did; ``path`` gathers it over several runs."""
-    universe = Universe(product())
-    if path:
-        if path.exists():
-            covered += Counter({tuple(cell): count for cell, count in json.loads(path.read_text(encoding="utf-8"))})
-        path.write_text(json.dumps(sorted(covered.items())), encoding="utf-8")
-        print(universe.table(covered))
-        print(*(f"not met: {' '.join(filter(None, cell))}" for cell in universe.left(covered)), sep="\n")
-    met = len(universe.cells) - len(universe.left(covered))
-    print(f"Of {len(universe.cells)} faults at their moments {met} were met ({100 * met / len(universe.cells):.0f} %).")
-    print(*(f"Not on the list: {call}" for call in universe.unknown(calls)), sep="\n", end="")
 
 
 def _tell(report: Report, *, shrink: bool) -> None:

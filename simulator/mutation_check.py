@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,9 +42,10 @@ def copied() -> Iterator[Path]:
         folder = Path(name)
         for part in PARTS:
             if (ROOT / part).exists():
-                shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+                # With what Python has compiled of it: the times of the files are kept too.
+                shutil.copytree(ROOT / part, folder / part)
         for file in FILES:
-            shutil.copy(ROOT / file, folder / file)
+            shutil.copy2(ROOT / file, folder / file)
         yield folder
 
 
@@ -91,7 +92,8 @@ def main() -> int:
     print(f"{len(chosen)} defects, each in at most {SEEDS} seeds from {asked.first_seed} with {ORDERS} orders\n")
     print("| defect | file | found by | seeds | seconds |\n|---|---|---|---|---|")
     with ThreadPoolExecutor(asked.processes) as threads:
-        all_found = [_told(found) for found in threads.map(lambda one: tried(one, asked.first_seed), chosen)]
+        tries = [threads.submit(tried, mutation, asked.first_seed) for mutation in chosen]
+        all_found = [_told(ended.result()) for ended in as_completed(tries)]
     print(f"\n{sum(all_found)} of {len(chosen)} defects were found.")
     return 0 if all(all_found) else 1
 

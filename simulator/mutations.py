@@ -21,23 +21,28 @@ class Mutation:
     path: str
     before: str
     after: str
+    also: tuple[str, str] | None = None
+    """A second change of the same file, where one condition stands in for another."""
 
     def planted_in(self, folder: Path) -> None:
         """Plants it in a copy of the product. Raises ``LookupError`` where the text does not stand exactly once."""
         file = folder / self.path
         text = file.read_text(encoding="utf-8")
-        if text.count(self.before) != 1:
-            raise LookupError(f"{self.path} has {self.before!r} {text.count(self.before)} times.")
-        file.write_text(text.replace(self.before, self.after), encoding="utf-8")
+        for before, after in ((self.before, self.after), *([self.also] if self.also else [])):
+            if text.count(before) != 1:
+                raise LookupError(f"{self.path} has {before!r} {text.count(before)} times.")
+            text = text.replace(before, after)
+        file.write_text(text, encoding="utf-8")
 
 
 MUTATIONS = (
     # --- conditions of writes ---
     Mutation(
-        "a change overwrites another one: its version is no condition",
+        "a change overwrites another one, and its audit event",
         _STORE + "orders.py",
         '"#version = :version AND #status = :status")',
         '"#status = :status")',
+        ("table.put_action(event_items.event_to_item(change.event), table.IS_NEW)", 'table.put_action(event_items.event_to_item(change.event), "attribute_not_exists(nothing)")'),
     ),
     Mutation("stock may be sold that is not there", _STORE + "orders.py", '"stock >= :wanted" if delta < 0 else table.EXISTS', "table.EXISTS"),
     Mutation(

@@ -28,7 +28,7 @@ STOCKED = {PLENTY: 1_000_000, DEAR: 1_000_000, SCARCE: 7}
 PRICES = {PLENTY: 1000, DEAR: 30000, SCARCE: 1550}
 THRESHOLD = 50_000
 """From which total a person looks at an order (``ReviewThreshold``)."""
-SCARCE_STEPS = 25
+SCARCE_STEPS = 60
 """For so many orders there is one more set of what is scarce."""
 TOKENS = ("tok_ok",) * 8 + (
     "tok_declined",

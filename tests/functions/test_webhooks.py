@@ -205,6 +205,18 @@ def test_an_attempt_whose_answer_was_lost_is_followed_by_the_next(endpoint: Endp
     assert len(held) == 1, "nothing else would ever send it"
 
 
+def test_a_subscription_whose_answer_was_lost_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = table.put
+
+    def tried_again(*arguments: Any, **condition: Any) -> None:
+        real(*arguments, **condition)
+        real(*arguments, **condition)
+
+    monkeypatch.setattr(table, "put", tried_again)
+    made = subscribe("https://shop.example/hook")
+    assert [found.webhook_id for found in webhooks.load_all()] == [made["webhook_id"]]
+
+
 class Handled(Api):
     """The API's webhooks routes, called as the gateway calls them."""
 
