@@ -23,7 +23,7 @@ from orders.adapters.payments.simulated import SimulatedGateway
 from orders.domain.steps import DEFINITIONS, UNWINDING, Task
 from orders.services import recovery
 from tests.harness.books import Books, at_rest
-from tests.harness.stacks import Deployment, deployed, until
+from tests.harness.stacks import Deployment, deployed, in_this_process, until
 
 pytestmark = pytest.mark.skipif(deployed() is not None, reason="handlers are killed in this very process")
 
@@ -39,13 +39,6 @@ STEPS = (*(resource_of(one.task) for one in DEFINITIONS), "DriveWorkflow")
 UNDOING = (*map(resource_of, UNWINDING.values()), "BeginUnwinding")
 
 
-class Here(Deployment):
-    """The stack of this process, spoken to over HTTP as any other."""
-
-    def __init__(self, stack: Stack) -> None:
-        super().__init__(stack.url, stack.token, stack.aws_url, stack.outputs | stack.resources)
-
-
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     waits = {"PaymentWaitSeconds": "0", "PreparationWaitSeconds": "0", "DeliveryWaitSeconds": "0"}
@@ -55,8 +48,8 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture
-def here(stack: Stack) -> Iterator[Here]:
-    deployment = Here(stack)
+def here(stack: Stack) -> Iterator[Deployment]:
+    deployment = in_this_process(stack)
     yield deployment
     stack.lambdas.wrappers.clear()
     deployment.close()
@@ -114,7 +107,7 @@ def killed_after_charging(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def test_ten_orders_with_every_fault_are_charged_once_and_delivered(
-    here: Here, stack: Stack, monkeypatch: pytest.MonkeyPatch
+    here: Deployment, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     twice, kills = Twice(stack), killed_after_charging(monkeypatch)
     stack.lambdas.wrappers.append(twice)
@@ -136,7 +129,9 @@ def test_ten_orders_with_every_fault_are_charged_once_and_delivered(
 
 @pytest.mark.parametrize("step", ["ReserveStock", "ChargePayment", "ShipParcel", "DeliverOrder"])
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_function_killed_before_or_after_its_work_is_called_again(here: Here, stack: Stack, step: str, moment: str) -> None:
+def test_a_function_killed_before_or_after_its_work_is_called_again(
+    here: Deployment, stack: Stack, step: str, moment: str
+) -> None:
     killed: list[str] = []
 
     def kill_once(invocation: Invocation, call: Call) -> Any:
@@ -158,7 +153,7 @@ def test_a_function_killed_before_or_after_its_work_is_called_again(here: Here, 
 
 
 @pytest.mark.parametrize("step", UNDOING)
-def test_unwinding_goes_on_over_a_kill_and_undoes_once(here: Here, stack: Stack, step: str) -> None:
+def test_unwinding_goes_on_over_a_kill_and_undoes_once(here: Deployment, stack: Stack, step: str) -> None:
     killed: list[str] = []
 
     def kill_once(invocation: Invocation, call: Call) -> Any:
@@ -204,7 +199,7 @@ class Gate:
 
 
 @pytest.fixture
-def gate(moment: tuple[str, str], here: Here, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+def gate(moment: tuple[str, str], here: Deployment, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     """Stands at a step of the workflow, or at the gateway or the carrier within one."""
     when, where = moment
     made = Gate(before=when == "before")
@@ -231,7 +226,7 @@ def gate(moment: tuple[str, str], here: Here, stack: Stack, monkeypatch: pytest.
     ],
     ids=" ".join,
 )
-def test_what_is_cancelled_while_a_step_is_held_is_undone_once(here: Here, moment: tuple[str, str], gate: Gate) -> None:
+def test_what_is_cancelled_while_a_step_is_held_is_undone_once(here: Deployment, moment: tuple[str, str], gate: Gate) -> None:
     product = here.a_product(f"held-{uuid.uuid4().hex[:8]}", stock=10)
     order_id = here.ada.place(product=product, require_approval=moment[1] == "RequestApproval")["order"]["order_id"]
     assert gate.reached.wait(120)
@@ -251,7 +246,9 @@ def test_what_is_cancelled_while_a_step_is_held_is_undone_once(here: Here, momen
 
 
 @pytest.mark.parametrize("moment", [("after", "ShipParcel"), ("before", "DeliverOrder")], ids=" ".join)
-def test_what_is_shipped_goes_on_when_its_step_was_held_meanwhile(here: Here, moment: tuple[str, str], gate: Gate) -> None:
+def test_what_is_shipped_goes_on_when_its_step_was_held_meanwhile(
+    here: Deployment, moment: tuple[str, str], gate: Gate
+) -> None:
     product = here.a_product(f"held-{uuid.uuid4().hex[:8]}", stock=10)
     order_id = here.ada.place(product=product)["order"]["order_id"]
     assert gate.reached.wait(120)
@@ -263,7 +260,7 @@ def test_what_is_shipped_goes_on_when_its_step_was_held_meanwhile(here: Here, mo
 
 
 def test_the_cash_of_a_delivery_is_entered_although_all_die_before(
-    here: Here, stack: Stack, monkeypatch: pytest.MonkeyPatch
+    here: Deployment, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``/delivered`` is committed and killed before the gateway hears of the cash, and the workflow ends without a word."""
     collected = SimulatedGateway.collected
@@ -294,7 +291,7 @@ def test_the_cash_of_a_delivery_is_entered_although_all_die_before(
     assert at_rest(here).errors() == []
 
 
-def test_a_parcel_on_its_way_is_never_given_up(here: Here, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_parcel_on_its_way_is_never_given_up(here: Deployment, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often its workflow was restarted before, an order that cannot be cancelled any more is carried on."""
     monkeypatch.setattr(recovery, "MOST_FAILED_RUNS", 1)
     aborted: list[str] = []
@@ -313,7 +310,7 @@ def test_a_parcel_on_its_way_is_never_given_up(here: Here, stack: Stack, monkeyp
     assert aborted == [order_id]
 
 
-def test_whatever_the_stream_loses_or_repeats_the_sweep_finds(here: Here, stack: Stack) -> None:
+def test_whatever_the_stream_loses_or_repeats_the_sweep_finds(here: Deployment, stack: Stack) -> None:
     """Half of what the workflow service should be told is never told, and the rest twice."""
     dice = random.Random("2026-11-20")  # noqa: S311 - chance, not a secret
     stocked = {here.a_product("lossy", 1000): 1000}

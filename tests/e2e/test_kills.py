@@ -22,7 +22,7 @@ from local.stack.settings import Settings
 from local.stack.stack import Stack
 from tests.e2e.conftest import FULL
 from tests.harness.books import Books, at_rest, running_executions
-from tests.harness.stacks import Deployment, Served, deployed, until
+from tests.harness.stacks import Deployment, Served, deployed, in_this_process, until
 
 pytestmark = pytest.mark.skipif(deployed() is not None, reason="only a stack on this machine may be killed")
 
@@ -214,7 +214,7 @@ def inside() -> Iterator[Stack]:
 @pytest.fixture
 def stack(inside: Stack) -> Iterator[Deployment]:
     """As others see it, its stock as it was at the beginning for each test."""
-    made = Deployment(inside.url, inside.token, inside.aws_url, inside.outputs | inside.resources)
+    made = in_this_process(inside)
     left = sum(account.order.status.value == "DELIVERED" for account in at_rest(made).accounts.values())
     made.a_product(PRODUCT, STOCK - left)
     yield made

@@ -20,7 +20,7 @@ from local.stack.stack import Stack
 from orders.domain import notifications
 from tests.e2e.conftest import FULL
 from tests.harness.books import Books
-from tests.harness.stacks import Deployment, deployed, until
+from tests.harness.stacks import Deployment, deployed, in_this_process, until
 
 Figure = Callable[[str], None]
 Json = dict[str, Any]
@@ -38,8 +38,7 @@ class Here:
 
     def __init__(self, inside: Stack) -> None:
         self.inside = inside
-        names = inside.outputs | inside.resources
-        self.outside = Deployment(inside.url, inside.token, inside.aws_url, names)
+        self.outside = in_this_process(inside)
 
     def settle(self, seconds: float = 300) -> None:
         """Until every order has come to rest and all news of them has arrived, also what failed before."""

@@ -19,6 +19,7 @@ import boto3
 import httpx
 from botocore.config import Config
 
+from local.stack.stack import Stack
 from tests.harness.bodies import ELSEWHERE, HOME, a_body
 
 ROOT = Path(__file__).parents[2]
@@ -213,6 +214,11 @@ class Deployment:
 
     def close(self) -> None:
         self.http.close()
+
+
+def in_this_process(inside: Stack) -> Deployment:
+    """A stack of this process, spoken to over HTTP as any other."""
+    return Deployment(inside.url, inside.token, inside.aws_url, inside.outputs | inside.resources)
 
 
 class Served(Deployment):
