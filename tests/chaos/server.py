@@ -57,10 +57,12 @@ def _open(stack: Stack) -> list[str]:
 
 
 def _dead_letters(stack: Stack) -> int:
-    return sum(len(_graves(stack, source)["messages"]) for source in stack.queues if _graves(stack, source))
+    return sum(
+        len(_dead_letter_queue(stack, source)["messages"]) for source in stack.queues if _dead_letter_queue(stack, source)
+    )
 
 
-def _graves(stack: Stack, source: str) -> Json:
+def _dead_letter_queue(stack: Stack, source: str) -> Json:
     policy = stack.queues[source].queue._queue["attributes"].get("RedrivePolicy")  # type: ignore[attr-defined]
     return internals.part("sqs", "_queue_by_arn")(json.loads(policy)["deadLetterTargetArn"]) if policy else None
 
@@ -68,12 +70,12 @@ def _graves(stack: Stack, source: str) -> Json:
 def _send_again(stack: Stack) -> None:
     """What an operator does with a dead letter once its cause is gone: back to the queue it came from."""
     for source, feed in stack.queues.items():
-        graves = _graves(stack, source)
-        if not graves:
+        letters = _dead_letter_queue(stack, source)
+        if not letters:
             continue
         mine = feed.queue._queue["attributes"]["QueueArn"]  # type: ignore[attr-defined]
-        dead = [found for found in graves["messages"] if found["sys"].get("DeadLetterQueueSourceArn") == mine]
-        graves["messages"] = [found for found in graves["messages"] if found not in dead]
+        dead = [found for found in letters["messages"] if found["sys"].get("DeadLetterQueueSourceArn") == mine]
+        letters["messages"] = [found for found in letters["messages"] if found not in dead]
         for message in dead:
             feed.queue._queue["messages"].append({**message, "receive_count": 0})  # type: ignore[attr-defined]
         feed.pump()

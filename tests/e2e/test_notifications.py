@@ -207,12 +207,12 @@ def test_a_poisoned_record_reaches_its_destination_while_the_others_go_on(here: 
         assert stack.ada.until_over(order_id)["order"]["status"] == "DELIVERED"
     sqs, letters = stack.aws("sqs"), list[Json]()
 
-    def buried() -> bool:
+    def set_aside() -> bool:
         batch = sqs.receive_message(QueueUrl=names["UnhandledEvents"], MaxNumberOfMessages=10).get("Messages", [])
         letters.extend(json.loads(message["Body"]) for message in batch)
         return len(letters) >= 4
 
-    until(buried, what="the poisoned records")
+    until(set_aside, what="the poisoned records")
     here.settle()
     poisoned = {letter["record"]["dynamodb"]["NewImage"]["PK"]["S"] for letter in letters}
     assert poisoned == {f"ORDER#bad-{number}" for number in (0, 5, 10, 15)}

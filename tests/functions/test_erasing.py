@@ -35,26 +35,26 @@ ADMIN: dict[str, Any] = {"by": "root", "groups": ["admin"]}
 SECRET = base64.b64encode(b"what the carriers of these tests sign with").decode()
 
 
-class Words:
-    """Hands out words that stand nowhere else, and looks for them."""
+class UniqueTexts:
+    """Hands out texts that stand nowhere else, and looks for them."""
 
     def __init__(self) -> None:
-        self.planted: dict[str, str] = {}
+        self.made: dict[str, str] = {}
 
-    def plant(self, where: str) -> str:
-        return self.planted.setdefault(where, f"pl{len(self.planted):03d}nted")
+    def text(self, where: str) -> str:
+        return self.made.setdefault(where, f"pl{len(self.made):03d}nted")
 
     def found_in(self, text: str) -> list[str]:
-        return [where for where, word in self.planted.items() if word in text]
+        return [where for where, word in self.made.items() if word in text]
 
 
 @pytest.fixture
-def words() -> Words:
-    return Words()
+def unique() -> UniqueTexts:
+    return UniqueTexts()
 
 
 @pytest.fixture
-def owed(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def deliveries_queued(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What the deliveries' queue would take; the carriers' secrets are there."""
     monkeypatch.setattr(queues, "send_delivery", lambda *_: None)
     monkeypatch.setattr(queues, "send_deliveries", lambda _: [])
@@ -74,36 +74,36 @@ def contents(world: World) -> str:
 # --- what carriers send, each with all the texts its format has ---
 
 
-def _easypost(number: str, words: Words, when: str, status: str) -> tuple[bytes, dict[str, str]]:
-    place = {part: words.plant(f"easypost {part} {when}") for part in ("city", "state", "country", "zip")}
-    texts = {name: words.plant(f"easypost {name} {when}") for name in ("message", "description", "source", "status_detail")}
+def _easypost(number: str, unique: UniqueTexts, when: str, status: str) -> tuple[bytes, dict[str, str]]:
+    place = {part: unique.text(f"easypost {part} {when}") for part in ("city", "state", "country", "zip")}
+    texts = {name: unique.text(f"easypost {name} {when}") for name in ("message", "description", "source", "status_detail")}
     detail = {"datetime": timestamp(utc_now()), "tracking_location": place, "status": status, **texts}
-    signed_by = {"signed_by": words.plant(f"easypost signed_by {when}"), "carrier": words.plant(f"easypost carrier {when}")}
+    signed_by = {"signed_by": unique.text(f"easypost signed_by {when}"), "carrier": unique.text(f"easypost carrier {when}")}
     tracker = {"object": "Tracker", "tracking_code": number, "status": status, "tracking_details": [detail], **signed_by}
-    event = {"id": words.plant(f"easypost id {when}"), "description": words.plant(f"easypost event {when}"), "result": tracker}
+    event = {"id": unique.text(f"easypost id {when}"), "description": unique.text(f"easypost event {when}"), "result": tracker}
     body = json.dumps(event).encode()
     return body, {"x-hmac-signature": f"hmac-sha256-hex={hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()}"}
 
 
-def _shippo(number: str, words: Words, when: str, status: str) -> tuple[bytes, dict[str, str]]:
-    place = {part: words.plant(f"shippo {part} {when}") for part in ("city", "state", "zip", "country")}
+def _shippo(number: str, unique: UniqueTexts, when: str, status: str) -> tuple[bytes, dict[str, str]]:
+    place = {part: unique.text(f"shippo {part} {when}") for part in ("city", "state", "zip", "country")}
     scan = {
         "status": {"in_transit": "TRANSIT", "delivered": "DELIVERED"}[status],
         "status_date": timestamp(utc_now()),
-        "status_details": words.plant(f"shippo status_details {when}"),
-        "substatus": {"code": "information_received", "text": words.plant(f"shippo substatus {when}")},
+        "status_details": unique.text(f"shippo status_details {when}"),
+        "substatus": {"code": "information_received", "text": unique.text(f"shippo substatus {when}")},
         "location": place,
     }
-    data = {"tracking_number": number, "carrier": words.plant(f"shippo carrier {when}"), "tracking_status": scan}
-    named = {"metadata": words.plant(f"shippo metadata {when}")}
+    data = {"tracking_number": number, "carrier": unique.text(f"shippo carrier {when}"), "tracking_status": scan}
+    named = {"metadata": unique.text(f"shippo metadata {when}")}
     body = json.dumps({"event": "track_updated", "data": data | named}).encode()
     sent = str(int(utc_now().timestamp()))
     digest = hmac.new(SECRET.encode(), sent.encode() + b"." + body, hashlib.sha256).hexdigest()
     return body, {"shippo-auth-signature": f"t={sent},v1={digest}"}
 
 
-def _generic(number: str, words: Words, when: str, status: str) -> tuple[bytes, dict[str, str]]:
-    texts = {name: words.plant(f"generic {name} {when}") for name in ("event_id", "location", "carrier", "message", "note")}
+def _generic(number: str, unique: UniqueTexts, when: str, status: str) -> tuple[bytes, dict[str, str]]:
+    texts = {name: unique.text(f"generic {name} {when}") for name in ("event_id", "location", "carrier", "message", "note")}
     status = {"in_transit": "IN_TRANSIT", "delivered": "DELIVERED"}[status]
     event = {"tracking_number": number, "status": status, "scanned_at": timestamp(utc_now()), **texts}
     body, now = json.dumps(event).encode(), utc_now()
@@ -115,12 +115,12 @@ def _generic(number: str, words: Words, when: str, status: str) -> tuple[bytes, 
 FORMATS = {"easypost": _easypost, "shippo": _shippo, "generic": _generic}
 
 
-def report(world: World, carrier: str, order_id: str, words: Words, when: str, status: str = "in_transit") -> None:
+def report(world: World, carrier: str, order_id: str, unique: UniqueTexts, when: str, status: str = "in_transit") -> None:
     """One scan with every text that the carrier's format has, taken from the door to the order."""
     shipment = world.snapshot(order_id).shipment
     assert shipment
     assert shipment.tracking_number
-    body, headers = FORMATS[carrier](shipment.tracking_number, words, when, status)
+    body, headers = FORMATS[carrier](shipment.tracking_number, unique, when, status)
     published = len(world.bus.taken)
     answer = world.http("POST /carriers/{carrier}/events", {"carrier": carrier}, raw=body.decode(), headers=headers, by=None)
     assert (answer.status, answer.body) == (200, {"accepted": True})
@@ -135,88 +135,88 @@ def take(world: World, detail: Mapping[str, Any]) -> None:
     assert world.invoke("on_fulfillment_event", {"Records": [record]}) == {"batchItemFailures": []}
 
 
-def news(order_id: str, status: str, words: Words, when: str) -> dict[str, Any]:
+def news(order_id: str, status: str, unique: UniqueTexts, when: str) -> dict[str, Any]:
     """A warehouse's event with every text it can have; ``fulfillment_id`` is an id and may stay."""
     texts = {
-        name: words.plant(f"warehouse {name} of {status} {when}")
+        name: unique.text(f"warehouse {name} of {status} {when}")
         for name in ("picker", "reason", "carrier", "source", "expires_at")
     }
     return {
         "event_type": "fulfillment.status_changed",
-        "event_id": words.plant(f"warehouse event_id of {status} {when}"),
+        "event_id": unique.text(f"warehouse event_id of {status} {when}"),
         "fulfillment_id": "ful-1",
         "order_id": order_id,
-        "old_status": words.plant(f"warehouse old_status {when}"),
+        "old_status": unique.text(f"warehouse old_status {when}"),
         "new_status": status,
         "timestamp": timestamp(utc_now()),
-        "metadata": texts | {"nested": [{"note": words.plant(f"warehouse nested note of {status} {when}")}]},
+        "metadata": texts | {"nested": [{"note": unique.text(f"warehouse nested note of {status} {when}")}]},
     }
 
 
 # --- an eventful life ---
 
 
-def address(words: Words) -> dict[str, str]:
-    return {part: words.plant(f"address {part}") for part in ("name", "line1", "line2", "city", "postal_code")} | {
+def address(unique: UniqueTexts) -> dict[str, str]:
+    return {part: unique.text(f"address {part}") for part in ("name", "line1", "line2", "city", "postal_code")} | {
         "country": "GB"
     }
 
 
-def live_eventfully(world: World, words: Words) -> None:
+def live_eventfully(world: World, unique: UniqueTexts) -> None:
     """Orders of one customer that end in every way there is, each with words wherever somebody can write some."""
 
     def ok(answer: Any) -> None:
         assert answer.status == 200, answer.text
 
     def place(order_id: str, **more: Any) -> None:
-        key = {"idempotency-key": words.plant(f"idempotency key of {order_id}")}
-        world.place(order_id, shipping_address=address(words), headers=key, **more)
+        key = {"idempotency-key": unique.text(f"idempotency key of {order_id}")}
+        world.place(order_id, shipping_address=address(unique), headers=key, **more)
         world.follow_up(order_id)
 
     place("delivered", require_approval=True)
     world.reserve_for_review("delivered")
-    ok(world.http("PUT /orders/{id}/address", "delivered", address(words) | {"line1": words.plant("second address")}))
-    ok(world.support("POST /orders/{id}/approve", "delivered", {"reason": words.plant("approval")}))
+    ok(world.http("PUT /orders/{id}/address", "delivered", address(unique) | {"line1": unique.text("second address")}))
+    ok(world.support("POST /orders/{id}/approve", "delivered", {"reason": unique.text("approval")}))
     world.step("charge_payment", "delivered")
-    take(world, news("delivered", "picking", words, "before"))
-    take(world, news("delivered", words.plant("unknown fulfillment status"), words, "before"))
+    take(world, news("delivered", "picking", unique, "before"))
+    take(world, news("delivered", unique.text("unknown fulfillment status"), unique, "before"))
     world.step("ship_parcel", "delivered", task_token="t", transit=10)
-    ok(world.support("PUT /orders/{id}/shipment/location", "delivered", {"location": words.plant("location by staff")}))
-    ok(world.support("POST /orders/{id}/delivered", "delivered", {"reason": words.plant("delivery")}))
+    ok(world.support("PUT /orders/{id}/shipment/location", "delivered", {"location": unique.text("location by staff")}))
+    ok(world.support("POST /orders/{id}/delivered", "delivered", {"reason": unique.text("delivery")}))
 
     for carrier in FORMATS:
         place(f"by-{carrier}")
         world.go_on(OrderStatus.SHIPPED, f"by-{carrier}")
-        report(world, carrier, f"by-{carrier}", words, "before")
+        report(world, carrier, f"by-{carrier}", unique, "before")
         ok(world.support("POST /orders/{id}/delivered", f"by-{carrier}", {}))
 
     place("returned")
     world.go_on(OrderStatus.DELIVERED, "returned")
-    ok(world.http("POST /orders/{id}/return", "returned", {"reason": words.plant("customer's return")}))
+    ok(world.http("POST /orders/{id}/return", "returned", {"reason": unique.text("customer's return")}))
     world.unwind("returned")
 
     place("sent-back")
     world.go_on(OrderStatus.SHIPPED, "sent-back")
-    sent_back = {"status": "RETURNED", "reason": words.plant("staff's return")}
+    sent_back = {"status": "RETURNED", "reason": unique.text("staff's return")}
     ok(world.support("PATCH /orders/{id}/status", "sent-back", sent_back))
     world.unwind("sent-back")
 
     place("rejected", require_approval=True)
     world.reserve_for_review("rejected")
-    ok(world.support("POST /orders/{id}/reject", "rejected", {"reason": words.plant("rejection")}))
+    ok(world.support("POST /orders/{id}/reject", "rejected", {"reason": unique.text("rejection")}))
     world.unwind("rejected")
 
     for order_id, call in (("cancelled", world.http), ("cancelled-by-staff", world.support)):
         place(order_id)
         world.go_on(OrderStatus.PROCESSING, order_id)
-        ok(call("POST /orders/{id}/cancel", order_id, {"reason": words.plant(order_id)}))
+        ok(call("POST /orders/{id}/cancel", order_id, {"reason": unique.text(order_id)}))
         world.unwind(order_id)
 
     place("warehouse")
     world.go_on(OrderStatus.PROCESSING, "warehouse")
-    take(world, news("warehouse", "shipped", words, "before"))
-    take(world, news("warehouse", "completed", words, "before"))
-    take(world, news("warehouse", "cancelled", words, "before"))
+    take(world, news("warehouse", "shipped", unique, "before"))
+    take(world, news("warehouse", "completed", unique, "before"))
+    take(world, news("warehouse", "cancelled", unique, "before"))
 
 
 UNREAD = re.compile(
@@ -243,37 +243,37 @@ def subscribe(world: World) -> str:
     return str(made.body["webhook_id"])
 
 
-@pytest.mark.usefixtures("owed")
-def test_nothing_that_anybody_wrote_is_left_and_nothing_that_arrives_later(world: World, words: Words) -> None:
-    live_eventfully(world, words)
+@pytest.mark.usefixtures("deliveries_queued")
+def test_nothing_that_anybody_wrote_is_left_and_nothing_that_arrives_later(world: World, unique: UniqueTexts) -> None:
+    live_eventfully(world, unique)
     kept, ended = subscribe(world), subscribe(world)
     trails = {order_id: orders.history(order_id) for order_id in privacy._orders_of(ADA)}
     for order_id, trail in trails.items():
         fan_out(world, order_id, trail[:-1])
     assert world.http("DELETE /webhooks/{id}", ended, **ADMIN).status == 204
 
-    stored = {where for where in words.planted if not UNREAD.search(where)}
-    assert stored - set(words.found_in(contents(world))) == set(), "what is not there cannot be erased"
+    stored = {where for where in unique.made if not UNREAD.search(where)}
+    assert stored - set(unique.found_in(contents(world))) == set(), "what is not there cannot be erased"
 
     # --- erased ---
     privacy.erase(ADA, "grace")
-    assert words.found_in(contents(world)) == []
+    assert unique.found_in(contents(world)) == []
 
     # --- and what arrives afterwards ---
     for carrier in FORMATS:
-        report(world, carrier, f"by-{carrier}", words, "after", "delivered")
-    take(world, news("delivered", words.plant("unknown late status"), words, "after"))
+        report(world, carrier, f"by-{carrier}", unique, "after", "delivered")
+    take(world, news("delivered", unique.text("unknown late status"), unique, "after"))
     for late, status in (("delivered", "cancelled"), ("delivered", "picking"), ("warehouse", "completed")):
-        take(world, news(late, status, words, f"after for {late}"))
+        take(world, news(late, status, unique, f"after for {late}"))
     for order_id, trail in trails.items():
         fan_out(world, order_id, trail)
     returned = world.support(
-        "PATCH /orders/{id}/status", "delivered", {"status": "RETURNED", "reason": words.plant("late return")}
+        "PATCH /orders/{id}/status", "delivered", {"status": "RETURNED", "reason": unique.text("late return")}
     )
     assert returned.status == 200, returned.text
     world.unwind("delivered")
     fan_out(world, "delivered")
-    assert words.found_in(contents(world)) == []
+    assert unique.found_in(contents(world)) == []
     assert webhooks.load(kept).status is WebhookStatus.ACTIVE
 
     # --- what accounts need is still there ---
@@ -285,10 +285,10 @@ def test_nothing_that_anybody_wrote_is_left_and_nothing_that_arrives_later(world
     world.add_up()
 
 
-@pytest.mark.usefixtures("owed")
-def test_a_late_report_under_a_number_that_was_replaced_is_not_kept(world: World, words: Words) -> None:
+@pytest.mark.usefixtures("deliveries_queued")
+def test_a_late_report_under_a_number_that_was_replaced_is_not_kept(world: World, unique: UniqueTexts) -> None:
     world.live(OrderStatus.PROCESSING)
-    heard = Words()
+    heard = UniqueTexts()
     for status, number in (("packed", "JD 0145"), ("shipped", "JD 0146")):
         take(world, news("order-1", status, heard, "before") | {"metadata": {"tracking_number": number}})
     shipment = world.snapshot("order-1").shipment
@@ -297,16 +297,16 @@ def test_a_late_report_under_a_number_that_was_replaced_is_not_kept(world: World
     assert world.support("POST /orders/{id}/delivered", "order-1", {}).status == 200
 
     def reported(when: str) -> None:
-        body, headers = FORMATS["generic"]("jd0145", words, when, "delivered")
+        body, headers = FORMATS["generic"]("jd0145", unique, when, "delivered")
         sent: dict[str, Any] = {"raw": body.decode(), "headers": headers, "by": None}
         answer = world.http("POST /carriers/{carrier}/events", {"carrier": "generic"}, **sent)
         assert (answer.status, answer.body) == (200, {"accepted": False}), "nobody's, before and after"
 
     reported("before")
-    assert words.found_in(contents(world)) != []
+    assert unique.found_in(contents(world)) != []
     privacy.erase(ADA, "grace")
     reported("after")
-    assert words.found_in(contents(world)) == []
+    assert unique.found_in(contents(world)) == []
     erased = contents(world)
     privacy.erase(ADA, "grace")
     assert contents(world) == erased
@@ -317,63 +317,63 @@ def test_a_late_report_under_a_number_that_was_replaced_is_not_kept(world: World
     assert not scans.is_erased_parcel(shipment.tracking_number, utc_now()), "by this one the order is found"
 
 
-@pytest.mark.usefixtures("owed")
-def test_erasing_again_changes_nothing_and_takes_what_was_on_its_way(world: World, words: Words) -> None:
-    live_eventfully(world, words)
+@pytest.mark.usefixtures("deliveries_queued")
+def test_erasing_again_changes_nothing_and_takes_what_was_on_its_way(world: World, unique: UniqueTexts) -> None:
+    live_eventfully(world, unique)
     privacy.erase(ADA, "grace")
     before = contents(world)
     privacy.erase(ADA, "grace")
     assert contents(world) == before
 
 
-def test_a_row_of_an_earlier_release_keeps_no_warehouse_s_words_under_a_name_of_ours(world: World, words: Words) -> None:
+def test_a_row_of_an_earlier_release_keeps_no_warehouse_s_words_under_a_name_of_ours(world: World, unique: UniqueTexts) -> None:
     """Earlier releases took them as they came."""
     placed = world.live(OrderStatus.PROCESSING).order
-    told: dict[str, Any] = {name: words.plant(name) for name in sorted(facts.OWN)}
-    told |= {"cancellation_reason": [words.plant("a list where a word belongs")]}
+    told: dict[str, Any] = {name: unique.text(name) for name in sorted(facts.OWN)}
+    told |= {"cancellation_reason": [unique.text("a list where a word belongs")]}
     event = replace(orders.history(placed.order_id)[-1], by=FULFILLMENT, metadata=told)
-    assert words.found_in(json.dumps(dict(erasure.redacted_event(event).metadata))) == []
+    assert unique.found_in(json.dumps(dict(erasure.redacted_event(event).metadata))) == []
     own = replace(event, by="system", metadata={"expires_at": "2026-11-20T12:00:00.000Z"})
     assert erasure.redacted_event(own).metadata == own.metadata
 
 
-@pytest.mark.usefixtures("owed")
-def test_an_attempt_under_way_does_not_bring_the_words_back(world: World, words: Words) -> None:
+@pytest.mark.usefixtures("deliveries_queued")
+def test_an_attempt_under_way_does_not_bring_the_words_back(world: World, unique: UniqueTexts) -> None:
     webhook_id = subscribe(world)
     world.live(OrderStatus.PROCESSING)
-    assert world.http("POST /orders/{id}/cancel", "order-1", {"reason": words.plant("cancellation")}).status == 200
+    assert world.http("POST /orders/{id}/cancel", "order-1", {"reason": unique.text("cancellation")}).status == 200
     world.unwind()
     fan_out(world, "order-1")
-    under_way = [one for one in deliveries.newest_first(webhook_id) if words.found_in(one.payload)]
+    under_way = [one for one in deliveries.newest_first(webhook_id) if unique.found_in(one.payload)]
     assert under_way
     privacy.erase(ADA, "grace")
     for delivery in under_way:
         assert deliveries.save(delivery, attempted(delivery, Attempt(utc_now(), 20, 500)))
         noted = deliveries.load(webhook_id, delivery.delivery_id)
         assert [one.status_code for one in noted.attempts] == [500]
-    assert words.found_in(contents(world)) == []
+    assert unique.found_in(contents(world)) == []
 
 
-@pytest.mark.usefixtures("owed")
+@pytest.mark.usefixtures("deliveries_queued")
 def test_erasing_again_takes_what_others_were_writing_at_that_very_moment(
-    world: World, words: Words, monkeypatch: pytest.MonkeyPatch
+    world: World, unique: UniqueTexts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A receiver and a fan-out that had found the order as it was before, and write after the erasure has looked."""
     subscribe(world)
     shipment = world.live(OrderStatus.SHIPPED).shipment
     assert shipment
     assert shipment.tracking_number
-    before = {"reason": words.plant("delivery")}
+    before = {"reason": unique.text("delivery")}
     assert world.support("POST /orders/{id}/delivered", "order-1", before).status == 200
     trail = orders.history(OrderId("order-1"))
     privacy.erase(ADA, "grace")
-    scan = {"metadata": {"scan": {"location": words.plant("place")}}}
+    scan = {"metadata": {"scan": {"location": unique.text("place")}}}
     scans.keep_scan(shipment.tracking_number, "late", utc_now(), scan, utc_now())
     monkeypatch.setattr(orders, "erased_orders", lambda _: frozenset())
     fan_out(world, "order-1", trail)
-    assert sorted(words.found_in(contents(world))) == ["delivery", "place"]
+    assert sorted(unique.found_in(contents(world))) == ["delivery", "place"]
     privacy.erase(ADA, "grace")
-    assert words.found_in(contents(world)) == []
+    assert unique.found_in(contents(world)) == []
 
 
 def test_an_idempotency_key_leads_to_its_order_after_an_erasure_too(world: World) -> None:
@@ -467,52 +467,52 @@ def test_a_key_moved_and_taken_anew_by_others_while_it_is_being_moved_is_not_los
     assert found.order_id == "order-1"
 
 
-@pytest.mark.usefixtures("owed")
-def test_a_name_that_looks_erased_protects_nobody_s_data(world: World, words: Words) -> None:
-    sly = address(words) | {"name": "(erased)"}
+@pytest.mark.usefixtures("deliveries_queued")
+def test_a_name_that_looks_erased_protects_nobody_s_data(world: World, unique: UniqueTexts) -> None:
+    sly = address(unique) | {"name": "(erased)"}
     world.place("sly", shipping_address=sly)
     world.follow_up("sly")
     world.go_on(OrderStatus.DELIVERED, "sly")
     privacy.erase(ADA, "grace")
-    assert words.found_in(contents(world)) == []
+    assert unique.found_in(contents(world)) == []
 
 
-@pytest.mark.usefixtures("owed")
-def test_others_keep_their_words(world: World, words: Words) -> None:
-    world.place("theirs", by=STRANGER, shipping_address=address(words))
+@pytest.mark.usefixtures("deliveries_queued")
+def test_others_keep_their_words(world: World, unique: UniqueTexts) -> None:
+    world.place("theirs", by=STRANGER, shipping_address=address(unique))
     world.follow_up("theirs")
     world.go_on(OrderStatus.SHIPPED, "theirs")
-    report(world, "easypost", "theirs", words, "before")
+    report(world, "easypost", "theirs", unique, "before")
     subscribe(world)
     fan_out(world, "theirs")
     before = contents(world)
     world.live(OrderStatus.DELIVERED, "mine")
     privacy.erase(ADA, "grace")
     after = contents(world)
-    assert words.found_in(after) == words.found_in(before)
+    assert unique.found_in(after) == unique.found_in(before)
 
 
-@pytest.mark.usefixtures("owed")
-def test_an_open_order_keeps_everything(world: World, words: Words) -> None:
-    world.live(OrderStatus.DELIVERED, "over", shipping_address=address(words))
+@pytest.mark.usefixtures("deliveries_queued")
+def test_an_open_order_keeps_everything(world: World, unique: UniqueTexts) -> None:
+    world.live(OrderStatus.DELIVERED, "over", shipping_address=address(unique))
     world.live(OrderStatus.SHIPPED, "open")
     with pytest.raises(ConstraintViolated, match="open"):
         privacy.erase(ADA, "grace")
-    assert words.found_in(contents(world)) != []
+    assert unique.found_in(contents(world)) != []
 
 
-@pytest.mark.usefixtures("owed")
-def test_an_export_holds_what_the_carriers_reported(world: World, words: Words) -> None:
+@pytest.mark.usefixtures("deliveries_queued")
+def test_an_export_holds_what_the_carriers_reported(world: World, unique: UniqueTexts) -> None:
     for carrier in FORMATS:
         world.live(OrderStatus.SHIPPED, f"by-{carrier}")
-        report(world, carrier, f"by-{carrier}", words, "before")
+        report(world, carrier, f"by-{carrier}", unique, "before")
     reports = [one for order in personal_data.export(ADA)["orders"] for one in order["carrier_reports"]]
     assert sorted(one["metadata"]["source"] for one in reports) == sorted(FORMATS)
     places = " ".join(one["metadata"]["scan"]["location"] for one in reports)
-    assert {"easypost city before", "shippo city before", "generic location before"} <= set(words.found_in(places))
+    assert {"easypost city before", "shippo city before", "generic location before"} <= set(unique.found_in(places))
 
 
-@pytest.mark.usefixtures("owed")
+@pytest.mark.usefixtures("deliveries_queued")
 def test_a_removed_subscription_is_gone_for_everyone_and_its_row_expires_after_its_deliveries(world: World) -> None:
     webhook_id = subscribe(world)
     world.live(OrderStatus.CANCELLED)

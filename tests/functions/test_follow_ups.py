@@ -51,7 +51,7 @@ class Stage:
         self.walks: dict[str, Iterator[None]] = {}
         self.delivered: set[int] = set()
         self.interruption: int | None = None
-        """Which record another lane handles just before the next call of the workflow service."""
+        """Which record another invocation handles just before the next call of the workflow service."""
         memory.stock = STOCK
         method = PaymentMethod.CASH_ON_DELIVERY if cash else PaymentMethod.CREDIT_CARD
         token = None if cash else "tok_ok"

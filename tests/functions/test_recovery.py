@@ -1,4 +1,4 @@
-"""Keeping the workflow going: what follows from a change, what the sweep finds, what sync mends; each order for itself."""
+"""Keeping the workflow going: what follows from a change, what the sweep finds, what sync repairs; each order for itself."""
 
 from datetime import timedelta
 from typing import Any

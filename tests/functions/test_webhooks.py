@@ -77,14 +77,14 @@ def subscribe(url: str, *events: str) -> dict[str, Any]:
     return found
 
 
-def tell(order_id: str) -> list[dict[str, Any]]:
+def fan_out(order_id: str) -> list[dict[str, Any]]:
     """Fans the order's news out; answers them."""
     details = [detail for event in orders.history(OrderId(order_id)) for _, detail, _ in notifications.messages(event)]
     assert invoke("fan_out_webhooks", a_batch(notifying(details))) == ALL_TAKEN
     return details
 
 
-def owed() -> list[dict[str, Any]]:
+def pending() -> list[dict[str, Any]]:
     return waiting("WebhookDeliveries")
 
 
@@ -94,8 +94,8 @@ def deliver(bodies: list[dict[str, Any]]) -> None:
 
 def test_every_subscriber_gets_what_it_asked_for_signed_with_its_own_secret(endpoint: Endpoint) -> None:
     everything, some = subscribe(endpoint.url), subscribe(endpoint.url, "OrderStatusChanged")
-    details = tell(live("w-1"))
-    bodies = owed()
+    details = fan_out(live("w-1"))
+    bodies = pending()
     wanted = [detail for detail in details if detail["event_type"] == "OrderStatusChanged"]
     assert Counter(body["webhook_id"] for body in bodies) == {
         everything["webhook_id"]: len(details),
@@ -107,21 +107,21 @@ def test_every_subscriber_gets_what_it_asked_for_signed_with_its_own_secret(endp
         assert told["data"]["event_id"] == headers["webhook-id"]
         assert (told["type"], told["timestamp"]) == (told["data"]["event_type"], told["data"]["timestamp"])
     assert [json.loads(body)["data"] for _, body in endpoint.got] == json.loads(json.dumps(wanted))
-    assert owed() == []
+    assert pending() == []
 
 
 def test_an_event_told_twice_is_sent_once(endpoint: Endpoint) -> None:
     subscribe(endpoint.url, "OrderStatusChanged")
-    tell(live("w-2"))
-    tell("w-2")
-    deliver(owed())
+    fan_out(live("w-2"))
+    fan_out("w-2")
+    deliver(pending())
     ids = [headers["webhook-id"] for headers, _ in endpoint.got]
     assert len(ids) == len(set(ids)) == 3
 
 
 def test_a_failure_is_held_back_and_tried_again_with_the_same_body(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     made = subscribe(endpoint.url, "OrderStatusChanged")
-    details = tell(live("w-3", status=OrderStatus.PENDING))
+    details = fan_out(live("w-3", status=OrderStatus.PENDING))
     endpoint.code = 500
     held: list[int] = []
     monkeypatch.setattr(queues, "send_delivery", lambda _webhook, _delivery, seconds: held.append(seconds))
@@ -148,20 +148,20 @@ def test_a_failure_is_held_back_and_tried_again_with_the_same_body(endpoint: End
 def test_410_disables_it_and_a_new_secret_enables_it_again(endpoint: Endpoint) -> None:
     made = subscribe(endpoint.url, "OrderStatusChanged")
     identifier = made["webhook_id"]
-    details = tell(live("w-4", status=OrderStatus.PENDING))
+    details = fan_out(live("w-4", status=OrderStatus.PENDING))
     endpoint.code = 410
-    deliver(owed())
+    deliver(pending())
     assert webhooks.load(identifier).status is WebhookStatus.DISABLED
     assert deliveries.load(identifier, details[0]["event_id"]).status is DeliveryStatus.FAILED
-    tell(live("w-5"))
-    assert owed() == [], "nothing is owed to one that wants nothing"
+    fan_out(live("w-5"))
+    assert pending() == [], "nothing is owed to one that wants nothing"
     again = "POST /webhooks/{id}/deliveries/{delivery_id}/redeliver"
     assert admin(again, {}, id=identifier, delivery_id=details[0]["event_id"])[0] == 409
     status, rotated = admin("POST /webhooks/{id}/rotate", {}, id=identifier)
     assert (status, rotated["status"]) == (200, "ACTIVE")
     endpoint.code = 200
     assert admin(again, {}, id=identifier, delivery_id=details[0]["event_id"])[0] == 202
-    deliver(owed())
+    deliver(pending())
     headers, body = endpoint.got[-1]
     for secret in (made["secret"], rotated["secret"]):
         assert Signer(secret).verify(body, headers), "both sign for a day"
@@ -169,7 +169,7 @@ def test_410_disables_it_and_a_new_secret_enables_it_again(endpoint: Endpoint) -
 
 def test_two_copies_of_a_message_make_one_attempt_that_counts(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     made = subscribe(endpoint.url, "OrderStatusChanged")
-    details = tell(live("w-6", status=OrderStatus.PENDING))
+    details = fan_out(live("w-6", status=OrderStatus.PENDING))
     body = {"webhook_id": made["webhook_id"], "delivery_id": details[0]["event_id"]}
     endpoint.code = 500
     held: list[int] = []
@@ -189,7 +189,7 @@ def test_two_copies_of_a_message_make_one_attempt_that_counts(endpoint: Endpoint
 
 def test_an_attempt_whose_answer_was_lost_is_followed_by_the_next(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     made = subscribe(endpoint.url, "OrderStatusChanged")
-    details = tell(live("w-8", status=OrderStatus.PENDING))
+    details = fan_out(live("w-8", status=OrderStatus.PENDING))
     endpoint.code = 500
     held: list[int] = []
     monkeypatch.setattr(queues, "send_delivery", lambda *_: held.append(1))
@@ -230,21 +230,21 @@ class Handled(Api):
 
 def test_a_delivery_whose_message_was_lost_is_sent_by_a_redrive(endpoint: Endpoint) -> None:
     made = subscribe(endpoint.url, "OrderStatusChanged")
-    details = tell(live("w-lost", status=OrderStatus.PENDING))
-    assert len(owed()) == 1, "taken from the queue and never handled: dropped as a loop, or purged"
+    details = fan_out(live("w-lost", status=OrderStatus.PENDING))
+    assert len(pending()) == 1, "taken from the queue and never handled: dropped as a loop, or purged"
     later = utc_now() + operate.LEFT_AFTER
     assert operate.redrive_webhooks(Handled(""), made["webhook_id"], utc_now()) == {made["webhook_id"]: 0}
     assert operate.redrive_webhooks(Handled(""), made["webhook_id"], later) == {made["webhook_id"]: 1}
-    deliver(owed())
+    deliver(pending())
     assert [json.loads(body)["data"]["order_id"] for _, body in endpoint.got] == ["w-lost"]
     assert deliveries.load(made["webhook_id"], details[0]["event_id"]).status is DeliveryStatus.SUCCEEDED
 
 
 def test_one_that_has_been_removed_gets_nothing_more(endpoint: Endpoint) -> None:
     made = subscribe(endpoint.url)
-    tell(live("w-7", status=OrderStatus.PENDING))
+    fan_out(live("w-7", status=OrderStatus.PENDING))
     assert admin("DELETE /webhooks/{id}", id=made["webhook_id"])[0] == 204
-    deliver(owed())
+    deliver(pending())
     assert endpoint.got == []
     assert admin("GET /webhooks/{id}", id=made["webhook_id"])[0] == 404
     assert admin("DELETE /webhooks/{id}", id=made["webhook_id"])[0] == 404
@@ -274,5 +274,5 @@ def test_a_message_that_makes_no_sense_does_not_keep_the_others(endpoint: Endpoi
     batch = [a_message("{}", "bad"), *notifying(details)]
     for module in ("fan_out_webhooks", "keep_statistics"):
         assert invoke(module, {"Records": batch}) == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
-    assert [body["webhook_id"] for body in owed()] == [made["webhook_id"]]
+    assert [body["webhook_id"] for body in pending()] == [made["webhook_id"]]
     assert counters.totals()["placed"] == 1

@@ -88,20 +88,20 @@ def counted_by(events: list[Event]) -> list[CountedEvent]:
 
 
 class Counts:
-    """What the table does: each event id counts once, and each batch goes to some lane, all of it or nothing."""
+    """What the table does: each event id counts once, and each batch goes to some shard, all of it or nothing."""
 
     def __init__(self) -> None:
-        self.lanes: list[Counter[str]] = [Counter() for _ in range(8)]
+        self.shards: list[Counter[str]] = [Counter() for _ in range(8)]
         self.seen: set[str] = set()
 
-    def count(self, lane: int, batch: list[CountedEvent]) -> None:
+    def count(self, shard: int, batch: list[CountedEvent]) -> None:
         fresh = {one.event_id: one for one in batch if one.event_id not in self.seen}
         for one in fresh.values():
-            self.lanes[lane].update(one.counters)
+            self.shards[shard].update(one.counters)
         self.seen |= set(fresh)
 
     def total(self) -> dict[str, float]:
-        return {name: value for name, value in added(self.lanes).items() if value}
+        return {name: value for name, value in added(self.shards).items() if value}
 
 
 ONCE = Counts()

@@ -86,7 +86,7 @@ DEEDS: dict[str, Doing] = {
 
 
 @dataclass(frozen=True)
-class Told:
+class StatusChange:
     """A change of status, and the order it led to."""
 
     event: Event
@@ -109,17 +109,17 @@ def facts(snapshot: Snapshot) -> Facts:
 
 
 @cache
-def every_order() -> tuple[tuple[Snapshot, ...], tuple[Told, ...]]:
+def every_order() -> tuple[tuple[Snapshot, ...], tuple[StatusChange, ...]]:
     """Each order that can be, once, and each change of status on the way."""
     found: dict[Facts, Snapshot] = {}
-    told: dict[Facts, Told] = {}
+    changes: dict[Facts, StatusChange] = {}
     ahead = [
         Life(a_wish(method=method, needs_review=needs_review), waits=OURS)
         for method in (PaymentMethod.CREDIT_CARD, PaymentMethod.CASH_ON_DELIVERY)
         for needs_review in (False, True)
     ]
     for life in ahead:
-        told[facts(life.snapshot)] = Told(life.trail[0], life.snapshot)
+        changes[facts(life.snapshot)] = StatusChange(life.trail[0], life.snapshot)
     while ahead:
         life = ahead.pop()
         if facts(life.snapshot) in found:
@@ -128,8 +128,8 @@ def every_order() -> tuple[tuple[Snapshot, ...], tuple[Told, ...]]:
         for after, event in followers(life):
             ahead.append(after)
             if event.old_status is not event.status:
-                told[(event.old_status, *facts(after.snapshot))] = Told(event, after.snapshot)
-    return tuple(found.values()), tuple(told.values())
+                changes[(event.old_status, *facts(after.snapshot))] = StatusChange(event, after.snapshot)
+    return tuple(found.values()), tuple(changes.values())
 
 
 def followers(life: Life) -> Iterator[tuple[Life, Event]]:
@@ -360,17 +360,17 @@ def test_a_step_says_done_only_of_what_was_done(readings: list[Reading]) -> None
                 assert step["at"] is None, about(reading)
 
 
-def notice_of(told: Told) -> str:
-    detail = next(detail for kind, detail, _ in notifications.messages(told.event) if kind == ORDER_STATUS_CHANGED)
+def notice_of(change: StatusChange) -> str:
+    detail = next(detail for kind, detail, _ in notifications.messages(change.event) if kind == ORDER_STATUS_CHANGED)
     notice = notifications.notice(json.loads(json.dumps(detail, default=str)))
     assert notice, detail
     return " ".join(notice)
 
 
 def test_every_change_of_status_has_a_notice_that_is_true() -> None:
-    for told in every_order()[1]:
-        text, payment = notice_of(told), told.after.payment and told.after.payment.status
-        undone = told.event.status in (OrderStatus.CANCELLED, OrderStatus.RETURNED)
+    for change in every_order()[1]:
+        text, payment = notice_of(change), change.after.payment and change.after.payment.status
+        undone = change.event.status in (OrderStatus.CANCELLED, OrderStatus.RETURNED)
         assert not re.search(r"[{}]|None|\b[A-Z]{4,}", text), text
         assert ("was refunded" in text) is (undone and payment is PaymentStatus.REFUNDED), text
         assert ("You paid" in text) <= (payment is PaymentStatus.COMPLETED), text
@@ -378,8 +378,8 @@ def test_every_change_of_status_has_a_notice_that_is_true() -> None:
             assert payment in (None, PaymentStatus.PENDING, PaymentStatus.FAILED), text
         if undone:
             assert re.search(r"was refunded|not charged|paid nothing|You paid|will be refunded", text), text
-        assert ("has come back to us" in text) <= (told.event.old_status is OrderStatus.SHIPPED), text
-        assert bool(re.search(r"delivered\. Enjoy", text)) is (told.event.status is OrderStatus.DELIVERED), text
+        assert ("has come back to us" in text) <= (change.event.old_status is OrderStatus.SHIPPED), text
+        assert bool(re.search(r"delivered\. Enjoy", text)) is (change.event.status is OrderStatus.DELIVERED), text
 
 
 def test_a_notice_of_an_earlier_release_s_event_says_nothing_of_money_that_it_cannot_know() -> None:
