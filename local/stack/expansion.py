@@ -60,8 +60,16 @@ def keep(place: Path, text: str) -> None:
     with NamedTemporaryFile("w", encoding="utf-8", dir=place.parent, prefix=".", delete=False) as file:
         file.write(text)
     Path(file.name).replace(place)
-    for old in sorted(place.parent.glob("*.json"), key=lambda path: path.stat().st_mtime)[:-MOST_KEPT]:
+    for old in sorted(place.parent.glob("*.json"), key=_written)[:-MOST_KEPT]:
         old.unlink(missing_ok=True)
+
+
+def _written(path: Path) -> float:
+    """When; another process may have removed it just now."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 _OF_THIS_START = re.compile(r"^http://127\.0\.0\.1:\d+")
