@@ -141,6 +141,17 @@ def test_whatever_is_written_and_read_both_ways_return_the_same(steps: list[Requ
     assert lived(steps, fast=True) == lived(steps, fast=False)
 
 
+def test_what_two_attributes_share_they_share_both_ways() -> None:
+    key = {"PK": {"S": "A"}, "SK": {"S": "1"}}
+    item, given = {**key, "a": {"M": {"x": {"S": "1"}}}}, {":v": {"S": "2"}}
+    steps: list[Request] = [
+        ("put_item", {"Item": item}),
+        ("update_item", {"Key": key, "UpdateExpression": "SET b = a"}),
+        ("update_item", {"Key": key, "UpdateExpression": "SET a.x = :v", "ExpressionAttributeValues": given}),
+    ]
+    assert lived(steps, fast=True) == lived(steps, fast=False)
+
+
 def test_an_item_that_is_too_large_is_refused_both_ways() -> None:
     large = {"PK": {"S": "A"}, "SK": {"S": "1"}, "a": {"S": "x" * 410_000}}
     steps: list[Request] = [

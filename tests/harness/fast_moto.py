@@ -83,7 +83,7 @@ def _copy_what_changes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(DynamoDBBackend, "update_item", updated)
     patch.setattr(Item, "__init__", _made_item)
     patch.setattr(Item, "__deepcopy__", lambda item, _: _copied_item(item))
-    patch.setattr(DynamoType, "__deepcopy__", lambda value, _: _copied_value(value))
+    patch.setattr(DynamoType, "__deepcopy__", lambda value, _: _copied_value(value, {}))
 
 
 def _copied_table(table: Table, _: dict[int, Any]) -> Table:
@@ -110,22 +110,25 @@ def _made_item(item: Item, hash_key: DynamoType, range_key: DynamoType | None, a
 def _copied_item(item: Item) -> Any:
     made: Any = Item.__new__(Item)
     made.hash_key, made.range_key, made.attrs = item.hash_key, item.range_key, LimitedSizeDict()
+    copies: dict[int, Any] = {}  # what two attributes share, as after `SET b = a`, their copies share too
     for name, value in item.attrs.items():
-        dict.__setitem__(made.attrs, name, _copied_value(value))
+        dict.__setitem__(made.attrs, name, _copied_value(value, copies))
     return made
 
 
-def _copied_value(value: Any) -> Any:
+def _copied_value(value: Any, copies: dict[int, Any]) -> Any:
     if type(value) is str:
         return value
     if type(value) is not DynamoType:
         return copy.deepcopy(value)
-    made = DynamoType.__new__(DynamoType)
+    if id(value) in copies:
+        return copies[id(value)]
+    made = copies[id(value)] = DynamoType.__new__(DynamoType)
     made.type, made.value = value.type, value.value
     if isinstance(value.value, list):
-        made.value = [_copied_value(part) for part in value.value]
+        made.value = [_copied_value(part, copies) for part in value.value]
     elif isinstance(value.value, dict):
-        made.value = {name: _copied_value(part) for name, part in value.value.items()}
+        made.value = {name: _copied_value(part, copies) for name, part in value.value.items()}
     return made
 
 
