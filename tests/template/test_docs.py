@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in ROOT.rglob("*.md")
-    if not {".venv", ".pytest_cache", "node_modules"} & set(path.parts)
+    if not {".venv", ".venvs", ".cache", ".pytest_cache", "node_modules"} & set(path.parts)
 }
 RUNBOOK, DEPLOY, SCALE = (DOCUMENTS[f"docs/{name}.md"] for name in ("runbook", "deploy", "scale"))
 LARGE = ("us-east-1", "us-west-2", "eu-west-1")
