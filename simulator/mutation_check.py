@@ -20,7 +20,7 @@ from simulator.mutations import MUTATIONS, Mutation
 from simulator.wiring import ROOT
 
 SEEDS, ORDERS = 24, 60
-"""The budget of each defect: as many seeds as ``tests/simulator`` draws afresh, with as many orders."""
+"""The budget of each defect: as many seeds as ``simulator/tests`` draws afresh, with as many orders."""
 PARTS = ("functions", "layers/orders/python", "statemachine", "local", "simulator", "tests/data/editions/1", ".cache")
 FILES = ("template.yaml",)
 

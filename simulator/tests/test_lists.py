@@ -21,7 +21,7 @@ def test_the_page_has_the_tables_of_the_code(name: str) -> None:
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.says)
 def test_each_defect_can_still_be_planted(mutation: Mutation, tmp_path: Path) -> None:
     copy = tmp_path / mutation.path
-    copy.parent.mkdir(parents=True)
+    copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_text((ROOT / mutation.path).read_text(encoding="utf-8"), encoding="utf-8")
     mutation.planted_in(tmp_path)
     assert copy.read_text(encoding="utf-8") != (ROOT / mutation.path).read_text(encoding="utf-8")
