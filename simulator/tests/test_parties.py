@@ -11,10 +11,10 @@ from simulator.run import product
 
 product()
 
-from simulator.dice import Dice  # noqa: E402 - the product reads its environment when it is loaded
-from simulator.functions import Outcome  # noqa: E402
-from simulator.history import History  # noqa: E402
-from simulator.world import World  # noqa: E402
+from simulator.dice import Dice
+from simulator.functions import Outcome
+from simulator.history import History
+from simulator.world import World
 
 
 @pytest.fixture
