@@ -17,11 +17,11 @@ SHARES = {
 }  # fmt: skip
 """How often each fault happens where it may; those of calls are drawn together, at the rate of the seed."""
 
-RATES = (0.0, 0.004, 0.01, 0.02, 0.04)
+RATES = (0.0, 0.005, 0.015, 0.03, 0.06)
 """The shares of calls that go wrong; a seed has one of them."""
 
 
-FAULTLESS = 0.06
+FAULTLESS = 0.1
 """The share of the seeds in which nothing goes wrong at all."""
 
 

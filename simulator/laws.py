@@ -106,6 +106,10 @@ def money(books: Books) -> Iterator[str]:
     for name, account in books.accounts.items():
         for error in _errors_of_money(books, account):
             yield f"{name}: {error}: {account.story()}"
+    for key in books.world.taken:
+        entry = books.ledger.get(key)
+        if entry is None or entry.state not in ("charged", "refunded"):
+            yield f"{key} was charged, and the provider says {entry.state if entry else 'nothing'}"
     known = {account.payment.payment_id for account in books.accounts.values() if account.payment}
     for key in books.ledger.keys() - known:
         yield f"the provider's {key} belongs to no payment"

@@ -76,7 +76,7 @@ MUTATIONS = (
     ),
     Mutation("what was charged is voided on paper and not refunded", _SERVICES + "fulfilling.py", "        gateway.refund(payment.payment_id)\n", "        pass\n"),
     Mutation("an intent is not voided at the provider", _SERVICES + "fulfilling.py", "charged = gateway.cancel(payment.payment_id)", "charged = bool(gateway.was_charged(payment.payment_id))"),
-    Mutation("cash at the door is not entered", _SERVICES + "fulfilling.py", "    after = apply(order_id, delivered, known)\n    collect_cash(after)\n", "    after = apply(order_id, delivered, known)\n"),
+    Mutation("cash at the door is entered at the price of one piece", _SERVICES + "fulfilling.py", "payment_gateway().collected(payment.payment_id, payment.amount)", "payment_gateway().collected(payment.payment_id, snapshot.order.lines[0].unit_price)"),
     Mutation(
         "the follow-up of a delivery enters no cash",
         _SERVICES + "recovery.py",
@@ -114,7 +114,7 @@ MUTATIONS = (
     Mutation("the goods are not put back", _UNWIND, '"Next": "Release stock"\n    },\n    "Release stock"', '"Next": "Close order"\n    },\n    "Release stock"'),
     # --- the workflow service ---
     Mutation("a later run has the name of the first", _ORDERS + "adapters/workflow.py", 'return order_id if run == 1 else f"_{run}_{order_id}"', "return order_id"),
-    Mutation("an execution that is missing is taken for a running one", _ORDERS + "adapters/workflow.py", "return Fate.MISSING if found is None else", "return Fate.RUNNING if found is None else"),
+    Mutation("an execution that has failed is taken for a running one", _ORDERS + "adapters/workflow.py", "    if status in ALIVE:\n", '    if status in ALIVE or status == "FAILED":\n'),
     Mutation("a token that timed out is taken for a fault", _ORDERS + "adapters/workflow.py", 'frozenset({"TaskTimedOut", "InvalidToken", "TaskDoesNotExist"})', 'frozenset({"InvalidToken"})'),
     Mutation(
         "a cancelled order's execution is stopped before its undoing is started, and not undone if that fails",

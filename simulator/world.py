@@ -60,6 +60,8 @@ class World:
         self.running: Invocation | None = None
         self.is_timed = dice.likely(0.75)
         self.calm_at = 0.0
+        self.taken: dict[str, int] = {}
+        """Whose money the provider has ever taken, by the keys of the charges."""
         self.stocked: dict[str, int] = {}
         self._subscribed: dict[str, list[str]] = {}
         self._prepare()

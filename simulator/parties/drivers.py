@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Json = Any
 
-WAREHOUSE = ("planning", "picking", "packed", "ready", "shipped", "completed", "cancelled", "repacked")
+WAREHOUSE = ("planning", "picked", "ready", "shipped", "shipped", "completed", "completed", "cancelled", "repacked")
 SCANS = (
     ("IN_TRANSIT", "OUT_FOR_DELIVERY", "DELIVERED"),
     ("IN_TRANSIT", "ATTEMPTED", "AVAILABLE_FOR_PICKUP", "DELIVERED"),

@@ -10,7 +10,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from orders.web.routes import ROUTES
@@ -86,7 +86,7 @@ class People:
             (0.06, self._is_reported),
             (0.05, self._has_arrived),
             (0.10, self._goes_back),
-            (0.15, lambda wish: drivers.warehouse(self._world, wish)),
+            (0.20, lambda wish: drivers.warehouse(self._world, wish)),
             (0.15, lambda wish: drivers.carrier(self._world, wish)),
         )
 
@@ -251,7 +251,11 @@ class People:
         if answer == "silence":
             return
         promise = ("approved" if answer == "approve" else "rejected", None)
-        self._soon(320, lambda: self._ask_of(wish, f"POST /orders/{{id}}/{answer}", SUPPORT, {}, promise))
+        ask = partial(self._ask_of, wish, f"POST /orders/{{id}}/{answer}", SUPPORT, {}, promise)
+        # Some answer in the last moment, or a moment too late.
+        self.later(
+            self._world.dice.uniform(285, 305) if self._world.dice.likely(0.3) else self._world.dice.uniform(0, 290), ask
+        )
 
 
 def _total(body: Json) -> int:

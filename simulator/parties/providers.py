@@ -1,7 +1,8 @@
 """The payment provider and the carrier: the built-in ones, and what may come between.
 
 Promised, and kept here (docs/providers.md): a call may be refused for the moment, and its answer may be lost before or
-after its effect; the same key has its effect once. Their own books are in the table, under GATEWAY and CARRIER.
+after its effect; the same key has its effect once. Their own books are in the table, under GATEWAY and CARRIER; beside them
+it is kept here whose money was ever taken, whatever becomes of the entry.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from simulator.faults import AFTER, BEFORE, CARRIER, GATEWAY
 
 if TYPE_CHECKING:
     from simulator.world import World
+
+SLOW, SLOWEST = 0.1, 8.0
+"""The share of calls that take long, and for how many seconds at most."""
 
 _worlds: list[World] = []
 
@@ -37,18 +41,30 @@ def _between(original: Callable[..., Any], name: str, unavailable: type[Exceptio
         if caller is None:
             return original(*arguments)
         fault = world.dice.fault_of(caller.function, name)
-        caller.wait(world.dice.uniform(0.01, 0.5))
+        caller.wait(world.dice.uniform(0.01, SLOWEST if world.dice.likely(SLOW) else 0.5))
         if fault is None:
-            return original(*arguments)
+            return _kept(world, original, name, arguments)
         world.note(f"fault {caller.number} {name} {fault}")
         if fault[1] == BEFORE:
             _fails(world, fault[0], unavailable)
-        answer = original(*arguments)
+        answer = _kept(world, original, name, arguments)
         if fault[1] == AFTER:
             _fails(world, fault[0], unavailable)
         return answer
 
     return call
+
+
+def _kept(world: World, original: Callable[..., Any], name: str, arguments: tuple[Any, ...]) -> Any:
+    """The call itself; whether it took money is looked up at once, however it ends."""
+    try:
+        return original(*arguments)
+    finally:
+        if name in ("charge", "collected"):
+            _, key, amount, *_ = arguments
+            entry = world.table.item((f"GATEWAY#{key}", "#CHARGE"))
+            if entry and entry.get("state", {}).get("S") == "charged":
+                world.taken[key] = amount.amount
 
 
 def _fails(world: World, fault: str, unavailable: type[Exception]) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -164,7 +165,8 @@ class Workflows:
         found = self.callbacks.pop(token, None)
         if found is None:
             self._world.dice.met("stale token", self._world.running.function if self._world.running else "", operation)
-            raise sdk.error(self._world.dice.pick(STALE), operation)
+            # Each token has its own way of being stale, each time it is sent.
+            raise sdk.error(STALE[zlib.crc32(token.encode()) % len(STALE)], operation)
         return found
 
     # --- what strikes an execution ---
