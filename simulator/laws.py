@@ -79,7 +79,9 @@ def _errors_of_trail(account: Account) -> Iterator[str]:
 
 
 def rest(books: Books) -> Iterator[str]:
-    """Nothing is stuck: no order is open, no step under way, no execution runs."""
+    """Nothing is stuck: no order is open, no step under way, no execution runs, and nothing goes round in circles."""
+    if books.world.loop.stopped:
+        yield "something goes round in circles"
     for name, account in books.accounts.items():
         order = account.order
         if order.overall not in ENDED or order.due_at is not None:

@@ -37,6 +37,7 @@ class Loop:
         self._ready: deque[Handle] = deque()
         self._moments: list[tuple[float, int, Handle]] = []
         self._asked = 0
+        self.stopped = False
 
     # --- what asyncio asks of a loop ---
 
@@ -83,7 +84,7 @@ class Loop:
         # A history makes little that refers to itself, and is dropped as a whole.
         gc.disable()
         try:
-            while self._ready or self._moments:
+            while not self.stopped and (self._ready or self._moments):
                 self._step()
         finally:
             asyncio._set_running_loop(None)
@@ -100,6 +101,10 @@ class Loop:
             if not handle.cancelled:
                 self.now = when
                 handle.call(*handle.arguments)
+
+    def stop(self) -> None:
+        """Ends the run before anything else happens."""
+        self.stopped = True
 
     def forget(self) -> None:
         """Drops whatever was still to happen."""

@@ -39,6 +39,8 @@ AFTERMATH = 90.0
 BOUND = 4 * 3600.0
 """How many seconds after the last fault everything must have come to rest."""
 TICK = 60.0
+MOST_HAPPENINGS = 1500
+"""For each order: ten times what is usual. Past that something is going round in circles."""
 SHORT_OUTAGE, LONGEST_OUTAGE = 900.0, 4500.0
 """How many seconds a function is broken: longer than its consumers try, and at worst longer than they keep what they have."""
 
@@ -60,6 +62,7 @@ class World:
         self.running: Invocation | None = None
         self.is_timed = dice.likely(0.75)
         self.calm_at = 0.0
+        self.happenings = 0
         self.taken: dict[str, int] = {}
         """Whose money the provider has ever taken, by the keys of the charges."""
         self.stocked: dict[str, int] = {}
@@ -80,7 +83,10 @@ class World:
         os.environ["DELIVERY_MODE"] = "timed" if self.is_timed else "carrier"
 
     def note(self, line: str) -> None:
-        """Takes down one thing that happened."""
+        """Takes down one thing that happened. Where more happens than ever should, nothing more does."""
+        self.happenings += 1
+        if self.happenings > MOST_HAPPENINGS * (10 + len(self.people.wishes)):
+            self.loop.stop()
         self._history.add(f"{self.loop.now:.6f} {line}")
 
     # --- nature, as the product meets it ---

@@ -438,6 +438,22 @@ def test_an_execution_that_died_is_started_again_at_once(world: World, status: s
     assert world.executions.described == 0, "the service's own word is taken: a mass of them would use up its quota"
 
 
+def test_an_execution_that_fails_again_is_left_to_the_sweep(world: World) -> None:
+    """What fails at once, each time, would otherwise be restarted every second, for ever where money is to be refunded."""
+    world.live(OrderStatus.PROCESSING)
+    world.http("POST /orders/{id}/cancel", "order-1")
+    world.follow_up()
+    world.executions.end(f"{UNWIND}:order-1", "FAILED")
+    world.invoke("sweep_orders", ended("order-1", "FAILED", UNWIND))
+    world.follow_up()
+    assert world.order().unwind_run == 2, "the first time at once"
+    world.executions.end(f"{UNWIND}:_2_order-1", "FAILED")
+    world.invoke("sweep_orders", ended("_2_order-1", "FAILED", UNWIND))
+    assert world.order().unwind_run == 2
+    assert sweep_later(world) == ["order-1"]
+    assert world.order().unwind_run == 3
+
+
 def test_the_end_of_an_execution_that_is_not_the_order_s_present_one_changes_nothing(world: World) -> None:
     world.live(OrderStatus.PROCESSING)
     version = world.order().version

@@ -76,15 +76,18 @@ def sync(order_id: OrderId, by: str, clock: Clock = utc_now) -> Snapshot:
 def execution_ended(execution_arn: str, status: str, error: str | None, clock: Clock = utc_now) -> Snapshot:
     """Repairs an order whose execution failed or was stopped, as the service's event says, without a call to the service.
 
-    An execution that the order does not wait for (any more) changes nothing.
+    An execution that the order does not wait for (any more) changes nothing. Where the run before it has failed too, and no
+    step was finished in between, the sweep restarts the order when it is due: what fails at once must not be restarted at once.
 
     Raises:
         NotFound: the execution belongs to no known order.
     """
     snapshot = orders.load(workflow.order_of_execution(execution_arn.rpartition(":")[2]))
-    if _awaited_execution(snapshot.order) != execution_arn:
+    fate = workflow.fate_of(status, error)
+    fails_again = fate is Fate.FAILED and snapshot.order.failed_runs > 0
+    if fails_again or _awaited_execution(snapshot.order) != execution_arn:
         return snapshot
-    return _synced(snapshot, SYSTEM, clock, workflow.fate_of(status, error))
+    return _synced(snapshot, SYSTEM, clock, fate)
 
 
 def _synced(snapshot: Snapshot, by: str, clock: Clock, fate: Fate | None = None) -> Snapshot:
