@@ -47,6 +47,7 @@ def slow_moto() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for (owner, name), its_own in _ITS_OWN.items():
             patch.setattr(owner, name, its_own)
+        patch.delattr(Table, "__deepcopy__", raising=False)  # moto has none of its own
         yield
 
 
