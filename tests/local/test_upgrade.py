@@ -81,8 +81,8 @@ def update(stack: Stack) -> None:
     record = internals.part("cloudformation", "_stacks")[STACK_NAME]
     wait_until(lambda: not record["StackStatus"].endswith("IN_PROGRESS"))
     assert record["StackStatus"] == "UPDATE_COMPLETE", record.get("StackStatusReason")
-    # The handlers run in this process: what the engine knows of the functions now has to be told to it.
-    stack.lambdas._configs.clear()
+    # The handlers run in this process, which has to learn what the engine knows of the functions now. Each takes the place of
+    # the one before it: there is no moment without a function, as there is none on AWS.
     stack.lambdas.register(stack.deployment.functions())
     stack.lambdas.preload()
 
