@@ -41,7 +41,8 @@ TOKENS = ("tok_ok",) * 8 + (
 PLACES = ("SW1Y 4JH",) * 9 + ("flaky-2", "timeout-1", "timeout-2", "refused")
 METHODS = ("CREDIT_CARD",) * 4 + ("DIGITAL_WALLET", "BANK_TRANSFER", "CASH_ON_DELIVERY", "CASH_ON_DELIVERY")
 STATUSES = ("CONFIRMED", "PROCESSING", "SHIPPED", "DELIVERED", "CANCELLED", "RETURNED", "PAID", "COMPLETED")
-TRIES = 200
+TRIES, HASTY_TRIES = 300, 20
+"""How often a caller tries: some times in haste, and then about once a minute, longer than any function is broken."""
 SUPPORT, ADMIN, CUSTOMERS = ("sue", ("support",)), ("ann", ("admin",)), ("ada", "bob", "cyd", "dee")
 
 
@@ -125,7 +126,8 @@ class People:
             self._under_way -= 1
             status = 502 if outcome.error else int(outcome.payload["statusCode"])
             if status >= 500 and tries:
-                self.later(world.dice.uniform(0.5, 8), lambda: self._send(module, event, told, tries - 1))
+                shortest, longest = (0.5, 8) if tries > TRIES - HASTY_TRIES else (30, 90)
+                self.later(world.dice.uniform(shortest, longest), lambda: self._send(module, event, told, tries - 1))
                 return
             body = json.loads(outcome.payload["body"]) if status < 500 and outcome.payload.get("body") else {}
             world.note(f"answer {module} {status} {body.get('code', '')}")
