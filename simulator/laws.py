@@ -36,6 +36,9 @@ _O, _P = OrderStatus, PaymentStatus
 OURS = "SimEx"
 LIVE_SECONDS = 3600.0
 """How long after the last fault an order may take to its end, its waits included."""
+WAKING_SECONDS = 150.0
+"""How long a workflow may go on waiting for an approval that was given, where no more goes wrong than retries outlast."""
+APPROVED_TOO_LATE = "Approved while the wait ran out"
 PEACE_SECONDS = 700.0
 """What an order takes at most where nothing goes wrong: a review that nobody answers, and a return much later."""
 
@@ -147,7 +150,11 @@ def payments(books: Books) -> Iterator[str]:
         said = [event.metadata["payment_status"] for event in account.trail if event.metadata.get("payment_status")]
         path = [PaymentStatus(status) for status in said if status in set(PaymentStatus)]
         for before, after in pairwise(path):
-            if after is not before and after not in PAYMENT_TRANSITIONS[before]:
+            # A charge whose outcome was unknown is completed and refunded in one change.
+            allowed = PAYMENT_TRANSITIONS[before].union(
+                *(PAYMENT_TRANSITIONS[between] for between in PAYMENT_TRANSITIONS[before])
+            )
+            if after is not before and after not in allowed:
                 yield f"{name}: a payment that was {before} became {after}: {account.story()}"
 
 
@@ -391,6 +398,14 @@ def outcomes(books: Books) -> Iterator[str]:
         cancellation = account.order.cancellation
         if cancellation and name in wishes and not _is_reason(wishes[name], cancellation.reason):
             yield f"{name}: cancelled as {cancellation.reason}: {account.story()}"
+        yield from _errors_of_waking(name, account)
+
+
+def _errors_of_waking(name: str, account: Account) -> Iterator[str]:
+    approved = next((event.at for event in account.trail if event.type.value == "ORDER_APPROVED"), None)
+    timed_out = next((event.at for event in account.trail if event.reason == APPROVED_TOO_LATE), None)
+    if approved and timed_out and (timed_out - approved).total_seconds() > WAKING_SECONDS:
+        yield f"{name}: approved, and nobody woke its workflow until {timed_out - approved} later: {account.story()}"
 
 
 def _is_reason(wish: people.Wish, reason: CancelReason) -> bool:
