@@ -427,7 +427,11 @@ def peace(books: Books) -> Iterator[str]:
     """Where nothing goes wrong at all, nothing has to be repaired."""
     if books.world.dice.allowed or books.world.dice.rate:
         return
-    for name, account in books.accounts.items():
+    # What carriers say of a parcel may leave it to people, who take their time.
+    left_alone = {
+        name: account for name, account in books.accounts.items() if not (account.shipment and account.shipment.scans)
+    }
+    for name, account in left_alone.items():
         repaired = [kind for kind in ("WORKFLOW_RESTARTED", "DELIVERY_OVERDUE") if account.times(kind)]
         if repaired and books.world.is_timed:
             yield f"{name}: {repaired}: {account.story()}"

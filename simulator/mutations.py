@@ -77,12 +77,6 @@ MUTATIONS = (
     Mutation("what was charged is voided on paper and not refunded", _SERVICES + "fulfilling.py", "        gateway.refund(payment.payment_id)\n", "        pass\n"),
     Mutation("an intent is not voided at the provider", _SERVICES + "fulfilling.py", "charged = gateway.cancel(payment.payment_id)", "charged = bool(gateway.was_charged(payment.payment_id))"),
     Mutation("cash at the door is entered at the price of one piece", _SERVICES + "fulfilling.py", "payment_gateway().collected(payment.payment_id, payment.amount)", "payment_gateway().collected(payment.payment_id, snapshot.order.lines[0].unit_price)"),
-    Mutation(
-        "the follow-up of a delivery enters no cash",
-        _SERVICES + "recovery.py",
-        "        fulfilling.collect_cash(snapshot)\n        if order.delivery_token:",
-        "        if order.delivery_token:",
-    ),
     Mutation("the token of the customer's card is kept", _ORDERS + "domain/recording.py", "token = None if _is_past_charging(after, payment) else after.payment_token", "token = after.payment_token"),
     # --- goods and parcels ---
     Mutation(

@@ -255,9 +255,8 @@ class People:
         promise = ("approved" if answer == "approve" else "rejected", None)
         ask = partial(self._ask_of, wish, f"POST /orders/{{id}}/{answer}", SUPPORT, {}, promise)
         # Some answer in the last moment, or a moment too late.
-        self.later(
-            self._world.dice.uniform(285, 305) if self._world.dice.likely(0.3) else self._world.dice.uniform(0, 290), ask
-        )
+        last_moment = self._world.dice.likely(0.4)
+        self.later(self._world.dice.uniform(294, 304) if last_moment else self._world.dice.uniform(0, 290), ask)
 
 
 def _total(body: Json) -> int:
