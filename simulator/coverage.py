@@ -48,7 +48,7 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *_CHANGE, "GetItem", "UpdateItem", "ChangeMessageVisibility", "charge", "was_charged", "collected",
         ),
         "receive_carrier_event": ("Query", "GetItem", "PutItem", "PutEvents", "GetSecretValue"),
-        "sweep_orders": (*_CHANGE, "UpdateItem", "DescribeExecution"),
+        "sweep_orders": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution"),
     }
 )  # fmt: skip
 """What each function calls in a history: the operations of AWS, and of the payment provider and the carrier."""

@@ -11,6 +11,7 @@ from orders.adapters.store import indexes, orders, table
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.statuses import OrderStatus, OverallStatus
+from orders.domain.waits import GRACE
 from orders.services import recovery
 from orders.services.changes import utc_now
 from tests.harness.caches import forget_settings
@@ -452,6 +453,19 @@ def test_an_execution_that_fails_again_is_left_to_the_sweep(world: World) -> Non
     assert world.order().unwind_run == 2
     assert sweep_later(world) == ["order-1"]
     assert world.order().unwind_run == 3
+
+
+def test_an_order_that_fails_again_is_looked_at_soon_however_long_its_waits_are(world: World) -> None:
+    world.live(OrderStatus.PROCESSING)
+    for run, name in enumerate(("order-1", "_2_order-1"), start=2):
+        assert world.order().run == run - 1
+        world.executions.end(f"{FULFIL}:{name}", "FAILED")
+        world.invoke("sweep_orders", ended(name, "FAILED"))
+        world.follow_up()
+    due_at = world.order().due_at
+    assert world.order().run == 2
+    assert due_at is not None
+    assert due_at <= in_a_while(GRACE.total_seconds())()
 
 
 def test_the_end_of_an_execution_that_is_not_the_order_s_present_one_changes_nothing(world: World) -> None:

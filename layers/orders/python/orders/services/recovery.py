@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from orders import settings
 from orders.adapters import workflow
-from orders.adapters.store import indexes, orders
+from orders.adapters.store import indexes, keys, orders
 from orders.domain.decisions import delivering, ending, restarting, reviewing
 from orders.domain.decisions.restarting import Fate
 from orders.domain.errors import OrderChanged, StoreBusy, WorkflowBusy
@@ -77,17 +77,25 @@ def execution_ended(execution_arn: str, status: str, error: str | None, clock: C
     """Repairs an order whose execution failed or was stopped, as the service's event says, without a call to the service.
 
     An execution that the order does not wait for (any more) changes nothing. Where the run before it has failed too, and no
-    step was finished in between, the sweep restarts the order when it is due: what fails at once must not be restarted at once.
+    step was finished in between, the sweep restarts the order in a minute: what fails at once must not be restarted at once.
 
     Raises:
         NotFound: the execution belongs to no known order.
     """
     snapshot = orders.load(workflow.order_of_execution(execution_arn.rpartition(":")[2]))
     fate = workflow.fate_of(status, error)
-    fails_again = fate is Fate.FAILED and snapshot.order.failed_runs > 0
-    if fails_again or _awaited_execution(snapshot.order) != execution_arn:
+    if _awaited_execution(snapshot.order) != execution_arn:
+        return snapshot
+    if fate is Fate.FAILED and snapshot.order.failed_runs:
+        _leave_to_the_sweep(snapshot.order, clock() + GRACE)
         return snapshot
     return _synced(snapshot, SYSTEM, clock, fate)
+
+
+def _leave_to_the_sweep(order: Order, soon: datetime) -> None:
+    """Has the sweep look at the order soon: it is due only when all waits ahead are over, days where a carrier delivers."""
+    if order.due_at and order.due_at > soon:
+        indexes.postpone(indexes.Reference(order.order_id, keys.due_sort(order.order_id, order.due_at)), soon)
 
 
 def _synced(snapshot: Snapshot, by: str, clock: Clock, fate: Fate | None = None) -> Snapshot:
