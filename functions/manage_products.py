@@ -1,6 +1,5 @@
 """The catalog: anyone reads it, admins keep it."""
 
-from orders.domain.money import Money
 from orders.services import catalog
 from orders.web import bodies, pagination
 from orders.web.handling import Answer, Request, answer, serve
@@ -29,7 +28,7 @@ def get_product(request: Request) -> Answer:
 def put_product(request: Request) -> Answer:
     """Creates a product or sets it as given."""
     body = request.parse(bodies.SetProduct)
-    price = Money(body.unit_price.amount, body.unit_price.currency)
+    price = body.unit_price.money()
     return answer(product_view(catalog.save(request.product_id, body.name, price, body.stock)))
 
 

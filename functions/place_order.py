@@ -18,6 +18,9 @@ def place_order(request: Request) -> Answer:
     body = request.parse(bodies.PlaceOrder)
     caller = request.caller
     customer_id = _customer(caller, body.customer_id)
+    if body.pricing is not None and not caller.is_shop:
+        errors = [{"field": "pricing", "message": "is for shops only"}]
+        raise PermissionDenied("Only a shop's system sends prices.", errors=errors)
     key = _key(request)
     digest = digests.of_order(json.loads(request.body)) if key else None
     snapshot, is_new = placing.place_order(body.order_request(customer_id), caller.actor, key, digest)

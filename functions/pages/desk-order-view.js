@@ -4,7 +4,7 @@ import { drawDeliveries as deliveryList } from "./desk-deliveries.js";
 import { read } from "./desk-execution-history.js";
 import { fact, statusPill, word } from "./desk-words.js";
 import { h } from "./dom.js";
-import { addressLines, ago, dayName, dayOf, exactTime, full, money } from "./format.js";
+import { addressLines, ago, dayName, dayOf, exactTime, full, money, sumsOf } from "./format.js";
 import { TABLES } from "./sentences.js";
 import { timeline } from "./timeline.js";
 import { headline, outlook, paid, parcel, steps, whereTheMoneyIs } from "./words.js";
@@ -100,6 +100,7 @@ function orderFacts({ approval, cancellation, ...order }) {
     { class: "facts" },
     fact("Customer", h("a", { href: customer }, order.customer_id)),
     fact("Items", h("ul", {}, order.items.map(drawItem))),
+    sumsOf(order).map(([name, amount]) => fact(name, amount)),
     fact("Total", h("strong", {}, money(order.total))),
     fact("Goes to", addressLines(order.shipping_address).join(", ")),
     fact("Placed", full(order.created_at)),

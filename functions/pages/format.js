@@ -27,6 +27,16 @@ export function money({ amount, currency }) {
   return format.format(amount / 10 ** digits);
 }
 
+/** What an order's total has besides its lines, each by its name: nothing where the lines are all. */
+export const sumsOf = (order) =>
+  [
+    ["Discount", order.discount_total, -1],
+    ["Shipping", order.shipping_total, 1],
+    ["Tax", order.tax_total, 1],
+  ]
+    .filter(([, sum]) => sum?.amount)
+    .map(([name, sum, sign]) => [name, money({ ...sum, amount: sign * sum.amount })]);
+
 /** The reader's time zone, in words: "Central European Standard Time". */
 export const zone = () =>
   new Intl.DateTimeFormat(locale, { timeZoneName: "long" })

@@ -1,7 +1,7 @@
 // The tracking page's parts, each drawn from the order as it is.
 
 import { h } from "./dom.js";
-import { addressLines, ago, exactTime, full, money, time, zone } from "./format.js";
+import { addressLines, ago, exactTime, full, money, sumsOf, time, zone } from "./format.js";
 import { timeline } from "./timeline.js";
 import { headline, isComing, outlook, paid, parcel, steps, whereTheMoneyIs } from "./words.js";
 
@@ -129,7 +129,7 @@ function copyButton(text) {
 
 /** What is drawn of the order. */
 export const orderOf = (view, now) => ({
-  order: { items: view.order.items, total: view.order.total },
+  order: { items: view.order.items, total: view.order.total, sums: sumsOf(view.order) },
   paidHow: paid(view, now),
 });
 
@@ -152,6 +152,7 @@ export function drawOrder({ order, paidHow }) {
         ),
       ),
     ),
+    order.sums.map(([name, amount]) => h("p", { class: "sum" }, h("span", {}, name), h("span", {}, amount))),
     h("p", { class: "total" }, h("span", {}, "Total"), h("strong", {}, money(order.total))),
     h("p", { class: "small quiet" }, paidHow),
   );

@@ -31,7 +31,22 @@ ORDER = {
     "customer_id": TEXT,
     "status": STATUS,
     "version": int,
-    "items": [{"product_id": TEXT, "name": TEXT, "quantity": int, "unit_price": MONEY}],
+    "items": [
+        {
+            "line_id": TEXT,
+            "product_id": TEXT,
+            "name": TEXT,
+            "quantity": int,
+            "unit_price": MONEY,
+            "discount?": MONEY,
+            "tax?": MONEY,
+        }
+    ],
+    "discounts?": [{"code?": TEXT, "amount": MONEY}],
+    "subtotal": MONEY,
+    "discount_total": MONEY,
+    "shipping_total": MONEY,
+    "tax_total": MONEY,
     "total": MONEY,
     "shipping_address": {"name": TEXT, "line1": TEXT, "line2?": TEXT, "city": TEXT, "postal_code": TEXT, "country": TEXT},
     "created_at": TIME,

@@ -69,9 +69,9 @@ def nothing() -> None:
 
 
 def placed(order_id: str = ORDER, token: str = "tok_ok", *, review: bool = False) -> None:
-    quantities = {"prod-001": 2, "prod-002": 1}
+    pieces = {"prod-001": 2, "prod-002": 1}
     place_order(
-        a_request(quantities, payment_token=token, order_id=OrderId(order_id), require_approval=review),
+        a_request(pieces, payment_token=token, order_id=OrderId(order_id), require_approval=review),
         ADA,
     )
 

@@ -17,7 +17,7 @@ from orders.domain.decisions import delivering, ending, paying, placing, reviewi
 from orders.domain.decisions.placing import PricedRequest
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.money import Money
-from orders.domain.order import Address, Change, Event, Line, Order, OrderRequest, Shipment, Snapshot
+from orders.domain.order import Address, Change, Event, Line, Order, OrderRequest, RequestedLine, Shipment, Snapshot
 from orders.domain.statuses import OrderStatus, PaymentMethod, ShipmentStatus
 from orders.domain.steps import CancelReason, unwound_from
 from orders.domain.waits import Waits
@@ -53,11 +53,11 @@ def without_pauses(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "time", still)
 
 
-def a_request(quantities: Mapping[str, int], **changes: Any) -> OrderRequest:
+def a_request(pieces: Mapping[str, int], **changes: Any) -> OrderRequest:
     """What a customer asks to order, paid by card."""
     usual = OrderRequest(
         customer_id=CUSTOMER,
-        quantities=quantities,
+        lines=tuple(RequestedLine(product_id, quantity) for product_id, quantity in pieces.items()),
         shipping_address=HOME,
         method=PaymentMethod.CREDIT_CARD,
         payment_token="tok_ok",

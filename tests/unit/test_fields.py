@@ -114,6 +114,7 @@ def test_what_a_request_says_of_the_order_is_the_order_s() -> None:
 NOT_SHOWN = {
     Order: {
         "lines": "as items",
+        "shipping_charge": "in the totals",
         "method": "with the payment",
         "payment_token": "a credential",
         "approval_token": "a credential",

@@ -52,6 +52,10 @@ def test_no_credential_is_seen_by_anybody(life: Life, caplog: pytest.LogCaptureF
     assert not any(secret in shown + caplog.text for secret in SECRETS)
 
 
+def usd(amount: int) -> dict[str, Any]:
+    return {"amount": amount, "currency": "USD"}
+
+
 def test_an_order_is_shown_with_what_is_promised() -> None:
     life = a_dear_order(OrderStatus.SHIPPED)
     life.apply(delivering.update_location(life.snapshot, "Utrecht", None, life.tick(), "carrier"))
@@ -63,9 +67,13 @@ def test_an_order_is_shown_with_what_is_promised() -> None:
         "status": "SHIPPED",
         "version": life.order.version,
         "items": [
-            {"product_id": "prod-001", "name": "Teapot", "quantity": 2, "unit_price": {"amount": 1000, "currency": "USD"}},
-            {"product_id": "prod-002", "name": "Cup", "quantity": 1, "unit_price": {"amount": 1000, "currency": "USD"}},
+            {"line_id": "1", "product_id": "prod-001", "name": "Teapot", "quantity": 2, "unit_price": usd(1000)},
+            {"line_id": "2", "product_id": "prod-002", "name": "Cup", "quantity": 1, "unit_price": usd(1000)},
         ],
+        "subtotal": usd(3000),
+        "discount_total": usd(0),
+        "shipping_total": usd(0),
+        "tax_total": usd(0),
         "total": {"amount": 3000, "currency": "USD"},
         "shipping_address": {
             "name": HOME.name,

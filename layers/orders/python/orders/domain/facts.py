@@ -122,7 +122,7 @@ def is_owners(name: str, value: Any) -> bool:
 
 def of_total(order: Order) -> Facts:
     """What is ordered, and for how much."""
-    return {"amount": _money(order.total), **of_goods({line.product_id: line.quantity for line in order.lines})}
+    return {"amount": _money(order.total), **of_goods(order.pieces)}
 
 
 def of_goods(pieces: Mapping[str, int]) -> Facts:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+from orders.domain import pricing
 from orders.domain.events import EventType, FollowUp, Signal
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.money import Money
 from orders.domain.personal import Forgotten, Hidden, Impersonal, Personal, Privacy, guarded
+from orders.domain.pricing import Discount, ShippingCharge, Totals
 from orders.domain.statuses import (
     ApprovalStatus,
     OrderStatus,
@@ -36,12 +38,28 @@ def moment(text: str) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One product on the order, at the price the catalog had when it was placed."""
+    """One product on the order, at the price that the catalog had, or a shop named, when it was placed.
+
+    ``discount`` and ``tax`` are the whole line's. A product may be on several lines.
+    """
 
     product_id: Impersonal
     name: Impersonal
     quantity: int
     unit_price: Money
+    discount: Money | None = None
+    tax: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedLine:
+    """So many pieces of one product, at the catalog's price if there is none beside them."""
+
+    product_id: Impersonal
+    quantity: int
+    unit_price: Money | None = None
+    discount: Money | None = None
+    tax: Money | None = None
 
 
 @guarded
@@ -157,6 +175,8 @@ class OrderDetails:
     shipping_address: Address
     method: PaymentMethod
     payment_token: Forgotten | None = None
+    shipping_charge: ShippingCharge | None = None
+    discounts: tuple[Discount, ...] = ()
 
 
 def details(found: OrderDetails) -> dict[str, Any]:
@@ -167,9 +187,9 @@ def details(found: OrderDetails) -> dict[str, Any]:
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest(OrderDetails):
-    """A requested order; prices come from the catalog, not from the caller."""
+    """A requested order; prices come from the catalog, or from a shop."""
 
-    quantities: Annotated[Mapping[str, int], Privacy.IMPERSONAL]
+    lines: tuple[RequestedLine, ...]
     order_id: OrderId | None = None
     require_approval: bool = False
 
@@ -211,6 +231,19 @@ class Order(OrderDetails):
     def step(self, name: StepName) -> Step:
         """The saga's step of that name."""
         return self.steps[STEPS.index(name)]
+
+    @property
+    def pieces(self) -> dict[str, int]:
+        """How many pieces of each product are ordered, on however many lines."""
+        found: dict[str, int] = {}
+        for line in self.lines:
+            found[line.product_id] = found.get(line.product_id, 0) + line.quantity
+        return found
+
+    @property
+    def totals(self) -> Totals:
+        """The sums that the total is made of."""
+        return pricing.totals(self.lines, self.shipping_charge, self.discounts)
 
     @property
     def current_step(self) -> Step | None:

@@ -1,7 +1,8 @@
-"""Placing an order: priced from the catalog, once for each idempotency key."""
+"""Placing an order: priced from the catalog or by a shop, once for each idempotency key."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
 
 from orders import settings
 from orders.adapters.store import catalog, orders
@@ -10,7 +11,8 @@ from orders.domain.decisions import placing
 from orders.domain.digests import IdempotencyRecord, RequestDigest
 from orders.domain.errors import AlreadyExists, IdempotencyMismatch, InvalidArgument
 from orders.domain.identifiers import OrderId, uuid7
-from orders.domain.order import Change, Line, OrderRequest, Snapshot, details
+from orders.domain.order import Change, Line, OrderRequest, RequestedLine, Snapshot, details
+from orders.domain.products import Product
 from orders.services.changes import Clock, utc_now, with_retries
 
 
@@ -25,7 +27,7 @@ def place_order(
         IdempotencyMismatch: the key was used with another body.
     """
     try:
-        lines = _priced(request.quantities)
+        lines = _priced(request.lines)
     except InvalidArgument:
         # The catalog may have changed since the key was used: the key's order counts.
         kept = orders.idempotency_record(request.customer_id, key) if key else None
@@ -34,28 +36,28 @@ def place_order(
         return _as_recorded(kept, digest), False
     now = clock()
     order_id = request.order_id or OrderId(uuid7(now, os.urandom(10)))
-    total = sum(line.unit_price.amount * line.quantity for line in lines)
-    needs_review = request.require_approval or total >= settings.review_threshold()
-    priced = placing.PricedRequest(**details(request), order_id=order_id, lines=lines, needs_review=needs_review)
-    change = placing.place(priced, settings.waits(), now, actor.by)
+    asked = placing.PricedRequest(**details(request), order_id=order_id, lines=lines, needs_review=request.require_approval)
+    needs_review = asked.needs_review or asked.total.amount >= settings.review_threshold()
+    change = placing.place(replace(asked, needs_review=needs_review), settings.waits(), now, actor.by)
     record = IdempotencyRecord(request.customer_id, key, digest, order_id) if key and digest else None
     return _commit_new(change, record)
 
 
-def _priced(quantities: Mapping[str, int]) -> tuple[Line, ...]:
-    """The order's lines at the catalog's names and prices."""
-    found = catalog.products(quantities)
-    unknown = [product_id for product_id in quantities if product_id not in found]
-    if unknown:
-        position = list(quantities).index(unknown[0])
-        raise InvalidArgument.of(f"items.{position}.product_id", f"There is no product {unknown[0]}.")
-    currencies = {product.unit_price.currency for product in found.values()}
-    if len(currencies) > 1:
+def _priced(requested: Sequence[RequestedLine]) -> tuple[Line, ...]:
+    """The order's lines with the catalog's names, and its prices where the request names none."""
+    found = catalog.products(dict.fromkeys(line.product_id for line in requested))
+    for position, line in enumerate(requested):
+        if line.product_id not in found:
+            raise InvalidArgument.of(f"items.{position}.product_id", f"There is no product {line.product_id}.")
+    lines = tuple(_with_price(line, found[line.product_id]) for line in requested)
+    if len({line.unit_price.currency for line in lines}) > 1:
         raise InvalidArgument.of("items", "All products of an order must be priced in one currency.")
-    return tuple(
-        Line(product_id, found[product_id].name, quantity, found[product_id].unit_price)
-        for product_id, quantity in quantities.items()
-    )
+    return lines
+
+
+def _with_price(line: RequestedLine, product: Product) -> Line:
+    price = line.unit_price or product.unit_price
+    return Line(line.product_id, product.name, line.quantity, price, line.discount, line.tax)
 
 
 def _as_recorded(kept: IdempotencyRecord, digest: RequestDigest | None) -> Snapshot:

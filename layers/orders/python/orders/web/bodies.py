@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -20,11 +21,15 @@ from pydantic import (
 from orders.domain.errors import InvalidArgument
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.limits import ORDER_ID
+from orders.domain.money import Money
 from orders.domain.notifications import EVENT_TYPES
-from orders.domain.order import Address, OrderRequest, moment
+from orders.domain.order import Address, Line, OrderRequest, RequestedLine, moment
+from orders.domain.pricing import Discount, ShippingCharge, totals
 from orders.domain.statuses import DEPRECATED_NAMES, OrderStatus, PaymentMethod
 
-MOST_LINES = 50
+MOST_LINES, MOST_PRODUCTS = 100, 90
+"""A transaction that reserves an order's stock has an action for each product, and a hundred at most."""
+MOST_DISCOUNTS = 100
 MOST_PIECES = 10_000
 
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$"
@@ -111,8 +116,81 @@ class AddressBody(Body):
         return Address(**self.model_dump())
 
 
+class MoneyBody(Body):
+    """Minor units beside an ISO 4217 currency."""
+
+    amount: Annotated[int, Field(ge=0, le=10**12)]
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+    def money(self) -> Money:
+        """The domain's value."""
+        return Money(self.amount, self.currency)
+
+
+def _money(body: MoneyBody | None) -> Money | None:
+    return body.money() if body else None
+
+
+class LinePriceBody(Body):
+    """What a line costs; ``discount`` and ``tax`` are the whole line's."""
+
+    unit_price: MoneyBody
+    discount: MoneyBody | None = None
+    tax: MoneyBody | None = None
+
+    def line(self, item: ItemBody) -> Line:
+        """The domain's value; a product's name is the catalog's to say."""
+        return Line(item.product_id, "", item.quantity, self.unit_price.money(), _money(self.discount), _money(self.tax))
+
+
+class ShippingBody(Body):
+    """What the delivery costs, and the tax on it."""
+
+    amount: MoneyBody
+    tax: MoneyBody | None = None
+
+    def charge(self) -> ShippingCharge:
+        """The domain's value."""
+        return ShippingCharge(self.amount.money(), _money(self.tax))
+
+
+class DiscountBody(Body):
+    """What is taken off the order as a whole."""
+
+    code: Text100 | None = None
+    amount: MoneyBody
+
+    def discount(self) -> Discount:
+        """The domain's value."""
+        return Discount(self.amount.money(), self.code)
+
+
+class PricingBody(Body):
+    """What a shop charges: an entry for each line, in the order of ``items``, all in one currency; ``total`` is checked."""
+
+    items: Annotated[tuple[LinePriceBody, ...], Field(min_length=1, max_length=MOST_LINES, strict=False)]
+    shipping: ShippingBody | None = None
+    discounts: Annotated[tuple[DiscountBody, ...], Field(max_length=MOST_DISCOUNTS, strict=False)] = ()
+    total: MoneyBody | None = None
+
+    def charge(self) -> ShippingCharge | None:
+        """What the delivery costs, if that was said."""
+        return self.shipping.charge() if self.shipping else None
+
+    def amounts(self) -> Iterator[tuple[str, MoneyBody]]:
+        """Each amount, by where it stands in the request."""
+        places: list[tuple[str, MoneyBody | None]] = [("pricing.total", self.total)]
+        for place, item in enumerate(self.items):
+            line = f"pricing.items.{place}"
+            places += [(f"{line}.unit_price", item.unit_price), (f"{line}.discount", item.discount), (f"{line}.tax", item.tax)]
+        if self.shipping:
+            places += [("pricing.shipping.amount", self.shipping.amount), ("pricing.shipping.tax", self.shipping.tax)]
+        places += [(f"pricing.discounts.{place}.amount", one.amount) for place, one in enumerate(self.discounts)]
+        return ((place, money) for place, money in places if money is not None)
+
+
 class PlaceOrder(Body):
-    """``POST /orders``. Prices come from the catalog, never from the caller."""
+    """``POST /orders``. Prices come from the catalog; only a shop may send ``pricing``."""
 
     order_id: OrderIdText | None = None
     customer_id: CustomerIdText | None = None
@@ -120,34 +198,73 @@ class PlaceOrder(Body):
     payment: PaymentBody
     shipping_address: AddressBody
     require_approval: bool = False
+    pricing: PricingBody | None = None
 
     def order_request(self, customer_id: CustomerId) -> OrderRequest:
         """The domain's value: what this customer asks to order."""
         return OrderRequest(
             customer_id=customer_id,
-            quantities={item.product_id: item.quantity for item in self.items},
+            lines=_lines(self.items, self.pricing),
             shipping_address=self.shipping_address.address(),
             method=self.payment.method,
             payment_token=self.payment.token,
             order_id=self.order_id,
             require_approval=self.require_approval,
+            shipping_charge=self.pricing.charge() if self.pricing else None,
+            discounts=tuple(one.discount() for one in self.pricing.discounts) if self.pricing else (),
         )
 
     @model_validator(mode="after")
-    def _each_product_once(self) -> "PlaceOrder":
-        seen = [item.product_id for item in self.items]
-        for position, product_id in enumerate(seen):
-            if product_id in seen[:position]:
-                raise RepeatedProduct(position)
+    def _fits_one_transaction(self) -> "PlaceOrder":
+        if len({item.product_id for item in self.items}) > MOST_PRODUCTS:
+            raise BadMember("items", f"may hold {MOST_PRODUCTS} products at most")
+        return self
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "PlaceOrder":
+        if self.pricing:
+            _check_entries(self.pricing, self.items)
+            _check_sums(self.pricing, self.items)
         return self
 
 
-class RepeatedProduct(ValueError):
-    """A product is on two lines of one order."""
+def _lines(items: Sequence[ItemBody], pricing: PricingBody | None) -> tuple[RequestedLine, ...]:
+    if pricing is None:
+        return tuple(RequestedLine(item.product_id, item.quantity) for item in items)
+    lines = (price.line(item) for price, item in zip(pricing.items, items, strict=True))
+    return tuple(RequestedLine(one.product_id, one.quantity, one.unit_price, one.discount, one.tax) for one in lines)
 
-    def __init__(self, position: int) -> None:
-        super().__init__("each product may be on one line only")
-        self.field = f"items.{position}.product_id"
+
+def _check_entries(pricing: PricingBody, items: Sequence[ItemBody]) -> None:
+    """An entry for each line, and one currency."""
+    if len(pricing.items) != len(items):
+        raise BadMember("pricing.items", f"must have one entry for each of the {len(items)} items, in their order")
+    currency = pricing.items[0].unit_price.currency
+    for place, money in pricing.amounts():
+        if money.currency != currency:
+            raise BadMember(f"{place}.currency", f"must be {currency}, as in the first entry of pricing.items")
+
+
+def _check_sums(pricing: PricingBody, items: Sequence[ItemBody]) -> None:
+    """Nothing is taken off that is not there, and a total that was sent is the sum."""
+    lines = [price.line(item) for price, item in zip(pricing.items, items, strict=True)]
+    for place, line in enumerate(lines):
+        worth = line.unit_price.times(line.quantity)
+        if line.discount and line.discount.amount > worth.amount:
+            raise BadMember(f"pricing.items.{place}.discount", f"is more than the line's {worth.amount}")
+    total = totals(lines, pricing.charge(), [one.discount() for one in pricing.discounts]).total
+    if total.amount < 0:
+        raise BadMember("pricing.discounts", "are more than the order comes to")
+    if pricing.total and pricing.total.amount != total.amount:
+        raise BadMember("pricing.total", f"is not the sum, which is {total.amount} ({total})")
+
+
+class BadMember(ValueError):
+    """A member that is well-formed and does not fit the others."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class Empty(Body):
@@ -172,13 +289,6 @@ class SetLocation(Body):
 
     location: Text200
     estimated_delivery: Moment | None = None
-
-
-class MoneyBody(Body):
-    """Minor units beside an ISO 4217 currency."""
-
-    amount: Annotated[int, Field(ge=0, le=10**12)]
-    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
 class SetProduct(Body):
@@ -218,5 +328,5 @@ def parse(model: type[Model], body: bytes) -> Model:
 def _problem(details: Any) -> dict[str, str]:
     cause = details.get("ctx", {}).get("error")
     path = ".".join(str(part) for part in details["loc"])
-    field = cause.field if isinstance(cause, RepeatedProduct) else path
+    field = cause.field if isinstance(cause, BadMember) else path
     return {"field": field or "body", "message": details["msg"].removeprefix("Value error, ")}

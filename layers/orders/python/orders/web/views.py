@@ -10,7 +10,7 @@ from orders.domain.decisions import ending, reviewing
 from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, SHOP_PREFIX, SYSTEM
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
-from orders.domain.order import Event, Order, Payment, Shipment, Snapshot, Step, timestamp
+from orders.domain.order import Event, Line, Order, Payment, Shipment, Snapshot, Step, timestamp
 from orders.domain.progress import History, estimate, running_step
 from orders.domain.statuses import (
     ApprovalStatus,
@@ -49,10 +49,18 @@ def money_view(money: Money) -> MoneyView:
 
 
 class _LineView(TypedDict):
+    line_id: str
     product_id: str
     name: str
     quantity: Count
     unit_price: MoneyView
+    discount: NotRequired[MoneyView | None]
+    tax: NotRequired[MoneyView | None]
+
+
+class _DiscountView(TypedDict):
+    code: NotRequired[str | None]
+    amount: MoneyView
 
 
 class _AddressView(TypedDict):
@@ -86,6 +94,11 @@ class OrderView(TypedDict):
     status: OrderStatus
     version: Version
     items: list[_LineView]
+    discounts: NotRequired[list[_DiscountView] | None]
+    subtotal: MoneyView
+    discount_total: MoneyView
+    shipping_total: MoneyView
+    tax_total: MoneyView
     total: MoneyView
     shipping_address: _AddressView
     created_at: Time
@@ -94,23 +107,35 @@ class OrderView(TypedDict):
     approval: _ApprovalView | None
 
 
+def _line_view(place: int, line: Line) -> _LineView:
+    """One line. Lines keep their places for as long as there is the order: the place is the line's id."""
+    return present(
+        _LineView,
+        line_id=str(place),
+        product_id=line.product_id,
+        name=line.name,
+        quantity=line.quantity,
+        unit_price=money_view(line.unit_price),
+        discount=money_view(line.discount) if line.discount else None,
+        tax=money_view(line.tax) if line.tax else None,
+    )
+
+
 def order_view(order: Order, audience: Audience) -> OrderView:
     """The order by itself, as in lists."""
+    totals = order.totals
     return present(
         OrderView,
         order_id=order.order_id,
         customer_id=order.customer_id,
         status=order.status,
         version=order.version,
-        items=[
-            {
-                "product_id": line.product_id,
-                "name": line.name,
-                "quantity": line.quantity,
-                "unit_price": money_view(line.unit_price),
-            }
-            for line in order.lines
-        ],
+        items=[_line_view(line_id, line) for line_id, line in enumerate(order.lines, start=1)],
+        discounts=[present(_DiscountView, code=one.code, amount=money_view(one.amount)) for one in order.discounts] or None,
+        subtotal=money_view(totals.subtotal),
+        discount_total=money_view(totals.discount),
+        shipping_total=money_view(totals.shipping),
+        tax_total=money_view(totals.tax),
         total=money_view(order.total),
         shipping_address=present(
             _AddressView,

@@ -11,12 +11,13 @@ from orders.domain import legacy
 from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
 from orders.domain.order import Line, Order, Payment, Shipment, Snapshot, Step, TrackingDetail, moment, timestamp
+from orders.domain.pricing import Discount
 from orders.domain.statuses import OverallStatus, ShipmentStatus, StepStatus
 from orders.domain.steps import STEPS, StepName
 
 _ORDER = Codec(
     Order,
-    own=frozenset({"lines", "total", "steps", "unknown_steps"}),
+    own=frozenset({"lines", "total", "discounts", "steps", "unknown_steps"}),
     always=frozenset({"overall", "run", "unwind_run"}),
     with_nulls=frozenset({"cancellation", "approval"}),
     names={"shipping_address": "address"},
@@ -30,7 +31,8 @@ def order_to_item(order: Order) -> Item:
     text = {
         "kind": "order",
         "currency": order.total.currency,
-        "lines": to_json([[line.product_id, line.name, line.quantity, line.unit_price.amount] for line in order.lines]),
+        **_lines_to_texts(order),
+        "discounts": to_json([[one.amount.amount, one.code] for one in order.discounts]) if order.discounts else None,
         **_steps_to_texts(order),
         **_order_in_indexes(order),
     }
@@ -58,14 +60,37 @@ def order_from_item(item: Item) -> Order:
     steps, unknown_steps = _steps_from_item(item, found["overall"])
     return Order(
         **found,
-        lines=tuple(
-            Line(product_id, name, quantity, Money(amount, currency))
-            for product_id, name, quantity, amount, *_ in json.loads(item["lines"]["S"])
-        ),
+        lines=tuple(_line_from_json(row, currency) for row in json_of(item, ALL_OF_LINES) or json_of(item, "lines")),
+        discounts=tuple(Discount(Money(amount, currency), code) for amount, code, *_ in json_of(item, "discounts") or ()),
         total=Money(int(item["total"]["N"]), currency),
         steps=steps,
         unknown_steps=unknown_steps,
     )
+
+
+ALL_OF_LINES = "all_of_lines"
+"""The attribute of lines that edition one cannot tell: several of one product, discounts and taxes."""
+
+
+def _lines_to_texts(order: Order) -> dict[str, str]:
+    """The lines as edition one reads them, one for each product, and all of them where that is not all there is to say.
+
+    A release that reads the first only reserves and returns the right pieces, and charges the total that stands beside them.
+    """
+    rows = [[line.product_id, line.name, line.quantity, line.unit_price.amount] for line in order.lines]
+    further = [[line.discount and line.discount.amount, line.tax and line.tax.amount] for line in order.lines]
+    pieces = order.pieces
+    by_product = {row[0]: [*row[:2], pieces[line.product_id], row[3]] for line, row in zip(order.lines, rows, strict=True)}
+    lines = {"lines": to_json(list(by_product.values()))}
+    if len(pieces) == len(rows) and not any(amount is not None for row in further for amount in row):
+        return lines
+    return lines | {ALL_OF_LINES: to_json([[*row, *more] for row, more in zip(rows, further, strict=True)])}
+
+
+def _line_from_json(row: list[Any], currency: str) -> Line:
+    product_id, name, quantity, *amounts = row
+    price, discount, tax = (None if amount is None else Money(amount, currency) for amount in [*amounts, None, None][:3])
+    return Line(product_id, name, quantity, price or Money(0, currency), discount, tax)
 
 
 def payment_to_item(order_id: OrderId, payment: Payment) -> Item:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orders.domain import facts, recording
+from orders.domain import facts, pricing, recording
 from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive
 from orders.domain.events import SYSTEM, EventType, FollowUp
 from orders.domain.identifiers import OrderId
+from orders.domain.money import Money
 from orders.domain.order import Approval, Change, Line, Order, OrderDetails, Snapshot, details
 from orders.domain.personal import guarded
 from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, StepStatus
@@ -18,18 +19,20 @@ from orders.domain.waits import GRACE, Waits
 @guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedRequest(OrderDetails):
-    """A requested order, priced from the catalog."""
+    """A requested order with its prices."""
 
     order_id: OrderId
     lines: tuple[Line, ...]
     needs_review: bool
 
+    @property
+    def total(self) -> Money:
+        """What the customer pays."""
+        return pricing.totals(self.lines, self.shipping_charge, self.discounts).total
+
 
 def place(request: PricedRequest, waits: Waits, now: datetime, by: str) -> Change:
     """A new order: PENDING, version 1, its workflow to be started."""
-    total = request.lines[0].unit_price.times(request.lines[0].quantity)
-    for line in request.lines[1:]:
-        total = total + line.unit_price.times(line.quantity)
     review_seconds = waits.approval if request.needs_review else 0
     approval = Approval(ApprovalStatus.PENDING, now + timedelta(seconds=review_seconds)) if request.needs_review else None
     order = Order(
@@ -38,7 +41,7 @@ def place(request: PricedRequest, waits: Waits, now: datetime, by: str) -> Chang
         status=OrderStatus.PENDING,
         version=1,
         lines=request.lines,
-        total=total,
+        total=request.total,
         created_at=now,
         updated_at=now,
         status_since=now,
@@ -62,5 +65,5 @@ def reserve_stock(snapshot: Snapshot, started_at: datetime, now: datetime, by: s
     after = order.with_step(StepName.INVENTORY, StepStatus.IN_PROGRESS, started_at)
     after = step_done(after, StepName.INVENTORY, now)
     after = replace(after, overall=OverallStatus.IN_PROGRESS)
-    stock = {line.product_id: -line.quantity for line in order.lines}
+    stock = {product_id: -pieces for product_id, pieces in order.pieces.items()}
     return recording.change(order, after, EventType.STOCK_RESERVED, now, by, stock=stock)

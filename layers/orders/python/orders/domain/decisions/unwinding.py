@@ -54,8 +54,7 @@ def release_stock(snapshot: Snapshot, now: datetime) -> Change | None:
     if order.step(StepName.INVENTORY).status is not StepStatus.COMPENSATING:
         return None
     after = order.with_step(StepName.INVENTORY, StepStatus.COMPENSATED, now)
-    stock = {line.product_id: line.quantity for line in order.lines}
-    return recording.change(order, after, EventType.STOCK_RELEASED, now, stock=stock)
+    return recording.change(order, after, EventType.STOCK_RELEASED, now, stock=order.pieces)
 
 
 def close(snapshot: Snapshot, now: datetime) -> Change | None:
