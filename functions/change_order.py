@@ -1,17 +1,27 @@
 """Changing an order by request: customers and support cancel, return, change the address; support reviews and corrects."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from orders.domain.actors import Actor
+from orders.domain.digests import KeyedCall
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.status_names import parse_status
 from orders.services import commands, reading
+from orders.services.once import once
 from orders.web import bodies
-from orders.web.handling import DEPRECATED_SINCE, Answer, Operation, Request, serve
+from orders.web.handling import DEPRECATED_SINCE, REPLAYED, Answer, Operation, Request, serve
 from orders.web.orders import order_answer
 
-Change = Callable[[OrderId, Actor, str | None, int | None], Snapshot]
+
+class Change(Protocol):
+    """A command whose only argument is an optional reason."""
+
+    def __call__(
+        self, order_id: OrderId, actor: Actor, reason: str | None, if_match: int | None, /, *, call: KeyedCall | None
+    ) -> Snapshot:
+        """Makes the change; ``call`` is recorded with it."""
 
 
 def _admitted(request: Request) -> tuple[OrderId, Actor]:
@@ -25,10 +35,17 @@ def explained(change: Change) -> Operation:
     """The operation behind a route whose body is nothing but an optional reason."""
 
     def operation(request: Request) -> Answer:
-        reason = request.parse(bodies.WithReason).reason
-        return order_answer(request, change(*_admitted(request), reason, request.if_match))
+        reason, call = request.parse(bodies.WithReason).reason, request.call
+        order_id, actor = _admitted(request)
+        return _once(request, call, lambda: change(order_id, actor, reason, request.if_match, call=call))
 
     return operation
+
+
+def _once(request: Request, call: KeyedCall | None, change: Callable[[], Snapshot]) -> Answer:
+    """The order after the change; for a repetition under its idempotency key, the order as it is now."""
+    snapshot, is_new = once(call, change, lambda record: reading.to_show(OrderId(record.result)))
+    return order_answer(request, snapshot, headers=None if is_new else REPLAYED)
 
 
 def change_address(request: Request) -> Answer:
@@ -57,9 +74,10 @@ def set_location(request: Request) -> Answer:
 
 def mark_returned(request: Request) -> Answer:
     """The parcel is back."""
-    reason = request.parse(bodies.WithReason).reason
+    reason, call = request.parse(bodies.WithReason).reason, request.call
     order_id, actor = _admitted(request)
-    return order_answer(request, commands.mark_returned(order_id, request.shipment_id, actor, reason, request.if_match))
+    parcel, seen = request.shipment_id, request.if_match
+    return _once(request, call, lambda: commands.mark_returned(order_id, parcel, actor, reason, seen, call=call))
 
 
 handler = serve(

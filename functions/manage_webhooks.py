@@ -13,7 +13,7 @@ USUAL_PAGE, LARGEST_PAGE = 20, 100
 def add_webhook(request: Request) -> Answer:
     """Subscribes an endpoint; its secret is shown this once."""
     body = request.parse(bodies.AddWebhook)
-    webhook, secret = subscriptions.add(body.url, body.events)
+    webhook, secret = subscriptions.add(body.url, body.events, request.call)
     headers = {"location": f"/webhooks/{webhook.webhook_id}"}
     return answer(webhook_view(webhook, secret), HTTPStatus.CREATED, headers)
 
@@ -38,7 +38,7 @@ def remove_webhook(request: Request) -> Answer:
 def rotate_secret(request: Request) -> Answer:
     """Gives a new secret, shown this once; the old one also signs for a day. A disabled endpoint becomes active."""
     request.parse(bodies.Empty)
-    webhook, secret = subscriptions.rotate_secret(request.webhook_id)
+    webhook, secret = subscriptions.rotate_secret(request.webhook_id, request.call)
     return answer(webhook_view(webhook, secret))
 
 
@@ -59,7 +59,8 @@ def redeliver(request: Request) -> Answer:
     """Sends one delivery again, now."""
     request.parse(bodies.Empty)
     webhook = subscriptions.active(request.webhook_id)
-    return answer(delivery_view(subscriptions.redeliver(webhook, request.delivery_id)), HTTPStatus.ACCEPTED)
+    delivery = subscriptions.redeliver(webhook, request.delivery_id, request.call)
+    return answer(delivery_view(delivery), HTTPStatus.ACCEPTED)
 
 
 handler = serve(

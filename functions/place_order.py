@@ -1,7 +1,6 @@
 """``POST /orders``: place an order. The follow-up of the change starts its workflow."""
 
 import json
-import re
 from http import HTTPStatus
 
 from orders.domain import digests
@@ -9,7 +8,7 @@ from orders.domain.errors import InvalidArgument, PermissionDenied
 from orders.domain.identifiers import CustomerId
 from orders.services import placing
 from orders.web import bodies
-from orders.web.handling import Answer, Principal, Request, serve
+from orders.web.handling import REPLAYED, Answer, Principal, Request, serve
 from orders.web.orders import order_answer
 
 
@@ -21,10 +20,10 @@ def place_order(request: Request) -> Answer:
     if body.pricing is not None and not caller.is_shop:
         errors = [{"field": "pricing", "message": "is for shops only"}]
         raise PermissionDenied("Only a shop's system sends prices.", errors=errors)
-    key = _key(request)
+    key = request.idempotency_key
     digest = digests.of_order(json.loads(request.body)) if key else None
     snapshot, is_new = placing.place_order(body.order_request(customer_id), caller.actor, key, digest)
-    headers = {"location": f"/orders/{snapshot.order.order_id}"} | ({} if is_new else {"idempotent-replayed": "true"})
+    headers = {"location": f"/orders/{snapshot.order.order_id}"} | ({} if is_new else REPLAYED)
     return order_answer(request, snapshot, HTTPStatus.ACCEPTED, headers)
 
 
@@ -35,13 +34,6 @@ def _customer(caller: Principal, named: CustomerId | None) -> CustomerId:
     if named not in (None, caller.subject) and not caller.acts_for_anyone:
         raise PermissionDenied("You can order for yourself only.")
     return named or caller.subject
-
-
-def _key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is not None and not re.fullmatch(bodies.IDEMPOTENCY_KEY, key):
-        raise InvalidArgument.of("Idempotency-Key", "must have 1 to 255 printable characters")
-    return key
 
 
 handler = serve({"POST /orders": place_order})

@@ -197,7 +197,8 @@ class RecordingWorld:
         return answer
 
     def change(self, order_id: str, key: str, body: Any = None, group: str = "support") -> None:
-        self.http("change_order", key, id=order_id, group=group, body=body or {})
+        headers = {"idempotency-key": f"{order_id} {key}"}
+        self.http("change_order", key, id=order_id, group=group, body=body or {}, headers=headers)
         self.drive(order_id)
 
     def drive(self, order_id: str) -> None:
@@ -472,8 +473,11 @@ def _report(world: RecordingWorld, tracking_number: str, status: str) -> None:
     world.http("receive_carrier_event", key, sub="", carrier="generic", body=scan, headers=headers)
 
 
+KEYED = {"idempotency-key": "a-key"}
+
+
 def everyone_who_waits_for_news_is_told(world: RecordingWorld) -> None:
-    admin = {"group": "admin"}
+    admin: dict[str, Any] = {"group": "admin", "headers": KEYED}
     # A name without an address: the delivery is refused before anything is sent.
     made = world.http("manage_webhooks", "POST /webhooks", **admin, body={"url": "https://receiver.invalid/", "events": []})
     webhook = json.loads(made["body"])["webhook_id"]
@@ -504,8 +508,13 @@ def _look_after_a_webhook(world: RecordingWorld, webhook: str, delivery: str) ->
     ask("GET /webhooks")
     ask("GET /webhooks/{id}")
     ask("GET /webhooks/{id}/deliveries", query={"limit": "1"})
-    ask("POST /webhooks/{id}/deliveries/{delivery_id}/redeliver", delivery_id=delivery, body={})
-    ask("POST /webhooks/{id}/rotate", body={})
+    ask(
+        "POST /webhooks/{id}/deliveries/{delivery_id}/redeliver",
+        delivery_id=delivery,
+        body={},
+        headers=KEYED,
+    )
+    ask("POST /webhooks/{id}/rotate", body={}, headers=KEYED)
     ask("DELETE /webhooks/{id}")
 
 

@@ -35,6 +35,32 @@ class IdempotencyRecord:
     order_id: OrderId
 
 
+@dataclass(frozen=True, slots=True)
+class KeyedCall:
+    """A request of one caller to one path under an idempotency key, by digests: neither the key nor the body is kept."""
+
+    caller: str
+    place: str
+    """Of the path and the key: a key belongs to its path."""
+    sent: str
+    """Of the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """What a call under an idempotency key led to: the id of what it changed or made, and the digest of a secret shown."""
+
+    call: KeyedCall
+    result: str
+    shown: str | None = None
+
+
+def of_call(caller: str, path: str, key: str, body: Any) -> KeyedCall:
+    """The call of a caller with this key and this body, as parsed JSON."""
+    sent = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return KeyedCall(caller, fingerprint(f"{path}\n{key}"), fingerprint(sent))
+
+
 def of_order(body: Mapping[str, Any]) -> RequestDigest:
     """The digests of a valid body of ``POST /orders``, as parsed JSON."""
     sent = fingerprint(json.dumps(body, sort_keys=True, separators=(",", ":")))

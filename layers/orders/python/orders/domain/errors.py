@@ -129,6 +129,12 @@ class AlreadyApplied(OrderError):
     title = "Already applied"
 
 
+class KeyUsed(OrderError):
+    """Another request with the same idempotency key was first: its result counts."""
+
+    title = "The key is in use"
+
+
 class IdempotencyMismatch(OrderError):
     """The idempotency key was used with another body."""
 

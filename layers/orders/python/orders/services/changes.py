@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from orders.adapters.pauses import ATTEMPTS, pause
 from orders.adapters.store import orders
 from orders.domain import erasure
+from orders.domain.digests import CallRecord, KeyedCall
 from orders.domain.errors import OrderChanged, StoreBusy, VersionMismatch
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Change, Snapshot
@@ -22,15 +23,16 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def apply(order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> Snapshot:
+def apply(order_id: OrderId, decide: Decide, known: Snapshot | None = None, call: KeyedCall | None = None) -> Snapshot:
     """Applies a decision to the order as it is now and returns the order as it is then.
 
     A writer that loses against another change reloads and decides again: the decision must hold for what the row says then.
     Nothing personal is written about an order whose customer's data has been erased.
-    ``known`` spares the first read where the caller has just written the row.
+    ``known`` spares the first read where the caller has just written the row. ``call`` is recorded with the change.
 
     Raises:
         OrderChanged, StoreBusy: every try lost; retry later.
+        KeyUsed: another request of this ``call`` was first.
         NotFound: there is no such order.
         and whatever ``decide`` refuses with.
     """
@@ -43,7 +45,7 @@ def apply(order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> S
             return snapshot
         if snapshot.order.erased_at:
             change = erasure.redacted(change)
-        orders.commit(change)
+        orders.commit(change, CallRecord(call, order_id) if call else None)
         return change.applied_to(snapshot)
 
     return with_retries(once)
@@ -60,12 +62,13 @@ class SeenAt:
     """``apply`` for a caller who has read one version: refused once another change was first.
 
     Only their first change is checked: later versions are their own. ``reason`` is theirs too, and is recorded on the
-    trail with each change that has no other.
+    trail with each change that has no other. ``call`` is recorded with the first change.
     """
 
-    def __init__(self, version: int | None, reason: str | None = None) -> None:
+    def __init__(self, version: int | None, reason: str | None = None, call: KeyedCall | None = None) -> None:
         self._version = version
         self._reason = reason
+        self._call = call
 
     def __call__(self, order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> Snapshot:
         """See ``apply``; raises ``VersionMismatch`` too."""
@@ -75,7 +78,8 @@ class SeenAt:
             change = decide(snapshot)
             return change and replace(change, event=replace(change.event, reason=change.event.reason or self._reason))
 
-        after = apply(order_id, checked, known)
+        after = apply(order_id, checked, known, self._call)
+        self._call = None
         if after.order.version != self._version:
             self._version = None
         return after

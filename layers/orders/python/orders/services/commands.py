@@ -8,6 +8,7 @@ from datetime import datetime
 from orders.adapters.store import orders
 from orders.domain.actors import Actor
 from orders.domain.decisions import delivering, ending, reviewing, shipping
+from orders.domain.digests import KeyedCall
 from orders.domain.errors import ConstraintViolated, IllegalTransition, NotFound
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Address, Change, Order, Snapshot
@@ -17,24 +18,44 @@ from orders.services import fulfilling
 from orders.services.changes import Apply, Clock, Decide, SeenAt, check_version, utc_now
 
 
-def cancel(order_id: OrderId, actor: Actor, note: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
+def cancel(
+    order_id: OrderId,
+    actor: Actor,
+    note: str | None,
+    if_match: int | None,
+    clock: Clock = utc_now,
+    call: KeyedCall | None = None,
+) -> Snapshot:
     """Cancels an order that is not shipped yet."""
     reason = CancelReason.STAFF if actor.staff else CancelReason.CUSTOMER
-    return _change(order_id, if_match, lambda now: ending.cancel(now, reason, clock(), actor.by, note))
+    return _change(order_id, SeenAt(if_match, call=call), lambda now: ending.cancel(now, reason, clock(), actor.by, note))
 
 
 def change_address(order_id: OrderId, actor: Actor, address: Address, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
     """Changes the address, until the parcel is handed over."""
-    return _change(order_id, if_match, lambda now: shipping.change_address(now, address, clock(), actor.by))
+    return _change(order_id, SeenAt(if_match), lambda now: shipping.change_address(now, address, clock(), actor.by))
 
 
-def return_order(order_id: OrderId, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
+def return_order(
+    order_id: OrderId,
+    actor: Actor,
+    reason: str | None,
+    if_match: int | None,
+    clock: Clock = utc_now,
+    call: KeyedCall | None = None,
+) -> Snapshot:
     """Takes a delivered order back: refund and restock follow."""
-    return _change(order_id, if_match, lambda now: ending.return_order(now, clock(), actor.by, reason))
+    return _change(order_id, SeenAt(if_match, call=call), lambda now: ending.return_order(now, clock(), actor.by, reason))
 
 
 def mark_returned(
-    order_id: OrderId, shipment_id: str, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now
+    order_id: OrderId,
+    shipment_id: str,
+    actor: Actor,
+    reason: str | None,
+    if_match: int | None,
+    clock: Clock = utc_now,
+    call: KeyedCall | None = None,
 ) -> Snapshot:
     """The parcel is back without having been delivered: refund and restock follow.
 
@@ -50,17 +71,31 @@ def mark_returned(
             raise _refused(now.order, OrderStatus.RETURNED)
         return ending.return_order(now, clock(), actor.by, reason, to_sender=True)
 
-    return _change(order_id, if_match, returned)
+    return _change(order_id, SeenAt(if_match, call=call), returned)
 
 
-def approve(order_id: OrderId, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
+def approve(
+    order_id: OrderId,
+    actor: Actor,
+    reason: str | None,
+    if_match: int | None,
+    clock: Clock = utc_now,
+    call: KeyedCall | None = None,
+) -> Snapshot:
     """Approves the order in the manual review."""
-    return _change(order_id, if_match, lambda now: reviewing.approve(now, clock(), actor.by, reason))
+    return _change(order_id, SeenAt(if_match, call=call), lambda now: reviewing.approve(now, clock(), actor.by, reason))
 
 
-def reject(order_id: OrderId, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
+def reject(
+    order_id: OrderId,
+    actor: Actor,
+    reason: str | None,
+    if_match: int | None,
+    clock: Clock = utc_now,
+    call: KeyedCall | None = None,
+) -> Snapshot:
     """Rejects the order in the manual review."""
-    return _change(order_id, if_match, lambda now: reviewing.reject(now, clock(), actor.by, reason))
+    return _change(order_id, SeenAt(if_match, call=call), lambda now: reviewing.reject(now, clock(), actor.by, reason))
 
 
 def update_location(
@@ -74,13 +109,18 @@ def update_location(
     """Records the parcel's location."""
     return _change(
         order_id,
-        if_match,
+        SeenAt(if_match),
         lambda now: delivering.update_location(now, location, estimated_delivery, clock(), actor.by),
     )
 
 
 def mark_delivered(
-    order_id: OrderId, actor: Actor, reason: str | None, if_match: int | None, clock: Clock = utc_now
+    order_id: OrderId,
+    actor: Actor,
+    reason: str | None,
+    if_match: int | None,
+    clock: Clock = utc_now,
+    call: KeyedCall | None = None,
 ) -> Snapshot:
     """The customer has the parcel: only a shipped order can be delivered, and only once."""
 
@@ -88,7 +128,7 @@ def mark_delivered(
     check_version(Snapshot(found), if_match)
     if not may_become(found.status, OrderStatus.DELIVERED):
         raise _refused(found, OrderStatus.DELIVERED)
-    return fulfilling.record_delivery(order_id, actor.by, reason, clock, if_match)
+    return fulfilling.record_delivery(order_id, actor.by, reason, clock, if_match, call=call)
 
 
 def set_status(
@@ -107,7 +147,7 @@ def set_status(
     if wanted is OrderStatus.CANCELLED:
         return cancel(order_id, actor, reason, if_match, clock)
     if wanted is OrderStatus.RETURNED:
-        return _change(order_id, if_match, lambda now: _taken_back(now, clock(), actor, reason))
+        return _change(order_id, SeenAt(if_match), lambda now: _taken_back(now, clock(), actor, reason))
     if found.order.is_over:
         raise ConstraintViolated("The order is being unwound.", order_status=found.order.status)
     if wanted is OrderStatus.DELIVERED:
@@ -146,5 +186,5 @@ def _refused(order: Order, wanted: OrderStatus) -> Exception:
     return IllegalTransition(order.status, wanted, TRANSITIONS[order.status])
 
 
-def _change(order_id: OrderId, if_match: int | None, decide: Decide) -> Snapshot:
-    return SeenAt(if_match)(order_id, decide)
+def _change(order_id: OrderId, change: Apply, decide: Decide) -> Snapshot:
+    return change(order_id, decide)

@@ -18,6 +18,7 @@ from orders.adapters.payments.registry import payment_gateway
 from orders.adapters.store import orders
 from orders.domain import errors
 from orders.domain.decisions import delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
+from orders.domain.digests import KeyedCall
 from orders.domain.errors import ApprovalPending, OrderOver
 from orders.domain.events import SYSTEM
 from orders.domain.identifiers import OrderId, uuid7
@@ -164,8 +165,12 @@ def record_delivery(
     clock: Clock = utc_now,
     if_match: int | None = None,
     known: Snapshot | None = None,
+    call: KeyedCall | None = None,
 ) -> Snapshot:
-    """The customer has the parcel; cash agreed on is collected with it, once. ``known`` spares the first read."""
+    """The customer has the parcel; cash agreed on is collected with it, once.
+
+    ``known`` spares the first read; ``call`` is recorded with the change.
+    """
 
     def delivered(snapshot: Snapshot) -> Change | None:
         if snapshot.order.status in TERMINAL and by == SYSTEM:
@@ -176,7 +181,7 @@ def record_delivery(
         check_version(snapshot, if_match)
         return delivering.deliver(snapshot, clock(), by, reason)
 
-    after = apply(order_id, delivered, known)
+    after = apply(order_id, delivered, known, call)
     collect_cash(after)
     return after
 

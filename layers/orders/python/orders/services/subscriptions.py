@@ -7,24 +7,41 @@ from itertools import islice
 
 from orders.adapters import queues, webhook_sender
 from orders.adapters.store import deliveries, webhooks
-from orders.domain.errors import ConstraintViolated
-from orders.domain.identifiers import uuid7
+from orders.domain.digests import CallRecord, KeyedCall
+from orders.domain.errors import ConstraintViolated, StoreBusy
+from orders.domain.identifiers import fingerprint, uuid7
 from orders.domain.webhooks import Delivery, DeliveryStatus, Secret, Webhook, WebhookStatus, new_secret, rotated
 from orders.services.changes import Clock, utc_now
+from orders.services.once import once
+
+WithSecret = tuple[Webhook, str | None]
+"""A subscription, and the secret that its caller is shown."""
 
 
-def add(url: str, events: Sequence[str], clock: Clock = utc_now) -> tuple[Webhook, str]:
+def add(url: str, events: Sequence[str], call: KeyedCall | None = None, clock: Clock = utc_now) -> WithSecret:
     """Subscribes an endpoint; returns the subscription and its secret.
 
     Raises:
         InvalidArgument: the URL is not allowed.
+        IdempotencyMismatch: the key of the call was used with another body.
     """
     webhook_sender.check_url(url)
     now = clock()
     secret = new_secret(os.urandom(24))
     webhook = Webhook(f"wh-{uuid7(now, os.urandom(10))}", url, tuple(events), (Secret(secret),), now)
-    webhooks.add(webhook)
-    return webhook, secret
+
+    def added() -> WithSecret:
+        webhooks.add(webhook, CallRecord(call, webhook.webhook_id, fingerprint(secret)) if call else None)
+        return webhook, secret
+
+    return once(call, added, _as_shown)[0]
+
+
+def _as_shown(record: CallRecord) -> WithSecret:
+    """The subscription that a call led to, and the secret that it showed, for as long as the subscription has it."""
+    webhook = webhooks.load(record.result)
+    shown = (secret.text for secret in webhook.secrets if fingerprint(secret.text) == record.shown)
+    return webhook, next(shown, None)
 
 
 def subscriptions() -> Sequence[Webhook]:
@@ -42,7 +59,7 @@ def remove(webhook_id: str, clock: Clock = utc_now) -> None:
     webhooks.remove(webhook_id, clock())
 
 
-def rotate_secret(webhook_id: str, clock: Clock = utc_now) -> tuple[Webhook, str]:
+def rotate_secret(webhook_id: str, call: KeyedCall | None = None, clock: Clock = utc_now) -> WithSecret:
     """Gives a new secret, and returns it too; the old one also signs for a day. A disabled endpoint becomes active."""
     secret, now = new_secret(os.urandom(24)), clock()
 
@@ -50,7 +67,8 @@ def rotate_secret(webhook_id: str, clock: Clock = utc_now) -> tuple[Webhook, str
         active = replace(found, status=WebhookStatus.ACTIVE, failing_since=None, disabled_reason=None)
         return rotated(active, secret, now)
 
-    return webhooks.change(webhook_id, renewed), secret
+    record = CallRecord(call, webhook_id, fingerprint(secret)) if call else None
+    return once(call, lambda: (webhooks.change(webhook_id, renewed, record), secret), _as_shown)[0]
 
 
 def page_of_deliveries(webhook: Webhook, before: str | None, limit: int) -> tuple[Sequence[Delivery], str | None]:
@@ -68,10 +86,23 @@ def active(webhook_id: str) -> Webhook:
     return webhook
 
 
-def redeliver(webhook: Webhook, delivery_id: str) -> Delivery:
+def redeliver(webhook: Webhook, delivery_id: str, call: KeyedCall | None = None) -> Delivery:
     """Sends one delivery again, now; raises ``NotFound``."""
-    before = deliveries.load(webhook.webhook_id, delivery_id)
-    after = replace(before, status=DeliveryStatus.PENDING, next_attempt_at=None)
-    deliveries.save(before, after)
-    queues.send_delivery(webhook.webhook_id, before.delivery_id, 0)
-    return after
+
+    def sent() -> Delivery:
+        before = deliveries.load(webhook.webhook_id, delivery_id)
+        after = replace(before, status=DeliveryStatus.PENDING, next_attempt_at=None)
+        record = CallRecord(call, delivery_id) if call else None
+        if not deliveries.save(before, after, record) and call:
+            raise StoreBusy("An attempt is being made; try again.")
+        queues.send_delivery(webhook.webhook_id, before.delivery_id, 0)
+        return after
+
+    def unchanged(record: CallRecord) -> Delivery:
+        delivery = deliveries.load(webhook.webhook_id, record.result)
+        if delivery.status is DeliveryStatus.PENDING:
+            # It may not have been queued: what is queued twice is sent once.
+            queues.send_delivery(webhook.webhook_id, delivery.delivery_id, 0)
+        return delivery
+
+    return once(call, sent, unchanged)[0]

@@ -32,8 +32,6 @@ MOST_LINES, MOST_PRODUCTS = 100, 90
 MOST_DISCOUNTS = 100
 MOST_PIECES = 10_000
 
-IDEMPOTENCY_KEY = r"^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$"
-
 
 _BIDIRECTIONAL = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """They let a text read otherwise than it is written."""

@@ -11,8 +11,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from orders import logs, settings
-from orders.domain import limits
+from orders.domain import digests, limits
 from orders.domain.actors import Actor
+from orders.domain.digests import KeyedCall
 from orders.domain.errors import (
     IllegalTransition,
     InvalidArgument,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from orders.web.bodies import Body
     from orders.web.responses import ProblemView
 
+REPLAYED = {"idempotent-replayed": "true"}
+"""The header of a response to a repetition of a request."""
 DEPRECATED_SINCE = "@1735689600"
 """When ``PAID`` and ``COMPLETED`` were given up (RFC 9745): 2025-01-01."""
 
@@ -202,6 +205,22 @@ class Request:
         if not re.fullmatch(pattern, text):
             raise InvalidArgument.of(name, "must begin with a letter or digit, followed by at most 63 letters, digits, . _ -")
         return text
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The caller's ``Idempotency-Key``; raises ``InvalidArgument`` for what cannot be one."""
+        key = self.headers.get("idempotency-key")
+        if key is not None and not re.fullmatch(limits.IDEMPOTENCY_KEY, key):
+            raise InvalidArgument.of("Idempotency-Key", "must have 1 to 255 printable characters")
+        return key
+
+    @property
+    def call(self) -> KeyedCall | None:
+        """The request as it is recorded under its idempotency key, if it has one; its body has been parsed by then."""
+        if (key := self.idempotency_key) is None:
+            return None
+        path = self.route.path.format(**self.path)
+        return digests.of_call(self.caller.actor.by, path, key, json.loads(self.body or b"{}"))
 
     @property
     def if_match(self) -> int | None:

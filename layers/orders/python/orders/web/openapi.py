@@ -3,7 +3,7 @@
 import re
 from http import HTTPStatus
 
-from orders.domain import errors
+from orders.domain import errors, limits
 from orders.domain.statuses import (
     DEPRECATED_NAMES,
     OrderStatus,
@@ -11,7 +11,7 @@ from orders.domain.statuses import (
 )
 from orders.services.carrier_reports import SENDERS
 from orders.services.listing import Part
-from orders.web import bodies, schemas
+from orders.web import schemas
 from orders.web.routes import ROUTES, Route, Who
 from orders.web.schemas import DAY, ID, TEXT, Schema, one_of, ref
 
@@ -68,8 +68,8 @@ _IF_MATCH: Schema = {
 _KEY: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "The same key and body always lead to the same order.",
-    "schema": {"type": "string", "pattern": bodies.IDEMPOTENCY_KEY, "maxLength": 255},
+    "description": "The same key and body at the same path get what the first such request led to, and start nothing new.",
+    "schema": {"type": "string", "pattern": limits.IDEMPOTENCY_KEY, "maxLength": 255},
 }
 _LAST_EVENT: Schema = {
     "name": "Last-Event-ID",

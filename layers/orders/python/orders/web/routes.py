@@ -78,6 +78,8 @@ _KEEPER = _SHOP | {Who.ADMIN}
 _ANYONE = frozenset({Who.ANYONE})
 
 _CHANGE = ("NotFound", "ConstraintViolated", "VersionMismatch")
+_CHANGE_ONCE = (*_CHANGE, "IdempotencyMismatch")
+"""Of a route that moves money or goods, or makes something: it takes an ``Idempotency-Key``."""
 
 _TABLE = (
     Route(
@@ -146,7 +148,7 @@ _TABLE = (
         "change_order",
         body="WithReason",
         answer="OrderAnswer",
-        refusals=_CHANGE,
+        refusals=_CHANGE_ONCE,
     ),
     Route(
         "PUT /orders/{id}/address",
@@ -166,7 +168,7 @@ _TABLE = (
         "change_order",
         body="WithReason",
         answer="OrderAnswer",
-        refusals=_CHANGE,
+        refusals=_CHANGE_ONCE,
     ),
     Route(
         "POST /orders/{id}/approve",
@@ -176,7 +178,7 @@ _TABLE = (
         "change_order",
         body="WithReason",
         answer="OrderAnswer",
-        refusals=_CHANGE,
+        refusals=_CHANGE_ONCE,
     ),
     Route(
         "POST /orders/{id}/reject",
@@ -186,7 +188,7 @@ _TABLE = (
         "change_order",
         body="WithReason",
         answer="OrderAnswer",
-        refusals=_CHANGE,
+        refusals=_CHANGE_ONCE,
     ),
     Route(
         "PATCH /orders/{id}/status",
@@ -216,7 +218,7 @@ _TABLE = (
         "change_order",
         body="WithReason",
         answer="OrderAnswer",
-        refusals=_CHANGE,
+        refusals=_CHANGE_ONCE,
     ),
     Route(
         "POST /orders/{id}/shipments/{shipment_id}/returned",
@@ -226,7 +228,7 @@ _TABLE = (
         "change_order",
         body="WithReason",
         answer="OrderAnswer",
-        refusals=_CHANGE,
+        refusals=_CHANGE_ONCE,
     ),
     Route(
         "POST /orders/{id}/sync",
@@ -303,6 +305,7 @@ _TABLE = (
         body="AddWebhook",
         answer="Webhook",
         status=HTTPStatus.CREATED,
+        refusals=("IdempotencyMismatch",),
     ),
     Route("GET /webhooks", _KEEPER, "listWebhooks", "List the subscriptions", "manage_webhooks", answer="WebhookList"),
     Route(
@@ -331,7 +334,7 @@ _TABLE = (
         "manage_webhooks",
         body="Empty",
         answer="Webhook",
-        refusals=("NotFound",),
+        refusals=("NotFound", "IdempotencyMismatch"),
     ),
     Route(
         "GET /webhooks/{id}/deliveries",
@@ -352,7 +355,7 @@ _TABLE = (
         body="Empty",
         answer="Delivery",
         status=HTTPStatus.ACCEPTED,
-        refusals=("NotFound", "ConstraintViolated"),
+        refusals=("NotFound", "ConstraintViolated", "IdempotencyMismatch"),
     ),
     Route("GET /health", _ANYONE, "getHealth", "Whether the service is up", "show_docs", answer="Health"),
     Route("GET /openapi.json", _ANYONE, "getOpenApi", "This description", "show_docs", answer="OpenApi"),

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from orders.adapters.store import keys, newer, table
+from orders.adapters.store import calls, keys, newer, table
 from orders.adapters.store.attributes import Item, as_numbers, as_texts, json_of, time_of, to_json, when
 from orders.adapters.store.newer import named
+from orders.domain.digests import CallRecord
 from orders.domain.errors import NotFound
 from orders.domain.order import moment, timestamp
 from orders.domain.webhooks import DELIVERIES_KEPT, Attempt, Delivery, DeliveryStatus
@@ -47,13 +48,14 @@ def _is_untried(item: Item) -> bool:
     return bool(item["tries"]["N"] == "0" and item["status"]["S"] == DeliveryStatus.PENDING.value)
 
 
-def save(before: Delivery, after: Delivery) -> bool:
+def save(before: Delivery, after: Delivery, record: CallRecord | None = None) -> bool:
     """Writes a delivery's new status; ``False`` when another attempt was recorded first.
 
     That a try of the SDK finds what an earlier one of the same call has written is no other attempt.
 
     Raises:
         NewerRow: its status is one of a later release.
+        KeyUsed: the key of the call that is recorded with the change was used before.
     """
     newer.refuse([before.status])
     item = delivery_to_item(after)
@@ -62,7 +64,8 @@ def save(before: Delivery, after: Delivery) -> bool:
     key = keys.delivery_key(after.webhook_id, after.delivery_id)
     update = table.changes(key, changed, gone, "tries = :tries")
     update["ExpressionAttributeValues"] |= {":tries": {"N": str(len(before.attempts))}}
-    outcome = table.update(**update, ReturnValuesOnConditionCheckFailure="ALL_OLD")
+    update["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+    outcome = calls.write(table.update_action(**update), record) if record else table.update(**update)
     return outcome.is_written or all(outcome.failed[0].get(name) == value for name, value in changed.items())
 
 

@@ -80,6 +80,11 @@ def erased_idempotency_key(customer_id: CustomerId, key: str) -> Key:
     return item_key(idempotency_partition(customer_id), f"ERASED_KEY#{fingerprint(key)}")
 
 
+def call_key(caller: str, place: str) -> Key:
+    """The record of a caller's request under an idempotency key, kept forever; it holds no text of theirs."""
+    return item_key(f"IDEMPOTENCY#{caller}", f"CALL#{place}")
+
+
 def idempotency_partition(customer_id: CustomerId) -> str:
     """The partition of a customer's idempotency records."""
     return f"IDEMPOTENCY#{customer_id}"

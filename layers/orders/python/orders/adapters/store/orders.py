@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from orders.adapters.store import event_items, items, keys, newer, table
+from orders.adapters.store import calls, event_items, items, keys, newer, table
 from orders.adapters.store.attributes import Item
-from orders.domain.digests import IdempotencyRecord
-from orders.domain.errors import AlreadyApplied, AlreadyExists, NotFound, OrderChanged, OrderError
+from orders.domain.digests import CallRecord, IdempotencyRecord
+from orders.domain.errors import AlreadyApplied, AlreadyExists, KeyUsed, NotFound, OrderChanged, OrderError
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.order import Change, Event, Order, Snapshot
 from orders.domain.steps import OutOfStock
@@ -49,13 +49,14 @@ def load_order(order_id: OrderId, *, to_show: bool = False) -> Order:
     return order
 
 
-def commit(change: Change, record: IdempotencyRecord | None = None) -> None:
+def commit(change: Change, record: IdempotencyRecord | CallRecord | None = None) -> None:
     """Writes one change, all of it or nothing, on the condition that the order is still as the change found it.
 
     Raises:
         OrderChanged: another writer was first; reload and decide again.
         AlreadyApplied: the outside event behind the change was applied before.
         AlreadyExists: a new order's id, or the idempotency key of its record, is taken.
+        KeyUsed: the idempotency key of a change is taken.
         OutOfStock: a product has less than the change takes.
         StoreBusy: throttled, or another transaction holds one of the items.
     """
@@ -69,6 +70,8 @@ def _lost(change: Change, failed: list[str]) -> OrderError:
     """Why a change could not be committed, from the names of the conditions that failed."""
     order_id = change.order.order_id
     short = [name.removeprefix(STOCK_OF) for name in failed if name.startswith(STOCK_OF)]
+    if CALL in failed:
+        return KeyUsed(calls.USED)
     if MARKER in failed:
         return AlreadyApplied(f"Event {change.marker} has been applied before.")
     if short and ORDER not in failed:
@@ -79,11 +82,11 @@ def _lost(change: Change, failed: list[str]) -> OrderError:
 
 
 ORDER, EVENT, PAYMENT, SHIPMENT, MARKER, STOCK_OF = "order", "event", "payment", "shipment", "marker", "stock of "
-RECORD, ERASED_RECORD = "idempotency record", "erased idempotency record"
+RECORD, ERASED_RECORD, CALL = "idempotency record", "erased idempotency record", "record of the call"
 """The parts of a change, by which a failed condition is known."""
 
 
-def _actions(change: Change, record: IdempotencyRecord | None) -> list[tuple[str, Any]]:
+def _actions(change: Change, record: IdempotencyRecord | CallRecord | None) -> list[tuple[str, Any]]:
     """Everything one change writes, each part by its name."""
     order_id = change.order.order_id
     actions = [(ORDER, _order_action(change)), (EVENT, table.put_action(event_items.event_to_item(change.event), table.IS_NEW))]
@@ -93,7 +96,9 @@ def _actions(change: Change, record: IdempotencyRecord | None) -> list[tuple[str
         actions.append((SHIPMENT, _all_known(items.shipment_to_item(order_id, change.shipment), items.optional_of_shipment())))
     if change.marker is not None:
         actions.append((MARKER, table.put_action(event_items.marker_to_item(change), table.IS_NEW)))
-    if record is not None:
+    if isinstance(record, CallRecord):
+        actions.append((CALL, calls.action(record)))
+    elif record is not None:
         erased = keys.erased_idempotency_key(record.customer_id, record.key)
         actions.append((RECORD, table.put_action(event_items.idempotency_record_to_item(record), table.IS_NEW)))
         actions.append((ERASED_RECORD, table.check_action(erased, table.IS_NEW)))

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from orders.adapters.store import keys, newer, table
+from orders.adapters.store import calls, keys, newer, table
 from orders.adapters.store.attributes import Item, as_texts, besides, json_of, time_from, to_json, when
 from orders.adapters.store.newer import named
+from orders.domain.digests import CallRecord
 from orders.domain.errors import NotFound, OrderChanged
 from orders.domain.order import moment, timestamp
 from orders.domain.webhooks import DELIVERIES_KEPT, Secret, Webhook, WebhookStatus
@@ -14,18 +15,24 @@ WEBHOOKS, REMOVED_WEBHOOKS = "WEBHOOKS", "REMOVED_WEBHOOKS"
 """The index's partitions of the subscriptions, and of those that have ended but whose deliveries are still kept."""
 
 
-def add(webhook: Webhook) -> None:
-    """Adds a subscription; its id is new.
+def add(webhook: Webhook, record: CallRecord | None = None) -> None:
+    """Adds a subscription, whose id is new, with the record of the call; raises ``KeyUsed`` for a key that was used before.
 
-    Without a condition: the SDK repeats a call whose response was lost, and would be refused by its own item.
+    Without a condition: the SDK repeats a call whose response was lost, and would be refused by its own item. A transaction
+    that it repeats has a token, by which DynamoDB knows it.
     """
-    table.put(webhook_to_item(webhook))
+    item = webhook_to_item(webhook)
+    if record:
+        calls.write(table.put_action(item, table.IS_NEW), record)
+    else:
+        table.put(item)
 
 
-def change(webhook_id: str, changed: Callable[[Webhook], Webhook]) -> Webhook:
+def change(webhook_id: str, changed: Callable[[Webhook], Webhook], record: CallRecord | None = None) -> Webhook:
     """Changes a subscription as it is now; a writer that loses against another change reloads and tries again.
 
     Raises:
+        KeyUsed: the key of the call that is recorded with the change was used before.
         NotFound: there is no such subscription (any more).
         NewerRow: its status is one of a later release.
         OrderChanged: it changed during every try.
@@ -40,7 +47,8 @@ def change(webhook_id: str, changed: Callable[[Webhook], Webhook]) -> Webhook:
         document = webhook_to_item(after)["document"]
         update = table.changes(keys.webhook_key(webhook_id), {"document": document}, (), "document = :before")
         update["ExpressionAttributeValues"] |= {":before": item["document"]}
-        if table.update(**update).is_written:
+        outcome = calls.write(table.update_action(**update), record) if record else table.update(**update)
+        if outcome.is_written:
             return after
     raise OrderChanged(f"Webhook {webhook_id} changed during every try.")
 
