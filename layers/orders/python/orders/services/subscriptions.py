@@ -38,10 +38,10 @@ def add(url: str, events: Sequence[str], call: KeyedCall | None = None, clock: C
 
 
 def _as_shown(record: CallRecord) -> WithSecret:
-    """The subscription that a call led to, and the secret that it showed, for as long as the subscription has it."""
-    webhook = webhooks.load(record.result)
-    shown = (secret.text for secret in webhook.secrets if fingerprint(secret.text) == record.shown)
-    return webhook, next(shown, None)
+    """The subscription that a call led to, and the secret that it showed, for as long as that one signs."""
+    webhook, now = webhooks.load(record.result), utc_now()
+    signing = (secret.text for secret in webhook.secrets if secret.until is None or secret.until > now)
+    return webhook, next((text for text in signing if fingerprint(text) == record.shown), None)
 
 
 def subscriptions() -> Sequence[Webhook]:

@@ -305,7 +305,7 @@ _TABLE = (
         body="AddWebhook",
         answer="Webhook",
         status=HTTPStatus.CREATED,
-        refusals=("IdempotencyMismatch",),
+        refusals=("NotFound", "IdempotencyMismatch"),
     ),
     Route("GET /webhooks", _KEEPER, "listWebhooks", "List the subscriptions", "manage_webhooks", answer="WebhookList"),
     Route(
