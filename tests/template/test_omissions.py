@@ -1,13 +1,13 @@
-"""What docs/changing.md says of steps, routes and functions is so: whatever is left out, `make check` tells.
+"""What docs/changing.md says of statuses, steps, routes and functions is so: whatever is left out, `make check` tells.
 
-Each omission is planted where its check looks, and that check has to fail. Those of orders' statuses and fields, and of
-providers, stand beside their own checks; those of single grants, variables and alarms in mutations.py.
+Each omission is planted where its check looks, and that check has to fail. Those of fields and of providers stand beside their
+own checks; those of single grants, variables and alarms in mutations.py.
 """
 
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from orders.domain import sentences
-from orders.domain.statuses import StepStatus
+from orders.domain.statuses import OrderStatus, ShipmentStatus, StepStatus
 from orders.domain.steps import DEFINITIONS, STEPS, WAITS, StepDefinition, StepName, Task, Wait
 from orders.web import openapi
 from orders.web.routes import ROUTES, Route, Who
@@ -24,7 +24,7 @@ from tests.harness import behavior
 from tests.statemachine import machines as asl
 from tests.statemachine import test_graph
 from tests.statemachine.machines import FULFIL, UNWIND
-from tests.template import test_openapi_file, test_operations, test_wiring
+from tests.template import test_openapi_file, test_operations, test_pages, test_wiring
 from tests.unit import test_openapi, test_sentences, test_statuses, test_steps
 from tools.operations import file
 
@@ -287,7 +287,88 @@ FUNCTION = (
 )
 
 
-@pytest.mark.parametrize("omission", [*STEP, *ROUTE, *FUNCTION], ids=str)
+CONFIRMED, SHIPPED, OUT = OrderStatus.CONFIRMED, OrderStatus.SHIPPED, ShipmentStatus.OUT_FOR_DELIVERY
+
+
+def without_sentences(table: str, **facts: str) -> Plant:
+    """Takes every sentence out of a table that is true of these facts."""
+    values = dict.fromkeys(test_sentences.VALUES, "x")
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        left = tuple(row for row in getattr(sentences, table) if not row.fits(facts, values))
+        patch.setattr(sentences, table, left)
+
+    return plant
+
+
+def in_module(name: str, text: str) -> Plant:
+    """Takes a text out of a page's module."""
+    assert text in test_pages.MODULES[name]
+    return lambda patch: patch.setitem(test_pages.MODULES, name, test_pages.MODULES[name].replace(text, ""))
+
+
+def without_status(table: str, status: OrderStatus) -> Plant:
+    """Takes a status out of a table that ``test_statuses`` compares."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        held = getattr(test_statuses, table)
+        left = {name: held[name] for name in held if name != status} if isinstance(held, Mapping) else set(held) - {status}
+        patch.setattr(test_statuses, table, left)
+
+    return plant
+
+
+STATUS = (
+    Omission(
+        "status",
+        "its row in TRANSITIONS",
+        without_status("TRANSITIONS", SHIPPED),
+        test_statuses.test_the_table_knows_every_status,
+    ),
+    Omission(
+        "status",
+        "its row in docs/behavior.md",
+        without_status("PROMISED", SHIPPED),
+        test_statuses.test_the_table_knows_every_status,
+    ),
+    Omission(
+        "status",
+        "whether an order can get stuck in it",
+        without_status("STUCK_STATUSES", CONFIRMED),
+        test_statuses.test_an_order_is_watched_for_being_stuck_in_each_status_or_there_is_a_reason_not_to,
+    ),
+    Omission(
+        "status",
+        "its headline",
+        without_sentences("HEADLINES", order=CONFIRMED, parcel=sentences.NONE),
+        test_sentences.test_every_status_of_an_order_has_its_headline_and_its_notice,
+        (CONFIRMED,),
+    ),
+    Omission(
+        "status",
+        "its notice",
+        without_sentences("NOTICES", order=SHIPPED),
+        test_sentences.test_every_status_of_an_order_has_its_headline_and_its_notice,
+        (SHIPPED,),
+    ),
+    Omission(
+        "status",
+        "its color",
+        in_module("desk-words.js", '  CONFIRMED: "",\n'),
+        test_pages.test_the_desk_has_a_color_for_every_status_and_a_button_for_every_change,
+        ("desk-words.js", "MOOD", set(OrderStatus)),
+    ),
+    Omission(
+        "status",
+        "the words for it where it is a parcel's",
+        without_sentences("HEADLINES", parcel=OUT, order=SHIPPED),
+        test_sentences.test_every_status_of_a_parcel_has_its_words,
+        (OUT,),
+    ),
+)
+
+
+@pytest.mark.parametrize("omission", [*STATUS, *STEP, *ROUTE, *FUNCTION], ids=str)
 def test_what_is_left_out_is_told(omission: Omission, monkeypatch: pytest.MonkeyPatch) -> None:
     omission.plant(monkeypatch)
     with pytest.raises((AssertionError, KeyError)):
@@ -307,5 +388,5 @@ def test_each_of_these_checks_is_a_part_of_make_check() -> None:
     printed = subprocess.run([make, "-n", "check"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     (command,) = [line for line in printed.splitlines() if "pytest" in line]
     parts = {ROOT / part for part in command.split() if part.startswith("tests/")}
-    checks = {Path(one.check.__code__.co_filename) for one in (*STEP, *ROUTE, *FUNCTION)}
+    checks = {Path(one.check.__code__.co_filename) for one in (*STATUS, *STEP, *ROUTE, *FUNCTION)}
     assert [path for path in checks if not parts & {path, *path.parents}] == []
