@@ -53,7 +53,7 @@ MUTATIONS = (
     ),
     Mutation("an outside event leaves no marker", _STORE + "orders.py", "    if change.marker is not None:\n", "    if change.marker is not None and False:\n"),
     Mutation("an event is counted each time it comes", _STORE + "counters.py", " AND NOT contains(counted, :text)", ""),
-    Mutation("an idempotency key is not kept", _STORE + "orders.py", "    if record is not None:\n        erased", "    if record is not None and False:\n        erased"),
+    Mutation("an idempotency key is not kept", _STORE + "orders.py", "    elif record is not None:\n        erased", "    elif record is not None and False:\n        erased"),
     Mutation("the ledger's line is replaced by a later call", _STORE + "ledgers.py", '"attribute_not_exists(#state)"', '"attribute_not_exists(nothing)"'),
     Mutation(
         "an attempt that the SDK repeated is taken for another one's",
