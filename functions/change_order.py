@@ -1,7 +1,6 @@
 """Changing an order by request: customers and support cancel, return, change the address; support reviews and corrects."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 from orders.domain.actors import Actor
 from orders.domain.digests import KeyedCall
@@ -9,19 +8,14 @@ from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.status_names import parse_status
 from orders.services import commands, reading
+from orders.services.changes import SeenAt
 from orders.services.once import once
 from orders.web import bodies
 from orders.web.handling import DEPRECATED_SINCE, REPLAYED, Answer, Operation, Request, serve
 from orders.web.orders import order_answer
 
-
-class Change(Protocol):
-    """A command whose only argument is an optional reason."""
-
-    def __call__(
-        self, order_id: OrderId, actor: Actor, reason: str | None, if_match: int | None, /, *, call: KeyedCall | None
-    ) -> Snapshot:
-        """Makes the change; ``call`` is recorded with it."""
+Change = Callable[[OrderId, Actor, str | None, SeenAt], Snapshot]
+"""A command whose only argument is an optional reason."""
 
 
 def _admitted(request: Request) -> tuple[OrderId, Actor]:
@@ -37,7 +31,7 @@ def explained(change: Change) -> Operation:
     def operation(request: Request) -> Answer:
         reason, call = request.parse(bodies.WithReason).reason, request.call
         order_id, actor = _admitted(request)
-        return _once(request, call, lambda: change(order_id, actor, reason, request.if_match, call=call))
+        return _once(request, call, lambda: change(order_id, actor, reason, SeenAt(request.if_match, call=call)))
 
     return operation
 
@@ -51,7 +45,7 @@ def _once(request: Request, call: KeyedCall | None, change: Callable[[], Snapsho
 def change_address(request: Request) -> Answer:
     """Changes the address."""
     address = request.parse(bodies.AddressBody).address()
-    return order_answer(request, commands.change_address(*_admitted(request), address, request.if_match))
+    return order_answer(request, commands.change_address(*_admitted(request), address, SeenAt(request.if_match)))
 
 
 def set_status(request: Request) -> Answer:
@@ -59,7 +53,7 @@ def set_status(request: Request) -> Answer:
     body = request.parse(bodies.SetStatus)
     wanted, deprecated = parse_status(body.status)
     order_id, actor = _admitted(request)
-    snapshot = commands.set_status(order_id, wanted, actor, body.reason, request.if_match)
+    snapshot = commands.set_status(order_id, wanted, actor, SeenAt(request.if_match, body.reason))
     return order_answer(request, snapshot, headers={"deprecation": DEPRECATED_SINCE} if deprecated else None)
 
 
@@ -67,17 +61,16 @@ def set_location(request: Request) -> Answer:
     """Records the parcel's location."""
     body = request.parse(bodies.SetLocation)
     order_id, actor = _admitted(request)
-    return order_answer(
-        request, commands.update_location(order_id, actor, body.location, body.estimated_delivery, request.if_match)
-    )
+    seen = SeenAt(request.if_match)
+    return order_answer(request, commands.update_location(order_id, actor, body.location, body.estimated_delivery, seen))
 
 
 def mark_returned(request: Request) -> Answer:
     """The parcel is back."""
     reason, call = request.parse(bodies.WithReason).reason, request.call
     order_id, actor = _admitted(request)
-    parcel, seen = request.shipment_id, request.if_match
-    return _once(request, call, lambda: commands.mark_returned(order_id, parcel, actor, reason, seen, call=call))
+    parcel, seen = request.shipment_id, SeenAt(request.if_match, call=call)
+    return _once(request, call, lambda: commands.mark_returned(order_id, parcel, actor, reason, seen))
 
 
 handler = serve(

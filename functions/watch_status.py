@@ -7,7 +7,7 @@ from orders.services import estimates, reading
 from orders.services.changes import utc_now
 from orders.web import identity, links, sse
 from orders.web.handling import Answer, Request, answer, serve
-from orders.web.views import progress_view
+from orders.web.progress_views import progress_view
 
 
 def get_progress(request: Request) -> Answer:

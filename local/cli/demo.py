@@ -156,10 +156,10 @@ def _close(orders: list[Watched]) -> int:
     if not wrong:
         print("All three orders ended as expected.\n")
         print("Next:")
-        print("  .venv/bin/orders serve a stack that keeps running; it prints tokens and curl commands")
-        print("                         then open http://127.0.0.1:3000/admin, or an order's tracking_url")
-        print("  make test              all checks and all tests")
-        print("  docs/architecture.md   how it works, and why")
+        print("  .venv/bin/orders serve   a stack that keeps running; it prints tokens and curl commands")
+        print("                           then open http://127.0.0.1:3000/admin, or an order's tracking_url")
+        print("  make test                all checks and all tests")
+        print("  docs/architecture.md     how it works, and why")
     return 1 if wrong else 0
 
 

@@ -15,6 +15,7 @@ from orders.domain.errors import StoreBusy
 from orders.domain.identifiers import OrderId
 from orders.domain.statuses import OrderStatus
 from orders.services import commands
+from orders.services.changes import SeenAt
 from tests.harness.aws import live, notifying
 from tests.harness.events import ALL_TAKEN, a_batch, http_event, invoke, refused
 
@@ -65,7 +66,7 @@ def _delivered_in(currency: str, number: int) -> dict[str, Any]:
 
 def test_the_counters_in_the_table_are_exact_under_redelivery(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [live(f"s-{number}", status=OrderStatus.PENDING if number % 3 else OrderStatus.SHIPPED) for number in range(9)]
-    commands.cancel(OrderId(ids[1]), Actor("ada"), None, None)
+    commands.cancel(OrderId(ids[1]), Actor("ada"), None, SeenAt())
     details = [
         detail for one in ids for event in orders.history(OrderId(one)) for _, detail, _ in notifications.messages(event)
     ]

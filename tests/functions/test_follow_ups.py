@@ -29,6 +29,7 @@ from orders.domain.products import Product
 from orders.domain.statuses import ENDED, OrderStatus, PaymentMethod, PaymentStatus, StepStatus
 from orders.domain.steps import StepName, unwound_from
 from orders.services import commands, fulfilling
+from orders.services.changes import SeenAt
 from orders.services.placing import place_order
 from tests.harness.events import ALL_TAKEN, a_batch, a_record, invoke
 from tests.harness.examples import examples
@@ -151,7 +152,7 @@ class Stage:
         """What somebody wants may come too late, and be refused."""
         with suppress(OrderError):
             if what == "delivered":
-                commands.mark_delivered(ORDER, SUE, None, None)
+                commands.mark_delivered(ORDER, SUE, None, SeenAt())
             else:
                 act = {
                     "cancel": commands.cancel,
@@ -159,7 +160,7 @@ class Stage:
                     "reject": commands.reject,
                     "return": commands.return_order,
                 }[what]
-                act(ORDER, SUE, None, None)
+                act(ORDER, SUE, None, SeenAt())
 
     # --- the end ---
 

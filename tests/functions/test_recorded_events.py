@@ -32,7 +32,7 @@ from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, P
 from orders.domain.steps import UNWINDING
 from orders.domain.webhooks import Delivery, Secret, Webhook
 from orders.services import commands, fulfilling
-from orders.services.changes import utc_now
+from orders.services.changes import SeenAt, utc_now
 from orders.services.placing import place_order
 from orders.web import tokens
 from tests.harness.aws import STACK, deployed
@@ -120,7 +120,7 @@ def unwinding_before(function: str) -> Seed:
 
     def seed() -> None:
         paid()
-        commands.cancel(ORDER, ADA, None, None)
+        commands.cancel(ORDER, ADA, None, SeenAt())
         for task in done:
             importlib.import_module(task.function).handler({"order_id": ORDER}, SimpleNamespace(aws_request_id="r"))
 
@@ -130,7 +130,7 @@ def unwinding_before(function: str) -> Seed:
 def followed() -> None:
     placed()
     placed(OTHER)
-    commands.cancel(OTHER, ADA, None, None)
+    commands.cancel(OTHER, ADA, None, SeenAt())
 
 
 def overdue() -> None:

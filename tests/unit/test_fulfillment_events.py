@@ -36,6 +36,7 @@ from orders.domain.statuses import (
 )
 from orders.domain.steps import CancelReason
 from orders.services import commands, fulfilling
+from orders.services.changes import SeenAt
 from orders.services.inbound import Outcome, take
 from orders.web import bodies, fulfillment_schema
 from tests.harness.examples import examples
@@ -75,7 +76,7 @@ def bring(order: Order, status: OrderStatus) -> None:
         return
     fulfilling.reserve_stock(order.order_id, clock)
     if status is CANCELLED:
-        commands.cancel(order.order_id, Actor("ada"), None, None, clock)
+        commands.cancel(order.order_id, Actor("ada"), None, SeenAt(), clock)
         return
     fulfilling.charge_payment(order.order_id, clock=clock)
     if status in (SHIPPED, DELIVERED):
@@ -372,7 +373,7 @@ def test_a_delivery_of_a_parcel_on_its_way_back_is_for_staff_to_confirm(memory: 
         delivering.CONFIRM_DELIVERY,
     )
     assert take(event, clock) is Outcome.DUPLICATE
-    commands.mark_delivered(OrderId("order-1"), Actor("grace", staff=True), None, None, clock)
+    commands.mark_delivered(OrderId("order-1"), Actor("grace", staff=True), None, SeenAt(), clock)
     parcel = memory.load("order-1").shipment
     assert parcel
     assert (parcel.status, parcel.delivered_at) == (ShipmentStatus.DELIVERED, event.at), "it was the customer after all"

@@ -17,7 +17,7 @@ from orders.domain.order import Snapshot
 from orders.domain.products import Product
 from orders.domain.statuses import OrderStatus, OverallStatus
 from orders.domain.steps import CancelReason
-from orders.web import views
+from orders.web import progress_views, views
 from orders.web.handling import problem
 from orders.web.responses import product_view
 from orders.web.views import Audience
@@ -43,7 +43,7 @@ def lives_with_secrets() -> list[Life]:
 def test_no_credential_is_seen_by_anybody(life: Life, caplog: pytest.LogCaptureFixture) -> None:
     seen: list[Any] = [
         views.snapshot_view(life.snapshot, STAFF),
-        views.progress_view(life.snapshot, {}, WAITS, later()),
+        progress_views.progress_view(life.snapshot, {}, WAITS, later()),
         views.history_view(OrderId("order-1"), life.trail, STAFF),
     ]
     shown = json.dumps(seen, default=str) + repr(life.snapshot)
@@ -126,7 +126,9 @@ def test_an_order_that_is_being_unwound_is_not_shown_as_cancelled_yet() -> None:
 
 
 def test_progress_is_shown_with_what_is_promised() -> None:
-    shown = json.loads(json.dumps(views.progress_view(an_order(OrderStatus.PROCESSING).snapshot, {}, WAITS, later(10))))
+    shown = json.loads(
+        json.dumps(progress_views.progress_view(an_order(OrderStatus.PROCESSING).snapshot, {}, WAITS, later(10)))
+    )
     assert list(shown) == [
         *("order_id", "status", "overall_status", "current_step", "last_updated", "estimated_completion", "steps")
     ]
@@ -145,7 +147,7 @@ def test_an_order_that_is_over_has_no_estimate_and_no_step_under_way(status: Ord
     life = an_order(status)
     if status is not OrderStatus.DELIVERED:
         life.unwind()
-    shown = views.progress_view(life.snapshot, {}, WAITS, later())
+    shown = progress_views.progress_view(life.snapshot, {}, WAITS, later())
     assert shown["estimated_completion"] is None
     assert shown["current_step"] is None
 
@@ -154,7 +156,7 @@ def test_a_declined_order_shows_which_steps_were_undone() -> None:
     life = an_order().reserve().start_payment()
     life.apply(paying.payment_declined(life.snapshot, "The card was declined.", life.tick()))
     life.unwind()
-    shown = views.progress_view(life.snapshot, {}, WAITS, later())
+    shown = progress_views.progress_view(life.snapshot, {}, WAITS, later())
     assert shown["overall_status"] == "ROLLED_BACK"
     assert [step["status"] for step in shown["steps"]] == ["COMPENSATED", "SKIPPED", "FAILED", "SKIPPED", "SKIPPED"]
     assert shown["steps"][2]["error_message"] == "The card was declined."

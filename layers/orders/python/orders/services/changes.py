@@ -65,18 +65,18 @@ class SeenAt:
     trail with each change that has no other. ``call`` is recorded with the first change.
     """
 
-    def __init__(self, version: int | None, reason: str | None = None, call: KeyedCall | None = None) -> None:
+    def __init__(self, version: int | None = None, reason: str | None = None, call: KeyedCall | None = None) -> None:
         self._version = version
-        self._reason = reason
+        self.reason = reason
         self._call = call
 
     def __call__(self, order_id: OrderId, decide: Decide, known: Snapshot | None = None) -> Snapshot:
         """See ``apply``; raises ``VersionMismatch`` too."""
 
         def checked(snapshot: Snapshot) -> Change | None:
-            check_version(snapshot, self._version)
+            self.check(snapshot)
             change = decide(snapshot)
-            return change and replace(change, event=replace(change.event, reason=change.event.reason or self._reason))
+            return change and replace(change, event=replace(change.event, reason=change.event.reason or self.reason))
 
         after = apply(order_id, checked, known, self._call)
         self._call = None
@@ -84,11 +84,10 @@ class SeenAt:
             self._version = None
         return after
 
-
-def check_version(snapshot: Snapshot, if_match: int | None) -> None:
-    """Raises ``VersionMismatch`` when the caller has seen another version of the order."""
-    if if_match is not None and snapshot.order.version != if_match:
-        raise VersionMismatch("The order has changed since you read it.", version=snapshot.order.version)
+    def check(self, snapshot: Snapshot) -> None:
+        """Raises ``VersionMismatch`` when the caller has read another version of the order."""
+        if self._version is not None and snapshot.order.version != self._version:
+            raise VersionMismatch("The order has changed since you read it.", version=snapshot.order.version)
 
 
 def with_retries(action: Callable[[], Result]) -> Result:

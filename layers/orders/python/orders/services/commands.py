@@ -8,44 +8,29 @@ from datetime import datetime
 from orders.adapters.store import orders
 from orders.domain.actors import Actor
 from orders.domain.decisions import delivering, ending, reviewing, shipping
-from orders.domain.digests import KeyedCall
 from orders.domain.errors import ConstraintViolated, IllegalTransition, NotFound
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Address, Change, Order, Snapshot
 from orders.domain.statuses import TRANSITIONS, OrderStatus, may_become
 from orders.domain.steps import CancelReason, PaymentDeclined
 from orders.services import fulfilling
-from orders.services.changes import Apply, Clock, Decide, SeenAt, check_version, utc_now
+from orders.services.changes import Apply, Clock, SeenAt, utc_now
 
 
-def cancel(
-    order_id: OrderId,
-    actor: Actor,
-    note: str | None,
-    if_match: int | None,
-    clock: Clock = utc_now,
-    call: KeyedCall | None = None,
-) -> Snapshot:
+def cancel(order_id: OrderId, actor: Actor, note: str | None, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
     """Cancels an order that is not shipped yet."""
     reason = CancelReason.STAFF if actor.staff else CancelReason.CUSTOMER
-    return _change(order_id, SeenAt(if_match, call=call), lambda now: ending.cancel(now, reason, clock(), actor.by, note))
+    return seen(order_id, lambda now: ending.cancel(now, reason, clock(), actor.by, note))
 
 
-def change_address(order_id: OrderId, actor: Actor, address: Address, if_match: int | None, clock: Clock = utc_now) -> Snapshot:
+def change_address(order_id: OrderId, actor: Actor, address: Address, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
     """Changes the address, until the parcel is handed over."""
-    return _change(order_id, SeenAt(if_match), lambda now: shipping.change_address(now, address, clock(), actor.by))
+    return seen(order_id, lambda now: shipping.change_address(now, address, clock(), actor.by))
 
 
-def return_order(
-    order_id: OrderId,
-    actor: Actor,
-    reason: str | None,
-    if_match: int | None,
-    clock: Clock = utc_now,
-    call: KeyedCall | None = None,
-) -> Snapshot:
+def return_order(order_id: OrderId, actor: Actor, reason: str | None, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
     """Takes a delivered order back: refund and restock follow."""
-    return _change(order_id, SeenAt(if_match, call=call), lambda now: ending.return_order(now, clock(), actor.by, reason))
+    return seen(order_id, lambda now: ending.return_order(now, clock(), actor.by, reason))
 
 
 def mark_returned(
@@ -53,9 +38,8 @@ def mark_returned(
     shipment_id: str,
     actor: Actor,
     reason: str | None,
-    if_match: int | None,
+    seen: SeenAt,
     clock: Clock = utc_now,
-    call: KeyedCall | None = None,
 ) -> Snapshot:
     """The parcel is back without having been delivered: refund and restock follow.
 
@@ -71,31 +55,17 @@ def mark_returned(
             raise _refused(now.order, OrderStatus.RETURNED)
         return ending.return_order(now, clock(), actor.by, reason, to_sender=True)
 
-    return _change(order_id, SeenAt(if_match, call=call), returned)
+    return seen(order_id, returned)
 
 
-def approve(
-    order_id: OrderId,
-    actor: Actor,
-    reason: str | None,
-    if_match: int | None,
-    clock: Clock = utc_now,
-    call: KeyedCall | None = None,
-) -> Snapshot:
+def approve(order_id: OrderId, actor: Actor, reason: str | None, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
     """Approves the order in the manual review."""
-    return _change(order_id, SeenAt(if_match, call=call), lambda now: reviewing.approve(now, clock(), actor.by, reason))
+    return seen(order_id, lambda now: reviewing.approve(now, clock(), actor.by, reason))
 
 
-def reject(
-    order_id: OrderId,
-    actor: Actor,
-    reason: str | None,
-    if_match: int | None,
-    clock: Clock = utc_now,
-    call: KeyedCall | None = None,
-) -> Snapshot:
+def reject(order_id: OrderId, actor: Actor, reason: str | None, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
     """Rejects the order in the manual review."""
-    return _change(order_id, SeenAt(if_match, call=call), lambda now: reviewing.reject(now, clock(), actor.by, reason))
+    return seen(order_id, lambda now: reviewing.reject(now, clock(), actor.by, reason))
 
 
 def update_location(
@@ -103,62 +73,53 @@ def update_location(
     actor: Actor,
     location: str,
     estimated_delivery: datetime | None,
-    if_match: int | None,
+    seen: SeenAt,
     clock: Clock = utc_now,
 ) -> Snapshot:
     """Records the parcel's location."""
-    return _change(
+    return seen(
         order_id,
-        SeenAt(if_match),
         lambda now: delivering.update_location(now, location, estimated_delivery, clock(), actor.by),
     )
 
 
-def mark_delivered(
-    order_id: OrderId,
-    actor: Actor,
-    reason: str | None,
-    if_match: int | None,
-    clock: Clock = utc_now,
-    call: KeyedCall | None = None,
-) -> Snapshot:
+def mark_delivered(order_id: OrderId, actor: Actor, reason: str | None, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
     """The customer has the parcel: only a shipped order can be delivered, and only once."""
 
     found = orders.load(order_id).order
-    check_version(Snapshot(found), if_match)
+    seen.check(Snapshot(found))
     if not may_become(found.status, OrderStatus.DELIVERED):
         raise _refused(found, OrderStatus.DELIVERED)
-    return fulfilling.record_delivery(order_id, actor.by, reason, clock, if_match, call=call)
+    return fulfilling.record_delivery(order_id, actor.by, reason, clock, seen)
 
 
 def set_status(
     order_id: OrderId,
     wanted: OrderStatus,
     actor: Actor,
-    reason: str | None,
-    if_match: int | None,
+    seen: SeenAt,
     clock: Clock = utc_now,
 ) -> Snapshot:
     """A manual update under the transition table, with the side effects of the status: see ``docs/architecture.md``."""
     found = orders.load(order_id)
-    check_version(found, if_match)
+    seen.check(found)
     if not may_become(found.order.status, wanted):
         raise _refused(found.order, wanted)
     if wanted is OrderStatus.CANCELLED:
-        return cancel(order_id, actor, reason, if_match, clock)
+        return cancel(order_id, actor, seen.reason, seen, clock)
     if wanted is OrderStatus.RETURNED:
-        return _change(order_id, SeenAt(if_match), lambda now: _taken_back(now, clock(), actor, reason))
+        return seen(order_id, lambda now: _taken_back(now, clock(), actor, seen.reason))
     if found.order.is_over:
         raise ConstraintViolated("The order is being unwound.", order_status=found.order.status)
     if wanted is OrderStatus.DELIVERED:
-        return fulfilling.record_delivery(order_id, actor.by, reason, clock, if_match)
+        return fulfilling.record_delivery(order_id, actor.by, seen.reason, clock, seen)
     if wanted is OrderStatus.SHIPPED:
-        return fulfilling.ship_parcel(order_id, None, actor.by, clock, SeenAt(if_match, reason))
+        return fulfilling.ship_parcel(order_id, None, actor.by, clock, seen)
     if wanted is OrderStatus.CONFIRMED and not found.order.pays_on_delivery:
         raise ConstraintViolated(
             "Only a cash-on-delivery order can be confirmed before payment.", order_status=found.order.status
         )
-    return _bring_to_preparation(found, wanted, actor, clock, SeenAt(if_match, reason))
+    return _bring_to_preparation(found, wanted, actor, clock, seen)
 
 
 def _taken_back(now: Snapshot, at: datetime, actor: Actor, reason: str | None) -> Change:
@@ -184,7 +145,3 @@ def _bring_to_preparation(found: Snapshot, wanted: OrderStatus, actor: Actor, cl
 
 def _refused(order: Order, wanted: OrderStatus) -> Exception:
     return IllegalTransition(order.status, wanted, TRANSITIONS[order.status])
-
-
-def _change(order_id: OrderId, change: Apply, decide: Decide) -> Snapshot:
-    return change(order_id, decide)

@@ -18,7 +18,6 @@ from orders.adapters.payments.registry import payment_gateway
 from orders.adapters.store import orders
 from orders.domain import errors
 from orders.domain.decisions import delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
-from orders.domain.digests import KeyedCall
 from orders.domain.errors import ApprovalPending, OrderOver
 from orders.domain.events import SYSTEM
 from orders.domain.identifiers import OrderId, uuid7
@@ -26,7 +25,7 @@ from orders.domain.order import Change, Shipment, Snapshot
 from orders.domain.scans import is_undecided
 from orders.domain.statuses import TERMINAL, ApprovalStatus, OrderStatus, PaymentStatus, ShipmentStatus, has_reached
 from orders.domain.steps import CancelReason, PaymentDeclined, reason_of
-from orders.services.changes import Apply, Clock, apply, check_version, utc_now
+from orders.services.changes import Apply, Clock, apply, utc_now
 
 Decision = Callable[[Snapshot, datetime], Change | None]
 """A step's decision on the order as it is now; ``None`` when the work is already done."""
@@ -163,14 +162,10 @@ def record_delivery(
     by: str,
     reason: str | None = None,
     clock: Clock = utc_now,
-    if_match: int | None = None,
+    change: Apply = apply,
     known: Snapshot | None = None,
-    call: KeyedCall | None = None,
 ) -> Snapshot:
-    """The customer has the parcel; cash agreed on is collected with it, once.
-
-    ``known`` spares the first read; ``call`` is recorded with the change.
-    """
+    """The customer has the parcel; cash agreed on is collected with it, once. ``known`` spares the first read."""
 
     def delivered(snapshot: Snapshot) -> Change | None:
         if snapshot.order.status in TERMINAL and by == SYSTEM:
@@ -178,10 +173,9 @@ def record_delivery(
         if by == SYSTEM and is_undecided(snapshot.shipment):
             # No timer says that a parcel was delivered which is lost, or on its way back.
             return delivering.report_overdue(snapshot, settings.waits().delivery, clock())
-        check_version(snapshot, if_match)
         return delivering.deliver(snapshot, clock(), by, reason)
 
-    after = apply(order_id, delivered, known, call)
+    after = change(order_id, delivered, known)
     collect_cash(after)
     return after
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import islice
 
 from orders.adapters import queues, webhook_sender
@@ -34,12 +35,12 @@ def add(url: str, events: Sequence[str], call: KeyedCall | None = None, clock: C
         webhooks.add(webhook, CallRecord(call, webhook.webhook_id, fingerprint(secret)) if call else None)
         return webhook, secret
 
-    return once(call, added, _as_shown)[0]
+    return once(call, added, lambda found: _as_shown(found, now))[0]
 
 
-def _as_shown(record: CallRecord) -> WithSecret:
+def _as_shown(record: CallRecord, now: datetime) -> WithSecret:
     """The subscription that a call led to, and the secret that it showed, for as long as that one signs."""
-    webhook, now = webhooks.load(record.result), utc_now()
+    webhook = webhooks.load(record.result)
     signing = (secret.text for secret in webhook.secrets if secret.until is None or secret.until > now)
     return webhook, next((text for text in signing if fingerprint(text) == record.shown), None)
 
@@ -68,7 +69,7 @@ def rotate_secret(webhook_id: str, call: KeyedCall | None = None, clock: Clock =
         return rotated(active, secret, now)
 
     record = CallRecord(call, webhook_id, fingerprint(secret)) if call else None
-    return once(call, lambda: (webhooks.change(webhook_id, renewed, record), secret), _as_shown)[0]
+    return once(call, lambda: (webhooks.change(webhook_id, renewed, record), secret), lambda first: _as_shown(first, now))[0]
 
 
 def page_of_deliveries(webhook: Webhook, before: str | None, limit: int) -> tuple[Sequence[Delivery], str | None]:

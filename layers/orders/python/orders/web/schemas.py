@@ -6,7 +6,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from orders.domain import limits
-from orders.web import analytics_views, bodies, responses, views, webhook_views
+from orders.web import analytics_views, bodies, progress_views, responses, views, webhook_views
 from orders.web.routes import ROUTES
 from orders.web.shapes import NULL, Keywords
 
@@ -87,7 +87,7 @@ def answers() -> dict[str, Schema]:
     """The responses' schemas by their names."""
     found = {
         name.removesuffix(ENDING): inline(kind)
-        for module in (views, webhook_views, analytics_views, responses)
+        for module in (views, progress_views, webhook_views, analytics_views, responses)
         for name, kind in vars(module).items()
         if is_typeddict(kind) and name.endswith(ENDING) and not name.startswith("_")
     }

@@ -17,7 +17,7 @@ from orders.domain.recording import STATUS_TOLD_BY
 from orders.domain.statuses import ENDED, StepStatus
 from orders.services import estimates, reading
 from orders.web.handling import SECURITY_HEADERS, Answer
-from orders.web.views import progress_view
+from orders.web.progress_views import progress_view
 
 SOONEST, LONGEST = 1_000, 1_750
 """The pauses between two requests of a watcher, in milliseconds; the longer still shows a change within 2 s of its commit."""

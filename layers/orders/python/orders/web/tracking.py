@@ -5,8 +5,9 @@ from datetime import datetime
 from orders import settings
 from orders.domain.order import Snapshot
 from orders.services import estimates
+from orders.web.progress_views import progress_view
 from orders.web.shapes import View
-from orders.web.views import Audience, progress_view, snapshot_view
+from orders.web.views import Audience, snapshot_view
 
 
 def tracking_view(snapshot: Snapshot, now: datetime) -> View:

@@ -1,28 +1,23 @@
 """What callers see of an order (``docs/behavior.md#shapes``). No token or credential is part of a view."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, NotRequired, TypedDict, cast
 
 from orders.domain import facts
-from orders.domain.decisions import ending, reviewing
+from orders.domain.decisions import reviewing
 from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, SHOP_PREFIX, SYSTEM
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
-from orders.domain.order import Event, Line, Order, Payment, Shipment, Snapshot, Step, timestamp
-from orders.domain.progress import History, estimate, running_step
+from orders.domain.order import Event, Line, Order, Payment, Shipment, Snapshot, timestamp
 from orders.domain.statuses import (
     ApprovalStatus,
     OrderStatus,
-    OverallStatus,
     PaymentMethod,
     PaymentStatus,
     ShipmentStatus,
-    StepStatus,
 )
-from orders.domain.steps import CancelReason, StepName
-from orders.domain.waits import Waits
+from orders.domain.steps import CancelReason
 from orders.web.shapes import Count, Currency, Nullable, Time, Version, present, when
 
 
@@ -265,54 +260,6 @@ def listed_view(snapshot: Snapshot, audience: Audience, *, payment: bool, shipme
     return view
 
 
-class _StepView(TypedDict):
-    name: StepName
-    order: Count
-    status: StepStatus
-    started_at: NotRequired[Time | None]
-    completed_at: NotRequired[Time | None]
-    error_message: NotRequired[str | None]
-
-
-class ProgressView(TypedDict):
-    """The workflow's progress."""
-
-    order_id: OrderId
-    status: OrderStatus
-    overall_status: OverallStatus
-    current_step: StepName | None
-    last_updated: Time
-    estimated_completion: Time | None
-    steps: list[_StepView]
-
-
-def progress_view(snapshot: Snapshot, history: History, waits: Waits, now: datetime, *, timed: bool = True) -> ProgressView:
-    """The saga's progress. ``timed`` is whether a timer delivers, or only the carrier knows."""
-    order = snapshot.order
-    current = running_step(order)
-    estimated = estimate(order, snapshot.shipment, history, waits, now, timed=timed)
-    return {
-        "order_id": order.order_id,
-        "status": order.status,
-        "overall_status": order.overall,
-        "current_step": current.name if current else None,
-        "last_updated": timestamp(order.updated_at),
-        "estimated_completion": when(estimated),
-        "steps": [
-            present(
-                _StepView,
-                name=step.name,
-                order=position,
-                status=step.status,
-                started_at=when(step.started_at),
-                completed_at=when(step.completed_at),
-                error_message=_for_customers(step),
-            )
-            for position, step in enumerate(order.steps, start=1)
-        ],
-    }
-
-
 class _EventView(TypedDict):
     version: Count
     event_type: str
@@ -356,15 +303,6 @@ class HistoryView(TypedDict):
 def history_view(order_id: OrderId, events: Iterable[Event], audience: Audience) -> HistoryView:
     """The audit trail, oldest first."""
     return {"order_id": order_id, "history": [event_view(event, audience) for event in events]}
-
-
-def _for_customers(step: Step) -> str | None:
-    """A step's message as a sentence for customers: earlier releases wrote staff's reason into it."""
-    if step.error_message is None:
-        return None
-    if step.name is StepName.DELIVERY:
-        return ending.NOT_DELIVERED
-    return reviewing.REJECTED if step.error_message.startswith(reviewing.REJECTED) else step.error_message
 
 
 def _reason_for_owner(event: Event) -> str | None:

@@ -7,7 +7,7 @@ from orders.adapters.store import calls, keys, newer, table
 from orders.adapters.store.attributes import Item, as_texts, besides, json_of, time_from, to_json, when
 from orders.adapters.store.newer import named
 from orders.domain.digests import CallRecord
-from orders.domain.errors import NotFound, OrderChanged
+from orders.domain.errors import AlreadyExists, NotFound, OrderChanged
 from orders.domain.order import moment, timestamp
 from orders.domain.webhooks import DELIVERIES_KEPT, Secret, Webhook, WebhookStatus
 
@@ -16,16 +16,19 @@ WEBHOOKS, REMOVED_WEBHOOKS = "WEBHOOKS", "REMOVED_WEBHOOKS"
 
 
 def add(webhook: Webhook, record: CallRecord | None = None) -> None:
-    """Adds a subscription, whose id is new, with the record of the call; raises ``KeyUsed`` for a key that was used before.
+    """Adds a subscription, whose id is new, with the record of the call.
 
-    Without a condition: the SDK repeats a call whose response was lost, and would be refused by its own item. A transaction
-    that it repeats has a token, by which DynamoDB knows it.
+    A transaction in either case: the SDK repeats a call whose response was lost, and DynamoDB knows the repetition by its
+    token. A write of one item would be refused by what it had written itself.
+
+    Raises:
+        AlreadyExists: the id is taken.
+        KeyUsed: the key of the call was used before.
     """
-    item = webhook_to_item(webhook)
-    if record:
-        calls.write(table.put_action(item, table.IS_NEW), record)
-    else:
-        table.put(item)
+    new = table.put_action(webhook_to_item(webhook), table.IS_NEW)
+    outcome = calls.write(new, record) if record else table.transact([new])
+    if not outcome.is_written:
+        raise AlreadyExists(f"Webhook {webhook.webhook_id} exists already.") from outcome.error
 
 
 def change(webhook_id: str, changed: Callable[[Webhook], Webhook], record: CallRecord | None = None) -> Webhook:
