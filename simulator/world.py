@@ -11,6 +11,7 @@ from functools import cache
 from io import TextIOBase
 from typing import Any
 
+from orders.domain.events import ORDER_STATUS_CHANGED
 from orders.web.routes import ROUTES
 from simulator import nature, sdk
 from simulator.dice import Dice
@@ -154,7 +155,7 @@ class World:
         for product, pieces in self.stocked.items():
             body = {"name": product, "unit_price": {"amount": people.PRICES[product], "currency": "USD"}, "stock": pieces}
             self._call("PUT /products/{id}", {"id": product}, body)
-        for place, kinds in enumerate(([], ["OrderStatusChanged"])):
+        for place, kinds in enumerate(([], [ORDER_STATUS_CHANGED])):
             if place == 1 or self.dice.likely(0.2):
                 answer = self._call("POST /webhooks", {}, {"url": f"https://shop{place}.test/hook", "events": kinds})
                 self.endpoints.secrets[answer["webhook_id"]] = answer["secret"]

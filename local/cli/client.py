@@ -71,7 +71,7 @@ class Api:
         except urllib.error.HTTPError as refusal:
             raise Refused(refusal.code, _problem(refusal.read())) from None
         except (urllib.error.URLError, OSError) as gone:
-            raise Unreachable(f"Nothing answers at {self.url}. Start a stack with: orders serve") from gone
+            raise Unreachable(f"Nothing answers at {self.url}. Start a stack with: .venv/bin/orders serve") from gone
 
 
 def _problem(body: bytes) -> dict[str, Any]:

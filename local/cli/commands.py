@@ -155,7 +155,7 @@ def _welcome(stack: Any) -> None:
     print(f"  -d '{body}'")
     print(f'curl -s {stack.url}/orders/ORDER_ID/status -H "authorization: Bearer $CUSTOMER"')
     print(f'curl -s "{stack.url}/orders?status=DELIVERED" -H "authorization: Bearer $SUPPORT"')
-    print("\n# Or: orders place, orders show ORDER_ID, orders cancel ORDER_ID   (Ctrl-C here stops everything)\n")
+    print("\n# Or, in .venv/bin: orders place, orders show ORDER_ID, orders cancel ORDER_ID   (Ctrl-C here stops everything)\n")
     print("ready", flush=True)
 
 

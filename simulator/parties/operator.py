@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from orders.domain.statuses import OrderStatus
 from simulator.functions import Outcome
 from simulator.loop import START
 from simulator.parties import drivers
@@ -87,7 +88,7 @@ class Operator:
             partition = place[0]
             order, shipment = world.table.item((partition, "#ORDER")), world.table.item((partition, "#SHIPMENT"))
             order_id = partition.removeprefix("ORDER#")
-            if not order or not shipment or order["status"]["S"] != "SHIPPED":
+            if not order or not shipment or order["status"]["S"] != OrderStatus.SHIPPED:
                 continue
             if self._asked.get(order_id, -PAUSE) + PAUSE > world.loop.now:
                 continue

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from orders.domain.statuses import DEPRECATED_NAMES, OrderStatus
 from orders.web.routes import ROUTES
 from simulator.functions import Outcome
 from simulator.parties import drivers
@@ -40,7 +41,7 @@ TOKENS = ("tok_ok",) * 8 + (
 )
 PLACES = ("SW1Y 4JH",) * 9 + ("flaky-2", "timeout-1", "timeout-2", "refused")
 METHODS = ("CREDIT_CARD",) * 4 + ("DIGITAL_WALLET", "BANK_TRANSFER", "CASH_ON_DELIVERY", "CASH_ON_DELIVERY")
-STATUSES = ("CONFIRMED", "PROCESSING", "SHIPPED", "DELIVERED", "CANCELLED", "RETURNED", "PAID", "COMPLETED")
+STATUSES = (*(status.value for status in OrderStatus if status is not OrderStatus.PENDING), *DEPRECATED_NAMES)
 TRIES, HASTY_TRIES = 300, 20
 """How often a caller tries: some times in haste, and then about once a minute, longer than any function is broken."""
 SUPPORT, ADMIN, CUSTOMERS = ("sue", ("support",)), ("ann", ("admin",)), ("ada", "bob", "cyd", "dee")

@@ -29,7 +29,7 @@ from tests.harness.orders import a_request
 STACK = "orders"
 CARRIER_SECRET = "the secret agreed on with the carrier"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
-CATALOGUE = (
+CATALOG = (
     Product("prod-001", "Enamel mug", Money(1000, "USD"), 100),
     Product("prod-002", "Canvas tote bag", Money(1000, "USD"), 100),
     Product("prod-005", "Standing desk", Money(64900, "USD"), 5),
@@ -58,7 +58,7 @@ def deployed() -> Iterator[None]:
         made = _made()
         for name, value in environment(Deployed(template(), named=_named(made))).items():
             patch.setenv(name, value)
-        for product in CATALOGUE:
+        for product in CATALOG:
             catalog.save_product(product)
         yield
         forget()
