@@ -111,6 +111,8 @@ def money(books: Books) -> Iterator[str]:
     for name, account in books.accounts.items():
         for error in _errors_of_money(books, account):
             yield f"{name}: {error}: {account.story()}"
+        if account.order.is_free and account.payment is not None:
+            yield f"{name}: there is nothing to pay, and it has a payment: {account.story()}"
     for key in books.world.taken:
         entry = books.ledger.get(key)
         if entry is None or entry.state not in ("charged", "refunded"):
@@ -123,7 +125,11 @@ def money(books: Books) -> Iterator[str]:
 def _errors_of_money(books: Books, account: Account) -> Iterator[str]:
     order, payment, entry = account.order, account.payment, books.charged(account)
     state = entry.state if entry else "nothing"
-    if order.status is _O.DELIVERED and (payment is None or payment.status is not _P.COMPLETED or state != "charged"):
+    if (
+        order.status is _O.DELIVERED
+        and not order.is_free
+        and (payment is None or payment.status is not _P.COMPLETED or state != "charged")
+    ):
         yield f"delivered, the payment is {payment and payment.status}, the provider says {state}"
     if entry and state in ("charged", "refunded") and (entry.facts["amount"], entry.facts["currency"]) != _total(account):
         yield f"charged {entry.facts} for {order.total}"

@@ -7,7 +7,7 @@ import { h } from "./dom.js";
 import { addressLines, ago, dayName, dayOf, exactTime, full, money, sumsOf } from "./format.js";
 import { TABLES } from "./sentences.js";
 import { timeline } from "./timeline.js";
-import { headline, outlook, paid, parcel, steps, whereTheMoneyIs } from "./words.js";
+import { headline, isFree, outlook, paid, parcel, steps, whereTheMoneyIs } from "./words.js";
 
 const FRESHNESS = {
   live: ["good", "Live"],
@@ -65,12 +65,14 @@ export const drawSteps = (view) =>
     ),
   );
 
+const NOT_CALLED = "The payment gateway has not been called.";
+
 /** The cards of an order, its payment and its shipment, side by side. */
 export const drawFacts = ({ order, payment, shipment, paidHow, parcelNow, tries }) => [
   card("Order", orderFacts(order)),
   card(
     "Payment",
-    payment ? paymentFacts(payment, paidHow) : nothing("The payment gateway has not been called."),
+    payment ? paymentFacts(payment, paidHow) : nothing(isFree({ order, payment }) ? "Nothing to pay." : NOT_CALLED),
     tries.length > 0 && [h("h3", {}, "Calls to the gateway"), h("ol", { class: "trials small" }, tries.map(drawTry))],
   ),
   card(

@@ -2,6 +2,7 @@
 
 import { ask } from "./dialog.js";
 import { h, island } from "./dom.js";
+import { isFree } from "./words.js";
 
 const may = island("config").transitions;
 const REASON = { name: "reason", label: "Reason (optional)", long: true };
@@ -29,7 +30,7 @@ const ACTIONS = [
     allowed: mayCancel,
     question: (view, change) => ({
       title: "Cancel this order?",
-      words: IF_CANCELLED[view.payment?.status] ?? "You will not be charged.",
+      words: isFree(view) ? "There is nothing to pay." : (IF_CANCELLED[view.payment?.status] ?? "You will not be charged."),
       fields: [REASON],
       action: "Cancel the order",
       dismiss: "Keep it",
@@ -50,9 +51,9 @@ const ACTIONS = [
   {
     label: "Return it",
     allowed: (view) => view.order.status === "DELIVERED",
-    question: (_view, change) => ({
+    question: (view, change) => ({
       title: "Return this order?",
-      words: "We take the goods back, and you get back what you paid.",
+      words: isFree(view) ? "We take the goods back." : "We take the goods back, and you get back what you paid.",
       fields: [REASON],
       action: "Return it",
       dismiss: "Keep it",

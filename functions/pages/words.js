@@ -21,12 +21,16 @@ function wayOf(view) {
 /** Whether the order goes to the customer, or is there already. */
 export const isComing = (view) => wayOf(view) === "on";
 
+/** Whether there is nothing to pay. */
+export const isFree = (view) => !view.payment && view.order.total.amount === 0;
+
 /** What the rows of the table depend on. */
 const factsOf = (view) => ({
   order: view.order.status,
   overall: view.progress.overall_status,
   way: wayOf(view),
   reviewing: step(view, STEP.review)?.status === "IN_PROGRESS" ? "yes" : "no",
+  free: isFree(view) ? "yes" : "no",
   payment: view.payment?.status ?? NONE,
   method: view.payment?.method ?? NONE,
   parcel: view.shipment?.status ?? NONE,

@@ -99,7 +99,7 @@ class Books:
     def _money_errors(self, account: Account) -> Iterator[str]:
         order, payment = account.order, account.payment
         state, facts = self.ledger.get(payment.payment_id, ("", {})) if payment else ("", {})
-        kept = order.status is _O.DELIVERED
+        kept = order.status is _O.DELIVERED and not order.is_free
         if kept and state != "charged":
             yield f"delivered, and the gateway says {state or 'nothing'}: {told(account.trail)}"
         if kept and (payment is None or payment.status is not _P.COMPLETED):

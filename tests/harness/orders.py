@@ -27,6 +27,7 @@ WAITS = Waits(payment=5, preparation=5, delivery=10, approval=300)
 CUSTOMER = CustomerId("ada")
 TEAPOT = Line("prod-001", "Teapot", 2, Money(1000, "USD"))
 CUP = Line("prod-002", "Cup", 1, Money(1000, "USD"))
+LEAFLET = Line("prod-003", "Leaflet", 1, Money(0, "USD"))
 HOME = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 ELSEWHERE = replace(HOME, line1="1 Ockham Park", city="Ockham", postal_code="GU23 6NQ")
 
@@ -145,6 +146,9 @@ class Life:
         return self
 
     def pay(self) -> "Life":
+        if self.order.is_free:
+            self.apply(paying.skip_payment(self.snapshot, self.tick()))
+            return self
         if self.order.pays_on_delivery:
             self.apply(paying.accept_cash(self.snapshot, "pay-1", self.tick()))
             return self
@@ -223,6 +227,11 @@ def an_order(status: OrderStatus = OrderStatus.PENDING, **wish: Any) -> Life:
 def a_cod_order(status: OrderStatus = OrderStatus.PENDING, **wish: Any) -> Life:
     """An order to be paid when it is handed over."""
     return an_order(status, method=PaymentMethod.CASH_ON_DELIVERY, **wish)
+
+
+def a_free_order(status: OrderStatus = OrderStatus.PENDING, **wish: Any) -> Life:
+    """An order that comes to nothing."""
+    return an_order(status, lines=(LEAFLET,), **wish)
 
 
 def a_dear_order(status: OrderStatus = OrderStatus.PENDING, **wish: Any) -> Life:

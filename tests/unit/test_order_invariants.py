@@ -27,7 +27,7 @@ from orders.domain.waits import remaining_waits
 from orders.web import views
 from orders.web.views import Audience
 from tests.harness.examples import examples
-from tests.harness.orders import ELSEWHERE, HOME, WAITS, Life, a_wish, booked
+from tests.harness.orders import CUP, ELSEWHERE, HOME, LEAFLET, TEAPOT, WAITS, Life, a_wish, booked
 
 Doing = Callable[[Life], Change | None]
 
@@ -61,8 +61,11 @@ FORWARD: dict[str, Doing] = {
         paying.accept_cash(life.reserve().snapshot, "pay-1", life.tick()) if life.order.pays_on_delivery else None
     ),
     "intend": lambda life: (
-        None if life.order.pays_on_delivery else paying.start_payment(life.reserve().snapshot, "pay-1", life.tick())
+        None
+        if life.order.pays_on_delivery or life.order.is_free
+        else paying.start_payment(life.reserve().snapshot, "pay-1", life.tick())
     ),
+    "skip payment": lambda life: paying.skip_payment(life.reserve().snapshot, life.tick()) if life.order.is_free else None,
     "charged": lambda life: paying.payment_completed(life.snapshot, life.tick()),
     "declined": lambda life: paying.payment_declined(life.snapshot, "No.", life.tick()),
     "prepare": lambda life: shipping.start_preparation(life.snapshot, life.tick(), "warehouse", {}),
@@ -89,8 +92,21 @@ wishes = st.builds(
     a_wish,
     method=st.sampled_from([PaymentMethod.CREDIT_CARD, PaymentMethod.CASH_ON_DELIVERY]),
     needs_review=st.booleans(),
+    lines=st.sampled_from([(TEAPOT, CUP), (LEAFLET,)]),
 )
-_USUAL = ("reserve", "ask", "approve", "accept cash", "intend", "charged", "prepare", "hand over", "ship", "deliver")
+_USUAL = (
+    "reserve",
+    "ask",
+    "approve",
+    "accept cash",
+    "intend",
+    "charged",
+    "skip payment",
+    "prepare",
+    "hand over",
+    "ship",
+    "deliver",
+)
 deeds = st.lists(st.sampled_from(list(FORWARD)) | st.sampled_from(_USUAL), max_size=40) | st.permutations(_USUAL).map(
     lambda some: [*_USUAL, *some]
 )
@@ -119,7 +135,7 @@ def attempt(life: Life, doing: Doing) -> Change | None:
 def live(life: Life, names: list[str], picks: Iterator[int]) -> Iterator[tuple[Snapshot, Change]]:
     """Tries everything named, with the unwinding going on beside it; yields what each change found, and the change."""
     for name in names:
-        if name in ("accept cash", "intend"):
+        if name in ("accept cash", "intend", "skip payment"):
             before = life.snapshot
             if change := attempt(life, FORWARD["reserve"]):
                 yield before, change
@@ -199,7 +215,9 @@ def test_every_life_that_is_over_has_its_goods_and_its_money_in_one_place(
         assert order.due_at is None
     if order.status in (OrderStatus.SHIPPED, OrderStatus.DELIVERED):
         assert life.stock == gone
-    if order.status is OrderStatus.DELIVERED:
+    if order.is_free:
+        assert payment is None
+    elif order.status is OrderStatus.DELIVERED:
         assert payment is not None
         assert payment.status is PaymentStatus.COMPLETED
     assert payment is None or payment.amount == order.total
@@ -241,7 +259,7 @@ def test_every_life_keeps_its_payment_token_for_as_long_as_it_can_be_charged_and
         order, payment = snapshot.order, snapshot.payment
         alive = order.overall in (OverallStatus.QUEUED, OverallStatus.IN_PROGRESS)
         unsettled = payment is None or payment.status is PaymentStatus.PROCESSING
-        by_card = order.method is not PaymentMethod.CASH_ON_DELIVERY
+        by_card = order.method is not PaymentMethod.CASH_ON_DELIVERY and not order.is_free
         assert (order.payment_token is not None) is (alive and unsettled and by_card)
 
 

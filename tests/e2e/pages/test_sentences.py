@@ -29,7 +29,7 @@ from orders.domain.statuses import OrderStatus, OverallStatus, PaymentMethod, Pa
 from orders.domain.steps import CancelReason, StepName
 from orders.services import estimates
 from orders.web.tracking import tracking_view
-from tests.harness.orders import WAITS, Life, a_wish
+from tests.harness.orders import CUP, LEAFLET, TEAPOT, WAITS, Life, a_wish
 from tests.unit.test_order_invariants import FORWARD, undo_something
 
 Doing = Callable[[Life], Change | None]
@@ -101,6 +101,7 @@ def facts(snapshot: Snapshot) -> Facts:
         order.overall,
         tuple((step.status, step.started_at is None, step.error_message) for step in order.steps),
         order.method,
+        order.is_free,
         order.approval and order.approval.status,
         order.cancellation and order.cancellation.reason,
         payment and (payment.status, payment.failure_reason, payment.refunded_at is None),
@@ -114,9 +115,10 @@ def every_order() -> tuple[tuple[Snapshot, ...], tuple[StatusChange, ...]]:
     found: dict[Facts, Snapshot] = {}
     changes: dict[Facts, StatusChange] = {}
     ahead = [
-        Life(a_wish(method=method, needs_review=needs_review), waits=OURS)
+        Life(a_wish(method=method, needs_review=needs_review, lines=lines), waits=OURS)
         for method in (PaymentMethod.CREDIT_CARD, PaymentMethod.CASH_ON_DELIVERY)
         for needs_review in (False, True)
+        for lines in ((TEAPOT, CUP), (LEAFLET,))
     ]
     for life in ahead:
         changes[facts(life.snapshot)] = StatusChange(life.trail[0], life.snapshot)
@@ -233,6 +235,10 @@ def undone(reading: Reading) -> bool:
     return view["order"]["status"] in ("CANCELLED", "RETURNED") or view["progress"]["overall_status"] == "ROLLING_BACK"
 
 
+def is_free(reading: Reading) -> bool:
+    return bool(reading["view"]["order"]["total"]["amount"] == 0)
+
+
 def status(reading: Reading, part: str) -> str | None:
     found = reading["view"][part]
     return found and str(found["status"])
@@ -274,10 +280,22 @@ def test_money_is_said_to_have_moved_only_once_it_has(readings: list[Reading]) -
 
 def test_a_payment_that_was_never_made_is_said_to_be_so(readings: list[Reading]) -> None:
     for reading in readings:
+        if is_free(reading):
+            continue
         if undone(reading) and status(reading, "payment") in (None, "PENDING", "FAILED"):
             assert re.search(r"not charged|paid nothing", reading["money"]), about(reading)
         if undone(reading) and status(reading, "payment") == "PENDING":
             assert reading["paid"] == "Not paid", about(reading)
+
+
+def test_of_an_order_that_costs_nothing_nobody_speaks_of_money(readings: list[Reading]) -> None:
+    free = [reading for reading in readings if is_free(reading)]
+    assert {reading["view"]["order"]["status"] for reading in free} == set(OrderStatus) - {OrderStatus.CONFIRMED}
+    for reading in free:
+        assert reading["view"]["payment"] is None, about(reading)
+        assert reading["paid"] == "Nothing to pay", about(reading)
+        assert reading["money"] == ("There was nothing to pay." if undone(reading) else None), about(reading)
+        assert not re.search(r"[Cc]harged|[Pp]aid|refund", " | ".join(words_of(reading))), about(reading)
 
 
 PROMISE = re.compile(r"should be with you")
@@ -297,7 +315,7 @@ def test_a_time_of_arrival_is_said_only_where_there_is_one(readings: list[Readin
             assert not undone(reading), about(reading)
         if reading["mode"] == "carrier" and promised:
             assert parcel and (view["shipment"]["estimated_delivery"] or parcel == "OUT_FOR_DELIVERY"), about(reading)  # noqa: PT018 - one fact
-        if under_review and not undone(reading):
+        if under_review and not undone(reading) and not is_free(reading):
             assert "not charged" in reading["outlook"], about(reading)
 
 
@@ -376,7 +394,10 @@ def test_every_change_of_status_has_a_notice_that_is_true() -> None:
         assert ("You paid" in text) <= (payment is PaymentStatus.COMPLETED), text
         if re.search(r"not charged|paid nothing", text):
             assert payment in (None, PaymentStatus.PENDING, PaymentStatus.FAILED), text
-        if undone:
+        if change.after.order.is_free:
+            assert ("There was nothing to pay." in text) is undone, text
+            assert not re.search(r"charged|[Pp]aid|refund", text), text
+        elif undone:
             assert re.search(r"was refunded|not charged|paid nothing|You paid|will be refunded", text), text
         assert ("has come back to us" in text) <= (change.event.old_status is OrderStatus.SHIPPED), text
         assert bool(re.search(r"delivered\. Enjoy", text)) is (change.event.status is OrderStatus.DELIVERED), text

@@ -82,16 +82,17 @@ def notice(detail: Mapping[str, Any]) -> tuple[str, str] | None:
 def _told(detail: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """What the table of sentences has to know of a change of status."""
     reason, paid = detail.get("cancellation_reason", sentences.NONE), detail.get("payment_status", sentences.UNTOLD)
+    total = detail.get("total")
     ends = detail["new_status"] in (OrderStatus.CANCELLED, OrderStatus.RETURNED)
     facts = {
         "order": detail["new_status"],
         "before": detail["old_status"] or sentences.NONE,
         "way": sentences.Way.UNDONE if ends else sentences.Way.ON,
         "reason": reason,
+        "free": sentences.YES if total and not total["amount"] else sentences.NO,
         "payment": sentences.NONE if paid == NOT_ASKED else paid,
         "method": detail.get("method", sentences.NONE),
     }
-    total = detail.get("total")
     values = {
         **sentences.METHODS.get(facts["method"], {}),
         "order_id": detail["order_id"],

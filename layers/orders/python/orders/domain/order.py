@@ -251,9 +251,14 @@ class Order(OrderDetails):
         return next((step for step in self.steps if step.status is StepStatus.IN_PROGRESS), None)
 
     @property
+    def is_free(self) -> bool:
+        """Whether there is nothing to pay: such an order has no payment, whatever its method."""
+        return self.total.amount == 0
+
+    @property
     def pays_on_delivery(self) -> bool:
         """Whether the money is collected with the parcel."""
-        return self.method is PaymentMethod.CASH_ON_DELIVERY
+        return self.method is PaymentMethod.CASH_ON_DELIVERY and not self.is_free
 
     @property
     def is_over(self) -> bool:

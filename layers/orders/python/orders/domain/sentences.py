@@ -42,6 +42,7 @@ AXES: Mapping[str, frozenset[str]] = MappingProxyType(
         "overall": frozenset(OverallStatus),
         "way": frozenset(Way),
         "reviewing": frozenset({YES, NO}),
+        "free": frozenset({YES, NO}),
         "payment": frozenset({NONE, UNTOLD, *PaymentStatus}),
         "method": frozenset({NONE, *PaymentMethod}),
         "parcel": frozenset({NONE, *ShipmentStatus}),
@@ -126,6 +127,7 @@ OUTLOOKS: Table = (
     row("Delivered {delivered_at}.", order=_O.DELIVERED),
     row("{failure}", overall=OverallStatus.ROLLING_BACK),
     row("We are undoing what was done so far.", overall=OverallStatus.ROLLING_BACK),
+    row("A person reviews it first.", order=_O.PENDING, reviewing=YES, free=YES),
     row("A person reviews it first. You are not charged before that.", order=_O.PENDING, reviewing=YES),
     row("The carrier says that it was delivered {delivered_at}.", order=_ALIVE, parcel=_S.DELIVERED),
     row("We have not confirmed that yet.", order=_ALIVE, parcel=_S.DELIVERED),
@@ -158,6 +160,7 @@ MONEY: Table = (
     row("What you paid has been refunded.", way=Way.UNDONE, payment=_P.REFUNDED),
     row(_NOT_BACK_YET, way=Way.UNDONE, payment=_P.COMPLETED),
     row("A payment had begun. If it succeeded, it will be refunded.", way=Way.UNDONE, payment=_P.PROCESSING),
+    row("There was nothing to pay.", way=Way.UNDONE, payment=(NONE, UNTOLD), free=YES),
     row("You were not charged: {declined}", way=Way.UNDONE, payment=_P.FAILED),
     row("You were not charged.", way=Way.UNDONE, payment=(_P.FAILED, NONE)),
     row(_NOTHING_PAID, way=(Way.UNDONE, Way.BACK), payment=_P.PENDING),
@@ -173,6 +176,7 @@ MONEY: Table = (
 """Where the money is, for an order that does not come; none for any other."""
 
 PAID: Table = (
+    row("Nothing to pay", payment=NONE, free=YES),
     row("Not charged", way=(Way.UNDONE, Way.BACK), payment=NONE),
     row("Not charged yet", payment=NONE),
     row("To be paid {by}", way=Way.ON, payment=_P.PENDING),
@@ -221,6 +225,7 @@ SCANS: Table = (
 
 _BY_CIRCUMSTANCE: Table = (
     row("Sold out", step=_N.INVENTORY, state=_Z.FAILED, reason=_C.OUT_OF_STOCK),
+    row("Nothing to pay", step=_N.PAYMENT, state=(_Z.PENDING, _Z.IN_PROGRESS, _Z.SKIPPED), payment=NONE, free=YES),
     row("Pay on delivery", step=_N.PAYMENT, state=_Z.SKIPPED, method=_CASH, way=Way.ON),
     row("Not paid", step=_N.PAYMENT, state=_Z.SKIPPED, method=_CASH),
     row("Paying", step=_N.PAYMENT, state=_Z.IN_PROGRESS, payment=_P.PROCESSING),

@@ -23,7 +23,15 @@ from orders.domain.events import SYSTEM
 from orders.domain.identifiers import OrderId, uuid7
 from orders.domain.order import Change, Shipment, Snapshot
 from orders.domain.scans import is_undecided
-from orders.domain.statuses import TERMINAL, ApprovalStatus, OrderStatus, PaymentStatus, ShipmentStatus, has_reached
+from orders.domain.statuses import (
+    TERMINAL,
+    ApprovalStatus,
+    OrderStatus,
+    PaymentMethod,
+    PaymentStatus,
+    ShipmentStatus,
+    has_reached,
+)
 from orders.domain.steps import CancelReason, PaymentDeclined, reason_of
 from orders.services.changes import Apply, Clock, apply, utc_now
 
@@ -55,7 +63,7 @@ def request_approval(order_id: OrderId, token: str, seconds: float, clock: Clock
 
 
 def charge_payment(order_id: OrderId, by: str = SYSTEM, clock: Clock = utc_now, change: Apply = apply) -> Snapshot:
-    """Charges the order at most once, or accepts that it is paid in cash.
+    """Charges the order at most once, accepts that it is paid in cash, or finds that there is nothing to pay.
 
     The intent is committed before the gateway is called. An intent that is there already may have been charged by a call
     whose response was lost: the gateway is looked up before it is called.
@@ -67,7 +75,9 @@ def charge_payment(order_id: OrderId, by: str = SYSTEM, clock: Clock = utc_now, 
     """
     fresh = new_id("pay", clock)
     found = orders.load(order_id)
-    if found.order.pays_on_delivery:
+    if found.order.is_free and found.payment is None:
+        return change(order_id, lambda snapshot: paying.skip_payment(snapshot, clock(), by), found)
+    if found.order.method is PaymentMethod.CASH_ON_DELIVERY:
         return change(order_id, lambda snapshot: paying.accept_cash(snapshot, fresh, clock(), by), found)
     intended = change(order_id, lambda snapshot: paying.start_payment(snapshot, fresh, clock(), by), found)
     payment = intended.payment
@@ -183,7 +193,7 @@ def record_delivery(
 def collect_cash(snapshot: Snapshot) -> None:
     """Records collected cash in the gateway's ledger; the row was written first, so a repetition is safe."""
     payment = snapshot.payment
-    if snapshot.order.pays_on_delivery and payment and payment.status is PaymentStatus.COMPLETED:
+    if payment and payment.method is PaymentMethod.CASH_ON_DELIVERY and payment.status is PaymentStatus.COMPLETED:
         payment_gateway().collected(payment.payment_id, payment.amount)
 
 

@@ -11,7 +11,7 @@ from orders.domain.errors import ConstraintViolated
 from orders.domain.events import SYSTEM, EventType, FollowUp
 from orders.domain.order import Change, Payment, Shipment, Snapshot, timestamp
 from orders.domain.scans import Scan, scanned
-from orders.domain.statuses import OrderStatus, OverallStatus, PaymentStatus, ShipmentStatus, StepStatus
+from orders.domain.statuses import OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus, StepStatus
 from orders.domain.steps import StepName
 
 CONFIRM_DELIVERY = "Reported as delivered while on its way back: to be confirmed"
@@ -34,7 +34,8 @@ def deliver(
         return None
     after = order.with_step(StepName.DELIVERY, StepStatus.COMPLETED, now)
     payment = None
-    if order.pays_on_delivery:
+    collects = order.pays_on_delivery or _agreed_on_cash(snapshot.payment)
+    if collects:
         payment = _collected(snapshot)
         after = after.with_step(StepName.PAYMENT, StepStatus.COMPLETED, now)
     shipment = snapshot.shipment
@@ -53,8 +54,13 @@ def deliver(
         metadata={**(metadata or {}), "delivered_at": timestamp(arrived)},
         # The workflow's own step comes after the wait: nothing waits for it. Collected cash is recorded
         # in the gateway's ledger by the delivery itself, or by the follow-up if the delivery is interrupted.
-        follow_up=FollowUp.ANSWER_DELIVERED if order.pays_on_delivery or (order.delivery_token and by != SYSTEM) else None,
+        follow_up=FollowUp.ANSWER_DELIVERED if collects or (order.delivery_token and by != SYSTEM) else None,
     )
+
+
+def _agreed_on_cash(payment: Payment | None) -> bool:
+    """Whether cash was agreed on, of nothing too: earlier releases made a payment of that."""
+    return payment is not None and payment.method is PaymentMethod.CASH_ON_DELIVERY
 
 
 def _collected(snapshot: Snapshot) -> Payment:

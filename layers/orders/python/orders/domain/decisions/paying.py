@@ -3,11 +3,11 @@
 from dataclasses import replace
 from datetime import datetime
 
-from orders.domain import recording
+from orders.domain import facts, recording
 from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive, fail
 from orders.domain.decisions.reviewing import review_answered
-from orders.domain.errors import ConstraintViolated
+from orders.domain.errors import ConstraintViolated, OrderChanged
 from orders.domain.events import SYSTEM, EventType
 from orders.domain.order import Change, Payment, Snapshot
 from orders.domain.statuses import PAYMENT_TRANSITIONS, OrderStatus, PaymentStatus, StepStatus, has_reached
@@ -23,6 +23,19 @@ def accept_cash(snapshot: Snapshot, payment_id: str, now: datetime, by: str = SY
     after = step_done(order, StepName.PAYMENT, now, StepStatus.SKIPPED)
     payment = Payment(payment_id, PaymentStatus.PENDING, order.total, order.method)
     return recording.move(order, after, OrderStatus.CONFIRMED, EventType.ORDER_CONFIRMED, now, by, payment=payment)
+
+
+def skip_payment(snapshot: Snapshot, now: datetime, by: str = SYSTEM) -> Change | None:
+    """Goes on with an order that comes to nothing: it is PROCESSING, and no payment is made."""
+    order = alive(snapshot)
+    if has_reached(order.status, OrderStatus.PROCESSING):
+        return None
+    if snapshot.payment is not None:
+        raise OrderChanged("A payment has been begun in the meantime.")
+    review_answered(order)
+    after = step_done(order, StepName.PAYMENT, now, StepStatus.SKIPPED)
+    total = facts.of_total(order)
+    return recording.move(order, after, OrderStatus.PROCESSING, EventType.PAYMENT_SKIPPED, now, by, metadata=total)
 
 
 def start_payment(snapshot: Snapshot, payment_id: str, now: datetime, by: str = SYSTEM) -> Change | None:

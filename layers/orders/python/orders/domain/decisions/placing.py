@@ -48,7 +48,7 @@ def place(request: PricedRequest, waits: Waits, now: datetime, by: str) -> Chang
         approval=approval,
         due_at=now + timedelta(seconds=review_seconds + waits.payment + waits.preparation) + GRACE,
     )
-    if order.pays_on_delivery:
+    if order.pays_on_delivery or order.is_free:
         order = replace(order, payment_token=None)
     metadata = {**facts.of_total(order), "method": order.method.value}
     event = recording.event(
