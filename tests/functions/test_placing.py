@@ -67,6 +67,31 @@ def test_a_dear_order_and_one_that_asks_for_it_are_reviewed(
     assert (answer.order["approval"] is not None) is reviewed
 
 
+@pytest.mark.parametrize(
+    ("thresholds", "currency", "total", "reviewed"),
+    [
+        ("", "USD", 50_000, True),
+        ("", "JPY", 10_000_000, False),
+        ("EUR=40000,JPY=75000", "JPY", 75_000, True),
+        ("EUR=40000,JPY=75000", "JPY", 74_999, False),
+        ("EUR=40000,JPY=75000", "EUR", 40_000, True),
+        ("EUR=40000,JPY=75000", "EUR", 39_999, False),
+        ("EUR=40000,JPY=75000", "USD", 49_999, False),
+        ("EUR=40000,JPY=75000", "USD", 50_000, True),
+        ("EUR=40000,JPY=75000", "HUF", 10_000_000, False),
+        ("USD=60000", "USD", 59_999, False),
+        ("USD=60000", "USD", 60_000, True),
+        ("USD=0", "USD", 0, True),
+    ],
+)
+def test_each_currency_has_its_own_threshold(
+    world: World, monkeypatch: pytest.MonkeyPatch, thresholds: str, currency: str, total: int, reviewed: bool
+) -> None:
+    monkeypatch.setenv("REVIEW_THRESHOLDS", thresholds)
+    world.stock("vase", 1, price=total, currency=currency)
+    assert (post(world, a_body(product="vase")).order["approval"] is not None) is reviewed
+
+
 # --- ids ---
 
 

@@ -82,6 +82,10 @@ def test_a_template_is_not_expanded_with_a_value_that_it_refuses() -> None:
     ("words", "said"),
     [
         ("ReviewThreshold=-1", "orders: ReviewThreshold: '-1' must be 0 or more minor units (50000 is 500.00)\n"),
+        (
+            "ReviewThresholds=EUR=500.00",
+            "orders: ReviewThresholds: 'EUR=500.00' must be empty, or currencies with minor units, such as EUR=50000,JPY=75000",
+        ),
         ("DeliveryMode=slow", "orders: DeliveryMode: 'slow' must be one of 'timed', 'carrier'\n"),
         ("Deliverymode=timed", "orders: no such parameter: Deliverymode (there are "),
     ],

@@ -26,6 +26,7 @@ OTHER = {
     "ShopAudience": "another-shop",
     "JwksUrl": "https://issuer.example/keys",
     "SignInUrl": "https://sign-in.example",
+    "ReviewThresholds": "EUR=50000",
     "GroupsClaim": "roles",
     "PagesUrl": "https://shop.example",
     "SimulatedFailureRate": "0.5",

@@ -55,9 +55,10 @@ def waits() -> Waits:
     return Waits(**{name: float(os.environ[setting]) for name, setting in names.items()})
 
 
-def review_threshold() -> int:
-    """From which total, in minor units, an order needs a manual review."""
-    return int(os.environ["REVIEW_THRESHOLD"])
+def review_thresholds() -> dict[str, int]:
+    """From which total an order needs a manual review, in minor units of each currency that has a threshold."""
+    listed = (entry.partition("=") for entry in os.environ.get("REVIEW_THRESHOLDS", "").split(",") if entry)
+    return {"USD": int(os.environ["REVIEW_THRESHOLD"])} | {currency: int(amount) for currency, _, amount in listed}
 
 
 def sweep_rate() -> float:

@@ -11,6 +11,7 @@ from orders.domain.decisions import placing
 from orders.domain.digests import IdempotencyRecord, RequestDigest
 from orders.domain.errors import AlreadyExists, IdempotencyMismatch, InvalidArgument
 from orders.domain.identifiers import OrderId, uuid7
+from orders.domain.money import Money
 from orders.domain.order import Change, Line, OrderRequest, RequestedLine, Snapshot, details
 from orders.domain.products import Product
 from orders.services.changes import Clock, utc_now, with_retries
@@ -37,10 +38,16 @@ def place_order(
     now = clock()
     order_id = request.order_id or OrderId(uuid7(now, os.urandom(10)))
     asked = placing.PricedRequest(**details(request), order_id=order_id, lines=lines, needs_review=request.require_approval)
-    needs_review = asked.needs_review or asked.total.amount >= settings.review_threshold()
+    needs_review = asked.needs_review or _is_of_high_value(asked.total)
     change = placing.place(replace(asked, needs_review=needs_review), settings.waits(), now, actor.by)
     record = IdempotencyRecord(request.customer_id, key, digest, order_id) if key and digest else None
     return _commit_new(change, record)
+
+
+def _is_of_high_value(total: Money) -> bool:
+    """Whether the total has reached its currency's threshold; a currency without one has no totals that do."""
+    threshold = settings.review_thresholds().get(total.currency)
+    return threshold is not None and total.amount >= threshold
 
 
 def _priced(requested: Sequence[RequestedLine]) -> tuple[Line, ...]:
