@@ -16,7 +16,7 @@ from standardwebhooks import Webhook as Signer
 
 from orders import settings
 from orders.adapters import queues
-from orders.adapters.store import deliveries, event_items, keys, orders, redaction, scans, table, webhooks
+from orders.adapters.store import deliveries, event_items, indexes, keys, orders, redaction, scans, table, webhooks
 from orders.domain import erasure, facts, notifications
 from orders.domain.errors import ConstraintViolated, OrderChanged
 from orders.domain.events import FULFILLMENT
@@ -496,9 +496,31 @@ def test_others_keep_their_words(world: World, unique: UniqueTexts) -> None:
 def test_an_open_order_keeps_everything(world: World, unique: UniqueTexts) -> None:
     world.live(OrderStatus.DELIVERED, "over", shipping_address=address(unique))
     world.live(OrderStatus.SHIPPED, "open")
-    with pytest.raises(ConstraintViolated, match="open"):
+    with pytest.raises(ConstraintViolated, match=r"Still open: open \(SHIPPED, IN_PROGRESS\)\."):
         privacy.erase(ADA, "grace")
     assert unique.found_in(contents(world)) != []
+
+
+@pytest.mark.parametrize("end", [OrderStatus.CANCELLED, OrderStatus.RETURNED])
+def test_an_order_that_is_still_unwound_is_open(world: World, end: OrderStatus) -> None:
+    world.live(end)
+    with pytest.raises(ConstraintViolated) as refused:
+        privacy.erase(ADA, "grace")
+    assert refused.value.detail.startswith(f"Still open: order-1 ({end}, ROLLING_BACK).")
+    assert (refused.value.http_status, refused.value.extra) == (409, {"orders": ["order-1"]})
+    world.unwind()
+    assert privacy.erase(ADA, "grace") == ["order-1"]
+
+
+def test_an_order_that_is_opened_while_others_are_erased_is_left_as_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = world.live(OrderStatus.DELIVERED)
+    assert world.http("POST /orders/{id}/return", "order-1").status == 200
+    monkeypatch.setattr(indexes, "orders_by_id", lambda _: [found.order])
+    with pytest.raises(ConstraintViolated, match=r"order-1 \(RETURNED, ROLLING_BACK\)"):
+        privacy.erase(ADA, "grace")
+    assert "PERSONAL_DATA_ERASED" not in world.trail()
 
 
 @pytest.mark.usefixtures("deliveries_queued")

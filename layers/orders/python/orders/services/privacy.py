@@ -13,7 +13,7 @@ from orders.domain import erasure, facts
 from orders.domain.errors import ConstraintViolated
 from orders.domain.events import EventType
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber, comparable
-from orders.domain.order import Change, Event, Snapshot
+from orders.domain.order import Change, Event, Order, Snapshot
 from orders.domain.statuses import OverallStatus
 from orders.services.changes import Clock, apply, utc_now, with_retries
 
@@ -53,9 +53,9 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
         ConstraintViolated: an order is still open; nothing has been erased then.
     """
     order_ids = _orders_of(customer_id)
-    still_open = [order.order_id for order in indexes.orders_by_id(order_ids) if order.overall in OPEN]
+    still_open = [order for order in indexes.orders_by_id(order_ids) if order.overall in OPEN]
     if still_open:
-        raise ConstraintViolated(f"Still open: {', '.join(still_open)}. Cancel them or wait for their end.", orders=still_open)
+        raise _refusal(still_open)
     for order_id in order_ids:
         snapshot = apply(order_id, lambda found: _without_person(found, by, clock))
         _erase_parcels(snapshot, orders.history(order_id))
@@ -66,6 +66,14 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
     redaction.redact_deliveries(frozenset(order_ids), erasure.redacted_payload)
     with_retries(lambda: redaction.redact_idempotency_keys(customer_id))
     return order_ids
+
+
+def _refusal(still_open: Sequence[Order]) -> ConstraintViolated:
+    """Which orders are open, and how far each has come: one that is over by its status may still be unwound."""
+    found = (f"{order.order_id} ({order.status}, {order.overall})" for order in still_open)
+    return ConstraintViolated(
+        f"Still open: {', '.join(found)}. Cancel them or wait for their end.", orders=[order.order_id for order in still_open]
+    )
 
 
 def _erase_parcels(snapshot: Snapshot, trail: Iterable[Event]) -> None:
@@ -88,7 +96,7 @@ def _orders_of(customer_id: CustomerId) -> list[OrderId]:
 def _without_person(found: Snapshot, by: str, clock: Clock) -> Change | None:
     order, payment, shipment = found.order, found.payment, found.shipment
     if order.overall in OPEN:
-        raise ConstraintViolated(f"Order {order.order_id} was reopened in the meantime.", orders=[order.order_id])
+        raise _refusal([order])
     if order.erased_at:
         return None
     now = clock()
