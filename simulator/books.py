@@ -11,7 +11,8 @@ from typing import Any
 
 from orders.adapters.store import event_items, items, keys
 from orders.domain import notifications
-from orders.domain.order import Event, Order, Payment, Shipment
+from orders.domain.order import Event, Order, Shipment
+from orders.domain.payment import Payment
 from simulator.world import World
 
 Json = Any

@@ -132,7 +132,12 @@ const paymentFacts = (payment, paidHow) =>
     { class: "facts" },
     fact("Status", paidHow),
     fact("Amount", money(payment.amount)),
+    fact("Captured", payment.amount_captured.amount > 0 && money(payment.amount_captured)),
+    fact("Given back", payment.amount_refunded.amount > 0 && money(payment.amount_refunded)),
+    fact("Provider", payment.provider),
     fact("Gateway's key", h("code", {}, payment.payment_id)),
+    fact("Provider's id", payment.provider_reference && h("code", {}, payment.provider_reference)),
+    fact("Waits for", payment.next_action && word(payment.next_action.type.toUpperCase())),
     fact("Refused", payment.failure_reason),
     fact("Refunded", payment.refunded_at && full(payment.refunded_at)),
   );

@@ -17,7 +17,10 @@ const ADDRESS = [
 
 const IF_CANCELLED = {
   PROCESSING: "A payment has begun. If it succeeds, it will be refunded.",
+  REQUIRES_ACTION: "A payment has begun. If it succeeds, it will be refunded.",
+  AUTHORIZED: "The money that is held for it is released.",
   COMPLETED: "You get back what you paid.",
+  PARTIALLY_REFUNDED: "You get back the rest of what you paid.",
 };
 
 const mayCancel = (view) => may[view.order.status].includes("CANCELLED") && view.progress.overall_status !== "ROLLING_BACK";

@@ -166,10 +166,10 @@ def test_an_order_is_reviewed_on_request_too(steady: Deployment) -> None:
 @pytest.mark.parametrize(
     ("status", "wish", "payment"),
     [
-        (None, {}, (None, "FAILED", "REFUNDED")),
+        (None, {}, (None, "VOIDED", "REFUNDED")),
         ("PENDING", {"require_approval": True}, (None,)),
         ("PROCESSING", {}, ("REFUNDED",)),
-        ("CONFIRMED", {"method": "CASH_ON_DELIVERY"}, ("PENDING",)),
+        ("CONFIRMED", {"method": "CASH_ON_DELIVERY"}, ("VOIDED",)),
     ],
     ids=["at once", "in review", "in preparation", "in cash"],
 )

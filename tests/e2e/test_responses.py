@@ -77,6 +77,17 @@ ORDER = {
         }
     ),
 }
+PAYMENT = {
+    "PENDING",
+    "PROCESSING",
+    "REQUIRES_ACTION",
+    "AUTHORIZED",
+    "COMPLETED",
+    "PARTIALLY_REFUNDED",
+    "REFUNDED",
+    "FAILED",
+    "VOIDED",
+}
 PARCEL = {
     "CREATED",
     "IN_TRANSIT",
@@ -94,9 +105,15 @@ WHOLE = {
     "payment": Maybe(
         {
             "payment_id": TEXT,
-            "status": {"PENDING", "PROCESSING", "COMPLETED", "FAILED", "REFUNDED"},
+            "status": PAYMENT,
             "amount": MONEY,
             "method": METHOD,
+            "provider": TEXT,
+            "provider_reference?": TEXT,
+            "amount_captured": MONEY,
+            "amount_refunded": MONEY,
+            "next_action?": {"type": TEXT, "url?": TEXT},
+            "created_at?": TIME,
             "failure_reason?": TEXT,
             "refunded_at?": TIME,
         }

@@ -142,7 +142,7 @@ class Life:
         return self
 
     def start_payment(self) -> "Life":
-        self.apply(paying.start_payment(self.snapshot, "pay-1", self.tick()))
+        self.apply(paying.start_payment(self.snapshot, "pay-1", "simulated", self.tick()))
         return self
 
     def pay(self) -> "Life":

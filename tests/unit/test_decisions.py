@@ -210,7 +210,7 @@ def test_silence_counts_as_no() -> None:
 def test_nothing_is_charged_before_the_review_is_answered(cod: bool) -> None:
     life = (a_cod_order(needs_review=True) if cod else a_dear_order()).reserve()
     with pytest.raises(ApprovalPending):
-        paying.start_payment(life.snapshot, "pay-1", NOW)
+        paying.start_payment(life.snapshot, "pay-1", "simulated", NOW)
     with pytest.raises(ApprovalPending):
         paying.accept_cash(life.snapshot, "pay-1", NOW)
 
@@ -222,7 +222,7 @@ def test_the_intent_to_charge_is_written_first_and_once() -> None:
     life = an_order().reserve().start_payment()
     assert life.snapshot.payment is not None
     assert (life.snapshot.payment.status, life.order.status) == (PaymentStatus.PROCESSING, PENDING)
-    assert paying.start_payment(life.snapshot, "pay-2", NOW) is None
+    assert paying.start_payment(life.snapshot, "pay-2", "simulated", NOW) is None
 
 
 def test_a_paid_order_is_processing_and_forgets_the_card() -> None:
@@ -478,7 +478,7 @@ def test_a_charge_of_unknown_outcome_is_refunded_when_it_turns_out_to_have_been_
 
 
 def test_a_charge_of_unknown_outcome_is_settled_by_the_gateway_when_the_step_fails_for_good() -> None:
-    for charged, settled in ((True, PaymentStatus.REFUNDED), (False, PaymentStatus.FAILED)):
+    for charged, settled in ((True, PaymentStatus.REFUNDED), (False, PaymentStatus.VOIDED)):
         life = an_order().reserve().start_payment()
         life.apply(ending.fail(life.snapshot, CancelReason.PAYMENT_FAILED, "It failed.", life.tick()))
         assert unwinding.undo_from(life.snapshot) == "payment"
@@ -547,8 +547,19 @@ def test_nobody_is_refunded_for_a_parcel_that_came_back_unpaid() -> None:
     assert unwinding.undo_from(life.snapshot) == "stock"
     life.unwind()
     assert life.snapshot.payment is not None
-    assert life.snapshot.payment.status is PaymentStatus.PENDING
+    assert life.snapshot.payment.status is PaymentStatus.VOIDED
     assert life.order.overall is OverallStatus.ROLLED_BACK
+
+
+@pytest.mark.parametrize(
+    "end", [Life.cancel, lambda life: life.apply(ending.fail(life.snapshot, CancelReason.EXPIRED, "-", NOW))]
+)
+def test_cash_that_is_not_going_to_be_collected_is_voided(end: Callable[[Life], object]) -> None:
+    life = a_cod_order(CONFIRMED)
+    end(life)
+    assert life.snapshot.payment is not None
+    assert life.snapshot.payment.status is PaymentStatus.VOIDED
+    assert life.trail[-1].metadata["payment_status"] == "VOIDED"
 
 
 def test_cash_collected_is_given_back_with_a_return() -> None:
@@ -585,7 +596,7 @@ FORWARD: dict[str, Callable[[Snapshot], Change | None]] = {
     "reserve": lambda snapshot: placing.reserve_stock(snapshot, NOW, NOW),
     "request approval": lambda snapshot: reviewing.request_approval(snapshot, "task-9", 1, NOW),
     "accept cash": lambda snapshot: paying.accept_cash(snapshot, "pay-9", NOW),
-    "start payment": lambda snapshot: paying.start_payment(snapshot, "pay-9", NOW),
+    "start payment": lambda snapshot: paying.start_payment(snapshot, "pay-9", "simulated", NOW),
     "payment completed": lambda snapshot: paying.payment_completed(snapshot, NOW),
     "start preparation": lambda snapshot: shipping.start_preparation(snapshot, NOW, "warehouse", {}),
     "start hand-over": lambda snapshot: shipping.start_handover(snapshot, "ship-9", "SimEx", NOW),

@@ -15,7 +15,8 @@ from orders.domain.decisions import placing
 from orders.domain.decisions.placing import PricedRequest
 from orders.domain.identifiers import CustomerId
 from orders.domain.money import Money
-from orders.domain.order import Order, Payment, Shipment, Snapshot, details
+from orders.domain.order import Order, Shipment, Snapshot, details
+from orders.domain.payment import Payment
 from orders.domain.statuses import OrderStatus
 from orders.domain.steps import STEPS
 from orders.web import bodies, views

@@ -1,6 +1,7 @@
 """What is written to the table is read back as it was: every order, payment, shipment and event there can be."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -11,7 +12,8 @@ from orders.adapters.store import event_items, items, keys
 from orders.domain.events import EventType, FollowUp, Signal
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
-from orders.domain.order import Address, Approval, Cancellation, Event, Line, Order, Payment, Shipment, Step
+from orders.domain.order import Address, Approval, Cancellation, Event, Line, Order, Shipment, Step
+from orders.domain.payment import NextAction, Payment
 from orders.domain.statuses import (
     ApprovalStatus,
     OrderStatus,
@@ -71,15 +73,34 @@ orders = st.builds(
     approval_token=maybe(words),
     delivery_token=maybe(words),
 )
+
+
+def with_sums(payment: Payment) -> Payment:
+    """What was captured and given back, as its status has it."""
+    whole, some = payment.amount.amount, payment.amount.amount // 2
+    sums = {
+        PaymentStatus.AUTHORIZED: (some, 0),
+        PaymentStatus.COMPLETED: (whole, 0),
+        PaymentStatus.PARTIALLY_REFUNDED: (whole, some),
+        PaymentStatus.REFUNDED: (whole, whole),
+    }
+    captured, refunded = sums.get(payment.status, (0, 0))
+    return replace(payment, amount_captured=captured, amount_refunded=refunded)
+
+
 payments = st.builds(
     Payment,
     ids,
     st.sampled_from(PaymentStatus),
     usd,
     st.sampled_from(PaymentMethod),
+    words,
+    provider_reference=maybe(words),
+    next_action=maybe(st.builds(NextAction, words, maybe(words))),
     failure_reason=maybe(words),
+    created_at=maybe(moments),
     refunded_at=maybe(moments),
-)
+).map(with_sums)
 shipments = st.builds(
     Shipment,
     ids,

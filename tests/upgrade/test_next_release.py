@@ -67,14 +67,14 @@ def test_what_is_not_known_is_kept_through_a_whole_life(present: SharedTable, li
         for key in (PAYMENT, SHIPMENT):
             if key["SK"]["S"] not in seen and any(item["SK"] == key["SK"] for item in present.items(ID)):
                 seen.add(key["SK"]["S"])
-                changed(present, key, lambda item: item.update(provider={"S": "later"}))
+                changed(present, key, lambda item: item.update(installments={"S": "later"}))
     item = present.raw(ORDER)
     assert item["version"] != marked["version"]
     assert {name: item[name] for name in ATTRIBUTES} == ATTRIBUTES
     for name in MEMBERS.keys() & item.keys():
         assert MEMBERS[name].items() <= document(item, name).items()
     for key in (key for key in (PAYMENT, SHIPMENT) if key["SK"]["S"] in seen):
-        assert present.raw(key)["provider"] == {"S": "later"}
+        assert present.raw(key)["installments"] == {"S": "later"}
     present.add_up()
 
 
@@ -117,7 +117,7 @@ UNKNOWN: dict[str, tuple[keys.Key, str, str]] = {
     "overall": (ORDER, "overall", "PAUSED"),
     "a step's status": (ORDER, "steps", "WAITING"),
     "a payment's method": (PAYMENT, "method", "GIFT_CARD"),
-    "a payment's status": (PAYMENT, "status", "REQUIRES_ACTION"),
+    "a payment's status": (PAYMENT, "status", "DISPUTED"),
     "a parcel's status": (SHIPMENT, "status", "IN_CUSTOMS"),
 }
 

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from orders.domain.money import Money
-from orders.domain.order import Address, Order, Payment, Shipment, TrackingDetail, timestamp
+from orders.domain.order import Address, Order, Shipment, TrackingDetail, timestamp
+from orders.domain.payment import Payment
 from orders.domain.statuses import FULFILLMENT_MEANS, SCAN_MEANS
 from orders.domain.steps import CancelReason
 

@@ -28,6 +28,14 @@ _SHIPMENT_STATUS: Mapping[str, str] = MappingProxyType(
 )
 """What edition one reads in place of a parcel's status that it does not have. None of them moves an order or money there."""
 
+_PAYMENT_STATUS: Mapping[str, str] = MappingProxyType(
+    {"REQUIRES_ACTION": "PROCESSING", "AUTHORIZED": "PROCESSING", "PARTIALLY_REFUNDED": "COMPLETED", "VOIDED": "FAILED"}
+)
+"""What edition one reads in place of a payment's status that it does not have: it refunds or voids what it should."""
+
+PAYMENT_PROVIDER, AT_THE_DOOR = "simulated", "cash"
+"""The provider of payments whose rows name none: the one that was built in, or for cash our own people."""
+
 _ORDER = {"order_id", "customer_id", "items", "payment", "shipping_address", "require_approval"}
 _ITEM = {"product_id", "quantity"}
 _PAYMENT = {"method", "token"}
@@ -45,6 +53,16 @@ def exact_shipment_status(status: str, exact: str | None) -> str:
     Edition one moves ``status`` and leaves ``exact`` behind or drops it: it counts while the two agree.
     """
     return exact if exact is not None and shipment_status(exact) == status else status
+
+
+def payment_status(status: str) -> str:
+    """The status of a payment, or the nearest one that edition one has."""
+    return _PAYMENT_STATUS.get(status, status)
+
+
+def exact_payment_status(status: str, exact: str | None) -> str:
+    """The status of a payment, as ``exact_shipment_status`` has it for a parcel."""
+    return exact if exact is not None and payment_status(exact) == status else status
 
 
 def digest_of_order(body: Mapping[str, Any]) -> str | None:

@@ -9,6 +9,7 @@ from orders.domain import pricing
 from orders.domain.events import EventType, FollowUp, Signal
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.money import Money
+from orders.domain.payment import Payment
 from orders.domain.personal import Forgotten, Hidden, Impersonal, Personal, Privacy, guarded
 from orders.domain.pricing import Discount, ShippingCharge, Totals
 from orders.domain.statuses import (
@@ -16,7 +17,6 @@ from orders.domain.statuses import (
     OrderStatus,
     OverallStatus,
     PaymentMethod,
-    PaymentStatus,
     ShipmentStatus,
     StepStatus,
 )
@@ -112,22 +112,6 @@ class Approval:
     decided_by: Impersonal | None = None
     reason: Personal | None = None
     unknown: Annotated[Mapping[str, Any], Privacy.HIDDEN] = field(default_factory=dict)
-
-
-@guarded
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """The payment intent: ``payment_id`` is also the idempotency key the gateway gets on every try.
-
-    ``refunded_at`` is when the gateway had given the money back; rows of earlier releases have none.
-    """
-
-    payment_id: Impersonal
-    status: PaymentStatus
-    amount: Money
-    method: PaymentMethod
-    failure_reason: Personal | None = None
-    refunded_at: datetime | None = None
 
 
 @guarded

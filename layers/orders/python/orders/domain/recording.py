@@ -8,7 +8,8 @@ from typing import Any
 from orders.domain import facts
 from orders.domain.errors import ConstraintViolated, IllegalTransition
 from orders.domain.events import SYSTEM, EventType, FollowUp, Signal
-from orders.domain.order import Change, Event, Measures, Order, Payment, Shipment
+from orders.domain.order import Change, Event, Measures, Order, Shipment
+from orders.domain.payment import Payment
 from orders.domain.statuses import TRANSITIONS, OrderStatus, OverallStatus, PaymentStatus, StepStatus, has_reached, may_become
 from orders.domain.steps import StepName
 

@@ -113,6 +113,7 @@ HEADLINES: Table = (
     row("We are reviewing your order", "busy", order=_O.PENDING, reviewing=YES),
     row("We have your order", "busy", order=_O.PENDING, overall=OverallStatus.QUEUED),
     row("We have your order, and your payment is being made", "busy", order=_O.PENDING, payment=_P.PROCESSING),
+    row("We have your order, and wait for your payment", "busy", order=_O.PENDING, payment=_P.REQUIRES_ACTION),
     row("We have your order, and its items are reserved", "busy", order=_O.PENDING),
 )
 """What is happening now, in one sentence."""
@@ -159,10 +160,18 @@ MONEY: Table = (
     row("{total} was refunded to your {account}. Banks take a few days to show it.", way=Way.UNDONE, payment=_P.REFUNDED),
     row("What you paid has been refunded.", way=Way.UNDONE, payment=_P.REFUNDED),
     row(_NOT_BACK_YET, way=Way.UNDONE, payment=_P.COMPLETED),
-    row("A payment had begun. If it succeeded, it will be refunded.", way=Way.UNDONE, payment=_P.PROCESSING),
+    row("Some of what you paid has been given back to you. The rest will be.", way=Way.UNDONE, payment=_P.PARTIALLY_REFUNDED),
+    row(
+        "A payment had begun. If it succeeded, it will be refunded.",
+        way=Way.UNDONE,
+        payment=(_P.PROCESSING, _P.REQUIRES_ACTION),
+    ),
+    row("The {total} held on your {account} will be released.", way=Way.UNDONE, payment=_P.AUTHORIZED),
+    row("The money that is held for the order will be released.", way=Way.UNDONE, payment=_P.AUTHORIZED),
     row("There was nothing to pay.", way=Way.UNDONE, payment=(NONE, UNTOLD), free=YES),
     row("You were not charged: {declined}", way=Way.UNDONE, payment=_P.FAILED),
-    row("You were not charged.", way=Way.UNDONE, payment=(_P.FAILED, NONE)),
+    row(_NOTHING_PAID, way=Way.UNDONE, payment=_P.VOIDED, method=_CASH),
+    row("You were not charged.", way=Way.UNDONE, payment=(_P.FAILED, _P.VOIDED, NONE)),
     row(_NOTHING_PAID, way=(Way.UNDONE, Way.BACK), payment=_P.PENDING),
     row("If you have paid, you will be refunded.", way=Way.UNDONE, payment=UNTOLD),
     row(
@@ -182,9 +191,14 @@ PAID: Table = (
     row("To be paid {by}", way=Way.ON, payment=_P.PENDING),
     row("Not paid", payment=_P.PENDING),
     row("Being paid {by}", way=Way.ON, payment=_P.PROCESSING),
-    row("The payment was not finished", payment=_P.PROCESSING),
+    row("Waiting for you to pay {by}", way=Way.ON, payment=_P.REQUIRES_ACTION),
+    row("The payment was not finished", payment=(_P.PROCESSING, _P.REQUIRES_ACTION)),
+    row("Held on your {account}", way=Way.ON, payment=_P.AUTHORIZED),
+    row("Held", payment=_P.AUTHORIZED),
     row("Paid {by}", payment=_P.COMPLETED),
-    row("Not charged", payment=_P.FAILED),
+    row("Paid {by}, and given back in part", payment=_P.PARTIALLY_REFUNDED),
+    row("Not paid", payment=_P.VOIDED, method=_CASH),
+    row("Not charged", payment=(_P.FAILED, _P.VOIDED)),
     row("Refunded {refunded_at}", payment=_P.REFUNDED),
     row("Refunded", payment=_P.REFUNDED),
 )
@@ -235,8 +249,18 @@ _BY_CIRCUMSTANCE: Table = (
         state=(_Z.COMPLETED, _Z.FAILED, _Z.COMPENSATING, _Z.COMPENSATED),
         payment=_P.REFUNDED,
     ),
-    row("Refund due", step=_N.PAYMENT, state=(_Z.COMPENSATING, _Z.FAILED), payment=_P.COMPLETED),
-    row("Being stopped", step=_N.PAYMENT, state=(_Z.COMPENSATING, _Z.FAILED), payment=_P.PROCESSING),
+    row(
+        "Refund due",
+        step=_N.PAYMENT,
+        state=(_Z.COMPENSATING, _Z.FAILED),
+        payment=(_P.COMPLETED, _P.PARTIALLY_REFUNDED),
+    ),
+    row(
+        "Being stopped",
+        step=_N.PAYMENT,
+        state=(_Z.COMPENSATING, _Z.FAILED),
+        payment=(_P.PROCESSING, _P.REQUIRES_ACTION, _P.AUTHORIZED),
+    ),
     row("On its way", step=_N.DELIVERY, state=_Z.IN_PROGRESS, parcel=(NONE, _S.CREATED, _S.IN_TRANSIT)),
     *(
         Row(one.says, {"step": (_N.DELIVERY,), "state": (_Z.IN_PROGRESS,), **one.when})

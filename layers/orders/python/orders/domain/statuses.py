@@ -28,10 +28,18 @@ class PaymentStatus(StrEnum):
     """The status of a payment."""
 
     PENDING = "PENDING"
+    """No provider was asked for anything yet, or it is cash that is collected with the parcel."""
     PROCESSING = "PROCESSING"
+    REQUIRES_ACTION = "REQUIRES_ACTION"
+    """The customer has to do something: confirm it with their bank, or make a transfer."""
+    AUTHORIZED = "AUTHORIZED"
+    """The money is held for us, and a part of it perhaps captured."""
     COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
+    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED"
     REFUNDED = "REFUNDED"
+    FAILED = "FAILED"
+    VOIDED = "VOIDED"
+    """Closed before any money was taken."""
 
 
 class PaymentMethod(StrEnum):
@@ -122,13 +130,22 @@ def transitions() -> dict[str, list[str]]:
 
 PAYMENT_TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = _table(
     {
-        _P.PENDING: {_P.PROCESSING},
-        _P.PROCESSING: {_P.COMPLETED, _P.FAILED},
-        _P.COMPLETED: {_P.REFUNDED},
+        _P.PENDING: {_P.PROCESSING, _P.COMPLETED, _P.VOIDED},
+        _P.PROCESSING: {_P.REQUIRES_ACTION, _P.AUTHORIZED, _P.COMPLETED, _P.FAILED, _P.VOIDED},
+        _P.REQUIRES_ACTION: {_P.PROCESSING, _P.AUTHORIZED, _P.COMPLETED, _P.FAILED, _P.VOIDED},
+        _P.AUTHORIZED: {_P.COMPLETED, _P.FAILED, _P.VOIDED},
+        _P.COMPLETED: {_P.PARTIALLY_REFUNDED, _P.REFUNDED},
+        _P.PARTIALLY_REFUNDED: {_P.COMPLETED, _P.REFUNDED},
+        _P.REFUNDED: {_P.COMPLETED, _P.PARTIALLY_REFUNDED},
         _P.FAILED: set(),
-        _P.REFUNDED: set(),
+        _P.VOIDED: set(),
     }
 )
+
+UNSETTLED = frozenset({_P.PROCESSING, _P.REQUIRES_ACTION})
+"""A provider was asked, and has not decided, as far as is known here."""
+TAKEN = frozenset({_P.COMPLETED, _P.PARTIALLY_REFUNDED})
+"""Some of the money is ours, so that there is something to give back."""
 
 DEPRECATED_NAMES: Mapping[str, OrderStatus] = MappingProxyType({"PAID": _O.PROCESSING, "COMPLETED": _O.DELIVERED})
 """Old names that requests and filters may use; never stored or returned (``docs/behavior.md#status-names``)."""

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from orders.domain.errors import ConstraintViolated
-from orders.domain.statuses import CANCELLABLE, OrderStatus, PaymentStatus, StepStatus
+from orders.domain.statuses import CANCELLABLE, TAKEN, UNSETTLED, OrderStatus, StepStatus
 
 if TYPE_CHECKING:
     from orders.domain.order import Snapshot
@@ -154,7 +154,7 @@ def _stock_is_kept(snapshot: Snapshot) -> bool:
 def _money_moved(snapshot: Snapshot) -> bool:
     """Whether the money is there, or may be: the outcome of a charge under way is not known."""
     payment = snapshot.payment
-    return payment is not None and payment.status in (PaymentStatus.PROCESSING, PaymentStatus.COMPLETED)
+    return payment is not None and payment.status in UNSETTLED | TAKEN
 
 
 def _parcel_is_out(snapshot: Snapshot) -> bool:

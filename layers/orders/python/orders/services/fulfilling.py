@@ -24,7 +24,9 @@ from orders.domain.identifiers import OrderId, uuid7
 from orders.domain.order import Change, Shipment, Snapshot
 from orders.domain.scans import is_undecided
 from orders.domain.statuses import (
+    TAKEN,
     TERMINAL,
+    UNSETTLED,
     ApprovalStatus,
     OrderStatus,
     PaymentMethod,
@@ -79,7 +81,8 @@ def charge_payment(order_id: OrderId, by: str = SYSTEM, clock: Clock = utc_now, 
         return change(order_id, lambda snapshot: paying.skip_payment(snapshot, clock(), by), found)
     if found.order.method is PaymentMethod.CASH_ON_DELIVERY:
         return change(order_id, lambda snapshot: paying.accept_cash(snapshot, fresh, clock(), by), found)
-    intended = change(order_id, lambda snapshot: paying.start_payment(snapshot, fresh, clock(), by), found)
+    provider = settings.payment_provider()
+    intended = change(order_id, lambda snapshot: paying.start_payment(snapshot, fresh, provider, clock(), by), found)
     payment = intended.payment
     if payment is None or has_reached(intended.order.status, OrderStatus.PROCESSING):
         return intended
@@ -245,7 +248,7 @@ def refund_payment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     """Refunds the payment if the gateway charged it, and voids the intent if not."""
     snapshot = orders.load(order_id)
     payment = snapshot.payment
-    if payment is None or payment.status not in (PaymentStatus.PROCESSING, PaymentStatus.COMPLETED):
+    if payment is None or payment.status not in UNSETTLED | TAKEN:
         return snapshot
     collect_cash(snapshot)
     gateway = payment_gateway()

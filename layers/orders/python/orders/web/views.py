@@ -9,7 +9,8 @@ from orders.domain.decisions import reviewing
 from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, SHOP_PREFIX, SYSTEM
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
-from orders.domain.order import Event, Line, Order, Payment, Shipment, Snapshot, timestamp
+from orders.domain.order import Event, Line, Order, Shipment, Snapshot, timestamp
+from orders.domain.payment import Payment
 from orders.domain.statuses import (
     ApprovalStatus,
     OrderStatus,
@@ -148,26 +149,44 @@ def order_view(order: Order, audience: Audience) -> OrderView:
     )
 
 
+class _NextActionView(TypedDict):
+    type: str
+    url: NotRequired[str | None]
+
+
 class PaymentView(TypedDict):
-    """The payment intent."""
+    """The payment: its intent, and what became of the money."""
 
     payment_id: str
     status: PaymentStatus
     amount: MoneyView
     method: PaymentMethod
+    provider: str
+    provider_reference: NotRequired[str | None]
+    amount_captured: MoneyView
+    amount_refunded: MoneyView
+    next_action: NotRequired[_NextActionView | None]
     failure_reason: NotRequired[str | None]
+    created_at: NotRequired[Time | None]
     refunded_at: NotRequired[Time | None]
 
 
 def payment_view(payment: Payment) -> PaymentView:
-    """The payment intent."""
+    """The payment: its intent, and what became of the money."""
+    currency, action = payment.amount.currency, payment.next_action
     return present(
         PaymentView,
         payment_id=payment.payment_id,
         status=payment.status,
         amount=money_view(payment.amount),
         method=payment.method,
+        provider=payment.provider,
+        provider_reference=payment.provider_reference,
+        amount_captured={"amount": payment.amount_captured, "currency": currency},
+        amount_refunded={"amount": payment.amount_refunded, "currency": currency},
+        next_action=present(_NextActionView, type=action.type, url=action.url) if action else None,
         failure_reason=payment.failure_reason,
+        created_at=when(payment.created_at),
         refunded_at=when(payment.refunded_at),
     )
 

@@ -1,6 +1,7 @@
 """Item mapping: orders, payments and shipments. What a later release has added to an item is kept."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from orders.adapters.store import keys
@@ -10,9 +11,10 @@ from orders.adapters.store.newer import named
 from orders.domain import legacy
 from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
-from orders.domain.order import Line, Order, Payment, Shipment, Snapshot, Step, TrackingDetail, moment, timestamp
+from orders.domain.order import Line, Order, Shipment, Snapshot, Step, TrackingDetail, moment, timestamp
+from orders.domain.payment import Payment
 from orders.domain.pricing import Discount
-from orders.domain.statuses import OverallStatus, ShipmentStatus, StepStatus
+from orders.domain.statuses import OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus, StepStatus
 from orders.domain.steps import STEPS, StepName
 
 _ORDER = Codec(
@@ -22,7 +24,7 @@ _ORDER = Codec(
     with_nulls=frozenset({"cancellation", "approval"}),
     names={"shipping_address": "address"},
 )
-_PAYMENT = Codec(Payment, own=frozenset({"amount"}))
+_PAYMENT = Codec(Payment, own=frozenset({"amount", "status", "provider"}))
 _SHIPMENT = Codec(Shipment, own=frozenset({"status", "scans"}))
 
 
@@ -95,14 +97,35 @@ def _line_from_json(row: list[Any], currency: str) -> Line:
 
 def payment_to_item(order_id: OrderId, payment: Payment) -> Item:
     """A payment as its item; ``payment_from_item`` is the inverse."""
-    text = {"kind": "payment", "order_id": order_id, "currency": payment.amount.currency}
+    nearest = legacy.payment_status(payment.status.value)
+    text = {
+        "kind": "payment",
+        "order_id": order_id,
+        "status": nearest,
+        "exact_status": payment.status.value if payment.status.value != nearest else None,
+        "currency": payment.amount.currency,
+        "provider": payment.provider,
+    }
     own = {**as_texts(text), **as_numbers({"amount": payment.amount.amount})}
     return {**keys.payment_key(order_id), **_PAYMENT.write(payment), **own}
 
 
 def payment_from_item(item: Item) -> Payment:
     """The payment an item holds."""
-    return Payment(**_PAYMENT.read(item), amount=Money(int(item["amount"]["N"]), item["currency"]["S"]))
+    status = named(PaymentStatus, legacy.exact_payment_status(item["status"]["S"], text_of(item, "exact_status")))
+    amount = Money(int(item["amount"]["N"]), item["currency"]["S"])
+    found = _PAYMENT.read(item)
+    unnamed = legacy.AT_THE_DOOR if found["method"] is PaymentMethod.CASH_ON_DELIVERY else legacy.PAYMENT_PROVIDER
+    provider = text_of(item, "provider") or unnamed
+    return _with_sums(Payment(**found, status=status, amount=amount, provider=provider))
+
+
+def _with_sums(payment: Payment) -> Payment:
+    """The payment with what its status says of the sums, where an earlier release has moved it: all, or nothing."""
+    is_taken = payment.status in (PaymentStatus.COMPLETED, PaymentStatus.REFUNDED)
+    captured = payment.amount_captured or (payment.amount.amount if is_taken else 0)
+    refunded = captured if payment.status is PaymentStatus.REFUNDED else payment.amount_refunded
+    return replace(payment, amount_captured=captured, amount_refunded=refunded)
 
 
 def shipment_to_item(order_id: OrderId, shipment: Shipment) -> Item:
@@ -131,7 +154,7 @@ def shipment_from_item(item: Item) -> Shipment:
 
 def optional_of_payment() -> list[str]:
     """The attributes that the item of a payment may not have."""
-    return _PAYMENT.optional()
+    return [*_PAYMENT.optional(), "exact_status"]
 
 
 def optional_of_shipment() -> list[str]:

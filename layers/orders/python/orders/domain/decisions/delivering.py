@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orders.domain import facts, recording
-from orders.domain.decisions.paying import paid
+from orders.domain.decisions.paying import payment_of
 from orders.domain.errors import ConstraintViolated
 from orders.domain.events import SYSTEM, EventType, FollowUp
-from orders.domain.order import Change, Payment, Shipment, Snapshot, timestamp
+from orders.domain.order import Change, Shipment, Snapshot, timestamp
+from orders.domain.payment import Payment
 from orders.domain.scans import Scan, scanned
-from orders.domain.statuses import OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus, StepStatus
+from orders.domain.statuses import OrderStatus, OverallStatus, PaymentMethod, ShipmentStatus, StepStatus
 from orders.domain.steps import StepName
 
 CONFIRM_DELIVERY = "Reported as delivered while on its way back: to be confirmed"
@@ -36,7 +37,7 @@ def deliver(
     payment = None
     collects = order.pays_on_delivery or _agreed_on_cash(snapshot.payment)
     if collects:
-        payment = _collected(snapshot)
+        payment = payment_of(snapshot).completed()
         after = after.with_step(StepName.PAYMENT, StepStatus.COMPLETED, now)
     shipment = snapshot.shipment
     arrived = delivered_at or (shipment and shipment.unconfirmed_delivery_at) or now
@@ -61,11 +62,6 @@ def deliver(
 def _agreed_on_cash(payment: Payment | None) -> bool:
     """Whether cash was agreed on, of nothing too: earlier releases made a payment of that."""
     return payment is not None and payment.method is PaymentMethod.CASH_ON_DELIVERY
-
-
-def _collected(snapshot: Snapshot) -> Payment:
-    """The payment in cash, asked for and made."""
-    return paid(replace(snapshot, payment=paid(snapshot, PaymentStatus.PROCESSING)), PaymentStatus.COMPLETED)
 
 
 def _handed_over(shipment: Shipment, at: datetime) -> Shipment:

@@ -8,6 +8,7 @@ from orders.domain import facts, recording
 from orders.domain.errors import ConstraintViolated, IllegalTransition, OrderOver
 from orders.domain.events import SYSTEM, EventType, FollowUp
 from orders.domain.order import Cancellation, Change, Order, Shipment, Snapshot
+from orders.domain.payment import Payment
 from orders.domain.statuses import (
     CANCELLABLE,
     RETURNABLE,
@@ -15,6 +16,7 @@ from orders.domain.statuses import (
     ApprovalStatus,
     OrderStatus,
     OverallStatus,
+    PaymentStatus,
     ShipmentStatus,
     StepStatus,
 )
@@ -34,6 +36,7 @@ def cancel(snapshot: Snapshot, reason: CancelReason, now: datetime, by: str, not
         raise ConstraintViolated("The order is already being unwound.", order_status=order.status)
     marked = to_be_undone(snapshot, now, interrupted=StepStatus.SKIPPED)
     after = replace(marked, cancellation=Cancellation(reason, now, by, note))
+    uncollected = _uncollected(snapshot)
     return recording.move(
         order,
         after,
@@ -42,7 +45,8 @@ def cancel(snapshot: Snapshot, reason: CancelReason, now: datetime, by: str, not
         now,
         by,
         reason=note,
-        metadata=facts.of_end(order, snapshot.payment, reason),
+        payment=uncollected,
+        metadata=facts.of_end(order, uncollected or snapshot.payment, reason),
         follow_up=FollowUp.STOP_AND_UNWIND,
     )
 
@@ -77,6 +81,7 @@ def return_order(snapshot: Snapshot, now: datetime, by: str, reason: str | None 
         raise IllegalTransition(order.status, OrderStatus.RETURNED, TRANSITIONS[order.status] - {OrderStatus.RETURNED})
     why = reason or ("Returned to sender" if to_sender else None)
     after = to_be_undone(snapshot, now, interrupted=StepStatus.FAILED, message=NOT_DELIVERED, recall=False)
+    uncollected = _uncollected(snapshot)
     return recording.move(
         order,
         after,
@@ -85,7 +90,8 @@ def return_order(snapshot: Snapshot, now: datetime, by: str, reason: str | None 
         now,
         by,
         reason=why,
-        metadata=facts.of_end(order, snapshot.payment),
+        payment=uncollected,
+        metadata=facts.of_end(order, uncollected or snapshot.payment),
         shipment=_returned(snapshot.shipment) if to_sender else snapshot.shipment,
         follow_up=FollowUp.STOP_AND_UNWIND,
     )
@@ -117,8 +123,15 @@ def failed_at(
     if after.overall is OverallStatus.FAILED:
         kind = EventType.ORDER_CANCELLED if kind is EventType.STEP_FAILED else kind
         record = partial(recording.move, before, after, OrderStatus.CANCELLED)
-    end = facts.of_end(before, snapshot.payment, cause.reason)
-    return record(kind, now, cause.by, reason=cause.note or message, metadata=end, follow_up=follow_up)
+    uncollected = _uncollected(snapshot)
+    end = facts.of_end(before, uncollected or snapshot.payment, cause.reason)
+    return record(kind, now, cause.by, reason=cause.note or message, payment=uncollected, metadata=end, follow_up=follow_up)
+
+
+def _uncollected(snapshot: Snapshot) -> Payment | None:
+    """The cash that is not going to be collected: voided. ``None`` where there is no such payment."""
+    payment = snapshot.payment
+    return payment.voided(None) if payment and payment.status is PaymentStatus.PENDING else None
 
 
 def to_be_undone(

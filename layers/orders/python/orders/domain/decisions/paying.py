@@ -9,8 +9,9 @@ from orders.domain.decisions.ending import alive, fail
 from orders.domain.decisions.reviewing import review_answered
 from orders.domain.errors import ConstraintViolated, OrderChanged
 from orders.domain.events import SYSTEM, EventType
-from orders.domain.order import Change, Payment, Snapshot
-from orders.domain.statuses import PAYMENT_TRANSITIONS, OrderStatus, PaymentStatus, StepStatus, has_reached
+from orders.domain.order import Change, Snapshot
+from orders.domain.payment import AT_THE_DOOR, Payment
+from orders.domain.statuses import UNSETTLED, OrderStatus, PaymentStatus, StepStatus, has_reached
 from orders.domain.steps import CancelReason, StepName
 
 
@@ -21,7 +22,7 @@ def accept_cash(snapshot: Snapshot, payment_id: str, now: datetime, by: str = SY
         return None
     review_answered(order)
     after = step_done(order, StepName.PAYMENT, now, StepStatus.SKIPPED)
-    payment = Payment(payment_id, PaymentStatus.PENDING, order.total, order.method)
+    payment = Payment(payment_id, PaymentStatus.PENDING, order.total, order.method, AT_THE_DOOR, created_at=now)
     return recording.move(order, after, OrderStatus.CONFIRMED, EventType.ORDER_CONFIRMED, now, by, payment=payment)
 
 
@@ -38,13 +39,13 @@ def skip_payment(snapshot: Snapshot, now: datetime, by: str = SYSTEM) -> Change 
     return recording.move(order, after, OrderStatus.PROCESSING, EventType.PAYMENT_SKIPPED, now, by, metadata=total)
 
 
-def start_payment(snapshot: Snapshot, payment_id: str, now: datetime, by: str = SYSTEM) -> Change | None:
+def start_payment(snapshot: Snapshot, payment_id: str, provider: str, now: datetime, by: str = SYSTEM) -> Change | None:
     """Writes the payment intent before the gateway is called; ``None`` when it is already written or settled."""
     order = alive(snapshot)
     if snapshot.payment is not None:
         return None
     review_answered(order)
-    payment = Payment(payment_id, PaymentStatus.PROCESSING, order.total, order.method)
+    payment = Payment(payment_id, PaymentStatus.PROCESSING, order.total, order.method, provider, created_at=now)
     return recording.change(order, order, EventType.PAYMENT_STARTED, now, by, payment=payment)
 
 
@@ -54,22 +55,21 @@ def payment_completed(snapshot: Snapshot, now: datetime, by: str = SYSTEM) -> Ch
     if has_reached(order.status, OrderStatus.PROCESSING):
         return None
     after = step_done(order, StepName.PAYMENT, now)
-    payment = paid(snapshot, PaymentStatus.COMPLETED)
+    payment = payment_of(snapshot).completed()
     return recording.move(order, after, OrderStatus.PROCESSING, EventType.PAYMENT_COMPLETED, now, by, payment=payment)
 
 
 def payment_declined(snapshot: Snapshot, message: str, now: datetime) -> Change | None:
     """The gateway declined: the intent is closed as FAILED and the unwinding begins."""
-    if snapshot.payment is None or snapshot.payment.status is not PaymentStatus.PROCESSING:
+    if snapshot.payment is None or snapshot.payment.status not in UNSETTLED:
         return None
-    declined = replace(paid(snapshot, PaymentStatus.FAILED), failure_reason=message)
+    declined = replace(snapshot.payment.become(PaymentStatus.FAILED), failure_reason=message)
     change = fail(replace(snapshot, payment=declined), CancelReason.PAYMENT_FAILED, message, now)
     return change and replace(change, payment=declined)
 
 
-def paid(snapshot: Snapshot, status: PaymentStatus) -> Payment:
-    """The payment in another status; raises where the allowed transitions have no such step."""
-    payment = snapshot.payment
-    if payment is None or status not in PAYMENT_TRANSITIONS[payment.status]:
-        raise ConstraintViolated(f"The payment cannot become {status}.", payment=str(payment and payment.status))
-    return replace(payment, status=status)
+def payment_of(snapshot: Snapshot) -> Payment:
+    """The order's payment; raises where it has none."""
+    if snapshot.payment is None:
+        raise ConstraintViolated("The order has no payment.", order_status=snapshot.order.status)
+    return snapshot.payment

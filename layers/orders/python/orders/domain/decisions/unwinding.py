@@ -5,10 +5,9 @@ from datetime import datetime
 
 from orders.domain import facts, recording
 from orders.domain.decisions.ending import how_ended
-from orders.domain.decisions.paying import paid
 from orders.domain.events import EventType
 from orders.domain.order import Change, Order, Snapshot
-from orders.domain.statuses import TERMINAL, OrderStatus, OverallStatus, PaymentStatus, StepStatus
+from orders.domain.statuses import TAKEN, TERMINAL, UNSETTLED, OrderStatus, OverallStatus, StepStatus
 from orders.domain.steps import NOTHING, UNDOINGS, StepName
 
 
@@ -32,7 +31,7 @@ def shipment_recalled(snapshot: Snapshot, now: datetime) -> Change | None:
 def payment_undone(snapshot: Snapshot, *, charged: bool, now: datetime) -> Change | None:
     """The payment is refunded (``charged``), or the gateway has voided an intent that was not charged."""
     order, payment = snapshot.order, snapshot.payment
-    if payment is None or payment.status in (PaymentStatus.REFUNDED, PaymentStatus.FAILED, PaymentStatus.PENDING):
+    if payment is None or payment.status not in UNSETTLED | TAKEN:
         return None
     step = order.step(StepName.PAYMENT).status
     after = order
@@ -40,11 +39,10 @@ def payment_undone(snapshot: Snapshot, *, charged: bool, now: datetime) -> Chang
         after = order.with_step(StepName.PAYMENT, StepStatus.COMPENSATED if charged else StepStatus.SKIPPED, now)
     if charged:
         # An unknown outcome may turn out to have been a charge: it was completed and is refunded in one change.
-        known = payment if payment.status is PaymentStatus.COMPLETED else paid(snapshot, PaymentStatus.COMPLETED)
-        refunded = replace(paid(replace(snapshot, payment=known), PaymentStatus.REFUNDED), refunded_at=now)
+        known = payment if payment.status in TAKEN else payment.completed()
+        refunded = known.refunded(known.left, now)
         return recording.change(order, after, EventType.PAYMENT_REFUNDED, now, payment=refunded)
-    reason = payment.failure_reason or "Voided before it was charged"
-    voided = replace(paid(snapshot, PaymentStatus.FAILED), failure_reason=reason)
+    voided = payment.voided("Voided before it was charged")
     return recording.change(order, after, EventType.PAYMENT_VOIDED, now, payment=voided)
 
 

@@ -1,0 +1,75 @@
+"""The payment of an order: its intent, what was captured of it and given back, and what is left to be done for it."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from orders.domain.errors import ConstraintViolated
+from orders.domain.money import Money
+from orders.domain.personal import Forgotten, Impersonal, Personal, guarded
+from orders.domain.statuses import PAYMENT_TRANSITIONS, PaymentMethod, PaymentStatus
+
+AT_THE_DOOR = "cash"
+"""The provider of a payment in cash: our own people."""
+
+
+@guarded
+@dataclass(frozen=True, slots=True)
+class NextAction:
+    """What the customer has to do before the payment goes on, and the page where they do it."""
+
+    type: Impersonal
+    url: Forgotten | None = None
+
+
+@guarded
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """The payment intent: ``payment_id`` is also the key that its provider gets with every call.
+
+    ``provider`` keeps the payment for as long as it lives, whichever provider is configured later, and knows it as
+    ``provider_reference``. The amounts captured and refunded are in minor units of the currency of ``amount``.
+    ``refunded_at`` is when the provider had given the money back. Rows of earlier releases have none of these.
+    """
+
+    payment_id: Impersonal
+    status: PaymentStatus
+    amount: Money
+    method: PaymentMethod
+    provider: Impersonal
+    provider_reference: Impersonal | None = None
+    amount_captured: int = 0
+    amount_refunded: int = 0
+    next_action: NextAction | None = None
+    failure_reason: Personal | None = None
+    created_at: datetime | None = None
+    refunded_at: datetime | None = None
+
+    @property
+    def left(self) -> int:
+        """What was captured and is not given back."""
+        return self.amount_captured - self.amount_refunded
+
+    def become(self, status: PaymentStatus) -> "Payment":
+        """The payment in another status; raises where the allowed transitions have no such step."""
+        if status not in PAYMENT_TRANSITIONS[self.status]:
+            raise ConstraintViolated(f"The payment is {self.status} and cannot become {status}.", payment=str(self.status))
+        action = self.next_action if status is PaymentStatus.REQUIRES_ACTION else None
+        return replace(self, status=status, next_action=action)
+
+    def completed(self, captured: int | None = None) -> "Payment":
+        """The payment with all of its amount captured, or so much of it, and nothing more to come."""
+        taken = self.amount.amount if captured is None else captured
+        return replace(self.become(PaymentStatus.COMPLETED), amount_captured=taken)
+
+    def voided(self, reason: str | None) -> "Payment":
+        """The payment that is never taken."""
+        return replace(self.become(PaymentStatus.VOIDED), failure_reason=self.failure_reason or reason)
+
+    def refunded(self, amount: int, now: datetime) -> "Payment":
+        """The payment with so much more of it given back; its status follows from the sum."""
+        total = self.amount_refunded + amount
+        if amount < 0 or total > self.amount_captured:
+            raise ConstraintViolated("More would be refunded than was captured.", payment=str(self.status))
+        status = PaymentStatus.REFUNDED if total == self.amount_captured else PaymentStatus.PARTIALLY_REFUNDED
+        after = self if self.status is status else self.become(status)
+        return replace(after, amount_refunded=total, refunded_at=now)
