@@ -1,5 +1,6 @@
 """The catalog: anyone reads it, admins keep it."""
 
+from orders.domain.errors import InvalidArgument
 from orders.services import catalog
 from orders.web import bodies, pagination
 from orders.web.handling import Answer, Request, answer, serve
@@ -10,13 +11,24 @@ SCOPE = "products"
 
 
 def list_products(request: Request) -> Answer:
-    """The catalog, page by page."""
+    """The catalog, page by page, or the product of one id."""
+    if "product_id" in request.query:
+        return _find_product(request)
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
     products, following = catalog.page(pagination.place(request, SCOPE), limit)
     body: ProductListView = {
         "products": [product_view(product) for product in products],
         "next_cursor": pagination.cursor(following, SCOPE),
     }
+    return answer(body)
+
+
+def _find_product(request: Request) -> Answer:
+    """The product of that id, if there is one."""
+    if {"cursor", "limit"} & set(request.query):
+        raise InvalidArgument.of("product_id", "cannot be combined with limit or cursor")
+    found = catalog.find(request.product_id)
+    body: ProductListView = {"products": [product_view(product) for product in found], "next_cursor": None}
     return answer(body)
 
 
@@ -32,4 +44,11 @@ def put_product(request: Request) -> Answer:
     return answer(product_view(catalog.save(request.product_id, body.name, price, body.stock)))
 
 
-handler = serve({"GET /products": list_products, "GET /products/{id}": get_product, "PUT /products/{id}": put_product})
+handler = serve(
+    {
+        "GET /products": list_products,
+        "PUT /products": put_product,
+        "GET /products/{id}": get_product,
+        "PUT /products/{id}": put_product,
+    }
+)

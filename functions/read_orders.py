@@ -1,6 +1,7 @@
 """Reading orders: one, a list, an audit trail."""
 
 from datetime import timedelta
+from urllib.parse import quote
 
 from orders import settings
 from orders.domain.errors import InvalidArgument, PermissionDenied
@@ -40,7 +41,7 @@ def list_orders(request: Request) -> Answer:
     wanted, deprecated = _wanted(request)
     expand = _expand(request)
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
-    scope = _scope(f"{wanted.customer_id or '*'}/{wanted.status or '*'}", expand)
+    scope = _scope(name_of(wanted), expand)
     page = listing.page(wanted, limit, pagination.place(request, scope), expand)
     return _list(request, page, scope, expand, {"deprecation": DEPRECATED_SINCE} if deprecated else {})
 
@@ -63,7 +64,7 @@ def list_overdue(request: Request) -> Answer:
 def _wanted(request: Request) -> tuple[listing.Filter, bool]:
     """The customer, the status, and whether the status was given by a deprecated name."""
     caller = request.caller
-    asked = request.text("customer_id", r"[A-Za-z0-9][A-Za-z0-9._:@|+-]{0,127}")
+    asked = request.foreign_id("customer_id")
     customer_id = CustomerId(asked) if asked is not None else None
     if not caller.acts_for_anyone:
         if customer_id not in (None, caller.subject):
@@ -71,6 +72,12 @@ def _wanted(request: Request) -> tuple[listing.Filter, bool]:
         customer_id = caller.subject
     status, deprecated = parse_status(request.query["status"]) if "status" in request.query else (None, False)
     return listing.Filter(customer_id, status), deprecated
+
+
+def name_of(wanted: listing.Filter) -> str:
+    """A list by its filter. Ids are quoted, as they may have what stands between the parts; plain ones look as they are."""
+    customer = quote(wanted.customer_id, safe=":@|+") if wanted.customer_id is not None else "*"
+    return f"{customer}/{wanted.status or '*'}"
 
 
 def _expand(request: Request) -> listing.Expand:

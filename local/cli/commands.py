@@ -42,6 +42,7 @@ DATA_HELP = (
     "not kept: the sweep resumes open orders. Only one stack at a time can use DIR"
 )
 
+ITEMS_HELP = "default: prod-001:2 prod-002:1; an id that itself ends with a colon and digits needs its :N"
 SET_HELP = "any parameter of template.yaml, within the limits that it has there (may be repeated): ReviewThreshold=100000"
 
 CONTAINERS_HELP = (
@@ -244,8 +245,8 @@ def _as(options: argparse.Namespace, subject: str, *groups: str) -> Api:
 
 
 def _item(text: str) -> tuple[str, int]:
-    product, _, quantity = text.partition(":")
-    return product, int(quantity or 1)
+    product, _, quantity = text.rpartition(":")
+    return (product, int(quantity)) if product and quantity.isdecimal() else (text, 1)
 
 
 def _order(items: Sequence[tuple[str, int]], token: str, method: str = "CREDIT_CARD") -> dict[str, Any]:
@@ -288,7 +289,12 @@ def _parser() -> argparse.ArgumentParser:
     _remote(commands, "env", "print the functions' variables, for `sam local invoke --env-vars` (docs/invoke.md)", env)
 
     command = _remote(commands, "place", "place an order", place)
-    command.add_argument("items", nargs="*", metavar="PRODUCT[:N]", help="default: prod-001:2 prod-002:1")
+    command.add_argument(
+        "items",
+        nargs="*",
+        metavar="PRODUCT[:N]",
+        help=ITEMS_HELP,
+    )
     command.add_argument("--customer", default=CUSTOMER, help="the customer's id (default %(default)s)")
     command.add_argument("--token", default="tok_ok", help="payment token: tok_ok, tok_declined, tok_flaky_2, ...")
     command.add_argument("--method", default="CREDIT_CARD", help="default %(default)s; CASH_ON_DELIVERY, ...")

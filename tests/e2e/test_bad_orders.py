@@ -79,7 +79,7 @@ BAD: list[tuple[str, Callable[[Body], Body], str]] = [
     ("an order id of 65 letters", put("order_id", "x" * 65), "order_id"),
     ("an empty order id", put("order_id", ""), "order_id"),
     ("an order id with a line break", put("order_id", "order-1\n"), "order_id"),
-    ("a bad customer id", put("customer_id", "a b"), "customer_id"),
+    ("a bad customer id", put("customer_id", "a\u2028b"), "customer_id"),
     ("a review that is no yes or no", put("require_approval", "yes"), "require_approval"),
 ]
 RAW: list[tuple[str, bytes, int]] = [

@@ -5,3 +5,11 @@ LARGEST_CARRIER_BODY = 256 * 1024
 
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$"
 ORDER_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+LONGEST_FOREIGN_ID = 128
+PRINTED = r"[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]"
+"""One character that is printed: no control character, no line break, none that makes a text read otherwise than it is."""
+FOREIGN_ID = r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]{1,128}"
+"""An id that others give: any printable characters. Halves of characters and those that XML, and so SQS, refuses are none."""
+UNROUTED = frozenset("/?#")
+"""What API Gateway takes for the end of a path's part, percent-encoded or not."""

@@ -15,6 +15,11 @@ def page(after: str | None, limit: int) -> tuple[list[Product], str | None]:
     return [found[product_id] for product_id in ids[:limit] if product_id in found], following
 
 
+def find(product_id: str) -> list[Product]:
+    """The product of that id, if there is one."""
+    return list(catalog.products([product_id]).values())
+
+
 def product(product_id: str) -> Product:
     """One product; raises ``NotFound``."""
     return catalog.product(product_id)

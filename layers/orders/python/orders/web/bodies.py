@@ -18,9 +18,9 @@ from pydantic import (
     model_validator,
 )
 
+from orders.domain import limits
 from orders.domain.errors import InvalidArgument
 from orders.domain.identifiers import CustomerId, OrderId
-from orders.domain.limits import ORDER_ID
 from orders.domain.money import Money
 from orders.domain.notifications import EVENT_TYPES
 from orders.domain.order import Address, Line, OrderRequest, RequestedLine, moment
@@ -45,8 +45,7 @@ def _readable(text: str) -> str:
 
 
 _READABLE = AfterValidator(_readable)
-_PRINTED = r"[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]"
-_SAID = Field(json_schema_extra={"pattern": rf"^{_PRINTED}*(?!\s){_PRINTED}+$"})
+_SAID = Field(json_schema_extra={"pattern": rf"^{limits.PRINTED}*(?!\s){limits.PRINTED}+$"})
 """The same, as far as a schema can say it: nothing but printed characters, and not only white space."""
 
 
@@ -73,9 +72,23 @@ def _moment(text: Any) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
-OrderIdText = Annotated[OrderId, StringConstraints(pattern=ORDER_ID)]
-ProductId = Annotated[str, StringConstraints(pattern=ORDER_ID)]
-CustomerIdText = Annotated[CustomerId, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@|+-]{0,127}$")]
+OrderIdText = Annotated[OrderId, StringConstraints(pattern=limits.ORDER_ID)]
+
+
+def _foreign_id(text: str) -> str:
+    if not re.fullmatch(limits.FOREIGN_ID, text):
+        raise ValueError("must have printable characters only")
+    return text
+
+
+_ID_OF_OTHERS = (
+    StringConstraints(min_length=1, max_length=limits.LONGEST_FOREIGN_ID),
+    AfterValidator(_foreign_id),
+    Field(json_schema_extra={"pattern": rf"^{limits.PRINTED}+$"}),
+)
+"""It is stored and returned as it was sent."""
+ProductId = Annotated[str, *_ID_OF_OTHERS]
+CustomerIdText = Annotated[CustomerId, *_ID_OF_OTHERS]
 
 
 class Body(BaseModel):

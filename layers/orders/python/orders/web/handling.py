@@ -8,7 +8,7 @@ from base64 import b64decode, urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from orders import logs, settings
 from orders.domain import digests, limits
@@ -182,8 +182,13 @@ class Request:
 
     @property
     def product_id(self) -> str:
-        """The product the path names; raises ``InvalidArgument`` for what cannot be a product's id."""
-        return self._id(limits.ORDER_ID)
+        """The product that the path names, or the query; raises ``InvalidArgument`` for what cannot be a product's id."""
+        if "id" not in self.path:
+            return self.foreign_id("product_id") or _missing("product_id")
+        text = self.path["id"]
+        if limits.UNROUTED & set(text):
+            raise InvalidArgument.of("id", "has / ? or #: name it by the query, /products?product_id=")
+        return _foreign_id("id", text)
 
     @property
     def shipment_id(self) -> str:
@@ -266,6 +271,10 @@ class Request:
             raise InvalidArgument.of(name, "is empty or malformed")
         return text
 
+    def foreign_id(self, name: str) -> str | None:
+        """A query parameter that is an id of others, where it is given."""
+        return _foreign_id(name, self.query[name]) if name in self.query else None
+
     def check_parameters(self) -> None:
         """Raises ``InvalidArgument`` for query parameters that the route table does not name."""
         known = self.route.query
@@ -281,6 +290,16 @@ class Request:
         owns = Who.OWNER in who and caller.subject == customer_id and not caller.is_shop
         if not owns and not caller.groups & who:
             raise PermissionDenied("This order belongs to another customer.")
+
+
+def _foreign_id(name: str, text: str) -> str:
+    if not re.fullmatch(limits.FOREIGN_ID, text):
+        raise InvalidArgument.of(name, f"must have 1 to {limits.LONGEST_FOREIGN_ID} printable characters")
+    return text
+
+
+def _missing(name: str) -> NoReturn:
+    raise InvalidArgument.of(name, "is missing")
 
 
 def authorize(request: Request) -> None:

@@ -13,13 +13,20 @@ from orders.services.carrier_reports import SENDERS
 from orders.services.listing import Part
 from orders.web import schemas
 from orders.web.routes import ROUTES, Route, Who
-from orders.web.schemas import DAY, ID, TEXT, Schema, one_of, ref
+from orders.web.schemas import DAY, FOREIGN_ID, ID, TEXT, Schema, one_of, ref
 
 VERSION = "1.0.0"
 
 
 PARAMETERS: dict[str, Schema] = {
-    "customer_id": {"name": "customer_id", "in": "query", "schema": {"type": "string", "minLength": 1}},
+    "customer_id": {"name": "customer_id", "in": "query", "schema": FOREIGN_ID},
+    "product_id": {
+        "name": "product_id",
+        "in": "query",
+        "description": "The product of this id, and no other; it may have characters that no path can name. "
+        "Goes with neither limit nor cursor.",
+        "schema": FOREIGN_ID,
+    },
     "status": {
         "name": "status",
         "in": "query",
@@ -79,10 +86,15 @@ _LAST_EVENT: Schema = {
 }
 
 
+_ID_IN_PATH: Schema = FOREIGN_ID | {"pattern": rf"^((?![/?#]){limits.PRINTED})+$"}
+"""A product's id that a path can name."""
+
 _CALLERS = "A person's token, or a shop's: got by client credentials, with the scope `orders/shop`."
 
 
-def _path_parameter(name: str) -> Schema:
+def _path_parameter(name: str, path: str) -> Schema:
+    if (path, name) == ("/products/{id}", "id"):
+        return {"name": name, "in": "path", "required": True, "schema": _ID_IN_PATH}
     schemas = {"carrier": one_of(SENDERS), "shipment_id": {"type": "string", "minLength": 1, "maxLength": 200}}
     schema = schemas.get(name, ID)
     return {"name": name, "in": "path", "required": True, "schema": schema}
@@ -162,7 +174,7 @@ EXAMPLES: dict[str, Schema] = {
 
 
 def _parameters(route: Route) -> list[Schema]:
-    found = [_path_parameter(name) for name in re.findall(r"\{(\w+)\}", route.path)]
+    found = [_path_parameter(name, route.path) for name in re.findall(r"\{(\w+)\}", route.path)]
     found += [PARAMETERS[name] for name in route.query]
     if "VersionMismatch" in route.refusals:
         found.append(_IF_MATCH)

@@ -5,14 +5,14 @@ from typing import Any, NotRequired, TypedDict
 from orders.domain.identifiers import OrderId
 from orders.domain.products import Product
 from orders.domain.statuses import OrderStatus
-from orders.web.shapes import Count, Id, Time
+from orders.web.shapes import Count, ForeignId, Time
 from orders.web.views import MoneyView, money_view
 
 
 class ProductView(TypedDict):
     """A product of the catalog."""
 
-    product_id: Id
+    product_id: ForeignId
     name: str
     unit_price: MoneyView
     stock: Count

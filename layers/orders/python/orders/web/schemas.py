@@ -8,7 +8,7 @@ from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get
 from orders.domain import limits
 from orders.web import analytics_views, bodies, progress_views, responses, views, webhook_views
 from orders.web.routes import ROUTES
-from orders.web.shapes import NULL, Keywords
+from orders.web.shapes import NULL, ForeignId, Keywords
 
 Schema = dict[str, Any]
 
@@ -62,6 +62,9 @@ def _schema_of_plain(hint: Any) -> Schema:
         return one_of(hint)
     name, base = getattr(hint, "__name__", ""), getattr(hint, "__supertype__", hint)
     return ID_TYPES.get(name) or PLAIN[base]
+
+
+FOREIGN_ID: Schema = schema_of(ForeignId)
 
 
 def _held(hint: Any) -> Any:

@@ -29,6 +29,7 @@ Nullable = Annotated[Value | None, NULL]
 """A member that may be left out, and that may be there with nothing in it."""
 
 Id = Annotated[str, Keywords(pattern=limits.ORDER_ID)]
+ForeignId = Annotated[str, Keywords(minLength=1, maxLength=limits.LONGEST_FOREIGN_ID, pattern=rf"^{limits.PRINTED}+$")]
 Count = Annotated[int, Keywords(minimum=0)]
 Version = Annotated[int, Keywords(minimum=1)]
 Time = Annotated[str, Keywords(format="date-time", examples=["2026-11-20T12:00:00.000Z"])]
