@@ -1,11 +1,16 @@
-"""Workflow step: a step failed permanently; record which and why; the unwinding follows."""
+"""Workflow step: a step was refused or failed permanently; record which and why; the unwinding follows."""
 
+from orders.domain import outcomes
 from orders.services import fulfilling
 from orders.tasks import Event, result, task
 
 
 @task
 def handler(event: Event) -> dict[str, object]:
-    """Marks the failed step and what is to be undone."""
-    failure = event["failure"]
-    return result(fulfilling.begin_unwinding(event["order_id"], failure["Error"], failure.get("Cause", "")))
+    """Marks the failed step and what is to be undone, and reports why the order is not fulfilled.
+
+    ``so_far`` is the execution's data; the definitions of earlier releases pass on the failure alone.
+    """
+    so_far = event.get("so_far", event)
+    snapshot = fulfilling.begin_unwinding(event["order_id"], *fulfilling.failure_of(so_far), run=event.get("run"))
+    return result(snapshot) | outcomes.why_not_fulfilled(snapshot.order, event.get("run"))

@@ -23,6 +23,7 @@ from local.api_gateway.keys import as_gateway
 from orders import settings
 from orders.adapters import secret_store
 from orders.adapters.store import catalog, counters, deliveries, keys, ledgers, orders, table, webhooks
+from orders.domain import outcomes
 from orders.domain.actors import Actor
 from orders.domain.analytics import CountedEvent
 from orders.domain.events import ORDER_STATUS_CHANGED, EventType
@@ -194,9 +195,9 @@ def order_is(status: OrderStatus, **payload: Any) -> Expect:
     """The step's answer, and the row it left."""
 
     def expect(answer: Answer) -> None:
-        order = orders.load(ORDER).order
-        assert order.status is status
-        assert answer == {"status": status.value, "version": order.version} | payload
+        snapshot = orders.load(ORDER)
+        assert snapshot.order.status is status
+        assert answer == outcomes.of(snapshot) | payload
 
     return expect
 
@@ -214,9 +215,10 @@ def review_is_asked_for(answer: Answer) -> None:
 
 
 def order_is_unwinding(answer: Answer) -> None:
-    order = orders.load(ORDER).order
-    assert (order.status, order.overall) == (OrderStatus.PENDING, OverallStatus.ROLLING_BACK)
-    assert answer == {"status": "PENDING", "version": order.version}
+    snapshot = orders.load(ORDER)
+    assert (snapshot.order.status, snapshot.order.overall) == (OrderStatus.PENDING, OverallStatus.ROLLING_BACK)
+    assert answer == outcomes.of(snapshot) | outcomes.why_not_fulfilled(snapshot.order)
+    assert answer["error"] in ("payment_failed", "approval_timeout")
 
 
 def payment_was_declined(answer: Answer) -> None:

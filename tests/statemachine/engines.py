@@ -85,6 +85,20 @@ class World(Protocol):
         """What becomes of the token that the function was given; ``None`` is silence."""
 
 
+def reported(*, needs_review: bool = False, **parts: Json) -> Json:
+    """What a step reports, as the product's do: to the machine, the functions are alike."""
+    usual = {
+        "status": "PENDING",
+        "version": 3,
+        "stock": {"outcome": "review" if needs_review else "reserved"},
+        "payment": {"payment_id": "pay-1", "status": "COMPLETED", "outcome": "paid"},
+        "shipment": None,
+        "error": "customer",
+        "cause": "The order was cancelled at the customer's request.",
+    }
+    return usual | parts
+
+
 @dataclass
 class Script:
     """A world of fakes: each function's successive outcomes, the last of which is followed by plain success."""
@@ -99,8 +113,7 @@ class Script:
         number = self._told.get(function, 0)
         self._told[function] = number + 1
         outcomes = self.outcomes.get(function, ())
-        plain: Json = Fails("ApprovalPending") if self.needs_review and function == "reserve_stock" else {}
-        return outcomes[number] if number < len(outcomes) else plain
+        return outcomes[number] if number < len(outcomes) else reported(needs_review=self.needs_review)
 
     def reply(self, function: str, token: str) -> Reply | None:
         """See ``World.reply``."""
@@ -132,6 +145,8 @@ class Walk:
     ended: float = 0
     status: str = ""
     error: str | None = None
+    cause: str | None = None
+    output: Json = None
     transitions: int = 0
 
     def of(self, function: str) -> list[Call]:
@@ -237,7 +252,8 @@ class LocalEngine:
         walk.read(history)
         scheduled = [event["taskScheduledEventDetails"] for event in history if event["type"] == "TaskScheduled"]
         walk.limits = [details["timeoutInSeconds"] for details in scheduled if "timeoutInSeconds" in details]
-        walk.status, walk.error = execution.status, execution.error
+        walk.status, walk.error, walk.cause = execution.status, execution.error, execution.cause
+        walk.output = json.loads(execution.output) if execution.output else None
         return walk
 
 
@@ -291,7 +307,8 @@ class MotoEngine:
         walk = self._walk
         walk.read(self.history(arn))
         described = client.describe_execution(executionArn=arn)
-        walk.status, walk.error, walk.ended = described["status"], described.get("error"), self._clock
+        walk.status, walk.error, walk.cause = described["status"], described.get("error"), described.get("cause")
+        walk.output, walk.ended = json.loads(described.get("output", "null")), self._clock
         return walk
 
     def history(self, execution_arn: str) -> Sequence[Mapping[str, Json]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from orders.domain.statuses import OrderStatus
+from orders.domain.steps import REASON_OF_ERROR
 from tests.statemachine.raises import Raises, is_ours, is_passing
 
 Json = Any
@@ -36,6 +37,8 @@ PASSING_SERVICE_ERRORS = frozenset(
 
 WAITED_TOO_LONG = "States.Timeout"
 EVERYTHING = "States.ALL"
+NO_TO_A_CALLBACK = frozenset(REASON_OF_ERROR)
+"""What a wait for people or outside parties may be ended with, its time-out among it."""
 NEVER_RETRIED = frozenset({EVERYTHING, "States.TaskFailed", "States.Runtime", WAITED_TOO_LONG})
 """Wildcards would try refusals again; a wait that has run out would be waited for anew."""
 
@@ -54,7 +57,7 @@ _FIELDS_OF_TYPE = {
     "Choice": {"Choices", "Default"},
     "Wait": {"Seconds", "SecondsPath"},
     "Succeed": set(),
-    "Fail": {"Error", "Cause"},
+    "Fail": {"Error", "Cause", "ErrorPath", "CausePath"},
 }
 _GOES_ON = {"Task", "Wait"}
 
@@ -81,7 +84,7 @@ def faults(machine: Mapping[str, Json], rules: Rules) -> list[str]:
 
 
 def happy_path(machine: Mapping[str, Json]) -> list[str]:
-    """The states of an order nothing happens to: no failure, and no choice but the default."""
+    """The states of an order that waits for nothing and to which nothing happens: no failure, no choice but the default."""
     path: list[str] = []
     name = str(machine.get("StartAt"))
     while name in machine["States"] and name not in path:
@@ -113,7 +116,9 @@ def _machine(machine: Mapping[str, Json], rules: Rules) -> Iterator[str]:
     yield from _substitutions(machine, rules)
     reached = _reached(machine)
     yield from (f"{name}: it cannot be reached" for name in states if name not in reached)
-    if any(name in _after(name, states) for name in states):
+    # A wait for a callback may come again: somebody outside has to act each time, or its time-out ends it.
+    unasked = {name: state for name, state in states.items() if state.get("Resource") != CALLBACK}
+    if any(name in _after(name, unasked) for name in unasked):
         yield "an order could go round in circles"
 
 
@@ -172,7 +177,7 @@ def _states(machine: Mapping[str, Json], rules: Rules) -> Iterator[tuple[str, st
     states: Mapping[str, State] = machine["States"]
     known = _known_on_entry(machine, rules)
     for name, state in states.items():
-        for words in (*_any_state(state, states), *_way_on(state, rules), *_by_type(name, state, rules)):
+        for words in (*_any_state(state, states), *_way_on(name, state, states, rules), *_by_type(name, state, rules)):
             yield name, words
         for path in _taken(state):
             if name in known and not any(path == have or path.startswith(f"{have}.") for have in known[name]):
@@ -194,10 +199,18 @@ def _any_state(state: State, states: Mapping[str, State]) -> Iterator[str]:
         yield "it needs either a Next or an End"
 
 
-def _way_on(state: State, rules: Rules) -> Iterator[str]:
+def _way_on(name: str, state: State, states: Mapping[str, State], rules: Rules) -> Iterator[str]:
     for target in _ways_on(state):
-        if target in (rules.undoing, rules.last_resort):
+        is_refusal = state.get("Type") == "Choice" and target == rules.undoing != rules.last_resort
+        if target in (rules.undoing, rules.last_resort) and not is_refusal:
             yield f"it goes on to {target} without having failed"
+        is_failure = states.get(target, {}).get("Type") == "Fail"
+        if name != rules.undoing and is_failure and target != rules.last_resort:
+            yield f"it fails at {target} before the failure is recorded"
+        if name == rules.undoing and not is_failure:
+            yield f"it goes on to {target} as if the order had been fulfilled"
+    if name == rules.undoing and state.get("End"):
+        yield "it ends as if the order had been fulfilled"
 
 
 def _by_type(name: str, state: State, rules: Rules) -> Iterator[str]:
@@ -209,7 +222,9 @@ def _by_type(name: str, state: State, rules: Rules) -> Iterator[str]:
         case "Wait":
             yield from _wait(state)
         case "Fail":
-            yield from (f"{word} says nothing" for word in ("Error", "Cause") if not state.get(word))
+            for word in ("Error", "Cause"):
+                if len({word, f"{word}Path"} & {key for key, value in state.items() if value}) != 1:
+                    yield f"{word} says nothing"
             if is_ours(str(state.get("Error"))):
                 yield "its Error is the name of one that a step raises"
 
@@ -326,7 +341,7 @@ def _caught(name: str, state: State, rules: Rules, raises: Raises) -> Iterator[s
     final = rules.last_resort if name == rules.undoing else rules.undoing
     if catchers[-1].get("Next") != final:
         yield f"its failure does not lead to {final}"
-    allowed = raises.refusals | ({WAITED_TOO_LONG} if state.get("Resource") == CALLBACK else set())
+    allowed = raises.refusals | (NO_TO_A_CALLBACK if state.get("Resource") == CALLBACK else set())
     for catcher in catchers:
         if catcher.get("ResultPath", "$") == "$":
             yield "a Catch puts the failure in the place of the order's id"
@@ -340,7 +355,7 @@ def _caught(name: str, state: State, rules: Rules, raises: Raises) -> Iterator[s
 
 def _taken(state: State) -> Iterator[str]:
     """Every path into its input that a state reads."""
-    for field in ("SecondsPath", "TimeoutSecondsPath"):
+    for field in ("SecondsPath", "TimeoutSecondsPath", "ErrorPath", "CausePath"):
         if field in state:
             yield str(state[field])
     yield from (str(rule["Variable"]) for rule in state.get("Choices", ()) if "Variable" in rule)

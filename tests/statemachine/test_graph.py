@@ -11,6 +11,7 @@ import pytest
 from orders.adapters import workflow
 from orders.domain.money import Money
 from orders.domain.order import Address, Approval, Line, Order, Snapshot
+from orders.domain.outcomes import REFUSALS, PaymentOutcome, StockOutcome
 from orders.domain.statuses import ApprovalStatus, OrderStatus, PaymentMethod
 from orders.domain.steps import CLOSING, DEFINITIONS, NOTHING, UNWINDING, StepDefinition
 from orders.domain.waits import Waits, remaining_waits
@@ -18,7 +19,6 @@ from tests.harness.fakes import FakeStepFunctions
 from tests.statemachine.graph import billed_transitions, faults, happy_path
 from tests.statemachine.machines import FILES, FULFIL, INPUTS, UNDOING, UNWIND, definition, rules, substitutions
 
-LIMIT = 9
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -27,17 +27,27 @@ def test_nothing_is_wrong_with_the_machine(machine: str) -> None:
     assert faults(definition(machine), rules(machine)) == []
 
 
-def test_an_order_that_nothing_happens_to_costs_seven_transitions() -> None:
+def test_an_order_that_waits_for_nothing_costs_seven_transitions() -> None:
     path = happy_path(definition(FULFIL))
     assert path == [
         "Reserve stock",
-        "Wait for payment",
+        "What next?",
         "Charge payment",
-        "Wait for preparation",
+        "Paid yet?",
         "Ship parcel and await delivery",
         "Deliver order",
     ]
-    assert billed_transitions(len(path)) == 7 <= LIMIT
+    assert billed_transitions(len(path)) == 7
+
+
+def test_a_wait_that_takes_time_costs_one_transition_and_a_wait_that_takes_none_costs_nothing() -> None:
+    states = definition(FULFIL)["States"]
+    waits = [name for name, state in states.items() if state["Type"] == "Wait"]
+    assert len(waits) == 2, "with both, a delivered order costs nine"
+    for name in waits:
+        entries = [rule for state in states.values() for rule in state.get("Choices", ()) if rule["Next"] == name]
+        (rule,) = entries
+        assert (rule["Variable"], rule["NumericGreaterThan"]) == (states[name]["SecondsPath"], 0)
 
 
 # --- the machines and the table of steps ---
@@ -52,9 +62,28 @@ def function_of(machine: str, state: str) -> str:
 @pytest.mark.parametrize("step", DEFINITIONS, ids=lambda step: step.task.function)
 def test_each_step_is_done_and_waited_for_where_the_table_says(step: StepDefinition) -> None:
     assert function_of(FULFIL, step.task.state) == step.task.function
+    if step.choice:
+        assert definition(FULFIL)["States"][step.task.state]["Next"] == step.choice
+        assert definition(FULFIL)["States"][step.choice]["Type"] == "Choice"
     if step.wait:
         waiting = definition(FULFIL)["States"][step.wait.state]
         assert f"$.waits.{step.wait.name}" in (waiting.get("SecondsPath"), waiting.get("TimeoutSecondsPath"))
+
+
+def test_a_choice_knows_each_outcome_that_a_step_reports_and_none_that_it_does_not() -> None:
+    states = definition(FULFIL)["States"]
+    compared = {
+        name: {rule["StringEquals"] for rule in state["Choices"] if "StringEquals" in rule}
+        for name, state in states.items()
+        if state["Type"] == "Choice"
+    }
+    assert compared == {
+        "What next?": set(StockOutcome) - {StockOutcome.RESERVED},
+        "Paid yet?": {PaymentOutcome.DECLINED},
+    }
+    refused = {str(outcome) for _, outcome in REFUSALS.values()}
+    leading = {rule.get("StringEquals"): rule["Next"] for state in states.values() for rule in state.get("Choices", ())}
+    assert {outcome for outcome, state in leading.items() if state == UNDOING[FULFIL]} == refused
 
 
 def test_the_machine_has_no_step_that_the_table_does_not_know() -> None:
@@ -198,6 +227,12 @@ def not_catching(name: str, position: int, field: str | None = None) -> Breaks:
     return breaks
 
 
+def catching_first(name: str, error: str) -> Breaks:
+    """Puts a catcher of one error before a state's others."""
+    catcher = {"ErrorEquals": [error], "ResultPath": "$.failure", "Next": UNDOING[FULFIL]}
+    return lambda machine: machine["States"][name]["Catch"].insert(0, catcher)
+
+
 def payload(name: str, **fields: Any) -> Breaks:
     """Sets fields of what one state's function is told; ``None`` takes one out."""
 
@@ -246,7 +281,7 @@ MUTATIONS: dict[str, tuple[str, Breaks, str]] = {
     "a Default leads nowhere": (UNWIND, at(CHOICE, Default="Wait"), "leads to Wait, which does not exist"),
     "a choice leads nowhere": (UNWIND, choosing(CHOICE, Next="Recall"), "leads to Recall, which does not"),
     "a state is renamed": (UNWIND, renamed("Release stock", "Free stock"), "leads to Release stock, which does not exist"),
-    "a state is left aside": (FULFIL, at("Wait for payment", Next="Wait for preparation"), "Charge payment: it cannot"),
+    "a state is left aside": (FULFIL, lambda m: m["States"]["Paid yet?"]["Choices"].pop(), "Wait for preparation: it cannot"),
     "a state is left over": (FULFIL, a_state("Old", Type="Succeed", Comment="Was used once."), "Old: it cannot be reached"),
     "success goes where failure goes": (UNWIND, at("Refund payment", Next="Left to the sweep"), "without having failed"),
     "a step goes on to the undoing": (FULFIL, at(CHARGE, Next="Unwind order"), "goes on to Unwind order without having failed"),
@@ -254,7 +289,22 @@ MUTATIONS: dict[str, tuple[str, Breaks, str]] = {
     "a step has two ways on": (FULFIL, at(CHARGE, End=True), "either a Next or an End"),
     "a step has no way on": (FULFIL, without(CHARGE, "Next"), "either a Next or an End"),
     "a choice has an End": (UNWIND, at(CHOICE, End=True), "End has no place in a Choice"),
-    "an end has a Next": (FULFIL, at("Order was closed", Next=DELIVER), "Next has no place in a Succeed"),
+    "an end has a Next": (FULFIL, at("Not fulfilled", Next=DELIVER), "Next has no place in a Fail"),
+    "an undoing that ends well": (
+        FULFIL,
+        lambda m: (without("Unwind order", "Next")(m), at("Unwind order", End=True)(m)),
+        "Unwind order: it ends as if the order had been fulfilled",
+    ),
+    "an undoing that goes on": (
+        FULFIL,
+        at("Unwind order", Next=DELIVER),
+        "it goes on to Deliver order as if the order had been",
+    ),
+    "a failure that nobody records": (
+        FULFIL,
+        lambda m: m["States"]["Paid yet?"]["Choices"][0].update(Next="Not fulfilled"),
+        "Paid yet?: it fails at Not fulfilled before the failure is recorded",
+    ),
     "a word is misspelt": (FULFIL, at(CHARGE, Retries=[]), "Retries has no place in a Task"),
     "JSONata's words in a JSONPath state": (FULFIL, at(CHARGE, Assign={}), "Assign has no place in a Task"),
     "another language": (FULFIL, lambda m: m.update(QueryLanguage="JSONata"), "written in JSONPath"),
@@ -299,33 +349,38 @@ MUTATIONS: dict[str, tuple[str, Breaks, str]] = {
     "no first delay": (FULFIL, not_retrying(CHARGE, "IntervalSeconds"), "needs IntervalSeconds"),
     "no Catch": (FULFIL, without(CHARGE, "Catch"), "Charge payment: it has no Catch that takes everything last"),
     "an empty Catch": (UNWIND, at("Close order", Catch=[]), "Close order: it has no Catch that takes everything last"),
-    "no Catch of the rest": (FULFIL, not_catching(CHARGE, 1), "has no Catch that takes everything last"),
+    "no Catch of the rest": (FULFIL, not_catching(SHIP, 1), "has no Catch that takes everything last"),
     "everything caught first": (
         FULFIL,
-        lambda m: m["States"][CHARGE]["Catch"].reverse(),
+        lambda m: m["States"][SHIP]["Catch"].reverse(),
         "has no Catch that takes everything last",
     ),
     "everything caught beside something": (
         FULFIL,
-        catching(CHARGE, 1, ErrorEquals=["States.ALL", "PaymentDeclined"]),
+        catching(CHARGE, 0, ErrorEquals=["States.ALL", "PaymentDeclined"]),
         "has no Catch that takes everything last",
     ),
-    "a failure that is not undone": (FULFIL, catching(CHARGE, 1, Next="Order was closed"), "does not lead to Unwind order"),
-    "an undoing that fails unseen": (FULFIL, catching("Unwind order", 0, Next="Order was closed"), "does not lead to Left to"),
+    "a failure that is not undone": (FULFIL, catching(CHARGE, 0, Next=DELIVER), "does not lead to Unwind order"),
+    "an undoing that fails unseen": (FULFIL, catching("Unwind order", 0, Next="Not fulfilled"), "does not lead to Left to"),
     "a Catch of what the step cannot raise": (
         FULFIL,
-        catching("Reserve stock", 0, ErrorEquals=["PaymentDeclined"]),
+        catching_first("Reserve stock", "PaymentDeclined"),
         "a Catch names PaymentDeclined, which its code cannot raise",
     ),
-    "a Catch of what nobody raises": (FULFIL, catching(SHIP, 1, ErrorEquals=["OrderClosed"]), "a Catch names OrderClosed"),
+    "a Catch of what nobody raises": (FULFIL, catching_first(SHIP, "OrderClosed"), "a Catch names OrderClosed"),
     "a time-out caught where nobody waits": (
         FULFIL,
-        catching(CHARGE, 0, ErrorEquals=["States.Timeout"]),
+        catching_first(CHARGE, "States.Timeout"),
         "a Catch names States.Timeout",
     ),
-    "a failure in the order's place": (FULFIL, not_catching(CHARGE, 1, "ResultPath"), "in the place of the order's id"),
-    "a failure that is not kept": (FULFIL, catching(CHARGE, 1, ResultPath=None), "Unwind order: $.failure is not there"),
+    "a failure in the order's place": (FULFIL, not_catching(CHARGE, 0, "ResultPath"), "in the place of the order's id"),
+    "a failure that is not kept": (FULFIL, at("Unwind order", ResultPath=None), "Not fulfilled: $.unwound.error is not there"),
     "a result in the order's place": (FULFIL, without(CHARGE, "ResultPath"), "$.order_id is not there on every way"),
+    "an outcome that nobody reports": (
+        FULFIL,
+        lambda m: m["States"]["Paid yet?"]["Choices"][0].update(Variable="$.charged.outcome"),
+        "Paid yet?: $.charged.outcome is not there",
+    ),
     "a wait that nobody set": (FULFIL, at("Wait for payment", SecondsPath="$.waits.paying"), "$.waits.paying is not there"),
     "a limit that nobody set": (FULFIL, at(SHIP, TimeoutSecondsPath="$.waits.way"), "$.waits.way is not there"),
     "a choice by what is not there": (UNWIND, choosing(CHOICE, Variable="$.from"), "$.from is not there"),
@@ -375,9 +430,10 @@ MUTATIONS: dict[str, tuple[str, Breaks, str]] = {
     "a choice that compares nothing": (UNWIND, comparing_by(CHOICE, None), "one comparison"),
     "a choice by an unknown comparison": (UNWIND, comparing_by(CHOICE, "Equals"), "one comparison"),
     "a failure without a name": (FULFIL, without("Left to the sweep", "Error"), "Error says nothing"),
+    "a failure of two names": (FULFIL, at("Not fulfilled", Error="NotFulfilled"), "Error says nothing"),
     "a failure without a reason": (UNWIND, at("Left to the sweep", Cause=""), "Cause says nothing"),
     "a failure named as a step's": (FULFIL, at("Left to the sweep", Error="StoreBusy"), "the name of one that a step raises"),
-    "a status in the machine": (FULFIL, at("Order was closed", Comment="It is CANCELLED."), "never here: CANCELLED"),
+    "a status in the machine": (FULFIL, at("Not fulfilled", Comment="It is CANCELLED."), "never here: CANCELLED"),
     "a status told to a function": (
         FULFIL,
         lambda m: m["States"][CHARGE]["Parameters"]["Payload"].update(status="PROCESSING"),

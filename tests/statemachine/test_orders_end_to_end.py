@@ -23,6 +23,7 @@ from orders.domain.statuses import OrderStatus, OverallStatus, PaymentStatus, St
 from orders.domain.steps import CancelReason, StepName
 from tests.harness.aws import deployed
 from tests.harness.bodies import a_body
+from tests.harness.caches import forget_settings
 from tests.harness.events import ALL_TAKEN, a_batch, a_record, http_event, invoke
 from tests.statemachine.engines import Fails, MotoEngine, Reply
 
@@ -122,16 +123,23 @@ class Shop:
             self.costs.transactions += request.headers["X-Amz-Target"].decode().endswith("TransactWriteItems")
 
     def _transitions(self) -> int:
-        client = boto3.client("stepfunctions")
-        machines = (settings.fulfill_machine_arn(), settings.unwind_machine_arn())
         billed = 0
-        for machine in machines:
-            for execution in client.list_executions(stateMachineArn=machine)["executions"]:
-                if execution["name"] == self._order_id:
-                    kinds = [event["type"] for event in self._engine.history(execution["executionArn"])]
-                    entered = sum(kind.endswith("StateEntered") for kind in kinds)
-                    billed += 1 + entered + kinds.count("TaskScheduled") - kinds.count("TaskStateEntered")
+        for execution in self._executions():
+            kinds = [event["type"] for event in self._engine.history(execution["executionArn"])]
+            entered = sum(kind.endswith("StateEntered") for kind in kinds)
+            billed += 1 + entered + kinds.count("TaskScheduled") - kinds.count("TaskStateEntered")
         return billed
+
+    def histories(self) -> list[tuple[str, str]]:
+        """Everything that the last order's executions show, as text, and how each has ended; the fulfillment first."""
+        found = [(self._engine.history(one["executionArn"]), one["status"]) for one in self._executions()]
+        return [(json.dumps(events, default=str), status) for events, status in found]
+
+    def _executions(self) -> Iterator[Any]:
+        client = boto3.client("stepfunctions")
+        for machine in (settings.fulfill_machine_arn(), settings.unwind_machine_arn()):
+            every = client.list_executions(stateMachineArn=machine)["executions"]
+            yield from (execution for execution in every if execution["name"] == self._order_id)
 
 
 @pytest.fixture
@@ -159,7 +167,7 @@ def test_figures_of_a_delivered_order(shop: Shop) -> None:
     assert snapshot.order.status is OrderStatus.DELIVERED
     assert snapshot.order.overall is OverallStatus.COMPLETED
     assert (charge_of(snapshot), stock()) == ("charged", {"prod-001": 98, "prod-002": 99})
-    assert shop.costs.transitions == 7
+    assert shop.costs.transitions == 9
     assert shop.costs.invocations == {
         "place_order": 1,
         "reserve_stock": 1,
@@ -190,10 +198,10 @@ def test_figures_of_a_declined_order(shop: Shop) -> None:
     assert (snapshot.payment.status, snapshot.payment.failure_reason) == (PaymentStatus.FAILED, "The card was declined.")
     assert (charge_of(snapshot), stock()) == ("declined", {"prod-001": 100, "prod-002": 100})
     assert order.step(StepName.PAYMENT).error_message == "The card was declined."
-    # Fulfillment: start, five states. Unwinding: start, choice, release, close.
-    assert shop.costs.transitions == 5 + 4
+    # Fulfillment: start, seven states. Unwinding: start, choice, release, close.
+    assert shop.costs.transitions == 8 + 4
     assert shop.costs.invocations.total() == 8
-    assert (shop.costs.own_requests, shop.costs.total_requests, shop.costs.transactions) == (14, 15, 6)
+    assert (shop.costs.own_requests, shop.costs.total_requests, shop.costs.transactions) == (15, 16, 6)
 
 
 def test_figures_of_an_order_there_is_nothing_left_for(shop: Shop) -> None:
@@ -202,8 +210,8 @@ def test_figures_of_an_order_there_is_nothing_left_for(shop: Shop) -> None:
     assert order.cancellation
     assert (order.status, order.cancellation.reason) == (OrderStatus.CANCELLED, CancelReason.OUT_OF_STOCK)
     assert (snapshot.payment, snapshot.shipment, stock()["prod-001"]) == (None, None, 100)
-    assert (shop.costs.transitions, shop.costs.invocations["begin_unwinding"]) == (3, 1)
-    assert shop.costs.total_requests == shop.costs.own_requests == 8
+    assert (shop.costs.transitions, shop.costs.invocations["begin_unwinding"]) == (5, 1)
+    assert shop.costs.total_requests == shop.costs.own_requests == 9
 
 
 def test_figures_of_an_order_paid_at_the_door(shop: Shop) -> None:
@@ -219,7 +227,7 @@ def test_figures_of_an_order_paid_at_the_door(shop: Shop) -> None:
         OrderStatus.SHIPPED,
         OrderStatus.DELIVERED,
     ]
-    assert shop.costs.transitions == 7
+    assert shop.costs.transitions == 9
     # One more read than with a card: what follows from the delivery enters the cash too, if whoever delivered could not.
     assert (shop.costs.own_requests, shop.costs.total_requests, shop.costs.transactions) == (13, 16, 6)
 
@@ -227,14 +235,66 @@ def test_figures_of_an_order_paid_at_the_door(shop: Shop) -> None:
 def test_figures_of_an_order_whose_payment_fails_twice(shop: Shop) -> None:
     snapshot = shop.place("flaky", payment={"method": "CREDIT_CARD", "token": "tok_flaky_2"})
     assert (snapshot.order.status, charge_of(snapshot)) == (OrderStatus.DELIVERED, "charged")
-    assert shop.costs.transitions == 7 + 2
+    assert shop.costs.transitions == 9 + 2
     assert shop.costs.invocations["charge_payment"] == 3
 
 
 def test_figures_of_a_reviewed_order(shop: Shop) -> None:
     snapshot = shop.place("reviewed", review="approve")
     assert snapshot.order.status is OrderStatus.DELIVERED
-    assert shop.costs.transitions == 8
+    assert shop.costs.transitions == 10
+
+
+# --- what is billed on every way, with both waits and with none ---
+
+PATHS: dict[str, tuple[dict[str, Any], int, int]] = {
+    "delivered": ({}, 9, 7),
+    "paid in cash": ({"payment": {"method": "CASH_ON_DELIVERY"}}, 9, 7),
+    "reviewed": ({"review": "approve"}, 10, 9),
+    "rejected": ({"review": "reject"}, 6 + 4, 6 + 4),
+    "never reviewed": ({"require_approval": True}, 6 + 4, 6 + 4),
+    "out of stock": ({"items": [{"product_id": "prod-001", "quantity": 101}]}, 5, 5),
+    "declined": ({"payment": {"method": "CREDIT_CARD", "token": "tok_declined"}}, 8 + 4, 7 + 4),
+    "refused by the carrier": ({"shipping_address": ADDRESS | {"postal_code": "N1-refused"}}, 10 + 6, 8 + 6),
+}
+"""Each way through the machines: how an order is placed that takes it, and its transitions, those of the unwinding included."""
+
+
+@pytest.mark.parametrize("waits", ["both waits", "no wait"])
+@pytest.mark.parametrize("path", PATHS)
+def test_what_is_billed(shop: Shop, monkeypatch: pytest.MonkeyPatch, path: str, waits: str) -> None:
+    placed, with_waits, without = PATHS[path]
+    if waits == "no wait":
+        for setting in ("PAYMENT_WAIT_SECONDS", "PREPARATION_WAIT_SECONDS"):
+            monkeypatch.setenv(setting, "0")
+        forget_settings()
+    shop.place(f"{path} {waits}".replace(" ", "-"), **placed)
+    assert shop.costs.transitions == (without if waits == "no wait" else with_waits)
+
+
+# --- what an execution shows ---
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_an_execution_shows_what_was_done_and_nothing_personal(shop: Shop, path: str) -> None:
+    placed, _, _ = PATHS[path]
+    address = {
+        **ADDRESS,
+        **placed.get("shipping_address", {}),
+        "name": "Wilhelmina Q",
+        "line1": "77 Quill Row",
+        "city": "Oxbow",
+    }
+    snapshot = shop.place(f"shown-{path}".replace(" ", "-"), **{**placed, "shipping_address": address})
+    (fulfillment, status), *unwinding = shop.histories()
+    is_delivered = snapshot.order.status is OrderStatus.DELIVERED
+    assert status == ("SUCCEEDED" if is_delivered else "FAILED")
+    assert [status for _, status in unwinding] in ([], ["SUCCEEDED"])
+    ids = [part.payment_id for part in [snapshot.payment] if part]
+    ids += [part.tracking_number or part.shipment_id for part in [snapshot.shipment] if part]
+    assert all(one in fulfillment for one in ids), "what was done is shown"
+    words = ["Wilhelmina", "Quill", "Oxbow", "tok_", '"ada"', address["postal_code"]]
+    assert [word for word in words for history, _ in [(fulfillment, status), *unwinding] if word in history] == []
 
 
 # --- the other ways an order ends ---

@@ -5,8 +5,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from orders import logs
+from orders.domain import outcomes
 from orders.domain.errors import OrderError, TransientError
+from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
+from orders.services import reading
 
 logger = logs.logger()
 
@@ -14,10 +17,14 @@ Event = Mapping[str, Any]
 Task = Callable[[Event], Mapping[str, Any]]
 
 
+class StepFault(Exception):
+    """An error that no step foresees; its own words stay in the log, as executions show theirs to many people."""
+
+
 def task(step: Task) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
     """Makes a Lambda handler of one workflow step: ``{"order_id": …}`` in, the facts the machine chooses by out.
 
-    Errors rise as they are: their class names are what the machine's Retry and Catch go by.
+    The product's errors rise as they are: their class names are what the machine's Retry and Catch go by.
     """
 
     @functools.wraps(step)
@@ -30,6 +37,9 @@ def task(step: Task) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
         except OrderError:
             _count_refusal()
             raise
+        except Exception as fault:
+            logger.exception("The step failed")
+            raise StepFault(f"{type(fault).__name__}: the function's log says more.") from fault
 
     return handler
 
@@ -44,5 +54,17 @@ def _count_refusal() -> None:
 
 
 def result(snapshot: Snapshot) -> dict[str, Any]:
-    """The order's status after a step; nothing personal, as many people can read an execution's data."""
-    return {"status": snapshot.order.status, "version": snapshot.order.version}
+    """What a step reports: statuses and ids, nothing personal."""
+    return outcomes.of(snapshot)
+
+
+def takes_outcomes(event: Event) -> bool:
+    """Whether the execution's definition chooses by outcomes; those of earlier releases wait for errors."""
+    return bool(event.get("outcomes"))
+
+
+def refused(event: Event, refusal: OrderError) -> dict[str, Any]:
+    """A refusal as the execution's definition takes it: an outcome, or the error itself."""
+    if not takes_outcomes(event):
+        raise refusal
+    return outcomes.of(reading.to_show(OrderId(event["order_id"])), refusal)

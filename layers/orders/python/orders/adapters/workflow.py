@@ -12,6 +12,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 
 from orders import settings
 from orders.adapters import aws
+from orders.domain import outcomes
 from orders.domain.decisions.restarting import Fate
 from orders.domain.decisions.unwinding import undo_from
 from orders.domain.errors import WorkflowBusy
@@ -94,10 +95,10 @@ def _start(machine_arn: str, name: str, facts: Mapping[str, Any]) -> None:
     _called(lambda: client().start_execution(stateMachineArn=qualified, name=name, input=json.dumps(facts)), STARTED_BEFORE)
 
 
-def stop_fulfillment(order: Order, cause: str) -> None:
-    """Ends the order's fulfillment run, wherever it waits; one that has ended or never was is left alone."""
+def stop_fulfillment(order: Order) -> None:
+    """Ends the order's fulfillment run, wherever it waits, with why; one that has ended or never was is left alone."""
     arn = fulfillment_arn(order)
-    _called(lambda: client().stop_execution(executionArn=arn, error="OrderOver", cause=cause), NOT_RUNNING)
+    _called(lambda: client().stop_execution(executionArn=arn, **outcomes.why_not_fulfilled(order)), NOT_RUNNING)
 
 
 def answer(token: str, output: Mapping[str, Any]) -> bool:

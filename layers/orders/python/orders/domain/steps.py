@@ -132,12 +132,16 @@ class Undoing:
 
 @dataclass(frozen=True, slots=True)
 class StepDefinition:
-    """One step. ``refusals`` is what each error that ends it means for the order, ``fails_as`` what any other error means."""
+    """One step. ``refusals`` is what each error that ends it means for the order, ``fails_as`` what any other error means.
+
+    ``choice`` is the state of the machine that goes on by what the step reports.
+    """
 
     name: StepName
     task: Task
     labels: Mapping[StepStatus, str]
     wait: Wait | None = None
+    choice: str | None = None
     undoing: Undoing | None = None
     refusals: Mapping[str, CancelReason] = field(default_factory=dict)
     fails_as: CancelReason = CancelReason.EXPIRED
@@ -183,6 +187,7 @@ DEFINITIONS = (
             _Z.COMPENSATED: "Released",
             _Z.SKIPPED: "Not reserved",
         },
+        choice="What next?",
         undoing=Undoing("stock", Task("Release stock", "release_stock"), _stock_is_reserved, _stock_is_kept),
         refusals={OutOfStock.__name__: CancelReason.OUT_OF_STOCK},
     ),
@@ -214,6 +219,7 @@ DEFINITIONS = (
             _Z.SKIPPED: "Not charged",
         },
         wait=Wait("payment", "Wait for payment", "PAYMENT_WAIT_SECONDS"),
+        choice="Paid yet?",
         undoing=Undoing("payment", Task("Refund payment", "refund_payment"), _money_moved, _money_moved),
         refusals={PaymentDeclined.__name__: CancelReason.PAYMENT_FAILED},
         fails_as=CancelReason.PAYMENT_FAILED,

@@ -16,7 +16,7 @@ from orders.adapters import workflow
 from orders.adapters.carriers.registry import parcel_carrier
 from orders.adapters.payments.registry import payment_gateway
 from orders.adapters.store import orders
-from orders.domain import errors
+from orders.domain import errors, outcomes
 from orders.domain.decisions import delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
 from orders.domain.errors import ApprovalPending, OrderOver
 from orders.domain.events import SYSTEM
@@ -200,14 +200,29 @@ def collect_cash(snapshot: Snapshot) -> None:
         payment_gateway().collected(payment.payment_id, payment.amount)
 
 
-def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = utc_now) -> Snapshot:
+def failure_of(so_far: Mapping[str, Any]) -> tuple[str, str]:
+    """The error and the cause that an execution's data ends with: a step's failure, or an outcome that is a refusal."""
+    if "failure" in so_far:
+        failure = so_far["failure"]
+        return failure["Error"], failure.get("Cause", "")
+    refusal = outcomes.failure_in(so_far)
+    if refusal is None:
+        raise ValueError("The execution has met no failure.")
+    error, message = refusal
+    return error, json.dumps({"errorType": error, "errorMessage": message})
+
+
+def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = utc_now, run: int | None = None) -> Snapshot:
     """A step failed permanently: records which and why; the unwinding follows.
 
-    ``error`` and ``cause`` are the failed task's, as Step Functions reports them.
+    ``error`` and ``cause`` are the failed task's, as Step Functions reports them. Where a later run than ``run`` processes
+    the order, nothing is recorded: that run meets the failure itself, if it lasts.
     """
 
     def failed(snapshot: Snapshot) -> Change | None:
         order, now = snapshot.order, clock()
+        if run not in (None, order.run):
+            return None
         if error == ApprovalPending.__name__ and not order.is_over:
             # No failure: the definition that this execution was started with did not lead to the review from there.
             return restarting.restart(snapshot, settings.waits(), now, SYSTEM, "Waits for its review")

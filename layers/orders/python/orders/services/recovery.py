@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from orders import settings
 from orders.adapters import workflow
 from orders.adapters.store import indexes, keys, orders
+from orders.domain import outcomes
 from orders.domain.decisions import delivering, ending, restarting, reviewing
 from orders.domain.decisions.restarting import Fate
 from orders.domain.errors import OrderChanged, StoreBusy, WorkflowBusy
@@ -54,12 +55,12 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
     elif wanted is FollowUp.ANSWER_DELIVERED:
         fulfilling.collect_cash(snapshot)
         if order.delivery_token:
-            workflow.answer(order.delivery_token, {"delivered": True})
+            workflow.answer(order.delivery_token, outcomes.of(snapshot))
     # The unwinding starts before the fulfillment ends: a consumer of that end finds the unwinding started.
     if order.overall is OverallStatus.ROLLING_BACK:
         workflow.start_unwinding(snapshot)
     if wanted is FollowUp.STOP_AND_UNWIND:
-        workflow.stop_fulfillment(order, f"The order is {order.status}.")
+        workflow.stop_fulfillment(order)
 
 
 # --- one order ---
