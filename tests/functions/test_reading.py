@@ -227,6 +227,23 @@ def test_a_parameter_the_route_does_not_know_is_refused_by_its_name(world: World
     assert (answer.status, answer.code, answer.fields) == (400, "INVALID_ARGUMENT", ["utm_source", "sort"]), key
 
 
+KNOWN_PARAMETERS = [(key, name) for key in JSON_ROUTES for name in ROUTES[key].query if name != "token"]
+
+
+@pytest.mark.parametrize(("key", "name"), KNOWN_PARAMETERS)
+def test_a_parameter_that_is_empty_is_refused_by_its_name(world: World, key: str, name: str) -> None:
+    path = dict.fromkeys(re.findall(r"\{(\w+)\}", key), "some-1")
+    body = {"name": "Teapot", "unit_price": {"amount": 1, "currency": "USD"}, "stock": 1} if key.startswith("PUT") else None
+    answer = world.http(key, path, body, by="root", groups=["support", "admin"], query={name: ""})
+    assert (answer.status, answer.code, answer.fields) == (400, "INVALID_ARGUMENT", [name])
+
+
+@pytest.mark.parametrize("key", ["GET /orders/{id}/status", "GET /orders/{id}/status/stream"])
+def test_an_empty_token_opens_nothing(world: World, key: str) -> None:
+    world.place()
+    assert world.http(key, "order-1", by=None, query={"token": ""}).status == 403
+
+
 def test_who_may_not_use_a_route_hears_that_and_nothing_of_its_parameters(world: World) -> None:
     assert world.http("GET /orders", query={"sort": "up"}, by=None).status == 401
     assert world.http("GET /analytics/summary", query={"sort": "up"}).status == 403

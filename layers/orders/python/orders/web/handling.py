@@ -276,13 +276,17 @@ class Request:
         return _foreign_id(name, self.query[name]) if name in self.query else None
 
     def check_parameters(self) -> None:
-        """Raises ``InvalidArgument`` for query parameters that the route table does not name."""
+        """Raises ``InvalidArgument`` for query parameters that the route table does not name, or that are empty."""
         known = self.route.query
         unknown = [] if self.route.ignores_unknown_parameters else [name for name in self.query if name not in known]
         if unknown:
             message = f"is no parameter of this route; it takes {', '.join(known) or 'none'}"
             errors = [{"field": name[:LONGEST_NAME], "message": message} for name in unknown[:MOST_PROBLEMS]]
             raise InvalidArgument(f"{errors[0]['field']}: {message}", errors=errors)
+        for name in known:
+            # A token that is empty is a token that opens nothing, which is for its own check to say.
+            if self.query.get(name) == "" and name != "token":
+                raise InvalidArgument.of(name, "is empty")
 
     def may_touch(self, customer_id: CustomerId) -> None:
         """Raises ``PermissionDenied`` unless the caller may use this route on that customer's order."""
