@@ -1,7 +1,7 @@
 """Workflow step: charge the order, at most once, or accept cash on delivery."""
 
 from orders.domain.steps import PaymentDeclined
-from orders.services import fulfilling
+from orders.services import charging
 from orders.tasks import Event, refused, result, task
 
 
@@ -9,6 +9,6 @@ from orders.tasks import Event, refused, result, task
 def handler(event: Event) -> dict[str, object]:
     """Charges the payment."""
     try:
-        return result(fulfilling.charge_payment(event["order_id"]))
+        return result(charging.charge_payment(event["order_id"]))
     except PaymentDeclined as refusal:
         return refused(event, refusal)

@@ -19,7 +19,7 @@ OTHERS = ("GetSecretValue",)
 CALLS = (*READS, *WRITES, *WORKFLOW, *MESSAGES, *OTHERS)
 ON_TABLE = (*READS, *WRITES)
 EFFECTS = (*WRITES, "StartExecution", "StopExecution", "SendTaskSuccess", "SendTaskFailure", *MESSAGES)
-GATEWAY = ("charge", "was_charged", "cancel", "refund", "collected")
+GATEWAY = ("open", "authorize", "capture", "void", "refund", "look_up")
 CARRIER = ("book", "recall")
 PROVIDERS = (*GATEWAY, *CARRIER)
 

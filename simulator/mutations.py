@@ -64,19 +64,13 @@ MUTATIONS = (
     # --- money ---
     Mutation(
         "each try of a charge has a key of its own",
-        _SERVICES + "fulfilling.py",
-        "gateway.charge(payment.payment_id, payment.amount",
-        'gateway.charge(new_id("pay", clock), payment.amount',
+        _SERVICES + "charging.py",
+        "outcome = gateway.authorize(intent)",
+        'outcome = gateway.authorize(__import__("dataclasses").replace(intent, key=f"{intent.key}-{utc_now()}"))',
     ),
-    Mutation(
-        "the intent of a payment is replaced by the next try",
-        _DECISIONS + "paying.py",
-        "    if snapshot.payment is not None:\n        return None\n    review_answered(order)\n    payment = Payment(payment_id, PaymentStatus.PROCESSING",
-        "    review_answered(order)\n    payment = Payment(payment_id, PaymentStatus.PROCESSING",
-    ),
-    Mutation("what was charged is voided on paper and not refunded", _SERVICES + "fulfilling.py", "        gateway.refund(payment.payment_id)\n", "        pass\n"),
-    Mutation("an intent is not voided at the provider", _SERVICES + "fulfilling.py", "charged = gateway.cancel(payment.payment_id)", "charged = bool(gateway.was_charged(payment.payment_id))"),
-    Mutation("cash at the door is entered at the price of one piece", _SERVICES + "fulfilling.py", "payment_gateway().collected(payment.payment_id, payment.amount)", "payment_gateway().collected(payment.payment_id, snapshot.order.lines[0].unit_price)"),
+    Mutation("what was charged is voided on paper and not refunded", _SERVICES + "charging.py", 'given = known(gateway.refund(intent, f"refund-{payment.payment_id}", left))', "given = GatewayOutcome(OutcomeKind.SETTLED)"),
+    Mutation("an intent is not voided at the provider", _SERVICES + "charging.py", "known(gateway.void(intent)).captured", "gateway.look_up(intent).captured"),
+    Mutation("cash at the door is entered at the price of one piece", _SERVICES + "charging.py", "CASH_BOOK.collect(payment.payment_id, payment.amount)", "CASH_BOOK.collect(payment.payment_id, snapshot.order.lines[0].unit_price)"),
     Mutation("the token of the customer's card is kept", _ORDERS + "domain/recording.py", "token = None if _is_past_charging(after, payment) else after.payment_token", "token = after.payment_token"),
     # --- goods and parcels ---
     Mutation(

@@ -11,8 +11,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from orders.adapters.carriers.simulated import SimulatedCarrier
+from orders.adapters.cash_book import CashBook
 from orders.adapters.payments.simulated import SimulatedGateway
 from orders.domain.errors import CarrierUnavailable, GatewayUnavailable, OutcomeUnknown
+from orders.domain.money import Money
+from orders.domain.payment import GatewayOutcome, OutcomeKind
 from simulator.faults import AFTER, BEFORE, CARRIER, GATEWAY
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ def install(world: World) -> None:
     if not _worlds:
         for name in GATEWAY:
             setattr(SimulatedGateway, name, _between(getattr(SimulatedGateway, name), name, GatewayUnavailable))
+        CashBook.collect = _noted(CashBook.collect)  # type: ignore[method-assign]
         for name in CARRIER:
             setattr(SimulatedCarrier, name, _between(getattr(SimulatedCarrier, name), name, CarrierUnavailable))
     _worlds[:] = [world]
@@ -46,10 +50,10 @@ def _between(original: Callable[..., Any], name: str, unavailable: type[Exceptio
             return _kept(world, original, name, arguments)
         world.note(f"fault {caller.number} {name} {fault}")
         if fault[1] == BEFORE:
-            _fails(world, fault[0], unavailable)
+            return _fails(world, fault[0], unavailable, name)
         answer = _kept(world, original, name, arguments)
         if fault[1] == AFTER:
-            _fails(world, fault[0], unavailable)
+            return _fails(world, fault[0], unavailable, name)
         return answer
 
     return call
@@ -60,17 +64,32 @@ def _kept(world: World, original: Callable[..., Any], name: str, arguments: tupl
     try:
         return original(*arguments)
     finally:
-        if name in ("charge", "collected"):
-            _, key, amount, *_ = arguments
-            entry = world.table.item((f"GATEWAY#{key}", "#CHARGE"))
-            if entry and entry.get("state", {}).get("S") == "charged":
-                world.taken[key] = amount.amount
+        if name == "authorize":
+            _, intent = arguments
+            _note_taken(world, intent.key, intent.amount.amount)
 
 
-def _fails(world: World, fault: str, unavailable: type[Exception]) -> None:
+def _noted(collect: Callable[..., None]) -> Callable[..., None]:
+    """Cash is collected by our own people, who write it into the table: beside that, it is kept here."""
+
+    def call(book: CashBook, key: str, amount: Money) -> None:
+        collect(book, key, amount)
+        _note_taken(_worlds[-1], key, amount.amount)
+
+    return call
+
+
+def _note_taken(world: World, key: str, amount: int) -> None:
+    entry = world.table.item((f"GATEWAY#{key}", "#CHARGE"))
+    if entry and entry.get("state", {}).get("S") == "charged":
+        world.taken[key] = amount
+
+
+def _fails(world: World, fault: str, unavailable: type[Exception], name: str) -> Any:
+    """What the caller gets of a call that fails; of the payment provider an unknown outcome is a result."""
     caller = world.running
     if caller is None:
-        return
+        return None
     if fault == "killed":
         caller.kill()
     if fault == "timed out":
@@ -78,4 +97,8 @@ def _fails(world: World, fault: str, unavailable: type[Exception]) -> None:
     if fault == "provider unavailable":
         raise unavailable("It takes no calls.")
     caller.wait(world.dice.uniform(1, 10))
+    if name == "open":
+        raise unavailable("Its answer was lost.")
+    if name in GATEWAY:
+        return GatewayOutcome(OutcomeKind.UNKNOWN)
     raise OutcomeUnknown("Its answer was lost.")

@@ -25,6 +25,7 @@ from local.step_functions.execution import Execution
 from orders.adapters.carriers.simulated import SimulatedCarrier
 from orders.adapters.payments.simulated import SimulatedGateway
 from orders.domain.errors import CarrierUnavailable, GatewayUnavailable, OutcomeUnknown
+from orders.domain.payment import GatewayOutcome, OutcomeKind
 from orders.services import changes
 
 Json = Any
@@ -45,6 +46,7 @@ EFFECTS = {
 }
 LATER = 40
 """How many invocations of a function lie between an event and its late repetition, at most."""
+GATEWAY = ("open", "authorize", "capture", "void", "refund", "look_up")
 SKEW = 2.0
 """How many seconds a function's clock is wrong, at most."""
 
@@ -191,7 +193,7 @@ class Faults:
 
     def _take_providers(self) -> None:
         for kind, names, fault in (
-            (SimulatedGateway, ("charge", "was_charged", "cancel", "refund", "collected"), GatewayUnavailable),
+            (SimulatedGateway, GATEWAY, GatewayUnavailable),
             (SimulatedCarrier, ("book", "recall"), CarrierUnavailable),
         ):
             for name in names:
@@ -207,13 +209,11 @@ class Faults:
             if how == "fails":
                 raise unavailable("It did not answer.")
             if how == "times out before":
-                raise OutcomeUnknown("It did not answer in time.")
+                return _unknown(original, unavailable)
             if how == "slow":
                 time.sleep(0.05)
             answer = original(*arguments)
-            if how == "times out after":
-                raise OutcomeUnknown("It did not answer in time.")
-            return answer
+            return _unknown(original, unavailable) if how == "times out after" else answer
 
         return call
 
@@ -229,6 +229,15 @@ class Faults:
                 return datetime.now(tz or UTC) + timedelta(seconds=fate.skew if fate else 0.0)
 
         vars(changes)["datetime"] = Skewed
+
+
+def _unknown(original: Callable[..., Any], unavailable: type[Exception]) -> GatewayOutcome:
+    """What is known of a call without a response: the payment provider's outcome says so itself."""
+    if original.__name__ == "open":
+        raise unavailable("It did not answer in time.")
+    if original.__name__ in GATEWAY:
+        return GatewayOutcome(OutcomeKind.UNKNOWN)
+    raise OutcomeUnknown("It did not answer in time.")
 
 
 def _stirred(invocation: Invocation, fate: Fate) -> Invocation:

@@ -19,7 +19,10 @@ from local.stack.running import running, wait_until
 from local.stack.settings import Settings
 from local.stack.stack import Stack
 from orders.adapters.carriers.simulated import SimulatedCarrier
+from orders.adapters.cash_book import CashBook
+from orders.adapters.payments.protocol import Intent
 from orders.adapters.payments.simulated import SimulatedGateway
+from orders.domain.payment import GatewayOutcome
 from orders.domain.steps import DEFINITIONS, UNWINDING, Task
 from orders.services import recovery
 from tests.harness.books import Books, at_rest
@@ -91,18 +94,19 @@ class Twice:
 def killed_after_charging(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Each payment's first charge goes through, and takes the function with it."""
     kills: Counter[str] = Counter()
-    charge = SimulatedGateway.charge
+    charge = SimulatedGateway.authorize
     lock = threading.Lock()
 
-    def charging(self: SimulatedGateway, key: str, *rest: Any) -> None:
-        charge(self, key, *rest)
+    def charging(self: SimulatedGateway, intent: Intent) -> GatewayOutcome:
+        outcome = charge(self, intent)
         with lock:
-            kills[key] += 1
-            first = kills[key] == 1
+            kills[intent.key] += 1
+            first = kills[intent.key] == 1
         if first:
             raise Killed
+        return outcome
 
-    monkeypatch.setattr(SimulatedGateway, "charge", charging)
+    monkeypatch.setattr(SimulatedGateway, "authorize", charging)
     return kills
 
 
@@ -203,7 +207,7 @@ def gate(moment: tuple[str, str], here: Deployment, stack: Stack, monkeypatch: p
     """Stands at a step of the workflow, or at the gateway or the carrier within one."""
     when, where = moment
     made = Gate(before=when == "before")
-    outside: dict[str, type] = {"charge": SimulatedGateway, "book": SimulatedCarrier}
+    outside: dict[str, type] = {"authorize": SimulatedGateway, "book": SimulatedCarrier}
     if where in outside:
         original = getattr(outside[where], where)
         monkeypatch.setattr(outside[where], where, lambda *given: made.pass_through(lambda: original(*given)))
@@ -221,8 +225,11 @@ def gate(moment: tuple[str, str], here: Deployment, stack: Stack, monkeypatch: p
 @pytest.mark.parametrize(
     "moment",
     [
-        *(("before", where) for where in ("ReserveStock", "RequestApproval", "ChargePayment", "charge", "ShipParcel", "book")),
-        *(("after", where) for where in ("ReserveStock", "RequestApproval", "charge", "ChargePayment", "book")),
+        *(
+            ("before", where)
+            for where in ("ReserveStock", "RequestApproval", "ChargePayment", "authorize", "ShipParcel", "book")
+        ),
+        *(("after", where) for where in ("ReserveStock", "RequestApproval", "authorize", "ChargePayment", "book")),
     ],
     ids=" ".join,
 )
@@ -240,8 +247,8 @@ def test_what_is_cancelled_while_a_step_is_held_is_undone_once(here: Deployment,
     assert kinds["ORDER_CANCELLED"] == 1
     assert {kinds[kind] for kind in ("STOCK_RESERVED", "STOCK_RELEASED", "PAYMENT_REFUNDED", "SHIPMENT_RECALLED")} <= {0, 1}
     # Who holds the money when it is cancelled gives it back; who was not asked for it yet is not asked any more.
-    charged = moment[1] in ("ShipParcel", "book") or moment in {("after", "charge"), ("after", "ChargePayment")}
-    if moment != ("before", "charge"):
+    charged = moment[1] in ("ShipParcel", "book") or moment in {("after", "authorize"), ("after", "ChargePayment")}
+    if moment != ("before", "authorize"):
         assert books.charges(order_id) == kinds["PAYMENT_REFUNDED"] == charged
 
 
@@ -263,16 +270,16 @@ def test_the_cash_of_a_delivery_is_entered_although_all_die_before(
     here: Deployment, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``/delivered`` is committed and killed before the gateway hears of the cash, and the workflow ends without a word."""
-    collected = SimulatedGateway.collected
+    collected = CashBook.collect
     kills: list[str] = []
 
-    def dying(self: SimulatedGateway, key: str, *rest: Any) -> None:
+    def dying(self: CashBook, key: str, *rest: Any) -> None:
         kills.append(key)
         if len(kills) == 1:
             raise Killed
         collected(self, key, *rest)
 
-    monkeypatch.setattr(SimulatedGateway, "collected", dying)
+    monkeypatch.setattr(CashBook, "collect", dying)
 
     def hold(invocation: Invocation, call: Call) -> Any:
         if invocation.function == name_of(stack, "DeliverOrder"):

@@ -28,7 +28,7 @@ from orders.domain.order import Address
 from orders.domain.products import Product
 from orders.domain.statuses import ENDED, OrderStatus, PaymentMethod, PaymentStatus, StepStatus
 from orders.domain.steps import StepName, unwound_from
-from orders.services import commands, fulfilling
+from orders.services import charging, commands, fulfilling
 from orders.services.changes import SeenAt
 from orders.services.placing import place_order
 from tests.harness.events import ALL_TAKEN, a_batch, a_record, invoke
@@ -121,7 +121,7 @@ class Stage:
                 fulfilling.begin_unwinding(ORDER, said[0] if said else "States.Timeout", "")
                 return
         yield
-        fulfilling.charge_payment(ORDER)
+        charging.charge_payment(ORDER)
         yield
         yield from self._called_back(f"{arn}/parcel", lambda token: self._ship(token, run))
         fulfilling.deliver(ORDER)

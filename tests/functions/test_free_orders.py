@@ -13,7 +13,7 @@ from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.statuses import OrderStatus, PaymentMethod, PaymentStatus
 from orders.services import changes
-from tests.harness.orders import a_free_order, later
+from tests.harness.orders import OPENED, a_free_order, later
 from tests.harness.world import World
 
 METHODS = [method.value for method in PaymentMethod]
@@ -126,7 +126,7 @@ def test_a_payment_of_nothing_that_was_begun_is_brought_to_its_end(world: World)
     world.stock("leaflet", 100, price=0)
     world.place(product="leaflet")
     world.step("reserve_stock")
-    changes.apply(OrderId("order-1"), lambda found: paying.start_payment(found, "pay-1", "simulated", later()))
+    changes.apply(OrderId("order-1"), lambda found: paying.start_payment(found, OPENED, later()))
     world.step("charge_payment")
     payment = world.snapshot().payment
     assert payment is not None
@@ -152,7 +152,7 @@ def test_cash_that_was_agreed_on_is_collected_with_the_parcel(world: World) -> N
 
 def test_a_payment_that_another_release_begins_meanwhile_is_found_by_the_next_try() -> None:
     life = a_free_order().reserve()
-    begun = paying.start_payment(life.snapshot, "pay-1", "simulated", life.tick())
+    begun = paying.start_payment(life.snapshot, OPENED, life.tick())
     assert begun is not None
     with pytest.raises(OrderChanged):
         paying.skip_payment(Snapshot(begun.order, begun.payment), life.tick())

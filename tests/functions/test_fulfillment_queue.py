@@ -24,7 +24,7 @@ from orders.domain.events import EventType
 from orders.domain.identifiers import OrderId, TrackingNumber
 from orders.domain.order import Address, Shipment, Snapshot, timestamp
 from orders.domain.statuses import OrderStatus, PaymentMethod, PaymentStatus, ShipmentStatus
-from orders.services import fulfilling, inbound, listing, recovery
+from orders.services import charging, fulfilling, inbound, listing, recovery
 from orders.services.changes import utc_now
 from orders.services.placing import place_order
 from tests.harness.aws import CARRIER_SECRET, deployed
@@ -57,7 +57,7 @@ def an_order(order_id: str, status: OrderStatus, method: PaymentMethod = Payment
     place_order(a_request({"prod-001": 1}, method=method, payment_token=token, order_id=OrderId(order_id)), Actor("ada"))
     if status is not OrderStatus.PENDING:
         fulfilling.reserve_stock(OrderId(order_id))
-        fulfilling.charge_payment(OrderId(order_id))
+        charging.charge_payment(OrderId(order_id))
     if status is OrderStatus.SHIPPED:
         fulfilling.ship_parcel(OrderId(order_id), None)
     return order_id

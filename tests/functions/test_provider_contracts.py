@@ -6,10 +6,13 @@ import pytest
 
 from orders.adapters.carriers.protocol import Carrier
 from orders.adapters.carriers.registry import parcel_carrier
-from orders.adapters.payments.protocol import PaymentGateway
+from orders.adapters.payments.protocol import Intent, PaymentGateway
 from orders.adapters.payments.registry import payment_gateway
+from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
-from orders.domain.steps import PaymentDeclined, ShippingRefused
+from orders.domain.payment import GatewayOutcome, OutcomeKind
+from orders.domain.statuses import PaymentMethod
+from orders.domain.steps import ShippingRefused
 from tests.harness.orders import CUP, HOME
 from tests.harness.providers import CARRIERS, PAYMENTS, CarrierCase, PaymentCase
 from tests.harness.world import World
@@ -18,51 +21,143 @@ PRICE = Money(1000, "USD")
 KEY = "key-1"
 
 
+Paying = tuple[PaymentGateway, PaymentCase]
+
+
+def intent(token: str | None, *, reference: str | None, capture: bool = True) -> Intent:
+    """What a provider is told of a payment of 10.00 USD."""
+    return Intent(
+        key=KEY,
+        order_id=OrderId("order-1"),
+        customer_id=CustomerId("ada"),
+        amount=PRICE,
+        method=PaymentMethod.CREDIT_CARD,
+        capture=capture,
+        reference=reference,
+        token=token,
+    )
+
+
+def opened(gateway: PaymentGateway, token: str, *, capture: bool = True) -> Intent:
+    """A payment that the provider knows, unconfirmed."""
+    asked = intent(token, reference=None, capture=capture)
+    return replace(asked, reference=gateway.open(asked))
+
+
+def sums(outcome: GatewayOutcome) -> tuple[OutcomeKind, int, int]:
+    return outcome.kind, outcome.captured, outcome.refunded
+
+
 @pytest.fixture(params=sorted(PAYMENTS))
-def payment(request: pytest.FixtureRequest, world: World) -> tuple[PaymentGateway, PaymentCase]:
+def payment(request: pytest.FixtureRequest, world: World) -> Paying:
     return payment_gateway(request.param), PAYMENTS[request.param]
 
 
-def test_a_charge_may_be_repeated(payment: tuple[PaymentGateway, PaymentCase]) -> None:
+def test_opening_a_payment_takes_no_money(payment: Paying) -> None:
     gateway, case = payment
-    assert gateway.was_charged(KEY) is None
-    for _ in range(2):
-        gateway.charge(KEY, PRICE, case.accepted)
-    assert gateway.was_charged(KEY) is True
+    first, second = (gateway.open(intent(case.accepted, reference=None)) for _ in range(2))
+    assert first == second
+    assert gateway.look_up(intent(case.accepted, reference=first)).kind is OutcomeKind.UNKNOWN
 
 
-def test_a_declined_charge_stays_declined(payment: tuple[PaymentGateway, PaymentCase]) -> None:
+def test_a_charge_may_be_repeated(payment: Paying) -> None:
     gateway, case = payment
-    for _ in range(2):
-        with pytest.raises(PaymentDeclined):
-            gateway.charge(KEY, PRICE, case.declined)
-    assert gateway.was_charged(KEY) is False
-    assert gateway.cancel(KEY) is False
+    asked = opened(gateway, case.accepted)
+    assert [sums(gateway.authorize(asked)) for _ in range(2)] == [(OutcomeKind.SETTLED, 1000, 0)] * 2
+    assert sums(gateway.look_up(replace(asked, token=None))) == (OutcomeKind.SETTLED, 1000, 0)
 
 
-def test_what_is_cancelled_is_never_charged(payment: tuple[PaymentGateway, PaymentCase]) -> None:
+def test_a_declined_charge_stays_declined(payment: Paying) -> None:
     gateway, case = payment
-    assert [gateway.cancel(KEY), gateway.cancel(KEY)] == [False, False]
-    with pytest.raises(PaymentDeclined):
-        gateway.charge(KEY, PRICE, case.accepted)
-    assert gateway.was_charged(KEY) is False
+    asked = opened(gateway, case.declined)
+    for outcome in (gateway.authorize(asked), gateway.authorize(asked), gateway.look_up(asked)):
+        assert sums(outcome) == (OutcomeKind.DECLINED, 0, 0)
+        assert outcome.reason
+    assert sums(gateway.void(asked)) == (OutcomeKind.SETTLED, 0, 0)
 
 
-def test_a_cancellation_says_that_there_is_a_charge_to_refund(payment: tuple[PaymentGateway, PaymentCase]) -> None:
+def test_what_is_voided_is_never_charged(payment: Paying) -> None:
     gateway, case = payment
-    gateway.charge(KEY, PRICE, case.accepted)
-    assert gateway.cancel(KEY) is True
-    for _ in range(2):
-        gateway.refund(KEY)
-    assert gateway.cancel(KEY) is True
+    asked = opened(gateway, case.accepted)
+    assert [sums(gateway.void(asked)) for _ in range(2)] == [(OutcomeKind.SETTLED, 0, 0)] * 2
+    assert sums(gateway.authorize(asked)) == (OutcomeKind.DECLINED, 0, 0)
+    assert sums(gateway.look_up(asked)) == (OutcomeKind.DECLINED, 0, 0)
 
 
-def test_cash_is_recorded_once_and_can_be_refunded(payment: tuple[PaymentGateway, PaymentCase]) -> None:
-    gateway, _ = payment
+def test_voiding_says_what_there_is_to_refund(payment: Paying) -> None:
+    gateway, case = payment
+    asked = opened(gateway, case.accepted)
+    gateway.authorize(asked)
+    assert sums(gateway.void(asked)) == (OutcomeKind.SETTLED, 1000, 0)
     for _ in range(2):
-        gateway.collected(KEY, PRICE)
-    assert gateway.cancel(KEY) is True
-    gateway.refund(KEY)
+        assert sums(gateway.refund(asked, "refund-1", 1000)) == (OutcomeKind.SETTLED, 1000, 1000)
+    assert sums(gateway.void(asked)) == (OutcomeKind.SETTLED, 1000, 1000)
+    assert sums(gateway.look_up(asked)) == (OutcomeKind.SETTLED, 1000, 1000)
+
+
+def test_refunds_never_come_to_more_than_was_captured(payment: Paying) -> None:
+    gateway, case = payment
+    asked = opened(gateway, case.accepted)
+    assert gateway.refund(asked, "too early", 1).kind is OutcomeKind.DECLINED
+    gateway.authorize(asked)
+    for _ in range(2):
+        assert sums(gateway.refund(asked, "refund-1", 600)) == (OutcomeKind.SETTLED, 1000, 600)
+    assert gateway.refund(asked, "refund-2", 600).kind is OutcomeKind.DECLINED
+    assert sums(gateway.refund(asked, "refund-3", 400)) == (OutcomeKind.SETTLED, 1000, 1000)
+    assert sums(gateway.refund(asked, "refund-1", 600)) == (OutcomeKind.SETTLED, 1000, 1000)
+    assert gateway.refund(asked, "refund-4", 1).kind is OutcomeKind.DECLINED
+
+
+def test_money_that_is_held_is_captured_in_parts(payment: Paying) -> None:
+    gateway, case = payment
+    asked = opened(gateway, case.accepted, capture=False)
+    assert sums(gateway.authorize(asked)) == (OutcomeKind.SETTLED, 0, 0)
+    shares = [200, 300, 500][: case.captures]
+    for number, share in enumerate(shares):
+        for _ in range(2):
+            outcome = gateway.capture(asked, f"capture-{number}", share)
+            assert sums(outcome) == (OutcomeKind.SETTLED, sum(shares[: number + 1]), 0)
+    assert gateway.capture(asked, "one more", 1).kind is OutcomeKind.DECLINED
+    assert sums(gateway.look_up(asked)) == (OutcomeKind.SETTLED, sum(shares), 0)
+
+
+def test_what_is_held_and_not_captured_is_released(payment: Paying) -> None:
+    gateway, case = payment
+    asked = opened(gateway, case.accepted, capture=False)
+    gateway.authorize(asked)
+    assert sums(gateway.capture(asked, "capture-1", 300)) == (OutcomeKind.SETTLED, 300, 0)
+    assert [sums(gateway.void(asked)) for _ in range(2)] == [(OutcomeKind.SETTLED, 300, 0)] * 2
+    assert gateway.capture(asked, "capture-2", 1).kind is OutcomeKind.DECLINED
+    assert sums(gateway.refund(asked, "refund-1", 300)) == (OutcomeKind.SETTLED, 300, 300)
+
+
+def test_nothing_is_captured_of_what_is_held_no_longer(payment: Paying) -> None:
+    gateway, case = payment
+    asked = opened(gateway, case.hold_expires, capture=False)
+    assert gateway.authorize(asked).kind is OutcomeKind.SETTLED
+    for _ in range(2):
+        outcome = gateway.capture(asked, "capture-1", 300)
+        assert outcome.kind is OutcomeKind.DECLINED
+        assert outcome.reason
+    assert sums(gateway.void(asked)) == (OutcomeKind.SETTLED, 0, 0)
+
+
+def test_a_payment_that_the_customer_has_to_confirm_takes_nothing_and_says_where(payment: Paying) -> None:
+    gateway, case = payment
+    asked = opened(gateway, case.requires_action)
+    for outcome in (gateway.authorize(asked), gateway.authorize(asked), gateway.look_up(replace(asked, token=None))):
+        assert sums(outcome) == (OutcomeKind.ACTION_REQUIRED, 0, 0)
+        assert outcome.next_action
+        assert outcome.next_action.url
+    assert sums(gateway.void(asked)) == (OutcomeKind.SETTLED, 0, 0)
+    assert gateway.look_up(asked).kind is OutcomeKind.DECLINED
+
+
+def test_a_payment_that_is_settled_later_is_found_by_looking_it_up(payment: Paying) -> None:
+    gateway, case = payment
+    asked = opened(gateway, case.settles_later)
+    assert sums(gateway.authorize(asked)) == (OutcomeKind.PENDING, 0, 0)
+    assert sums(gateway.look_up(replace(asked, token=None))) == (OutcomeKind.SETTLED, 1000, 0)
 
 
 @pytest.fixture(params=sorted(CARRIERS))

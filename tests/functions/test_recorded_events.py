@@ -32,7 +32,7 @@ from orders.domain.order import Address
 from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentStatus, ShipmentStatus
 from orders.domain.steps import UNWINDING
 from orders.domain.webhooks import Delivery, Secret, Webhook
-from orders.services import commands, fulfilling
+from orders.services import charging, commands, fulfilling
 from orders.services.changes import SeenAt, utc_now
 from orders.services.placing import place_order
 from orders.web import tokens
@@ -89,7 +89,7 @@ def under_review() -> None:
 
 def paid() -> None:
     reserved()
-    fulfilling.charge_payment(ORDER)
+    charging.charge_payment(ORDER)
 
 
 def shipped() -> None:
@@ -112,7 +112,7 @@ def charge_refused() -> None:
     placed(token="tok_declined")
     fulfilling.reserve_stock(ORDER)
     with pytest.raises(Exception, match="declined"):
-        fulfilling.charge_payment(ORDER)
+        charging.charge_payment(ORDER)
 
 
 def unwinding_before(function: str) -> Seed:

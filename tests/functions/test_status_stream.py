@@ -9,7 +9,7 @@ from orders.adapters import secret_store
 from orders.adapters.store import orders
 from orders.domain.actors import Actor
 from orders.domain.identifiers import OrderId
-from orders.services import fulfilling
+from orders.services import charging, fulfilling
 from orders.services.changes import utc_now
 from orders.services.placing import place_order
 from orders.web import tokens
@@ -43,7 +43,7 @@ def test_the_stream_begins_with_the_present_and_misses_nothing_after_that() -> N
     assert (version, kind, data["status"]) == ("1", "status", "PENDING")
     assert stream("e-1", "1") == (200, [])
     fulfilling.reserve_stock(OrderId("e-1"))
-    fulfilling.charge_payment(OrderId("e-1"))
+    charging.charge_payment(OrderId("e-1"))
     _, frames = stream("e-1", "1")
     assert [one[0] for one in frames] == [str(event.version) for event in orders.history(OrderId("e-1"), 1)]
     assert frames[-1][2]["progress"]["steps"]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from orders.adapters.carriers.simulated import SimulatedCarrier
+from orders.adapters.cash_book import CashBook
 from orders.adapters.payments.simulated import SimulatedGateway
 from orders.adapters.store import orders
 from orders.domain.errors import CarrierUnavailable, GatewayUnavailable, OrderError, OrderOver, OutcomeUnknown
@@ -135,7 +136,7 @@ def test_cash_is_in_the_books_though_the_function_was_killed_before_it_wrote_the
 ) -> None:
     world.live(OrderStatus.SHIPPED, method=COD)
     with monkeypatch.context() as patch:
-        patch.setattr(SimulatedGateway, "collected", _killed)
+        patch.setattr(CashBook, "collect", _killed)
         with pytest.raises(Killed):
             world.step("deliver_order")
     assert world.ledger() == []
@@ -156,7 +157,7 @@ def test_cash_that_a_carrier_reported_is_in_the_books_though_the_function_was_ki
         world.step(module, **more)
     world.executions.waiting.add("ship-order-1")
     with monkeypatch.context() as patch:
-        patch.setattr(SimulatedGateway, "collected", _killed)
+        patch.setattr(CashBook, "collect", _killed)
         with pytest.raises(Killed):
             world.http("POST /orders/{id}/delivered", "order-1", by="carl", groups=["carrier"])
     assert world.follow_up()[-1] == "ANSWER_DELIVERED"
@@ -196,11 +197,12 @@ def test_the_last_piece_goes_to_one_order(world: World) -> None:
 
 def test_the_intent_is_in_the_table_before_the_gateway_hears_of_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[object] = []
-    before(monkeypatch, SimulatedGateway, "charge", lambda: seen.append(world.snapshot().payment))
+    before(monkeypatch, SimulatedGateway, "authorize", lambda: seen.append(world.snapshot().payment))
     world.live(OrderStatus.PROCESSING)
     (payment,) = seen
     assert payment is not None
     assert getattr(payment, "status", None) is PaymentStatus.PROCESSING
+    assert getattr(payment, "provider_reference", None) == f"sim_{getattr(payment, 'payment_id', None)}"
 
 
 def test_a_function_killed_after_the_gateway_accepted_does_not_charge_again(
@@ -212,7 +214,7 @@ def test_a_function_killed_after_the_gateway_accepted_does_not_charge_again(
     with pytest.raises(Killed):
         world.step("charge_payment")
     calls: list[str] = []
-    before(monkeypatch, SimulatedGateway, "charge", lambda: calls.append("charge"))
+    before(monkeypatch, SimulatedGateway, "authorize", lambda: calls.append("authorize"))
     world.step("charge_payment")
     assert calls == [], "an unknown outcome is asked for, not guessed"
     assert world.order().status is OrderStatus.PROCESSING
@@ -225,7 +227,7 @@ def test_a_function_killed_before_the_gateway_was_called_charges_the_next_time(
     world.place()
     world.step("reserve_stock")
     with monkeypatch.context() as patch:
-        patch.setattr(SimulatedGateway, "charge", _killed)
+        patch.setattr(SimulatedGateway, "authorize", _killed)
         with pytest.raises(Killed):
             world.step("charge_payment")
     first = world.snapshot().payment
@@ -313,7 +315,7 @@ def test_a_cancellation_during_the_charge_gives_the_money_back_once(
     world.place(token=token)
     world.follow_up()
     world.step("reserve_stock")
-    (before if moment == "before" else after)(monkeypatch, SimulatedGateway, "charge", cancel)
+    (before if moment == "before" else after)(monkeypatch, SimulatedGateway, "authorize", cancel)
     with pytest.raises(OrderError) as raised:
         world.step("charge_payment")
     if world.order().status is not OrderStatus.CANCELLED:

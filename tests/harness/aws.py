@@ -19,7 +19,7 @@ from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
 from orders.domain.products import Product
 from orders.domain.statuses import OrderStatus
-from orders.services import fulfilling
+from orders.services import charging, fulfilling
 from orders.services.placing import place_order
 from tests.harness.caches import forget
 from tests.harness.cloudformation import PSEUDO, Deployed, Named, by_logical_id, environment, expanded, table_properties
@@ -101,7 +101,7 @@ def live(order_id: str, token: str = "tok_ok", status: OrderStatus = OrderStatus
     place_order(a_request({"prod-001": 1}, payment_token=token, order_id=OrderId(order_id)), Actor("ada"))
     fulfilling.reserve_stock(OrderId(order_id))
     if status is not OrderStatus.PENDING:
-        fulfilling.charge_payment(OrderId(order_id))
+        charging.charge_payment(OrderId(order_id))
         fulfilling.ship_parcel(OrderId(order_id), None)
     return order_id
 

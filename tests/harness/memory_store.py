@@ -87,6 +87,12 @@ class MemoryStore:
         self.ledger[_name(key)] = Entry(entry.key, wanted, entry.facts)
         return True
 
+    def replace_entry(self, key: Key, found: Entry, wanted: Entry) -> bool:
+        if self.ledger.get(_name(key)) != found:
+            return False
+        self.ledger[_name(key)] = wanted
+        return True
+
     def count_attempt(self, key: Key) -> int:
         self.attempts[_name(key)] = self.attempts.get(_name(key), 0) + 1
         return self.attempts[_name(key)]

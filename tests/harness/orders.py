@@ -18,6 +18,7 @@ from orders.domain.decisions.placing import PricedRequest
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.money import Money
 from orders.domain.order import Address, Change, Event, Line, Order, OrderRequest, RequestedLine, Shipment, Snapshot
+from orders.domain.payment import OpenedPayment
 from orders.domain.statuses import OrderStatus, PaymentMethod, ShipmentStatus
 from orders.domain.steps import CancelReason, unwound_from
 from orders.domain.waits import Waits
@@ -29,6 +30,7 @@ TEAPOT = Line("prod-001", "Teapot", 2, Money(1000, "USD"))
 CUP = Line("prod-002", "Cup", 1, Money(1000, "USD"))
 LEAFLET = Line("prod-003", "Leaflet", 1, Money(0, "USD"))
 HOME = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
+OPENED = OpenedPayment("pay-1", "simulated", "sim_pay-1")
 ELSEWHERE = replace(HOME, line1="1 Ockham Park", city="Ockham", postal_code="GU23 6NQ")
 
 
@@ -142,7 +144,7 @@ class Life:
         return self
 
     def start_payment(self) -> "Life":
-        self.apply(paying.start_payment(self.snapshot, "pay-1", "simulated", self.tick()))
+        self.apply(paying.start_payment(self.snapshot, OPENED, self.tick()))
         return self
 
     def pay(self) -> "Life":
@@ -182,10 +184,11 @@ class Life:
     def unwind(self, *, charged: bool | None = None) -> "Life":
         """What the unwinding machine does; ``charged`` is what the gateway says (by default: what the row says)."""
         payment = self.snapshot.payment
-        taken = charged if charged is not None else payment is not None and payment.status.value == "COMPLETED"
+        known = payment.amount_captured if payment else 0
+        taken = known if charged is None else self.order.total.amount * charged
         decisions: dict[str, Decision] = {
             "recall_shipment": lambda snapshot: unwinding.shipment_recalled(snapshot, self.tick()),
-            "refund_payment": lambda snapshot: unwinding.payment_undone(snapshot, charged=taken, now=self.tick()),
+            "refund_payment": lambda snapshot: unwinding.payment_undone(snapshot, captured=taken, now=self.tick()),
             "release_stock": lambda snapshot: unwinding.release_stock(snapshot, self.tick()),
             "close_order": lambda snapshot: unwinding.close(snapshot, self.tick()),
         }

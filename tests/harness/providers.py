@@ -9,10 +9,14 @@ SHARED = {"__init__", "protocol", "registry"}
 
 @dataclass(frozen=True)
 class PaymentCase:
-    """Tokens of a provider's test mode, by what becomes of a charge."""
+    """Tokens of a provider's test mode, by what becomes of a charge; ``captures`` is how often it can take of held money."""
 
     accepted: str
     declined: str
+    requires_action: str
+    settles_later: str
+    hold_expires: str
+    captures: int
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,16 @@ class CarrierCase:
     refused: str
 
 
-PAYMENTS = {"simulated": PaymentCase(accepted="tok_ok", declined="tok_declined")}
+PAYMENTS = {
+    "simulated": PaymentCase(
+        accepted="tok_ok",
+        declined="tok_declined",
+        requires_action="tok_requires_action",
+        settles_later="tok_async",
+        hold_expires="tok_hold_expires",
+        captures=3,
+    )
+}
 CARRIERS = {"simulated": CarrierCase(accepted="SW1Y 4JH", refused="SW1Y-refused")}
 
 

@@ -28,6 +28,7 @@ from tests.harness.orders import (
     CUSTOMER,
     ELSEWHERE,
     HOME,
+    OPENED,
     START,
     WAITS,
     Life,
@@ -210,7 +211,7 @@ def test_silence_counts_as_no() -> None:
 def test_nothing_is_charged_before_the_review_is_answered(cod: bool) -> None:
     life = (a_cod_order(needs_review=True) if cod else a_dear_order()).reserve()
     with pytest.raises(ApprovalPending):
-        paying.start_payment(life.snapshot, "pay-1", "simulated", NOW)
+        paying.start_payment(life.snapshot, OPENED, NOW)
     with pytest.raises(ApprovalPending):
         paying.accept_cash(life.snapshot, "pay-1", NOW)
 
@@ -222,7 +223,7 @@ def test_the_intent_to_charge_is_written_first_and_once() -> None:
     life = an_order().reserve().start_payment()
     assert life.snapshot.payment is not None
     assert (life.snapshot.payment.status, life.order.status) == (PaymentStatus.PROCESSING, PENDING)
-    assert paying.start_payment(life.snapshot, "pay-2", "simulated", NOW) is None
+    assert paying.start_payment(life.snapshot, replace(OPENED, payment_id="pay-2"), NOW) is None
 
 
 def test_a_paid_order_is_processing_and_forgets_the_card() -> None:
@@ -575,7 +576,7 @@ def test_cash_collected_is_given_back_with_a_return() -> None:
     "undo",
     [
         unwinding.shipment_recalled,
-        lambda snapshot, now: unwinding.payment_undone(snapshot, charged=True, now=now),
+        lambda snapshot, now: unwinding.payment_undone(snapshot, captured=3000, now=now),
         unwinding.release_stock,
         unwinding.close,
     ],
@@ -596,7 +597,7 @@ FORWARD: dict[str, Callable[[Snapshot], Change | None]] = {
     "reserve": lambda snapshot: placing.reserve_stock(snapshot, NOW, NOW),
     "request approval": lambda snapshot: reviewing.request_approval(snapshot, "task-9", 1, NOW),
     "accept cash": lambda snapshot: paying.accept_cash(snapshot, "pay-9", NOW),
-    "start payment": lambda snapshot: paying.start_payment(snapshot, "pay-9", "simulated", NOW),
+    "start payment": lambda snapshot: paying.start_payment(snapshot, OPENED, NOW),
     "payment completed": lambda snapshot: paying.payment_completed(snapshot, NOW),
     "start preparation": lambda snapshot: shipping.start_preparation(snapshot, NOW, "warehouse", {}),
     "start hand-over": lambda snapshot: shipping.start_handover(snapshot, "ship-9", "SimEx", NOW),

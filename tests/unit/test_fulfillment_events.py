@@ -35,7 +35,7 @@ from orders.domain.statuses import (
     ShipmentStatus,
 )
 from orders.domain.steps import CancelReason
-from orders.services import commands, fulfilling
+from orders.services import charging, commands, fulfilling
 from orders.services.changes import SeenAt
 from orders.services.inbound import Outcome, take
 from orders.web import bodies, fulfillment_schema
@@ -78,7 +78,7 @@ def bring(order: Order, status: OrderStatus) -> None:
     if status is CANCELLED:
         commands.cancel(order.order_id, Actor("ada"), None, SeenAt(), clock)
         return
-    fulfilling.charge_payment(order.order_id, clock=clock)
+    charging.charge_payment(order.order_id, clock=clock)
     if status in (SHIPPED, DELIVERED):
         fulfilling.ship_parcel(order.order_id, None, clock=clock)
     if status is DELIVERED:
@@ -264,7 +264,7 @@ def test_one_that_keeps_losing_rises(memory: MemoryStore, monkeypatch: pytest.Mo
 def test_the_workflow_finds_its_work_done(memory: MemoryStore) -> None:
     order = place(memory)
     take(said("completed", metadata={"carrier": "FedEx", "tracking_number": "FX-1"}), clock)
-    for step in (fulfilling.reserve_stock, fulfilling.charge_payment):
+    for step in (fulfilling.reserve_stock, charging.charge_payment):
         step(order.order_id, clock=clock)
     fulfilling.ship_parcel(order.order_id, "task-1", clock=clock)
     fulfilling.deliver(order.order_id, clock)

@@ -28,7 +28,7 @@ from orders.domain.waits import remaining_waits
 from orders.web import views
 from orders.web.views import Audience
 from tests.harness.examples import examples
-from tests.harness.orders import CUP, ELSEWHERE, HOME, LEAFLET, TEAPOT, WAITS, Life, a_wish, booked
+from tests.harness.orders import CUP, ELSEWHERE, HOME, LEAFLET, OPENED, TEAPOT, WAITS, Life, a_wish, booked
 
 Doing = Callable[[Life], Change | None]
 
@@ -41,7 +41,8 @@ def _undo_payment(life: Life, charged: bool) -> Change | None:
     payment = life.snapshot.payment
     # A gateway never denies a charge that the row has as completed.
     known = payment is not None and payment.status is PaymentStatus.COMPLETED
-    return unwinding.payment_undone(life.snapshot, charged=charged or known, now=life.tick())
+    captured = life.order.total.amount if charged or known else 0
+    return unwinding.payment_undone(life.snapshot, captured=captured, now=life.tick())
 
 
 UNWINDING: dict[str, Doing] = {
@@ -64,7 +65,7 @@ FORWARD: dict[str, Doing] = {
     "intend": lambda life: (
         None
         if life.order.pays_on_delivery or life.order.is_free
-        else paying.start_payment(life.reserve().snapshot, "pay-1", "simulated", life.tick())
+        else paying.start_payment(life.reserve().snapshot, OPENED, life.tick())
     ),
     "skip payment": lambda life: paying.skip_payment(life.reserve().snapshot, life.tick()) if life.order.is_free else None,
     "charged": lambda life: paying.payment_completed(life.snapshot, life.tick()),

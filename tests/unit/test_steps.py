@@ -4,6 +4,8 @@ from dataclasses import fields
 
 import pytest
 
+from orders.domain.outcomes import OF_PAYMENT_STATUS
+from orders.domain.statuses import PaymentStatus
 from orders.domain.steps import (
     CLOSING,
     DEFINITIONS,
@@ -48,3 +50,7 @@ def test_what_was_done_last_is_undone_first_and_the_order_is_closed_at_the_end()
 )
 def test_an_order_is_cancelled_for_what_its_step_met(error: str, step: StepName | None, reason: CancelReason) -> None:
     assert reason_of(error, step) is reason
+
+
+def test_each_status_of_a_payment_is_an_outcome_that_the_machine_goes_on_by() -> None:
+    assert set(OF_PAYMENT_STATUS) == set(PaymentStatus)

@@ -180,6 +180,12 @@ class OrderOver(ConstraintViolated):
     title = "The order is over"
 
 
+class RefundRefused(ConstraintViolated):
+    """The payment provider does not give the money back."""
+
+    title = "Refund refused"
+
+
 _DOMAIN = __name__.removesuffix("errors")
 
 

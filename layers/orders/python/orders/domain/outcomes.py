@@ -29,7 +29,7 @@ class PaymentOutcome(StrEnum):
     CASH = "cash"
     """To be collected at the delivery."""
     NONE = "none"
-    """Nothing is asked for."""
+    """Nothing is asked for, or no longer."""
     PENDING = "pending"
     """Asked for, and not decided."""
     DECLINED = "declined"
@@ -39,9 +39,13 @@ OF_PAYMENT_STATUS: Mapping[PaymentStatus, PaymentOutcome] = MappingProxyType(
     {
         PaymentStatus.PENDING: PaymentOutcome.PENDING,
         PaymentStatus.PROCESSING: PaymentOutcome.PENDING,
+        PaymentStatus.REQUIRES_ACTION: PaymentOutcome.PENDING,
+        PaymentStatus.AUTHORIZED: PaymentOutcome.PAID,
         PaymentStatus.COMPLETED: PaymentOutcome.PAID,
+        PaymentStatus.PARTIALLY_REFUNDED: PaymentOutcome.PAID,
         PaymentStatus.REFUNDED: PaymentOutcome.PAID,
         PaymentStatus.FAILED: PaymentOutcome.DECLINED,
+        PaymentStatus.VOIDED: PaymentOutcome.NONE,
     }
 )
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 
 from orders.domain.errors import ConstraintViolated
 from orders.domain.money import Money
@@ -19,6 +20,41 @@ class NextAction:
 
     type: Impersonal
     url: Forgotten | None = None
+
+
+class OutcomeKind(StrEnum):
+    """What a provider says of a call."""
+
+    SETTLED = "settled"
+    PENDING = "pending"
+    ACTION_REQUIRED = "action_required"
+    DECLINED = "declined"
+    UNKNOWN = "unknown"
+    """Its response was lost, or it has not decided on this payment: it is looked up, never guessed."""
+
+
+@guarded
+@dataclass(frozen=True, slots=True)
+class GatewayOutcome:
+    """What a provider has said of a payment: the sums, in minor units, are of the whole payment as it is then.
+
+    ``reason`` is a sentence for the customer.
+    """
+
+    kind: OutcomeKind
+    captured: int = 0
+    refunded: int = 0
+    next_action: NextAction | None = None
+    reason: Personal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedPayment:
+    """A payment that a provider knows, unconfirmed, by its own id."""
+
+    payment_id: Impersonal
+    provider: Impersonal
+    reference: Impersonal
 
 
 @guarded

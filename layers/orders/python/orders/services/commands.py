@@ -13,7 +13,7 @@ from orders.domain.identifiers import OrderId
 from orders.domain.order import Address, Change, Order, Snapshot
 from orders.domain.statuses import TRANSITIONS, OrderStatus, may_become
 from orders.domain.steps import CancelReason, PaymentDeclined
-from orders.services import fulfilling
+from orders.services import charging, fulfilling
 from orders.services.changes import Apply, Clock, SeenAt, utc_now
 
 
@@ -134,7 +134,7 @@ def _bring_to_preparation(found: Snapshot, wanted: OrderStatus, actor: Actor, cl
         reviewing.review_answered(found.order)
         fulfilling.reserve_stock(order_id, clock, change, actor.by)
         try:
-            fulfilling.charge_payment(order_id, actor.by, clock, change)
+            charging.charge_payment(order_id, actor.by, clock, change)
         except PaymentDeclined as declined:
             fulfilling.begin_unwinding(order_id, PaymentDeclined.__name__, fulfilling.report_of(declined), clock)
             raise

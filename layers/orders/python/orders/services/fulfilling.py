@@ -14,7 +14,6 @@ from typing import Any
 from orders import settings
 from orders.adapters import workflow
 from orders.adapters.carriers.registry import parcel_carrier
-from orders.adapters.payments.registry import payment_gateway
 from orders.adapters.store import orders
 from orders.domain import errors, outcomes
 from orders.domain.decisions import delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
@@ -24,17 +23,14 @@ from orders.domain.identifiers import OrderId, uuid7
 from orders.domain.order import Change, Shipment, Snapshot
 from orders.domain.scans import is_undecided
 from orders.domain.statuses import (
-    TAKEN,
     TERMINAL,
-    UNSETTLED,
     ApprovalStatus,
     OrderStatus,
-    PaymentMethod,
-    PaymentStatus,
     ShipmentStatus,
     has_reached,
 )
 from orders.domain.steps import CancelReason, PaymentDeclined, reason_of
+from orders.services import charging
 from orders.services.changes import Apply, Clock, apply, utc_now
 
 Decision = Callable[[Snapshot, datetime], Change | None]
@@ -62,34 +58,6 @@ def request_approval(order_id: OrderId, token: str, seconds: float, clock: Clock
     approval = snapshot.order.approval
     if approval is None or approval.status is ApprovalStatus.APPROVED:
         workflow.answer(token, {"approved": True})
-
-
-def charge_payment(order_id: OrderId, by: str = SYSTEM, clock: Clock = utc_now, change: Apply = apply) -> Snapshot:
-    """Charges the order at most once, accepts that it is paid in cash, or finds that there is nothing to pay.
-
-    The intent is committed before the gateway is called. An intent that is there already may have been charged by a call
-    whose response was lost: the gateway is looked up before it is called.
-
-    Raises:
-        PaymentDeclined: declined permanently.
-        GatewayUnavailable, OutcomeUnknown: to be tried again.
-        OrderOver: the order was cancelled; the unwinding refunds or voids the payment.
-    """
-    fresh = new_id("pay", clock)
-    found = orders.load(order_id)
-    if found.order.is_free and found.payment is None:
-        return change(order_id, lambda snapshot: paying.skip_payment(snapshot, clock(), by), found)
-    if found.order.method is PaymentMethod.CASH_ON_DELIVERY:
-        return change(order_id, lambda snapshot: paying.accept_cash(snapshot, fresh, clock(), by), found)
-    provider = settings.payment_provider()
-    intended = change(order_id, lambda snapshot: paying.start_payment(snapshot, fresh, provider, clock(), by), found)
-    payment = intended.payment
-    if payment is None or has_reached(intended.order.status, OrderStatus.PROCESSING):
-        return intended
-    gateway = payment_gateway()
-    if not (found.payment and gateway.was_charged(payment.payment_id)):
-        gateway.charge(payment.payment_id, payment.amount, intended.order.payment_token)
-    return change(order_id, lambda snapshot: paying.payment_completed(snapshot, clock(), by), intended)
 
 
 def ship_parcel(
@@ -189,15 +157,8 @@ def record_delivery(
         return delivering.deliver(snapshot, clock(), by, reason)
 
     after = change(order_id, delivered, known)
-    collect_cash(after)
+    charging.collect_cash(after)
     return after
-
-
-def collect_cash(snapshot: Snapshot) -> None:
-    """Records collected cash in the gateway's ledger; the row was written first, so a repetition is safe."""
-    payment = snapshot.payment
-    if payment and payment.method is PaymentMethod.CASH_ON_DELIVERY and payment.status is PaymentStatus.COMPLETED:
-        payment_gateway().collected(payment.payment_id, payment.amount)
 
 
 def failure_of(so_far: Mapping[str, Any]) -> tuple[str, str]:
@@ -257,20 +218,6 @@ def recall_shipment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     if snapshot.shipment and not snapshot.shipment.recalled:
         parcel_carrier().recall(snapshot.shipment.shipment_id)
     return apply(order_id, lambda now: unwinding.shipment_recalled(now, clock()), snapshot)
-
-
-def refund_payment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
-    """Refunds the payment if the gateway charged it, and voids the intent if not."""
-    snapshot = orders.load(order_id)
-    payment = snapshot.payment
-    if payment is None or payment.status not in UNSETTLED | TAKEN:
-        return snapshot
-    collect_cash(snapshot)
-    gateway = payment_gateway()
-    charged = gateway.cancel(payment.payment_id)
-    if charged:
-        gateway.refund(payment.payment_id)
-    return apply(order_id, lambda now: unwinding.payment_undone(now, charged=charged, now=clock()), snapshot)
 
 
 def record(order_id: OrderId, decision: Decision, clock: Clock = utc_now) -> Snapshot:

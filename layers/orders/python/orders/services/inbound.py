@@ -19,7 +19,7 @@ from orders.domain.order import Change, Order, Shipment, Snapshot
 from orders.domain.scans import Scan, is_foreign, scanned
 from orders.domain.statuses import CANCELLABLE, FULFILLMENT_MEANS, OrderStatus, ShipmentStatus, has_reached
 from orders.domain.steps import CancelReason, OutOfStock, PaymentDeclined
-from orders.services import fulfilling
+from orders.services import charging, fulfilling
 from orders.services.changes import Clock, Decide, apply, utc_now
 
 OUTSIDE_CARRIER = "external"
@@ -113,7 +113,7 @@ def _advance(event: FulfillmentEvent, wanted: OrderStatus, clock: Clock) -> Outc
     after = _apply(event, step)
     while not (questioned or has_reached(after.order.status, wanted) or after.order.is_over):
         after = _apply(event, step)
-    fulfilling.collect_cash(after)
+    charging.collect_cash(after)
     if moved:
         return Outcome.APPLIED
     return Outcome.REFUSED if not has_reached(after.order.status, wanted) else Outcome.RECORDED
@@ -175,7 +175,7 @@ def _bring_in_what_is_due(order: Order, event: FulfillmentEvent, clock: Clock) -
     try:
         reviewing.review_answered(order)
         fulfilling.reserve_stock(event.order_id, clock)
-        fulfilling.charge_payment(event.order_id, event.source, clock)
+        charging.charge_payment(event.order_id, event.source, clock)
     except ApprovalPending as pending:
         return pending.detail
     except (PaymentDeclined, OutOfStock) as refusal:

@@ -23,7 +23,7 @@ from orders.domain.scans import is_undecided
 from orders.domain.statuses import CANCELLABLE, OrderStatus, OverallStatus, has_reached
 from orders.domain.steps import ApprovalRejected, CancelReason
 from orders.domain.waits import GRACE, Waits, remaining_waits
-from orders.services import fulfilling, inbound
+from orders.services import charging, inbound
 from orders.services.changes import Clock, apply, utc_now
 
 MOST_FAILED_RUNS = 10
@@ -53,7 +53,7 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
         # Without the reviewer's text: executions keep their history for months.
         workflow.refuse(order.approval_token, ApprovalRejected.__name__, reviewing.REJECTED)
     elif wanted is FollowUp.ANSWER_DELIVERED:
-        fulfilling.collect_cash(snapshot)
+        charging.collect_cash(snapshot)
         if order.delivery_token:
             workflow.answer(order.delivery_token, outcomes.of(snapshot))
     # The unwinding starts before the fulfillment ends: a consumer of that end finds the unwinding started.

@@ -1,53 +1,89 @@
-"""The payment gateway as the order pipeline needs it.
+"""The payment provider as the order pipeline needs it.
 
-A provider is a module of this package, named like the provider, in which ``GATEWAY`` has these five methods. Stripe's payment
-intents fit: the key is the idempotency key, ``cancel`` is the intent's cancellation.
+A provider is a module of this package, named like the provider, in which ``GATEWAY`` has these six methods. Stripe's payment
+intents fit: ``open`` creates one unconfirmed, ``authorize`` confirms it, ``void`` is its cancellation.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
+from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
+from orders.domain.payment import GatewayOutcome
+from orders.domain.personal import Hidden, Impersonal, guarded
+from orders.domain.statuses import PaymentMethod
+
+
+@guarded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What a provider is told of a payment with every call.
+
+    ``key`` is the payment's id, the same on every try; ``reference`` is the provider's own id, from ``open`` on. Where
+    ``capture`` is false, ``authorize`` holds the money until it is captured or voided. ``token`` is there for as long as the
+    payment may have to be confirmed.
+    """
+
+    key: Impersonal
+    order_id: OrderId
+    customer_id: CustomerId
+    amount: Money
+    method: PaymentMethod
+    capture: bool = True
+    reference: Impersonal | None = None
+    token: Hidden | None = None
 
 
 class PaymentGateway(Protocol):
-    """Takes and gives back money; every call may be repeated with the same key and has its effect once.
+    """Takes and gives back money; every call may be repeated with the same keys and has its effect once.
 
-    What a call may raise is the whole of what a provider may raise: the machines' Retry blocks are checked against it.
+    A refusal of the customer's card is an outcome, ``declined``, as is a lost response, ``unknown``: it is looked up. A
+    provider that is down, or does not accept our own credentials, raises ``GatewayUnavailable``. What a call may raise is the
+    whole of what a provider may raise: the machines' Retry blocks are checked against it.
     """
 
-    def charge(self, key: str, amount: Money, token: str | None) -> None:
-        """Takes the money.
+    def open(self, intent: Intent) -> str:
+        """Makes the payment known to the provider, unconfirmed; returns the provider's own id of it. Takes no money.
 
         Raises:
-            PaymentDeclined: declined permanently.
-            GatewayUnavailable: not taken; try again.
-            OutcomeUnknown: the response was lost; look it up with ``was_charged``.
+            GatewayUnavailable: to be tried again.
         """
 
-    def was_charged(self, key: str) -> bool | None:
-        """Whether the charge of that key went through; ``None`` when the gateway never decided on it.
+    def authorize(self, intent: Intent) -> GatewayOutcome:
+        """Confirms the payment that ``intent.reference`` names: takes the money, or holds it.
+
+        ``settled`` says what is captured; ``action_required`` what the customer has to do; ``pending`` is decided later.
 
         Raises:
-            GatewayUnavailable, OutcomeUnknown: to be tried again.
+            GatewayUnavailable: nothing was taken; to be tried again.
         """
 
-    def cancel(self, key: str) -> bool:
-        """Makes sure no charge of that key can succeed any more; ``True`` when one had already, to be refunded.
+    def capture(self, intent: Intent, capture_id: str, amount: int) -> GatewayOutcome:
+        """Takes so much of the money that is held, once for each ``capture_id``; ``declined`` if it is held no longer.
 
         Raises:
-            GatewayUnavailable, OutcomeUnknown: to be tried again.
+            GatewayUnavailable: to be tried again.
         """
 
-    def refund(self, key: str) -> None:
-        """Gives the whole charge back.
+    def void(self, intent: Intent) -> GatewayOutcome:
+        """Makes sure that nothing more is taken from now on, whether or not the payment was ever confirmed.
+
+        ``settled`` says what had been captured before, to be refunded; ``pending`` that this cannot be told yet.
 
         Raises:
-            GatewayUnavailable, OutcomeUnknown: to be tried again.
+            GatewayUnavailable: to be tried again.
         """
 
-    def collected(self, key: str, amount: Money) -> None:
-        """Notes cash that was taken at the door, so that it can be given back the same way.
+    def refund(self, intent: Intent, refund_id: str, amount: int) -> GatewayOutcome:
+        """Gives so much of what was captured back, once for each ``refund_id``; ``declined`` if so much is not left.
 
         Raises:
-            GatewayUnavailable, OutcomeUnknown: to be tried again.
+            GatewayUnavailable: to be tried again.
+        """
+
+    def look_up(self, intent: Intent) -> GatewayOutcome:
+        """What has become of the payment, days later too; ``unknown`` if it was never confirmed.
+
+        Raises:
+            GatewayUnavailable: to be tried again.
         """

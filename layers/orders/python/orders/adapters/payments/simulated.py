@@ -2,63 +2,189 @@
 
 import re
 import time
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from orders import settings
-from orders.adapters.payments.protocol import PaymentGateway
+from orders.adapters.payments.protocol import Intent, PaymentGateway
 from orders.adapters.random_faults import maybe_fail
 from orders.adapters.store import keys, ledgers
-from orders.domain.errors import GatewayUnavailable, OutcomeUnknown
-from orders.domain.money import Money
-from orders.domain.steps import PaymentDeclined
+from orders.adapters.store.ledgers import Entry
+from orders.domain.errors import GatewayUnavailable
+from orders.domain.payment import GatewayOutcome, NextAction, OutcomeKind
+from orders.domain.statuses import PaymentMethod
 
-CHARGED, DECLINED, REFUNDED, VOIDED = "charged", "declined", "refunded", "voided"
+HELD, CHARGED, REFUNDED = "held", "charged", "refunded"
+WAITING, PENDING = "requires_action", "pending"
+DECLINED, VOIDED = "declined", "voided"
+
+_KINDS: Mapping[str, OutcomeKind] = MappingProxyType(
+    {
+        **dict.fromkeys((HELD, CHARGED, REFUNDED), OutcomeKind.SETTLED),
+        **dict.fromkeys((DECLINED, VOIDED), OutcomeKind.DECLINED),
+        WAITING: OutcomeKind.ACTION_REQUIRED,
+        PENDING: OutcomeKind.PENDING,
+    }
+)
+
+Move = Callable[[Entry], Entry | None]
+"""What becomes of a ledger line; ``None`` where it stays as it is."""
 
 
 class SimulatedGateway:
-    """Deterministic by token, with its ledger in the table: ``tok_ok``, ``tok_declined``, ``tok_insufficient_funds``,
-    ``tok_flaky_N`` (refuses N calls, then works) and ``tok_timeout_N`` (charges, but loses its first N responses).
+    """Deterministic by token and method, with its ledger in the table: one line for each payment.
+
+    Its own id of a payment is made of the key. A line has its state and its amount; of money that is held each capture, and
+    each refund, by its own id. Without captures the whole amount is captured where the state says so.
     """
 
     _FAULT = re.compile(r"tok_(?P<kind>flaky|timeout)_(?P<times>\d+)")
     _REFUSALS: ClassVar = {"tok_declined": "The card was declined.", "tok_insufficient_funds": "Insufficient funds."}
+    _STATES: ClassVar = {"tok_requires_action": WAITING, "tok_async": PENDING, **dict.fromkeys(_REFUSALS, DECLINED)}
 
-    def charge(self, key: str, amount: Money, token: str | None) -> None:
-        """See ``PaymentGateway.charge``."""
+    def open(self, intent: Intent) -> str:
+        """See ``PaymentGateway.open``."""
+        maybe_fail(_unavailable())
+        return f"sim_{intent.key}"
+
+    def authorize(self, intent: Intent) -> GatewayOutcome:
+        """See ``PaymentGateway.authorize``."""
         time.sleep(settings.simulated_gateway_seconds())
-        maybe_fail(GatewayUnavailable("The payment gateway did not answer."))
-        token = token or "tok_ok"
-        fault = self._FAULT.fullmatch(token)
-        faults_left = fault is not None and ledgers.count_attempt(keys.charge_key(key)) <= int(fault["times"])
+        maybe_fail(_unavailable())
+        fault = self._FAULT.fullmatch(intent.token or "")
+        faults_left = fault is not None and ledgers.count_attempt(keys.charge_key(intent.key)) <= int(fault["times"])
         if fault and faults_left and fault["kind"] == "flaky":
-            raise GatewayUnavailable("The payment gateway is not available.")
-        wanted = DECLINED if token in self._REFUSALS else CHARGED
-        facts = {"amount": amount.amount, "currency": amount.currency}
-        entry = ledgers.open_entry(keys.charge_key(key), wanted, facts)
-        if fault and faults_left:
-            raise OutcomeUnknown("The payment gateway's response was lost.")
-        if entry.state != CHARGED:
-            raise PaymentDeclined(self._REFUSALS.get(token, "The payment was cancelled."))
+            raise _unavailable()
+        state = self._STATES.get(intent.token or "", _taken(intent.capture))
+        entry = ledgers.open_entry(keys.charge_key(intent.key), state, _facts(intent))
+        return GatewayOutcome(OutcomeKind.UNKNOWN) if faults_left else self._outcome(intent, entry)
 
-    def was_charged(self, key: str) -> bool | None:
-        """See ``PaymentGateway.was_charged``."""
-        entry = ledgers.entry(keys.charge_key(key))
-        return None if entry is None else entry.state == CHARGED
+    def capture(self, intent: Intent, capture_id: str, amount: int) -> GatewayOutcome:
+        """See ``PaymentGateway.capture``."""
+        maybe_fail(_unavailable())
 
-    def cancel(self, key: str) -> bool:
-        """See ``PaymentGateway.cancel``."""
-        maybe_fail(GatewayUnavailable("The payment gateway did not answer."))
-        return ledgers.open_entry(keys.charge_key(key), VOIDED, {}).state in (CHARGED, REFUNDED)
+        def captured(entry: Entry) -> Entry | None:
+            captures: Mapping[str, int] = entry.facts.get("captures", {})
+            is_held = entry.state in (HELD, CHARGED) and "captures" in entry.facts and not entry.facts.get("released")
+            if not is_held or capture_id in captures or amount > entry.facts["amount"] - sum(captures.values()):
+                return None
+            if entry.facts.get("expires"):
+                return _moved(entry, CHARGED if captures else VOIDED, released=True)
+            return _moved(entry, CHARGED, captures={**captures, capture_id: amount})
 
-    def refund(self, key: str) -> None:
+        entry = _change(intent, captured)
+        if entry is None or capture_id not in entry.facts.get("captures", {}):
+            return GatewayOutcome(OutcomeKind.DECLINED, reason="The money is held no longer.")
+        return self._outcome(intent, entry)
+
+    def void(self, intent: Intent) -> GatewayOutcome:
+        """See ``PaymentGateway.void``."""
+        maybe_fail(_unavailable())
+        entry = ledgers.open_entry(keys.charge_key(intent.key), VOIDED, {})
+        if entry.state in (HELD, WAITING, PENDING) or "captures" in entry.facts:
+            entry = _change(intent, _released) or entry
+        return GatewayOutcome(OutcomeKind.SETTLED, captured=_captured(entry), refunded=_refunded(entry))
+
+    def refund(self, intent: Intent, refund_id: str, amount: int) -> GatewayOutcome:
         """See ``PaymentGateway.refund``."""
-        maybe_fail(GatewayUnavailable("The payment gateway did not answer."))
-        ledgers.move_entry(keys.charge_key(key), CHARGED, REFUNDED)
+        maybe_fail(_unavailable())
 
-    def collected(self, key: str, amount: Money) -> None:
-        """See ``PaymentGateway.collected``."""
-        facts = {"amount": amount.amount, "currency": amount.currency, "cash": True}
-        ledgers.open_entry(keys.charge_key(key), CHARGED, facts)
+        def refunded(entry: Entry) -> Entry | None:
+            refunds, left = entry.facts.get("refunds", {}), _captured(entry) - _refunded(entry)
+            if refund_id in refunds or not 0 < amount <= left:
+                return None
+            return _moved(entry, REFUNDED if amount == left else entry.state, refunds={**refunds, refund_id: amount})
+
+        entry = _change(intent, refunded)
+        # A line that edition one refunded has no ids: it gave everything back.
+        by_edition_one = entry is not None and entry.state == REFUNDED and "refunds" not in entry.facts
+        if entry is None or not (by_edition_one or refund_id in entry.facts.get("refunds", {})):
+            return GatewayOutcome(OutcomeKind.DECLINED, reason="So much is not left to be refunded.")
+        return self._outcome(intent, entry)
+
+    def look_up(self, intent: Intent) -> GatewayOutcome:
+        """See ``PaymentGateway.look_up``. What was pending is settled by the time somebody looks."""
+        entry = ledgers.entry(keys.charge_key(intent.key))
+        if entry and entry.state == PENDING:
+            entry = complete(intent.key)
+        return self._outcome(intent, entry) if entry else GatewayOutcome(OutcomeKind.UNKNOWN)
+
+    def _outcome(self, intent: Intent, entry: Entry) -> GatewayOutcome:
+        kind = _KINDS[entry.state]
+        declined = kind is OutcomeKind.DECLINED
+        return GatewayOutcome(
+            kind,
+            captured=_captured(entry),
+            refunded=_refunded(entry),
+            next_action=_next_action(intent) if kind is OutcomeKind.ACTION_REQUIRED else None,
+            reason=self._REFUSALS.get(intent.token or "", "The payment was cancelled.") if declined else None,
+        )
+
+
+def complete(key: str) -> Entry | None:
+    """The customer has done what was asked of them, or the money has arrived: the payment is settled, once."""
+
+    def settled(entry: Entry) -> Entry | None:
+        return _moved(entry, _taken("captures" not in entry.facts)) if entry.state in (WAITING, PENDING) else None
+
+    return _changed(key, settled)
+
+
+def _unavailable() -> GatewayUnavailable:
+    return GatewayUnavailable("The payment gateway did not answer.")
+
+
+def _taken(capture: bool) -> str:
+    return CHARGED if capture else HELD
+
+
+def _facts(intent: Intent) -> Mapping[str, Any]:
+    facts: dict[str, Any] = {"amount": intent.amount.amount, "currency": intent.amount.currency}
+    facts |= {} if intent.capture else {"captures": {}}
+    return facts | ({"expires": True} if intent.token == "tok_hold_expires" else {})  # noqa: S105 - a test's token
+
+
+def _next_action(intent: Intent) -> NextAction:
+    kind = "bank_transfer" if intent.method is PaymentMethod.BANK_TRANSFER else "redirect"
+    return NextAction(kind, f"https://bank.example/{kind}/{intent.key}")
+
+
+def _captured(entry: Entry) -> int:
+    if "captures" in entry.facts:
+        return sum(entry.facts["captures"].values())
+    return int(entry.facts["amount"]) if entry.state in (CHARGED, REFUNDED) else 0
+
+
+def _refunded(entry: Entry) -> int:
+    return _captured(entry) if entry.state == REFUNDED else sum(entry.facts.get("refunds", {}).values())
+
+
+def _released(entry: Entry) -> Entry | None:
+    """The line with which no more is taken; what was captured stays."""
+    if entry.state not in (HELD, WAITING, PENDING) and (entry.facts.get("released") or "captures" not in entry.facts):
+        return None
+    return _moved(entry, CHARGED if _captured(entry) else VOIDED, released=True)
+
+
+def _moved(entry: Entry, state: str, **facts: Any) -> Entry:
+    return replace(entry, state=state, facts={**entry.facts, **facts})
+
+
+def _change(intent: Intent, move: Move) -> Entry | None:
+    return _changed(intent.key, move)
+
+
+def _changed(key: str, move: Move) -> Entry | None:
+    """The line as it is once it is moved; of two at the same time one moves it first, and the other looks at it again."""
+    while found := ledgers.entry(keys.charge_key(key)):
+        wanted = move(found)
+        if wanted is None:
+            return found
+        if ledgers.replace_entry(keys.charge_key(key), found, wanted):
+            return wanted
+    return None
 
 
 GATEWAY: PaymentGateway = SimulatedGateway()

@@ -17,6 +17,8 @@ class Entry:
     key: str
     state: str
     facts: Mapping[str, Any]
+    written: str = ""
+    """The facts as they are written in the line."""
 
 
 def entry(key: Key) -> Entry | None:
@@ -50,6 +52,22 @@ def move_entry(key: Key, state: str, wanted: str) -> bool:
     ).is_written
 
 
+def replace_entry(key: Key, found: Entry, wanted: Entry) -> bool:
+    """Writes a line anew, unless it has been changed since it was found (then returns ``False``)."""
+    return table.update(
+        Key=key,
+        UpdateExpression="SET #state = :wanted, facts = :facts",
+        ConditionExpression="#state = :state AND facts = :seen",
+        ExpressionAttributeNames={"#state": "state"},
+        ExpressionAttributeValues={
+            ":state": {"S": found.state},
+            ":seen": {"S": found.written},
+            ":wanted": {"S": wanted.state},
+            ":facts": {"S": to_json(wanted.facts)},
+        },
+    ).is_written
+
+
 def count_attempt(key: Key) -> int:
     """Counts a call of a faulty simulated party; returns how many there have been, this one included."""
     outcome = table.update(
@@ -63,4 +81,5 @@ def count_attempt(key: Key) -> int:
 
 def _entry_from_item(item: Mapping[str, Any]) -> Entry:
     partition = str(item["PK"]["S"])
-    return Entry(partition.split("#", 1)[1], item["state"]["S"], json.loads(item["facts"]["S"]))
+    written = item["facts"]["S"]
+    return Entry(partition.split("#", 1)[1], item["state"]["S"], json.loads(written), written)

@@ -7,12 +7,12 @@ from orders.domain import facts, recording
 from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive, fail
 from orders.domain.decisions.reviewing import review_answered
-from orders.domain.errors import ConstraintViolated, OrderChanged
+from orders.domain.errors import ConstraintViolated, OrderChanged, OutcomeUnknown
 from orders.domain.events import SYSTEM, EventType
-from orders.domain.order import Change, Snapshot
-from orders.domain.payment import AT_THE_DOOR, Payment
+from orders.domain.order import Change, Order, Snapshot
+from orders.domain.payment import AT_THE_DOOR, GatewayOutcome, OpenedPayment, OutcomeKind, Payment
 from orders.domain.statuses import UNSETTLED, OrderStatus, PaymentStatus, StepStatus, has_reached
-from orders.domain.steps import CancelReason, StepName
+from orders.domain.steps import CancelReason, PaymentDeclined, StepName
 
 
 def accept_cash(snapshot: Snapshot, payment_id: str, now: datetime, by: str = SYSTEM) -> Change | None:
@@ -39,14 +39,46 @@ def skip_payment(snapshot: Snapshot, now: datetime, by: str = SYSTEM) -> Change 
     return recording.move(order, after, OrderStatus.PROCESSING, EventType.PAYMENT_SKIPPED, now, by, metadata=total)
 
 
-def start_payment(snapshot: Snapshot, payment_id: str, provider: str, now: datetime, by: str = SYSTEM) -> Change | None:
-    """Writes the payment intent before the gateway is called; ``None`` when it is already written or settled."""
+def check_due(snapshot: Snapshot) -> None:
+    """Raises where no payment is due: the order is over, or waits for its review."""
     order = alive(snapshot)
-    if snapshot.payment is not None:
+    if snapshot.payment is None:
+        review_answered(order)
+
+
+def new_payment(order: Order, payment_id: str, provider: str, now: datetime) -> Payment:
+    """The payment that a provider is to be asked for."""
+    return Payment(payment_id, PaymentStatus.PROCESSING, order.total, order.method, provider, created_at=now)
+
+
+def start_payment(snapshot: Snapshot, opened: OpenedPayment, now: datetime, by: str = SYSTEM) -> Change | None:
+    """Writes the intent, with the provider's own id of it, before money is asked for; ``None`` when that is written.
+
+    An intent that an earlier release has written gets that id.
+    """
+    check_due(snapshot)
+    order, found = snapshot.order, snapshot.payment
+    if found is not None and (found.provider_reference or found.payment_id != opened.payment_id):
         return None
-    review_answered(order)
-    payment = Payment(payment_id, PaymentStatus.PROCESSING, order.total, order.method, provider, created_at=now)
+    begun = found or new_payment(order, opened.payment_id, opened.provider, now)
+    payment = replace(begun, provider_reference=opened.reference)
     return recording.change(order, order, EventType.PAYMENT_STARTED, now, by, payment=payment)
+
+
+def charged(snapshot: Snapshot, outcome: GatewayOutcome, now: datetime, by: str = SYSTEM) -> Change | None:
+    """Follows what the provider has decided; ``None`` when that is already recorded.
+
+    Raises:
+        PaymentDeclined: it has refused.
+    """
+    order = alive(snapshot)
+    if has_reached(order.status, OrderStatus.PROCESSING):
+        return None
+    if outcome.kind is OutcomeKind.DECLINED:
+        raise PaymentDeclined(outcome.reason or "The payment was declined.")
+    if outcome.kind is not OutcomeKind.SETTLED:
+        raise OutcomeUnknown("The payment is not settled yet.")
+    return payment_completed(snapshot, now, by)
 
 
 def payment_completed(snapshot: Snapshot, now: datetime, by: str = SYSTEM) -> Change | None:

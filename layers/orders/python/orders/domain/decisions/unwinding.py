@@ -28,18 +28,18 @@ def shipment_recalled(snapshot: Snapshot, now: datetime) -> Change | None:
     return recording.change(order, after, EventType.SHIPMENT_RECALLED, now, shipment=replace(shipment, recalled=True))
 
 
-def payment_undone(snapshot: Snapshot, *, charged: bool, now: datetime) -> Change | None:
-    """The payment is refunded (``charged``), or the gateway has voided an intent that was not charged."""
+def payment_undone(snapshot: Snapshot, *, captured: int, now: datetime) -> Change | None:
+    """All that was captured is given back, or the provider has voided a payment of which nothing was."""
     order, payment = snapshot.order, snapshot.payment
     if payment is None or payment.status not in UNSETTLED | TAKEN:
         return None
     step = order.step(StepName.PAYMENT).status
-    after = order
+    after, is_taken = order, payment.status in TAKEN or captured > 0
     if step is StepStatus.COMPENSATING:
-        after = order.with_step(StepName.PAYMENT, StepStatus.COMPENSATED if charged else StepStatus.SKIPPED, now)
-    if charged:
+        after = order.with_step(StepName.PAYMENT, StepStatus.COMPENSATED if is_taken else StepStatus.SKIPPED, now)
+    if is_taken:
         # An unknown outcome may turn out to have been a charge: it was completed and is refunded in one change.
-        known = payment if payment.status in TAKEN else payment.completed()
+        known = payment if payment.status in TAKEN else payment.completed(captured)
         refunded = known.refunded(known.left, now)
         return recording.change(order, after, EventType.PAYMENT_REFUNDED, now, payment=refunded)
     voided = payment.voided("Voided before it was charged")

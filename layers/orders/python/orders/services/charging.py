@@ -1,0 +1,135 @@
+"""The money of an order: charged, looked up, voided and refunded at the provider that has the payment.
+
+The intent is committed with the provider's own id of it before the provider is asked to take money, and only the payment of
+that id is ever confirmed. A call whose outcome is not known is looked up by that id, however much later.
+"""
+
+import hashlib
+
+from orders import settings
+from orders.adapters.cash_book import CASH_BOOK
+from orders.adapters.payments.protocol import Intent
+from orders.adapters.payments.registry import payment_gateway
+from orders.adapters.store import orders
+from orders.domain.decisions import paying, unwinding
+from orders.domain.errors import OrderChanged, OutcomeUnknown, RefundRefused
+from orders.domain.events import SYSTEM
+from orders.domain.identifiers import OrderId, uuid7
+from orders.domain.order import Order, Snapshot
+from orders.domain.payment import GatewayOutcome, OpenedPayment, OutcomeKind, Payment
+from orders.domain.statuses import TAKEN, UNSETTLED, PaymentMethod, PaymentStatus
+from orders.services.changes import Apply, Clock, apply, utc_now
+
+
+def payment_id_of(order: Order) -> str:
+    """The id of an order's payment. It follows from what the order's row says: it is the same on every try."""
+    return f"pay-{uuid7(order.created_at, hashlib.sha256(order.order_id.encode()).digest())}"
+
+
+def intent_of(order: Order, payment: Payment) -> Intent:
+    """What the provider is told of a payment."""
+    return Intent(
+        key=payment.payment_id,
+        order_id=order.order_id,
+        customer_id=order.customer_id,
+        amount=payment.amount,
+        method=payment.method,
+        reference=payment.provider_reference,
+        token=order.payment_token,
+    )
+
+
+def charge_payment(order_id: OrderId, by: str = SYSTEM, clock: Clock = utc_now, change: Apply = apply) -> Snapshot:
+    """Charges the order at most once, accepts that it is paid in cash, or finds that there is nothing to pay.
+
+    Raises:
+        PaymentDeclined: declined permanently.
+        GatewayUnavailable, OutcomeUnknown: to be tried again.
+        OrderOver: the order was cancelled; the unwinding refunds or voids the payment.
+    """
+    found = orders.load(order_id)
+    if found.order.is_free and found.payment is None:
+        return change(order_id, lambda snapshot: paying.skip_payment(snapshot, clock(), by), found)
+    if found.order.method is PaymentMethod.CASH_ON_DELIVERY:
+        cash = payment_id_of(found.order)
+        return change(order_id, lambda snapshot: paying.accept_cash(snapshot, cash, clock(), by), found)
+    intended = _intended(found, by, clock, change)
+    payment = intended.payment
+    if payment is None or payment.status is not PaymentStatus.PROCESSING:
+        return intended
+    outcome = _confirmed(intended.order, payment, is_new=found.payment is None)
+    return change(order_id, lambda snapshot: paying.charged(snapshot, outcome, clock(), by), intended)
+
+
+def _intended(found: Snapshot, by: str, clock: Clock, change: Apply) -> Snapshot:
+    """The order with the intent of its payment written down, and with it the provider's own id.
+
+    Raises:
+        OrderChanged: another release began the payment at the same time; to be tried again.
+    """
+    order, payment = found.order, found.payment
+    paying.check_due(found)
+    if payment is not None and (payment.provider_reference or payment.status is not PaymentStatus.PROCESSING):
+        return found
+    begun = payment or paying.new_payment(order, payment_id_of(order), settings.payment_provider(), clock())
+    reference = payment_gateway(begun.provider).open(intent_of(order, begun))
+    opened = OpenedPayment(begun.payment_id, begun.provider, reference)
+    intended = change(order.order_id, lambda snapshot: paying.start_payment(snapshot, opened, clock(), by), found)
+    if intended.payment and intended.payment.provider_reference is None:
+        raise OrderChanged("Another payment has been begun in the meantime.")
+    return intended
+
+
+def _confirmed(order: Order, payment: Payment, *, is_new: bool) -> GatewayOutcome:
+    """What the provider has decided. A payment that was begun by an earlier call is looked up before it is confirmed."""
+    gateway, intent = payment_gateway(payment.provider), intent_of(order, payment)
+    outcome = GatewayOutcome(OutcomeKind.UNKNOWN) if is_new else gateway.look_up(intent)
+    if outcome.kind is OutcomeKind.UNKNOWN:
+        outcome = gateway.authorize(intent)
+    return known(outcome)
+
+
+def known(outcome: GatewayOutcome) -> GatewayOutcome:
+    """The outcome, unless it is not known.
+
+    Raises:
+        OutcomeUnknown: it has to be looked up.
+    """
+    if outcome.kind is OutcomeKind.UNKNOWN:
+        raise OutcomeUnknown("The payment provider's response was lost.")
+    return outcome
+
+
+def refund_payment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
+    """Gives back what the provider has taken, and makes sure that it takes no more."""
+    snapshot = orders.load(order_id)
+    payment = snapshot.payment
+    if payment is None or payment.status not in UNSETTLED | TAKEN:
+        return snapshot
+    if payment.method is PaymentMethod.CASH_ON_DELIVERY:
+        collect_cash(snapshot)
+        CASH_BOOK.give_back(payment.payment_id)
+        captured = payment.left
+    else:
+        captured = _given_back(snapshot.order, payment)
+    return apply(order_id, lambda now: unwinding.payment_undone(now, captured=captured, now=clock()), snapshot)
+
+
+def _given_back(order: Order, payment: Payment) -> int:
+    """What was captured of a payment, once nothing of it is left; 0 if it was voided before."""
+    gateway, intent = payment_gateway(payment.provider), intent_of(order, payment)
+    is_taken = payment.status in TAKEN
+    captured = payment.amount_captured if is_taken else known(gateway.void(intent)).captured
+    left = payment.left if is_taken else captured
+    if left:
+        given = known(gateway.refund(intent, f"refund-{payment.payment_id}", left))
+        if given.kind is OutcomeKind.DECLINED:
+            raise RefundRefused(given.reason or "The payment provider refused the refund.")
+    return captured
+
+
+def collect_cash(snapshot: Snapshot) -> None:
+    """Records collected cash in our own book; the row was written first, so a repetition is safe."""
+    payment = snapshot.payment
+    if payment and payment.method is PaymentMethod.CASH_ON_DELIVERY and payment.status is PaymentStatus.COMPLETED:
+        CASH_BOOK.collect(payment.payment_id, payment.amount)
