@@ -39,8 +39,9 @@ class FakeStepFunctions:
         if executionArn not in self.executions:
             raise refusal("ExecutionDoesNotExist", "StopExecution")
         if self.executions[executionArn]["status"] == "RUNNING":
-            self.end(executionArn, "ABORTED")
-        return {"error": error, "cause": cause}
+            self.end(executionArn, "ABORTED", error)
+            self.executions[executionArn]["cause"] = cause
+        return {}
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
         self._break()

@@ -389,6 +389,16 @@ def a_lost_workflow_is_repaired(world: RecordingWorld) -> None:
     world.run("sweep_orders", {"detail": {"executionArn": f"{ARN}:execution:{MACHINES[0]}:lost-2", "status": "ABORTED"}})
 
 
+def executions_end_before_their_orders(world: RecordingWorld) -> None:
+    for status in ("FAILED", "TIMED_OUT", "ABORTED"):
+        order_id = f"early-{status.replace('_', '-')}"
+        world.place(order_id)
+        world.step("reserve_stock", order_id)
+        world.run("sweep_orders", {"detail": {"executionArn": f"{ARN}:execution:{MACHINES[0]}:{order_id}", "status": status}})
+        world.change(order_id, "POST /orders/{id}/cancel")
+        world.run("sweep_orders", {"detail": {"executionArn": f"{ARN}:execution:{MACHINES[1]}:{order_id}", "status": status}})
+
+
 def an_unwinding_is_looked_after(world: RecordingWorld) -> None:
     for order_id in ("undone-1", "undone-2"):
         world.place(order_id)
@@ -529,6 +539,7 @@ STORIES: tuple[Callable[[RecordingWorld], None], ...] = (
     support_sets_each_status_by_hand,
     a_lost_workflow_is_repaired,
     an_unwinding_is_looked_after,
+    executions_end_before_their_orders,
     orders_are_read_and_watched,
     the_warehouse_runs_ahead_of_the_workflow,
     carriers_report_a_parcel,

@@ -43,9 +43,11 @@ BY_THE_BUS_ONLY = {"FulfillmentEvents": "FulfillmentRule"}
 
 STREAM_CALLS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
 QUEUE_CALLS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
-EXECUTION_METRICS = ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted", "ExecutionThrottled")
+EXECUTION_METRICS = ("ExecutionThrottled",)
+ENDED_EARLY = [(machine, status) for machine in ("fulfillment", "unwinding") for status in ("ABORTED", "FAILED", "TIMED_OUT")]
 FUNCTION_METRICS = ("Errors", "Throttles", "Duration")
 BUSINESS: tuple[tuple[str, str], ...] = (
+    *(("executions_ended_early_total", f"machine={what},service=orders,status={status}") for what, status in ENDED_EARLY),
     ("fulfillment_status_events_failed_total", "service=orders"),
     ("fulfillment_status_events_consumed_total", "service=orders"),
     ("fulfillment_event_age_seconds", "service=orders"),

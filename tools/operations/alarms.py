@@ -80,28 +80,24 @@ def alarms(found: Declared) -> Iterator[Alarm]:
     yield from OF_THE_SWEEP
 
 
+ENDS = {"failed": "FAILED", "timed-out": "TIMED_OUT", "aborted": "ABORTED"}
+SAYS = {"failed": "failed", "timed-out": "timed out", "aborted": "was stopped by hand"}
+
+
 def of_executions(machine: Machine, name: str) -> Iterator[Alarm]:
-    """What can befall a machine's executions."""
+    """What can befall a machine's executions.
+
+    Step Functions' own counts of those that failed or were stopped hold each order that was not fulfilled, a declined card
+    among them: what is watched is the executions that ended while their orders, by their rows, still waited for them.
+    """
     what = machine.alarms
-    yield Alarm(
-        f"{what}-failed",
-        f"An execution of the {what} failed after all retries; the sweep restarts its order",
-        "executions-failed",
-        of_machine(name, "ExecutionsFailed"),
-    )
-    yield Alarm(
-        f"{what}-timed-out",
-        f"An execution of the {what} timed out",
-        "executions-timed-out",
-        of_machine(name, "ExecutionsTimedOut"),
-    )
-    yield Alarm(
-        f"{what}-aborted",
-        machine.stopped,
-        "executions-aborted",
-        of_machine(name, "ExecutionsAborted", machine.within),
-        machine.most_stopped,
-    )
+    for how, status in ENDS.items():
+        yield Alarm(
+            f"{what}-{how}",
+            f"An execution of the {what} {SAYS[how]} before its order was done; the order is restarted",
+            f"executions-{how}",
+            own(Metric.EXECUTIONS_ENDED_EARLY, machine=what, status=status),
+        )
     yield Alarm(
         f"{what}-throttled",
         f"Step Functions throttles the {what}",

@@ -7,6 +7,7 @@ from typing import Any
 from orders.domain.statuses import FORWARD_PATH
 from orders.metrics import Metric
 from orders.services.recovery import STUCK_STATUSES
+from tools.operations.alarms import ENDS
 from tools.operations.declared import MACHINES, Declared
 from tools.operations.measures import of_api, of_function, of_machine, own, waiting
 
@@ -45,7 +46,9 @@ def widgets(found: Declared) -> Iterator[Widget]:
     yield "Stuck orders", [own(Metric.ORDERS_STUCK, "Maximum", status=status.value).shown() for status in STUCK_STATUSES]
     yield "Sweep", [own(metric).shown() for metric in (Metric.SWEEPS, Metric.ORDERS_RESTARTED, Metric.SWEEP_THROTTLES)]
     for machine, name in found.machines.items():
-        yield MACHINES[machine].alarms.capitalize(), [of_machine(name, metric).shown() for metric in EXECUTIONS]
+        what = MACHINES[machine].alarms
+        early = [own(Metric.EXECUTIONS_ENDED_EARLY, machine=what, status=status).shown() for status in ENDS.values()]
+        yield what.capitalize(), [*(of_machine(name, metric).shown() for metric in EXECUTIONS), *early]
     yield "API", [*(of_api(metric).shown() for metric in ("Count", "4xx", "5xx")), of_api("Latency", "p99").shown(**RIGHT)]
     yield "Function errors", _of_each_function("Errors", "Sum")
     yield "Function throttles", _of_each_function("Throttles", "Sum")

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orders.services.recovery import FULFILLMENT, UNWINDING
+
 MOST_IN_AN_EXPRESSION = 10
 """An alarm's expression takes ten metrics at most."""
 
@@ -26,7 +28,8 @@ class Group:
 GROUPS: Mapping[str, Group] = {
     "api": Group("functions behind the API"),
     "desk": Group("functions behind the desk's part of the API"),
-    # A refusal (a declined card, an order that waits for its review) leaves a step as an error too, and is subtracted.
+    # A refusal (an order that was closed meanwhile; for older executions a declined card) leaves a step as an error too, and
+    # is subtracted.
     # Some passing faults, which are tried again, are everyday business as well.
     "step": Group("functions that are the workflow's steps", passing_faults=True, refusals=True),
     "unwinding": Group("functions that unwind orders", passing_faults=True),
@@ -36,31 +39,15 @@ GROUPS: Mapping[str, Group] = {
 
 @dataclass(frozen=True)
 class Machine:
-    """A state machine: what its alarms are named after, its functions' group, and when stopped executions are too many."""
+    """A state machine: what its metrics and alarms call it, and its functions' group."""
 
     alarms: str
     group: str
-    stopped: str
-    most_stopped: int
-    within: int
 
 
 MACHINES: Mapping[str, Machine] = {
-    # Cancelling an order stops its execution: a few are everyday business.
-    "FulfilOrder": Machine(
-        alarms="fulfillment",
-        group="step",
-        stopped="Many executions of the fulfillment were stopped, by cancellations or by hand",
-        most_stopped=25,
-        within=300,
-    ),
-    "UnwindOrder": Machine(
-        alarms="unwinding",
-        group="unwinding",
-        stopped="An execution of the unwinding was stopped by hand: the product never stops one",
-        most_stopped=1,
-        within=60,
-    ),
+    "FulfilOrder": Machine(alarms=FULFILLMENT, group="step"),
+    "UnwindOrder": Machine(alarms=UNWINDING, group="unwinding"),
 }
 
 

@@ -22,6 +22,7 @@ class Metric(StrEnum):
     FULFILLMENT_FAILED = "fulfillment_status_events_failed_total"
     ORDERS_STUCK = "orders_stuck"
     ORDERS_RESTARTED = "orders_restarted_total"
+    EXECUTIONS_ENDED_EARLY = "executions_ended_early_total"
     SWEEPS = "sweeps_total"
     SWEEP_THROTTLES = "sweep_throttles_total"
     ORDERS_PLACED = "orders_placed_total"

@@ -45,7 +45,7 @@ OF_PAYMENT_STATUS: Mapping[PaymentStatus, PaymentOutcome] = MappingProxyType(
         PaymentStatus.PARTIALLY_REFUNDED: PaymentOutcome.PAID,
         PaymentStatus.REFUNDED: PaymentOutcome.PAID,
         PaymentStatus.FAILED: PaymentOutcome.DECLINED,
-        PaymentStatus.VOIDED: PaymentOutcome.NONE,
+        PaymentStatus.VOIDED: PaymentOutcome.DECLINED,
     }
 )
 

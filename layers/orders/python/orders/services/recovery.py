@@ -20,7 +20,7 @@ from orders.domain.events import SYSTEM, FollowUp
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Change, Order, Snapshot, moment, timestamp
 from orders.domain.scans import is_undecided
-from orders.domain.statuses import CANCELLABLE, OrderStatus, OverallStatus, has_reached
+from orders.domain.statuses import CANCELLABLE, ENDED, OrderStatus, OverallStatus, has_reached
 from orders.domain.steps import ApprovalRejected, CancelReason
 from orders.domain.waits import GRACE, Waits, remaining_waits
 from orders.services import charging, inbound
@@ -33,6 +33,9 @@ Runs that were stopped, that a restart of the workflow service ended or that wer
 that only waits has not failed. A parcel that is on its way cannot be given up, and neither can a refund that is due: those
 are retried forever.
 """
+
+FULFILLMENT, UNWINDING = "fulfillment", "unwinding"
+"""The two machines, as metrics name them."""
 
 ENOUGH_SECONDS = 8.0
 """With less time left than this a sweep begins no further order: a busy table or service may take as long over one."""
@@ -74,23 +77,29 @@ def sync(order_id: OrderId, by: str, clock: Clock = utc_now) -> Snapshot:
     return _synced(orders.load(order_id), by, clock)
 
 
-def execution_ended(execution_arn: str, status: str, error: str | None, clock: Clock = utc_now) -> Snapshot:
+def execution_ended(execution_arn: str, status: str, error: str | None, clock: Clock = utc_now) -> str | None:
     """Repairs an order whose execution failed or was stopped, as the service's event says, without a call to the service.
 
-    An execution that the order does not wait for (any more) changes nothing. Where the run before it has failed too, and no
-    step was finished in between, the sweep restarts the order in a minute: what fails at once must not be restarted at once.
+    Most such executions are the ends of orders that were not fulfilled: their rows say so, and one read is all that it costs.
+    An execution that the order does not wait for (any more) changes nothing either. Where the run before it has failed too,
+    and no step was finished in between, the sweep restarts the order in a minute: what fails at once must not be restarted at
+    once.
+
+    Returns the machine whose execution ended too early, ``None`` where the order was not waiting for it.
 
     Raises:
         NotFound: the execution belongs to no known order.
     """
     snapshot = orders.load(workflow.order_of_execution(execution_arn.rpartition(":")[2]))
+    order = snapshot.order
+    if order.overall in ENDED or _awaited_execution(order) != execution_arn:
+        return None
     fate = workflow.fate_of(status, error)
-    if _awaited_execution(snapshot.order) != execution_arn:
-        return snapshot
-    if fate is Fate.FAILED and snapshot.order.failed_runs:
-        _leave_to_the_sweep(snapshot.order, clock() + GRACE)
-        return snapshot
-    return _synced(snapshot, SYSTEM, clock, fate)
+    if fate is Fate.FAILED and order.failed_runs:
+        _leave_to_the_sweep(order, clock() + GRACE)
+    else:
+        _synced(snapshot, SYSTEM, clock, fate)
+    return UNWINDING if order.overall is OverallStatus.ROLLING_BACK else FULFILLMENT
 
 
 def _leave_to_the_sweep(order: Order, soon: datetime) -> None:

@@ -29,12 +29,22 @@ def sweep(seconds_left: Callable[[], float], *, everything: bool, cursor: str | 
 
 
 def look_after(execution_arn: str, status: str, error: str | None) -> str:
-    """Repairs the order whose execution failed or was stopped; returns the execution's name."""
+    """Repairs the order whose execution failed or was stopped too early, and counts that; returns the execution's name.
+
+    Not counted are the executions of orders that are over, or being unwound, by their rows.
+    """
     name = execution_arn.rpartition(":")[2]
     try:
-        recovery.execution_ended(execution_arn, status, error)
+        machine = recovery.execution_ended(execution_arn, status, error)
     except NotFound:
         logger.warning("An execution of no known order ended", execution=name)
+        return name
+    if machine is not None:
+        logger.warning("An execution ended before its order did", execution=name, status=status, error=error)
+        with measuring() as measured:
+            measured.add_dimension(name="machine", value=machine)
+            measured.add_dimension(name="status", value=status)
+            measured.add_metric(Metric.EXECUTIONS_ENDED_EARLY, MetricUnit.Count, 1)
     return name
 
 
