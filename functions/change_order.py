@@ -48,6 +48,13 @@ def change_address(request: Request) -> Answer:
     return order_answer(request, commands.change_address(*_admitted(request), address, SeenAt(request.if_match)))
 
 
+def change_details(request: Request) -> Answer:
+    """Changes the external id, contact, metadata or note."""
+    patch = request.parse(bodies.PatchOrder).patch()
+    order_id, actor = _admitted(request)
+    return order_answer(request, commands.change_details(order_id, actor, patch, SeenAt(request.if_match)))
+
+
 def set_status(request: Request) -> Answer:
     """Sets the status by hand."""
     body = request.parse(bodies.SetStatus)
@@ -82,6 +89,7 @@ handler = serve(
         "POST /orders/{id}/delivered": explained(commands.mark_delivered),
         "POST /orders/{id}/shipments/{shipment_id}/returned": mark_returned,
         "PUT /orders/{id}/address": change_address,
+        "PATCH /orders/{id}": change_details,
         "PATCH /orders/{id}/status": set_status,
         "PUT /orders/{id}/shipment/location": set_location,
     }

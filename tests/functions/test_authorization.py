@@ -37,6 +37,7 @@ ROLES: dict[str, dict[str, Any]] = {
 BODIES: dict[str, Any] = {
     "PlaceOrder": a_body(),
     "AddressBody": HOME | {"city": "Ockham"},
+    "PatchOrder": {"note": "Ring twice"},
     "SetStatus": {"status": "PROCESSING"},
     "SetLocation": {"location": "Utrecht"},
     "SetProduct": {"name": "Teapot", "unit_price": {"amount": 1, "currency": "USD"}, "stock": 1},

@@ -186,7 +186,8 @@ class RecordingWorld:
 
     def place(self, order_id: str, *, method: str = "CREDIT_CARD", token: str | None = "tok_ok", review: bool = False) -> None:
         paid: dict[str, Any] = {"method": method} | ({"token": token} if token else {})
-        body = a_body(order_id=order_id, product="prod-001", shipping_address=ADDRESS, require_approval=review, **paid)
+        wish = {"product": "prod-001", "shipping_address": ADDRESS, "require_approval": review, "external_id": f"#{order_id}"}
+        body = a_body(order_id=order_id, **wish, **paid)
         self.http("place_order", "POST /orders", body=body, headers={"idempotency-key": order_id})
         self.drive(order_id)
 
@@ -366,6 +367,7 @@ def an_order_is_cancelled_after_its_hand_over_began(world: RecordingWorld) -> No
     world.place("regret")
     world.step("reserve_stock", "regret")
     world.step("charge_payment", "regret")
+    world.change("regret", "PATCH /orders/{id}", {"external_id": "#1001"})
     world.change("regret", "POST /orders/{id}/cancel", {"reason": "regret"})
     world.unwind("regret")
 

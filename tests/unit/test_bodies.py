@@ -12,7 +12,7 @@ from orders.domain.errors import InvalidArgument
 from orders.domain.order import timestamp
 from orders.domain.status_names import parse_status
 from orders.domain.statuses import OrderStatus, PaymentMethod
-from orders.web import bodies
+from orders.web import bodies, texts
 
 GOOD: dict[str, Any] = {
     "customer_id": "ada",
@@ -44,7 +44,7 @@ def changed(path: str, value: Any) -> bytes:
     return json.dumps(body).encode()
 
 
-def fields(body: bytes, model: type[bodies.Body] = bodies.PlaceOrder) -> list[str]:
+def fields(body: bytes, model: type[texts.Body] = bodies.PlaceOrder) -> list[str]:
     """The fields a body is refused for; none for one that is taken."""
     try:
         bodies.parse(model, body)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -19,7 +20,7 @@ from orders.domain.order import Order, Shipment, Snapshot, details
 from orders.domain.payment import Payment
 from orders.domain.statuses import OrderStatus
 from orders.domain.steps import STEPS
-from orders.web import bodies, views
+from orders.web import bodies, texts, views
 from tests.harness import behavior
 from tests.harness.orders import START, WAITS
 
@@ -33,8 +34,8 @@ def filled(kind: Any, name: str) -> Any:
         hints = get_type_hints(kind)
         known = [field.name for field in fields(kind) if not field.name.startswith("unknown")]
         return kind(**{field: filled(hints[field], f"{name}.{field}") for field in known})
-    if get_origin(kind) is tuple:
-        return (filled(get_args(kind)[0], name),)
+    if get_origin(kind) in (Mapping, tuple):
+        return {name: name} if get_origin(kind) is Mapping else (filled(get_args(kind)[0], name),)
     if get_origin(kind) in (Union, UnionType):
         return filled(next(one for one in get_args(kind) if one is not NoneType), name)
     if issubclass(kind, Enum):
@@ -77,7 +78,7 @@ ELSEWHERE_READ = {"customer_id": "the handler finds out who may order for whom"}
 class Watched:
     """A body that notes which of its members are read."""
 
-    def __init__(self, body: bodies.Body, read: set[str], prefix: str = "") -> None:
+    def __init__(self, body: texts.Body, read: set[str], prefix: str = "") -> None:
         self._body, self._read, self._prefix = body, read, prefix
 
     def __getattr__(self, name: str) -> Any:
@@ -100,7 +101,7 @@ def test_whatever_a_caller_sends_is_carried_to_the_order() -> None:
 
 def test_a_member_that_is_not_carried_is_reported() -> None:
     class Planted(bodies.PlaceOrder):
-        planted_member: bodies.Text200 | None = None
+        planted_member: texts.Text200 | None = None
 
     assert not_carried(Planted) == {"planted_member"}
 

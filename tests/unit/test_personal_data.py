@@ -11,14 +11,24 @@ from orders.adapters.store import event_items, items
 from orders.domain import erasure, facts, personal
 from orders.domain.decisions.placing import PricedRequest
 from orders.domain.events import EventType
-from orders.domain.order import Approval, Cancellation, Change, Event, OrderRequest, Snapshot, TrackingDetail, timestamp
+from orders.domain.order import (
+    Approval,
+    Cancellation,
+    Change,
+    Contact,
+    Event,
+    OrderRequest,
+    Snapshot,
+    TrackingDetail,
+    timestamp,
+)
 from orders.domain.personal import Personal, Privacy, guarded, marks
 from orders.domain.reports import Report
 from orders.domain.statuses import ApprovalStatus, OrderStatus, ShipmentStatus
 from orders.domain.steps import CancelReason
 from orders.domain.webhooks import Delivery, Webhook
 from orders.web import views
-from tests.harness.orders import an_order, later
+from tests.harness.orders import HOME, an_order, later
 
 ROOTS = (Change, Snapshot, PricedRequest, OrderRequest, Report, Webhook, Delivery)
 """Whatever is stored of an order, or carries it there; what these hold is looked at as well."""
@@ -104,6 +114,8 @@ def a_whole_change(words: dict[str, str]) -> Change:
         snapshot.order,
         status=OrderStatus.CANCELLED,
         cancellation=Cancellation(CancelReason.CUSTOMER, later(), "ada"),
+        billing_address=HOME,
+        contact=Contact(),
         approval=Approval(ApprovalStatus.REJECTED, later(), "grace"),
     )
     event = Event(

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from orders.domain.money import Money
-from orders.domain.order import Address, Order, Shipment, TrackingDetail, timestamp
+from orders.domain.order import Address, Contact, Order, Shipment, TrackingDetail, timestamp
 from orders.domain.payment import Payment
 from orders.domain.statuses import FULFILLMENT_MEANS, SCAN_MEANS
 from orders.domain.steps import CancelReason
@@ -16,6 +16,7 @@ Facts = dict[str, Any]
 
 SCANS = "scans"
 OLD_ADDRESS, NEW_ADDRESS = "old_address", "new_address"
+OLD_DETAILS, NEW_DETAILS = "old_details", "new_details"
 
 NOT_ASKED = "NOT_ASKED"
 
@@ -73,10 +74,20 @@ def _accounted(*members: str) -> Fact:
     return Fact(stays=_only(*members), is_shown=_only(*members))
 
 
+DETAILS = ("external_id", "contact", "metadata", "note")
+
+
+def _are_details(value: Any) -> bool:
+    return isinstance(value, list) and all(name in DETAILS for name in value)
+
+
 FACTS: Mapping[str, Fact] = MappingProxyType(
     {
         OLD_ADDRESS: Fact(),
         NEW_ADDRESS: Fact(),
+        OLD_DETAILS: Fact(),
+        NEW_DETAILS: Fact(),
+        "changed_details": Fact(stays=_are_details, is_shown=_are_details),
         "amount": _accounted("amount", "currency"),
         "erased": _accounted(),
         "items": _accounted("product_id", "quantity"),
@@ -171,6 +182,20 @@ def of_addresses(old: Address, new: Address) -> Facts:
     return {OLD_ADDRESS: _address(old), NEW_ADDRESS: _address(new)}
 
 
+def of_details(old: Order, new: Order) -> Facts:
+    """Which of an order's details have changed, and what they were and are."""
+    changed = [name for name in DETAILS if getattr(old, name) != getattr(new, name)]
+    before, after = ({name: held for name in changed if (held := _detail(order, name))} for order in (old, new))
+    return {"changed_details": changed, OLD_DETAILS: before, NEW_DETAILS: after}
+
+
+def _detail(order: Order, name: str) -> Any:
+    held = getattr(order, name)
+    if isinstance(held, Contact):
+        return {part: value for part in ("email", "phone", "locale") if (value := getattr(held, part))}
+    return dict(held) if isinstance(held, Mapping) else held
+
+
 def of_steps_undone(names: Iterable[str]) -> Facts:
     """Which steps had an effect that was taken back."""
     return {"undone": [str(name) for name in names]}
@@ -178,7 +203,7 @@ def of_steps_undone(names: Iterable[str]) -> Facts:
 
 def of_erasure() -> Facts:
     """What an erasure has taken from the order."""
-    return {"erased": ["shipping_address", "notes", "places"]}
+    return {"erased": ["shipping_address", "billing_address", "contact", "metadata", "notes", "places"]}
 
 
 def _money(money: Money) -> Facts:

@@ -13,3 +13,7 @@ FOREIGN_ID = r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe
 """An id that others give: any printable characters. Halves of characters and those that XML, and so SQS, refuses are none."""
 UNROUTED = frozenset("/?#")
 """What API Gateway takes for the end of a path's part, percent-encoded or not."""
+
+MOST_METADATA, LARGEST_METADATA = 50, 16 * 1024
+METADATA_NAME = FOREIGN_ID.replace("128", "40")
+"""A shop's own data on an order: so many entries, so many bytes as JSON, and the names they may have."""

@@ -79,6 +79,16 @@ class Address:
 
 @guarded
 @dataclass(frozen=True, slots=True)
+class Contact:
+    """How the customer is reached; ``locale`` is the language, as a tag such as ``de-AT``."""
+
+    email: Forgotten | None = None
+    phone: Forgotten | None = None
+    locale: Impersonal | None = None
+
+
+@guarded
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step of the saga."""
 
@@ -159,6 +169,14 @@ class OrderDetails:
     shipping_address: Address
     method: PaymentMethod
     payment_token: Forgotten | None = None
+    billing_address: Address | None = None
+    contact: Contact | None = None
+    external_id: Impersonal | None = None
+    """What another system calls the order; others may be called the same."""
+    metadata: Annotated[Mapping[str, str], Privacy.FORGOTTEN] = field(default_factory=dict)
+    """What a shop's own system keeps with it."""
+    note: Forgotten | None = None
+    """What was written with the order, by its customer or by staff: for both, and for no carrier."""
     shipping_charge: ShippingCharge | None = None
     discounts: tuple[Discount, ...] = ()
 

@@ -3,11 +3,13 @@
 Each request is one change of the row; what the workflow has to do follows from it through the table's stream.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from orders.adapters.store import orders
 from orders.domain.actors import Actor
-from orders.domain.decisions import delivering, ending, reviewing, shipping
+from orders.domain.decisions import delivering, describing, ending, reviewing, shipping
 from orders.domain.errors import ConstraintViolated, IllegalTransition, NotFound
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Address, Change, Order, Snapshot
@@ -26,6 +28,11 @@ def cancel(order_id: OrderId, actor: Actor, note: str | None, seen: SeenAt, cloc
 def change_address(order_id: OrderId, actor: Actor, address: Address, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
     """Changes the address, until the parcel is handed over."""
     return seen(order_id, lambda now: shipping.change_address(now, address, clock(), actor.by))
+
+
+def change_details(order_id: OrderId, actor: Actor, patch: Mapping[str, Any], seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
+    """Changes what is said of an order besides what is ordered, at any time."""
+    return seen(order_id, lambda now: describing.change_details(now, patch, clock(), actor.by))
 
 
 def return_order(order_id: OrderId, actor: Actor, reason: str | None, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:

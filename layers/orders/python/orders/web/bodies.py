@@ -1,31 +1,32 @@
 """What callers may send: each body and each parameter is checked here, and nowhere else."""
 
-import re
-import unicodedata
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from orders.domain import limits
 from orders.domain.errors import InvalidArgument
-from orders.domain.identifiers import CustomerId, OrderId
+from orders.domain.identifiers import CustomerId
 from orders.domain.money import Money
 from orders.domain.notifications import EVENT_TYPES
-from orders.domain.order import Address, Line, OrderRequest, RequestedLine, moment
+from orders.domain.order import Address, Line, OrderRequest, RequestedLine
 from orders.domain.pricing import Discount, ShippingCharge, totals
 from orders.domain.statuses import DEPRECATED_NAMES, OrderStatus, PaymentMethod
+from orders.web.details import ContactBody, Metadata, MetadataPatch
+from orders.web.texts import (
+    BadMember,
+    Body,
+    CustomerIdText,
+    ForeignId,
+    Moment,
+    Note,
+    OrderIdText,
+    Reason,
+    Text20,
+    Text56,
+    Text100,
+    Text200,
+)
 
 MOST_LINES, MOST_PRODUCTS = 100, 90
 """A transaction that reserves an order's stock has an action for each product, and a hundred at most."""
@@ -33,75 +34,10 @@ MOST_DISCOUNTS = 100
 MOST_PIECES = 10_000
 
 
-_BIDIRECTIONAL = re.compile("[\u202a-\u202e\u2066-\u2069]")
-"""They let a text read otherwise than it is written."""
-
-
-def _readable(text: str) -> str:
-    """No control characters, line breaks or text that runs backwards; what scripts need to be written well stays allowed."""
-    if _BIDIRECTIONAL.search(text) or any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
-        raise ValueError("must not contain control characters")
-    return text
-
-
-_READABLE = AfterValidator(_readable)
-_SAID = Field(json_schema_extra={"pattern": rf"^{limits.PRINTED}*(?!\s){limits.PRINTED}+$"})
-"""The same, as far as a schema can say it: nothing but printed characters, and not only white space."""
-
-
-def text_of(longest: int) -> StringConstraints:
-    """Text of 1 to ``longest`` characters, without white space around it."""
-    return StringConstraints(strip_whitespace=True, min_length=1, max_length=longest)
-
-
-Text20 = Annotated[str, text_of(20), _READABLE, _SAID]
-Text56 = Annotated[str, text_of(56), _READABLE, _SAID]
-Text100 = Annotated[str, text_of(100), _READABLE, _SAID]
-Text200 = Annotated[str, text_of(200), _READABLE, _SAID]
-Reason = Annotated[str, text_of(500), _READABLE, _SAID]
-_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-
-
-def _moment(text: Any) -> datetime:
-    if not isinstance(text, str) or not _RFC_3339.fullmatch(text):
-        raise ValueError("must be a time with an offset, in the format of RFC 3339")
-    try:
-        return moment(text.upper())
-    except OverflowError:
-        raise ValueError("must be a time that can be written in UTC") from None
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
-OrderIdText = Annotated[OrderId, StringConstraints(pattern=limits.ORDER_ID)]
-
-
-def _foreign_id(text: str) -> str:
-    if not re.fullmatch(limits.FOREIGN_ID, text):
-        raise ValueError("must have printable characters only")
-    return text
-
-
-_ID_OF_OTHERS = (
-    StringConstraints(min_length=1, max_length=limits.LONGEST_FOREIGN_ID),
-    AfterValidator(_foreign_id),
-    Field(json_schema_extra={"pattern": rf"^{limits.PRINTED}+$"}),
-)
-"""It is stored and returned as it was sent."""
-ProductId = Annotated[str, *_ID_OF_OTHERS]
-CustomerIdText = Annotated[CustomerId, *_ID_OF_OTHERS]
-
-
-class Body(BaseModel):
-    """A request's body: exact types, no unknown fields."""
-
-    # Built when first used: a function takes one or two of them, and all together are a tenth of a cold start.
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
-
-
 class ItemBody(Body):
     """One product and how many of it."""
 
-    product_id: ProductId
+    product_id: ForeignId
     quantity: Annotated[int, Field(ge=1, le=MOST_PIECES)]
 
 
@@ -208,6 +144,11 @@ class PlaceOrder(Body):
     items: Annotated[tuple[ItemBody, ...], Field(min_length=1, max_length=MOST_LINES, strict=False)]
     payment: PaymentBody
     shipping_address: AddressBody
+    billing_address: AddressBody | None = None
+    contact: ContactBody | None = None
+    external_id: ForeignId | None = None
+    metadata: Metadata = Field(default_factory=dict)
+    note: Note | None = None
     require_approval: bool = False
     pricing: PricingBody | None = None
 
@@ -221,6 +162,11 @@ class PlaceOrder(Body):
             payment_token=self.payment.token,
             order_id=self.order_id,
             require_approval=self.require_approval,
+            billing_address=self.billing_address.address() if self.billing_address else None,
+            contact=self.contact.contact() if self.contact else None,
+            external_id=self.external_id,
+            metadata=self.metadata,
+            note=self.note,
             shipping_charge=self.pricing.charge() if self.pricing else None,
             discounts=tuple(one.discount() for one in self.pricing.discounts) if self.pricing else (),
         )
@@ -270,14 +216,6 @@ def _check_sums(pricing: PricingBody, items: Sequence[ItemBody]) -> None:
         raise BadMember("pricing.total", f"is not the sum, which is {total.amount} ({total})")
 
 
-class BadMember(ValueError):
-    """A member that is well-formed and does not fit the others."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-
-
 class Empty(Body):
     """A request that says all by its route."""
 
@@ -293,6 +231,19 @@ class SetStatus(Body):
 
     status: Annotated[str, Field(json_schema_extra={"enum": [*OrderStatus, *sorted(DEPRECATED_NAMES)]})]
     reason: Reason | None = None
+
+
+class PatchOrder(Body):
+    """``PATCH /orders/{id}``: what is sent replaces what was there, ``null`` takes it away, what is left out stays."""
+
+    metadata: MetadataPatch | None = None
+    external_id: ForeignId | None = None
+    contact: ContactBody | None = None
+    note: Note | None = None
+
+    def patch(self) -> Mapping[str, Any]:
+        """What was sent, ``null`` where that was."""
+        return self.model_dump(exclude_unset=True)
 
 
 class SetLocation(Body):

@@ -12,7 +12,7 @@ from orders.domain.fulfillment import FulfillmentEvent, scan_of
 from orders.domain.order import moment
 from orders.services.carrier_reports import SENDERS
 from orders.web import bodies
-from orders.web.bodies import Body, OrderIdText, Text100, Text200
+from orders.web.texts import Body, OrderIdText, Text100, Text200
 
 LARGEST_METADATA = 8 * 1024
 """How many bytes of JSON an event's metadata may have: it is stored with each change, and shown with the history."""

@@ -31,8 +31,8 @@ logger = logs.logger()
 
 RETRY_AFTER_SECONDS = 1
 if TYPE_CHECKING:
-    from orders.web.bodies import Body
     from orders.web.responses import ProblemView
+    from orders.web.texts import Body
 
 REPLAYED = {"idempotent-replayed": "true"}
 """The header of a response to a repetition of a request."""

@@ -167,6 +167,7 @@ EXAMPLES: dict[str, Schema] = {
         },
     },
     "WithReason": {"reason": "Changed my mind"},
+    "PatchOrder": {"external_id": "#1001", "note": "Leave it with the neighbors", "metadata": {"channel": "phone"}},
     "SetStatus": {"status": str(OrderStatus.CANCELLED), "reason": "Customer called"},
     "SetLocation": {"location": "Sorting center Utrecht", "estimated_delivery": "2026-11-24T12:00:00Z"},
     "SetProduct": {"name": "Teapot", "unit_price": {"amount": 1000, "currency": "USD"}, "stock": 25},

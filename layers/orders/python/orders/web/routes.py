@@ -191,6 +191,16 @@ _TABLE = (
         refusals=_CHANGE_ONCE,
     ),
     Route(
+        "PATCH /orders/{id}",
+        STAFF | _SHOP,
+        "changeDetails",
+        "Change the external id, contact, metadata or note; what is null is taken away, what is left out stays",
+        "change_order",
+        body="PatchOrder",
+        answer="OrderAnswer",
+        refusals=_CHANGE,
+    ),
+    Route(
         "PATCH /orders/{id}/status",
         STAFF,
         "setStatus",

@@ -9,6 +9,7 @@ from orders.domain import limits
 from orders.web import analytics_views, bodies, progress_views, responses, views, webhook_views
 from orders.web.routes import ROUTES
 from orders.web.shapes import NULL, ForeignId, Keywords
+from orders.web.texts import Body
 
 Schema = dict[str, Any]
 
@@ -110,7 +111,7 @@ def request_bodies() -> dict[str, Schema]:
     """The request bodies' schemas, their nested definitions beside them."""
     found: dict[str, Schema] = {}
     for name in sorted({route.body for route in ROUTES.values() if route.body} - {CARRIER_EVENT}):
-        model: type[bodies.Body] = getattr(bodies, name)
+        model: type[Body] = getattr(bodies, name)
         schema = model.model_json_schema(ref_template=_SCHEMA_PREFIX)
         found |= schema.pop("$defs", {})
         found[name] = schema

@@ -9,7 +9,7 @@ from orders.domain.decisions import reviewing
 from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, SHOP_PREFIX, SYSTEM
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
-from orders.domain.order import Event, Line, Order, Shipment, Snapshot, timestamp
+from orders.domain.order import Address, Contact, Event, Line, Order, Shipment, Snapshot, timestamp
 from orders.domain.payment import Payment
 from orders.domain.statuses import (
     ApprovalStatus,
@@ -68,6 +68,12 @@ class _AddressView(TypedDict):
     country: str
 
 
+class _ContactView(TypedDict):
+    email: NotRequired[str | None]
+    phone: NotRequired[str | None]
+    locale: NotRequired[str | None]
+
+
 class _CancellationView(TypedDict):
     reason: CancelReason
     cancelled_at: Time
@@ -97,6 +103,11 @@ class OrderView(TypedDict):
     tax_total: MoneyView
     total: MoneyView
     shipping_address: _AddressView
+    billing_address: NotRequired[_AddressView | None]
+    contact: NotRequired[_ContactView | None]
+    external_id: NotRequired[str | None]
+    metadata: NotRequired[dict[str, str] | None]
+    note: NotRequired[str | None]
     created_at: Time
     updated_at: Time
     cancellation: _CancellationView | None
@@ -117,9 +128,25 @@ def _line_view(place: int, line: Line) -> _LineView:
     )
 
 
+def _address_view(address: Address) -> _AddressView:
+    return present(
+        _AddressView,
+        name=address.name,
+        line1=address.line1,
+        line2=address.line2,
+        city=address.city,
+        postal_code=address.postal_code,
+        country=address.country,
+    )
+
+
+def _contact_view(contact: Contact) -> _ContactView:
+    return present(_ContactView, email=contact.email, phone=contact.phone, locale=contact.locale)
+
+
 def order_view(order: Order, audience: Audience) -> OrderView:
     """The order by itself, as in lists."""
-    totals = order.totals
+    totals, is_concerned = order.totals, audience is not Audience.CARRIER
     return present(
         OrderView,
         order_id=order.order_id,
@@ -133,15 +160,12 @@ def order_view(order: Order, audience: Audience) -> OrderView:
         shipping_total=money_view(totals.shipping),
         tax_total=money_view(totals.tax),
         total=money_view(order.total),
-        shipping_address=present(
-            _AddressView,
-            name=order.shipping_address.name,
-            line1=order.shipping_address.line1,
-            line2=order.shipping_address.line2,
-            city=order.shipping_address.city,
-            postal_code=order.shipping_address.postal_code,
-            country=order.shipping_address.country,
-        ),
+        shipping_address=_address_view(order.shipping_address),
+        billing_address=_address_view(order.billing_address) if order.billing_address and is_concerned else None,
+        contact=_contact_view(order.contact) if order.contact and is_concerned else None,
+        external_id=order.external_id,
+        metadata=dict(order.metadata) if order.metadata and is_concerned else None,
+        note=order.note if is_concerned else None,
         created_at=timestamp(order.created_at),
         updated_at=timestamp(order.updated_at),
         cancellation=_cancellation_view(order, audience),

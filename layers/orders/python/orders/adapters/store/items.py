@@ -19,7 +19,7 @@ from orders.domain.steps import STEPS, StepName
 
 _ORDER = Codec(
     Order,
-    own=frozenset({"lines", "total", "discounts", "steps", "unknown_steps"}),
+    own=frozenset({"lines", "total", "discounts", "metadata", "steps", "unknown_steps"}),
     always=frozenset({"overall", "run", "unwind_run"}),
     with_nulls=frozenset({"cancellation", "approval"}),
     names={"shipping_address": "address"},
@@ -35,6 +35,7 @@ def order_to_item(order: Order) -> Item:
         "currency": order.total.currency,
         **_lines_to_texts(order),
         "discounts": to_json([[one.amount.amount, one.code] for one in order.discounts]) if order.discounts else None,
+        "metadata": to_json(order.metadata) if order.metadata else None,
         **_steps_to_texts(order),
         **_order_in_indexes(order),
     }
@@ -65,6 +66,7 @@ def order_from_item(item: Item) -> Order:
         lines=tuple(_line_from_json(row, currency) for row in json_of(item, ALL_OF_LINES) or json_of(item, "lines")),
         discounts=tuple(Discount(Money(amount, currency), code) for amount, code, *_ in json_of(item, "discounts") or ()),
         total=Money(int(item["total"]["N"]), currency),
+        metadata=json_of(item, "metadata") or {},
         steps=steps,
         unknown_steps=unknown_steps,
     )

@@ -90,6 +90,16 @@ def idempotency_partition(customer_id: CustomerId) -> str:
     return f"IDEMPOTENCY#{customer_id}"
 
 
+def external_id_partition(external_id: str) -> str:
+    """The partition that holds which orders another system calls by that id."""
+    return f"EXTERNAL#{external_id}"
+
+
+def external_id_key(external_id: str, order_id: OrderId, created_at: datetime) -> Key:
+    """That another system calls the order by that id; sorted as the order's lists are."""
+    return item_key(external_id_partition(external_id), f"{timestamp(created_at)}#{order_id}")
+
+
 def charge_key(key: str) -> Key:
     """The simulated gateway's ledger line for one idempotency key."""
     return item_key(f"GATEWAY#{key}", "#CHARGE")

@@ -219,6 +219,11 @@ def update_action(**request: Any) -> dict[str, Any]:
     return {"Update": {"TableName": settings.table_name(), **request}}
 
 
+def delete_action(key: Key, condition: str) -> dict[str, Any]:
+    """An action that deletes an item."""
+    return {"Delete": {"TableName": settings.table_name(), "Key": key, "ConditionExpression": condition}}
+
+
 def check_action(key: Key, condition: str) -> dict[str, Any]:
     """An action that only checks an item."""
     return {"ConditionCheck": {"TableName": settings.table_name(), "Key": key, "ConditionExpression": condition}}
