@@ -29,6 +29,7 @@ from orders.domain.statuses import (
 )
 from orders.domain.steps import CancelReason, StepName
 from simulator.books import Account, Books
+from simulator.executions import discretion, executions
 from simulator.loop import START
 from simulator.parties import people
 
@@ -471,6 +472,8 @@ LAWS: Mapping[str, Law] = MappingProxyType(
             reports,
             unwinding,
             outcomes,
+            executions,
+            discretion,
             peace,
         )
     }

@@ -109,6 +109,13 @@ MUTATIONS = (
         "    if order.overall is OverallStatus.ROLLING_BACK:\n        workflow.start_unwinding(snapshot)\n",
         "",
     ),
+    Mutation("the execution of an order that was not fulfilled ends well", _FULFILL, '"Next": "Not fulfilled"', '"End": true'),
+    Mutation(
+        "an execution shows where its order goes",
+        _ORDERS + "domain/outcomes.py",
+        '"version": snapshot.order.version,',
+        '"version": snapshot.order.version, "to": snapshot.order.shipping_address and snapshot.order.shipping_address.line1,',
+    ),
     Mutation("a step that the provider refuses for the moment is not tried again", _FULFILL, '            "GatewayUnavailable",\n            "OutcomeUnknown"\n          ],\n          "IntervalSeconds": 1,\n          "BackoffRate": 2,\n          "MaxAttempts": 6,\n          "MaxDelaySeconds": 20,\n          "JitterStrategy": "FULL"\n        }\n      ],\n      "Catch": [\n        {\n          "ErrorEquals": [\n            "States.ALL"\n          ],\n          "ResultPath": "$.failure",\n          "Next": "Unwind order"\n        }\n      ],\n      "Next": "Paid yet?"', '            "Nothing"\n          ],\n          "IntervalSeconds": 1,\n          "BackoffRate": 2,\n          "MaxAttempts": 6,\n          "MaxDelaySeconds": 20,\n          "JitterStrategy": "FULL"\n        }\n      ],\n      "Catch": [\n        {\n          "ErrorEquals": [\n            "States.ALL"\n          ],\n          "ResultPath": "$.failure",\n          "Next": "Unwind order"\n        }\n      ],\n      "Next": "Paid yet?"'),
     Mutation("the sweep does not restart what is lost", _SERVICES + "recovery.py", "        return restarting.restart(found, waits, clock(), by, reason, fate)", "        return None"),
     Mutation("an order that is placed is never due", _DECISIONS + "placing.py", "        due_at=now + timedelta(seconds=review_seconds + waits.payment + waits.preparation) + GRACE,\n", "        due_at=None,\n"),

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from orders.adapters import workflow
-from orders.adapters.payments.simulated import SimulatedGateway
-from orders.domain.money import Money
+from orders.adapters.carriers.simulated import SimulatedCarrier
+from orders.domain.order import Address, Line
 from orders.domain.outcomes import OF_PAYMENT_STATUS, PaymentOutcome
 from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentStatus
 from orders.domain.steps import WHY_CANCELLED, CancelReason, OutOfStock, PaymentDeclined
@@ -259,13 +259,12 @@ def test_unwinding_without_a_failure_is_a_fault_of_the_definition(world: World) 
 
 
 def test_an_unforeseen_error_keeps_its_words_to_the_log(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.place()
-    world.step("reserve_stock")
+    world.live(OrderStatus.PROCESSING)
 
-    def charge(_: SimulatedGateway, key: str, amount: Money, token: str | None) -> None:
-        raise ValueError(f"Nobody called Ada Lovelace has {amount} on {token}.")
+    def book(_: SimulatedCarrier, key: str, address: Address, lines: tuple[Line, ...]) -> None:
+        raise ValueError(f"No such street: {address.line1}.")
 
-    monkeypatch.setattr(SimulatedGateway, "charge", charge)
+    monkeypatch.setattr(SimulatedCarrier, "book", book)
     with pytest.raises(StepFault) as raised:
-        world.step("charge_payment", outcomes=True)
+        world.step("ship_parcel", task_token="ship-1", transit=10, run=1)
     assert str(raised.value) == "ValueError: the function's log says more."
