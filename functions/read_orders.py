@@ -1,12 +1,15 @@
 """Reading orders: one, a list, an audit trail."""
 
-from datetime import timedelta
+import re
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from orders import settings
+from orders.domain import limits
 from orders.domain.errors import InvalidArgument, PermissionDenied
 from orders.domain.identifiers import CustomerId
-from orders.domain.status_names import parse_status
+from orders.domain.order import moment, timestamp
+from orders.domain.status_names import parse_payment_status, parse_status
 from orders.services import listing, reading
 from orders.services.changes import utc_now
 from orders.services.listing import Part
@@ -16,6 +19,7 @@ from orders.web.orders import order_answer
 from orders.web.views import OrderListView, history_view, listed_view
 
 USUAL_PAGE, LARGEST_PAGE = 20, 100
+FILTERS = ("customer_id", "status", "external_id", "payment_status", "created_after", "created_before")
 OVERDUE = "overdue"
 """The scope of the list of overdue orders."""
 
@@ -51,8 +55,8 @@ def list_overdue(request: Request) -> Answer:
     if not request.caller.acts_for_anyone:
         raise PermissionDenied("Only staff and shops can ask for overdue orders.")
     request.text("overdue", "true")
-    if {"customer_id", "status"} & set(request.query):
-        raise InvalidArgument.of("overdue", "cannot be combined with customer_id or status")
+    if others := [name for name in FILTERS if name in request.query]:
+        raise InvalidArgument.of("overdue", f"cannot be combined with {', '.join(others)}")
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
     transit = None if settings.delivery_is_timed() else timedelta(seconds=settings.waits().delivery)
     expand = _expand(request)
@@ -71,13 +75,41 @@ def _wanted(request: Request) -> tuple[listing.Filter, bool]:
             raise PermissionDenied("You can list your own orders only.")
         customer_id = caller.subject
     status, deprecated = parse_status(request.query["status"]) if "status" in request.query else (None, False)
-    return listing.Filter(customer_id, status), deprecated
+    paid = request.query.get("payment_status")
+    wanted = listing.Filter(
+        customer_id,
+        status,
+        request.foreign_id("external_id"),
+        parse_payment_status(paid) if paid is not None else None,
+        _moment(request, "created_after"),
+        _moment(request, "created_before"),
+    )
+    return wanted, deprecated
+
+
+def _moment(request: Request, name: str) -> datetime | None:
+    text = request.query.get(name)
+    if text is None:
+        return None
+    try:
+        if re.fullmatch(limits.RFC_3339, text, re.ASCII):
+            return moment(text.upper())
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidArgument.of(name, "must be a time with an offset (RFC 3339), such as 2026-11-20T12:00:00Z")
 
 
 def name_of(wanted: listing.Filter) -> str:
     """A list by its filter. Ids are quoted, as they may have what stands between the parts; plain ones look as they are."""
     customer = quote(wanted.customer_id, safe=":@|+") if wanted.customer_id is not None else "*"
-    return f"{customer}/{wanted.status or '*'}"
+    further = {
+        "external_id": wanted.external_id,
+        "payment_status": wanted.payment_status,
+        "created_after": wanted.created_after and timestamp(wanted.created_after),
+        "created_before": wanted.created_before and timestamp(wanted.created_before),
+    }
+    rest = "".join(f"&{name}={quote(value, safe='')}" for name, value in further.items() if value)
+    return f"{customer}/{wanted.status or '*'}{rest}"
 
 
 def _expand(request: Request) -> listing.Expand:

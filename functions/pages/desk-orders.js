@@ -64,13 +64,15 @@ async function countByHand() {
 // Customers' ids may have any characters; those of a path would lead elsewhere.
 const ORDER_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-/** The order of that id and the orders of the customer of that id. */
+/** The order of that id, the orders of the customer of that id, and those that another system calls so; each once. */
 async function search(wanted) {
-  const [order, list] = await Promise.all([
+  const [order, ...lists] = await Promise.all([
     ORDER_ID.test(wanted) ? get(orderPath(wanted)).catch(missing) : null,
     get(query({ customer_id: wanted, limit: 100 })).catch(missing),
+    get(query({ external_id: wanted, limit: 100 })).catch(missing),
   ]);
-  return { orders: [...(order ? [order.order] : []), ...(list?.orders ?? [])], next_cursor: null };
+  const found = [...(order ? [order.order] : []), ...lists.flatMap((list) => list?.orders ?? [])];
+  return { orders: [...new Map(found.map((one) => [one.order_id, one])).values()], next_cursor: null };
 }
 
 function missing(problem) {
@@ -82,8 +84,8 @@ function searchForm(wanted) {
   const field = h("input", {
     type: "search",
     name: "q",
-    placeholder: "Order or customer id",
-    "aria-label": "Search by order or customer id",
+    placeholder: "Order, customer or external id",
+    "aria-label": "Search by order, customer or external id",
     value: wanted ?? "",
   });
   const form = h("form", { role: "search", class: "search" }, field, h("button", {}, "Search"));

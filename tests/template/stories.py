@@ -419,6 +419,7 @@ def orders_are_read_and_watched(world: RecordingWorld) -> None:
     world.http("read_orders", "GET /orders/{id}/history", id="seen-1")
     world.http("read_orders", "GET /orders", query={"limit": "1"})
     world.http("read_orders", "GET /orders", group="support", query={"status": "PENDING"})
+    world.http("read_orders", "GET /orders", group="support", query={"external_id": "#seen-1"})
     world.http("read_orders", "GET /orders", group="support", query={"overdue": "true"})
     token = tokens.tracking_token(OrderId("seen-1"), utc_now(), secret_store.signing_key())
     for key in ("GET /orders/{id}/status", "GET /orders/{id}/status/stream"):

@@ -6,6 +6,8 @@ LARGEST_CARRIER_BODY = 256 * 1024
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$"
 ORDER_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
+RFC_3339 = r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"
+
 LONGEST_FOREIGN_ID = 128
 PRINTED = r"[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]"
 """One character that is printed: no control character, no line break, none that makes a text read otherwise than it is."""

@@ -1,7 +1,7 @@
 """The names that callers have for a status, the deprecated ones included."""
 
 from orders.domain.errors import InvalidArgument
-from orders.domain.statuses import DEPRECATED_NAMES, OrderStatus
+from orders.domain.statuses import DEPRECATED_NAMES, OrderStatus, PaymentStatus
 
 
 def parse_status(text: str, field: str = "status") -> tuple[OrderStatus, bool]:
@@ -19,3 +19,15 @@ def parse_status(text: str, field: str = "status") -> tuple[OrderStatus, bool]:
     except ValueError:
         names = ", ".join(OrderStatus)
         raise InvalidArgument.of(field, f"must be one of {names}") from None
+
+
+def parse_payment_status(text: str, field: str = "payment_status") -> PaymentStatus:
+    """The status of a payment that a caller names in whatever letter case.
+
+    Raises:
+        InvalidArgument: no such status.
+    """
+    try:
+        return PaymentStatus(text.upper() if text.isascii() else text)
+    except ValueError:
+        raise InvalidArgument.of(field, f"must be one of {', '.join(PaymentStatus)}") from None

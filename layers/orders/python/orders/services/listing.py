@@ -8,10 +8,10 @@ from enum import StrEnum
 from itertools import chain, islice
 
 from orders.adapters.store import indexes
-from orders.adapters.store.indexes import Reference
+from orders.adapters.store.indexes import Reference, Span
 from orders.domain.identifiers import CustomerId
-from orders.domain.order import Order, Snapshot
-from orders.domain.statuses import OrderStatus
+from orders.domain.order import Order, Snapshot, timestamp
+from orders.domain.statuses import OrderStatus, PaymentStatus
 
 
 class Part(StrEnum):
@@ -27,10 +27,26 @@ NOTHING: Expand = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """The customer and the status of the listed orders; ``None`` means any."""
+    """Which orders are listed; ``None`` means any. They were placed after ``created_after`` and before ``created_before``."""
 
     customer_id: CustomerId | None
     status: OrderStatus | None
+    external_id: str | None = None
+    payment_status: PaymentStatus | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+    def takes(self, order: Order) -> bool:
+        """Whether the order belongs to the list, as far as its own item says."""
+        return (
+            self.status in (None, order.status)
+            and self.customer_id in (None, order.customer_id)
+            and self.external_id in (None, order.external_id)
+        )
+
+    def takes_paid(self, found: Snapshot) -> bool:
+        """Whether it belongs to the list by its payment."""
+        return self.payment_status is None or (found.payment is not None and found.payment.status is self.payment_status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +57,50 @@ class Page:
     following: str | None
 
 
+MOST_LOOKED_AT, CHUNK = 500, 100
+"""How many orders one page of a list without an index looks at, and how many it reads at once."""
+
 MISSING = "missing/"
 """What the places of its second part begin with."""
 
 
 def page(wanted: Filter, limit: int, before: str | None, expand: Expand = NOTHING) -> Page:
-    """One page of a list, from behind the place ``before`` on."""
-    found = _matching(_references(wanted, before, limit + 1), lambda order: wanted.status in (None, order.status), limit)
+    """One page of a list, from behind the place ``before`` on.
+
+    By external id or payment it may have fewer orders than ``limit``, even none, with more to follow: no index has the
+    payments, and so many orders that do not belong are looked at, and no more.
+    """
+    if wanted.external_id is not None or wanted.payment_status is not None:
+        return _sifted(wanted, limit, before, expand)
+    found = _matching(_references(wanted, before, limit + 1), wanted.takes, limit)
     return _page(found, limit, expand)
+
+
+def _sifted(wanted: Filter, limit: int, before: str | None, expand: Expand) -> Page:
+    """A page of those that belong among the next ``MOST_LOOKED_AT``."""
+    found: list[Snapshot] = []
+    place, looked_at = before, 0
+    references = islice(_references(wanted, before, CHUNK), MOST_LOOKED_AT)
+    for reference, snapshot in _looked_at(wanted, references, expand):
+        place, looked_at = reference.sort, looked_at + 1
+        found += [snapshot] if snapshot else []
+        if len(found) == limit:
+            break
+    is_whole = len(found) < limit and looked_at < MOST_LOOKED_AT
+    return Page(found, None if is_whole else place)
+
+
+def _looked_at(wanted: Filter, references: Iterator[Reference], expand: Expand) -> Iterator[tuple[Reference, Snapshot | None]]:
+    """Each place with its order if that belongs to the list; orders are read by the hundred."""
+    seen: set[str] = set()
+    payments = Part.PAYMENT in expand or wanted.payment_status is not None
+    while chunk := list(islice(references, CHUNK)):
+        orders = [order for order in indexes.orders_by_id([one.order_id for one in chunk]) if wanted.takes(order)]
+        whole = indexes.with_parts(orders, payments=payments, shipments=Part.SHIPMENTS in expand)
+        belonging = {one.order.order_id: one for one in whole if wanted.takes_paid(one)}
+        for reference in chunk:
+            yield reference, belonging.get(reference.order_id) if reference.order_id not in seen else None
+            seen.add(reference.order_id)
 
 
 def overdue_page(
@@ -104,8 +156,12 @@ def _matching(
 
 
 def _references(wanted: Filter, before: str | None, page_size: int) -> Iterator[Reference]:
+    # A place of the list lies before the moment already.
+    span = Span(before or (timestamp(wanted.created_before) if wanted.created_before else None), wanted.created_after)
+    if wanted.external_id is not None:
+        return indexes.orders_of_external_id(wanted.external_id, span, page_size)
     if wanted.customer_id is not None:
-        return indexes.orders_of_customer(wanted.customer_id, before, page_size)
+        return indexes.orders_of_customer(wanted.customer_id, span, page_size)
     statuses = [wanted.status] if wanted.status else list(OrderStatus)
-    newest_first = [indexes.orders_in_status(status, before, page_size) for status in statuses]
+    newest_first = [indexes.orders_in_status(status, span, page_size) for status in statuses]
     return heapq.merge(*newest_first, key=lambda reference: reference.sort, reverse=True)

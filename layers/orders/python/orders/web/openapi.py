@@ -7,13 +7,14 @@ from orders.domain import errors, limits
 from orders.domain.statuses import (
     DEPRECATED_NAMES,
     OrderStatus,
+    PaymentStatus,
     transitions,
 )
 from orders.services.carrier_reports import SENDERS
 from orders.services.listing import Part
 from orders.web import schemas
 from orders.web.routes import ROUTES, Route, Who
-from orders.web.schemas import DAY, FOREIGN_ID, ID, TEXT, Schema, one_of, ref
+from orders.web.schemas import DAY, FOREIGN_ID, ID, MOMENT, TEXT, Schema, one_of, ref
 
 VERSION = "1.0.0"
 
@@ -33,11 +34,26 @@ PARAMETERS: dict[str, Schema] = {
         "description": "In any letter case. PAID and COMPLETED are deprecated names for PROCESSING and DELIVERED, still taken.",
         "schema": one_of([*OrderStatus, *sorted(DEPRECATED_NAMES)]),
     },
+    "external_id": {
+        "name": "external_id",
+        "in": "query",
+        "description": "What another system calls the order.",
+        "schema": FOREIGN_ID,
+    },
+    "payment_status": {
+        "name": "payment_status",
+        "in": "query",
+        "description": "In any letter case. A page of such a list may have fewer orders than `limit`, even none: follow "
+        "`next_cursor` until it is null.",
+        "schema": one_of(PaymentStatus),
+    },
+    "created_after": {"name": "created_after", "in": "query", "description": "Placed later than then.", "schema": MOMENT},
+    "created_before": {"name": "created_before", "in": "query", "description": "Placed before then.", "schema": MOMENT},
     "overdue": {
         "name": "overdue",
         "in": "query",
         "description": "For staff and shops: open orders nothing has happened to in time, longest overdue first. "
-        "Goes with neither customer_id nor status.",
+        "Goes with no other filter.",
         "schema": {"type": "string", "enum": ["true"]},
     },
     "expand": {

@@ -99,7 +99,10 @@ _TABLE = (
         "listOrders",
         "List orders, newest first",
         "read_orders",
-        query=("customer_id", "status", "overdue", "expand", "limit", "cursor"),
+        query=(
+            *("customer_id", "status", "external_id", "payment_status", "created_after", "created_before"),
+            *("overdue", "expand", "limit", "cursor"),
+        ),
         answer="OrderList",
     ),
     Route(

@@ -32,6 +32,7 @@ def one_of(statuses: Any) -> Schema:
 
 TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
+MOMENT: Schema = {"type": "string", "format": "date-time", "examples": ["2026-11-20T12:00:00Z"]}
 DAY: Schema = {"type": "string", "format": "date", "examples": ["2026-11-20"]}
 ID: Schema = {"type": "string", "pattern": limits.ORDER_ID}
 PLAIN: dict[Any, Schema] = {str: TEXT, int: {"type": "integer"}, float: {"type": "number"}, bool: {"type": "boolean"}}

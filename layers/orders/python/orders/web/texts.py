@@ -52,11 +52,10 @@ Text56 = Annotated[str, text_of(56), *PRINTED_TEXT]
 Text100 = Annotated[str, text_of(100), *PRINTED_TEXT]
 Text200 = Annotated[str, text_of(200), *PRINTED_TEXT]
 Reason = Annotated[str, text_of(500), *PRINTED_TEXT]
-_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def _moment(text: Any) -> datetime:
-    if not isinstance(text, str) or not _RFC_3339.fullmatch(text):
+    if not isinstance(text, str) or not re.fullmatch(limits.RFC_3339, text, re.ASCII):
         raise ValueError("must be a time with an offset, in the format of RFC 3339")
     try:
         return moment(text.upper())

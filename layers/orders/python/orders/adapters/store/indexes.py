@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from orders.adapters.store import items, keys, table
 from orders.domain.identifiers import CustomerId, OrderId
@@ -18,27 +19,53 @@ class Reference:
     sort: str
 
 
-def orders_of_customer(customer_id: CustomerId, before: str | None = None, page: int = 50) -> Iterator[Reference]:
-    """A customer's orders, newest first, from behind the place ``before`` on; read page by page as they are asked for."""
-    return _newest_first(keys.BY_KEY, "GSI1", f"CUSTOMER#{customer_id}", before, page)
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What part of a list is read: what lies behind the place ``before`` and was placed after ``since``, if these are given."""
+
+    before: str | None = None
+    since: datetime | None = None
+
+    @property
+    def first(self) -> str:
+        """What sorts directly before all that was placed later than ``since``: ids have no ``~``."""
+        return f"{timestamp(self.since)}#~" if self.since else "0"
 
 
-def orders_in_status(status: OrderStatus, before: str | None = None, page: int = 50) -> Iterator[Reference]:
-    """All orders of one status, newest first, from behind the place ``before`` on."""
-    return _newest_first(keys.BY_STATUS, "GSI2", f"STATUS#{status.value}", before, page)
+EVERYTHING = Span()
 
 
-def _newest_first(index: str, prefix: str, partition: str, before: str | None, page: int) -> Iterator[Reference]:
-    values = {":pk": {"S": partition}} | ({":before": {"S": before}} if before else {})
-    condition = f"{prefix}PK = :pk" + (f" AND {prefix}SK < :before" if before else "")
+def orders_of_customer(customer_id: CustomerId, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
+    """A customer's orders, newest first; read page by page as they are asked for."""
+    return _newest_first({"IndexName": keys.BY_KEY}, "GSI1", f"CUSTOMER#{customer_id}", span, page)
+
+
+def orders_in_status(status: OrderStatus, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
+    """All orders of one status, newest first."""
+    return _newest_first({"IndexName": keys.BY_STATUS}, "GSI2", f"STATUS#{status.value}", span, page)
+
+
+def orders_of_external_id(external_id: str, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
+    """The orders that another system calls by that id, newest first."""
+    return _newest_first({"ConsistentRead": True}, "", keys.external_id_partition(external_id), span, page)
+
+
+def _newest_first(of: dict[str, Any], prefix: str, partition: str, span: Span, page: int) -> Iterator[Reference]:
+    values = {":pk": {"S": partition}} | ({":before": {"S": span.before}} if span.before else {})
+    condition = f"{prefix}PK = :pk" + (f" AND {prefix}SK < :before" if span.before else "")
+    if span.since:
+        # Both ends included, as there is no other condition of two ends.
+        values |= {":first": {"S": span.first}, ":before": {"S": span.before or "~"}}
+        condition = f"{prefix}PK = :pk AND {prefix}SK BETWEEN :first AND :before"
+        if values[":first"]["S"] > values[":before"]["S"]:
+            return
     found = table.pages(
-        IndexName=index,
-        KeyConditionExpression=condition,
-        ExpressionAttributeValues=values,
-        ScanIndexForward=False,
-        Limit=page,
+        **of, KeyConditionExpression=condition, ExpressionAttributeValues=values, ScanIndexForward=False, Limit=page
     )
-    return (Reference(keys.order_id_of(item), item[f"{prefix}SK"]["S"]) for item in found)
+    for item in found:
+        sort = item[f"{prefix}SK"]["S"]
+        if sort != span.before:
+            yield Reference(OrderId(sort.partition("#")[2]), sort)
 
 
 def count_in_status(status: OrderStatus, placed_before: datetime) -> int:
