@@ -96,9 +96,12 @@ export function arrows(definition) {
   return found;
 }
 
+/** A rule of a choice in words: what it looks at is named by the end of its path, as in "payment outcome: declined". */
 function condition(choice) {
   const operator = Object.keys(choice).find((key) => !["Variable", "Next", "Comment"].includes(key));
-  const name = (choice.Variable ?? "").split(".").at(-1).replaceAll("_", " ");
+  const path = (choice.Variable ?? "").split(".").slice(1);
+  const name = path.slice(-2).join(" ").replaceAll("_", " ");
+  if (operator === "NumericGreaterThan") return `${name} > ${choice[operator]}`;
   return choice[operator] === true ? name : `${name}: ${choice[operator]}`;
 }
 

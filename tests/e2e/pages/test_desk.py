@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.pages.browsing import Stack, Visit, serving, wait_for
+from tests.e2e.pages.browsing import HOME, Stack, Visit, serving, wait_for
 from tests.e2e.pages.conftest import Visiting
 
 
@@ -106,7 +106,7 @@ def test_the_viewer_shows_what_succeeded_and_how_often_it_was_tried(quick: Stack
         expect(tab.page.get_by_role("list", name="Events")).to_contain_text("ExecutionSucceeded")
 
 
-def test_the_viewer_shows_a_caught_failure_and_what_was_undone(quick: Stack, visit: Visiting) -> None:
+def test_the_viewer_shows_which_way_a_choice_took_and_why_an_order_was_not_fulfilled(quick: Stack, visit: Visiting) -> None:
     quick.place(order_id="declined", token="tok_declined")
     with visit(quick) as tab:
         tab.sign_in("Sam", "/admin#/order/declined")
@@ -114,9 +114,25 @@ def test_the_viewer_shows_a_caught_failure_and_what_was_undone(quick: Stack, vis
         expect(state(tab, "Release stock")).to_have_class(has("succeeded"))
         expect(state(tab, "Recall shipment")).to_have_class(has("untouched"))
         tab.page.get_by_role("button", name="Fulfillment").click()
-        expect(state(tab, "Charge payment")).to_have_class(has("caught"))
-        expect(state(tab, "Unwind order")).to_have_class(has("succeeded"))
-        expect(state(tab, "Wait for preparation")).to_have_class(has("untouched"))
+        for passed in ("Reserve stock", "What next?", "Charge payment", "Paid yet?", "Unwind order"):
+            expect(state(tab, passed)).to_have_class(has("succeeded"))
+        expect(state(tab, "Not fulfilled")).to_have_class(has("failed"))
+        expect(state(tab, "Ship parcel and await delivery")).to_have_class(has("untouched"))
+        expect(tab.page.locator(".arrow.taken", has_text="payment outcome: declined")).to_have_count(1)
+        expect(tab.page.get_by_role("list", name="Events")).to_contain_text("payment_failed")
+        state(tab, "Charge payment").click()
+        expect(tab.page.locator(".chosen")).to_contain_text('"outcome": "declined"')
+
+
+def test_the_viewer_shows_a_caught_failure_and_what_was_undone(quick: Stack, visit: Visiting) -> None:
+    quick.place(order_id="refused", shipping_address=HOME | {"postal_code": "N1-refused"})
+    with visit(quick) as tab:
+        tab.sign_in("Sam", "/admin#/order/refused")
+        expect(tab.page.get_by_text("This order was cancelled")).to_be_visible()
+        expect(state(tab, "Refund payment")).to_have_class(has("succeeded"))
+        tab.page.get_by_role("button", name="Fulfillment").click()
+        expect(state(tab, "Ship parcel and await delivery")).to_have_class(has("caught"))
+        expect(state(tab, "Not fulfilled")).to_have_class(has("failed"))
 
 
 def test_the_viewer_shows_where_an_execution_waits_and_where_it_was_aborted(patient: Stack, visit: Visiting) -> None:
