@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 Json = Any
 Told = Callable[[int, Json], object]
 
-PLENTY, DEAR, SCARCE = "mug", "watch", "print"
-STOCKED = {PLENTY: 1_000_000, DEAR: 1_000_000, SCARCE: 7}
-PRICES = {PLENTY: 1000, DEAR: 30000, SCARCE: 1550}
+PLENTY, DEAR, SCARCE, FREE = "mug", "watch", "print", "leaflet"
+STOCKED = {PLENTY: 1_000_000, DEAR: 1_000_000, SCARCE: 7, FREE: 1_000_000}
+PRICES = {PLENTY: 1000, DEAR: 30000, SCARCE: 1550, FREE: 0}
 THRESHOLD = 50_000
 """From which total a person looks at an order (``ReviewThreshold``)."""
 SCARCE_STEPS = 60
@@ -166,7 +166,7 @@ class People:
         dice = self._world.dice
         customer = dice.pick(CUSTOMERS)
         order_id = f"o{number}" if dice.likely(0.7) else ""
-        product = dice.pick((PLENTY,) * 8 + (DEAR, SCARCE))
+        product = dice.pick((PLENTY,) * 8 + (DEAR, SCARCE, FREE))
         items = [{"product_id": product, "quantity": 1 + dice.below(3)}]
         if dice.likely(0.3):
             items.append({"product_id": dice.pick(tuple(name for name in STOCKED if name != product)), "quantity": 1})

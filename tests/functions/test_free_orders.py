@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from orders.adapters.payments import simulated
 from orders.adapters.store import keys, orders, table
 from orders.domain import notifications
 from orders.domain.decisions import paying
@@ -13,6 +14,7 @@ from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.statuses import OrderStatus, PaymentMethod, PaymentStatus
 from orders.services import changes
+from tests.harness.bodies import a_body
 from tests.harness.orders import OPENED, a_free_order, later
 from tests.harness.world import World
 
@@ -156,3 +158,43 @@ def test_a_payment_that_another_release_begins_meanwhile_is_found_by_the_next_tr
     assert begun is not None
     with pytest.raises(OrderChanged):
         paying.skip_payment(Snapshot(begun.order, begun.payment), life.tick())
+
+
+# --- more than nothing, and less than the provider takes ---
+
+
+@pytest.mark.parametrize(
+    ("price", "currency", "method", "status"),
+    [
+        (49, "USD", "CREDIT_CARD", 400),
+        (49, "USD", "BANK_TRANSFER", 400),
+        (50, "USD", "CREDIT_CARD", 202),
+        (0, "USD", "CREDIT_CARD", 202),
+        (49, "USD", "CASH_ON_DELIVERY", 202),
+        (49, "JPY", "CREDIT_CARD", 202),
+    ],
+)
+def test_what_the_provider_would_not_take_is_refused_when_the_order_is_placed(
+    world: World, monkeypatch: pytest.MonkeyPatch, price: int, currency: str, method: str, status: int
+) -> None:
+    monkeypatch.setattr(simulated, "MINIMUM", {"USD": 50}, raising=False)
+    world.stock("pin", 100, price=price, currency=currency)
+    answer = world.http("POST /orders", body=a_body(product="pin", method=method))
+    assert answer.status == status, answer.text
+    if status == 400:
+        assert answer.body["errors"] == [
+            {"field": "items", "message": "come to 0.49 USD, and 0.50 USD is the least that can be paid."}
+        ]
+
+
+def test_the_shop_s_own_total_counts_and_a_key_still_leads_to_its_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    price = {"unit_price": {"amount": 30, "currency": "USD"}, "tax": {"amount": 19, "currency": "USD"}}
+    body = a_body(product="prod-001", customer_id="ada") | {"pricing": {"items": [price]}}
+    key = {"idempotency-key": "key-1"}
+    first = world.shop("POST /orders", body=body, headers=key)
+    monkeypatch.setattr(simulated, "MINIMUM", {"USD": 50}, raising=False)
+    again = world.shop("POST /orders", body=body, headers=key)
+    assert (again.status, again.order["order_id"]) == (202, first.order["order_id"])
+    assert world.shop("POST /orders", body=body).status == 400
+    dearer = {"items": [price | {"tax": {"amount": 20, "currency": "USD"}}]}
+    assert world.shop("POST /orders", body=body | {"pricing": dearer}).status == 202

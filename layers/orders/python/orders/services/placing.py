@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from orders import settings
+from orders.adapters.payments.registry import minimum
 from orders.adapters.store import catalog, orders
+from orders.domain import pricing
 from orders.domain.actors import Actor
 from orders.domain.decisions import placing
 from orders.domain.digests import IdempotencyRecord, RequestDigest
@@ -14,6 +16,7 @@ from orders.domain.identifiers import OrderId, uuid7
 from orders.domain.money import Money
 from orders.domain.order import Change, Line, OrderRequest, RequestedLine, Snapshot, details
 from orders.domain.products import Product
+from orders.domain.statuses import PaymentMethod
 from orders.services.changes import Clock, utc_now, with_retries
 
 
@@ -23,14 +26,15 @@ def place_order(
     """Places an order and returns it with whether it is new; the same key and body always lead to the same order.
 
     Raises:
-        InvalidArgument: a product that is not in the catalog.
+        InvalidArgument: a product that is not in the catalog, or a total that the payment provider does not take.
         AlreadyExists: the order id is taken.
         IdempotencyMismatch: the key was used with another body.
     """
     try:
         lines = _priced(request.lines)
+        _check_minimum(request, lines)
     except InvalidArgument:
-        # The catalog may have changed since the key was used: the key's order counts.
+        # The catalog, or the provider, may have changed since the key was used: the key's order counts.
         kept = orders.idempotency_record(request.customer_id, key) if key else None
         if kept is None:
             raise
@@ -48,6 +52,15 @@ def _is_of_high_value(total: Money) -> bool:
     """Whether the total has reached its currency's threshold; a currency without one has no totals that do."""
     threshold = settings.review_thresholds().get(total.currency)
     return threshold is not None and total.amount >= threshold
+
+
+def _check_minimum(request: OrderRequest, lines: Sequence[Line]) -> None:
+    total = pricing.totals(lines, request.shipping_charge, request.discounts).total
+    if request.method is PaymentMethod.CASH_ON_DELIVERY or total.amount == 0:
+        return
+    least = minimum(settings.payment_provider(), total.currency)
+    if total.amount < least.amount:
+        raise InvalidArgument.of("items", f"come to {total}, and {least} is the least that can be paid.")
 
 
 def _priced(requested: Sequence[RequestedLine]) -> tuple[Line, ...]:

@@ -1,13 +1,25 @@
 """The payment providers by their names: the module ``stripe`` of this package is the provider ``stripe``."""
 
+from collections.abc import Mapping
 from importlib import import_module
+from types import ModuleType
 
 from orders.adapters.payments.protocol import PaymentGateway
+from orders.domain.money import Money
 
 
 def payment_gateway(provider: str) -> PaymentGateway:
     """The gateway of a provider; a payment names its own, which need not be the one that this deployment pays with."""
     # Imported by its name, so that a function loads the one provider that it calls.
-    module = import_module(f"orders.adapters.payments.{provider}")
-    gateway: PaymentGateway = module.GATEWAY
+    gateway: PaymentGateway = _module(provider).GATEWAY
     return gateway
+
+
+def minimum(provider: str, currency: str) -> Money:
+    """The least that a provider takes in a currency; nothing where it takes any amount."""
+    least: Mapping[str, int] = getattr(_module(provider), "MINIMUM", {})
+    return Money(least.get(currency, 0), currency)
+
+
+def _module(provider: str) -> ModuleType:
+    return import_module(f"orders.adapters.payments.{provider}")
