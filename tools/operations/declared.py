@@ -35,7 +35,7 @@ GROUPS: Mapping[str, Group] = {
 
 
 @dataclass(frozen=True)
-class Machine:
+class MachineAlarms:
     """A state machine: what its alarms are named after, its functions' group, and when stopped executions are too many."""
 
     alarms: str
@@ -45,16 +45,16 @@ class Machine:
     within: int
 
 
-MACHINES: Mapping[str, Machine] = {
+MACHINES: Mapping[str, MachineAlarms] = {
     # Cancelling an order stops its execution: a few are everyday business.
-    "FulfilOrder": Machine(
+    "FulfilOrder": MachineAlarms(
         alarms="fulfillment",
         group="step",
         stopped="Many executions of the fulfillment were stopped, by cancellations or by hand",
         most_stopped=25,
         within=300,
     ),
-    "UnwindOrder": Machine(
+    "UnwindOrder": MachineAlarms(
         alarms="unwinding",
         group="unwinding",
         stopped="An execution of the unwinding was stopped by hand: the product never stops one",
