@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from orders.domain.steps import DEFINITIONS, UNWINDING
-from simulator.faults import around
+from simulator.faults import PARTIES, around
 from simulator.wiring import Wiring
 
 Cell = tuple[str, str, str, str]
@@ -127,6 +127,7 @@ class Universe:
                 if made["Type"] in ("Task", "Wait"):
                     yield from (((state, "", fault, ""), "workflow") for fault in ("execution failed", "execution aborted"))
         yield ("", "", "release", ""), "workflow"
+        yield from (((party, "", "provider outage", ""), "providers") for party in PARTIES)
 
     # --- what was met ---
 

@@ -54,11 +54,15 @@ Told = Callable[[Outcome], object]
 class Invocation:
     """One run of a handler."""
 
-    __slots__ = ("deadline", "ended", "function", "greenlet", "number", "skew", "told", "why", "world")
+    __slots__ = ("deadline", "ended", "function", "greenlet", "handler", "is_earlier", "number", "skew", "told", "why", "world")
 
     def __init__(self, world: World, function: str, number: int, told: Told) -> None:
         self.world, self.function, self.number, self.told = world, function, number, told
         self.deadline = world.loop.now + world.functions.timeout(function)
+        earlier = world.releases.handler(world.functions.module_of(function))
+        self.is_earlier = earlier is not None
+        """Whether edition one's handler runs, and not today's."""
+        self.handler = earlier or world.functions.handler(function)
         self.skew = 0.0
         self.why: str | None = None
         """Why its process has ended, once it has."""
@@ -78,7 +82,7 @@ class Invocation:
             aws_request_id=str(self.number), function_name=self.function, get_remaining_time_in_millis=self._milliseconds_left
         )
         try:
-            return Outcome(self.world.functions.handler(self.function)(event, context))
+            return Outcome(self.handler(event, context))
         except Killed:
             return Outcome(None, self.why or "Runtime.ExitError", "The process has ended.")
         except Exception as error:
@@ -97,6 +101,10 @@ class Invocation:
         if self.greenlet.dead:
             self.ended = True
             self.told(outcome)
+
+    def fault_of(self, call: str) -> tuple[str, str] | None:
+        """What goes wrong around a call, if anything does."""
+        return None if self.is_earlier else self.world.dice.fault_of(self.function, call)
 
     def wait(self, seconds: float) -> None:
         """Lets others run for so long; ends the process if that is past its time."""
@@ -138,6 +146,9 @@ class Functions:
     def handler(self, function: str) -> Callable[[Json, Json], Json]:
         handler: Callable[[Json, Json], Json] = self._handlers[function]
         return handler
+
+    def module_of(self, function: str) -> str:
+        return self._known[function].module
 
     def of_module(self, module: str) -> str:
         """The function whose handler is in that module."""

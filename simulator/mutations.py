@@ -77,6 +77,12 @@ MUTATIONS = (
     Mutation("what was charged is voided on paper and not refunded", _SERVICES + "fulfilling.py", "        gateway.refund(payment.payment_id)\n", "        pass\n"),
     Mutation("an intent is not voided at the provider", _SERVICES + "fulfilling.py", "charged = gateway.cancel(payment.payment_id)", "charged = bool(gateway.was_charged(payment.payment_id))"),
     Mutation("cash at the door is entered at the price of one piece", _SERVICES + "fulfilling.py", "payment_gateway().collected(payment.payment_id, payment.amount)", "payment_gateway().collected(payment.payment_id, snapshot.order.lines[0].unit_price)"),
+    Mutation(
+        "the follow-up of a delivery enters no cash",
+        _SERVICES + "recovery.py",
+        "        fulfilling.collect_cash(snapshot)\n        if order.delivery_token:",
+        "        if order.delivery_token:",
+    ),
     Mutation("the token of the customer's card is kept", _ORDERS + "domain/recording.py", "token = None if _is_past_charging(after, payment) else after.payment_token", "token = after.payment_token"),
     # --- goods and parcels ---
     Mutation(
@@ -103,6 +109,7 @@ MUTATIONS = (
         "approval=replace(approval, expires_at=expires))",
     ),
     Mutation("an order that is being unwound goes on", _DECISIONS + "ending.py", "    if order.overall in (OverallStatus.ROLLING_BACK, OverallStatus.ROLLED_BACK, OverallStatus.FAILED):\n", "    if order.overall is OverallStatus.FAILED:\n"),
+    Mutation("an approval that came in time is forgotten when the wait runs out", _SERVICES + "fulfilling.py", "if reason is CancelReason.APPROVAL_TIMEOUT and approved and not order.is_over:", "if False:"),
     Mutation("what was done is undone from the wrong end", _ORDERS + "domain/steps.py", "{one.name: one.undoing for one in reversed(DEFINITIONS) if one.undoing}", "{one.name: one.undoing for one in DEFINITIONS if one.undoing}"),
     Mutation("the goods are not put back", _UNWIND, '"Next": "Release stock"\n    },\n    "Release stock"', '"Next": "Close order"\n    },\n    "Release stock"'),
     # --- the workflow service ---

@@ -7,6 +7,7 @@ replaced in that module, and nowhere else.
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import random
 import sys
@@ -17,7 +18,7 @@ from datetime import UTC, datetime, tzinfo
 from types import ModuleType
 from typing import Any, Protocol
 
-PRODUCT = ("orders", "local.step_functions.callbacks", "local.step_functions.templates")
+PRODUCT = ("orders", "edition_one", "local.step_functions.callbacks", "local.step_functions.templates")
 """Whose modules are meant; those of the local stack make task tokens and ids."""
 
 
@@ -111,8 +112,17 @@ def _replace_in(module: ModuleType) -> None:
 
 def forget_settings() -> list[Callable[[], None]]:
     """What empties each thing that the product keeps between invocations, as a new process would begin."""
-    product = [(name, module) for name, module in sorted(sys.modules.items()) if name.startswith("orders")]
+    product = [(name, module) for name, module in sorted(sys.modules.items()) if name.startswith(("orders", "edition_one"))]
     kept = [(name, value) for name, module in product for value in vars(module).values()]
     return [
         value.cache_clear for name, value in kept if getattr(value, "__module__", "") == name and hasattr(value, "cache_clear")
     ]
+
+
+def quiet() -> None:
+    """Turns the product's logs to nowhere: they are written, and nobody pays for it."""
+    for name in list(logging.root.manager.loggerDict):
+        logger = logging.getLogger(name)
+        for handler in list(logger.handlers):
+            logger.removeHandler(handler)
+    logging.root.handlers[:] = [logging.NullHandler()]

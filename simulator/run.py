@@ -66,7 +66,7 @@ def product() -> Wiring:
     os.environ.update(known.environment)
     for function in known.functions.values():
         importlib.import_module(function.module)
-    from simulator.world import quiet  # noqa: PLC0415 - the handlers' modules read the environment when they are loaded
+    from simulator.nature import quiet  # noqa: PLC0415 - the handlers' modules read the environment when they are loaded
 
     quiet()
     return known

@@ -35,6 +35,8 @@ class Bus:
         self._under_way = 0
         self.taken: list[tuple[str, Json]] = []
         """What the product has put on the bus: source and detail."""
+        self.by_edition_one: set[str] = set()
+        """The ids of what edition one's functions have put there."""
         self.notices: list[Mapping[str, str]] = []
         """The attributes of each notice that customers were sent."""
         world.services.update({"PutEvents": self._put_events, "Publish": self._publish})
@@ -52,6 +54,8 @@ class Bus:
             detail = json.loads(entry["Detail"])
             if entry["Source"] in OURS:
                 self.taken.append((entry["Source"], detail))
+                if self._world.running and self._world.running.is_earlier:
+                    self.by_edition_one.add(detail["event_id"])
             self.put(entry["Source"], entry["DetailType"], detail)
         answers = [
             {"EventId": str(place)} if entry in taken else {"ErrorCode": "InternalFailure"}

@@ -84,8 +84,9 @@ class People:
             (0.10, self._cancels),
             (0.06, self._moves),
             (0.05, self._is_set),
-            (0.05, self._is_synced),
+            (0.12, self._is_synced),
             (0.06, self._is_reported),
+            (0.03, self._comes_back),
             (0.05, self._has_arrived),
             (0.10, self._goes_back),
             (0.20, lambda wish: drivers.warehouse(self._world, wish)),
@@ -183,7 +184,7 @@ class People:
             "items": items,
             "payment": {"method": method} | ({} if method == "CASH_ON_DELIVERY" else {"token": dice.pick(TOKENS)}),
             "shipping_address": address,
-            "require_approval": dice.likely(0.05),
+            "require_approval": dice.likely(0.08),
         }
         key = f"key-{number}" if dice.likely(0.7) or not order_id else None
         return Wish(number, order_id, customer, body, key, self._world.loop.now, address=address)
@@ -236,11 +237,32 @@ class People:
         self._soon(30, lambda: self._ask_of(wish, route, SUPPORT, body, ("set", wanted)))
 
     def _is_synced(self, wish: Wish) -> None:
-        self._soon(60, lambda: self._ask_of(wish, "POST /orders/{id}/sync", SUPPORT, {}, ("synced", None)))
+        for _ in range(1 + self._world.dice.below(3)):
+            self._soon(150, lambda: self._ask_of(wish, "POST /orders/{id}/sync", SUPPORT, {}, ("synced", None)))
 
     def _is_reported(self, wish: Wish) -> None:
         body, route = {"location": "Leipzig"}, "PUT /orders/{id}/shipment/location"
         self._soon(40, lambda: self._ask_of(wish, route, SUPPORT, body, ("located", None)))
+
+    def _comes_back(self, wish: Wish) -> None:
+        """Staff look the parcel up, and enter that it is back; often too early, or too late."""
+        route = "POST /orders/{id}/shipments/{shipment_id}/returned"
+
+        def told(status: int, body: Json) -> None:
+            if status == 200 and body.get("shipment"):
+                path = {"id": wish.order_id, "shipment_id": body["shipment"]["shipment_id"]}
+                self.ask(route, SUPPORT, path, {"reason": "Nobody was there"}, partial(self._promised, wish, "returned"))
+
+        def look() -> None:
+            if wish.order_id:
+                self.ask("GET /orders/{id}", SUPPORT, {"id": wish.order_id}, None, told)
+
+        self._soon(40, look)
+
+    @staticmethod
+    def _promised(wish: Wish, promise: str, status: int, _body: Json) -> None:
+        if status == 200:
+            wish.promises.append((promise, None))
 
     def _has_arrived(self, wish: Wish) -> None:
         self._soon(40, lambda: self._ask_of(wish, "POST /orders/{id}/delivered", SUPPORT, {}, ("delivered", None)))
@@ -256,8 +278,8 @@ class People:
         promise = ("approved" if answer == "approve" else "rejected", None)
         ask = partial(self._ask_of, wish, f"POST /orders/{{id}}/{answer}", SUPPORT, {}, promise)
         # Some answer in the last moment, or a moment too late.
-        last_moment = self._world.dice.likely(0.4)
-        self.later(self._world.dice.uniform(294, 304) if last_moment else self._world.dice.uniform(0, 290), ask)
+        last_moment = self._world.dice.likely(0.5)
+        self.later(self._world.dice.uniform(297.5, 301.5) if last_moment else self._world.dice.uniform(0, 297), ask)
 
 
 def _total(body: Json) -> int:

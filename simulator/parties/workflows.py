@@ -48,7 +48,6 @@ class Workflows:
         self.callbacks: dict[str, Callback] = {}
         self.executions: dict[str, Execution] = {}
         self._earlier: dict[str, Machine] = {}
-        self._shifts_at = 0.0
         self._running = 0
         self._machines = {name: _machine(name, definition) for name, definition in world.wiring.machines.items()}
         operations = {
@@ -59,11 +58,6 @@ class Workflows:
             "SendTaskFailure": self._fail,
         }
         world.services.update(operations)
-
-    def shift(self, definitions: dict[str, dict[str, Json]], until: float) -> None:
-        """Lets executions begin with these definitions instead, until then."""
-        self._earlier = {name: _machine(name, definition) for name, definition in definitions.items()}
-        self._shifts_at = until
 
     def idle(self) -> bool:
         """Whether no execution runs."""
@@ -113,7 +107,7 @@ class Workflows:
     # --- calls ---
 
     def _start(self, request: Json) -> Json:
-        machines = self._earlier if self._world.loop.now < self._shifts_at else self._machines
+        machines = self._first_machines() if self._world.releases.is_earlier() else self._machines
         machine = machines[request["stateMachineArn"].split(":")[6]]
         name = request["name"]
         arn = f"{machine.arn.replace(':stateMachine:', ':execution:')}:{name}"
@@ -124,6 +118,12 @@ class Workflows:
             self._begin(Execution(arn, name, machine, request["input"], self, self._world.dice.uniform))
             self._strike(arn)
         return {"executionArn": arn, "startDate": datetime.fromtimestamp(self.now(), UTC)}
+
+    def _first_machines(self) -> dict[str, Machine]:
+        if not self._earlier:
+            first = self._world.wiring.first_machines
+            self._earlier = {name: _machine(name, definition) for name, definition in first.items()}
+        return self._earlier
 
     def _begin(self, execution: Execution) -> None:
         self.executions[execution.arn] = execution
