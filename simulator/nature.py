@@ -13,7 +13,7 @@ import random
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from types import ModuleType
 from typing import Any, Protocol
@@ -65,7 +65,10 @@ class Random:
 
 
 class Os:
-    """In the place of the module ``os``."""
+    """In the place of the module ``os``. The environment is as it was when the history began."""
+
+    def __init__(self) -> None:
+        self.environ: Mapping[str, str] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
@@ -89,13 +92,15 @@ class Now(datetime):
         return datetime.fromtimestamp(_current[-1].clock(), tz or UTC)
 
 
-_REPLACED: dict[int, Any] = {id(time): Time(), id(random): Random(), id(os): Os(), id(uuid): Uuid()}
+_os = Os()
+_REPLACED: dict[int, Any] = {id(time): Time(), id(random): Random(), id(os): _os, id(uuid): Uuid()}
 _done: set[str] = set()
 
 
 def install(nature: Nature) -> None:
     """Lets the product's modules, as many as are loaded, take their time and chance from here."""
     _current[:] = [nature]
+    _os.environ = dict(os.environ)
     for name, module in list(sys.modules.items()):
         if name not in _done and name.startswith(PRODUCT) and isinstance(module, ModuleType):
             _done.add(name)
