@@ -244,7 +244,7 @@ def _key(place: Place) -> Item:
 
 _BEGINS = re.compile(r"begins_with\(\w+, (:\w+)\)")
 _BETWEEN = re.compile(r"\w+ BETWEEN (:\w+) AND (:\w+)")
-_COMPARED = re.compile(r"\w+ (<|>) (:\w+)")
+_COMPARED = re.compile(r"\w+ (=|<|<=|>|>=) (:\w+)")
 _sort_of = itemgetter(0)
 
 
@@ -264,12 +264,11 @@ def _stretch(found: list[Entry], condition: str, values: Json) -> list[Entry]:
     """The part of a partition that a condition on the sort key lets through."""
     kind, names = _read(condition)
     first, *more = [values[name]["S"] for name in names]
-    if kind == "<":
-        return found[: bisect_left(found, first, key=_sort_of)]
-    if kind == ">":
-        return found[bisect_right(found, first, key=_sort_of) :]
-    last = more[0] if kind == "BETWEEN" else first + LAST
-    return found[bisect_left(found, first, key=_sort_of) : bisect_right(found, last, key=_sort_of)]
+    last = {"BETWEEN": more and more[0], "begins_with": first + LAST}.get(kind, first)
+    after, behind = (bisect_right if kind == ">" else bisect_left), (bisect_left if kind == "<" else bisect_right)
+    begins = 0 if kind.startswith("<") else after(found, first, key=_sort_of)
+    ends = len(found) if kind.startswith(">") else behind(found, last, key=_sort_of)
+    return found[begins:ends]
 
 
 def _updated(request: Json, before: Item | None) -> Item:

@@ -61,6 +61,28 @@ def test_a_transaction_of_two_actions_on_one_item_is_refused(world: World) -> No
     assert code_of(refused) == "ValidationException"
 
 
+@pytest.mark.parametrize(
+    ("condition", "values", "expected"),
+    [
+        ("begins_with(SK, :a)", {":a": "b"}, ["b", "bb"]),
+        ("SK BETWEEN :a AND :b", {":a": "aa", ":b": "bb"}, ["b", "bb"]),
+        ("SK = :a", {":a": "b"}, ["b"]),
+        ("SK < :a", {":a": "b"}, ["a"]),
+        ("SK <= :a", {":a": "b"}, ["a", "b"]),
+        ("SK > :a", {":a": "b"}, ["bb", "c"]),
+        ("SK >= :a", {":a": "b"}, ["b", "bb", "c"]),
+    ],
+)
+def test_a_query_finds_what_its_condition_on_the_sort_key_lets_through(
+    world: World, condition: str, values: dict[str, str], expected: list[str]
+) -> None:
+    for sort in ("c", "a", "bb", "b"):
+        world.services["PutItem"]({"Item": {"PK": {"S": "p"}, "SK": {"S": sort}}})
+    given = {name: {"S": value} for name, value in {":pk": "p", **values}.items()}
+    found = world.services["Query"]({"KeyConditionExpression": f"PK = :pk AND {condition}", "ExpressionAttributeValues": given})
+    assert [item["SK"]["S"] for item in found["Items"]] == expected
+
+
 def test_an_index_follows_later(world: World) -> None:
     due = {"GSI3PK": {"S": "DUE"}, "GSI3SK": {"S": "2026"}}
     call(world, "PutItem", Item=item("a", **due))
