@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 import pytest
 
 from orders import settings
@@ -122,7 +121,7 @@ class Shop:
             self.costs.transactions += request.headers["X-Amz-Target"].decode().endswith("TransactWriteItems")
 
     def _transitions(self) -> int:
-        client = boto3.client("stepfunctions")
+        client = self._engine.client
         machines = (settings.fulfill_machine_arn(), settings.unwind_machine_arn())
         billed = 0
         for machine in machines:
