@@ -69,7 +69,7 @@ OF_SOME: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "client repeats": ("place_order", "change_order", "repair_order", "read_orders"),
         "endpoint fails": ("deliver_webhook",),
         "endpoint hangs": ("deliver_webhook",),
-        "stranger": ("on_fulfillment_event",),
+        "stranger": ("on_fulfillment_event", "receive_carrier_event"),
     }
 )
 """Faults that lie around no call of their own: in each function, in some calls, in some functions."""

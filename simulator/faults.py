@@ -148,7 +148,7 @@ OTHER_FAULTS = (
     Fault("provider outage", "the payment provider or the carrier takes no call for minutes, until retries are used up", "docs/providers.md; https://docs.stripe.com/error-low-level#server-errors"),
     Fault("release", "edition one's functions serve until this release's take over, some calls first; executions go on with their definition", "docs/decisions/012-releases-meet-in-the-table.md"),
     Fault("partly taken", "of a batch some entries are taken and others are not", _EVENTS + "eb-putevents.html, " + _SQS + "sqs-batch-api-actions.html, " + _DYNAMODB + "Programming.Errors.html#Programming.Errors.BatchOperations"),
-    Fault("stranger", "an event names an order that nobody has placed", "docs/behavior.md#fulfillment-events"),
+    Fault("stranger", "an event names an order that nobody has placed, or a parcel that nobody has sent", "docs/behavior.md#fulfillment-events"),
     Fault("client repeats", "a caller sends its request again: it had no answer, or was impatient", "https://docs.stripe.com/api/idempotent_requests"),
 )  # fmt: skip
 

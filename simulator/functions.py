@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Json = Any
 
+NEW_PROCESSES = 0.03
+"""The share of invocations that find nothing of what an earlier one has kept: their process is new."""
 SKEW = 2.0
 """How many seconds a function's clock is wrong, at most."""
 ASYNC_PAUSES = (60.0, 120.0)
@@ -178,6 +180,8 @@ class Functions:
         if self.broken.get(invocation.function, 0.0) > self._world.loop.now:
             invocation.told(Outcome(None, "Runtime.ImportModuleError", "Unable to import module."))
             return
+        if self._world.dice.likely(NEW_PROCESSES):
+            self._world.restart()
         invocation.deadline = self._world.loop.now + self.timeout(invocation.function)
         invocation.begin(event)
 

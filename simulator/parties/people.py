@@ -29,6 +29,8 @@ STOCKED = {PLENTY: 1_000_000, DEAR: 1_000_000, SCARCE: 7}
 PRICES = {PLENTY: 1000, DEAR: 30000, SCARCE: 1550}
 THRESHOLD = 50_000
 """From which total a person looks at an order (``ReviewThreshold``)."""
+MOMENTS = ((0.0, 1.0), (0.5, 10.0), *((0.0, 297.0),) * 3, *((297.5, 301.5),) * 5)
+"""Between which seconds of an order reviewers answer."""
 SCARCE_STEPS = 60
 """For so many orders there is one more set of what is scarce."""
 TOKENS = ("tok_ok",) * 8 + (
@@ -41,7 +43,11 @@ TOKENS = ("tok_ok",) * 8 + (
 )
 PLACES = ("SW1Y 4JH",) * 9 + ("flaky-2", "timeout-1", "timeout-2", "refused")
 METHODS = ("CREDIT_CARD",) * 4 + ("DIGITAL_WALLET", "BANK_TRANSFER", "CASH_ON_DELIVERY", "CASH_ON_DELIVERY")
-STATUSES = (*(status.value for status in OrderStatus if status is not OrderStatus.PENDING), *DEPRECATED_NAMES)
+STATUSES = (
+    *(status.value for status in OrderStatus if status is not OrderStatus.PENDING),
+    *DEPRECATED_NAMES,
+    *("SHIPPED", "DELIVERED") * 3,
+)
 TRIES, HASTY_TRIES = 300, 20
 """How often a caller tries: some times in haste, and then about once a minute, longer than any function is broken."""
 SUPPORT, ADMIN, CUSTOMERS = ("sue", ("support",)), ("ann", ("admin",)), ("ada", "bob", "cyd", "dee")
@@ -83,7 +89,8 @@ class People:
         self._plans: tuple[tuple[float, Callable[[Wish], None]], ...] = (
             (0.10, self._cancels),
             (0.06, self._moves),
-            (0.05, self._is_set),
+            (0.10, self._is_set),
+            (0.04, self._is_looked_at),
             (0.12, self._is_synced),
             (0.06, self._is_reported),
             (0.03, self._comes_back),
@@ -215,8 +222,9 @@ class People:
             if status == 200:
                 wish.promises.append(promise)
 
+        key = f"{route} {wish.number}" if self._world.dice.likely(0.5) else None
         if wish.order_id:
-            self.ask(route, who, {"id": wish.order_id}, body, told)
+            self.ask(route, who, {"id": wish.order_id}, body, told, key)
 
     def _soon(self, seconds: float, what: Callable[[], object]) -> None:
         self.later(self._world.dice.uniform(0, seconds), what)
@@ -234,7 +242,14 @@ class People:
     def _is_set(self, wish: Wish) -> None:
         wanted = self._world.dice.pick(STATUSES)
         body, route = {"status": wanted, "reason": "By hand"}, "PATCH /orders/{id}/status"
-        self._soon(30, lambda: self._ask_of(wish, route, SUPPORT, body, ("set", wanted)))
+        self._soon(
+            12 if self._world.dice.likely(0.5) else 40, lambda: self._ask_of(wish, route, SUPPORT, body, ("set", wanted))
+        )
+
+    def _is_looked_at(self, wish: Wish) -> None:
+        who = (wish.customer, ())
+        self._soon(90, lambda: self.ask("GET /orders", who))
+        self._soon(90, lambda: self._ask_of(wish, "GET /orders/{id}/history", who, None, ("shown", None)))
 
     def _is_synced(self, wish: Wish) -> None:
         for _ in range(1 + self._world.dice.below(3)):
@@ -272,14 +287,14 @@ class People:
         self._soon(120, lambda: self._ask_of(wish, route, (wish.customer, ()), {"reason": "Too small"}, ("returned", None)))
 
     def _reviews(self, wish: Wish) -> None:
-        answer = self._world.dice.pick(("approve",) * 5 + ("reject", "silence"))
+        answer = self._world.dice.pick(("approve",) * 5 + ("reject", "reject", "silence"))
         if answer == "silence":
             return
         promise = ("approved" if answer == "approve" else "rejected", None)
         ask = partial(self._ask_of, wish, f"POST /orders/{{id}}/{answer}", SUPPORT, {}, promise)
-        # Some answer in the last moment, or a moment too late.
-        last_moment = self._world.dice.likely(0.5)
-        self.later(self._world.dice.uniform(297.5, 301.5) if last_moment else self._world.dice.uniform(0, 297), ask)
+        # Some answer before anybody waits for it, some in the last moment, or a moment too late.
+        first, last = MOMENTS[self._world.dice.below(len(MOMENTS))]
+        self.later(self._world.dice.uniform(first, last), ask)
 
 
 def _total(body: Json) -> int:
