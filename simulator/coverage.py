@@ -31,11 +31,11 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "release_stock": _CHANGE,
         "close_order": _CHANGE,
         "place_order": ("BatchGetItem", "TransactWriteItems", "GetItem", "Query", "GetSecretValue"),
-        "read_orders": ("Query", "GetItem", "GetSecretValue"),
+        "read_orders": ("Query", "GetItem", "BatchGetItem", "GetSecretValue"),
         "change_order": (
             *_CHANGE, "GetItem", "UpdateItem", "GetSecretValue", "charge", "was_charged", "book", "collected",
         ),
-        "repair_order": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "GetSecretValue"),
+        "repair_order": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "GetSecretValue", "collected"),
         "drive_workflow": (
             "Query", "UpdateItem", "StartExecution", "StopExecution", "SendTaskSuccess", "SendTaskFailure", "collected",
         ),
@@ -65,7 +65,7 @@ IN_THE_CALL: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 OF_SOME: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "stale index": ("fan_out_webhooks", "receive_carrier_event", "sweep_orders"),
+        "stale index": ("fan_out_webhooks", "read_orders", "receive_carrier_event", "sweep_orders"),
         "client repeats": ("place_order", "change_order", "repair_order", "read_orders"),
         "endpoint fails": ("deliver_webhook",),
         "endpoint hangs": ("deliver_webhook",),

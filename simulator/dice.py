@@ -19,8 +19,10 @@ SHARES = {
 
 RATES = (0.0, 0.005, 0.015, 0.03, 0.06)
 """The shares of calls that go wrong; a seed has one of them."""
-FEW, CLOSER = 8, 4.0
-"""So many calls of each kind go wrong more often by this factor: what is called rarely meets faults too."""
+CLOSER, MOST = 12.0, 0.75
+"""The first call of a kind goes wrong so many times as often, the second half as many times: what is called rarely meets
+faults too. But one in four goes well.
+"""
 
 FAULTLESS = 0.1
 """The share of the seeds in which nothing goes wrong at all."""
@@ -102,7 +104,8 @@ class Dice:
     def fault_of(self, where: str, call: str) -> tuple[str, str] | None:
         """What goes wrong around a call of a function, if anything does: the fault, and its moment."""
         self.calls[where, call] += 1
-        rate = self.rate * CLOSER if self.calls[where, call] <= FEW else self.rate
+        nth = self.calls[where, call]
+        rate = min(self.rate * CLOSER / nth, MOST) if nth < CLOSER else self.rate
         if self.chance() >= rate:
             return None
         if call not in self._around:

@@ -29,7 +29,7 @@ STOCKED = {PLENTY: 1_000_000, DEAR: 1_000_000, SCARCE: 7}
 PRICES = {PLENTY: 1000, DEAR: 30000, SCARCE: 1550}
 THRESHOLD = 50_000
 """From which total a person looks at an order (``ReviewThreshold``)."""
-MOMENTS = ((0.0, 1.0), (0.5, 10.0), *((0.0, 297.0),) * 3, *((297.5, 301.5),) * 5)
+MOMENTS = (*((0.0, 1.0),) * 2, *((0.5, 10.0),) * 3, *((0.0, 297.0),) * 2, *((297.5, 301.5),) * 6)
 """Between which seconds of an order reviewers answer."""
 SCARCE_STEPS = 60
 """For so many orders there is one more set of what is scarce."""
