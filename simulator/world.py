@@ -131,13 +131,18 @@ class World:
             self.loop.run()
 
     def _break_down(self, until: float) -> float:
-        """Some function may fail for a while, whatever it is given; returns when that is over."""
+        """Some function may fail for a while, whatever it is given, and others with it; returns when that is over."""
         function = self.dice.pick(tuple(sorted(self.wiring.functions)))
         if not self.dice.happens("outage", function):
             return 0.0
         begins = self.dice.uniform(0, until)
         ends = begins + self.dice.uniform(60, LONGEST_OUTAGE if self.dice.likely(0.2) else SHORT_OUTAGE)
-        self.loop.call_at(begins, self.functions.broken.update, {function: ends})
+        broken = {function}
+        while self.dice.likely(0.6):
+            broken.add(self.dice.pick(tuple(sorted(self.wiring.functions))))
+        for one in sorted(broken - {function}):
+            self.dice.met("outage", one)
+        self.loop.call_at(begins, self.functions.broken.update, dict.fromkeys(broken, ends))
         return ends
 
     def restart(self) -> None:
