@@ -32,6 +32,7 @@ class Bus:
     def __init__(self, world: World) -> None:
         self._world = world
         self._rules = [rule for rule in world.wiring.rules if rule.schedule is None]
+        self._wanted: dict[tuple[str, str], list[Rule]] = {}
         self._under_way = 0
         self.taken: list[tuple[str, Json]] = []
         """What the product has put on the bus: source and detail."""
@@ -73,10 +74,21 @@ class Bus:
         event = {"source": source, "detail-type": kind, "detail": detail}
         text = ""
         self._world.note(f"event {source} {kind} {detail.get('event_id') or detail.get('name')}")
-        for rule in self._rules:
+        for rule in self._rules_of(source, kind):
             if matches(rule.pattern, event):
                 text = text or json.dumps(event)
                 self._lead(rule, event, text)
+
+    def _rules_of(self, source: str, kind: str) -> list[Rule]:
+        """The rules that want events of that source and that type, and look at what is in them."""
+        if (source, kind) not in self._wanted:
+            event = {"source": source, "detail-type": kind}
+            self._wanted[source, kind] = [
+                rule
+                for rule in self._rules
+                if matches({name: rule.pattern[name] for name in event.keys() & rule.pattern}, event)
+            ]
+        return self._wanted[source, kind]
 
     def _lead(self, rule: Rule, event: Json, text: str) -> None:
         dice = self._world.dice
