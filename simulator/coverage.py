@@ -136,16 +136,6 @@ class Universe:
         found = {(self._modules.get(function, function), call) for function, call in calls}
         return sorted(f"{module} calls {call}" for module, call in found if call not in CALLS.get(module, ()))
 
-    def table(self, covered: Counter[Cell]) -> str:
-        """Each part with what was met of it, as Markdown."""
-        parts: dict[str, list[bool]] = {}
-        for cell, part in self.cells.items():
-            parts.setdefault(part, []).append(covered[cell] > 0)
-        total = [met for part in parts.values() for met in part]
-        rows = [("all", total), *parts.items()]
-        lines = [f"| {part} | {sum(met)} | {len(met)} | {100 * sum(met) / len(met):.0f} % |" for part, met in rows]
-        return "\n".join(["| where | met | of | share |", "|---|---|---|---|", *lines])
-
     def left(self, covered: Counter[Cell]) -> list[Cell]:
         """What was never met."""
         return [cell for cell in self.cells if not covered[cell]]

@@ -13,7 +13,7 @@ SHARES = {
     "record held up": 0.15, "batch cut short": 0.2, "batch doubled": 0.06, "message late": 0.05, "message doubled": 0.06,
     "event late": 0.05, "event doubled": 0.05, "event lost": 0.3, "describe late": 0.3, "execution failed": 0.02,
     "execution aborted": 0.02, "execution redriven": 0.5, "stale token": 0.05, "endpoint fails": 0.1, "endpoint hangs": 0.05,
-    "outage": 0.25, "provider outage": 0.4, "release": 0.3, "partly taken": 0.02, "stranger": 0.03, "client repeats": 0.05,
+    "outage": 0.25, "provider outage": 0.4, "release": 0.3, "partly taken": 0.02, "stranger": 0.08, "client repeats": 0.05,
 }  # fmt: skip
 """How often each fault happens where it may; those of calls are drawn together, at the rate of the seed."""
 

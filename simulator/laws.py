@@ -5,15 +5,13 @@ One law is one function: it yields a sentence for each breach. ``LAWS`` lists th
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-from orders.domain import analytics
-from orders.domain.events import ORDER_STATUS_CHANGED, SYSTEM
+from orders.domain.events import SYSTEM
 from orders.domain.status_names import parse_status
 from orders.domain.statuses import (
     CANCELLABLE,
@@ -30,6 +28,7 @@ from orders.domain.statuses import (
 from orders.domain.steps import CancelReason, StepName
 from simulator import two_releases
 from simulator.books import Account, Books
+from simulator.laws_of_messages import counters, dead_letters, events, notices, webhooks
 from simulator.loop import START
 from simulator.parties import people
 
@@ -220,88 +219,6 @@ def _errors_of_booking(account: Account, facts: Mapping[str, Any]) -> Iterator[s
         yield f"the carrier was given {facts}, the order says {expected}"
     if order.status is _O.CANCELLED:
         yield "cancelled, and the carrier has the parcel"
-
-
-def events(books: Books) -> Iterator[str]:
-    """Each notification of each trail is published at least once, the same each time, and no other is."""
-    heard = [detail for source, detail in books.world.bus.taken if source == "orders"]
-    for detail in heard:
-        if not two_releases.is_as_told(books, detail, books.messages.get(detail["event_id"])):
-            yield f"published, and on no trail: {detail['order_id']} version {detail['version']} {detail['event_type']}"
-    for event_id in books.messages.keys() - {detail["event_id"] for detail in heard}:
-        detail = books.messages[event_id]
-        yield f"never published: {detail['order_id']} version {detail['version']} {detail['event_type']}"
-
-
-def counters(books: Books) -> Iterator[str]:
-    """The counters are the sum of what the trails say, each event counted once; the days' likewise."""
-    sums: Counter[str] = Counter()
-    of_days: Counter[str] = Counter()
-    for detail in books.messages.values():
-        if one := analytics.counted_event(detail):
-            sums.update({name: int(value) for name, value in one.counters.items()})
-            of_days.update({name: int(value) for name, value in one.of_day.items()})
-    exact = two_releases.counted_by_edition_one(books) if two_releases.are_both_counting(books) else None
-    yield from _differences("counter", sums, books.counters, exact)
-    yield from _differences("day's counter", of_days, books.days, exact and set())
-
-
-def _differences(kind: str, expected: Counter[str], found: Counter[str], exact: set[str] | None) -> Iterator[str]:
-    """``exact`` are the names that both releases count, where one of them counts less."""
-    for name in sorted(expected.keys() | found.keys()):
-        is_less = exact is not None and name not in exact and found[name] < expected[name]
-        if expected[name] != found[name] and not is_less:
-            yield f"the {kind} {name} is {found[name]}, the trails make {expected[name]}"
-
-
-def notices(books: Books) -> Iterator[str]:
-    """Customers are told of each change of status, and of nothing else."""
-    wanted = {key for key, detail in books.messages.items() if detail["event_type"] == ORDER_STATUS_CHANGED}
-    sent = {notice["event_id"]: notice for notice in books.world.bus.notices}
-    for event_id in wanted - sent.keys():
-        yield f"no notice: {books.messages[event_id]['order_id']} {books.messages[event_id]['new_status']}"
-    for event_id, notice in sent.items():
-        detail = books.messages.get(event_id)
-        if detail is None or (notice["customer_id"], notice["status"]) != (detail["customer_id"], detail["new_status"]):
-            yield f"a notice of what was not: {notice}"
-
-
-def webhooks(books: Books) -> Iterator[str]:
-    """Each subscriber is sent each event it wants, signed, and its deliveries say so."""
-    endpoints, wanted = books.world.endpoints, books.world.wanted_by()
-    for delivery in endpoints.forged:
-        yield f"delivery {delivery} has no signature of ours"
-    for webhook_id, kinds in wanted.items():
-        for event_id, detail in books.messages.items():
-            if not kinds or detail["event_type"] in kinds:
-                yield from _errors_of_delivery(books, webhook_id, event_id)
-    for webhook_id, event_id in endpoints.taken:
-        if event_id not in books.messages:
-            yield f"{webhook_id} was sent {event_id}, which is on no trail"
-
-
-def _errors_of_delivery(books: Books, webhook_id: str, event_id: str) -> Iterator[str]:
-    detail = books.messages[event_id]
-    sent, row = books.world.endpoints.taken.get((webhook_id, event_id)), books.deliveries.get((webhook_id, event_id))
-    if sent and sent["data"] == detail and row and row["status"]["S"] == "SUCCEEDED":
-        return
-    what = f"{webhook_id}: {detail['order_id']} version {detail['version']} {detail['event_type']}"
-    if sent is None:
-        yield f"{what} was never sent; its delivery is {row and row['status']['S']}"
-    elif not two_releases.is_as_told(books, sent["data"], detail):
-        yield f"{what} was sent as {json.dumps(sent)}"
-    elif row is None or row["status"]["S"] != "SUCCEEDED":
-        yield f"{what} was sent, and its delivery is {row and row['status']['S']}"
-
-
-def dead_letters(books: Books) -> Iterator[str]:
-    """With everything in order again, no dead letter fails once more, and none is left."""
-    for letter in books.world.operator.hopeless:
-        detail = json.loads(letter.body).get("detail", {})
-        if detail.get("order_id") in books.accounts or letter.source != "FulfillmentEvents":
-            yield f"a dead letter of {letter.source or 'a stream'} cannot be redriven: {letter.body[:300]}"
-    if books.world.operator.has_letters():
-        yield "dead letters are left"
 
 
 def promises(books: Books) -> Iterator[str]:
