@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from local.stack.template import expand
+from tests.harness.cloudformation import expanded
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (ROOT / "functions", ROOT / "layers/orders/python")
@@ -81,8 +81,9 @@ def third_party(module: str) -> frozenset[str]:
     return frozenset(found)
 
 
+@cache
 def deployed() -> dict[str, tuple[str, set[str]]]:
-    resources = expand(ROOT / "template.yaml")["Resources"]
+    resources = expanded()["Resources"]
     layers = {name: name[:-10] for name, r in resources.items() if r["Type"] == "AWS::Lambda::LayerVersion"}
     return {
         name: (r["Properties"]["Handler"].partition(".")[0], {layers[at["Ref"]] for at in r["Properties"]["Layers"]})
