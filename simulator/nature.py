@@ -1,12 +1,13 @@
 """Time and chance as the product meets them: its modules' ``time``, ``random``, ``os.urandom`` and ``datetime.now``.
 
 ``install`` looks through the product's modules by itself, so that none is forgotten: whatever of these a module has imported is
-replaced in that module, and nowhere else.
+replaced in that module, and nowhere else. JSON is read by the local stack's faster reader, with the same outcome.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 import os
 import random
@@ -17,6 +18,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from types import ModuleType
 from typing import Any, Protocol
+
+from local.fastpath import fast_json
 
 PRODUCT = ("orders", "edition_one", "local.step_functions.callbacks", "local.step_functions.templates")
 """Whose modules are meant; those of the local stack make task tokens and ids."""
@@ -92,8 +95,18 @@ class Now(datetime):
         return datetime.fromtimestamp(_current[-1].clock(), tz or UTC)
 
 
+class Json:
+    """In the place of the module ``json``."""
+
+    loads = staticmethod(fast_json.loads)
+    dumps = staticmethod(json.dumps)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(json, name)
+
+
 _os = Os()
-_REPLACED: dict[int, Any] = {id(time): Time(), id(random): Random(), id(os): _os, id(uuid): Uuid()}
+_REPLACED: dict[int, Any] = {id(time): Time(), id(random): Random(), id(os): _os, id(uuid): Uuid(), id(json): Json()}
 _done: set[str] = set()
 
 
@@ -115,9 +128,14 @@ def _replace_in(module: ModuleType) -> None:
             setattr(module, name, Now)
 
 
+OF_THE_CODE = ("orders.adapters.store.codec", "orders.domain.personal")
+"""Modules that keep nothing but what follows from their code: a new process finds out the same."""
+
+
 def forget_settings() -> list[Callable[[], None]]:
     """What empties each thing that the product keeps between invocations, as a new process would begin."""
-    product = [(name, module) for name, module in sorted(sys.modules.items()) if name.startswith(("orders", "edition_one"))]
+    loaded = [name for name in sorted(sys.modules) if name.startswith(("orders", "edition_one"))]
+    product = [(name, sys.modules[name]) for name in loaded if name not in OF_THE_CODE]
     kept = [(name, value) for name, module in product for value in vars(module).values()]
     return [
         value.cache_clear for name, value in kept if getattr(value, "__module__", "") == name and hasattr(value, "cache_clear")

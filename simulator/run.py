@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import importlib
+import inspect
 import os
 import time
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
+from types import SimpleNamespace
 
 import orjson
 
@@ -72,6 +74,9 @@ def product() -> Wiring:
     from simulator.nature import quiet  # noqa: PLC0415 - the handlers' modules read the environment when they are loaded
 
     quiet()
+    # Powertools looks at the signatures of the same few functions with each batch.
+    batches = importlib.import_module("aws_lambda_powertools.utilities.batch.base")
+    batches.inspect = SimpleNamespace(signature=lru_cache(maxsize=64)(inspect.signature))  # type: ignore[attr-defined]
     # What is loaded stays: the collector need not look through it again.
     gc.collect()
     gc.freeze()
