@@ -128,14 +128,23 @@ def _replace_in(module: ModuleType) -> None:
             setattr(module, name, Now)
 
 
-OF_THE_CODE = ("orders.adapters.store.codec", "orders.domain.personal")
-"""Modules that keep nothing but what follows from their code: a new process finds out the same."""
+FOR_GOOD = frozenset(
+    {
+        "orders.adapters.bus",
+        "orders.adapters.queues",
+        "orders.adapters.store.codec",
+        "orders.adapters.store.table",
+        "orders.adapters.workflow",
+        "orders.domain.personal",
+    }
+)
+"""Modules that keep nothing but clients, which know nothing, and what follows from their code: a new process has the same."""
 
 
 def forget_settings() -> list[Callable[[], None]]:
     """What empties each thing that the product keeps between invocations, as a new process would begin."""
     loaded = [name for name in sorted(sys.modules) if name.startswith(("orders", "edition_one"))]
-    product = [(name, sys.modules[name]) for name in loaded if name not in OF_THE_CODE]
+    product = [(name, sys.modules[name]) for name in loaded if name not in FOR_GOOD]
     kept = [(name, value) for name, module in product for value in vars(module).values()]
     return [
         value.cache_clear for name, value in kept if getattr(value, "__module__", "") == name and hasattr(value, "cache_clear")
