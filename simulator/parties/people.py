@@ -48,6 +48,13 @@ STATUSES = (
     *DEPRECATED_NAMES,
     *("SHIPPED", "DELIVERED") * 3,
 )
+AHEAD = (
+    *(("PROCESSING", 0.0, 6.0),) * 2,
+    ("CONFIRMED", 0.0, 6.0),
+    *(("SHIPPED", 5.0, 11.0),) * 2,
+    ("DELIVERED", 9.0, 22.0),
+)
+"""Which status staff set ahead of the workflow, and between which seconds of an order."""
 TRIES, HASTY_TRIES = 300, 20
 """How often a caller tries: some times in haste, and then about once a minute, longer than any function is broken."""
 SUPPORT, ADMIN, CUSTOMERS = ("sue", ("support",)), ("ann", ("admin",)), ("ada", "bob", "cyd", "dee")
@@ -89,7 +96,7 @@ class People:
         self._plans: tuple[tuple[float, Callable[[Wish], None]], ...] = (
             (0.10, self._cancels),
             (0.06, self._moves),
-            (0.10, self._is_set),
+            (0.14, self._is_set),
             (0.04, self._is_looked_at),
             (0.12, self._is_synced),
             (0.06, self._is_reported),
@@ -240,11 +247,11 @@ class People:
         self._soon(15, lambda: self._ask_of(wish, route, (wish.customer, ()), elsewhere, ("moved", elsewhere)))
 
     def _is_set(self, wish: Wish) -> None:
-        wanted = self._world.dice.pick(STATUSES)
+        """Staff set a status by hand: often ahead of the workflow, which has not charged or shipped yet."""
+        dice = self._world.dice
+        wanted, first, last = AHEAD[dice.below(len(AHEAD))] if dice.likely(0.6) else (dice.pick(STATUSES), 0.0, 40.0)
         body, route = {"status": wanted, "reason": "By hand"}, "PATCH /orders/{id}/status"
-        self._soon(
-            12 if self._world.dice.likely(0.5) else 40, lambda: self._ask_of(wish, route, SUPPORT, body, ("set", wanted))
-        )
+        self.later(dice.uniform(first, last), lambda: self._ask_of(wish, route, SUPPORT, body, ("set", wanted)))
 
     def _is_looked_at(self, wish: Wish) -> None:
         who = (wish.customer, ())
