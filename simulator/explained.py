@@ -35,7 +35,46 @@ class Reason:
             yield (self.where, self.call, name if known else one, moment if known else "")
 
 
-REASONS: tuple[Reason, ...] = ()
+REASONS: tuple[Reason, ...] = (
+    Reason(
+        "change_order collects cash only where staff report the delivery of an order paid at the door, most of them once the faults are over: 138 such calls",
+        "ChangeOrderFunction",
+        "collected",
+        ("killed before", "outcome unknown after"),
+    ),
+    Reason(
+        "receive_carrier_event asks whether a parcel was erased only where no order is known for it: 90 such calls",
+        "ReceiveCarrierEventFunction",
+        "GetItem",
+        ("timed out after",),
+    ),
+    Reason(
+        "repair_order collects cash, and writes to the ledger, only where it finds a kept scan of a delivery before the queue does, of an order paid at the door, with a carrier that reports: 180 such calls, nearly all once the faults are over",
+        "RepairOrderFunction",
+        "UpdateItem",
+        (
+            "throttled before",
+            "failing before",
+            "answer lost after",
+            "no answer after",
+            "killed after",
+            "timed out before",
+            "timed out after",
+        ),
+    ),
+    Reason(
+        "as above: 181 such calls",
+        "RepairOrderFunction",
+        "collected",
+        ("killed before", "killed after", "timed out before", "timed out after", "provider unavailable before"),
+    ),
+    Reason(
+        "request_approval returns the token itself only where the review was approved between its own two tries, or in the tenth of a second before the first: 39 such calls",
+        "RequestApprovalFunction",
+        "SendTaskSuccess",
+        ("killed after", "timed out after"),
+    ),
+)
 
 
 def explained() -> Mapping[Cell, str]:
