@@ -75,6 +75,7 @@ class Total:
             f"{self.orders} orders of {self.seeds} seeds in {seconds:.1f} s: {speed}, {faults} faults, {self.failed} failed."
         )
         universe = Universe(product())
+        self.covered = Counter({cell: times for cell, times in self.covered.items() if cell in universe.cells})
         if path:
             explained.keep(self.covered, path)
             self.covered = explained.gathered(path)
