@@ -1,12 +1,11 @@
 """What holds for every test: no outcome depends on how fast the machine is, and a run that is ended leaves nothing behind."""
 
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
-
-from tests.harness.fast_moto import fast_moto
 
 # An example may take as long as it likes, and so may making them: the machine may have other work.
 settings.register_profile("orders", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -22,6 +21,11 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def moto_is_fast() -> Iterator[None]:
-    """See ``harness.fast_moto``."""
+    """See ``harness.fast_moto``; loading moto takes a second, where none of the tests to run does."""
+    if "moto" not in sys.modules:
+        yield
+        return
+    from tests.harness.fast_moto import fast_moto  # noqa: PLC0415
+
     with fast_moto():
         yield

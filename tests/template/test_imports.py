@@ -61,6 +61,11 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 
 @cache
+def imported_by(source: Path) -> tuple[str, ...]:
+    return tuple(imports(ast.parse(source.read_text(encoding="utf-8"))))
+
+
+@cache
 def third_party(module: str) -> frozenset[str]:
     """The packages that importing the module takes, through all of ours."""
     seen, found, waiting = set[str](), set[str](), [module]
@@ -71,7 +76,7 @@ def third_party(module: str) -> frozenset[str]:
         seen.add(current)
         package = current.partition(".")[0]
         if source := source_of(current):
-            waiting += imports(ast.parse(source.read_text(encoding="utf-8")))
+            waiting += imported_by(source)
             # A registry imports what stands beside it by name.
             waiting += [
                 f"{current.rpartition('.')[0]}.{path.stem}" for path in source.parent.glob("*.py") if source.stem == "registry"
