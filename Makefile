@@ -86,9 +86,9 @@ simulate: $(READY) ## orders under everything AWS may do, in virtual time, by th
 simulate-mutations: $(READY) ## plant each defect of simulator/mutations.py in a copy, and see which law finds it (some minutes)
 	@$(BIN)/python -m simulator.mutation_check
 
-# In this order: those that wait for a stack first, and the many small ones to fill the gaps. Each worker has more to wait for
+# In this order: the longest first, and the many small ones to fill the gaps. Each worker has more to wait for
 # than to compute, so there is one more than there are cores.
-TESTS := $(wildcard $(addprefix tests/,versions chaos e2e simulator built local template statemachine upgrade functions unit))
+TESTS := $(wildcard $(addprefix tests/,e2e versions simulator built chaos local template statemachine upgrade functions unit))
 WORKERS = $(shell $(BIN)/python -c 'import os; print(len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else "auto")')
 
 test: lint browser ## all checks and all tests

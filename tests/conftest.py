@@ -3,9 +3,18 @@
 import signal
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+SHARED: dict[str, tuple[str, ...]] = {
+    "tests/e2e/pages": ("tests/e2e/pages/",),
+    "the stacks of tests/e2e": tuple(
+        f"tests/e2e/test_{name}." for name in ("access", "bad_orders", "lifecycle", "races", "responses")
+    ),
+}
+"""Files that use the same stacks, and the same browser: one worker runs them all, so that each is started once."""
 
 # An example may take as long as it likes, and so may making them: the machine may have other work.
 settings.register_profile("orders", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -17,6 +26,19 @@ settings.load_profile("orders")
 def pytest_configure() -> None:
     """SIGTERM ends a run as Ctrl-C does: fixtures stop the stacks that they have started."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """``--dist loadfile``, with files that share as if they were one."""
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped] # noqa: PLC0415 - runs without it too
+
+    class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return next((scope for scope, beginnings in SHARED.items() if file.startswith(beginnings)), file)
+
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session", autouse=True)

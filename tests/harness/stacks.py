@@ -53,12 +53,12 @@ def until(look: Callable[[], Found | None], seconds: float = 120, what: str = "i
 
     The limit is for what will never come about: a machine with other work on it may take many times its usual time.
     """
-    deadline, pause = time.monotonic() + seconds * PATIENCE, 0.005
+    deadline, pause = time.monotonic() + seconds * PATIENCE, 0.01
     while not (found := look()):
         if time.monotonic() > deadline:
             raise TooLate(f"{what} did not come about in {seconds * PATIENCE:g} s; last seen: {found!r}")
         time.sleep(pause)
-        pause = min(pause * 1.3, 0.1)
+        pause = min(pause * 1.5, 0.1)
     return found
 
 
