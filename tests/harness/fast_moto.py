@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import JSONFileLoader, Loader
 from moto.core import responses, utils
 from moto.core.serialize import ResponseSerializer
 from moto.dynamodb.exceptions import ItemSizeTooLarge
@@ -86,6 +86,21 @@ def _read_services_once(patch: pytest.MonkeyPatch) -> None:
     """botocore reads a service's description anew for each session, and imitated AWS is a session for each test."""
     read = functools.cache(JSONFileLoader().load_file)
     patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+    for name in ("list_available_services", "list_api_versions"):
+        patch.setattr(Loader, name, _listed_once(getattr(Loader, name)))
+
+
+def _listed_once(its_own: Any) -> Any:
+    """What is found in the folders of all services."""
+    found: dict[Any, list[str]] = {}
+
+    def listed(loader: Loader, *others: str, **named: str) -> list[str]:
+        asked = (tuple(loader.search_paths), others, tuple(sorted(named.items())))
+        if asked not in found:
+            found[asked] = its_own(loader, *others, **named)
+        return list(found[asked])
+
+    return listed
 
 
 # --- copies ---
