@@ -353,7 +353,9 @@ def peace(books: Books) -> Iterator[str]:
         # What the warehouse and carriers report runs ahead of the workflow, or leaves it to people, who take their time.
         if any(event.by.startswith(("fulfillment", "carrier:")) for event in account.trail):
             continue
-        repaired = [event for event in account.trail if event.type.value in ("WORKFLOW_RESTARTED", "DELIVERY_OVERDUE")]
+        # Staff may ask for a repair before the workflow was started at all: that is asked for again, and changes nothing.
+        kinds = ("WORKFLOW_RESTARTED", "DELIVERY_OVERDUE")
+        repaired = [event for event in account.trail if event.type.value in kinds and event.by == SYSTEM]
         # An approval in the very moment at which its wait runs out finds the workflow gone on: nothing went wrong there.
         if any(event.reason != APPROVED_TOO_LATE for event in repaired) and books.world.is_timed:
             yield f"{name}: {[event.type.value for event in repaired]}: {account.story()}"
