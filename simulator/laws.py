@@ -39,6 +39,7 @@ LIVE_SECONDS = 3600.0
 WAKING_SECONDS = 150.0
 """How long a workflow may go on waiting for an approval that was given, where no more goes wrong than retries outlast."""
 APPROVED_TOO_LATE = "Approved while the wait ran out"
+REPAIRS = ("WORKFLOW_RESTARTED", "DELIVERY_OVERDUE")
 PEACE_SECONDS = 700.0
 """What an order takes at most where nothing goes wrong: a review that nobody answers, and a return much later."""
 
@@ -346,16 +347,14 @@ def _is_reason(wish: people.Wish, reason: CancelReason) -> bool:
 
 
 def peace(books: Books) -> Iterator[str]:
-    """Where nothing goes wrong at all, nothing has to be repaired."""
+    """Where nothing goes wrong at all, the product repairs nothing by itself."""
     if books.world.dice.allowed or books.world.dice.rate:
         return
     for name, account in books.accounts.items():
         # What the warehouse and carriers report runs ahead of the workflow, or leaves it to people, who take their time.
         if any(event.by.startswith(("fulfillment", "carrier:")) for event in account.trail):
             continue
-        # Staff may ask for a repair before the workflow was started at all: that is asked for again, and changes nothing.
-        kinds = ("WORKFLOW_RESTARTED", "DELIVERY_OVERDUE")
-        repaired = [event for event in account.trail if event.type.value in kinds and event.by == SYSTEM]
+        repaired = [event for event in account.trail if event.type.value in REPAIRS and event.by == SYSTEM]
         # An approval in the very moment at which its wait runs out finds the workflow gone on: nothing went wrong there.
         if any(event.reason != APPROVED_TOO_LATE for event in repaired) and books.world.is_timed:
             yield f"{name}: {[event.type.value for event in repaired]}: {account.story()}"
