@@ -29,7 +29,7 @@ EXPORT := $(UV) export --frozen --quiet --no-emit-project --no-header --no-annot
 
 FUNCTION ?= reserve_stock
 
-.PHONY: help setup demo bench chaos simulate simulate-mutations test test-pythons browser screenshots check lint lint-pages check-sam check-security audit e2e deploy invoke fuzz openapi operations lint-fix lock clean
+.PHONY: help setup demo bench chaos simulate simulate-mutations test test-pythons browser screenshots check lint lint-types lint-code lint-lock lint-templates lint-pages check-sam check-security audit e2e deploy invoke fuzz openapi operations lint-fix lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -86,9 +86,9 @@ simulate: $(READY) ## orders under everything AWS may do, in virtual time, by th
 simulate-mutations: $(READY) ## plant each defect of simulator/mutations.py in a copy, and see which law finds it (some minutes)
 	@$(BIN)/python -m simulator.mutation_check
 
-# In this order: those that wait for a stack first, and the many small ones to fill the gaps. Each worker has more to wait for
+# In this order: the longest first, and the many small ones to fill the gaps. Each worker has more to wait for
 # than to compute, so there is one more than there are cores.
-TESTS := $(wildcard $(addprefix tests/,versions chaos e2e simulator built local template statemachine upgrade functions unit))
+TESTS := $(wildcard $(addprefix tests/,e2e versions simulator built chaos local template statemachine upgrade functions unit))
 WORKERS = $(shell $(BIN)/python -c 'import os; print(len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else "auto")')
 
 test: lint browser ## all checks and all tests
@@ -116,17 +116,33 @@ FITTING := tests/template tests/statemachine/test_graph.py \
 check: lint ## formatting, lint, types, the lock, and that the template, the machines, the tables and the documents fit together
 	@$(BIN)/pytest --quiet -n auto --dist loadfile $(FITTING)
 
-lint: $(READY) lint-pages
+# The slow ones beside each other; what each of them says comes in one piece.
+lint: $(READY)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint-types lint-pages lint-templates lint-code lint-lock
+
+lint-types: $(READY)
+	@$(BIN)/mypy --no-error-summary $(MODULES)
+
+lint-code: $(READY)
 	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "Formatting differs: make lint-fix" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet $(SOURCES)
-	@$(BIN)/mypy --no-error-summary $(MODULES)
 	@found="$$($(BIN)/lint-imports --no-cache 2>&1)" || { echo "$$found" >&2; exit 1; }
-	@$(BIN)/cfn-lint template.yaml operations.yaml
+
+lint-lock: $(READY)
 	@$(UV) lock --check --quiet || { echo "pyproject.toml and uv.lock differ: make lock" >&2; exit 1; }
 	@$(EXPORT) --no-default-groups | diff -q - layers/orders/requirements.txt >/dev/null \
 	  || { echo "layers/orders/requirements.txt differs from uv.lock: make lock" >&2; exit 1; }
 	@$(EXPORT) --only-group identity | diff -q - layers/identity/requirements.txt >/dev/null \
 	  || { echo "layers/identity/requirements.txt differs from uv.lock: make lock" >&2; exit 1; }
+
+# Nothing else decides what cfn-lint says: it is asked again once one of these has changed.
+TEMPLATES := template.yaml operations.yaml
+lint-templates: $(VENV)/.templates
+	@:
+
+$(VENV)/.templates: $(TEMPLATES) $(wildcard statemachine/*) $(READY)
+	@$(BIN)/cfn-lint $(TEMPLATES)
+	@touch $@
 
 # Without it the rest is checked all the same: no reason to fail where nothing can be installed.
 lint-pages: $(READY) $(if $(shell command -v npm),$(PAGES_LINT)/.ready)

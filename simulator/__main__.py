@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
+from simulator import explained
 from simulator.coverage import Cell, Universe
 from simulator.faults import FAULTS
 from simulator.run import ORDERS, Plan, Report, faults_of, product, run, seeds_of
@@ -75,25 +75,23 @@ class Total:
             f"{self.orders} orders of {self.seeds} seeds in {seconds:.1f} s: {speed}, {faults} faults, {self.failed} failed."
         )
         universe = Universe(product())
+        self.covered = Counter({cell: times for cell, times in self.covered.items() if cell in universe.cells})
         if path:
-            _gather(self.covered, path)
-            _beside(universe.table(self.covered))
-            _beside(*(f"not met: {' '.join(filter(None, cell))}" for cell in universe.left(self.covered)))
-        met = len(universe.cells) - len(universe.left(self.covered))
-        _beside(f"Of {len(universe.cells)} faults at their moments {met} were met ({100 * met / len(universe.cells):.0f} %).")
+            explained.keep(self.covered, path)
+            self.covered = explained.gathered(path)
+            _beside(explained.table(universe, self.covered))
+            _beside(*(f"not met: {' '.join(filter(None, cell))}" for cell in explained.unexplained(universe, self.covered)))
+        left, unexplained = universe.left(self.covered), explained.unexplained(universe, self.covered)
+        _beside(
+            f"Of {len(universe.cells)} faults at their moments {len(universe.cells) - len(left)} were met, "
+            f"{len(left) - len(unexplained)} are explained, {len(unexplained)} are not."
+        )
         _beside(*(f"Not on the list: {call}" for call in universe.unknown(self.calls)))
 
 
 def _beside(*lines: str) -> None:
     for line in lines:
         print(line, file=sys.stderr)
-
-
-def _gather(covered: Counter[Cell], path: Path) -> None:
-    """Adds what earlier runs have met, and keeps it for later ones."""
-    if path.exists():
-        covered.update({tuple(cell): count for cell, count in json.loads(path.read_text(encoding="utf-8"))})
-    path.write_text(json.dumps(sorted(covered.items())), encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from local.fastpath import fast_json
 from orders.adapters.store import event_items, items, keys
 from orders.domain import notifications
 from orders.domain.order import Event, Order, Shipment
@@ -109,4 +110,4 @@ class Books:
 def _messages_of(account: Account) -> Iterator[Json]:
     for event in account.trail:
         for _, detail, _ in notifications.messages(event):
-            yield json.loads(json.dumps(detail))
+            yield fast_json.copied(detail)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from orders.domain.steps import DEFINITIONS, UNWINDING
-from simulator.faults import around
+from simulator.faults import PARTIES, around
 from simulator.wiring import Wiring
 
 Cell = tuple[str, str, str, str]
@@ -31,11 +31,11 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "release_stock": _CHANGE,
         "close_order": _CHANGE,
         "place_order": ("BatchGetItem", "TransactWriteItems", "GetItem", "Query", "GetSecretValue"),
-        "read_orders": ("Query", "GetItem", "GetSecretValue"),
+        "read_orders": ("Query", "GetItem", "BatchGetItem", "GetSecretValue"),
         "change_order": (
             *_CHANGE, "GetItem", "UpdateItem", "GetSecretValue", "open", "authorize", "look_up", "book",
         ),
-        "repair_order": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "GetSecretValue"),
+        "repair_order": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "GetSecretValue", "collected"),
         "drive_workflow": (
             "Query", "UpdateItem", "StartExecution", "StopExecution", "SendTaskSuccess", "SendTaskFailure",
         ),
@@ -65,11 +65,11 @@ IN_THE_CALL: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 OF_SOME: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "stale index": ("fan_out_webhooks", "receive_carrier_event", "sweep_orders"),
+        "stale index": ("fan_out_webhooks", "read_orders", "receive_carrier_event", "sweep_orders"),
         "client repeats": ("place_order", "change_order", "repair_order", "read_orders"),
         "endpoint fails": ("deliver_webhook",),
         "endpoint hangs": ("deliver_webhook",),
-        "stranger": ("on_fulfillment_event",),
+        "stranger": ("on_fulfillment_event", "receive_carrier_event"),
     }
 )
 """Faults that lie around no call of their own: in each function, in some calls, in some functions."""
@@ -127,6 +127,7 @@ class Universe:
                 if made["Type"] in ("Task", "Wait"):
                     yield from (((state, "", fault, ""), "workflow") for fault in ("execution failed", "execution aborted"))
         yield ("", "", "release", ""), "workflow"
+        yield from (((party, "", "provider outage", ""), "providers") for party in PARTIES)
 
     # --- what was met ---
 
@@ -134,16 +135,6 @@ class Universe:
         """Calls that the list does not have."""
         found = {(self._modules.get(function, function), call) for function, call in calls}
         return sorted(f"{module} calls {call}" for module, call in found if call not in CALLS.get(module, ()))
-
-    def table(self, covered: Counter[Cell]) -> str:
-        """Each part with what was met of it, as Markdown."""
-        parts: dict[str, list[bool]] = {}
-        for cell, part in self.cells.items():
-            parts.setdefault(part, []).append(covered[cell] > 0)
-        total = [met for part in parts.values() for met in part]
-        rows = [("all", total), *parts.items()]
-        lines = [f"| {part} | {sum(met)} | {len(met)} | {100 * sum(met) / len(met):.0f} % |" for part, met in rows]
-        return "\n".join(["| where | met | of | share |", "|---|---|---|---|", *lines])
 
     def left(self, covered: Counter[Cell]) -> list[Cell]:
         """What was never met."""

@@ -13,13 +13,16 @@ SHARES = {
     "record held up": 0.15, "batch cut short": 0.2, "batch doubled": 0.06, "message late": 0.05, "message doubled": 0.06,
     "event late": 0.05, "event doubled": 0.05, "event lost": 0.3, "describe late": 0.3, "execution failed": 0.02,
     "execution aborted": 0.02, "execution redriven": 0.5, "stale token": 0.05, "endpoint fails": 0.1, "endpoint hangs": 0.05,
-    "outage": 0.25, "release": 0.3, "partly taken": 0.02, "stranger": 0.01, "client repeats": 0.05,
+    "outage": 0.25, "provider outage": 0.4, "release": 0.3, "partly taken": 0.02, "stranger": 0.08, "client repeats": 0.05,
 }  # fmt: skip
 """How often each fault happens where it may; those of calls are drawn together, at the rate of the seed."""
 
 RATES = (0.0, 0.005, 0.015, 0.03, 0.06)
 """The shares of calls that go wrong; a seed has one of them."""
-
+CLOSER, MOST = 12.0, 0.75
+"""The first call of a kind goes wrong so many times as often, the second half as many times: what is called rarely meets
+faults too. But one in four goes well.
+"""
 
 FAULTLESS = 0.1
 """The share of the seeds in which nothing goes wrong at all."""
@@ -78,7 +81,7 @@ class Dice:
     @property
     def is_mild(self) -> bool:
         """Whether nothing went wrong that a step's retries do not outlast."""
-        severe = ("outage", "execution failed", "execution aborted")
+        severe = ("outage", "provider outage", "execution failed", "execution aborted")
         return self.rate == 0 and not any(self.happened[name] for name in severe)
 
     def happens(self, name: str, where: str = "", call: str = "", moment: str = "") -> bool:
@@ -101,7 +104,9 @@ class Dice:
     def fault_of(self, where: str, call: str) -> tuple[str, str] | None:
         """What goes wrong around a call of a function, if anything does: the fault, and its moment."""
         self.calls[where, call] += 1
-        if self.chance() >= self.rate:
+        nth = self.calls[where, call]
+        rate = min(self.rate * CLOSER / nth, MOST) if nth < CLOSER else self.rate
+        if self.chance() >= rate:
             return None
         if call not in self._around:
             self._around[call] = tuple((fault.name, moment) for fault, moment in around(call))

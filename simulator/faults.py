@@ -22,6 +22,8 @@ EFFECTS = (*WRITES, "StartExecution", "StopExecution", "SendTaskSuccess", "SendT
 GATEWAY = ("open", "authorize", "capture", "void", "refund", "look_up")
 CARRIER = ("book", "recall")
 PROVIDERS = (*GATEWAY, *CARRIER)
+PARTIES: Mapping[str, tuple[str, ...]] = MappingProxyType({"payment provider": GATEWAY, "carrier": CARRIER})
+"""Who may take no call for minutes, with what they are called for."""
 
 _DYNAMODB = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/"
 _LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/"
@@ -143,9 +145,10 @@ OTHER_FAULTS = (
     Fault("endpoint fails", "a subscriber's endpoint answers 500", "https://www.standardwebhooks.com"),
     Fault("endpoint hangs", "a subscriber's endpoint has taken the event and does not answer", "https://www.standardwebhooks.com"),
     Fault("outage", "a function fails for minutes, until retries and ages are used up", _LAMBDA + "invocation-async-error-handling.html"),
-    Fault("release", "another release's functions take over in the middle, and executions go on with their definition", "docs/decisions/012-releases-meet-in-the-table.md"),
+    Fault("provider outage", "the payment provider or the carrier takes no call for minutes, until retries are used up", "docs/providers.md; https://docs.stripe.com/error-low-level#server-errors"),
+    Fault("release", "edition one's functions serve until this release's take over, some calls first; executions go on with their definition", "docs/decisions/012-releases-meet-in-the-table.md"),
     Fault("partly taken", "of a batch some entries are taken and others are not", _EVENTS + "eb-putevents.html, " + _SQS + "sqs-batch-api-actions.html, " + _DYNAMODB + "Programming.Errors.html#Programming.Errors.BatchOperations"),
-    Fault("stranger", "an event names an order that nobody has placed", "docs/behavior.md#fulfillment-events"),
+    Fault("stranger", "an event names an order that nobody has placed, or a parcel that nobody has sent", "docs/behavior.md#fulfillment-events"),
     Fault("client repeats", "a caller sends its request again: it had no answer, or was impatient", "https://docs.stripe.com/api/idempotent_requests"),
 )  # fmt: skip
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Json = Any
 
+NEW_PROCESSES = 0.03
+"""The share of invocations that find nothing of what an earlier one has kept: their process is new."""
 SKEW = 2.0
 """How many seconds a function's clock is wrong, at most."""
 ASYNC_PAUSES = (60.0, 120.0)
@@ -54,11 +56,15 @@ Told = Callable[[Outcome], object]
 class Invocation:
     """One run of a handler."""
 
-    __slots__ = ("deadline", "ended", "function", "greenlet", "number", "skew", "told", "why", "world")
+    __slots__ = ("deadline", "ended", "function", "greenlet", "handler", "is_earlier", "number", "skew", "told", "why", "world")
 
     def __init__(self, world: World, function: str, number: int, told: Told) -> None:
         self.world, self.function, self.number, self.told = world, function, number, told
         self.deadline = world.loop.now + world.functions.timeout(function)
+        earlier = world.releases.handler(world.functions.module_of(function))
+        self.is_earlier = earlier is not None
+        """Whether edition one's handler runs, and not today's."""
+        self.handler = earlier or world.functions.handler(function)
         self.skew = 0.0
         self.why: str | None = None
         """Why its process has ended, once it has."""
@@ -78,7 +84,7 @@ class Invocation:
             aws_request_id=str(self.number), function_name=self.function, get_remaining_time_in_millis=self._milliseconds_left
         )
         try:
-            return Outcome(self.world.functions.handler(self.function)(event, context))
+            return Outcome(self.handler(event, context))
         except Killed:
             return Outcome(None, self.why or "Runtime.ExitError", "The process has ended.")
         except Exception as error:
@@ -97,6 +103,10 @@ class Invocation:
         if self.greenlet.dead:
             self.ended = True
             self.told(outcome)
+
+    def fault_of(self, call: str) -> tuple[str, str] | None:
+        """What goes wrong around a call, if anything does."""
+        return None if self.is_earlier else self.world.dice.fault_of(self.function, call)
 
     def wait(self, seconds: float) -> None:
         """Lets others run for so long; ends the process if that is past its time."""
@@ -139,6 +149,9 @@ class Functions:
         handler: Callable[[Json, Json], Json] = self._handlers[function]
         return handler
 
+    def module_of(self, function: str) -> str:
+        return self._known[function].module
+
     def of_module(self, module: str) -> str:
         """The function whose handler is in that module."""
         return next(name for name, one in self._known.items() if one.module == module)
@@ -167,6 +180,8 @@ class Functions:
         if self.broken.get(invocation.function, 0.0) > self._world.loop.now:
             invocation.told(Outcome(None, "Runtime.ImportModuleError", "Unable to import module."))
             return
+        if self._world.dice.likely(NEW_PROCESSES):
+            self._world.restart()
         invocation.deadline = self._world.loop.now + self.timeout(invocation.function)
         invocation.begin(event)
 

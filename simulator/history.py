@@ -28,11 +28,11 @@ class History:
             self.lines += self._pending
         self._pending.clear()
 
-    def end_with(self, rows: Iterable[str]) -> None:
+    def end_with(self, rows: Iterable[bytes]) -> None:
         """What the history leaves behind: part of the digest, and of no listing."""
         self._write()
         for row in rows:
-            self._digest.update(row.encode("utf-8", "surrogatepass"))
+            self._digest.update(row)
 
     def hexdigest(self) -> str:
         """The digest of all of it so far."""

@@ -5,15 +5,13 @@ One law is one function: it yields a sentence for each breach. ``LAWS`` lists th
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-from orders.domain import analytics
-from orders.domain.events import ORDER_STATUS_CHANGED, SYSTEM
+from orders.domain.events import SYSTEM
 from orders.domain.status_names import parse_status
 from orders.domain.statuses import (
     CANCELLABLE,
@@ -28,8 +26,10 @@ from orders.domain.statuses import (
     has_reached,
 )
 from orders.domain.steps import CancelReason, StepName
+from simulator import two_releases
 from simulator.books import Account, Books
 from simulator.executions import discretion, executions
+from simulator.laws_of_messages import counters, dead_letters, events, notices, webhooks
 from simulator.loop import START
 from simulator.parties import people
 
@@ -40,6 +40,7 @@ LIVE_SECONDS = 3600.0
 WAKING_SECONDS = 150.0
 """How long a workflow may go on waiting for an approval that was given, where no more goes wrong than retries outlast."""
 APPROVED_TOO_LATE = "Approved while the wait ran out"
+REPAIRS = ("WORKFLOW_RESTARTED", "DELIVERY_OVERDUE")
 PEACE_SECONDS = 700.0
 """What an order takes at most where nothing goes wrong: a review that nobody answers, and a return much later."""
 
@@ -228,84 +229,6 @@ def _errors_of_booking(account: Account, facts: Mapping[str, Any]) -> Iterator[s
         yield "cancelled, and the carrier has the parcel"
 
 
-def events(books: Books) -> Iterator[str]:
-    """Each notification of each trail is published at least once, the same each time, and no other is."""
-    heard = [detail for source, detail in books.world.bus.taken if source == "orders"]
-    for detail in heard:
-        wanted = books.messages.get(detail["event_id"])
-        if wanted != detail:
-            yield f"published, and on no trail: {detail['order_id']} version {detail['version']} {detail['event_type']}"
-    for event_id in books.messages.keys() - {detail["event_id"] for detail in heard}:
-        detail = books.messages[event_id]
-        yield f"never published: {detail['order_id']} version {detail['version']} {detail['event_type']}"
-
-
-def counters(books: Books) -> Iterator[str]:
-    """The counters are the sum of what the trails say, each event counted once; the days' likewise."""
-    sums: Counter[str] = Counter()
-    of_days: Counter[str] = Counter()
-    for detail in books.messages.values():
-        if one := analytics.counted_event(detail):
-            sums.update({name: int(value) for name, value in one.counters.items()})
-            of_days.update({name: int(value) for name, value in one.of_day.items()})
-    yield from _differences("counter", sums, books.counters)
-    yield from _differences("day's counter", of_days, books.days)
-
-
-def _differences(kind: str, expected: Counter[str], found: Counter[str]) -> Iterator[str]:
-    for name in sorted(expected.keys() | found.keys()):
-        if expected[name] != found[name]:
-            yield f"the {kind} {name} is {found[name]}, the trails make {expected[name]}"
-
-
-def notices(books: Books) -> Iterator[str]:
-    """Customers are told of each change of status, and of nothing else."""
-    wanted = {key for key, detail in books.messages.items() if detail["event_type"] == ORDER_STATUS_CHANGED}
-    sent = {notice["event_id"]: notice for notice in books.world.bus.notices}
-    for event_id in wanted - sent.keys():
-        yield f"no notice: {books.messages[event_id]['order_id']} {books.messages[event_id]['new_status']}"
-    for event_id, notice in sent.items():
-        detail = books.messages.get(event_id)
-        if detail is None or (notice["customer_id"], notice["status"]) != (detail["customer_id"], detail["new_status"]):
-            yield f"a notice of what was not: {notice}"
-
-
-def webhooks(books: Books) -> Iterator[str]:
-    """Each subscriber is sent each event it wants, signed, and its deliveries say so."""
-    endpoints, wanted = books.world.endpoints, books.world.wanted_by()
-    for delivery in endpoints.forged:
-        yield f"delivery {delivery} has no signature of ours"
-    for webhook_id, kinds in wanted.items():
-        for event_id, detail in books.messages.items():
-            if not kinds or detail["event_type"] in kinds:
-                yield from _errors_of_delivery(books, webhook_id, event_id)
-    for webhook_id, event_id in endpoints.taken:
-        if event_id not in books.messages:
-            yield f"{webhook_id} was sent {event_id}, which is on no trail"
-
-
-def _errors_of_delivery(books: Books, webhook_id: str, event_id: str) -> Iterator[str]:
-    detail = books.messages[event_id]
-    what = f"{webhook_id}: {detail['order_id']} version {detail['version']} {detail['event_type']}"
-    sent, row = books.world.endpoints.taken.get((webhook_id, event_id)), books.deliveries.get((webhook_id, event_id))
-    if sent is None:
-        yield f"{what} was never sent; its delivery is {row and row['status']['S']}"
-    elif sent["data"] != detail:
-        yield f"{what} was sent as {json.dumps(sent)}"
-    elif row is None or row["status"]["S"] != "SUCCEEDED":
-        yield f"{what} was sent, and its delivery is {row and row['status']['S']}"
-
-
-def dead_letters(books: Books) -> Iterator[str]:
-    """With everything in order again, no dead letter fails once more, and none is left."""
-    for letter in books.world.operator.hopeless:
-        detail = json.loads(letter.body).get("detail", {})
-        if detail.get("order_id") in books.accounts or letter.source != "FulfillmentEvents":
-            yield f"a dead letter of {letter.source or 'a stream'} cannot be redriven: {letter.body[:300]}"
-    if books.world.operator.has_letters():
-        yield "dead letters are left"
-
-
 def promises(books: Books) -> Iterator[str]:
     """Whatever the product has said yes to has come to pass."""
     for order_id, wish in books.world.people.by_id().items():
@@ -348,7 +271,7 @@ def reasons(books: Books) -> Iterator[str]:
 def secrecy(books: Books) -> Iterator[str]:
     """An order that is over keeps no token of its customer's card."""
     for name, account in books.accounts.items():
-        if account.order.payment_token is not None:
+        if account.order.payment_token is not None and not two_releases.was_ended_by_edition_one(books, account):
             yield f"{name}: {account.order.status}, and its payment token is kept"
 
 
@@ -431,14 +354,14 @@ def _is_reason(wish: people.Wish, reason: CancelReason) -> bool:
 
 
 def peace(books: Books) -> Iterator[str]:
-    """Where nothing goes wrong at all, nothing has to be repaired."""
+    """Where nothing goes wrong at all, the product repairs nothing by itself."""
     if books.world.dice.allowed or books.world.dice.rate:
         return
     for name, account in books.accounts.items():
         # What the warehouse and carriers report runs ahead of the workflow, or leaves it to people, who take their time.
         if any(event.by.startswith(("fulfillment", "carrier:")) for event in account.trail):
             continue
-        repaired = [event for event in account.trail if event.type.value in ("WORKFLOW_RESTARTED", "DELIVERY_OVERDUE")]
+        repaired = [event for event in account.trail if event.type.value in REPAIRS and event.by == SYSTEM]
         # An approval in the very moment at which its wait runs out finds the workflow gone on: nothing went wrong there.
         if any(event.reason != APPROVED_TOO_LATE for event in repaired) and books.world.is_timed:
             yield f"{name}: {[event.type.value for event in repaired]}: {account.story()}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -81,26 +80,20 @@ class Loop:
     def run(self) -> None:
         """Lets everything happen until nothing is left to happen."""
         asyncio._set_running_loop(cast(asyncio.AbstractEventLoop, self))
-        # A history makes little that refers to itself, and is dropped as a whole.
-        gc.disable()
+        ready, moments = self._ready, self._moments
         try:
-            while not self.stopped and (self._ready or self._moments):
-                self._step()
+            while not self.stopped and (ready or moments):
+                while ready:
+                    handle = ready.popleft()
+                    if not handle.cancelled:
+                        handle.call(*handle.arguments)
+                if moments:
+                    when, _, handle = heapq.heappop(moments)
+                    if not handle.cancelled:
+                        self.now = when
+                        handle.call(*handle.arguments)
         finally:
             asyncio._set_running_loop(None)
-            gc.enable()
-
-    def _step(self) -> None:
-        ready = self._ready
-        while ready:
-            handle = ready.popleft()
-            if not handle.cancelled:
-                handle.call(*handle.arguments)
-        if self._moments:
-            when, _, handle = heapq.heappop(self._moments)
-            if not handle.cancelled:
-                self.now = when
-                handle.call(*handle.arguments)
 
     def stop(self) -> None:
         """Ends the run before anything else happens."""

@@ -68,9 +68,21 @@ MUTATIONS = (
         "outcome = gateway.authorize(intent)",
         'outcome = gateway.authorize(__import__("dataclasses").replace(intent, key=f"{intent.key}-{utc_now()}"))',
     ),
+    Mutation(
+        "the intent of a payment is replaced by the next try",
+        _DECISIONS + "paying.py",
+        "    if found is not None and (found.provider_reference or found.payment_id != opened.payment_id):\n        return None\n    begun = found or new_payment(",
+        "    begun = new_payment(",
+    ),
     Mutation("what was charged is voided on paper and not refunded", _SERVICES + "charging.py", 'given = known(gateway.refund(intent, f"refund-{payment.payment_id}", left))', "given = GatewayOutcome(OutcomeKind.SETTLED)"),
     Mutation("an intent is not voided at the provider", _SERVICES + "charging.py", "known(gateway.void(intent)).captured", "gateway.look_up(intent).captured"),
     Mutation("cash at the door is entered at the price of one piece", _SERVICES + "charging.py", "CASH_BOOK.collect(payment.payment_id, payment.amount)", "CASH_BOOK.collect(payment.payment_id, snapshot.order.lines[0].unit_price)"),
+    Mutation(
+        "the follow-up of a delivery enters no cash",
+        _SERVICES + "recovery.py",
+        "        charging.collect_cash(snapshot)\n        if order.delivery_token:",
+        "        if order.delivery_token:",
+    ),
     Mutation("the token of the customer's card is kept", _ORDERS + "domain/recording.py", "token = None if _is_past_charging(after, payment) else after.payment_token", "token = after.payment_token"),
     # --- goods and parcels ---
     Mutation(
@@ -97,6 +109,7 @@ MUTATIONS = (
         "approval=replace(approval, expires_at=expires))",
     ),
     Mutation("an order that is being unwound goes on", _DECISIONS + "ending.py", "    if order.overall in (OverallStatus.ROLLING_BACK, OverallStatus.ROLLED_BACK, OverallStatus.FAILED):\n", "    if order.overall is OverallStatus.FAILED:\n"),
+    Mutation("an approval that came in time is forgotten when the wait runs out", _SERVICES + "fulfilling.py", "if reason is CancelReason.APPROVAL_TIMEOUT and approved and not order.is_over:", "if False:"),
     Mutation("what was done is undone from the wrong end", _ORDERS + "domain/steps.py", "{one.name: one.undoing for one in reversed(DEFINITIONS) if one.undoing}", "{one.name: one.undoing for one in DEFINITIONS if one.undoing}"),
     Mutation("the goods are not put back", _UNWIND, '"Next": "Release stock"\n    },\n    "Release stock"', '"Next": "Close order"\n    },\n    "Release stock"'),
     # --- the workflow service ---

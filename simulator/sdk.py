@@ -85,10 +85,10 @@ class Session:
 _session = Session()
 
 
-def install(world: World) -> None:
-    """From now on the product's calls go to this world."""
+def install(world: World, module: Any = aws) -> None:
+    """From now on the product's calls go to this world; ``module`` is where a release has its session from."""
     _session.worlds[:] = [world]
-    aws.session = lambda: _session  # type: ignore[assignment]
+    module.session = lambda: _session
 
 
 def called(world: World, service: str, operation: str, request: Json) -> Json:
@@ -100,7 +100,7 @@ def called(world: World, service: str, operation: str, request: Json) -> Json:
     if caller.why:
         caller.kill()
     dice = world.dice
-    fault = dice.fault_of(caller.function, operation)
+    fault = caller.fault_of(operation)
     slow = dice.happens("slow call", caller.function)
     caller.wait(dice.uniform(0.5, 6) if slow else dice.uniform(0.002, 0.02))
     return party(request) if fault is None else _faulty(caller, fault, service, operation, lambda: party(request))

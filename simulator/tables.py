@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from simulator import explained
+from simulator.coverage import Universe
 from simulator.faults import CALL_FAULTS, OTHER_FAULTS, Fault
 from simulator.mutations import MUTATIONS
 
@@ -39,7 +41,16 @@ def laws() -> str:
     return "\n".join(["| law | what holds |", "|---|---|", *rows])
 
 
-TABLES: Mapping[str, Callable[[], str]] = MappingProxyType({"faults": faults, "defects": defects, "laws": laws})
+def coverage() -> str:
+    """What the recorded run has met of the list."""
+    from simulator.run import product  # noqa: PLC0415 - as above
+
+    return explained.table(Universe(product()), explained.recorded())
+
+
+TABLES: Mapping[str, Callable[[], str]] = MappingProxyType(
+    {"faults": faults, "defects": defects, "laws": laws, "coverage": coverage, "unmet": explained.reasons}
+)
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or TABLES:

@@ -18,7 +18,14 @@ ROOT = Path(__file__).parents[1]
 TEMPLATE = ROOT / "template.yaml"
 FIRST_RELEASE = ROOT / "tests" / "data" / "editions" / "1" / "release.zip"
 ISSUER = "https://issuer.test"
-PARAMETERS = {"JwtIssuer": ISSUER, "JwtAudience": "orders", "JwksUrl": f"{ISSUER}/jwks.json", "DeliveryOverdueSeconds": "3600"}
+PARAMETERS = {
+    "JwtIssuer": ISSUER,
+    "JwtAudience": "orders",
+    "JwksUrl": f"{ISSUER}/jwks.json",
+    "DeliveryOverdueSeconds": "3600",
+    # Nobody reads the logs of a history.
+    "LogLevel": "ERROR",
+}
 PSEUDO = {"Partition": "aws", "Region": "us-east-1", "AccountId": "123456789012", "StackName": "orders", "URLSuffix": "test"}
 
 
@@ -89,7 +96,8 @@ class Wiring:
         function = self._resources["ReserveStockFunction"]["Properties"]
         found = {name: self._text(value) for name, value in function["Environment"]["Variables"].items()}
         credentials = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
-        return found | credentials | {"POWERTOOLS_TRACE_DISABLED": "true"}
+        powertools = {"POWERTOOLS_TRACE_DISABLED": "true", "POWERTOOLS_METRICS_DISABLED": "true"}
+        return found | credentials | powertools
 
     @cached_property
     def functions(self) -> dict[str, Function]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
+import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from functools import cache
@@ -13,7 +13,7 @@ from typing import Any
 
 from orders.domain.events import ORDER_STATUS_CHANGED
 from orders.web.routes import ROUTES
-from simulator import nature, sdk
+from simulator import edition_one, nature, sdk
 from simulator.dice import Dice
 from simulator.functions import Functions, Invocation
 from simulator.history import History
@@ -24,6 +24,7 @@ from simulator.parties.endpoints import Endpoints, Secrets
 from simulator.parties.operator import Operator
 from simulator.parties.people import People
 from simulator.parties.queues import Queues
+from simulator.parties.releases import Releases
 from simulator.parties.streams import Streams
 from simulator.parties.table import Table
 from simulator.parties.workflows import Workflows
@@ -35,8 +36,8 @@ SPACING = 1.5
 """Seconds from one order to the next, at most."""
 SETTLED = 30.0
 """Seconds from the set-up to the first order: indexes know the subscriptions by then."""
-AFTERMATH = 90.0
-"""For how many seconds after the last order faults still happen."""
+AFTERMATH, LONG_AFTERMATH = 90.0, 420.0
+"""For how many seconds after the last order faults still happen: in some histories until the last reviews have run out."""
 BOUND = 4 * 3600.0
 """How many seconds after the last fault everything must have come to rest."""
 TICK = 60.0
@@ -64,6 +65,8 @@ class World:
         self.is_timed = dice.likely(0.75)
         self.calm_at = 0.0
         self.happenings = 0
+        self.closed: dict[str, float] = {}
+        """Calls that the payment provider or the carrier does not take, and until when."""
         self.taken: dict[str, int] = {}
         """Whose money the provider has ever taken, by the keys of the charges."""
         self.stocked: dict[str, int] = {}
@@ -73,11 +76,12 @@ class World:
         self.table, self.streams, self.queues = Table(self), Streams(self), Queues(self)
         self.bus, self.workflows = Bus(self), Workflows(self)
         self.secrets, self.endpoints = Secrets(self), Endpoints(self)
+        self.releases = Releases(self)
         self.people, self.operator = People(self), Operator(self)
         providers.install(self)
         sdk.install(self)
         nature.install(self)
-        self._restart()
+        self.restart()
 
     def _prepare(self) -> None:
         os.environ.update(self.wiring.environment)
@@ -119,33 +123,31 @@ class World:
             for number in range(orders):
                 self.loop.call_at(at, self.people.place, number)
                 at += self.dice.uniform(0, 2 * SPACING) if number % 7 else 0.0
-            self.calm_at = max(at + AFTERMATH, self._break_down(at), self._release(at))
+            aftermath = LONG_AFTERMATH if self.dice.likely(0.5) else AFTERMATH
+            ends = self._break_down(at), providers.break_down(self, at), self.releases.deploy(at)
+            self.calm_at = max(at + aftermath, *ends)
             self.loop.call_at(self.calm_at, self._calm)
             self.loop.call_later(TICK, self._tick)
             self.loop.run()
 
     def _break_down(self, until: float) -> float:
-        """Some function may fail for a while, whatever it is given; returns when that is over."""
+        """Some function may fail for a while, whatever it is given, and others with it; returns when that is over."""
         function = self.dice.pick(tuple(sorted(self.wiring.functions)))
         if not self.dice.happens("outage", function):
             return 0.0
         begins = self.dice.uniform(0, until)
         ends = begins + self.dice.uniform(60, LONGEST_OUTAGE if self.dice.likely(0.2) else SHORT_OUTAGE)
-        self.loop.call_at(begins, self.functions.broken.update, {function: ends})
+        broken = {function}
+        while self.dice.likely(0.6):
+            broken.add(self.dice.pick(tuple(sorted(self.wiring.functions))))
+        for one in sorted(broken - {function}):
+            self.dice.met("outage", one)
+        self.loop.call_at(begins, self.functions.broken.update, dict.fromkeys(broken, ends))
         return ends
 
-    def _release(self, until: float) -> float:
-        """Another release may take over: until then executions begin with the definitions of the first one."""
-        if not self.dice.happens("release"):
-            return 0.0
-        moment = self.dice.uniform(0, until)
-        self.workflows.shift(self.wiring.first_machines, moment)
-        self.loop.call_at(moment, self._restart)
-        return moment
-
-    def _restart(self) -> None:
+    def restart(self) -> None:
         """Every process begins anew: what it had kept is gone."""
-        for empty in kept():
+        for empty in kept(edition_one.NAME in sys.modules):
             empty()
 
     def _open(self, orders: int) -> None:
@@ -199,15 +201,6 @@ class World:
 
 
 @cache
-def kept() -> list[Callable[[], None]]:
+def kept(two_releases: bool) -> list[Callable[[], None]]:  # noqa: ARG001 - looked for anew once both are loaded
     """What empties each thing that the product keeps between invocations."""
     return nature.forget_settings()
-
-
-def quiet() -> None:
-    """Turns the product's logs to nowhere: they are written, and nobody pays for it."""
-    for name in list(logging.root.manager.loggerDict):
-        logger = logging.getLogger(name)
-        for handler in list(logger.handlers):
-            logger.removeHandler(handler)
-    logging.root.handlers[:] = [logging.NullHandler()]

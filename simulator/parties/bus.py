@@ -32,9 +32,12 @@ class Bus:
     def __init__(self, world: World) -> None:
         self._world = world
         self._rules = [rule for rule in world.wiring.rules if rule.schedule is None]
+        self._wanted: dict[tuple[str, str], list[Rule]] = {}
         self._under_way = 0
         self.taken: list[tuple[str, Json]] = []
         """What the product has put on the bus: source and detail."""
+        self.by_edition_one: set[str] = set()
+        """The ids of what edition one's functions have put there."""
         self.notices: list[Mapping[str, str]] = []
         """The attributes of each notice that customers were sent."""
         world.services.update({"PutEvents": self._put_events, "Publish": self._publish})
@@ -52,6 +55,8 @@ class Bus:
             detail = json.loads(entry["Detail"])
             if entry["Source"] in OURS:
                 self.taken.append((entry["Source"], detail))
+                if self._world.running and self._world.running.is_earlier:
+                    self.by_edition_one.add(detail["event_id"])
             self.put(entry["Source"], entry["DetailType"], detail)
         answers = [
             {"EventId": str(place)} if entry in taken else {"ErrorCode": "InternalFailure"}
@@ -69,10 +74,21 @@ class Bus:
         event = {"source": source, "detail-type": kind, "detail": detail}
         text = ""
         self._world.note(f"event {source} {kind} {detail.get('event_id') or detail.get('name')}")
-        for rule in self._rules:
+        for rule in self._rules_of(source, kind):
             if matches(rule.pattern, event):
                 text = text or json.dumps(event)
                 self._lead(rule, event, text)
+
+    def _rules_of(self, source: str, kind: str) -> list[Rule]:
+        """The rules that want events of that source and that type, and look at what is in them."""
+        if (source, kind) not in self._wanted:
+            event = {"source": source, "detail-type": kind}
+            self._wanted[source, kind] = [
+                rule
+                for rule in self._rules
+                if matches({name: rule.pattern[name] for name in event.keys() & rule.pattern}, event)
+            ]
+        return self._wanted[source, kind]
 
     def _lead(self, rule: Rule, event: Json, text: str) -> None:
         dice = self._world.dice

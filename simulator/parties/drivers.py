@@ -63,7 +63,7 @@ def carrier(world: World, wish: Wish, seconds: float = 60) -> None:
     def told(status: int, body: Json) -> None:
         shipment = body.get("shipment") if status == 200 else None
         if shipment and shipment.get("tracking_number"):
-            report(world, shipment["tracking_number"], SCANS[world.dice.below(len(SCANS))], seconds)
+            report(world, shipment["tracking_number"], SCANS[world.dice.below(len(SCANS))], seconds, wish.order_id)
 
     def ask() -> None:
         if wish.order_id:
@@ -72,20 +72,24 @@ def carrier(world: World, wish: Wish, seconds: float = 60) -> None:
     world.people.later(world.dice.uniform(5, seconds), ask)
 
 
-def report(world: World, tracking_number: str, statuses: tuple[str, ...], seconds: float) -> None:
-    """Scans of one parcel, each sent when it happens or some time later."""
-    dice, at = world.dice, 0.0
+def report(world: World, tracking_number: str, statuses: tuple[str, ...], seconds: float, order_id: str) -> None:
+    """Scans of one parcel, each sent when it happens or some time later; now and then staff ask for its order then."""
+    dice, at, first = world.dice, 0.0, round(world.loop.now)
     for place, status in enumerate(statuses):
         at += dice.uniform(0, seconds / 3)
         scanned = datetime.fromtimestamp(START + world.loop.now + at, UTC).isoformat()
+        is_stranger = dice.happens("stranger", "ReceiveCarrierEventFunction")
         event = {
-            "event_id": f"{tracking_number}-{place}",
-            "tracking_number": tracking_number,
+            "event_id": f"{tracking_number}-{first}-{place}",
+            "tracking_number": f"X{tracking_number}" if is_stranger else tracking_number,
             "status": status,
             "scanned_at": scanned,
         }
         late = dice.uniform(0, 60) if dice.likely(0.2) else 0.0
         world.people.later(at + late, partial(_call, world, event))
+        if dice.likely(0.5):
+            ask = partial(world.people.ask, "POST /orders/{id}/sync", SUPPORT, {"id": order_id}, {})
+            world.people.later(at + late + dice.uniform(0, 1), ask)
 
 
 def _call(world: World, event: Json) -> None:

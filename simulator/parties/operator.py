@@ -104,7 +104,7 @@ class Operator:
         elif lost or (not world.is_timed and "tracking_number" not in shipment):
             world.people.ask("POST /orders/{id}/delivered", SUPPORT, {"id": order_id}, {})
         elif not world.is_timed:
-            drivers.report(world, shipment["tracking_number"]["S"], ("DELIVERED",), 30)
+            drivers.report(world, shipment["tracking_number"]["S"], ("DELIVERED",), 30, order_id)
 
 
 def _dead(world: World) -> list[str]:

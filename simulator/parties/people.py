@@ -29,6 +29,8 @@ STOCKED = {PLENTY: 1_000_000, DEAR: 1_000_000, SCARCE: 7, FREE: 1_000_000}
 PRICES = {PLENTY: 1000, DEAR: 30000, SCARCE: 1550, FREE: 0}
 THRESHOLD = 50_000
 """From which total a person looks at an order (``ReviewThreshold``)."""
+MOMENTS = (*((0.0, 1.0),) * 2, *((0.5, 10.0),) * 3, *((0.0, 297.0),) * 2, *((297.5, 301.5),) * 6)
+"""Between which seconds of an order reviewers answer."""
 SCARCE_STEPS = 60
 """For so many orders there is one more set of what is scarce."""
 TOKENS = ("tok_ok",) * 8 + (
@@ -41,7 +43,18 @@ TOKENS = ("tok_ok",) * 8 + (
 )
 PLACES = ("SW1Y 4JH",) * 9 + ("flaky-2", "timeout-1", "timeout-2", "refused")
 METHODS = ("CREDIT_CARD",) * 4 + ("DIGITAL_WALLET", "BANK_TRANSFER", "CASH_ON_DELIVERY", "CASH_ON_DELIVERY")
-STATUSES = (*(status.value for status in OrderStatus if status is not OrderStatus.PENDING), *DEPRECATED_NAMES)
+STATUSES = (
+    *(status.value for status in OrderStatus if status is not OrderStatus.PENDING),
+    *DEPRECATED_NAMES,
+    *("SHIPPED", "DELIVERED") * 3,
+)
+AHEAD = (
+    *(("PROCESSING", 0.0, 6.0),) * 2,
+    ("CONFIRMED", 0.0, 6.0),
+    *(("SHIPPED", 5.0, 11.0),) * 2,
+    ("DELIVERED", 9.0, 22.0),
+)
+"""Which status staff set ahead of the workflow, and between which seconds of an order."""
 TRIES, HASTY_TRIES = 300, 20
 """How often a caller tries: some times in haste, and then about once a minute, longer than any function is broken."""
 SUPPORT, ADMIN, CUSTOMERS = ("sue", ("support",)), ("ann", ("admin",)), ("ada", "bob", "cyd", "dee")
@@ -83,9 +96,11 @@ class People:
         self._plans: tuple[tuple[float, Callable[[Wish], None]], ...] = (
             (0.10, self._cancels),
             (0.06, self._moves),
-            (0.05, self._is_set),
-            (0.05, self._is_synced),
+            (0.14, self._is_set),
+            (0.04, self._is_looked_at),
+            (0.12, self._is_synced),
             (0.06, self._is_reported),
+            (0.03, self._comes_back),
             (0.05, self._has_arrived),
             (0.10, self._goes_back),
             (0.20, lambda wish: drivers.warehouse(self._world, wish)),
@@ -183,7 +198,7 @@ class People:
             "items": items,
             "payment": {"method": method} | ({} if method == "CASH_ON_DELIVERY" else {"token": dice.pick(TOKENS)}),
             "shipping_address": address,
-            "require_approval": dice.likely(0.05),
+            "require_approval": dice.likely(0.08),
         }
         key = f"key-{number}" if dice.likely(0.7) or not order_id else None
         return Wish(number, order_id, customer, body, key, self._world.loop.now, address=address)
@@ -214,8 +229,9 @@ class People:
             if status == 200:
                 wish.promises.append(promise)
 
+        key = f"{route} {wish.number}" if self._world.dice.likely(0.5) else None
         if wish.order_id:
-            self.ask(route, who, {"id": wish.order_id}, body, told)
+            self.ask(route, who, {"id": wish.order_id}, body, told, key)
 
     def _soon(self, seconds: float, what: Callable[[], object]) -> None:
         self.later(self._world.dice.uniform(0, seconds), what)
@@ -231,16 +247,44 @@ class People:
         self._soon(15, lambda: self._ask_of(wish, route, (wish.customer, ()), elsewhere, ("moved", elsewhere)))
 
     def _is_set(self, wish: Wish) -> None:
-        wanted = self._world.dice.pick(STATUSES)
+        """Staff set a status by hand: often ahead of the workflow, which has not charged or shipped yet."""
+        dice = self._world.dice
+        wanted, first, last = AHEAD[dice.below(len(AHEAD))] if dice.likely(0.6) else (dice.pick(STATUSES), 0.0, 40.0)
         body, route = {"status": wanted, "reason": "By hand"}, "PATCH /orders/{id}/status"
-        self._soon(30, lambda: self._ask_of(wish, route, SUPPORT, body, ("set", wanted)))
+        self.later(dice.uniform(first, last), lambda: self._ask_of(wish, route, SUPPORT, body, ("set", wanted)))
+
+    def _is_looked_at(self, wish: Wish) -> None:
+        who = (wish.customer, ())
+        self._soon(90, lambda: self.ask("GET /orders", who))
+        self._soon(90, lambda: self._ask_of(wish, "GET /orders/{id}/history", who, None, ("shown", None)))
 
     def _is_synced(self, wish: Wish) -> None:
-        self._soon(60, lambda: self._ask_of(wish, "POST /orders/{id}/sync", SUPPORT, {}, ("synced", None)))
+        for _ in range(1 + self._world.dice.below(3)):
+            self._soon(150, lambda: self._ask_of(wish, "POST /orders/{id}/sync", SUPPORT, {}, ("synced", None)))
 
     def _is_reported(self, wish: Wish) -> None:
         body, route = {"location": "Leipzig"}, "PUT /orders/{id}/shipment/location"
         self._soon(40, lambda: self._ask_of(wish, route, SUPPORT, body, ("located", None)))
+
+    def _comes_back(self, wish: Wish) -> None:
+        """Staff look the parcel up, and enter that it is back; often too early, or too late."""
+        route = "POST /orders/{id}/shipments/{shipment_id}/returned"
+
+        def told(status: int, body: Json) -> None:
+            if status == 200 and body.get("shipment"):
+                path = {"id": wish.order_id, "shipment_id": body["shipment"]["shipment_id"]}
+                self.ask(route, SUPPORT, path, {"reason": "Nobody was there"}, partial(self._promised, wish, "returned"))
+
+        def look() -> None:
+            if wish.order_id:
+                self.ask("GET /orders/{id}", SUPPORT, {"id": wish.order_id}, None, told)
+
+        self._soon(40, look)
+
+    @staticmethod
+    def _promised(wish: Wish, promise: str, status: int, _body: Json) -> None:
+        if status == 200:
+            wish.promises.append((promise, None))
 
     def _has_arrived(self, wish: Wish) -> None:
         self._soon(40, lambda: self._ask_of(wish, "POST /orders/{id}/delivered", SUPPORT, {}, ("delivered", None)))
@@ -250,14 +294,14 @@ class People:
         self._soon(120, lambda: self._ask_of(wish, route, (wish.customer, ()), {"reason": "Too small"}, ("returned", None)))
 
     def _reviews(self, wish: Wish) -> None:
-        answer = self._world.dice.pick(("approve",) * 5 + ("reject", "silence"))
+        answer = self._world.dice.pick(("approve",) * 5 + ("reject", "reject", "silence"))
         if answer == "silence":
             return
         promise = ("approved" if answer == "approve" else "rejected", None)
         ask = partial(self._ask_of, wish, f"POST /orders/{{id}}/{answer}", SUPPORT, {}, promise)
-        # Some answer in the last moment, or a moment too late.
-        last_moment = self._world.dice.likely(0.4)
-        self.later(self._world.dice.uniform(294, 304) if last_moment else self._world.dice.uniform(0, 290), ask)
+        # Some answer before anybody waits for it, some in the last moment, or a moment too late.
+        first, last = MOMENTS[self._world.dice.below(len(MOMENTS))]
+        self.later(self._world.dice.uniform(first, last), ask)
 
 
 def _total(body: Json) -> int:

@@ -16,7 +16,7 @@ from orders.adapters.payments.simulated import SimulatedGateway
 from orders.domain.errors import CarrierUnavailable, GatewayUnavailable, OutcomeUnknown
 from orders.domain.money import Money
 from orders.domain.payment import GatewayOutcome, OutcomeKind
-from simulator.faults import AFTER, BEFORE, CARRIER, GATEWAY
+from simulator.faults import AFTER, BEFORE, CARRIER, GATEWAY, PARTIES
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -24,18 +24,43 @@ if TYPE_CHECKING:
 SLOW, SLOWEST = 0.1, 8.0
 """The share of calls that take long, and for how many seconds at most."""
 
+SHORTEST_OUTAGE, LONGEST_OUTAGE = 40.0, 240.0
+"""For how many seconds one of them takes no call: most often longer than a step's retries."""
+GATEWAY_OF_EDITION_ONE = ("charge", "was_charged", "cancel", "refund", "collected")
+
 _worlds: list[World] = []
+_met: set[type] = set()
 
 
 def install(world: World) -> None:
     """Stands between the product and both, from now on for this world."""
-    if not _worlds:
-        for name in GATEWAY:
-            setattr(SimulatedGateway, name, _between(getattr(SimulatedGateway, name), name, GatewayUnavailable))
+    stand_before(SimulatedGateway, GATEWAY, GatewayUnavailable)
+    stand_before(SimulatedCarrier, CARRIER, CarrierUnavailable)
+    if CashBook not in _met:
+        _met.add(CashBook)
         CashBook.collect = _noted(CashBook.collect)  # type: ignore[method-assign]
-        for name in CARRIER:
-            setattr(SimulatedCarrier, name, _between(getattr(SimulatedCarrier, name), name, CarrierUnavailable))
     _worlds[:] = [world]
+
+
+def stand_before(party: type, calls: tuple[str, ...], unavailable: type[Exception]) -> None:
+    """Stands before a release's own class, once; the error is that release's too."""
+    if party not in _met:
+        _met.add(party)
+        for name in calls:
+            setattr(party, name, _between(getattr(party, name), name, unavailable))
+
+
+def break_down(world: World, until: float) -> float:
+    """One of them may take no call for a while; returns when that is over."""
+    ends = 0.0
+    for party, calls in PARTIES.items():
+        if world.dice.happens("provider outage", party):
+            begins = world.dice.uniform(0, until)
+            over = begins + world.dice.uniform(SHORTEST_OUTAGE, LONGEST_OUTAGE)
+            closed = {*calls, *(GATEWAY_OF_EDITION_ONE if calls is GATEWAY else ())}
+            world.loop.call_at(begins, world.closed.update, dict.fromkeys(sorted(closed), over))
+            ends = max(ends, over)
+    return ends
 
 
 def _between(original: Callable[..., Any], name: str, unavailable: type[Exception]) -> Callable[..., Any]:
@@ -44,8 +69,10 @@ def _between(original: Callable[..., Any], name: str, unavailable: type[Exceptio
         caller = world.running
         if caller is None:
             return original(*arguments)
-        fault = world.dice.fault_of(caller.function, name)
+        fault = caller.fault_of(name)
         caller.wait(world.dice.uniform(0.01, SLOWEST if world.dice.likely(SLOW) else 0.5))
+        if world.closed.get(name, 0.0) > world.loop.now:
+            raise unavailable("It takes no calls.")
         if fault is None:
             return _kept(world, original, name, arguments)
         world.note(f"fault {caller.number} {name} {fault}")
@@ -67,6 +94,9 @@ def _kept(world: World, original: Callable[..., Any], name: str, arguments: tupl
         if name == "authorize":
             _, intent = arguments
             _note_taken(world, intent.key, intent.amount.amount)
+        elif name in ("charge", "collected"):  # edition one's
+            _, key, amount, *_ = arguments
+            _note_taken(world, key, amount.amount)
 
 
 def _noted(collect: Callable[..., None]) -> Callable[..., None]:

@@ -10,12 +10,13 @@ Promised, and kept here (https://docs.aws.amazon.com/AWSSimpleQueueService/lates
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from simulator.functions import Outcome
-from simulator.loop import START
+from simulator.loop import START, Handle
 from simulator.wiring import Feed, Queue
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Message:
     number: int
     body: str
     sent: float
-    due: float
+    due: float = 0.0
     receives: int = 0
     source: str = ""
     """The queue that it failed in, for a dead letter."""
@@ -44,13 +45,42 @@ class Message:
 
 @dataclass(eq=False)
 class Line:
-    """One queue with what is in it."""
+    """One queue with what is in it. It is polled at one moment only: an earlier poll takes the place of a later one."""
 
     queue: Queue
     feed: Feed | None
-    messages: list[Message] = field(default_factory=list)
+    messages: dict[int, Message] = field(default_factory=dict)
+    hidden: list[tuple[float, int]] = field(default_factory=list)
+    """When each message can be received, as a heap; entries that are out of date are skipped."""
+    ready: list[Message] = field(default_factory=list)
+    """What can be received, and what was removed since."""
     at_work: int = 0
-    woken: float = -1.0
+    poll: Handle | None = None
+    polled_at: float = 0.0
+
+    def hide(self, message: Message, until: float) -> None:
+        """Keeps a message from being received until then."""
+        message.due = until
+        if self.feed:
+            heappush(self.hidden, (until, message.number))
+
+    def due(self, now: float) -> list[Message]:
+        """What can be received by now."""
+        while self.hidden and self.hidden[0][0] <= now:
+            when, number = heappop(self.hidden)
+            message = self.messages.get(number)
+            if message and message.due == when:
+                self.ready.append(message)
+        return self.ready
+
+    def next_due(self) -> float | None:
+        """When the next message can be received, if there is one."""
+        if self.ready:
+            return 0.0
+        hidden, messages = self.hidden, self.messages
+        while hidden and (hidden[0][1] not in messages or messages[hidden[0][1]].due != hidden[0][0]):
+            heappop(hidden)
+        return hidden[0][0] if hidden else None
 
 
 class Queues:
@@ -73,9 +103,9 @@ class Queues:
         """The queues' names."""
         return list(self._lines)
 
-    def messages(self, name: str) -> list[Message]:
+    def messages(self, name: str) -> Collection[Message]:
         """What is in a queue."""
-        return self._lines[name].messages
+        return self._lines[name].messages.values()
 
     def idle(self) -> bool:
         """Whether nothing waits in a queue that feeds a function."""
@@ -89,7 +119,8 @@ class Queues:
         self._sent += 1
         if line.feed and self._world.dice.happens("message late", line.feed.function):
             delay += self._world.dice.uniform(0, LATE_SECONDS)
-        line.messages.append(Message(self._sent, body, now, now + delay, source=source))
+        message = line.messages[self._sent] = Message(self._sent, body, now, source=source)
+        line.hide(message, now + delay)
         self._world.note(f"message {self._sent} {name} {body if len(body) < 200 else len(body)}")
         self._wake(line, now + delay)
 
@@ -116,7 +147,7 @@ class Queues:
     def _change_visibility(self, request: Json) -> Json:
         line, message = self._receipts[request["ReceiptHandle"]]
         if not message.gone:
-            message.due = self._world.loop.now + request["VisibilityTimeout"]
+            line.hide(message, self._world.loop.now + request["VisibilityTimeout"])
             self._wake(line, message.due)
         return {}
 
@@ -125,34 +156,39 @@ class Queues:
     def _wake(self, line: Line, when: float) -> None:
         if line.feed is None:
             return
-        when = max(when, self._world.loop.now) + line.feed.window + self._world.dice.uniform(0.01, 0.2)
-        if line.woken < self._world.loop.now or when < line.woken:
-            line.woken = when
-            self._world.loop.call_at(when, self._poll, line)
-
-    def _poll(self, line: Line) -> None:
-        feed, loop, dice = line.feed, self._world.loop, self._world.dice
-        if feed is None:
+        loop = self._world.loop
+        when = max(when, loop.now) + line.feed.window + self._world.dice.uniform(0.01, 0.2)
+        if line.poll and line.polled_at <= when:
             return
-        line.woken = -1.0
-        due = [message for message in line.messages if message.due <= loop.now]
+        if line.poll:
+            line.poll.cancel()
+        line.poll, line.polled_at = loop.call_at(when, self._poll, line, line.feed), when
+
+    def _wake_for_next(self, line: Line, feed: Feed) -> None:
+        """A function at its limit is woken by the end of an invocation."""
+        due = line.next_due()
+        if due is not None and line.at_work < feed.most_at_once:
+            self._wake(line, due)
+
+    def _poll(self, line: Line, feed: Feed) -> None:
+        line.poll = None
+        due, dice = line.due(self._world.loop.now), self._world.dice
         while due and line.at_work < feed.most_at_once:
             batch = [due.pop(dice.below(len(due))) for _ in range(min(feed.batch_size, len(due)))]
             self._receive(line, feed, batch)
-        left = [message.due for message in line.messages]
-        if left and line.at_work < feed.most_at_once:
-            self._wake(line, min(left))
+        self._wake_for_next(line, feed)
 
     def _receive(self, line: Line, feed: Feed, batch: Sequence[Message]) -> None:
-        dice = self._world.dice
-        taken = [message for message in batch if not self._is_spent(line, message)]
+        dice, now = self._world.dice, self._world.loop.now
+        taken = [message for message in batch if message.due <= now and not self._is_spent(line, message)]
         for message in taken:
             message.receives += 1
-            message.due = self._world.loop.now + line.queue.visibility
+            until = now + line.queue.visibility
             if dice.happens("message doubled", feed.function):
                 # Another server of the queue delivers it too.
-                message.due = self._world.loop.now + dice.uniform(0, 1)
+                until = now + dice.uniform(0, 1)
                 message.late_delivery = True
+            line.hide(message, until)
         if not taken:
             return
         line.at_work += 1
@@ -162,6 +198,8 @@ class Queues:
     def _is_spent(self, line: Line, message: Message) -> bool:
         """Whether a message has come too often, or is too old."""
         queue = line.queue
+        if message.gone:
+            return True
         too_often = queue.dead_letters is not None and message.receives >= queue.receives
         too_old = self._world.loop.now - message.sent > queue.retention
         if too_often and queue.dead_letters:
@@ -196,16 +234,15 @@ class Queues:
                 message.late_delivery = False
             elif not kept:
                 self._remove(line, message)
-        if line.messages:
-            self._wake(line, min(message.due for message in line.messages))
+        self._wake_for_next(line, feed)
 
     @staticmethod
     def _remove(line: Line, message: Message) -> None:
         if not message.gone:
             message.gone = True
-            line.messages.remove(message)
+            del line.messages[message.number]
 
     def take(self, name: str) -> list[Message]:
         """Empties a queue, as an operator does."""
-        taken, self._lines[name].messages = self._lines[name].messages, []
-        return taken
+        taken, self._lines[name].messages = self._lines[name].messages, {}
+        return list(taken.values())

@@ -78,7 +78,7 @@ class Streams:
     def between(self, function: str, first: int, last: int) -> list[Json]:
         """The records of a stretch of the stream that a function's filter lets through, as an operator reads them."""
         patterns = next(feed.patterns for feed, _ in self._lanes if feed.function == function)
-        found = [self._kept[number].body for number in sorted(self._kept) if first <= number <= last]
+        found = [self._kept[number].body for number in range(first, last + 1) if number in self._kept]
         return [body for body in found if any(matches(pattern, body) for pattern in patterns)]
 
 

@@ -11,9 +11,12 @@ Expressions are read by the local stack's evaluator; one that it does not know i
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+import re
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Iterator, Mapping
+from functools import cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from local.fastpath import expressions
@@ -30,6 +33,11 @@ MOST_ACTIONS = 100
 STALE_SECONDS = 8.0
 LAG_SECONDS = 0.05
 NO_VALUES: Mapping[str, Json] = {}
+LAST = "\U0010ffff"
+"""What follows every text that begins alike."""
+
+Entry = tuple[str, Place]
+"""What stands in a sorted partition, of the table or of an index: the sort key, and whose it is."""
 
 
 class Table:
@@ -38,7 +46,7 @@ class Table:
     def __init__(self, world: World) -> None:
         self._world = world
         self._items: dict[str, dict[str, Item]] = {}
-        self._sorts: dict[str, list[str]] = {}
+        self._sorts: dict[str, list[Entry]] = {}
         self._indexes = {name: Index(*key) for name, key in world.wiring.indexes.items()}
         self._unseen: deque[tuple[float, Place, Item | None, Item | None]] = deque()
         self.sequence = 0
@@ -57,10 +65,10 @@ class Table:
     def rows(self) -> Iterator[Item]:
         """Everything, in the order of its keys."""
         for partition in sorted(self._items):
-            for sort in self._sorts[partition]:
+            for sort, _ in self._sorts[partition]:
                 yield self._items[partition][sort]
 
-    def in_index(self, name: str, partition: str) -> list[tuple[str, Place]]:
+    def in_index(self, name: str, partition: str) -> list[Entry]:
         """What an index shows now, when nothing of it lags behind."""
         self._catch_up(0.0)
         return self._indexes[name].entries.get(partition, [])
@@ -90,10 +98,10 @@ class Table:
         if "IndexName" in request:
             found = self._of_index(request["IndexName"], name, partition)
         else:
-            found = [(sort, (partition, sort)) for sort in self._sorts.get(partition, ())]
+            found = self._sorts.get(partition, [])
         wanted = rest.removeprefix(" AND ")
         if wanted:
-            found = _between(found, _named(wanted), wanted, values)
+            found = _stretch(found, wanted, values)
         if not request.get("ScanIndexForward", True):
             found = found[::-1]
         start = request.get("ExclusiveStartKey")
@@ -101,7 +109,7 @@ class Table:
             found = found[[place for _, place in found].index(_place(start)) + 1 :]
         return self._page(request, found)
 
-    def _of_index(self, name: str, key: str, partition: str) -> list[tuple[str, Place]]:
+    def _of_index(self, name: str, key: str, partition: str) -> list[Entry]:
         dice, caller = self._world.dice, self._world.running
         stale = dice.happens("stale index", caller.function if caller else "")
         self._catch_up(dice.uniform(0, STALE_SECONDS) if stale else LAG_SECONDS)
@@ -109,7 +117,7 @@ class Table:
             raise NotImplementedError(f"{name} is not by {key}")
         return self._indexes[name].entries.get(partition, [])
 
-    def _page(self, request: Json, found: list[tuple[str, Place]]) -> Json:
+    def _page(self, request: Json, found: list[Entry]) -> Json:
         limit = request.get("Limit", 1000)
         page = found[:limit]
         more = {"LastEvaluatedKey": _key(page[-1][1])} if len(found) > limit else {}
@@ -189,10 +197,11 @@ class Table:
             return
         if after is None:
             del items[sort]
-            self._sorts[partition].remove(sort)
+            sorts = self._sorts[partition]
+            del sorts[bisect_left(sorts, (sort, place))]
         else:
             if before is None:
-                insort(self._sorts.setdefault(partition, []), sort)
+                insort(self._sorts.setdefault(partition, []), (sort, place))
             items[sort] = dict(after)
         self.sequence += 1
         now = self._world.loop.now
@@ -206,7 +215,7 @@ class Index:
 
     def __init__(self, partition: str, sort: str) -> None:
         self.partition, self.sort = partition, sort
-        self.entries: dict[str, list[tuple[str, Place]]] = {}
+        self.entries: dict[str, list[Entry]] = {}
 
     def move(self, place: Place, before: Item | None, after: Item | None) -> None:
         """Follows one change of the table."""
@@ -233,14 +242,33 @@ def _key(place: Place) -> Item:
     return {"PK": {"S": place[0]}, "SK": {"S": place[1]}}
 
 
-def _named(condition: str) -> str:
-    """The attribute that a condition on the sort key names."""
-    return condition.removeprefix("begins_with(").replace(",", " ").split()[0]
+_BEGINS = re.compile(r"begins_with\(\w+, (:\w+)\)")
+_BETWEEN = re.compile(r"\w+ BETWEEN (:\w+) AND (:\w+)")
+_COMPARED = re.compile(r"\w+ (=|<|<=|>|>=) (:\w+)")
+_sort_of = itemgetter(0)
 
 
-def _between(found: list[tuple[str, Place]], name: str, wanted: str, values: Json) -> list[tuple[str, Place]]:
-    test = _known(expressions.condition(wanted), wanted)
-    return [entry for entry in found if test({name: {"S": entry[0]}}, values, {})]
+@cache
+def _read(condition: str) -> tuple[str, tuple[str, ...]]:
+    """A condition on the sort key: its kind, and the names of its values."""
+    if found := _BEGINS.fullmatch(condition):
+        return "begins_with", (found[1],)
+    if found := _BETWEEN.fullmatch(condition):
+        return "BETWEEN", (found[1], found[2])
+    if found := _COMPARED.fullmatch(condition):
+        return found[1], (found[2],)
+    raise NotImplementedError(condition)
+
+
+def _stretch(found: list[Entry], condition: str, values: Json) -> list[Entry]:
+    """The part of a partition that a condition on the sort key lets through."""
+    kind, names = _read(condition)
+    first, *more = [values[name]["S"] for name in names]
+    last = {"BETWEEN": more and more[0], "begins_with": first + LAST}.get(kind, first)
+    after, behind = (bisect_right if kind == ">" else bisect_left), (bisect_left if kind == "<" else bisect_right)
+    begins = 0 if kind.startswith("<") else after(found, first, key=_sort_of)
+    ends = len(found) if kind.startswith(">") else behind(found, last, key=_sort_of)
+    return found[begins:ends]
 
 
 def _updated(request: Json, before: Item | None) -> Item:

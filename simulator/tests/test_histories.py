@@ -33,15 +33,22 @@ def _shortest(report: Report) -> str:
     return f"{report.line()}\n{found.broken}\nRun it again: {found.plan.command()}"
 
 
-def test_a_seed_gives_the_same_history_in_any_process() -> None:
+TWO_RELEASES = 8
+"""A seed in which edition one's functions are loaded while it lives."""
+
+
+@pytest.mark.parametrize("seed", [7, TWO_RELEASES])
+def test_a_seed_gives_the_same_history_in_any_process(seed: int) -> None:
     def line(hash_seed: str) -> str:
-        command = [sys.executable, "-m", "simulator", "--seeds", "7", "--orders", "15", "--processes", "1"]
+        command = [sys.executable, "-m", "simulator", "--seeds", str(seed), "--orders", "15", "--processes", "1"]
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
         output = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
         return output.splitlines()[0]
 
-    here = run(Plan(7, 15)).line()
-    assert here.startswith("seed 7: 15 orders, ")
+    report = run(Plan(seed, 15))
+    here = report.line()
+    assert here.startswith(f"seed {seed}: 15 orders, ")
+    assert report.happened["release"] == (seed == TWO_RELEASES)
     assert line("1") == line("2") == here
 
 

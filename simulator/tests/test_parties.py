@@ -11,9 +11,12 @@ from simulator.run import product
 
 product()
 
+from simulator.books import Books
 from simulator.dice import Dice
+from simulator.faults import CARRIER, GATEWAY
 from simulator.functions import Outcome
 from simulator.history import History
+from simulator.laws import broken
 from simulator.world import World
 
 
@@ -56,6 +59,28 @@ def test_a_transaction_of_two_actions_on_one_item_is_refused(world: World) -> No
     with pytest.raises(ClientError) as refused:
         call(world, "TransactWriteItems", TransactItems=[{"Put": {"Item": item("a")}}, {"Put": {"Item": item("a")}}])
     assert code_of(refused) == "ValidationException"
+
+
+@pytest.mark.parametrize(
+    ("condition", "values", "expected"),
+    [
+        ("begins_with(SK, :a)", {":a": "b"}, ["b", "bb"]),
+        ("SK BETWEEN :a AND :b", {":a": "aa", ":b": "bb"}, ["b", "bb"]),
+        ("SK = :a", {":a": "b"}, ["b"]),
+        ("SK < :a", {":a": "b"}, ["a"]),
+        ("SK <= :a", {":a": "b"}, ["a", "b"]),
+        ("SK > :a", {":a": "b"}, ["bb", "c"]),
+        ("SK >= :a", {":a": "b"}, ["b", "bb", "c"]),
+    ],
+)
+def test_a_query_finds_what_its_condition_on_the_sort_key_lets_through(
+    world: World, condition: str, values: dict[str, str], expected: list[str]
+) -> None:
+    for sort in ("c", "a", "bb", "b"):
+        world.services["PutItem"]({"Item": {"PK": {"S": "p"}, "SK": {"S": sort}}})
+    given = {name: {"S": value} for name, value in {":pk": "p", **values}.items()}
+    found = world.services["Query"]({"KeyConditionExpression": f"PK = :pk AND {condition}", "ExpressionAttributeValues": given})
+    assert [item["SK"]["S"] for item in found["Items"]] == expected
 
 
 def test_an_index_follows_later(world: World) -> None:
@@ -200,6 +225,40 @@ def test_a_token_that_nobody_waits_behind_is_refused(world: World) -> None:
     with pytest.raises(ClientError) as refused:
         call(world, "SendTaskSuccess", taskToken="t", output="{}")
     assert code_of(refused) in ("TaskTimedOut", "InvalidToken", "TaskDoesNotExist")
+
+
+# --- releases ---
+
+
+def two_releases(seed: int) -> World:
+    """A history in which one release takes over from the other, and nothing else goes wrong."""
+    made = World(product(), Dice(seed, frozenset({"release"})), History())
+    made.live(12)
+    assert made.dice.happened == {"release": 1}
+    return made
+
+
+def test_edition_one_and_this_release_share_a_history() -> None:
+    world = two_releases(8)
+    published = {detail["event_id"] for source, detail in world.bus.taken if source == "orders"}
+    assert world.bus.by_edition_one
+    assert published - world.bus.by_edition_one
+    assert broken(Books(world)) == {}
+
+
+def test_what_edition_one_says_of_an_event_is_part_of_its_trail() -> None:
+    world = two_releases(8)
+    less = next(detail for _, detail in world.bus.taken if detail["event_id"] in world.bus.by_edition_one)
+    less["customer_id"] = "somebody else"
+    assert "events" in broken(Books(world))
+
+
+def test_a_provider_that_is_down_takes_no_call_until_it_is_back() -> None:
+    world = World(product(), Dice(4, frozenset({"provider outage"})), History())
+    world.live(12)
+    assert world.dice.happened["provider outage"] > 0
+    assert set(world.closed) >= set(CARRIER) or set(world.closed) >= set(GATEWAY)
+    assert broken(Books(world)) == {}
 
 
 # --- chance ---

@@ -17,7 +17,9 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,7 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 # One order lives through most of them, in this order; the others stand for themselves and come after.
 LIFE = ("manage_products", "place_order", "reserve_stock", "charge_payment", "ship_parcel", "deliver_order")
 REFUSALS = {error.__name__ for error in errors.family()}
+STRICT = ("WARN", "ERROR", "FATAL")
 SESSION_TOKEN = "a-session-token-of-the-function-s-role"
 PRIVATE = frozenset({"line1", "line2", "city", "postal_code", "token", "task_token", "payment_token", "reason", "note"})
 """The names of what people wrote, where they live, and what opens something."""
@@ -60,12 +63,32 @@ def stack() -> Iterator[Stack]:
         yield started
 
 
+@dataclass(frozen=True)
+class Run:
+    """How each function's recorded event ended, all that was logged, and the signing key of the stack that they ran against."""
+
+    outcomes: Mapping[str, str]
+    log: str
+    secret: str
+
+
+@pytest.fixture(scope="module", params=["DEBUG", "TRACE"])
+def run(built: Artifacts, request: pytest.FixtureRequest) -> Run:
+    """Every function once, at a log level that makes Lambda's runtime and every library talkative."""
+    with running(Settings(parameters=invoke.SLOW)) as stack:
+        outcomes, log = _run_all(built, stack, {**as_logged(request.param), "AWS_SESSION_TOKEN": SESSION_TOKEN})
+        secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.resources["SigningSecret"])["SecretString"]
+        assert len(outcomes) == len(stack.lambdas.names())
+    return Run(outcomes, log, secret)
+
+
 def _modules(stack: Stack) -> list[str]:
     modules = sorted(stack.lambdas.config(name).handler.partition(".")[0] for name in stack.lambdas.names())
     return [*LIFE, *(module for module in modules if module not in LIFE)]
 
 
-def _layers_of(stack: Stack) -> dict[str, list[str]]:
+@cache
+def _layers() -> dict[str, list[str]]:
     """Which layers the template gives each module."""
     resources = invoke_template()["Resources"]
     names = {name: made for name in resources for made in LAYERS.values() if name.startswith(made)}
@@ -82,32 +105,34 @@ def invoke_template() -> dict[str, Any]:
     return expand(ROOT / "template.yaml")
 
 
-def test_each_function_runs_as_it_is_built(built: Artifacts, stack: Stack) -> None:
+def test_each_function_runs_as_it_is_built(built: Artifacts, run: Run) -> None:
     assert (built.functions / "release.digest").stat().st_size > 0, "a change of a layer alone makes a new version"
     assert not (built.functions / "Makefile").exists()
-    outcomes, _ = _run_all(built, stack, {})
-    failed = {module: outcome for module, outcome in outcomes.items() if outcome not in {"answered", *REFUSALS}}
+    failed = {module: outcome for module, outcome in run.outcomes.items() if outcome not in {"answered", *REFUSALS}}
     assert failed == {}, "neither answered nor refused by name"
-    assert len(outcomes) == len(stack.lambdas.names())
-    assert {outcomes[module] for module in LIFE} == {"answered"}
+    assert {run.outcomes[module] for module in LIFE} == {"answered"}
 
 
-@pytest.mark.parametrize("level", ["DEBUG", "TRACE"])
-def test_no_log_level_makes_a_library_log_secrets_or_personal_data(built: Artifacts, stack: Stack, level: str) -> None:
-    outcomes, log = _run_all(built, stack, {**as_logged(level), "AWS_SESSION_TOKEN": SESSION_TOKEN})
-    assert {outcomes[module] for module in LIFE} == {"answered"}
-    told = _lines(log)
+def test_no_log_level_makes_a_library_log_secrets_or_personal_data(run: Run) -> None:
+    told = _lines(run.log)
     assert {"INFO", "FATAL"} <= {str(line.get("level")) for line in told}, "the product's own lines, and metrics, are there"
-    secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.resources["SigningSecret"])["SecretString"]
-    planted = {SESSION_TOKEN, secret, "Bearer", *_personal(_recorded())}
+    planted = {SESSION_TOKEN, run.secret, "Bearer", *_personal(_recorded())}
     assert len(planted) > 8
-    assert sorted(word for word in planted if word in log) == []
+    assert sorted(word for word in planted if word in run.log) == []
     assert {str(line.get("logger")) for line in told if "logger" in line} & set(logs.LIBRARIES) == set()
 
 
-@pytest.mark.parametrize("level", ["WARN", "ERROR", "FATAL"])
-def test_metrics_pass_every_level(built: Artifacts, stack: Stack, level: str) -> None:
-    _, log = _run_all(built, stack, as_logged(level), only=("sweep_orders", "publish_changes", "reserve_stock"))
+@pytest.fixture(scope="module")
+def strict_logs(built: Artifacts) -> dict[str, str]:
+    """What functions that have something to count log at each level that holds lines back."""
+    counting = ("sweep_orders", "publish_changes", "reserve_stock")
+    with running(Settings(parameters=invoke.SLOW)) as stack:
+        return {level: _run_all(built, stack, as_logged(level), counting)[1] for level in STRICT}
+
+
+@pytest.mark.parametrize("level", STRICT)
+def test_metrics_pass_every_level(strict_logs: dict[str, str], level: str) -> None:
+    log = strict_logs[level]
     told = [line for line in _lines(log) if "_aws" in line]
     metrics = {metric["Name"] for line in told for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
     assert {Metric.SWEEPS, Metric.TRANSITIONS} <= metrics
@@ -122,7 +147,7 @@ def test_with_what_sam_passes_to_a_container_a_function_works_on_a_running_stack
 ) -> None:
     assert commands.main(["env", "--url", stack.url]) == 0
     (tmp_path / "env.json").write_text(capsys.readouterr().out, encoding="utf-8")
-    layers = _layers_of(stack)
+    layers = _layers()
     answers = {}
     for module in ("place_order", "charge_payment"):
         config = invoke._config(stack, module)
@@ -171,7 +196,7 @@ def _run_all(
     built: Artifacts, stack: Stack, environment: Mapping[str, str], only: tuple[str, ...] = ()
 ) -> tuple[dict[str, str], str]:
     """How each function's recorded event ended, and all that was logged."""
-    layers = _layers_of(stack)
+    layers = _layers()
     outcomes, logged = {}, ""
     for module in only or _modules(stack):
         config = invoke._config(stack, module)

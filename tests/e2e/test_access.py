@@ -57,6 +57,12 @@ def api_of(stack: Deployment, role: str) -> Api:
 
 
 @pytest.fixture(scope="module")
+def apis(swift: Deployment) -> dict[str, Api]:
+    """The API as each role has it: a token is signed once."""
+    return {role: api_of(swift, role) for role in ROLES}
+
+
+@pytest.fixture(scope="module")
 def order_id(swift: Deployment) -> str:
     """An order that is over, so that hardly any request changes it."""
     found: str = swift.as_("owner").place()["order"]["order_id"]
@@ -106,8 +112,8 @@ def assert_refused(answer: httpx.Response, route: Route, status: int) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("route", MATCHED, ids=lambda route: route.key)
-def test_every_role_on_every_route(swift: Deployment, order_id: str, route: Route, role: str) -> None:
-    answer = answered(api_of(swift, role), route, order_id)
+def test_every_role_on_every_route(apis: dict[str, Api], order_id: str, route: Route, role: str) -> None:
+    answer = answered(apis[role], route, order_id)
     if Who.SIGNED in route.who:
         assert_refused(answer, route, 401)  # a role is no signature
     elif may(role, route):

@@ -36,7 +36,23 @@ VALUES = st.recursive(
 )
 CONDITIONS = st.sampled_from(["attribute_not_exists(PK)", "attribute_exists(PK)", "a = :v", "a < :v", "attribute_exists(a)"])
 UPDATES = st.sampled_from(
-    ["SET a = :v", "SET a = :v, b = a", "SET m.x = :v", "ADD n :one", "ADD s :some", "REMOVE a", "DELETE s :some"]
+    [
+        "SET a = :v",
+        "SET a = :v, b = a",
+        "SET m.x = :v",
+        "SET #b = if_not_exists(a, :v), n = n + :one REMOVE m.x",
+        "ADD n :one",
+        "ADD s :some",
+        "REMOVE a",
+        "DELETE s :some",
+        # refused
+        "SET a = :v, #b = :v, b = :v",
+        "SET #b = :v, a = :v, #b = :one",
+        "SET m = :v, m.x = :v",
+        "SET a = :v SET b = :v, b = :one",
+        "REMOVE a, a REMOVE b",
+        "SET PK = :v",
+    ]
 )
 ITEMS = st.tuples(KEYS, st.dictionaries(st.sampled_from(["a", "b", "m", "n", "s"]), VALUES), st.booleans()).map(
     lambda parts: {**parts[0], **parts[1], **(INDEXED if parts[2] else {})}
@@ -69,9 +85,9 @@ def updates(draw: st.DrawFn) -> dict[str, Any]:
     expression = draw(UPDATES)
     given = {":v": draw(VALUES), ":one": {"N": "1"}, ":some": {"SS": ["b"]}}
     used = {name: value for name, value in given.items() if name in expression}
-    return {"Key": draw(KEYS), "UpdateExpression": expression, "ReturnValues": "ALL_NEW"} | (
-        {"ExpressionAttributeValues": used} if used else {}
-    )
+    names = {"ExpressionAttributeNames": {"#b": "b"}} if "#b" in expression else {}
+    values = {"ExpressionAttributeValues": used} if used else {}
+    return {"Key": draw(KEYS), "UpdateExpression": expression, "ReturnValues": "ALL_NEW", **names, **values}
 
 
 def _asked(condition: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from local.stack.expansion import keep, kept, place_of
-from local.stack.template import expand
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "template.yaml"
@@ -29,7 +28,7 @@ Named = Callable[[str, str | None], str]
 
 
 def expanded(parameters: Mapping[str, str] | None = None, *, released: bool = False) -> dict[str, Any]:
-    """The product's template in plain CloudFormation; see ``expand``. A copy of the caller's own."""
+    """The product's template in plain CloudFormation; see ``local.stack.template``. A copy of the caller's own."""
     made: dict[str, Any] = json.loads(_expanded(tuple(sorted((parameters or {}).items())), released))
     return made
 
@@ -40,6 +39,8 @@ def _expanded(parameters: tuple[tuple[str, str], ...], released: bool) -> str:
     place = place_of(TEMPLATE, dict(parameters), released=released)
     text = kept(place)
     if text is None:
+        from local.stack.template import expand  # noqa: PLC0415 - a second of imports for what is mostly kept
+
         text = json.dumps(expand(TEMPLATE, dict(parameters), released=released))
         keep(place, text)
     return text

@@ -11,24 +11,41 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import JSONFileLoader, Loader
+from moto.core import responses, utils
 from moto.core.serialize import ResponseSerializer
 from moto.dynamodb.exceptions import ItemSizeTooLarge
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import Table
+from moto.dynamodb.parsing import ast_nodes, expressions
+from moto.dynamodb.parsing.validators import ActionCountValidator, OverlappingPathsValidator
 
+_nodes: Any = ast_nodes  # these two modules have no types
+_parsers: Any = expressions
+DepthFirstTraverser, Node = _nodes.DepthFirstTraverser, _nodes.Node
+UpdateExpressionParser = _parsers.UpdateExpressionParser
+MOSTLY_EMPTY = {"AttributeValue", "HistoryEvent"}
+"""The structures that could have many members and have few."""
 LARGEST = 405_000
 """moto's own limit of an item's size in bytes."""
 PLAIN = {"S", "B", "BOOL"}
 """The types whose value is compared as it stands."""
-REPLACED: dict[type, tuple[str, ...]] = {
+OF_THE_WHOLE: tuple[Any, ...] = (ActionCountValidator, OverlappingPathsValidator)
+"""The checks of a whole expression: what they find in a part of it they find in the whole too."""
+REPLACED: dict[Any, tuple[str, ...]] = {
+    DepthFirstTraverser: ("traverse",),
     DynamoDBBackend: ("update_item",),
     DynamoType: ("__deepcopy__", "__eq__", "__ne__", "__hash__", "__lt__", "cast_value"),
     Item: ("__init__", "__deepcopy__"),
+    Node: ("find_clauses",),
     ResponseSerializer: ("_serialize_type_structure",),
     Table: ("query", "all_items"),
+    UpdateExpressionParser: ("make",),
+    responses: ("method_names_from_class",),
 }
+MADE = ((Table, "__deepcopy__"), (Node, "__deepcopy__"), *((one, "traverse") for one in OF_THE_WHOLE))
+"""What moto has none of."""
 _ITS_OWN = {(owner, name): vars(owner)[name] for owner, names in REPLACED.items() for name in names}
 
 
@@ -47,12 +64,21 @@ def slow_moto() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for (owner, name), its_own in _ITS_OWN.items():
             patch.setattr(owner, name, its_own)
-        patch.delattr(Table, "__deepcopy__", raising=False)  # moto has none of its own
+        for owner, name in MADE:
+            patch.delattr(owner, name, raising=False)
         yield
 
 
 def _take_short_ways(patch: pytest.MonkeyPatch) -> None:
-    for replace in (_copy_what_changes, _look_at_one_partition, _compare_plainly, _serialize_by_name):
+    for replace in (
+        _copy_what_changes,
+        _parse_once,
+        _walk_by_type,
+        _look_at_one_partition,
+        _compare_plainly,
+        _serialize_by_name,
+        _list_methods_once,
+    ):
         replace(patch)
 
 
@@ -60,6 +86,21 @@ def _read_services_once(patch: pytest.MonkeyPatch) -> None:
     """botocore reads a service's description anew for each session, and imitated AWS is a session for each test."""
     read = functools.cache(JSONFileLoader().load_file)
     patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+    for name in ("list_available_services", "list_api_versions"):
+        patch.setattr(Loader, name, _listed_once(getattr(Loader, name)))
+
+
+def _listed_once(its_own: Any) -> Any:
+    """What is found in the folders of all services."""
+    found: dict[Any, list[str]] = {}
+
+    def listed(loader: Loader, *others: str, **named: str) -> list[str]:
+        asked = (tuple(loader.search_paths), others, tuple(sorted(named.items())))
+        if asked not in found:
+            found[asked] = its_own(loader, *others, **named)
+        return list(found[asked])
+
+    return listed
 
 
 # --- copies ---
@@ -80,7 +121,7 @@ def _copy_what_changes(patch: pytest.MonkeyPatch) -> None:
             rows[place] = copy.deepcopy(rows[place])
         return update(backend, table_name, key, *others, **named)
 
-    patch.setattr(Table, "__deepcopy__", _copied_table, raising=False)  # the only one that moto has none of
+    patch.setattr(Table, "__deepcopy__", _copied_table, raising=False)
     patch.setattr(DynamoDBBackend, "update_item", updated)
     patch.setattr(Item, "__init__", _made_item)
     patch.setattr(Item, "__deepcopy__", lambda item, _: _copied_item(item))
@@ -133,6 +174,91 @@ def _copied_value(value: Any, copies: dict[int, Any]) -> Any:
     return made
 
 
+# --- update expressions ---
+
+
+def _parse_once(patch: pytest.MonkeyPatch) -> None:
+    """moto parses an expression twice for each update, and checks a deep copy of what it has parsed."""
+    its_own = vars(UpdateExpressionParser)["make"].__func__
+
+    @functools.cache
+    def parsed(text: str) -> Any:
+        return its_own(UpdateExpressionParser, text)
+
+    patch.setattr(UpdateExpressionParser, "make", staticmethod(parsed))
+    patch.setattr(Node, "__deepcopy__", lambda node, _: _copied_node(node), raising=False)
+
+
+def _copied_node(node: Any) -> Any:
+    made = copy.copy(node)
+    if node.children is not None:
+        made.children = [_copied_node(child) if _is(Node, type(child)) else child for child in node.children]
+        for child in made.children:
+            if _is(Node, type(child)):
+                child.parent = made
+    return made
+
+
+def _walk_by_type(patch: pytest.MonkeyPatch) -> None:
+    """moto asks each node for its abstract classes, with each of ten checks; two checks of the whole expression it repeats for
+    each part.
+    """
+    traverse = DepthFirstTraverser.traverse
+
+    def of_the_whole(check: Any, node: Any) -> Any:
+        ((_, act),) = check._processing_map().items()
+        try:
+            return act(node)
+        except Exception:  # noqa: BLE001 - a part may be refused before the whole, in other words
+            return traverse(check, node)
+
+    patch.setattr(DepthFirstTraverser, "traverse", lambda check, node: _Walk(check).through(node))
+    for check in OF_THE_WHOLE:
+        patch.setattr(check, "traverse", of_the_whole, raising=False)
+    patch.setattr(Node, "find_clauses", _found_clauses)
+
+
+class _Walk:
+    """One check's way through an expression."""
+
+    def __init__(self, check: Any) -> None:
+        self.processing: list[tuple[type, Any]] = list(check._processing_map().items())
+        is_its_own = type(check).pre_processing_of_child is not DepthFirstTraverser.pre_processing_of_child
+        self.before = check.pre_processing_of_child if is_its_own else None
+
+    def through(self, node: Any, place: int = -1) -> Any:
+        kind = type(node)
+        if not _is(Node, kind):
+            return node
+        parent = node.parent
+        for number, child in enumerate(node.children or ()):
+            if self.before:
+                self.before(node, number)
+            self.through(child, number)
+        for wanted, act in self.processing:
+            if _is(wanted, kind):
+                node = act(node)
+                node.parent = parent
+                if parent:
+                    parent.children[place] = node
+                break
+        return node
+
+
+def _found_clauses(node: Any, kinds: list[type]) -> list[Any]:
+    found = []
+    for child in node.children or ():
+        kind = type(child)
+        if kind in kinds:
+            found.append(child)
+        elif _is((_nodes.Expression, _nodes.UpdateExpressionFunction), kind):
+            found += _found_clauses(child, kinds)
+    return found
+
+
+_is: Any = functools.cache(lambda wanted, kind: issubclass(kind, wanted))
+
+
 # --- queries ---
 
 
@@ -181,18 +307,26 @@ def _compare_plainly(patch: pytest.MonkeyPatch) -> None:
 
 
 def _serialize_by_name(patch: pytest.MonkeyPatch) -> None:
-    """moto looks for each of the ten types that an item's attribute might have, under seven names each."""
+    """moto looks for each of the ten types that an item's attribute might have, and the forty details that an event of an
+    execution might have, under seven names each.
+    """
     its_own = ResponseSerializer._serialize_type_structure
 
     def serialize(self: ResponseSerializer, serialized: Any, value: Any, shape: Any, key: str) -> None:
-        if shape.name != "AttributeValue" or type(value) is not dict or not key:
+        if shape.name not in MOSTLY_EMPTY or type(value) is not dict or not key or not value.keys() <= shape.members.keys():
             its_own(self, serialized, value, shape, key)
             return
         made: Any = self.MAP_TYPE()
         for name, part in value.items():
             member = shape.members[name]
             member.parent = shape
-            self._serialize(made, part, member, name)
+            if part is not None:
+                self._serialize(made, part, member, name)
         self._default_serialize(serialized, made, shape, key)
 
     patch.setattr(ResponseSerializer, "_serialize_type_structure", serialize)
+
+
+def _list_methods_once(patch: pytest.MonkeyPatch) -> None:
+    """moto goes through a service's methods for each request."""
+    patch.setattr(responses, "method_names_from_class", functools.cache(utils.method_names_from_class))

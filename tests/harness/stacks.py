@@ -53,12 +53,12 @@ def until(look: Callable[[], Found | None], seconds: float = 120, what: str = "i
 
     The limit is for what will never come about: a machine with other work on it may take many times its usual time.
     """
-    deadline, pause = time.monotonic() + seconds * PATIENCE, 0.005
+    deadline, pause = time.monotonic() + seconds * PATIENCE, 0.01
     while not (found := look()):
         if time.monotonic() > deadline:
             raise TooLate(f"{what} did not come about in {seconds * PATIENCE:g} s; last seen: {found!r}")
         time.sleep(pause)
-        pause = min(pause * 1.3, 0.1)
+        pause = min(pause * 1.5, 0.1)
     return found
 
 
@@ -145,6 +145,7 @@ class Deployment:
     aws_url: str | None = None
     aws_names: dict[str, str] = field(default_factory=dict)
     sign_shop: Callable[[], str] | None = None
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def http(self) -> httpx.Client:
@@ -194,7 +195,12 @@ class Deployment:
         return int(self.anybody.get(f"/products/{product_id}").json()["stock"])
 
     def aws(self, service: str) -> Any:
-        """A client of the local stack's AWS."""
+        """A client of the local stack's AWS: one for each service, since making one costs more than dozens of its calls."""
+        if service not in self._clients:
+            self._clients[service] = self._client(service)
+        return self._clients[service]
+
+    def _client(self, service: str) -> Any:
         config = Config(retries={"mode": "standard", "total_max_attempts": 3}, max_pool_connections=32)
         return boto3.client(  # type: ignore[call-overload]
             service,
@@ -213,6 +219,8 @@ class Deployment:
         return restarted
 
     def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
         self.http.close()
 
 

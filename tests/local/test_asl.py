@@ -20,7 +20,7 @@ from tests.harness.virtual_time import START, run
 Handler = Callable[[Any], Any]
 
 
-class World:
+class ScriptedTasks:
     """Functions that answer at once unless they return a number of seconds to take."""
 
     region = "us-east-1"
@@ -85,7 +85,7 @@ def a_task(resource: str = LAMBDA, function: str = "work", **fields: Any) -> dic
 def walk(
     states: dict[str, Any],
     data: Any = None,
-    world: World | None = None,
+    world: ScriptedTasks | None = None,
     *,
     during: Callable[[Execution], Any] | None = None,
     rng: Callable[[float, float], float] = lambda low, high: high,
@@ -94,7 +94,7 @@ def walk(
     async def main() -> Execution:
         definition = {"StartAt": next(iter(states)), "States": states, **top}
         machine = Machine("arn:machine", "machine", "arn:role", definition)
-        services = world or World()
+        services = world or ScriptedTasks()
         execution = Execution(
             "arn:aws:states:us-east-1:0:execution:machine:e-1", "e-1", machine, json.dumps(data or {}), services, rng
         )
@@ -119,7 +119,7 @@ def kinds(execution: Execution) -> list[str]:
 
 
 def test_a_task_hands_its_payload_over_and_gets_the_answer_wrapped_as_aws_does() -> None:
-    world = World(work=lambda payload: {"doubled": payload["n"] * 2})
+    world = ScriptedTasks(work=lambda payload: {"doubled": payload["n"] * 2})
     assert output(walk({"A": a_task()}, {"n": 4}, world)) == {
         "ExecutedVersion": "$LATEST",
         "Payload": {"doubled": 8},
@@ -129,12 +129,12 @@ def test_a_task_hands_its_payload_over_and_gets_the_answer_wrapped_as_aws_does()
 
 def test_selector_and_result_path_put_the_answer_where_the_machine_says() -> None:
     task = a_task(ResultSelector={"n.$": "$.Payload.n"}, ResultPath="$.deep.answer")
-    found = output(walk({"A": task}, {"order": 1, "deep": {"kept": True}}, World(work=lambda _: {"n": 7})))
+    found = output(walk({"A": task}, {"order": 1, "deep": {"kept": True}}, ScriptedTasks(work=lambda _: {"n": 7})))
     assert found == {"order": 1, "deep": {"kept": True, "answer": {"n": 7}}}
 
 
 def test_a_null_result_path_passes_the_input_on_untouched() -> None:
-    assert output(walk({"A": a_task(ResultPath=None)}, {"order": 1}, World(work=lambda _: 1))) == {"order": 1}
+    assert output(walk({"A": a_task(ResultPath=None)}, {"order": 1}, ScriptedTasks(work=lambda _: 1))) == {"order": 1}
 
 
 def test_placing_a_result_never_changes_the_input_another_state_shares() -> None:
@@ -144,7 +144,7 @@ def test_placing_a_result_never_changes_the_input_another_state_shares() -> None
 
 
 def test_the_history_reads_as_get_execution_history_gives_it() -> None:
-    execution = walk({"A": a_task(ResultPath=None, TimeoutSeconds=5)}, {"n": 1}, World(work=lambda _: None))
+    execution = walk({"A": a_task(ResultPath=None, TimeoutSeconds=5)}, {"n": 1}, ScriptedTasks(work=lambda _: None))
     events = list(execution.history)
     assert kinds(execution) == [
         "ExecutionStarted",
@@ -183,7 +183,7 @@ def test_what_is_billed_is_the_start_each_state_and_each_retry() -> None:
             raise failure
 
     retry = [{"ErrorEquals": ["GatewayUnavailable"]}]
-    execution = walk({"A": a_task(Retry=retry, Next="B", End=False), "B": {"Type": "Succeed"}}, {}, World(work=work))
+    execution = walk({"A": a_task(Retry=retry, Next="B", End=False), "B": {"Type": "Succeed"}}, {}, ScriptedTasks(work=work))
     assert execution.history.transitions() == 1 + 2 + 2
 
 
@@ -276,7 +276,7 @@ def test_a_retry_backs_off_up_to_its_cap() -> None:
             "MaxDelaySeconds": 10,
         }
     ]
-    world = World(work=work)
+    world = ScriptedTasks(work=work)
     execution = walk({"A": a_task(Retry=retry)}, {}, world)
     assert world.times() == [0, 2, 8, 18, 28]
     assert (execution.status, execution.error) == ("FAILED", "GatewayUnavailable")
@@ -293,7 +293,7 @@ def test_full_jitter_draws_between_nothing_and_the_delay() -> None:
         raise GatewayUnavailable
 
     retry = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 4, "MaxAttempts": 2, "JitterStrategy": "FULL"}]
-    world = World(work=work)
+    world = ScriptedTasks(work=work)
     walk({"A": a_task(Retry=retry)}, {}, world, rng=rng)
     assert drawn == [(0, 4), (0, 8)]
     assert world.times() == [0, 2, 6]
@@ -307,7 +307,7 @@ def test_a_business_refusal_is_not_retried_but_caught_with_the_functions_own_err
         Retry=[{"ErrorEquals": ["GatewayUnavailable"]}],
         Catch=[{"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "Undo"}],
     )
-    world = World(work=work)
+    world = ScriptedTasks(work=work)
     execution = walk({"A": task, "Undo": {"Type": "Succeed"}}, {"order": 1}, world)
     caught = output(execution)
     assert caught["order"] == 1
@@ -338,7 +338,7 @@ def test_error_names_match_as_on_aws(names: list[str], error: str, expected: boo
 
 def test_a_task_over_its_time_fails_with_a_timeout_that_can_be_caught() -> None:
     task = a_task(TimeoutSeconds=3, Catch=[{"ErrorEquals": ["States.Timeout"], "Next": "Late"}])
-    execution = walk({"A": task, "Late": {"Type": "Succeed"}}, {}, World(work=lambda _: Slow(10)))
+    execution = walk({"A": task, "Late": {"Type": "Succeed"}}, {}, ScriptedTasks(work=lambda _: Slow(10)))
     assert output(execution)["Error"] == "States.Timeout"
     assert execution.stopped_at == START + 3
     assert "TaskTimedOut" in kinds(execution)
@@ -346,7 +346,7 @@ def test_a_task_over_its_time_fails_with_a_timeout_that_can_be_caught() -> None:
 
 def test_a_callback_waits_for_its_token_with_a_limit_taken_from_the_input() -> None:
     task = a_task(CALLBACK, TimeoutSecondsPath="$.limit", Catch=[{"ErrorEquals": ["States.Timeout"], "Next": "Late"}])
-    world = World(work=lambda _: None)
+    world = ScriptedTasks(work=lambda _: None)
     execution = walk({"A": task, "Late": {"Type": "Succeed"}}, {"limit": 300}, world)
     assert execution.stopped_at == START + 300
     assert kinds(execution)[2:6] == ["TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskTimedOut"]
@@ -354,7 +354,7 @@ def test_a_callback_waits_for_its_token_with_a_limit_taken_from_the_input() -> N
 
 
 def test_a_callback_answered_later_goes_on_with_the_answer() -> None:
-    world = World(work=lambda _: None)
+    world = ScriptedTasks(work=lambda _: None)
 
     def answer(_: Execution) -> None:
         asyncio.get_running_loop().call_later(7, lambda: next(iter(world.callbacks.values())).succeed({"approved": True}))
@@ -365,7 +365,7 @@ def test_a_callback_answered_later_goes_on_with_the_answer() -> None:
 
 
 def test_a_callback_may_be_answered_before_its_function_returned() -> None:
-    world = World()
+    world = ScriptedTasks()
 
     def work(payload: Any) -> Slow:
         asyncio.get_running_loop().call_soon(world.callbacks[payload["token"]].succeed, "early")
@@ -378,7 +378,7 @@ def test_a_callback_may_be_answered_before_its_function_returned() -> None:
 
 
 def test_a_function_failing_in_a_callback_fails_the_task_and_each_try_has_its_own_token() -> None:
-    world = World()
+    world = ScriptedTasks()
     tokens: list[str] = []
 
     def work(payload: Any) -> None:
@@ -395,7 +395,7 @@ def test_a_function_failing_in_a_callback_fails_the_task_and_each_try_has_its_ow
 
 
 def test_a_refused_callback_carries_the_callers_error() -> None:
-    world = World(work=lambda _: None)
+    world = ScriptedTasks(work=lambda _: None)
 
     def refuse(_: Execution) -> None:
         asyncio.get_running_loop().call_later(1, lambda: next(iter(world.callbacks.values())).fail("ApprovalRejected", "no"))
@@ -405,7 +405,7 @@ def test_a_refused_callback_carries_the_callers_error() -> None:
 
 
 def test_heartbeats_keep_a_task_alive_and_their_absence_ends_it() -> None:
-    world = World(work=lambda _: None)
+    world = ScriptedTasks(work=lambda _: None)
 
     def beat(_: Execution) -> None:
         asyncio.get_running_loop().call_later(8, lambda: next(iter(world.callbacks.values())).beat())
@@ -417,7 +417,7 @@ def test_heartbeats_keep_a_task_alive_and_their_absence_ends_it() -> None:
 
 def test_stopping_ends_an_execution_at_once_and_runs_no_catch() -> None:
     task = a_task(Catch=[{"ErrorEquals": ["States.ALL"], "Next": "Undo"}])
-    world = World(work=lambda _: Slow(100))
+    world = ScriptedTasks(work=lambda _: Slow(100))
 
     def stop(execution: Execution) -> None:
         asyncio.get_running_loop().call_later(2, execution.stop, "OrderCancelled", "by the customer")
@@ -452,7 +452,7 @@ def test_another_machine_is_started_and_not_waited_for() -> None:
         "Parameters": {"Name.$": "$$.Execution.Name", "Input.$": "$"},
         "End": True,
     }
-    world = World()
+    world = ScriptedTasks()
     assert output(walk({"A": task}, {"n": 1}, world))["ExecutionArn"] == "arn:child"
     assert world.started == [{"Name": "e-1", "Input": {"n": 1}}]
 
@@ -498,11 +498,11 @@ def test_intrinsic_functions(expression: str, expected: Any) -> None:
 def test_a_path_that_finds_nothing_fails_the_execution_whatever_is_caught() -> None:
     task = a_task(Catch=[{"ErrorEquals": ["States.ALL"], "Next": "Undo"}])
     task["Parameters"] = {"FunctionName": "work", "Payload": {"id.$": "$.missing"}}
-    assert walk({"A": task, "Undo": {"Type": "Succeed"}}, {}, World(work=lambda _: None)).error == "States.Runtime"
+    assert walk({"A": task, "Undo": {"Type": "Succeed"}}, {}, ScriptedTasks(work=lambda _: None)).error == "States.Runtime"
 
 
 def test_a_result_over_256_kib_is_a_data_limit_error() -> None:
-    execution = walk({"A": a_task()}, {}, World(work=lambda _: "x" * 300_000))
+    execution = walk({"A": a_task()}, {}, ScriptedTasks(work=lambda _: "x" * 300_000))
     assert execution.error == "States.DataLimitExceeded"
 
 

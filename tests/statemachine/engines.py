@@ -24,6 +24,8 @@ from moto.stepfunctions.parser.asl.component.common.retry import jitter_strategy
 from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import TimeoutSecondsPath
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.callback.callback import CallbackEndpoint
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
 from local.lambda_runtime.answers import Answer
@@ -269,6 +271,7 @@ class MotoEngine:
     name = "moto"
 
     def __init__(self) -> None:
+        self.client = boto3.client("stepfunctions")
         self._walk = Walk()
         self._clock = 0.0
         self._jitter = 1.0
@@ -291,7 +294,7 @@ class MotoEngine:
                     Handler="any.handler",
                     Code={"ZipFile": code.getvalue()},
                 )
-            boto3.client("stepfunctions").create_state_machine(name=name, definition=ready(machine), roleArn=role)
+            self.client.create_state_machine(name=name, definition=ready(machine), roleArn=role)
 
     def meet(self, world: World) -> None:
         """What the executions started from now on meet."""
@@ -301,21 +304,20 @@ class MotoEngine:
         self.meet(world)
         self._jitter = jitter
         self._executions += 1
-        client = boto3.client("stepfunctions")
         name = f"execution-{self._executions}"
-        arn = client.start_execution(stateMachineArn=machine_arn(machine), name=name, input=json.dumps(facts))["executionArn"]
+        request = {"stateMachineArn": machine_arn(machine), "name": name, "input": json.dumps(facts)}
+        arn = self.client.start_execution(**request)["executionArn"]
         walk = self._walk
         walk.read(self.history(arn))
-        described = client.describe_execution(executionArn=arn)
+        described = self.client.describe_execution(executionArn=arn)
         walk.status, walk.error, walk.cause = described["status"], described.get("error"), described.get("cause")
         walk.output, walk.ended = json.loads(described.get("output", "null")), self._clock
         return walk
 
     def history(self, execution_arn: str) -> Sequence[Mapping[str, Json]]:
         """The events of an execution."""
-        events: Sequence[Mapping[str, Json]] = boto3.client("stepfunctions").get_execution_history(
-            executionArn=execution_arn, maxResults=1000
-        )["events"]
+        answer = self.client.get_execution_history(executionArn=execution_arn, maxResults=1000)
+        events: Sequence[Mapping[str, Json]] = answer["events"]
         return events
 
     # -- in the place of moto's own
@@ -348,11 +350,10 @@ class MotoEngine:
         return endpoint.get_outcome()
 
     def _settle(self, token: str, reply: Reply) -> None:
-        client = boto3.client("stepfunctions")
         if reply.error:
-            client.send_task_failure(taskToken=token, error=reply.error, cause=reply.words)
+            self.client.send_task_failure(taskToken=token, error=reply.error, cause=reply.words)
         else:
-            client.send_task_success(taskToken=token, output="{}")
+            self.client.send_task_success(taskToken=token, output="{}")
 
     def sleep(self, seconds: float) -> None:
         """In the place of ``time.sleep``."""
@@ -364,16 +365,27 @@ class MotoEngine:
         return low + (high - low) * self._jitter
 
 
+_parse = AmazonStateLanguageParser.parse
+_tree_of = cache(lambda text: _parse(text)[1])
+
+
+def parsed(text: str) -> Any:
+    """A definition's components, new for each execution; moto parses the text anew too, which takes longer than the rest."""
+    tree = _tree_of(text)
+    return Preprocessor().visit(tree), tree
+
+
 @contextmanager
 def moto_engine() -> Iterator[MotoEngine]:
     """moto with both machines deployed, as long as it is needed."""
-    engine = MotoEngine()
     timeout_of = TimeoutSecondsPath._eval_seconds
     with pytest.MonkeyPatch.context() as patch, mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
+        engine = MotoEngine()
         # An execution has ended when StartExecution answers: nothing has to be waited for.
         patch.setattr(ExecutionWorker, "start", lambda worker: worker._execution_logic())
+        patch.setattr(AmazonStateLanguageParser, "parse", staticmethod(parsed))
         patch.setattr(retrier_decl, "time", SimpleNamespace(sleep=engine.sleep))
         patch.setattr(jitter_strategy_decl, "random", SimpleNamespace(uniform=engine.uniform))
         patch.setattr(WaitFunction, "_wait_interval", lambda _, env, wait_seconds: engine.sleep(wait_seconds))

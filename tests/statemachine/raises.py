@@ -39,6 +39,7 @@ class Module:
     names: dict[str, tuple[str, str | None]] = field(default_factory=dict)
 
 
+@cache
 def is_ours(name: str) -> bool:
     """Whether it is the name of one of our errors."""
     return errors.named(name) is not None
@@ -67,14 +68,20 @@ def raised_by(function: str) -> Raises:
 
 def _called(module: str, node: Function, found: set[str]) -> Iterator[tuple[str, Function]]:
     """What the code reaches next; the errors it makes are added to ``found``. A field that is read is no call."""
-    called = {id(inner.func) for inner in ast.walk(node) if isinstance(inner, ast.Call)}
-    for inner in ast.walk(node):
+    parts = _parts(node)
+    called = {id(inner.func) for inner in parts if isinstance(inner, ast.Call)}
+    for inner in parts:
         if isinstance(inner, ast.Call):
             found |= _made(module, inner.func)
         if isinstance(inner, ast.Name):
             yield from _behind_name(module, inner.id)
         elif isinstance(inner, ast.Attribute) and (id(inner) in called or inner.attr not in _fields()):
             yield from _behind_attribute(module, inner)
+
+
+@cache
+def _parts(node: Function) -> list[ast.AST]:
+    return list(ast.walk(node))
 
 
 def _made(module: str, called: ast.expr) -> set[str]:
@@ -101,9 +108,7 @@ def _behind_attribute(module: str, node: ast.Attribute) -> Iterator[tuple[str, F
     if source and source[1] is None:
         yield from _behind_name(source[0], node.attr)
         return
-    for name, other in _modules().items():
-        for owner in other.classes.values():
-            yield from ((name, part) for part in owner.body if isinstance(part, Function) and part.name == node.attr)
+    yield from _methods().get(node.attr, ())
 
 
 def _documented(node: Function) -> set[str]:
@@ -112,6 +117,16 @@ def _documented(node: Function) -> set[str]:
         return set()
     _, _, section = (ast.get_docstring(node) or "").partition("Raises:")
     return {name for name in re.findall(r"[A-Z]\w+", section) if is_ours(name)}
+
+
+@cache
+def _methods() -> dict[str, list[tuple[str, Function]]]:
+    """All classes' methods by their names, each with its module."""
+    found: dict[str, list[tuple[str, Function]]] = {}
+    for name, module in _modules().items():
+        for part in (part for owner in module.classes.values() for part in owner.body if isinstance(part, Function)):
+            found.setdefault(part.name, []).append((name, part))
+    return found
 
 
 @cache

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 import pytest
 
 from orders import settings
@@ -136,7 +135,7 @@ class Shop:
         return [(json.dumps(events, default=str), status) for events, status in found]
 
     def _executions(self) -> Iterator[Any]:
-        client = boto3.client("stepfunctions")
+        client = self._engine.client
         for machine in (settings.fulfill_machine_arn(), settings.unwind_machine_arn()):
             every = client.list_executions(stateMachineArn=machine)["executions"]
             yield from (execution for execution in every if execution["name"] == self._order_id)

@@ -20,20 +20,20 @@ class Mutation:
     take_away: Callable[[Resources], object]
 
 
-def faults_without(found: Deployment, mutation: Mutation) -> list[str]:
-    """What the checks that look at this kind of thing say once it is gone; a check that cannot go on has noticed too."""
+def is_missed(found: Deployment, mutation: Mutation) -> bool:
+    """Whether one of the checks that look at this kind of thing says so once it is gone; one that cannot go on says so too."""
     side = "operations" if mutation.kind == "alarm" else "template"
     resources = copy.copy(getattr(found, side)["Resources"])
     touched = mutation.name.split(" ")[0]
     resources[touched] = copy.deepcopy(resources[touched])
     mutation.take_away(resources)
     changed = {**getattr(found, side), "Resources": resources}
-    checks = {"variable": (wiring.environment,), "alarm": (wiring.watched,)}.get(mutation.kind)
+    check = {"variable": wiring.environment, "alarm": wiring.watched}.get(mutation.kind, faults)
     mutated = replace(found, operations=changed) if side == "operations" else replace(found, template=changed)
     try:
-        return faults(mutated) if checks is None else [fault for check in checks for fault in check(mutated)]
-    except (KeyError, IndexError) as gone:
-        return [f"a check misses {gone}"]
+        return any(True for _ in check(mutated))
+    except (KeyError, IndexError):
+        return True
 
 
 # --- the list ---------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from local.stack.template import expand
+from tests.harness.cloudformation import expanded
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (ROOT / "functions", ROOT / "layers/orders/python")
@@ -61,6 +61,11 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 
 @cache
+def imported_by(source: Path) -> tuple[str, ...]:
+    return tuple(imports(ast.parse(source.read_text(encoding="utf-8"))))
+
+
+@cache
 def third_party(module: str) -> frozenset[str]:
     """The packages that importing the module takes, through all of ours."""
     seen, found, waiting = set[str](), set[str](), [module]
@@ -71,7 +76,7 @@ def third_party(module: str) -> frozenset[str]:
         seen.add(current)
         package = current.partition(".")[0]
         if source := source_of(current):
-            waiting += imports(ast.parse(source.read_text(encoding="utf-8")))
+            waiting += imported_by(source)
             # A registry imports what stands beside it by name.
             waiting += [
                 f"{current.rpartition('.')[0]}.{path.stem}" for path in source.parent.glob("*.py") if source.stem == "registry"
@@ -81,8 +86,9 @@ def third_party(module: str) -> frozenset[str]:
     return frozenset(found)
 
 
+@cache
 def deployed() -> dict[str, tuple[str, set[str]]]:
-    resources = expand(ROOT / "template.yaml")["Resources"]
+    resources = expanded()["Resources"]
     layers = {name: name[:-10] for name, r in resources.items() if r["Type"] == "AWS::Lambda::LayerVersion"}
     return {
         name: (r["Properties"]["Handler"].partition(".")[0], {layers[at["Ref"]] for at in r["Properties"]["Layers"]})

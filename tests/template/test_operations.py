@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from local.stack.template import expand
 from orders.metrics import NAMESPACE, Metric
 from orders.services.recovery import STUCK_STATUSES
+from tests.harness.cloudformation import expanded
 from tests.template import wiring
 from tools.operations.declared import declared
 from tools.operations.file import written
@@ -24,7 +24,7 @@ ALARMS = wiring.alarms(OPERATIONS)
 
 @cache
 def released() -> dict[str, Any]:
-    return expand(ROOT / "template.yaml", released=True)
+    return expanded(released=True)
 
 
 def of(kind: str) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from local.stack.template import expand
 from tests.harness.cloudformation import PSEUDO, Deployed, expanded
@@ -54,6 +53,15 @@ def another(name: str) -> str:
     return str(int(declared["Default"]) + 1)
 
 
+@cache
+def create_only(kind: str) -> frozenset[str]:
+    """The properties that AWS cannot change."""
+    from cfnlint.schema import PROVIDER_SCHEMA_MANAGER  # noqa: PLC0415 - a second of imports that only this needs
+
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(PSEUDO["AWS::Region"], kind).schema
+    return frozenset(path.split("/")[2] for path in schema.get("createOnlyProperties", []))
+
+
 class Released(Deployed):
     """Its resources are named by what stays the same as long as CloudFormation keeps them."""
 
@@ -63,8 +71,7 @@ class Released(Deployed):
     def identity(self, name: str) -> str:
         """Its logical id, and what AWS cannot change in it."""
         made = self.resources[name]
-        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(PSEUDO["AWS::Region"], made["Type"]).schema
-        fixed = {path.split("/")[2] for path in schema.get("createOnlyProperties", [])}
+        fixed = create_only(made["Type"])
         kept = self.value({key: value for key, value in made.get("Properties", {}).items() if key in fixed})
         return f"{name} {hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()}"
 

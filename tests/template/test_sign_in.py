@@ -1,14 +1,12 @@
 """How people sign in to the pages on AWS: the pool's own pages, and back to the page that takes them in."""
 
-from pathlib import Path
 from typing import Any
 
-from local.stack.template import expand
 from orders.web.handling import SHOP_SCOPE
 from orders.web.routes import ROUTES
+from tests.harness.cloudformation import expanded
 
-ROOT = Path(__file__).parents[2]
-TEMPLATE: dict[str, Any] = expand(ROOT / "template.yaml")
+TEMPLATE: dict[str, Any] = expanded()
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 CLIENT = RESOURCES["UserPoolClient"]["Properties"]
 

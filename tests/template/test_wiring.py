@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from local.stack.template import expand
 from orders.domain.events import CARRIERS_SOURCE, SOURCE
 from orders.domain.notifications import EVENT_TYPES
 from orders.domain.steps import WAITS
 from orders.web.routes import ROUTES, Who
 from tests.harness import behavior
+from tests.harness.cloudformation import expanded
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "functions"
@@ -36,7 +36,7 @@ WILDCARD_RESOURCES = {
 
 @cache
 def template() -> dict[str, Any]:
-    return expand(ROOT / "template.yaml")
+    return expanded()
 
 
 def resources(kind: str) -> dict[str, dict[str, Any]]:
@@ -434,7 +434,7 @@ def _own_sources() -> dict[str, str]:
 
 def test_each_of_the_pipeline_s_own_sources_is_kept_for_the_function_that_publishes_under_it() -> None:
     denied: dict[str, Any] = {}
-    for made in expand(ROOT / "template.yaml", released=True)["Resources"].values():
+    for made in expanded(released=True)["Resources"].values():
         if made["Type"] != "AWS::Events::EventBusPolicy":
             continue
         statement = made["Properties"]["Statement"]
@@ -450,7 +450,7 @@ def test_each_of_the_pipeline_s_own_sources_is_kept_for_the_function_that_publis
 
 def test_two_stacks_of_an_account_have_statements_on_their_buses_by_different_names() -> None:
     """A statement's id is what CloudFormation knows it by: a second stack with the same one cannot be made."""
-    resources = expand(ROOT / "template.yaml", released=True)["Resources"]
+    resources = expanded(released=True)["Resources"]
     ids = [r["Properties"]["StatementId"]["Fn::Sub"] for r in resources.values() if r["Type"] == "AWS::Events::EventBusPolicy"]
     assert len(ids) == len(set(ids)) == len(_own_sources())
     assert all(name.startswith("${AWS::StackName}-") for name in ids)
@@ -461,7 +461,7 @@ def test_two_stacks_of_an_account_have_statements_on_their_buses_by_different_na
 
 def test_statements_on_the_bus_are_put_one_after_the_other() -> None:
     """EventBridge takes two that are put at once, answers both with success, and keeps one."""
-    resources = expand(ROOT / "template.yaml", released=True)["Resources"]
+    resources = expanded(released=True)["Resources"]
     statements = {name: r.get("DependsOn") for name, r in resources.items() if r["Type"] == "AWS::Events::EventBusPolicy"}
     (before,) = [name for name, after in statements.items() if after is None]
     for _ in range(len(statements) - 1):
@@ -473,7 +473,7 @@ def test_rules_believe_the_pipeline_s_own_events_of_the_pipeline_only() -> None:
     """A rule that takes events of any source takes none of the types that the pipeline publishes itself."""
     patterns = [
         made["Properties"]["EventPattern"]
-        for made in expand(ROOT / "template.yaml", released=True)["Resources"].values()
+        for made in expanded(released=True)["Resources"].values()
         if made["Type"] == "AWS::Events::Rule" and made["Properties"].get("EventBusName") == {"Ref": "OrdersBus"}
     ]
     assert len(patterns) >= 4

@@ -94,10 +94,10 @@ class Deployment:
         return self.of("AWS::Lambda::Function")
 
 
-def faults(found: Deployment) -> list[str]:
-    """Everything that is missing, in words."""
-    checks = (environment, called_for, reached_for, narrowed, fed, service_grants, routes, steps, watched)
-    return [fault for check in checks for fault in check(found)]
+def faults(found: Deployment) -> Iterator[str]:
+    """Everything that is missing, in words, one after the other."""
+    for check in (environment, called_for, reached_for, narrowed, fed, service_grants, routes, steps, watched):
+        yield from check(found)
 
 
 def module_of(function: Mapping[str, Any]) -> str:

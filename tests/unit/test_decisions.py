@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -23,7 +24,7 @@ from orders.domain.statuses import (
     StepStatus,
 )
 from orders.domain.steps import CancelReason, StepName
-from orders.domain.waits import remaining_waits
+from orders.domain.waits import GRACE, remaining_waits
 from tests.harness.orders import (
     CUSTOMER,
     ELSEWHERE,
@@ -673,6 +674,17 @@ def test_a_lost_workflow_is_started_again_under_a_new_name() -> None:
     life.apply(restarting.restart(life.snapshot, WAITS, NOW, SYSTEM, "It was lost"))
     assert (life.order.run, life.order.status) == (2, PROCESSING)
     assert life.trail[-1].follow_up is FollowUp.START_FULFILLMENT
+
+
+@pytest.mark.parametrize(("life", "waits"), [(an_order(PROCESSING), 0), (an_order(SHIPPED), WAITS.delivery)])
+def test_a_restarted_order_is_due_when_its_next_move_is(life: Life, waits: float) -> None:
+    before = life.order.due_at
+    assert before is not None
+    change = restarting.restart(life.snapshot, WAITS, before, SYSTEM, "It was lost")
+    assert change is not None
+    assert change.order.due_at is not None
+    assert change.order.due_at <= before + timedelta(seconds=WAITS.preparation + waits) + GRACE
+    assert WAITS.delivery > WAITS.preparation, "a wait for the delivery that had not begun would show"
 
 
 def test_a_lost_unwinding_is_started_again_and_not_the_fulfillment() -> None:

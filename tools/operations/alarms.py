@@ -7,13 +7,13 @@ from typing import Any
 
 from orders.metrics import Metric
 from orders.services.recovery import STUCK_STATUSES
-from tools.operations.declared import GROUPS, MACHINES, Declared, Group, Machine
+from tools.operations.declared import GROUPS, MACHINES, Declared, Group, MachineAlarms
 from tools.operations.measures import (
     Expression,
-    Line,
+    FlatList,
+    FlatMapping,
     Measured,
     Ref,
-    Row,
     Sub,
     of_api,
     of_function,
@@ -53,8 +53,8 @@ class Alarm:
                 **({"DatapointsToAlarm": datapoints} if periods > 1 else {}),
                 "EvaluationPeriods": periods,
                 "TreatMissingData": self.missing,
-                "AlarmActions": Row([Ref("Alarms")]),
-                "OKActions": Row([Ref("Alarms")]),
+                "AlarmActions": FlatList([Ref("Alarms")]),
+                "OKActions": FlatList([Ref("Alarms")]),
             },
         }
 
@@ -62,7 +62,7 @@ class Alarm:
 def _watched(value: Measured | Expression) -> dict[str, Any]:
     if isinstance(value, Measured):
         return value.alone()
-    whole = Line({"Id": "value", "Label": value.label, "Expression": value.formula})
+    whole = FlatMapping({"Id": "value", "Label": value.label, "Expression": value.formula})
     return {"Metrics": [whole, *(part.within(identifier) for identifier, part in value.parts.items())]}
 
 
@@ -84,7 +84,7 @@ ENDS = {"failed": "FAILED", "timed-out": "TIMED_OUT", "aborted": "ABORTED"}
 SAYS = {"failed": "failed", "timed-out": "timed out", "aborted": "was stopped by hand"}
 
 
-def of_executions(machine: Machine, name: str) -> Iterator[Alarm]:
+def of_executions(machine: MachineAlarms, name: str) -> Iterator[Alarm]:
     """What can befall a machine's executions.
 
     Step Functions' own counts of those that failed or were stopped hold each order that was not fulfilled, a declined card

@@ -38,16 +38,16 @@ GROUPS: Mapping[str, Group] = {
 
 
 @dataclass(frozen=True)
-class Machine:
+class MachineAlarms:
     """A state machine: what its metrics and alarms call it, and its functions' group."""
 
     alarms: str
     group: str
 
 
-MACHINES: Mapping[str, Machine] = {
-    "FulfilOrder": Machine(alarms=FULFILLMENT, group="step"),
-    "UnwindOrder": Machine(alarms=UNWINDING, group="unwinding"),
+MACHINES: Mapping[str, MachineAlarms] = {
+    "FulfilOrder": MachineAlarms(alarms=FULFILLMENT, group="step"),
+    "UnwindOrder": MachineAlarms(alarms=UNWINDING, group="unwinding"),
 }
 
 

@@ -10,7 +10,7 @@ from samtranslator.yaml_helper import yaml_parse
 from tools.operations.alarms import alarms
 from tools.operations.dashboard import dashboard
 from tools.operations.declared import declared
-from tools.operations.measures import Line, Ref, Row, Sub
+from tools.operations.measures import FlatList, FlatMapping, Ref, Sub
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE, OPERATIONS = ROOT / "template.yaml", ROOT / "operations.yaml"
@@ -28,8 +28,12 @@ class _Dumper(yaml.SafeDumper):
 
 _Dumper.add_representer(Ref, lambda dumper, value: dumper.represent_scalar("!Ref", value))
 _Dumper.add_representer(Sub, lambda dumper, value: dumper.represent_scalar("!Sub", value, "|" if "\n" in value else '"'))
-_Dumper.add_representer(Row, lambda dumper, value: dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True))
-_Dumper.add_representer(Line, lambda dumper, value: dumper.represent_mapping("tag:yaml.org,2002:map", value, flow_style=True))
+_Dumper.add_representer(
+    FlatList, lambda dumper, value: dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True)
+)
+_Dumper.add_representer(
+    FlatMapping, lambda dumper, value: dumper.represent_mapping("tag:yaml.org,2002:map", value, flow_style=True)
+)
 
 
 def derived(template: Mapping[str, Any]) -> str:

@@ -19,11 +19,11 @@ class Ref(str):
     __slots__ = ()
 
 
-class Line(dict[str, Any]):
+class FlatMapping(dict[str, Any]):
     """A mapping that is written on one line."""
 
 
-class Row(list[Any]):
+class FlatList(list[Any]):
     """A list that is written on one line."""
 
 
@@ -42,17 +42,17 @@ class Measured:
         statistic = "ExtendedStatistic" if self.stat.startswith("p") else "Statistic"
         return {**self._named(), statistic: self.stat, "Period": self.period}
 
-    def within(self, identifier: str) -> Line:
+    def within(self, identifier: str) -> FlatMapping:
         """As a part of an expression."""
         metric = {"Stat": self.stat, "Period": self.period, "Metric": self._named()}
-        return Line({"Id": identifier, "ReturnData": False, "MetricStat": metric})
+        return FlatMapping({"Id": identifier, "ReturnData": False, "MetricStat": metric})
 
     def shown(self, **how: str) -> list[Any]:
         """As a line of the dashboard."""
         return [self.space, self.metric, *(part for one in self.dimensions.items() for part in one), {"stat": self.stat, **how}]
 
     def _named(self) -> dict[str, Any]:
-        dimensions = Row({"Name": name, "Value": _filled_in(value)} for name, value in self.dimensions.items())
+        dimensions = FlatList({"Name": name, "Value": _filled_in(value)} for name, value in self.dimensions.items())
         return {"Namespace": self.space, "MetricName": self.metric, "Dimensions": dimensions}
 
 

@@ -1,5 +1,6 @@
 """What holds for every page: readable to all, at every width, in light and dark, by keyboard, light in weight."""
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -28,20 +29,21 @@ def orders(patient: Stack) -> Placed:
     return placed
 
 
+WIDTHS = (360, 1440)
+SCHEMES: tuple[ColorScheme, ...] = ("light", "dark")
+
+
 def look(tab: Visit, what: str) -> None:
-    """What axe-core says of it, and whether it fits."""
-    assert tab.violations() == [], what
-    assert tab.fits(), f"{what} is wider than the window"
+    """What axe-core says of it, and whether it fits, at each width in each color scheme: only the style sheets know of both."""
+    for width, scheme in product(WIDTHS, SCHEMES):
+        tab.page.set_viewport_size({"width": width, "height": 900})
+        tab.page.emulate_media(color_scheme=scheme)
+        assert tab.violations() == [], f"{what}, {width} wide, {scheme}"
+        assert tab.fits(), f"{what} is wider than a window of {width}"
 
 
-COMBINATIONS: list[tuple[int, ColorScheme]] = [(360, "light"), (360, "dark"), (1440, "light"), (1440, "dark")]
-
-
-@pytest.mark.parametrize(("width", "scheme"), COMBINATIONS)
-def test_the_tracking_page_is_for_everybody(
-    patient: Stack, orders: Placed, visit: Visiting, width: int, scheme: ColorScheme
-) -> None:
-    with visit(patient, width=width, scheme=scheme) as tab:
+def test_the_tracking_page_is_for_everybody(patient: Stack, orders: Placed, visit: Visiting) -> None:
+    with visit(patient) as tab:
         for what, placed in orders.items():
             tab.page.goto(patient.link(placed))
             expect(tab.page.locator("[data-state=live], [data-state=over]")).to_be_visible()
@@ -56,10 +58,9 @@ def test_the_tracking_page_is_for_everybody(
         look(tab, "the dialog")
 
 
-@pytest.mark.parametrize(("width", "scheme"), COMBINATIONS)
-def test_the_desk_is_for_everybody(patient: Stack, orders: Placed, visit: Visiting, width: int, scheme: ColorScheme) -> None:
+def test_the_desk_is_for_everybody(patient: Stack, orders: Placed, visit: Visiting) -> None:
     declined = orders["declined"]["order"]["order_id"]
-    with visit(patient, width=width, scheme=scheme) as tab:
+    with visit(patient) as tab:
         tab.page.goto(f"{patient.url}/admin")
         look(tab, "the sign-in's offer")
         tab.page.get_by_role("button", name="Sign in").click()

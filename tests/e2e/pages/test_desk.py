@@ -226,8 +226,8 @@ ELSEWHERE = [
 def test_a_sign_in_comes_back_to_this_site_whatever_was_kept(quick: Stack, visit: Visiting) -> None:
     # A visit ends in a failure when anything is asked of another host or a dialog opens.
     with visit(quick) as tab:
+        tab.page.goto(f"{quick.url}/admin")
         for kept in ELSEWHERE:
-            tab.page.goto(f"{quick.url}/admin")
             tab.page.evaluate("back => sessionStorage.setItem('sign-in', JSON.stringify({ back }))", kept)
             tab.page.goto(f"{quick.url}/signed-in")
             tab.page.wait_for_url(lambda url: urlsplit(url).path != "/signed-in")

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 from standardwebhooks import Webhook as Signer
@@ -170,6 +171,7 @@ def _may_reach(address: Address, *, plain: bool) -> bool:
     return not plain and _is_public(real)
 
 
+@lru_cache(maxsize=1024)
 def _is_public(address: Address) -> bool:
     """Whether the address is in none of the special-purpose blocks."""
     if isinstance(address, ipaddress.IPv4Address):

@@ -26,13 +26,17 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One field: its type, its default if it has one, and what turns a value into text, a number or JSON, and back."""
+    """One field: its type, its default if it has one, and what turns a value into text, a number or JSON, and back.
+
+    ``is_json`` is whether it stands in an item as the text of JSON.
+    """
 
     name: str
     kind: type
     default: Any
     write: Form
     read: Form
+    is_json: bool
 
 
 @cache
@@ -54,7 +58,7 @@ def plain(hint: Any) -> type:
 
 def _member(name: str, kind: type, default: Any) -> Member:
     write, read = _forms(kind)
-    return Member(name, kind, default, write, read)
+    return Member(name, kind, default, write, read, is_dataclass(kind))
 
 
 def _forms(kind: type) -> tuple[Form, Form]:
@@ -94,9 +98,14 @@ def from_json(kind: type, found: Mapping[str, Any]) -> Any:
     """The dataclass that JSON holds; ``as_json`` is the inverse."""
     known = members(kind)
     read = {name: known[name].read(held) for name, held in found.items() if name in known and held is not None}
-    if any(one.name == UNKNOWN for one in fields(kind)):
+    if _keeps_unknown(kind):
         read[UNKNOWN] = besides(found, known)
     return kind(**read)
+
+
+@cache
+def _keeps_unknown(kind: type) -> bool:
+    return any(one.name == UNKNOWN for one in fields(kind))
 
 
 @dataclass(frozen=True)
@@ -119,10 +128,11 @@ class Codec:
         """The fields that are stored by their types, by their attributes."""
         return {self.names.get(name, name): member for name, member in members(self.kind).items() if name not in self.own}
 
-    def optional(self) -> list[str]:
+    @cached_property
+    def optional(self) -> tuple[str, ...]:
         """The attributes that an item may not have."""
         defaults = {one.name for one in fields(self.kind) if one.default is not MISSING}
-        return [attribute for attribute, member in self.members.items() if member.name in defaults - self.always]
+        return tuple(attribute for attribute, member in self.members.items() if member.name in defaults - self.always)
 
     def write(self, value: Any) -> Item:
         """The attributes of a value."""
@@ -138,7 +148,7 @@ class Codec:
             return {"N": str(held)}
         if member.kind is bool:
             return {"BOOL": held}
-        if is_dataclass(member.kind):
+        if member.is_json:
             return {"S": to_json(as_json(held, with_nulls=member.name in self.with_nulls))}
         return {"S": member.write(held)}
 
@@ -147,6 +157,6 @@ class Codec:
         found = {}
         for attribute, member in self.members.items():
             if attribute in item:
-                ((_, held),) = item[attribute].items()
-                found[member.name] = member.read(json.loads(held) if is_dataclass(member.kind) else held)
+                (held,) = item[attribute].values()
+                found[member.name] = member.read(json.loads(held) if member.is_json else held)
         return found

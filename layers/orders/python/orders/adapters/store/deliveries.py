@@ -13,10 +13,8 @@ from orders.domain.webhooks import DELIVERIES_KEPT, Attempt, Delivery, DeliveryS
 
 MOST_ACTIONS = 100
 """Items that one transaction may hold."""
-ATTEMPTED, ATTEMPTED_OPTIONAL = ("status", "attempts", "tries"), ("next_attempt_at",)
-"""What an attempt changes of a delivery, and what of it the row may lose. Not its payload: an erasure may have rewritten it
-while the attempt was under way.
-"""
+NEXT = "next_attempt_at"
+"""The attribute that the row loses with the last attempt."""
 
 
 def add(deliveries: Sequence[Delivery]) -> list[Delivery]:
@@ -58,9 +56,8 @@ def save(before: Delivery, after: Delivery, record: CallRecord | None = None) ->
         KeyUsed: the key of the call that is recorded with the change was used before.
     """
     newer.refuse([before.status])
-    item = delivery_to_item(after)
-    changed = {name: item[name] for name in (*ATTEMPTED, *ATTEMPTED_OPTIONAL) if name in item}
-    gone = [name for name in ATTEMPTED_OPTIONAL if name not in item]
+    changed = _attempted_to_item(after)
+    gone = [] if NEXT in changed else [NEXT]
     key = keys.delivery_key(after.webhook_id, after.delivery_id)
     update = table.changes(key, changed, gone, "tries = :tries")
     update["ExpressionAttributeValues"] |= {":tries": {"N": str(len(before.attempts))}}
@@ -100,7 +97,6 @@ def newest_first(webhook_id: str, before: str | None = None, page: int = 50, *, 
 
 def delivery_to_item(delivery: Delivery) -> Item:
     """A delivery as its item, kept for thirty days."""
-    attempts = [[timestamp(one.at), one.duration_ms, one.status_code, one.error] for one in delivery.attempts]
     text = {
         "kind": "delivery",
         "webhook_id": delivery.webhook_id,
@@ -108,13 +104,21 @@ def delivery_to_item(delivery: Delivery) -> Item:
         "event_type": delivery.event_type,
         "payload": delivery.payload,
         "created_at": timestamp(delivery.created_at),
+    }
+    expires = as_numbers({"expires_at_epoch": int((delivery.created_at + DELIVERIES_KEPT).timestamp())})
+    key = keys.delivery_key(delivery.webhook_id, delivery.delivery_id)
+    return {**key, **as_texts(text), **_attempted_to_item(delivery), **expires}
+
+
+def _attempted_to_item(delivery: Delivery) -> Item:
+    """What an attempt changes of a delivery. Not its payload: an erasure may have rewritten it meanwhile."""
+    attempts = [[timestamp(one.at), one.duration_ms, one.status_code, one.error] for one in delivery.attempts]
+    text = {
         "status": delivery.status.value,
         "attempts": to_json(attempts),
-        "next_attempt_at": when(delivery.next_attempt_at),
+        NEXT: when(delivery.next_attempt_at),
     }
-    expires = int((delivery.created_at + DELIVERIES_KEPT).timestamp())
-    numbers = {"tries": len(delivery.attempts), "expires_at_epoch": expires}
-    return {**keys.delivery_key(delivery.webhook_id, delivery.delivery_id), **as_texts(text), **as_numbers(numbers)}
+    return {**as_texts(text), **as_numbers({"tries": len(delivery.attempts)})}
 
 
 def delivery_from_item(item: Item) -> Delivery:
@@ -127,5 +131,5 @@ def delivery_from_item(item: Item) -> Delivery:
         created_at=moment(item["created_at"]["S"]),
         status=named(DeliveryStatus, item["status"]["S"]),
         attempts=tuple(Attempt(moment(at), taken, code, error) for at, taken, code, error in json_of(item, "attempts")),
-        next_attempt_at=time_of(item, "next_attempt_at"),
+        next_attempt_at=time_of(item, NEXT),
     )

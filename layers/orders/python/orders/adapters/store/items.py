@@ -1,6 +1,7 @@
 """Item mapping: orders, payments and shipments. What a later release has added to an item is kept."""
 
 import json
+from collections import deque
 from dataclasses import replace
 from typing import Any
 
@@ -154,14 +155,14 @@ def shipment_from_item(item: Item) -> Shipment:
     )
 
 
-def optional_of_payment() -> list[str]:
+def optional_of_payment() -> tuple[str, ...]:
     """The attributes that the item of a payment may not have."""
-    return [*_PAYMENT.optional(), "exact_status"]
+    return (*_PAYMENT.optional, "exact_status")
 
 
-def optional_of_shipment() -> list[str]:
+def optional_of_shipment() -> tuple[str, ...]:
     """The attributes that the item of a shipment may not have."""
-    return [*_SHIPMENT.optional(), "exact_status", "scans", "GSI1PK", "GSI1SK"]
+    return (*_SHIPMENT.optional, "exact_status", "scans", "GSI1PK", "GSI1SK")
 
 
 def _detail_to_json(detail: TrackingDetail) -> list[Any]:
@@ -198,14 +199,16 @@ def _steps_from_item(item: Item, overall: OverallStatus) -> tuple[tuple[Step, ..
     listed = json.loads(item["steps"]["S"])
     rows = dict(zip(legacy.STEPS, listed, strict=False))
     rows |= {name: row for name in STEPS if (row := json_of(item, f"{FURTHER_STEP}{name}"))}
-    steps: list[Step] = []
+    steps: deque[Step] = deque()
     # From the last one: a step that the row does not have is pending, unless a later one has begun or the order is over.
     passed = overall not in (OverallStatus.QUEUED, OverallStatus.IN_PROGRESS)
     for name in reversed(STEPS):
-        missing = Step(name, StepStatus.SKIPPED if passed else StepStatus.PENDING)
-        step = _step_from_json(name, rows[name]) if name in rows else missing
+        if name in rows:
+            step = _step_from_json(name, rows[name])
+        else:
+            step = Step(name, StepStatus.SKIPPED if passed else StepStatus.PENDING)
         passed = passed or step.status is not StepStatus.PENDING
-        steps.insert(0, step)
+        steps.appendleft(step)
     return tuple(steps), tuple(listed[len(legacy.STEPS) :])
 
 

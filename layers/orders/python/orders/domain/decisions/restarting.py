@@ -7,7 +7,7 @@ from enum import StrEnum
 from orders.domain import recording
 from orders.domain.events import EventType, FollowUp
 from orders.domain.order import Change, Snapshot
-from orders.domain.statuses import TERMINAL, OverallStatus
+from orders.domain.statuses import TERMINAL, OrderStatus, OverallStatus, has_reached
 from orders.domain.waits import GRACE, Waits, remaining_waits
 
 
@@ -38,7 +38,9 @@ def restart(snapshot: Snapshot, waits: Waits, now: datetime, by: str, reason: st
         return None
     else:
         left = remaining_waits(order, waits, now)
-        ahead = left.approval + left.payment + left.preparation + left.delivery
+        # Until it is shipped it is due when it should be: the wait for the delivery may be days, and begins with the hand-over.
+        transit = left.delivery if has_reached(order.status, OrderStatus.SHIPPED) else 0
+        ahead = left.approval + left.payment + left.preparation + transit
         after = replace(order, run=order.run + next_one, due_at=now + timedelta(seconds=ahead) + GRACE)
         follow_up = FollowUp.START_FULFILLMENT
     run = {"run": after.unwind_run if follow_up is FollowUp.START_UNWINDING else after.run}
