@@ -76,6 +76,8 @@ def test_carriers_and_the_warehouse_see_none_of_it_but_the_external_id(world: Wo
     [
         ("contact", {"email": "nobody"}, "contact.email"),
         ("contact", {"email": "a b@example.com"}, "contact.email"),
+        ("contact", {"email": "a@b@example.com"}, "contact.email"),
+        ("contact", {"email": "a\u202e@example.com"}, "contact.email"),
         ("contact", {"email": f"{'a' * 251}@b.c"}, "contact.email"),
         ("contact", {"phone": ""}, "contact.phone"),
         ("contact", {"phone": "1" * 33}, "contact.phone"),

@@ -162,7 +162,7 @@ def _operation(route: Route) -> Schema:
     return operation
 
 
-OPTIONAL_BODIES = frozenset({"WithReason", "Empty"})
+OPTIONAL_BODIES = frozenset({"WithReason", "Empty", "PatchOrder"})
 
 
 def _example(route: Route) -> Schema:
