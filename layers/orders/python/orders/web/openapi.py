@@ -86,7 +86,7 @@ _IF_MATCH: Schema = {
     "name": "If-Match",
     "in": "header",
     "description": "The version to change, in quotes; 412 when the order has moved on.",
-    "schema": {"type": "string", "pattern": r'^(\*|(W/)?("[0-9]{1,18}"|[0-9]{1,18}))$'},
+    "schema": {"type": "string", "pattern": r'^(\*|(W/)?("[0-9]{1,18}"|[0-9]{1,18}))?$'},
 }
 _KEY: Schema = {
     "name": "Idempotency-Key",
