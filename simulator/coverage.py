@@ -35,7 +35,7 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "change_order": (
             *_CHANGE, "GetItem", "UpdateItem", "GetSecretValue", "open", "authorize", "look_up", "book",
         ),
-        "repair_order": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "GetSecretValue", "collected"),
+        "repair_order": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "GetSecretValue"),
         "drive_workflow": (
             "Query", "UpdateItem", "StartExecution", "StopExecution", "SendTaskSuccess", "SendTaskFailure",
         ),

@@ -37,12 +37,6 @@ class Reason:
 
 REASONS: tuple[Reason, ...] = (
     Reason(
-        "change_order collects cash only where staff report the delivery of an order paid at the door, most of them once the faults are over: 138 such calls",
-        "ChangeOrderFunction",
-        "collected",
-        ("killed before", "outcome unknown after"),
-    ),
-    Reason(
         "receive_carrier_event asks whether a parcel was erased only where no order is known for it: 90 such calls",
         "ReceiveCarrierEventFunction",
         "GetItem",
@@ -61,12 +55,6 @@ REASONS: tuple[Reason, ...] = (
             "timed out before",
             "timed out after",
         ),
-    ),
-    Reason(
-        "as above: 181 such calls",
-        "RepairOrderFunction",
-        "collected",
-        ("killed before", "killed after", "timed out before", "timed out after", "provider unavailable before"),
     ),
     Reason(
         "request_approval returns the token itself only where the review was approved between its own two tries, or in the tenth of a second before the first: 39 such calls",
