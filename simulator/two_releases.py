@@ -42,3 +42,9 @@ def was_ended_by_edition_one(books: Books, account: Account) -> bool:
     """Whether an order's last change may be edition one's: it kept the payment token of an order that was over."""
     over = books.world.releases.over
     return over > 0 and account.order.updated_at.timestamp() <= START + over + LONGEST_INVOCATION
+
+
+def may_have_charged(books: Books, account: Account) -> bool:
+    """Whether an order's payment may be edition one's: it made one of an order that comes to nothing, too."""
+    over = books.world.releases.over
+    return over > 0 and account.order.created_at.timestamp() <= START + over + LONGEST_INVOCATION

@@ -408,9 +408,9 @@ def bearing(api: Api) -> dict[str, str]:
     ("method", "path", "allowed"),
     [
         ("PUT", "/orders", "GET, POST"),
-        ("DELETE", "/orders/x", "GET"),
+        ("DELETE", "/orders/x", "GET, PATCH"),
         ("PATCH", "/health", "GET"),
-        ("TRACE", "/products", "GET"),
+        ("TRACE", "/products", "GET, PUT"),
     ],
 )
 def test_a_method_that_a_path_does_not_have_is_refused_by_name(swift: Deployment, method: str, path: str, allowed: str) -> None:

@@ -93,6 +93,7 @@ def test_an_order_is_shown_with_what_is_promised() -> None:
         "amount": {"amount": 3000, "currency": "USD"},
         "method": "CREDIT_CARD",
         "provider": "simulated",
+        "provider_reference": "sim_pay-1",
         "amount_captured": usd(3000),
         "amount_refunded": usd(0),
         "created_at": "2026-11-20T12:00:03.000Z",

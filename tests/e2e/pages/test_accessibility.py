@@ -81,7 +81,7 @@ def test_the_desk_is_for_everybody(patient: Stack, orders: Placed, visit: Visiti
         tab.page.goto(f"{patient.url}/admin#/order/{declined}")
         tab.page.get_by_role("button", name="Fulfillment").click()
         tab.page.locator('[data-state="Charge payment"]').click()
-        expect(tab.page.locator(".chosen")).to_contain_text("Caught error")
+        expect(tab.page.locator(".chosen")).to_contain_text("declined")
         look(tab, "an order")
 
 

@@ -1,0 +1,81 @@
+"""The laws of money: what was charged and given back, by the row, by the provider's book and by the trail.
+
+As in ``laws``: one function each, which yields a sentence for each breach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from orders.domain.statuses import (
+    PAYMENT_TRANSITIONS,
+    TERMINAL,
+    OrderStatus,
+    PaymentMethod,
+    PaymentStatus,
+    has_reached,
+)
+from simulator import two_releases
+from simulator.books import Account, Books
+
+_O, _P = OrderStatus, PaymentStatus
+
+
+def money(books: Books) -> Iterator[str]:
+    """Charged at most once; kept of what was delivered, given back of what was not; the row says what the provider says."""
+    for name, account in books.accounts.items():
+        for error in _errors_of_money(books, account):
+            yield f"{name}: {error}: {account.story()}"
+        by_edition_one = two_releases.may_have_charged(books, account)
+        if account.order.is_free and account.payment is not None and not by_edition_one:
+            yield f"{name}: there is nothing to pay, and it has a payment: {account.story()}"
+    for key in books.world.taken:
+        entry = books.ledger.get(key)
+        if entry is None or entry.state not in ("charged", "refunded"):
+            yield f"{key} was charged, and the provider says {entry.state if entry else 'nothing'}"
+    known = {account.payment.payment_id for account in books.accounts.values() if account.payment}
+    for key in books.ledger.keys() - known:
+        yield f"the provider's {key} belongs to no payment"
+
+
+def _errors_of_money(books: Books, account: Account) -> Iterator[str]:
+    order, payment, entry = account.order, account.payment, books.charged(account)
+    state = entry.state if entry else "nothing"
+    if (
+        order.status is _O.DELIVERED
+        and not order.is_free
+        and (payment is None or payment.status is not _P.COMPLETED or state != "charged")
+    ):
+        yield f"delivered, the payment is {payment and payment.status}, the provider says {state}"
+    if entry and state in ("charged", "refunded") and (entry.facts["amount"], entry.facts["currency"]) != _total(account):
+        yield f"charged {entry.facts} for {order.total}"
+    if order.status in TERMINAL and state == "charged":
+        yield f"{order.status}, and the money was kept"
+    if order.status in TERMINAL and payment and payment.status in (_P.PROCESSING, _P.COMPLETED):
+        yield f"{order.status}, and the payment is {payment.status}"
+    if payment and (payment.status is _P.REFUNDED) is not (state == "refunded"):
+        yield f"the payment is {payment.status}, the provider says {state}"
+    cash = order.method is PaymentMethod.CASH_ON_DELIVERY
+    if not cash and account.times("PAYMENT_COMPLETED") > 1:
+        yield "its payment was completed twice"
+    if cash and entry and state in ("charged", "refunded") and not has_reached(order.status, _O.DELIVERED):
+        yield f"cash was collected of an order that is {order.status}"
+
+
+def _total(account: Account) -> tuple[int, str]:
+    return account.order.total.amount, account.order.total.currency
+
+
+def payments(books: Books) -> Iterator[str]:
+    """The payment's statuses on the trail follow its own transitions."""
+    for name, account in books.accounts.items():
+        said = [event.metadata["payment_status"] for event in account.trail if event.metadata.get("payment_status")]
+        path = [PaymentStatus(status) for status in said if status in set(PaymentStatus)]
+        for before, after in pairwise(path):
+            # A charge whose outcome was unknown is completed and refunded in one change.
+            allowed = PAYMENT_TRANSITIONS[before].union(
+                *(PAYMENT_TRANSITIONS[between] for between in PAYMENT_TRANSITIONS[before])
+            )
+            if after is not before and after not in allowed:
+                yield f"{name}: a payment that was {before} became {after}: {account.story()}"
