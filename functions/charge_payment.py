@@ -2,13 +2,13 @@
 
 from orders.domain.steps import PaymentDeclined
 from orders.services import charging
-from orders.tasks import Event, refused, result, task
+from orders.tasks import Event, refused, result, takes_outcomes, task
 
 
 @task
 def handler(event: Event) -> dict[str, object]:
-    """Charges the payment."""
+    """Charges the payment; definitions of earlier releases wait for ``PaymentPending`` where it is decided later."""
     try:
-        return result(charging.charge_payment(event["order_id"]))
+        return result(charging.charge_payment(event["order_id"], waits=takes_outcomes(event)))
     except PaymentDeclined as refusal:
         return refused(event, refusal)

@@ -23,6 +23,7 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "reserve_stock": _CHANGE,
         "request_approval": (*_CHANGE, "SendTaskSuccess"),
         "charge_payment": (*_CHANGE, "GetItem", "UpdateItem", "open", "authorize", "look_up"),
+        "await_payment": (*_CHANGE, "SendTaskSuccess"),
         "ship_parcel": (*_CHANGE, "UpdateItem", "SendTaskSuccess", "book"),
         "deliver_order": (*_CHANGE, "UpdateItem", "book"),
         "begin_unwinding": _CHANGE,
@@ -35,7 +36,7 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "change_order": (
             *_CHANGE, "GetItem", "UpdateItem", "GetSecretValue", "open", "authorize", "look_up", "book",
         ),
-        "repair_order": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "GetSecretValue"),
+        "repair_order": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "GetSecretValue", "look_up"),
         "drive_workflow": (
             "Query", "UpdateItem", "StartExecution", "StopExecution", "SendTaskSuccess", "SendTaskFailure",
         ),
@@ -47,8 +48,9 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "on_fulfillment_event": (
             *_CHANGE, "GetItem", "UpdateItem", "ChangeMessageVisibility", "open", "authorize", "look_up",
         ),
+        "on_payment_event": (*_CHANGE, "GetItem", "UpdateItem", "ChangeMessageVisibility", "look_up", "refund"),
         "receive_carrier_event": ("Query", "GetItem", "PutItem", "PutEvents", "GetSecretValue"),
-        "sweep_orders": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution"),
+        "sweep_orders": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "look_up"),
     }
 )  # fmt: skip
 """What each function calls in a history: the operations of AWS, and of the payment provider and the carrier."""

@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 from zipfile import ZipFile
@@ -46,6 +47,8 @@ class Archive(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         if fullname.partition(".")[0] != NAME:
             return None
         is_package = self.is_package(fullname)
+        if not is_package and not self.get_source(fullname):
+            return None
         spec = importlib.machinery.ModuleSpec(fullname, self, origin=self._file(fullname), is_package=is_package)
         spec.has_location = True
         return spec
@@ -81,7 +84,8 @@ def handlers(modules: frozenset[str]) -> dict[str, Callable[[Json, Json], Json]]
     service = os.environ.get(SERVICE)
     os.environ[SERVICE] = NAME
     try:
-        return {name: importlib.import_module(f"{NAME}.functions.{name}").handler for name in sorted(modules)}
+        found = [name for name in sorted(modules) if find_spec(f"{NAME}.functions.{name}")]
+        return {name: importlib.import_module(f"{NAME}.functions.{name}").handler for name in found}
     finally:
         os.environ.pop(SERVICE)
         if service is not None:

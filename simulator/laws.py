@@ -279,16 +279,16 @@ def _errors_of_waking(name: str, account: Account) -> Iterator[str]:
 
 
 def _is_reason(wish: people.Wish, reason: CancelReason) -> bool:
-    token = wish.body["payment"].get("token")
+    token, is_awaited = wish.body["payment"].get("token"), people.is_awaited(wish.body["payment"])
     total = sum(people.PRICES[item["product_id"]] * item["quantity"] for item in wish.body["items"])
     is_reviewed = wish.body["require_approval"] or total >= people.THRESHOLD
     reasons: dict[CancelReason, bool] = {
-        CancelReason.PAYMENT_FAILED: token in ("tok_declined", "tok_insufficient_funds", "tok_flaky_9"),
+        CancelReason.PAYMENT_FAILED: is_awaited or token in ("tok_declined", "tok_insufficient_funds", "tok_flaky_9"),
         CancelReason.SHIPPING_FAILED: wish.body["shipping_address"]["postal_code"] == "refused",
         CancelReason.OUT_OF_STOCK: any(item["product_id"] == people.SCARCE for item in wish.body["items"]),
         CancelReason.APPROVAL_REJECTED: is_reviewed,
         CancelReason.APPROVAL_TIMEOUT: is_reviewed,
-        CancelReason.EXPIRED: False,
+        CancelReason.EXPIRED: is_awaited,
     }
     return reasons.get(reason, True)
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from orders.domain.payment import Payment
 from orders.domain.statuses import (
     PAYMENT_TRANSITIONS,
+    TAKEN,
     TERMINAL,
+    UNSETTLED,
     OrderStatus,
     PaymentMethod,
     PaymentStatus,
     has_reached,
 )
 from simulator import two_releases
-from simulator.books import Account, Books
+from simulator.books import Account, Books, Entry
 
 _O, _P = OrderStatus, PaymentStatus
 
@@ -49,15 +52,21 @@ def _errors_of_money(books: Books, account: Account) -> Iterator[str]:
         yield f"charged {entry.facts} for {order.total}"
     if order.status in TERMINAL and state == "charged":
         yield f"{order.status}, and the money was kept"
-    if order.status in TERMINAL and payment and payment.status in (_P.PROCESSING, _P.COMPLETED):
+    if order.status in TERMINAL and payment and payment.status in {*UNSETTLED, *TAKEN}:
         yield f"{order.status}, and the payment is {payment.status}"
-    if payment and (payment.status is _P.REFUNDED) is not (state == "refunded"):
+    if payment and (payment.status is _P.REFUNDED) is not (state == "refunded") and not _came_late(payment, entry):
         yield f"the payment is {payment.status}, the provider says {state}"
     cash = order.method is PaymentMethod.CASH_ON_DELIVERY
     if not cash and account.times("PAYMENT_COMPLETED") > 1:
         yield "its payment was completed twice"
     if cash and entry and state in ("charged", "refunded") and not has_reached(order.status, _O.DELIVERED):
         yield f"cash was collected of an order that is {order.status}"
+
+
+def _came_late(payment: Payment, entry: Entry | None) -> bool:
+    """Whether money came for a payment that had ended: it was given back, and the payment stays as it ended."""
+    is_late = entry is not None and entry.state == "refunded" and bool(entry.facts.get("transfer"))
+    return is_late and payment.status in (_P.VOIDED, _P.FAILED)
 
 
 def _total(account: Account) -> tuple[int, str]:

@@ -74,7 +74,7 @@ MUTATIONS = (
         "    if found is not None and (found.provider_reference or found.payment_id != opened.payment_id):\n        return None\n    begun = found or new_payment(",
         "    begun = new_payment(",
     ),
-    Mutation("what was charged is voided on paper and not refunded", _SERVICES + "charging.py", 'given = known(gateway.refund(intent, f"refund-{payment.payment_id}", left))', "given = GatewayOutcome(OutcomeKind.SETTLED)"),
+    Mutation("what was charged is voided on paper and not refunded", _SERVICES + "charging.py", 'given = known(gateway.refund(intent_of(order, payment), f"refund-{payment.payment_id}", amount))', "given = GatewayOutcome(OutcomeKind.SETTLED)"),
     Mutation("an intent is not voided at the provider", _SERVICES + "charging.py", "known(gateway.void(intent)).captured", "gateway.look_up(intent).captured"),
     Mutation("cash at the door is entered at the price of one piece", _SERVICES + "charging.py", "CASH_BOOK.collect(payment.payment_id, payment.amount)", "CASH_BOOK.collect(payment.payment_id, snapshot.order.lines[0].unit_price)"),
     Mutation(

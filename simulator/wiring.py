@@ -25,6 +25,8 @@ PARAMETERS = {
     "DeliveryOverdueSeconds": "3600",
     # Nobody reads the logs of a history.
     "LogLevel": "ERROR",
+    "PaymentConfirmationSeconds": "240",
+    "BankTransferConfirmationSeconds": "300",
 }
 PSEUDO = {"Partition": "aws", "Region": "us-east-1", "AccountId": "123456789012", "StackName": "orders", "URLSuffix": "test"}
 

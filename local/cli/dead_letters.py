@@ -11,7 +11,9 @@ from botocore.exceptions import ClientError
 
 from local.cli.place import NotPossible, Place
 
-LETTERS = ("UnhandledEvents", "FulfillmentDeadLetters")
+LETTERS = ("UnhandledEvents", "FulfillmentDeadLetters", "PaymentDeadLetters")
+BY_THE_BUS_ONLY = {"FulfillmentEvents": "OnFulfillmentEventFunction", "PaymentEvents": "OnPaymentEventFunction"}
+"""The queues to which only the bus may send, and the consumer of each."""
 
 DeadLetter = Mapping[str, Any]
 
@@ -101,19 +103,20 @@ def _invoke(place: Place, function: str, event: Any) -> None:
 
 
 def _queue_sender(place: Place, dead_letter: DeadLetter, url: str) -> Callable[[], Any]:
-    if url == place.resources["FulfillmentEvents"]:
-        return lambda: _hand_over(place, dead_letter)
+    consumer = next((function for queue, function in BY_THE_BUS_ONLY.items() if place.resources.get(queue) == url), None)
+    if consumer:
+        return lambda: _hand_over(place, dead_letter, place.resources[consumer])
     return lambda: place.client("sqs").send_message(QueueUrl=url, MessageBody=dead_letter["Body"])
 
 
-def _hand_over(place: Place, dead_letter: DeadLetter) -> None:
-    """Hands a fulfillment event to its consumer, as its queue would: only the bus may send to that queue.
+def _hand_over(place: Place, dead_letter: DeadLetter, function: str) -> None:
+    """Hands an event to its queue's consumer, as its queue would: only the bus may send to that queue.
 
     It keeps the time at which it was queued, and has no receipt: its redelivery cannot be delayed.
     """
     attributes = {**dead_letter["Attributes"], "ApproximateReceiveCount": "1"}
     record = {"messageId": dead_letter["MessageId"], "receiptHandle": "", "body": dead_letter["Body"], "attributes": attributes}
-    _invoke_now(place, place.resources["OnFulfillmentEventFunction"], [{**record, "eventSource": "aws:sqs"}])
+    _invoke_now(place, function, [{**record, "eventSource": "aws:sqs"}])
 
 
 def _invoke_now(place: Place, function: str, records: Sequence[Any]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from local.cli.client import Api, Refused, url_of
+from local.cli import bus
 from orders.domain.events import FULFILLMENT_STATUS_CHANGED
 from orders.domain.order import timestamp
 from orders.domain.statuses import FULFILLMENT_MEANS
@@ -63,31 +63,7 @@ def event(options: argparse.Namespace, now: datetime) -> dict[str, Any]:
 
 
 def warehouse(options: argparse.Namespace) -> int:
-    try:
-        stack = Api(url_of(options.url)).call("POST", "/.local/stack", {})
-    except Refused:
-        raise SystemExit("orders: this stack is not on this machine: use `aws events put-events` there") from None
-    import boto3  # noqa: PLC0415 - the other small commands answer at once
-
     detail = event(options, datetime.now(UTC))
-    bus = boto3.client(
-        "events",
-        endpoint_url=stack["aws_url"],
-        region_name="us-east-1",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",  # noqa: S106 - the engine takes any
-    )
-    taken = bus.put_events(
-        Entries=[
-            {
-                "EventBusName": stack["resources"]["OrdersBus"],
-                "Source": SOURCE,
-                "DetailType": FULFILLMENT_STATUS_CHANGED,
-                "Detail": json.dumps(detail),
-            }
-        ]
-    )
-    if taken["FailedEntryCount"]:
-        raise SystemExit(f"orders: the bus did not take it: {taken['Entries'][0].get('ErrorMessage', 'no reason given')}")
+    bus.put(options.url, SOURCE, FULFILLMENT_STATUS_CHANGED, detail)
     print(json.dumps({"put": detail}, indent=2))
     return 0

@@ -1,4 +1,4 @@
-"""The warehouse, which reports on the bus, and the carrier, which calls the product's own webhook with a signature.
+"""The warehouse and the bank, which report on the bus, and the carrier, which calls the product's own webhook with a signature.
 
 Promised, and kept here (docs/behavior.md#fulfillment-events): reports come at least once, late, and in any order.
 """
@@ -55,6 +55,26 @@ def _tell(world: World, wish: Wish, number: int, status: str) -> None:
     }
     world.people.reported.append((order_id, event_id))
     world.bus.put("warehouse", "fulfillment.status_changed", detail)
+
+
+BANK = (((1, 200),),) * 5 + (((1, 150), (1, 400)), ((250, 500),), ())
+"""When the bank reports a payment, between which seconds: once, twice, about when the wait for it is over, or never."""
+
+
+def bank(world: World, wish: Wish) -> None:
+    """What the customer's bank reports of a payment that waits for it: the same each time, now and then under one id."""
+    dice = world.dice
+    kind = "payment.failed" if dice.likely(0.15) else "payment.confirmed"
+    ids = (0, dice.below(2))
+    for number, (first, last) in enumerate(BANK[dice.below(len(BANK))]):
+        world.people.later(dice.uniform(first, last), partial(_pay, world, wish, ids[number], kind))
+
+
+def _pay(world: World, wish: Wish, number: int, kind: str) -> None:
+    if wish.order_id:
+        event_id = f"b-{wish.order_id}-{number}"
+        world.people.reported.append((wish.order_id, event_id))
+        world.bus.put("bank", kind, {"event_id": event_id, "order_id": wish.order_id})
 
 
 def carrier(world: World, wish: Wish, seconds: float = 60) -> None:

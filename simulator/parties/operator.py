@@ -22,6 +22,7 @@ Json = Any
 
 PAUSE = 120.0
 SUPPORT = ("sue", ("support",))
+CONSUMERS = {"FulfillmentEvents": "on_fulfillment_event", "PaymentEvents": "on_payment_event"}
 
 
 class Operator:
@@ -54,7 +55,7 @@ class Operator:
             self._read_again(letter, body)
         elif "consumer" in body:
             self._hand_over(letter, world.functions.of_module(body["consumer"]), [body["record"]])
-        elif letter.source == "FulfillmentEvents":
+        elif letter.source in CONSUMERS:
             attributes = {"SentTimestamp": str(int((START + letter.sent) * 1000)), "ApproximateReceiveCount": "1"}
             record = {
                 "messageId": "1",
@@ -63,7 +64,7 @@ class Operator:
                 "attributes": attributes,
                 "eventSource": "aws:sqs",
             }
-            self._hand_over(letter, world.functions.of_module("on_fulfillment_event"), [record])
+            self._hand_over(letter, world.functions.of_module(CONSUMERS[letter.source]), [record])
         else:
             world.queues.send(letter.source, letter.body)
 

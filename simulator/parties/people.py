@@ -40,7 +40,10 @@ TOKENS = ("tok_ok",) * 8 + (
     "tok_flaky_9",
     "tok_timeout_1",
     "tok_timeout_2",
+    "tok_requires_action",
+    "tok_async",
 )
+WAITING_TOKENS = ("tok_requires_action", "tok_async")
 PLACES = ("SW1Y 4JH",) * 9 + ("flaky-2", "timeout-1", "timeout-2", "refused")
 METHODS = ("CREDIT_CARD",) * 4 + ("DIGITAL_WALLET", "BANK_TRANSFER", "CASH_ON_DELIVERY", "CASH_ON_DELIVERY")
 STATUSES = (
@@ -174,6 +177,8 @@ class People:
         for share, plan in self._plans:
             if dice.likely(share):
                 plan(wish)
+        if is_awaited(wish.body["payment"]):
+            drivers.bank(self._world, wish)
         if wish.body["require_approval"] or _total(wish.body) >= THRESHOLD:
             self._reviews(wish)
 
@@ -302,6 +307,14 @@ class People:
         # Some answer before anybody waits for it, some in the last moment, or a moment too late.
         first, last = MOMENTS[self._world.dice.below(len(MOMENTS))]
         self.later(self._world.dice.uniform(first, last), ask)
+
+
+def is_awaited(payment: Json) -> bool:
+    """Whether the customer, or their bank, decides such a payment later."""
+    token = payment.get("token")
+    if payment["method"] == "CASH_ON_DELIVERY" or token in ("tok_declined", "tok_insufficient_funds"):
+        return False
+    return payment["method"] == "BANK_TRANSFER" or token in WAITING_TOKENS
 
 
 def _total(body: Json) -> int:

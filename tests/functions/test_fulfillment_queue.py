@@ -176,7 +176,7 @@ def test_one_bad_event_does_not_keep_the_others_of_its_batch() -> None:
 
 def test_what_can_never_be_applied_is_found_out_within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[int] = []
-    monkeypatch.setattr("orders.adapters.queues.hold_back", lambda _handle, seconds: held.append(seconds))
+    monkeypatch.setattr("orders.adapters.queues.hold_back", lambda _url, _handle, seconds: held.append(seconds))
     for tries in range(1, 6):
         assert take(message(a_warehouse_event("nobody-s", "shipped"), tries=tries)) == ["1"]
     assert held == [1, 4, 10, 20, 20]

@@ -92,6 +92,12 @@ def paid() -> None:
     charging.charge_payment(ORDER)
 
 
+def to_be_confirmed() -> None:
+    placed(token="tok_requires_action")
+    fulfilling.reserve_stock(ORDER)
+    charging.charge_payment(ORDER, waits=True)
+
+
 def shipped() -> None:
     paid()
     fulfilling.ship_parcel(ORDER, None)
@@ -212,6 +218,20 @@ def review_is_asked_for(answer: Answer) -> None:
     assert order.approval_token
     assert order.approval
     assert order.approval.status is ApprovalStatus.PENDING
+
+
+def payment_is_awaited(answer: Answer) -> None:
+    order = orders.load(ORDER).order
+    assert answer == {}
+    assert order.confirmation_token
+    assert order.confirmation_due_at
+
+
+def payment_is_confirmed(answer: Answer) -> None:
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975978122"}]}, "no such order"
+    snapshot = orders.load(ORDER)
+    assert snapshot.payment
+    assert (snapshot.order.status, snapshot.payment.left) == (OrderStatus.PROCESSING, 3000)
 
 
 def order_is_unwinding(answer: Answer) -> None:
@@ -363,6 +383,8 @@ CASES: Mapping[str, Case] = {
     "reserve_stock": Case(placed, order_is(OrderStatus.PENDING)),
     "request_approval": Case(under_review, review_is_asked_for),
     "charge_payment": Case(reserved, order_is(OrderStatus.PROCESSING)),
+    "await_payment": Case(to_be_confirmed, payment_is_awaited),
+    "on_payment_event": Case(to_be_confirmed, payment_is_confirmed),
     "ship_parcel": Case(paid, order_is(OrderStatus.SHIPPED)),
     "deliver_order": Case(shipped, order_is(OrderStatus.DELIVERED)),
     "begin_unwinding": Case(charge_refused, payment_was_declined),

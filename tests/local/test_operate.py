@@ -45,10 +45,10 @@ def support(stack: Stack) -> Api:
     return Api(stack.url, stack.token("grace", ["support"]))
 
 
-def an_order(stack: Stack, order_id: str, customer: str = ADA) -> None:
+def an_order(stack: Stack, order_id: str, customer: str = ADA, **more: Any) -> None:
     # Nobody else's order holds what is looked for after an erasure.
     address = ADDRESS if customer == ADA else ELSEWHERE
-    body = a_body(order_id=order_id, product="prod-001", token=PERSONAL[5], shipping_address=address)
+    body = a_body(order_id=order_id, product="prod-001", token=PERSONAL[5], shipping_address=address, **more)
     Api(stack.url, stack.token(customer)).call("POST", "/orders", body)
 
 
@@ -89,6 +89,28 @@ def test_the_warehouse_s_event_moves_an_order_by_the_bus_and_counts_once(stack: 
     wait_until(stack.settled)
     history = support(stack).call("GET", "/orders/packed-1/history")["history"]
     assert [one["event_type"] for one in history if one["metadata"].get("event_id") == "wh-1"] == ["ORDER_DELIVERED"]
+
+
+# --- what a customer pays later ---
+
+
+def test_a_payment_that_waits_is_completed_once_and_its_order_goes_on(stack: Stack) -> None:
+    an_order(stack, "paid-later", customer="customer-wanda", method="BANK_TRANSFER")
+    wait_until(lambda: payment_of(stack, "paid-later") == "REQUIRES_ACTION")
+    assert status_of(stack, "paid-later") == "PENDING"
+    paid = command(stack, "pay", "paid-later")
+    assert paid.returncode == 0, paid.stderr
+    assert json.loads(paid.stdout)["put"]["event_type"] == "payment.confirmed"
+    wait_until(lambda: status_of(stack, "paid-later") == "SHIPPED")
+    assert payment_of(stack, "paid-later") == "COMPLETED"
+    again = command(stack, "pay", "paid-later")
+    assert again.returncode == 1
+    assert "does not wait" in again.stderr
+
+
+def payment_of(stack: Stack, order_id: str) -> str | None:
+    payment = support(stack).call("GET", f"/orders/{order_id}")["payment"]
+    return payment and str(payment["status"])
 
 
 # --- one customer's data ---

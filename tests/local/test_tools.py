@@ -13,16 +13,17 @@ from typing import Any
 
 import pytest
 
-from local.cli import carriers, commands, dead_letters, warehouse
+from local.cli import carriers, commands, dead_letters, pay, warehouse
 from local.cli.carriers import EVENTS, SIGNERS, STATUSES
 from local.cli.client import Refused
 from local.cli.listen import Receiver
 from local.cli.watch import Frame, Stream, line
 from orders.adapters import carrier_webhooks, webhook_sender
 from orders.domain.errors import Unauthenticated
+from orders.domain.money import Money
 from orders.domain.statuses import ShipmentStatus
 from orders.domain.webhooks import Delivery, new_secret
-from orders.web import bodies
+from orders.web import bodies, payment_schema
 from orders.web.fulfillment_schema import FulfillmentStatusChanged
 from tests.harness.events import a_batch, a_record
 from tests.harness.fakes import FakeLambda
@@ -46,6 +47,15 @@ def test_what_is_put_on_the_bus_is_what_the_consumer_takes(status: str) -> None:
     taken = bodies.parse(FulfillmentStatusChanged, json.dumps(detail).encode()).event(NOW, by_pipeline=False)
     assert (taken.order_id, taken.new_status, taken.event_id) == ("order-1", status, detail["event_id"])
     assert taken.metadata == {"carrier": "DHL", "tracking_number": "JD0146"}
+
+
+@pytest.mark.parametrize("declined", [False, True])
+def test_what_is_put_on_the_bus_for_a_payment_is_what_the_consumer_takes(declined: bool) -> None:
+    payment = {"payment_id": "pay-1", "status": "REQUIRES_ACTION", "amount": {"amount": 3000, "currency": "USD"}}
+    detail = pay.event("order-1", payment, declined=declined)
+    report = payment_schema.read_message(json.dumps(detail))
+    assert (report.order_id, report.payment_id, report.event_id) == ("order-1", "pay-1", detail["event_id"])
+    assert (report.is_confirmed, report.amount) == (not declined, None if declined else Money(3000, "USD"))
 
 
 @pytest.mark.parametrize("text", ["1", "1=", "=2", "1=0", "1=-1", "1=x", "1=1.5"])

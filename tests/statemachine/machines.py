@@ -17,7 +17,8 @@ INPUTS = {
     FULFIL: (
         "$.order_id",
         "$.run",
-        *(f"$.waits.{wait.name}" for wait in WAITS),
+        # The limit of a transfer is the confirmation's, for an order that is paid by one.
+        *(f"$.waits.{wait.name}" for wait in WAITS if wait.name != "transfer"),
         "$.waits.transit",
     ),
     UNWIND: ("$.order_id", "$.run", "$.undo_from"),

@@ -70,6 +70,14 @@ def test_each_step_is_done_and_waited_for_where_the_table_says(step: StepDefinit
         assert f"$.waits.{step.wait.name}" in (waiting.get("SecondsPath"), waiting.get("TimeoutSecondsPath"))
 
 
+def test_the_payment_is_waited_for_where_the_table_says_and_for_as_long_as_the_execution_is_told() -> None:
+    (confirmation,) = (step.confirmation for step in DEFINITIONS if step.confirmation)
+    waiting = definition(FULFIL)["States"][confirmation.task.state]
+    assert function_of(FULFIL, confirmation.task.state) == confirmation.task.function
+    assert {limit.state for limit in confirmation.limits} == {confirmation.task.state}
+    assert (waiting["TimeoutSecondsPath"], waiting["Next"]) == ("$.waits.confirmation", "Paid yet?")
+
+
 def test_a_choice_knows_each_outcome_that_a_step_reports_and_none_that_it_does_not() -> None:
     states = definition(FULFIL)["States"]
     compared = {
@@ -79,7 +87,7 @@ def test_a_choice_knows_each_outcome_that_a_step_reports_and_none_that_it_does_n
     }
     assert compared == {
         "What next?": set(StockOutcome) - {StockOutcome.RESERVED},
-        "Paid yet?": {PaymentOutcome.DECLINED},
+        "Paid yet?": {PaymentOutcome.DECLINED, PaymentOutcome.PENDING},
     }
     refused = {str(outcome) for _, outcome in REFUSALS.values()}
     leading = {rule.get("StringEquals"): rule["Next"] for state in states.values() for rule in state.get("Choices", ())}
@@ -88,7 +96,8 @@ def test_a_choice_knows_each_outcome_that_a_step_reports_and_none_that_it_does_n
 
 def test_the_machine_has_no_step_that_the_table_does_not_know() -> None:
     tasks = {name for name, state in definition(FULFIL)["States"].items() if state["Type"] == "Task"}
-    assert tasks - {UNDOING[FULFIL]} == {step.task.state for step in DEFINITIONS}
+    awaiting = {step.confirmation.task.state for step in DEFINITIONS if step.confirmation}
+    assert tasks - {UNDOING[FULFIL]} == {step.task.state for step in DEFINITIONS} | awaiting
 
 
 def test_the_unwinding_is_entered_and_goes_on_as_the_table_says() -> None:
@@ -147,7 +156,7 @@ def paths(value: Any, base: str = "$") -> set[str]:
 
 
 def test_a_fulfillment_is_started_with_what_its_machine_reads(started: FakeStepFunctions) -> None:
-    workflow.start_fulfillment(an_order(), Waits(5, 5, 10, 300))
+    workflow.start_fulfillment(an_order(), Waits(5, 5, 10, 300, 3600, 604_800))
     assert paths(input_of(started)) == set(INPUTS[FULFIL])
 
 
@@ -162,14 +171,14 @@ def test_what_is_left_of_a_whole_wait_is_whole(started: FakeStepFunctions, milli
     now = datetime.fromtimestamp(NOON.timestamp() + milliseconds / 1000, UTC)
     expiry = datetime.fromtimestamp(NOON.timestamp() + 300, UTC)
     order = an_order(approval=Approval(ApprovalStatus.PENDING, expiry) if reviewed else None)
-    workflow.start_fulfillment(order, remaining_waits(order, Waits(5, 5, 10, 300), now))
+    workflow.start_fulfillment(order, remaining_waits(order, Waits(5, 5, 10, 300, 3600, 604_800), now))
     waits = input_of(started)["waits"]
     assert all(isinstance(seconds, int) for seconds in waits.values()), "AWS reads nothing but whole seconds"
     assert waits["approval" if reviewed else "payment"] >= (300 if reviewed else 5) - milliseconds / 1000
 
 
 def test_a_transit_of_no_time_still_leaves_its_callback_a_positive_limit(started: FakeStepFunctions) -> None:
-    workflow.start_fulfillment(an_order(), Waits(0, 0, 0, 0))
+    workflow.start_fulfillment(an_order(), Waits(0, 0, 0, 0, 0, 0))
     waits = input_of(started)["waits"]
     assert (waits["transit"], waits["payment"], waits["preparation"]) == (0, 0, 0)
     assert waits["delivery"] >= 1

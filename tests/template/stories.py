@@ -59,7 +59,7 @@ SECRETS: dict[str, str] = {
     if r["Type"] == "AWS::SecretsManager::Secret"
 }
 ONE_RESOURCE = {"events": "OrdersBus", "sns": "NoticesTopic"}
-QUEUES = ("WebhookDeliveries", "FulfillmentEvents")
+QUEUES = ("WebhookDeliveries", "FulfillmentEvents", "PaymentEvents")
 MACHINES = ("orders-fulfil-order", "orders-unwind-order")
 
 
@@ -278,6 +278,7 @@ def _environment() -> dict[str, str]:
         "CARRIER_SECRETS_PREFIX": "orders/carriers/",
         "WEBHOOK_DELIVERIES_URL": queues["WebhookDeliveries"],
         "FULFILLMENT_EVENTS_URL": queues["FulfillmentEvents"],
+        "PAYMENT_EVENTS_URL": queues["PaymentEvents"],
         "NOTICES_TOPIC_ARN": topic["TopicArn"],
         "POWERTOOLS_SERVICE_NAME": "orders",
         "JWT_ISSUER": "https://issuer.example",
@@ -339,6 +340,32 @@ def a_charge_s_answer_is_lost(world: RecordingWorld) -> None:
     with pytest.raises(OutcomeUnknown):
         world.step("charge_payment", "lost")
     world.step("charge_payment", "lost")
+
+
+def payments_are_decided_later(world: RecordingWorld) -> None:
+    for order_id in ("confirmed", "asked", "swept"):
+        world.place(order_id, token="tok_requires_action" if order_id == "confirmed" else "tok_async")
+        world.step("reserve_stock", order_id)
+        world.step("charge_payment", order_id, outcomes=True)
+        world.step("await_payment", order_id, seconds=3600)
+    said = {"event_type": "payment.confirmed", "order_id": "confirmed"}
+    assert world.run("on_payment_event", a_batch([a_message(said)])) == ALL_TAKEN
+    world.step("await_payment", "confirmed", seconds=3600)
+    world.http("repair_order", "POST /orders/{id}/sync", id="asked", group="support", body={})
+    world.drive("asked")
+    world.make_overdue("swept")
+    world.run("sweep_orders", {})
+    world.drive("swept")
+    world.place("late", method="BANK_TRANSFER", token=None)
+    world.step("reserve_stock", "late")
+    world.step("charge_payment", "late", outcomes=True)
+    world.change("late", "POST /orders/{id}/cancel")
+    world.unwind("late")
+    assert world.run("on_payment_event", a_batch([a_message(said | {"order_id": "late"})])) == ALL_TAKEN
+    boto3.client("sqs").send_message(QueueUrl=settings.payment_events_url(), MessageBody="early")
+    received = boto3.client("sqs").receive_message(QueueUrl=settings.payment_events_url())["Messages"][0]
+    early = a_message(said | {"order_id": "nobody-s"}) | {"receiptHandle": received["ReceiptHandle"]}
+    assert world.run("on_payment_event", a_batch([early])) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
 
 
 def cash_is_collected_at_the_door(world: RecordingWorld) -> None:
@@ -536,6 +563,7 @@ STORIES: tuple[Callable[[RecordingWorld], None], ...] = (
     a_parcel_whose_hand_over_never_came_through_is_delivered,
     a_charge_is_declined,
     a_charge_s_answer_is_lost,
+    payments_are_decided_later,
     cash_is_collected_at_the_door,
     an_order_is_reviewed,
     an_order_is_cancelled_after_its_hand_over_began,

@@ -31,14 +31,15 @@ FED_BY: Mapping[str, set[str]] = {
     "fan_out_webhooks": {"queue WebhookEvents"},
     "deliver_webhook": {"queue WebhookDeliveries"},
     "on_fulfillment_event": {"queue FulfillmentEvents"},
+    "on_payment_event": {"queue PaymentEvents"},
     "notify_customers": {"rule orders"},
     "sweep_orders": {"rule rate(1 minute)", "rule aws.states"},
 }
 """What brings events to those functions that no route and no machine calls."""
 
-FED_QUEUES = {"StatisticsEvents", "WebhookEvents", "FulfillmentEvents"}
+FED_QUEUES = {"StatisticsEvents", "WebhookEvents", "FulfillmentEvents", "PaymentEvents"}
 """The queues that a rule of the bus fills; the deliveries' queue is filled by functions."""
-BY_THE_BUS_ONLY = {"FulfillmentEvents": "FulfillmentRule"}
+BY_THE_BUS_ONLY = {"FulfillmentEvents": "FulfillmentRule", "PaymentEvents": "PaymentRule"}
 """The queues whose messages are believed to have come over the bus, and the rule that fills each."""
 
 STREAM_CALLS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
@@ -58,6 +59,7 @@ BUSINESS: tuple[tuple[str, str], ...] = (
     ("orders_stuck", "service=orders,status=CONFIRMED"),
     ("orders_stuck", "service=orders,status=PENDING"),
     ("orders_stuck", "service=orders,status=PROCESSING"),
+    ("payments_after_the_end_total", "service=orders"),
     ("step_refusals_total", "service=orders"),
     ("sweeps_total", "service=orders"),
     ("webhook_deliveries_failed_total", "service=orders"),

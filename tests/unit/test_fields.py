@@ -59,7 +59,7 @@ def test_every_field_is_read_as_it_was_written() -> None:
     assert items.shipment_from_item(items.shipment_to_item(order_id, known.shipment)) == known.shipment
 
 
-@pytest.mark.parametrize("credential", ["payment_token", "approval_token", "delivery_token"])
+@pytest.mark.parametrize("credential", ["payment_token", "approval_token", "delivery_token", "confirmation_token"])
 def test_a_credential_is_not_part_of_a_printed_order(credential: str) -> None:
     assert f"order.{credential}" not in repr(everything().order)
 
@@ -121,6 +121,8 @@ NOT_SHOWN = {
         "payment_token": "a credential",
         "approval_token": "a credential",
         "delivery_token": "a credential",
+        "confirmation_token": "a credential",
+        "confirmation_due_at": "the pipeline's own",
         "steps": "with the progress",
         "overall": "with the progress",
         "unknown_steps": "a later release's",

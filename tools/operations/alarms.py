@@ -166,6 +166,18 @@ def of_feeds(found: Declared) -> Iterator[Alarm]:
         "fulfillment-dead-letters",
         waiting("FulfillmentDeadLetters"),
     )
+    yield Alarm(
+        "payment-dead-letters",
+        "Payment events of unknown orders, or that could not be applied, are dead letters",
+        "payment-dead-letters",
+        waiting("PaymentDeadLetters"),
+    )
+    yield Alarm(
+        "late-payments",
+        "Money came for payments that had ended, and was given back",
+        "late-payments",
+        own(Metric.PAYMENTS_AFTER_THE_END, period=300),
+    )
     # Lambda drops a call that it takes for one of a loop, and its event with it. The one queue that feeds itself is allowed to.
     dropped = [of_function(function, "RecursiveInvocationsDropped") for function in found.queues]
     yield Alarm(

@@ -13,6 +13,7 @@ from tools.operations.measures import of_api, of_function, of_machine, own, wait
 
 Widget = tuple[str, list[list[Any]]]
 RIGHT = {"yAxis": "right"}
+LETTERS = ("UnhandledEvents", "FulfillmentDeadLetters", "PaymentDeadLetters")
 EXECUTIONS = (
     *("ExecutionsStarted", "ExecutionsSucceeded", "ExecutionsFailed"),
     *("ExecutionsTimedOut", "ExecutionsAborted", "ExecutionThrottled"),
@@ -55,9 +56,10 @@ def widgets(found: Declared) -> Iterator[Widget]:
     yield "Function duration, p99", _of_each_function("Duration", "p99")
     ages = [of_function(function, "IteratorAge", "Maximum").shown() for function in found.streams.values()]
     yield "How far the streams are behind", ages
-    yield "Dead letters", [waiting(queue).shown() for queue in ("UnhandledEvents", "FulfillmentDeadLetters")]
+    yield "Dead letters", [waiting(queue).shown() for queue in LETTERS]
     events = [own(metric).shown() for metric in (Metric.FULFILLMENT_CONSUMED, Metric.FULFILLMENT_FAILED)]
     yield "Fulfillment events", [*events, own(Metric.FULFILLMENT_AGE_SECONDS, "p90").shown(**RIGHT)]
+    yield "Payment events", [own(metric).shown() for metric in (Metric.PAYMENT_EVENTS_FAILED, Metric.PAYMENTS_AFTER_THE_END)]
     yield "Webhook attempts", [own(metric).shown() for metric in (Metric.WEBHOOK_DELIVERED, Metric.WEBHOOK_FAILED)]
     lasting = [own(Metric.STATUS_SECONDS, "p95", status=status.value).shown() for status in FORWARD_PATH]
     yield "How long a status lasts (95th percentile)", lasting

@@ -131,6 +131,11 @@ def fulfillment_events_url() -> str:
     return os.environ["FULFILLMENT_EVENTS_URL"]
 
 
+def payment_events_url() -> str:
+    """The queue of what is reported of payments."""
+    return os.environ["PAYMENT_EVENTS_URL"]
+
+
 def unhandled_events_url() -> str:
     """The dead-letter queue."""
     return os.environ["UNHANDLED_EVENTS_URL"]

@@ -71,11 +71,9 @@ def send_delivery(webhook_id: str, delivery_id: str, seconds: int) -> None:
     sqs().send_message(QueueUrl=settings.webhook_deliveries_url(), MessageBody=body, DelaySeconds=seconds)
 
 
-def hold_back(receipt_handle: str, seconds: int) -> None:
-    """Redelivers a fulfillment event that could not be handled after so many seconds, instead of the queue's time-out."""
-    sqs().change_message_visibility(
-        QueueUrl=settings.fulfillment_events_url(), ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
-    )
+def hold_back(queue_url: str, receipt_handle: str, seconds: int) -> None:
+    """Redelivers an event that could not be handled after so many seconds, instead of the queue's time-out."""
+    sqs().change_message_visibility(QueueUrl=queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds)
 
 
 def set_aside(consumer: str, record: Mapping[str, Any], why: str) -> None:

@@ -76,6 +76,7 @@ def start_fulfillment(order: Order, waits: Waits) -> None:
         # A callback's time-out must be positive: a transit of 0 is answered by the shipping step itself.
         "delivery": whole(max(waits.delivery, 1 if waits.delivery == 0 else waits.delivery)),
         "approval": whole(max(waits.approval, 1)),
+        "confirmation": whole(max(waits.confirmation, 1)),
         "transit": whole(waits.delivery),
     }
     facts = {"order_id": order.order_id, "run": order.run, "waits": seconds}

@@ -174,6 +174,12 @@ class ApprovalPending(ConstraintViolated):
     title = "Waiting for review"
 
 
+class PaymentPending(ConstraintViolated):
+    """The payment is asked for, and not decided."""
+
+    title = "Waiting for the payment"
+
+
 class OrderOver(ConstraintViolated):
     """The order was cancelled or is being unwound: the workflow has nothing left to do for it."""
 

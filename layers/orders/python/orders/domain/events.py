@@ -19,6 +19,10 @@ class EventType(StrEnum):
     ORDER_REJECTED = "ORDER_REJECTED"
     ORDER_CONFIRMED = "ORDER_CONFIRMED"
     PAYMENT_STARTED = "PAYMENT_STARTED"
+    PAYMENT_ACTION_REQUIRED = "PAYMENT_ACTION_REQUIRED"
+    PAYMENT_PENDING = "PAYMENT_PENDING"
+    PAYMENT_AWAITED = "PAYMENT_AWAITED"
+    PAYMENT_REPORTED = "PAYMENT_REPORTED"
     PAYMENT_COMPLETED = "PAYMENT_COMPLETED"
     PAYMENT_SKIPPED = "PAYMENT_SKIPPED"
     PREPARATION_STARTED = "PREPARATION_STARTED"
@@ -63,6 +67,7 @@ class FollowUp(StrEnum):
     START_FULFILLMENT = legacy.START_FULFILLMENT
     ANSWER_APPROVED = "answer_approved"
     ANSWER_REJECTED = "answer_rejected"
+    ANSWER_PAID = "answer_paid"
     ANSWER_DELIVERED = "answer_delivered"
     START_UNWINDING = "start_unwinding"
     STOP_AND_UNWIND = "stop_and_unwind"
@@ -70,6 +75,7 @@ class FollowUp(StrEnum):
 
 ORDER_STATUS_CHANGED = "OrderStatusChanged"
 FULFILLMENT_STATUS_CHANGED = "fulfillment.status_changed"
+PAYMENT_CONFIRMED, PAYMENT_FAILED = "payment.confirmed", "payment.failed"
 
 SOURCE, CARRIERS_SOURCE = "orders", "orders.carriers"
 """The pipeline's own sources: the bus's policy keeps them for the functions that publish under them."""
@@ -79,6 +85,9 @@ SYSTEM = "system"
 
 FULFILLMENT = "fulfillment"
 """Who changed the order when the warehouse's event did."""
+
+PAYMENTS = "payments"
+"""Who changed the order when an event about its payment did."""
 
 CARRIER_PREFIX = "carrier:"
 """Who changed the order when a carrier's report did: this, and the sender's name."""

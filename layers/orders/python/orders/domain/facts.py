@@ -9,6 +9,7 @@ from typing import Any
 from orders.domain.money import Money
 from orders.domain.order import Address, Contact, Order, Shipment, TrackingDetail, timestamp
 from orders.domain.payment import Payment
+from orders.domain.payment_reports import PaymentReport
 from orders.domain.statuses import FULFILLMENT_MEANS, SCAN_MEANS
 from orders.domain.steps import CancelReason
 
@@ -93,6 +94,7 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "items": _accounted("product_id", "quantity"),
         "method": _accounted(),
         "payment_id": _accounted(),
+        "payment_event": _accounted(),
         "payment_status": _accounted(),
         "run": _accounted(),
         "shipment_id": _accounted(),
@@ -147,6 +149,13 @@ def of_payment(payment: Payment | None) -> Facts:
     if payment is None:
         return {}
     return {"payment_id": payment.payment_id, "amount": _money(payment.amount), "method": payment.method.value}
+
+
+def of_report(report: PaymentReport) -> Facts:
+    """What an event says of a payment."""
+    said = {"payment_event": report.event_type, "event_id": report.marker, "payment_id": report.payment_id}
+    amount = {"amount": _money(report.amount)} if report.amount else {}
+    return {**{name: text for name, text in said.items() if text}, **amount}
 
 
 def of_money(order: Order, payment: Payment | None) -> Facts:

@@ -227,6 +227,9 @@ class Order(OrderDetails):
     erased_at: datetime | None = None
     approval_token: Hidden | None = None
     delivery_token: Hidden | None = None
+    confirmation_token: Hidden | None = None
+    confirmation_due_at: datetime | None = None
+    """Until when the payment's confirmation is waited for, where it is or was."""
     unknown_steps: Annotated[tuple[Any, ...], Privacy.HIDDEN] = ()
     """Rows of steps that a later release has written behind those this one knows: kept."""
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from orders.domain import steps
 from orders.domain.order import Order, Shipment, Step
-from orders.domain.statuses import UNDECIDED_BY_TIME, ApprovalStatus, StepStatus
+from orders.domain.statuses import UNDECIDED_BY_TIME, ApprovalStatus, OrderStatus, StepStatus
 from orders.domain.steps import StepName
 from orders.domain.waits import Waits
 
@@ -59,9 +59,10 @@ def estimate(
 
 
 def _is_for_people(order: Order, shipment: Shipment | None) -> bool:
-    """Whether the order waits for a reviewer, or its parcel is lost."""
+    """Whether the order waits for a reviewer or for its customer's payment, or its parcel is lost."""
     in_review = order.approval is not None and order.approval.status is ApprovalStatus.PENDING
-    return in_review or (shipment is not None and shipment.status in UNDECIDED_BY_TIME)
+    to_be_paid = order.confirmation_token is not None and order.status is OrderStatus.PENDING
+    return in_review or to_be_paid or (shipment is not None and shipment.status in UNDECIDED_BY_TIME)
 
 
 def running_step(order: Order) -> Step | None:

@@ -117,6 +117,14 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmation:
+    """The state that waits for what others decide after a step, its function, and its limits by what is waited for."""
+
+    task: Task
+    limits: tuple[Wait, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Undoing:
     """What undoes a step, and where the unwinding machine enters for it.
 
@@ -143,6 +151,7 @@ class StepDefinition:
     wait: Wait | None = None
     choice: str | None = None
     undoing: Undoing | None = None
+    confirmation: Confirmation | None = None
     refusals: Mapping[str, CancelReason] = field(default_factory=dict)
     fails_as: CancelReason = CancelReason.EXPIRED
 
@@ -173,6 +182,8 @@ def _parcel_is_to_be_recalled(snapshot: Snapshot) -> bool:
 
 
 _Z = StepStatus
+
+AWAITING_PAYMENT = "Wait for payment confirmation"
 
 DEFINITIONS = (
     StepDefinition(
@@ -221,6 +232,13 @@ DEFINITIONS = (
         wait=Wait("payment", "Wait for payment", "PAYMENT_WAIT_SECONDS"),
         choice="Paid yet?",
         undoing=Undoing("payment", Task("Refund payment", "refund_payment"), _money_moved, _money_moved),
+        confirmation=Confirmation(
+            Task(AWAITING_PAYMENT, "await_payment"),
+            (
+                Wait("confirmation", AWAITING_PAYMENT, "PAYMENT_CONFIRMATION_SECONDS", is_limit=True),
+                Wait("transfer", AWAITING_PAYMENT, "BANK_TRANSFER_CONFIRMATION_SECONDS", is_limit=True),
+            ),
+        ),
         refusals={PaymentDeclined.__name__: CancelReason.PAYMENT_FAILED},
         fails_as=CancelReason.PAYMENT_FAILED,
     ),
@@ -260,7 +278,10 @@ DEFINITIONS = (
 )
 
 BY_NAME: Mapping[StepName, StepDefinition] = MappingProxyType({one.name: one for one in DEFINITIONS})
-WAITS = tuple(one.wait for one in DEFINITIONS if one.wait)
+WAITS = (
+    *(one.wait for one in DEFINITIONS if one.wait),
+    *(limit for one in DEFINITIONS if one.confirmation for limit in one.confirmation.limits),
+)
 
 CLOSING = Task("Close order", "close_order")
 NOTHING = "nothing"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orders.domain.order import Order
-from orders.domain.statuses import ApprovalStatus, OrderStatus, has_reached
+from orders.domain.statuses import ApprovalStatus, OrderStatus, PaymentMethod, has_reached
 
 GRACE = timedelta(seconds=60)
 """How long past its expected end the sweep leaves a stage alone: longer than any task's retries take."""
@@ -13,12 +13,21 @@ GRACE = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """The configured waits of the workflow, in seconds; ``delivery`` is the transit (timed) or the overdue limit (carrier)."""
+    """The configured waits of the workflow, in seconds; ``delivery`` is the transit (timed) or the overdue limit (carrier).
+
+    ``confirmation`` is how long a payment may wait for its confirmation, ``transfer`` how long for a bank transfer.
+    """
 
     payment: float
     preparation: float
     delivery: float
     approval: float
+    confirmation: float
+    transfer: float
+
+    def to_confirm(self, method: PaymentMethod) -> float:
+        """How long a payment of that method is waited for."""
+        return self.transfer if method is PaymentMethod.BANK_TRANSFER else self.confirmation
 
 
 def remaining_waits(order: Order, waits: Waits, now: datetime) -> Waits:
@@ -34,11 +43,16 @@ def remaining_waits(order: Order, waits: Waits, now: datetime) -> Waits:
 
     decided = order.approval is None or order.approval.status is not ApprovalStatus.PENDING
     review = (order.approval.expires_at - now).total_seconds() if order.approval and not decided else 0
+    confirmation = waits.to_confirm(order.method)
+    if order.confirmation_due_at:
+        confirmation = _like(confirmation, (order.confirmation_due_at - now).total_seconds())
     return Waits(
         payment=left(waits.payment, over=paid, running=decided and not paid and order.approval is None),
         preparation=left(waits.preparation, over=shipped, running=paid and not shipped),
         delivery=left(waits.delivery, over=order.status is OrderStatus.DELIVERED, running=shipped),
         approval=_like(waits.approval, review),
+        confirmation=confirmation,
+        transfer=confirmation,
     )
 
 

@@ -7,12 +7,14 @@ that id is ever confirmed. A call whose outcome is not known is looked up by tha
 import hashlib
 
 from orders import settings
+from orders.adapters import workflow
 from orders.adapters.cash_book import CASH_BOOK
 from orders.adapters.payments.protocol import Intent
 from orders.adapters.payments.registry import payment_gateway
 from orders.adapters.store import orders
+from orders.domain import outcomes
 from orders.domain.decisions import paying, unwinding
-from orders.domain.errors import OrderChanged, OutcomeUnknown, RefundRefused
+from orders.domain.errors import OrderChanged, OutcomeUnknown, PaymentPending, RefundRefused
 from orders.domain.events import SYSTEM
 from orders.domain.identifiers import OrderId, uuid7
 from orders.domain.order import Order, Snapshot
@@ -39,11 +41,21 @@ def intent_of(order: Order, payment: Payment) -> Intent:
     )
 
 
-def charge_payment(order_id: OrderId, by: str = SYSTEM, clock: Clock = utc_now, change: Apply = apply) -> Snapshot:
+def charge_payment(
+    order_id: OrderId,
+    by: str = SYSTEM,
+    clock: Clock = utc_now,
+    change: Apply = apply,
+    *,
+    waits: bool = False,
+) -> Snapshot:
     """Charges the order at most once, accepts that it is paid in cash, or finds that there is nothing to pay.
+
+    A payment that is decided later is returned as it is where the caller ``waits`` for it.
 
     Raises:
         PaymentDeclined: declined permanently.
+        PaymentPending: it is decided later.
         GatewayUnavailable, OutcomeUnknown: to be tried again.
         OrderOver: the order was cancelled; the unwinding refunds or voids the payment.
     """
@@ -55,10 +67,41 @@ def charge_payment(order_id: OrderId, by: str = SYSTEM, clock: Clock = utc_now, 
         return change(order_id, lambda snapshot: paying.accept_cash(snapshot, cash, clock(), by), found)
     intended = _intended(found, by, clock, change)
     payment = intended.payment
-    if payment is None or payment.status is not PaymentStatus.PROCESSING:
+    if payment is None or payment.status not in UNSETTLED:
         return intended
     outcome = _confirmed(intended.order, payment, is_new=found.payment is None)
-    return change(order_id, lambda snapshot: paying.charged(snapshot, outcome, clock(), by), intended)
+    after = change(order_id, lambda snapshot: paying.charged(snapshot, outcome, clock(), by), intended)
+    if after.payment and after.payment.status in UNSETTLED and not waits:
+        raise PaymentPending("The payment is not decided yet: it waits for the customer, or for their bank.")
+    return after
+
+
+def await_payment(order_id: OrderId, token: str, seconds: float, clock: Clock = utc_now, run: int | None = None) -> None:
+    """Keeps the token with which the payment's decision wakes the workflow, or returns it if that is already made.
+
+    Raises:
+        OrderOver: the order was closed, or a later run than ``run`` processes it.
+    """
+    snapshot = apply(order_id, lambda now: paying.await_confirmation(now, token, seconds, clock(), run))
+    if snapshot.payment is None or snapshot.payment.status not in UNSETTLED:
+        workflow.answer(token, outcomes.of(snapshot))
+
+
+def is_awaited(snapshot: Snapshot) -> bool:
+    """Whether the order waits for its payment."""
+    order, payment = snapshot.order, snapshot.payment
+    return order.confirmation_token is not None and not order.is_over and payment is not None and payment.status in UNSETTLED
+
+
+def look_up_payment(snapshot: Snapshot, clock: Clock = utc_now) -> Snapshot:
+    """Asks the provider what has become of a payment that is waited for, and follows that."""
+    order, payment = snapshot.order, snapshot.payment
+    if payment is None or not is_awaited(snapshot):
+        return snapshot
+    outcome = payment_gateway(payment.provider).look_up(intent_of(order, payment))
+    if outcome.kind is OutcomeKind.UNKNOWN:
+        return snapshot
+    return apply(order.order_id, lambda found: paying.confirmed(found, outcome, clock()), snapshot)
 
 
 def _intended(found: Snapshot, by: str, clock: Clock, change: Apply) -> Snapshot:
@@ -122,10 +165,16 @@ def _given_back(order: Order, payment: Payment) -> int:
     captured = payment.amount_captured if is_taken else known(gateway.void(intent)).captured
     left = payment.left if is_taken else captured
     if left:
-        given = known(gateway.refund(intent, f"refund-{payment.payment_id}", left))
-        if given.kind is OutcomeKind.DECLINED:
-            raise RefundRefused(given.reason or "The payment provider refused the refund.")
+        give_back(order, payment, left)
     return captured
+
+
+def give_back(order: Order, payment: Payment, amount: int) -> None:
+    """Has the provider give back what is left of a payment that is not to be kept, once."""
+    gateway = payment_gateway(payment.provider)
+    given = known(gateway.refund(intent_of(order, payment), f"refund-{payment.payment_id}", amount))
+    if given.kind is OutcomeKind.DECLINED:
+        raise RefundRefused(given.reason or "The payment provider refused the refund.")
 
 
 def collect_cash(snapshot: Snapshot) -> None:

@@ -17,7 +17,7 @@ from orders.adapters.carriers.registry import parcel_carrier
 from orders.adapters.store import orders
 from orders.domain import errors, outcomes
 from orders.domain.decisions import delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
-from orders.domain.errors import ApprovalPending, OrderOver
+from orders.domain.errors import ApprovalPending, OrderOver, PaymentPending
 from orders.domain.events import SYSTEM
 from orders.domain.identifiers import OrderId, uuid7
 from orders.domain.order import Change, Shipment, Snapshot
@@ -29,12 +29,16 @@ from orders.domain.statuses import (
     ShipmentStatus,
     has_reached,
 )
-from orders.domain.steps import CancelReason, PaymentDeclined, reason_of
+from orders.domain.steps import TIMED_OUT, CancelReason, PaymentDeclined, reason_of
 from orders.services import charging
 from orders.services.changes import Apply, Clock, apply, utc_now
 
 Decision = Callable[[Snapshot, datetime], Change | None]
 """A step's decision on the order as it is now; ``None`` when the work is already done."""
+
+
+NOT_LED_TO = {ApprovalPending.__name__: "Waits for its review", PaymentPending.__name__: "Waits for its payment"}
+"""The waits that a definition of an earlier release did not lead to from where it was: its executions end there."""
 
 
 def new_id(prefix: str, clock: Clock) -> str:
@@ -184,21 +188,31 @@ def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = ut
         order, now = snapshot.order, clock()
         if run not in (None, order.run):
             return None
-        if error == ApprovalPending.__name__ and not order.is_over:
-            # No failure: the definition that this execution was started with did not lead to the review from there.
-            return restarting.restart(snapshot, settings.waits(), now, SYSTEM, "Waits for its review")
+        if why := _why_it_goes_on(snapshot, error):
+            return restarting.restart(snapshot, settings.waits(), now, SYSTEM, why)
+        if error == TIMED_OUT and charging.is_awaited(snapshot):
+            return ending.fail(snapshot, CancelReason.EXPIRED, "The payment was not made in time.", now)
         reason = reason_of(error, order.current_step.name if order.current_step else None)
-        approval = order.approval
-        approved = approval is not None and approval.status is ApprovalStatus.APPROVED
-        if reason is CancelReason.APPROVAL_TIMEOUT and approved and not order.is_over:
-            # The decision was committed before the time-out, but did not reach the wait: the row decides.
-            return restarting.restart(snapshot, settings.waits(), now, SYSTEM, "Approved while the wait ran out")
         message = "Nobody answered the review in time." if reason is CancelReason.APPROVAL_TIMEOUT else _message(cause)
         if error == PaymentDeclined.__name__:
             return paying.payment_declined(snapshot, message, now)
         return ending.fail(snapshot, reason, message, now)
 
     return apply(order_id, failed)
+
+
+def _why_it_goes_on(snapshot: Snapshot, error: str) -> str | None:
+    """Why an execution has ended without a failure of its order, which then goes on with the next one."""
+    order = snapshot.order
+    if order.is_over:
+        return None
+    if error in NOT_LED_TO:
+        return NOT_LED_TO[error]
+    # A decision may be committed just before a wait runs out, and not reach it: the row decides.
+    if error == TIMED_OUT and order.confirmation_token:
+        return None if charging.is_awaited(snapshot) else "Paid while the wait ran out"
+    approved = order.approval is not None and order.approval.status is ApprovalStatus.APPROVED
+    return "Approved while the wait ran out" if error == TIMED_OUT and approved else None
 
 
 def _message(cause: str) -> str:

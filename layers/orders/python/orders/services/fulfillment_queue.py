@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from orders import logs
+from orders import logs, settings
 from orders.adapters import queues
 from orders.domain.errors import OrderError, TransientError
 from orders.domain.fulfillment import FulfillmentEvent
@@ -52,7 +52,8 @@ class Consumer:
             # A dead letter that is handed over stays where it is.
             if message.receipt and not isinstance(refusal, TransientError):
                 # Its order may be placed soon. If not, the event should reach the dead-letter queue within a minute.
-                queues.hold_back(message.receipt, PATIENCE[min(message.tries, len(PATIENCE)) - 1])
+                seconds = PATIENCE[min(message.tries, len(PATIENCE)) - 1]
+                queues.hold_back(settings.fulfillment_events_url(), message.receipt, seconds)
             raise
 
     def _apply(self, message: QueueMessage) -> Outcome:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from orders import settings
 from orders.adapters.store import orders, scans
 from orders.domain.decisions import delivering, ending, reviewing, shipping
-from orders.domain.errors import AlreadyApplied, ApprovalPending, OrderError
+from orders.domain.errors import AlreadyApplied, ApprovalPending, OrderError, PaymentPending
 from orders.domain.fulfillment import FulfillmentEvent, event_of
 from orders.domain.identifiers import TrackingNumber
 from orders.domain.order import Change, Order, Shipment, Snapshot
@@ -176,7 +176,7 @@ def _bring_in_what_is_due(order: Order, event: FulfillmentEvent, clock: Clock) -
         reviewing.review_answered(order)
         fulfilling.reserve_stock(event.order_id, clock)
         charging.charge_payment(event.order_id, event.source, clock)
-    except ApprovalPending as pending:
+    except (ApprovalPending, PaymentPending) as pending:
         return pending.detail
     except (PaymentDeclined, OutOfStock) as refusal:
         fulfilling.begin_unwinding(event.order_id, type(refusal).__name__, fulfilling.report_of(refusal), clock)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from orders import settings
 from orders.adapters import workflow
@@ -37,6 +38,9 @@ are retried forever.
 FULFILLMENT, UNWINDING = "fulfillment", "unwinding"
 """The two machines, as metrics name them."""
 
+LONGEST_UNASKED = timedelta(hours=1)
+"""How long at most a provider is not asked about a payment that is waited for."""
+
 ENOUGH_SECONDS = 8.0
 """With less time left than this a sweep begins no further order: a busy table or service may take as long over one."""
 
@@ -50,20 +54,28 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
     order = snapshot.order
     if wanted is FollowUp.START_FULFILLMENT and not order.is_over:
         workflow.start_fulfillment(order, remaining_waits(order, settings.waits(), clock()))
-    elif wanted is FollowUp.ANSWER_APPROVED and order.approval_token:
-        workflow.answer(order.approval_token, {"approved": True})
-    elif wanted is FollowUp.ANSWER_REJECTED and order.approval_token:
-        # Without the reviewer's text: executions keep their history for months.
-        workflow.refuse(order.approval_token, ApprovalRejected.__name__, reviewing.REJECTED)
-    elif wanted is FollowUp.ANSWER_DELIVERED:
-        charging.collect_cash(snapshot)
-        if order.delivery_token:
-            workflow.answer(order.delivery_token, outcomes.of(snapshot))
+    _answer(snapshot, wanted)
     # The unwinding starts before the fulfillment ends: a consumer of that end finds the unwinding started.
     if order.overall is OverallStatus.ROLLING_BACK:
         workflow.start_unwinding(snapshot)
     if wanted is FollowUp.STOP_AND_UNWIND:
         workflow.stop_fulfillment(order)
+
+
+def _answer(snapshot: Snapshot, wanted: FollowUp) -> None:
+    """Returns the task token of the workflow that waits for what has been decided."""
+    order = snapshot.order
+    if wanted is FollowUp.ANSWER_APPROVED and order.approval_token:
+        workflow.answer(order.approval_token, {"approved": True})
+    elif wanted is FollowUp.ANSWER_REJECTED and order.approval_token:
+        # Without the reviewer's text: executions keep their history for months.
+        workflow.refuse(order.approval_token, ApprovalRejected.__name__, reviewing.REJECTED)
+    elif wanted is FollowUp.ANSWER_PAID and order.confirmation_token:
+        workflow.answer(order.confirmation_token, outcomes.of(snapshot))
+    elif wanted is FollowUp.ANSWER_DELIVERED:
+        charging.collect_cash(snapshot)
+        if order.delivery_token:
+            workflow.answer(order.delivery_token, outcomes.of(snapshot))
 
 
 # --- one order ---
@@ -114,6 +126,9 @@ def _synced(snapshot: Snapshot, by: str, clock: Clock, fate: Fate | None = None)
     if snapshot.order.due_at is not None and inbound.replay(snapshot, clock):
         snapshot = orders.load(order_id)
         fate = None
+    asked = charging.look_up_payment(snapshot, clock)
+    if asked.order.version != snapshot.order.version:
+        return asked
     order = snapshot.order
     if order.due_at is None or _waits_for_the_carrier(snapshot):
         return snapshot
@@ -258,12 +273,15 @@ class Sweep:
         if order.status is OrderStatus.SHIPPED and _waits_for_the_carrier(snapshot):
             overdue = settings.waits().delivery
             apply(order.order_id, lambda now: delivering.report_overdue(now, overdue, self._clock()), snapshot)
+        elif charging.is_awaited(snapshot):
+            # A transfer may take days: its provider is asked less often, the longer it takes.
+            self._postpone(place, min(max((self._clock() - order.status_since) / 8, GRACE), LONGEST_UNASKED))
         else:
             self._postpone(place)
 
-    def _postpone(self, place: indexes.Reference) -> None:
+    def _postpone(self, place: indexes.Reference, by: timedelta = GRACE) -> None:
         if not self._everything:
-            indexes.postpone(place, self._clock() + GRACE)
+            indexes.postpone(place, self._clock() + by)
 
 
 def sweep(
@@ -279,6 +297,8 @@ def sweep(
 
 STUCK_STATUSES = (OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
 """The statuses that an order should leave by itself; SHIPPED is not one: the carrier decides."""
+MOST_LOOKED_AT = 100
+"""How many orders that look stuck are read to find out whether they wait for their payment."""
 STUCK_MARGIN = timedelta(minutes=15)
 """What retries, queues and a sweep may take beside the configured waits."""
 
@@ -294,4 +314,14 @@ def stuck_after(waits: Waits) -> dict[OrderStatus, timedelta]:
 def stuck(clock: Clock = utc_now) -> dict[OrderStatus, int]:
     """How many orders are stuck in each status, counted from an index."""
     now: datetime = clock()
-    return {status: indexes.count_in_status(status, now - age) for status, age in stuck_after(settings.waits()).items()}
+    found = {status: indexes.count_in_status(status, now - age) for status, age in stuck_after(settings.waits()).items()}
+    if found[OrderStatus.PENDING]:
+        found[OrderStatus.PENDING] -= _waiting_to_be_paid(now - stuck_after(settings.waits())[OrderStatus.PENDING], now)
+    return found
+
+
+def _waiting_to_be_paid(until: datetime, now: datetime) -> int:
+    """How many of the oldest orders that are not paid still wait for their payment, within its time."""
+    oldest = islice(indexes.orders_placed_before(OrderStatus.PENDING, until), MOST_LOOKED_AT)
+    waiting = (orders.load_order(one.order_id, to_show=True).confirmation_due_at for one in oldest)
+    return sum(due is not None and due > now for due in waiting)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
-from orders.domain.payment import GatewayOutcome
+from orders.domain.payment import GatewayOutcome, OutcomeKind
 from orders.domain.personal import Hidden, Impersonal, guarded
 from orders.domain.statuses import PaymentMethod
 
@@ -81,8 +81,10 @@ class PaymentGateway(Protocol):
             GatewayUnavailable: to be tried again.
         """
 
-    def look_up(self, intent: Intent) -> GatewayOutcome:
+    def look_up(self, intent: Intent, reported: OutcomeKind | None = None) -> GatewayOutcome:
         """What has become of the payment, days later too; ``unknown`` if it was never confirmed.
+
+        ``reported`` is what an event says of it: a provider that can be asked goes by its own books.
 
         Raises:
             GatewayUnavailable: to be tried again.

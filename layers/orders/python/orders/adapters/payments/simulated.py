@@ -57,7 +57,8 @@ class SimulatedGateway:
         faults_left = fault is not None and ledgers.count_attempt(keys.charge_key(intent.key)) <= int(fault["times"])
         if fault and faults_left and fault["kind"] == "flaky":
             raise _unavailable()
-        state = self._STATES.get(intent.token or "", _taken(intent.capture))
+        by_transfer = intent.method is PaymentMethod.BANK_TRANSFER
+        state = self._STATES.get(intent.token or "", WAITING if by_transfer else _taken(intent.capture))
         entry = ledgers.open_entry(keys.charge_key(intent.key), state, _facts(intent))
         return GatewayOutcome(OutcomeKind.UNKNOWN) if faults_left else self._outcome(intent, entry)
 
@@ -74,7 +75,7 @@ class SimulatedGateway:
                 return _moved(entry, CHARGED if captures else VOIDED, released=True)
             return _moved(entry, CHARGED, captures={**captures, capture_id: amount})
 
-        entry = _change(intent, captured)
+        entry = _changed(intent, captured)
         if entry is None or capture_id not in entry.facts.get("captures", {}):
             return GatewayOutcome(OutcomeKind.DECLINED, reason="The money is held no longer.")
         return self._outcome(intent, entry)
@@ -84,7 +85,7 @@ class SimulatedGateway:
         maybe_fail(_unavailable())
         entry = ledgers.open_entry(keys.charge_key(intent.key), VOIDED, {})
         if entry.state in (HELD, WAITING, PENDING) or "captures" in entry.facts:
-            entry = _change(intent, _released) or entry
+            entry = _changed(intent, _released) or entry
         return GatewayOutcome(OutcomeKind.SETTLED, captured=_captured(entry), refunded=_refunded(entry))
 
     def refund(self, intent: Intent, refund_id: str, amount: int) -> GatewayOutcome:
@@ -97,18 +98,18 @@ class SimulatedGateway:
                 return None
             return _moved(entry, REFUNDED if amount == left else entry.state, refunds={**refunds, refund_id: amount})
 
-        entry = _change(intent, refunded)
+        entry = _changed(intent, refunded)
         # A line that edition one refunded has no ids: it gave everything back.
         by_edition_one = entry is not None and entry.state == REFUNDED and "refunds" not in entry.facts
         if entry is None or not (by_edition_one or refund_id in entry.facts.get("refunds", {})):
             return GatewayOutcome(OutcomeKind.DECLINED, reason="So much is not left to be refunded.")
         return self._outcome(intent, entry)
 
-    def look_up(self, intent: Intent) -> GatewayOutcome:
-        """See ``PaymentGateway.look_up``. What was pending is settled by the time somebody looks."""
+    def look_up(self, intent: Intent, reported: OutcomeKind | None = None) -> GatewayOutcome:
+        """See ``PaymentGateway.look_up``. It believes what is reported; what was pending is settled when somebody looks."""
         entry = ledgers.entry(keys.charge_key(intent.key))
-        if entry and entry.state == PENDING:
-            entry = complete(intent.key)
+        if entry and (reported or entry.state == PENDING):
+            entry = _changed(intent, _failed if reported is OutcomeKind.DECLINED else _settled)
         return self._outcome(intent, entry) if entry else GatewayOutcome(OutcomeKind.UNKNOWN)
 
     def _outcome(self, intent: Intent, entry: Entry) -> GatewayOutcome:
@@ -123,13 +124,15 @@ class SimulatedGateway:
         )
 
 
-def complete(key: str) -> Entry | None:
-    """The customer has done what was asked of them, or the money has arrived: the payment is settled, once."""
+def _settled(entry: Entry) -> Entry | None:
+    """The customer has done what was asked of them; the money of a transfer arrives even if nobody waits for it any more."""
+    is_late = entry.state in (DECLINED, VOIDED) and entry.facts.get("transfer")
+    is_open = entry.state in (WAITING, PENDING)
+    return _moved(entry, _taken("captures" not in entry.facts)) if is_open or is_late else None
 
-    def settled(entry: Entry) -> Entry | None:
-        return _moved(entry, _taken("captures" not in entry.facts)) if entry.state in (WAITING, PENDING) else None
 
-    return _changed(key, settled)
+def _failed(entry: Entry) -> Entry | None:
+    return _moved(entry, DECLINED) if entry.state in (WAITING, PENDING) else None
 
 
 def _unavailable() -> GatewayUnavailable:
@@ -143,6 +146,7 @@ def _taken(capture: bool) -> str:
 def _facts(intent: Intent) -> Mapping[str, Any]:
     facts: dict[str, Any] = {"amount": intent.amount.amount, "currency": intent.amount.currency}
     facts |= {} if intent.capture else {"captures": {}}
+    facts |= {"transfer": True} if intent.method is PaymentMethod.BANK_TRANSFER else {}
     return facts | ({"expires": True} if intent.token == "tok_hold_expires" else {})  # noqa: S105 - a test's token
 
 
@@ -172,17 +176,14 @@ def _moved(entry: Entry, state: str, **facts: Any) -> Entry:
     return replace(entry, state=state, facts={**entry.facts, **facts})
 
 
-def _change(intent: Intent, move: Move) -> Entry | None:
-    return _changed(intent.key, move)
-
-
-def _changed(key: str, move: Move) -> Entry | None:
+def _changed(intent: Intent, move: Move) -> Entry | None:
     """The line as it is once it is moved; of two at the same time one moves it first, and the other looks at it again."""
-    while found := ledgers.entry(keys.charge_key(key)):
+    key = keys.charge_key(intent.key)
+    while found := ledgers.entry(key):
         wanted = move(found)
         if wanted is None:
             return found
-        if ledgers.replace_entry(keys.charge_key(key), found, wanted):
+        if ledgers.replace_entry(key, found, wanted):
             return wanted
     return None
 

@@ -1,18 +1,23 @@
 """The payment of an order, until it is charged or declined."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from orders.domain import facts, recording
 from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive, fail
 from orders.domain.decisions.reviewing import review_answered
-from orders.domain.errors import ConstraintViolated, OrderChanged, OutcomeUnknown
-from orders.domain.events import SYSTEM, EventType
+from orders.domain.errors import ConstraintViolated, OrderChanged, OrderOver
+from orders.domain.events import PAYMENTS, SYSTEM, EventType, FollowUp
 from orders.domain.order import Change, Order, Snapshot
 from orders.domain.payment import AT_THE_DOOR, GatewayOutcome, OpenedPayment, OutcomeKind, Payment
+from orders.domain.payment_reports import PaymentReport
 from orders.domain.statuses import UNSETTLED, OrderStatus, PaymentStatus, StepStatus, has_reached
 from orders.domain.steps import CancelReason, PaymentDeclined, StepName
+from orders.domain.waits import GRACE
+
+FIRST_LOOK = timedelta(minutes=2)
+"""How long after the wait for a payment began the sweep asks the provider for the first time."""
 
 
 def accept_cash(snapshot: Snapshot, payment_id: str, now: datetime, by: str = SYSTEM) -> Change | None:
@@ -76,9 +81,54 @@ def charged(snapshot: Snapshot, outcome: GatewayOutcome, now: datetime, by: str 
         return None
     if outcome.kind is OutcomeKind.DECLINED:
         raise PaymentDeclined(outcome.reason or "The payment was declined.")
-    if outcome.kind is not OutcomeKind.SETTLED:
-        raise OutcomeUnknown("The payment is not settled yet.")
-    return payment_completed(snapshot, now, by)
+    if outcome.kind is OutcomeKind.SETTLED:
+        return payment_completed(snapshot, now, by)
+    return _waiting(snapshot, outcome, now, by)
+
+
+def _waiting(snapshot: Snapshot, outcome: GatewayOutcome, now: datetime, by: str) -> Change | None:
+    """Records what the payment waits for; ``None`` when that is recorded."""
+    needs_action = outcome.kind is OutcomeKind.ACTION_REQUIRED
+    status = PaymentStatus.REQUIRES_ACTION if needs_action else PaymentStatus.PROCESSING
+    kind = EventType.PAYMENT_ACTION_REQUIRED if needs_action else EventType.PAYMENT_PENDING
+    payment = payment_of(snapshot)
+    after = payment if payment.status is status else payment.become(status)
+    after = replace(after, next_action=outcome.next_action)
+    return None if after == payment else recording.change(snapshot.order, snapshot.order, kind, now, by, payment=after)
+
+
+def await_confirmation(snapshot: Snapshot, token: str, seconds: float, now: datetime, run: int | None = None) -> Change | None:
+    """Keeps the callback token of the wait for the payment; ``None`` when the payment is decided.
+
+    ``run`` is the one that waits: where a later one has taken the order over, its token must not be replaced by this one.
+    """
+    order = alive(snapshot)
+    if run is not None and run != order.run:
+        raise OrderOver(f"Run {order.run} processes this order now.", order_status=order.status)
+    if snapshot.payment is None or snapshot.payment.status not in UNSETTLED:
+        return None
+    until = now + timedelta(seconds=seconds)
+    look = min(until, now + FIRST_LOOK) + GRACE
+    after = replace(order, confirmation_token=token, confirmation_due_at=until, due_at=look)
+    return recording.change(order, after, EventType.PAYMENT_AWAITED, now, metadata={"expires_at": until})
+
+
+def confirmed(snapshot: Snapshot, outcome: GatewayOutcome, now: datetime, by: str = SYSTEM) -> Change | None:
+    """Follows what the provider says of a payment that is waited for; ``None`` when nothing comes of it (any more)."""
+    payment, order = snapshot.payment, snapshot.order
+    if payment is None or payment.status not in UNSETTLED or order.is_over:
+        return None
+    if outcome.kind is OutcomeKind.SETTLED:
+        return payment_completed(snapshot, now, by)
+    if outcome.kind is OutcomeKind.DECLINED:
+        return payment_declined(snapshot, outcome.reason or "The payment failed.", now)
+    return _waiting(snapshot, outcome, now, by)
+
+
+def record_report(snapshot: Snapshot, report: PaymentReport, now: datetime, reason: str) -> Change:
+    """Records an event about the payment from which nothing follows, and why."""
+    order, said = snapshot.order, facts.of_report(report)
+    return recording.change(order, order, EventType.PAYMENT_REPORTED, now, PAYMENTS, reason=reason, metadata=said)
 
 
 def payment_completed(snapshot: Snapshot, now: datetime, by: str = SYSTEM) -> Change | None:
@@ -86,9 +136,23 @@ def payment_completed(snapshot: Snapshot, now: datetime, by: str = SYSTEM) -> Ch
     order = alive(snapshot)
     if has_reached(order.status, OrderStatus.PROCESSING):
         return None
-    after = step_done(order, StepName.PAYMENT, now)
+    after = replace(step_done(order, StepName.PAYMENT, now), due_at=_next_look(order, now))
     payment = payment_of(snapshot).completed()
-    return recording.move(order, after, OrderStatus.PROCESSING, EventType.PAYMENT_COMPLETED, now, by, payment=payment)
+    return recording.move(
+        order,
+        after,
+        OrderStatus.PROCESSING,
+        EventType.PAYMENT_COMPLETED,
+        now,
+        by,
+        payment=payment,
+        follow_up=FollowUp.ANSWER_PAID if order.confirmation_token else None,
+    )
+
+
+def _next_look(order: Order, now: datetime) -> datetime | None:
+    """When the sweep looks at a paid order: one that has waited for its payment is still to be prepared."""
+    return max(order.due_at, now + GRACE) if order.due_at and order.confirmation_token else order.due_at
 
 
 def payment_declined(snapshot: Snapshot, message: str, now: datetime) -> Change | None:
@@ -97,6 +161,9 @@ def payment_declined(snapshot: Snapshot, message: str, now: datetime) -> Change 
         return None
     declined = replace(snapshot.payment.become(PaymentStatus.FAILED), failure_reason=message)
     change = fail(replace(snapshot, payment=declined), CancelReason.PAYMENT_FAILED, message, now)
+    if change and snapshot.order.confirmation_token:
+        # Whoever waits for the payment is told; the unwinding starts with that, as the row says that there is one.
+        change = replace(change, event=replace(change.event, follow_up=FollowUp.ANSWER_PAID))
     return change and replace(change, payment=declined)
 
 
