@@ -37,17 +37,10 @@ class Reason:
 
 REASONS: tuple[Reason, ...] = (
     Reason(
-        "receive_carrier_event asks whether a parcel was erased only where no order is known for it: 90 such calls",
-        "ReceiveCarrierEventFunction",
-        "GetItem",
-        ("timed out after",),
-    ),
-    Reason(
         "repair_order collects cash, and writes to the ledger, only where it finds a kept scan of a delivery before the queue does, of an order paid at the door, with a carrier that reports: 180 such calls, nearly all once the faults are over",
         "RepairOrderFunction",
         "UpdateItem",
         (
-            "throttled before",
             "failing before",
             "answer lost after",
             "no answer after",
