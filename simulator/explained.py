@@ -43,7 +43,6 @@ REASONS: tuple[Reason, ...] = (
         (
             "failing before",
             "answer lost after",
-            "no answer after",
             "killed after",
             "timed out before",
             "timed out after",
@@ -53,7 +52,7 @@ REASONS: tuple[Reason, ...] = (
         "request_approval returns the token itself only where the review was approved between its own two tries, or in the tenth of a second before the first: 39 such calls",
         "RequestApprovalFunction",
         "SendTaskSuccess",
-        ("killed after", "timed out after"),
+        ("timed out after",),
     ),
 )
 

@@ -106,6 +106,8 @@ def test_a_payment_that_waits_is_completed_once_and_its_order_goes_on(stack: Sta
     again = command(stack, "pay", "paid-later")
     assert again.returncode == 1
     assert "does not wait" in again.stderr
+    support(stack).call("POST", "/orders/paid-later/delivered", {})
+    wait_until(stack.settled)
 
 
 def payment_of(stack: Stack, order_id: str) -> str | None:

@@ -33,6 +33,7 @@ GROUPS: Mapping[str, Group] = {
     # Some passing faults, which are tried again, are everyday business as well.
     "step": Group("functions that are the workflow's steps", passing_faults=True, refusals=True),
     "unwinding": Group("functions that unwind orders", passing_faults=True),
+    "inbound": Group("functions that take what warehouses and payment providers report on the bus"),
     "consumer": Group("functions behind streams, queues and schedules"),
 }
 
