@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from orders.domain.payment import Payment
 from orders.domain.statuses import (
     PAYMENT_TRANSITIONS,
     TAKEN,
@@ -54,7 +53,7 @@ def _errors_of_money(books: Books, account: Account) -> Iterator[str]:
         yield f"{order.status}, and the money was kept"
     if order.status in TERMINAL and payment and payment.status in {*UNSETTLED, *TAKEN}:
         yield f"{order.status}, and the payment is {payment.status}"
-    if payment and (payment.status is _P.REFUNDED) is not (state == "refunded") and not _came_late(payment, entry):
+    if payment and (payment.status is _P.REFUNDED) is not (state == "refunded") and not _came_late(books, account, entry):
         yield f"the payment is {payment.status}, the provider says {state}"
     cash = order.method is PaymentMethod.CASH_ON_DELIVERY
     if not cash and account.times("PAYMENT_COMPLETED") > 1:
@@ -63,10 +62,16 @@ def _errors_of_money(books: Books, account: Account) -> Iterator[str]:
         yield f"cash was collected of an order that is {order.status}"
 
 
-def _came_late(payment: Payment, entry: Entry | None) -> bool:
-    """Whether money came for a payment that had ended: it was given back, and the payment stays as it ended."""
-    is_late = entry is not None and entry.state == "refunded" and bool(entry.facts.get("transfer"))
-    return is_late and payment.status in (_P.VOIDED, _P.FAILED)
+def _came_late(books: Books, account: Account, entry: Entry | None) -> bool:
+    """Whether money came for a payment that had ended: it was given back, and the payment stays as it ended.
+
+    A transfer comes whenever it likes; a payment that edition one ended is not voided at the provider, which it could not ask.
+    """
+    payment = account.payment
+    if payment is None or entry is None or entry.state != "refunded":
+        return False
+    may_come = bool(entry.facts.get("transfer")) or two_releases.may_have_charged(books, account)
+    return may_come and payment.status in (_P.VOIDED, _P.FAILED)
 
 
 def _total(account: Account) -> tuple[int, str]:

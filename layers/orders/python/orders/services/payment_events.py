@@ -9,7 +9,7 @@ from dataclasses import replace
 from orders.adapters.payments.registry import payment_gateway
 from orders.adapters.store import orders
 from orders.domain.decisions import paying
-from orders.domain.errors import AlreadyApplied
+from orders.domain.errors import AlreadyApplied, OrderOver
 from orders.domain.events import PAYMENTS
 from orders.domain.order import Change, Snapshot
 from orders.domain.payment import GatewayOutcome, OutcomeKind, Payment
@@ -44,12 +44,22 @@ def _taken(report: PaymentReport, clock: Clock) -> Outcome:
         return _record(report, misfit, clock)
     told = OutcomeKind.SETTLED if report.is_confirmed else OutcomeKind.DECLINED
     outcome = charging.known(payment_gateway(payment.provider).look_up(charging.intent_of(found.order, payment), told))
-    is_over = found.order.is_over if payment.status in UNSETTLED else not payment.amount_captured
-    if is_over and outcome.captured > outcome.refunded:
-        charging.give_back(found.order, payment, outcome.captured)
-        _record(report, TOO_LATE, clock)
-        return Outcome.REFUSED
-    return _follow(report, outcome, clock)
+    if not _is_too_late(found, outcome):
+        try:
+            return _follow(report, outcome, clock)
+        except OrderOver:
+            found = orders.load(report.order_id)
+    charging.give_back(found.order, payment, outcome.captured)
+    _record(report, TOO_LATE, clock)
+    return Outcome.REFUSED
+
+
+def _is_too_late(found: Snapshot, outcome: GatewayOutcome) -> bool:
+    """Whether money has come of which nothing is to be kept."""
+    payment = found.payment
+    if payment is None or outcome.captured <= outcome.refunded:
+        return False
+    return found.order.is_over if payment.status in UNSETTLED else not payment.amount_captured
 
 
 def _misfit(payment: Payment, report: PaymentReport) -> str | None:
@@ -70,6 +80,8 @@ def _follow(report: PaymentReport, outcome: GatewayOutcome, clock: Clock) -> Out
 
     def step(found: Snapshot) -> Change:
         nonlocal is_applied
+        if _is_too_late(found, outcome):
+            raise OrderOver("The order was closed while the provider was asked.")
         change = paying.confirmed(found, said, clock(), PAYMENTS)
         is_applied = change is not None
         note = paying.record_report(found, report, clock(), f"The payment is {found.payment and found.payment.status}")
