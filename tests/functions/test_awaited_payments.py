@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orders import settings
+from orders.adapters.payments.simulated import SimulatedGateway
 from orders.domain.decisions import paying
 from orders.domain.events import FollowUp
 from orders.domain.identifiers import OrderId
@@ -294,6 +295,25 @@ def test_money_after_the_end_is_given_back_and_counted(world: World, capsys: pyt
     assert (entry["state"], sum(entry["refunds"].values())) == ("refunded", 3000)
     assert payment(world)["status"] == "VOIDED"
     assert world.trail().count("PAYMENT_REPORTED") == 1
+
+
+def test_money_of_an_order_that_is_closed_while_the_provider_is_asked_is_given_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    awaited(world, method="BANK_TRANSFER", token=None)
+    look_up = SimulatedGateway.look_up
+
+    def slowly(*asked: Any) -> Any:
+        monkeypatch.undo()
+        world.step("begin_unwinding", so_far={"failure": TIMED_OUT}, run=1)
+        world.unwind()
+        return look_up(*asked)
+
+    monkeypatch.setattr(SimulatedGateway, "look_up", slowly)
+    assert take(world, event(event_id="late-1", amount=usd(3000))) == []
+    (entry,) = world.ledger()
+    assert (entry["state"], sum(entry["refunds"].values())) == ("refunded", 3000)
+    assert (payment(world)["status"], world.order().status) == ("VOIDED", OrderStatus.CANCELLED)
 
 
 def test_money_that_comes_while_the_order_is_unwound_is_given_back_once(world: World) -> None:
