@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from orders.domain import pricing
+from orders.domain import pricing, shares
 from orders.domain.events import EventType, FollowUp, Signal
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.money import Money
 from orders.domain.payment import Payment
 from orders.domain.personal import Forgotten, Hidden, Impersonal, Personal, Privacy, guarded
 from orders.domain.pricing import Discount, ShippingCharge, Totals
+from orders.domain.shares import Shares
 from orders.domain.statuses import (
     ApprovalStatus,
     OrderStatus,
@@ -246,9 +247,19 @@ class Order(OrderDetails):
         return found
 
     @property
+    def lines_by_id(self) -> Mapping[str, Line]:
+        """The lines by their ids. Lines keep their places for as long as there is the order: the place is the line's id."""
+        return {str(place): line for place, line in enumerate(self.lines, start=1)}
+
+    @property
     def totals(self) -> Totals:
         """The sums that the total is made of."""
         return pricing.totals(self.lines, self.shipping_charge, self.discounts)
+
+    @property
+    def shares(self) -> Shares:
+        """What its lines and its delivery are worth."""
+        return shares.shares(self.lines_by_id, self.shipping_charge, self.discounts)
 
     @property
     def current_step(self) -> Step | None:

@@ -114,11 +114,10 @@ class OrderView(TypedDict):
     approval: _ApprovalView | None
 
 
-def _line_view(place: int, line: Line) -> _LineView:
-    """One line. Lines keep their places for as long as there is the order: the place is the line's id."""
+def _line_view(line_id: str, line: Line) -> _LineView:
     return present(
         _LineView,
-        line_id=str(place),
+        line_id=line_id,
         product_id=line.product_id,
         name=line.name,
         quantity=line.quantity,
@@ -153,7 +152,7 @@ def order_view(order: Order, audience: Audience) -> OrderView:
         customer_id=order.customer_id,
         status=order.status,
         version=order.version,
-        items=[_line_view(line_id, line) for line_id, line in enumerate(order.lines, start=1)],
+        items=[_line_view(line_id, line) for line_id, line in order.lines_by_id.items()],
         discounts=[present(_DiscountView, code=one.code, amount=money_view(one.amount)) for one in order.discounts] or None,
         subtotal=money_view(totals.subtotal),
         discount_total=money_view(totals.discount),
