@@ -7,9 +7,9 @@ from urllib.parse import quote
 from orders import settings
 from orders.domain import limits
 from orders.domain.errors import InvalidArgument, PermissionDenied
-from orders.domain.identifiers import CustomerId
+from orders.domain.identifiers import CustomerId, TrackingNumber, comparable
 from orders.domain.order import moment, timestamp
-from orders.domain.status_names import parse_payment_status, parse_status
+from orders.domain.status_names import parse_event_type, parse_payment_status, parse_status
 from orders.services import listing, reading
 from orders.services.changes import utc_now
 from orders.services.listing import Part
@@ -19,7 +19,12 @@ from orders.web.orders import order_answer
 from orders.web.views import OrderListView, history_view, listed_view
 
 USUAL_PAGE, LARGEST_PAGE = 20, 100
-FILTERS = ("customer_id", "status", "external_id", "payment_status", "created_after", "created_before")
+FILTERS = (
+    *("customer_id", "status", "external_id", "email", "tracking_number", "payment_status"),
+    *("created_after", "created_before"),
+)
+EMAIL = rf"(?=.{{3,{limits.LONGEST_EMAIL}}}$){limits.EMAIL}"
+TRACKING_NUMBER = rf"{limits.PRINTED}{{1,{limits.LONGEST_TRACKING_NUMBER}}}"
 OVERDUE = "overdue"
 """The scope of the list of overdue orders."""
 
@@ -35,7 +40,11 @@ def get_history(request: Request) -> Answer:
     """The order's audit trail."""
     order = reading.order_to_show(request.order_id)
     request.may_touch(order.customer_id)
-    return answer(history_view(order.order_id, reading.history(order.order_id), request.audience), version=order.version)
+    trail = reading.history(order.order_id)
+    if "event_type" in request.query:
+        wanted = parse_event_type(request.query["event_type"])
+        trail = [event for event in trail if event.type is wanted]
+    return answer(history_view(order.order_id, trail, request.audience), version=order.version)
 
 
 def list_orders(request: Request) -> Answer:
@@ -83,6 +92,8 @@ def _wanted(request: Request) -> tuple[listing.Filter, bool]:
         parse_payment_status(paid) if paid is not None else None,
         _moment(request, "created_after"),
         _moment(request, "created_before"),
+        TrackingNumber(number) if (number := request.text("tracking_number", TRACKING_NUMBER)) else None,
+        request.text("email", EMAIL),
     )
     return wanted, deprecated
 
@@ -104,6 +115,8 @@ def name_of(wanted: listing.Filter) -> str:
     customer = quote(wanted.customer_id, safe=":@|+") if wanted.customer_id is not None else "*"
     further = {
         "external_id": wanted.external_id,
+        "email": wanted.email and wanted.email.casefold(),
+        "tracking_number": wanted.tracking_number and comparable(wanted.tracking_number),
         "payment_status": wanted.payment_status,
         "created_after": wanted.created_after and timestamp(wanted.created_after),
         "created_before": wanted.created_before and timestamp(wanted.created_before),

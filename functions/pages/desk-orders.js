@@ -64,12 +64,14 @@ async function countByHand() {
 // Customers' ids may have any characters; those of a path would lead elsewhere.
 const ORDER_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-/** The order of that id, the orders of the customer of that id, and those that another system calls so; each once. */
+/** The order of that id, the orders of the customer of that id, and those that another system, an e-mail or a parcel calls so; each once. */
 async function search(wanted) {
   const [order, ...lists] = await Promise.all([
     ORDER_ID.test(wanted) ? get(orderPath(wanted)).catch(missing) : null,
     get(query({ customer_id: wanted, limit: 100 })).catch(missing),
     get(query({ external_id: wanted, limit: 100 })).catch(missing),
+    get(query({ tracking_number: wanted, limit: 100 })).catch(missing),
+    wanted.includes("@") ? get(query({ email: wanted, limit: 100 })).catch(missing) : null,
   ]);
   const found = [...(order ? [order.order] : []), ...lists.flatMap((list) => list?.orders ?? [])];
   return { orders: [...new Map(found.map((one) => [one.order_id, one])).values()], next_cursor: null };
@@ -84,8 +86,8 @@ function searchForm(wanted) {
   const field = h("input", {
     type: "search",
     name: "q",
-    placeholder: "Order, customer or external id",
-    "aria-label": "Search by order, customer or external id",
+    placeholder: "Order, customer, external id, e-mail or parcel",
+    "aria-label": "Search by order, customer, external id, e-mail or tracking number",
     value: wanted ?? "",
   });
   const form = h("form", { role: "search", class: "search" }, field, h("button", {}, "Search"));

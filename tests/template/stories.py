@@ -187,6 +187,7 @@ class RecordingWorld:
     def place(self, order_id: str, *, method: str = "CREDIT_CARD", token: str | None = "tok_ok", review: bool = False) -> None:
         paid: dict[str, Any] = {"method": method} | ({"token": token} if token else {})
         wish = {"product": "prod-001", "shipping_address": ADDRESS, "require_approval": review, "external_id": f"#{order_id}"}
+        wish |= {"contact": {"email": f"{order_id}@example.com"}}
         body = a_body(order_id=order_id, **wish, **paid)
         self.http("place_order", "POST /orders", body=body, headers={"idempotency-key": order_id})
         self.drive(order_id)
@@ -394,7 +395,7 @@ def an_order_is_cancelled_after_its_hand_over_began(world: RecordingWorld) -> No
     world.place("regret")
     world.step("reserve_stock", "regret")
     world.step("charge_payment", "regret")
-    world.change("regret", "PATCH /orders/{id}", {"external_id": "#1001"})
+    world.change("regret", "PATCH /orders/{id}", {"external_id": "#1001", "contact": {"email": "ada@example.com"}})
     world.change("regret", "POST /orders/{id}/cancel", {"reason": "regret"})
     world.unwind("regret")
 
@@ -447,6 +448,8 @@ def orders_are_read_and_watched(world: RecordingWorld) -> None:
     world.http("read_orders", "GET /orders", query={"limit": "1"})
     world.http("read_orders", "GET /orders", group="support", query={"status": "PENDING"})
     world.http("read_orders", "GET /orders", group="support", query={"external_id": "#seen-1"})
+    for name, value in {"email": "ada@example.com", "tracking_number": "T1"}.items():
+        world.http("read_orders", "GET /orders", group="support", query={name: value})
     world.http("read_orders", "GET /orders", group="support", query={"overdue": "true"})
     token = tokens.tracking_token(OrderId("seen-1"), utc_now(), secret_store.signing_key())
     for key in ("GET /orders/{id}/status", "GET /orders/{id}/status/stream"):

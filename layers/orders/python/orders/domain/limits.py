@@ -16,6 +16,11 @@ FOREIGN_ID = r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe
 UNROUTED = frozenset("/?#")
 """What API Gateway takes for the end of a path's part, percent-encoded or not."""
 
+LONGEST_EMAIL, LONGEST_TRACKING_NUMBER = 254, 100
+EMAIL_PART = PRINTED[:-1] + r"@\s]"
+EMAIL = rf"^{EMAIL_PART}+@{EMAIL_PART}+$"
+"""What a mail server may take for an address: only sending to it tells more."""
+
 MOST_METADATA, LARGEST_METADATA = 50, 16 * 1024
 METADATA_NAME = FOREIGN_ID.replace("128", "40")
 """A shop's own data on an order: so many entries, so many bytes as JSON, and the names they may have."""

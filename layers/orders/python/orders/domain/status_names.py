@@ -1,6 +1,10 @@
-"""The names that callers have for a status, the deprecated ones included."""
+"""The names that callers have for a status, the deprecated ones included, and for what happens to an order."""
+
+from enum import StrEnum
+from typing import TypeVar
 
 from orders.domain.errors import InvalidArgument
+from orders.domain.events import EventType
 from orders.domain.statuses import DEPRECATED_NAMES, OrderStatus, PaymentStatus
 
 
@@ -27,7 +31,23 @@ def parse_payment_status(text: str, field: str = "payment_status") -> PaymentSta
     Raises:
         InvalidArgument: no such status.
     """
+    return _member(PaymentStatus, text, field)
+
+
+def parse_event_type(text: str, field: str = "event_type") -> EventType:
+    """The type of an audit event that a caller names in whatever letter case.
+
+    Raises:
+        InvalidArgument: no such type.
+    """
+    return _member(EventType, text, field)
+
+
+Name = TypeVar("Name", bound=StrEnum)
+
+
+def _member(kind: type[Name], text: str, field: str) -> Name:
     try:
-        return PaymentStatus(text.upper() if text.isascii() else text)
+        return kind(text.upper() if text.isascii() else text)
     except ValueError:
-        raise InvalidArgument.of(field, f"must be one of {', '.join(PaymentStatus)}") from None
+        raise InvalidArgument.of(field, f"must be one of {', '.join(kind)}") from None

@@ -1,4 +1,4 @@
-"""Lists of orders, newest first, page by page: queries on two indexes, never a scan."""
+"""Lists of orders, newest first, page by page: queries, never a scan."""
 
 import heapq
 from collections.abc import Callable, Iterator
@@ -9,8 +9,8 @@ from itertools import chain, islice
 
 from orders.adapters.store import indexes
 from orders.adapters.store.indexes import Reference, Span
-from orders.domain.identifiers import CustomerId
-from orders.domain.order import Order, Snapshot, timestamp
+from orders.domain.identifiers import CustomerId, TrackingNumber
+from orders.domain.order import Contact, Order, Snapshot, timestamp
 from orders.domain.statuses import OrderStatus, PaymentStatus
 
 
@@ -35,6 +35,13 @@ class Filter:
     payment_status: PaymentStatus | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    tracking_number: TrackingNumber | None = None
+    email: str | None = None
+
+    @property
+    def is_sifted(self) -> bool:
+        """Whether its list is looked through: no index has the payments, and an entry of the others may be out of date."""
+        return any(value is not None for value in (self.external_id, self.email, self.tracking_number, self.payment_status))
 
     def takes(self, order: Order) -> bool:
         """Whether the order belongs to the list, as far as its own item says."""
@@ -42,11 +49,16 @@ class Filter:
             self.status in (None, order.status)
             and self.customer_id in (None, order.customer_id)
             and self.external_id in (None, order.external_id)
+            and (self.email is None or _is_same(self.email, order.contact))
         )
 
     def takes_paid(self, found: Snapshot) -> bool:
         """Whether it belongs to the list by its payment."""
         return self.payment_status is None or (found.payment is not None and found.payment.status is self.payment_status)
+
+
+def _is_same(email: str, contact: Contact | None) -> bool:
+    return contact is not None and contact.email is not None and contact.email.casefold() == email.casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +79,10 @@ MISSING = "missing/"
 def page(wanted: Filter, limit: int, before: str | None, expand: Expand = NOTHING) -> Page:
     """One page of a list, from behind the place ``before`` on.
 
-    By external id or payment it may have fewer orders than ``limit``, even none, with more to follow: no index has the
+    By external id, e-mail or payment it may have fewer orders than ``limit``, even none, with more to follow: no index has the
     payments, and so many orders that do not belong are looked at, and no more.
     """
-    if wanted.external_id is not None or wanted.payment_status is not None:
+    if wanted.is_sifted:
         return _sifted(wanted, limit, before, expand)
     found = _matching(_references(wanted, before, limit + 1), wanted.takes, limit)
     return _page(found, limit, expand)
@@ -158,8 +170,12 @@ def _matching(
 def _references(wanted: Filter, before: str | None, page_size: int) -> Iterator[Reference]:
     # A place of the list lies before the moment already.
     span = Span(before or (timestamp(wanted.created_before) if wanted.created_before else None), wanted.created_after)
+    if wanted.tracking_number is not None:
+        return indexes.orders_of_parcel(wanted.tracking_number, span)
     if wanted.external_id is not None:
         return indexes.orders_of_external_id(wanted.external_id, span, page_size)
+    if wanted.email is not None:
+        return indexes.orders_of_email(wanted.email, span, page_size)
     if wanted.customer_id is not None:
         return indexes.orders_of_customer(wanted.customer_id, span, page_size)
     statuses = [wanted.status] if wanted.status else list(OrderStatus)

@@ -12,17 +12,15 @@ from orders.domain import limits
 from orders.domain.order import Contact
 from orders.web.texts import LEGIBLE, PRINTED_TEXT, WRITTEN, BadMember, Body, text_of
 
-_PART = limits.PRINTED[:-1] + r"@\s]"
-_EMAIL = rf"^{_PART}+@{_PART}+$"
-
 
 def _email(text: str) -> str:
-    if not re.fullmatch(_EMAIL, text):
+    if not re.fullmatch(limits.EMAIL, text):
         raise ValueError("must be an e-mail address")
     return text
 
 
-Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email), Field(json_schema_extra={"pattern": _EMAIL})]
+_ADDRESS = Field(json_schema_extra={"pattern": limits.EMAIL})
+Email = Annotated[str, StringConstraints(max_length=limits.LONGEST_EMAIL), AfterValidator(_email), _ADDRESS]
 Phone = Annotated[str, text_of(32), *PRINTED_TEXT]
 Locale = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
 """A language tag, such as ``de-AT``."""

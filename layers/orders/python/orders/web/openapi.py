@@ -4,6 +4,7 @@ import re
 from http import HTTPStatus
 
 from orders.domain import errors, limits
+from orders.domain.events import EventType
 from orders.domain.statuses import (
     DEPRECATED_NAMES,
     OrderStatus,
@@ -39,6 +40,28 @@ PARAMETERS: dict[str, Schema] = {
         "in": "query",
         "description": "What another system calls the order.",
         "schema": FOREIGN_ID,
+    },
+    "email": {
+        "name": "email",
+        "in": "query",
+        "description": "The address in `contact`, in any letter case.",
+        "schema": {"type": "string", "pattern": limits.EMAIL, "maxLength": limits.LONGEST_EMAIL},
+    },
+    "tracking_number": {
+        "name": "tracking_number",
+        "in": "query",
+        "description": "The number of one of the order's parcels, in any letter case, with spaces or without.",
+        "schema": {
+            "type": "string",
+            "pattern": rf"^{limits.PRINTED}*(?!\s){limits.PRINTED}+$",
+            "maxLength": limits.LONGEST_TRACKING_NUMBER,
+        },
+    },
+    "event_type": {
+        "name": "event_type",
+        "in": "query",
+        "description": "Only the entries of this type. In any letter case.",
+        "schema": one_of(EventType),
     },
     "payment_status": {
         "name": "payment_status",

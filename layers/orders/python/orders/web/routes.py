@@ -100,8 +100,8 @@ _TABLE = (
         "List orders, newest first",
         "read_orders",
         query=(
-            *("customer_id", "status", "external_id", "payment_status", "created_after", "created_before"),
-            *("overdue", "expand", "limit", "cursor"),
+            *("customer_id", "status", "external_id", "email", "tracking_number", "payment_status"),
+            *("created_after", "created_before", "overdue", "expand", "limit", "cursor"),
         ),
         answer="OrderList",
     ),
@@ -120,6 +120,7 @@ _TABLE = (
         "getHistory",
         "Read the audit trail, oldest first",
         "read_orders",
+        query=("event_type",),
         answer="History",
         refusals=("NotFound",),
     ),

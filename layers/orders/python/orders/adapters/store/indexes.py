@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from orders.adapters.store import items, keys, table
-from orders.domain.identifiers import CustomerId, OrderId
+from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.order import Order, Snapshot, timestamp
 from orders.domain.statuses import OrderStatus
 
@@ -48,6 +49,33 @@ def orders_in_status(status: OrderStatus, span: Span = EVERYTHING, page: int = 5
 def orders_of_external_id(external_id: str, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
     """The orders that another system calls by that id, newest first."""
     return _newest_first({"ConsistentRead": True}, "", keys.external_id_partition(external_id), span, page)
+
+
+def orders_of_email(email: str, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
+    """The orders whose customers are reached by that address, newest first."""
+    return _newest_first({"ConsistentRead": True}, "", keys.email_partition(email), span, page)
+
+
+MOST_OF_ONE_PARCEL = 500
+"""How many orders one parcel's number leads to."""
+
+
+def orders_of_parcel(number: TrackingNumber, span: Span = EVERYTHING) -> Iterator[Reference]:
+    """The orders that have a parcel of that number, newest first: one, but where a warehouse puts several into a parcel."""
+    ids = [OrderId(order_id) for order_id in islice(_ids_of_parcel(number), MOST_OF_ONE_PARCEL)]
+    found = (Reference(order.order_id, f"{timestamp(order.created_at)}#{order.order_id}") for order in orders_by_id(ids))
+    newest_first = sorted(set(found), key=lambda one: one.sort, reverse=True)
+    return (one for one in newest_first if span.first < one.sort < (span.before or "~"))
+
+
+def _ids_of_parcel(number: TrackingNumber) -> Iterator[str]:
+    for partition in keys.parcel_partitions(number):
+        found = table.pages(
+            IndexName=keys.BY_KEY,
+            KeyConditionExpression="GSI1PK = :pk",
+            ExpressionAttributeValues={":pk": {"S": partition}},
+        )
+        yield from map(keys.order_id_of, found)
 
 
 def _newest_first(of: dict[str, Any], prefix: str, partition: str, span: Span, page: int) -> Iterator[Reference]:

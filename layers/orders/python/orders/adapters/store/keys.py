@@ -95,9 +95,14 @@ def external_id_partition(external_id: str) -> str:
     return f"EXTERNAL#{external_id}"
 
 
-def external_id_key(external_id: str, order_id: OrderId, created_at: datetime) -> Key:
-    """That another system calls the order by that id; sorted as the order's lists are."""
-    return item_key(external_id_partition(external_id), f"{timestamp(created_at)}#{order_id}")
+def email_partition(email: str) -> str:
+    """The partition that holds which orders are reached by that address, whatever its letter case; it does not show it."""
+    return f"EMAIL#{fingerprint(email.casefold())}"
+
+
+def lookup_key(partition: str, order_id: OrderId, created_at: datetime) -> Key:
+    """That the partition's name leads to the order; sorted as the order's lists are."""
+    return item_key(partition, f"{timestamp(created_at)}#{order_id}")
 
 
 def charge_key(key: str) -> Key:

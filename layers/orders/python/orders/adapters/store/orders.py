@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from orders.adapters.store import calls, event_items, external_ids, items, keys, newer, table
+from orders.adapters.store import calls, event_items, items, keys, lookups, newer, table
 from orders.adapters.store.attributes import Item
 from orders.domain.digests import CallRecord, IdempotencyRecord
 from orders.domain.errors import AlreadyApplied, AlreadyExists, KeyUsed, NotFound, OrderChanged, OrderError
@@ -102,7 +102,7 @@ def _actions(change: Change, record: IdempotencyRecord | CallRecord | None) -> l
         erased = keys.erased_idempotency_key(record.customer_id, record.key)
         actions.append((RECORD, table.put_action(event_items.idempotency_record_to_item(record), table.IS_NEW)))
         actions.append((ERASED_RECORD, table.check_action(erased, table.IS_NEW)))
-    actions.extend(external_ids.actions(change))
+    actions.extend(lookups.actions(change))
     actions.extend((f"{STOCK_OF}{product_id}", _move_stock(product_id, delta)) for product_id, delta in change.stock.items())
     return actions
 

@@ -209,9 +209,9 @@ def changes(key: Key, changed: Item, gone: Sequence[str], condition: str | None 
 # --- actions of a transaction ---
 
 
-def put_action(item: Item, condition: str) -> dict[str, Any]:
+def put_action(item: Item, condition: str | None = None) -> dict[str, Any]:
     """An action that writes an item."""
-    return {"Put": {"TableName": settings.table_name(), "Item": item, "ConditionExpression": condition}}
+    return {"Put": {"TableName": settings.table_name(), "Item": item} | _on(condition)}
 
 
 def update_action(**request: Any) -> dict[str, Any]:
@@ -219,9 +219,13 @@ def update_action(**request: Any) -> dict[str, Any]:
     return {"Update": {"TableName": settings.table_name(), **request}}
 
 
-def delete_action(key: Key, condition: str) -> dict[str, Any]:
+def delete_action(key: Key, condition: str | None = None) -> dict[str, Any]:
     """An action that deletes an item."""
-    return {"Delete": {"TableName": settings.table_name(), "Key": key, "ConditionExpression": condition}}
+    return {"Delete": {"TableName": settings.table_name(), "Key": key} | _on(condition)}
+
+
+def _on(condition: str | None) -> dict[str, str]:
+    return {"ConditionExpression": condition} if condition else {}
 
 
 def check_action(key: Key, condition: str) -> dict[str, Any]:
