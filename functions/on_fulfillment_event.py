@@ -2,30 +2,29 @@
 
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from orders.metrics import Metric, measuring
-from orders.services.fulfillment_queue import Consumer, QueueMessage
-from orders.web import fulfillment_schema
+from orders import settings
+from orders.metrics import Metric
+from orders.services import inbound
+from orders.services.event_queue import Counts, EventQueue
+from orders.web import event_batches, fulfillment_schema
 
-
-def message_of(record: SQSRecord) -> QueueMessage:
-    """A record of the queue as a message; one from ``orders redrive`` has no receipt and no count."""
-    attributes: dict[str, str] = record["attributes"]
-    sent, tries = int(attributes["SentTimestamp"]) / 1000, int(attributes.get("ApproximateReceiveCount", "1"))
-    return QueueMessage(record.body, sent, tries, record.get("receiptHandle"))
+QUEUE = EventQueue(
+    settings.fulfillment_events_url,
+    lambda message: fulfillment_schema.read_message(message.body, message.sent),
+    inbound.take,
+    Counts(
+        consumed=Metric.FULFILLMENT_CONSUMED,
+        applied=Metric.FULFILLMENT_UPDATES,
+        refused=Metric.INVALID_TRANSITIONS,
+        failed=Metric.FULFILLMENT_FAILED,
+        age=Metric.FULFILLMENT_AGE_SECONDS,
+        seconds=Metric.FULFILLMENT_SECONDS,
+    ),
+)
 
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
     """Takes a batch of events; those that fail are delivered again."""
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    with measuring() as measured:
-        consumer = Consumer(fulfillment_schema.read_message, measured)
-        answer = process_partial_response(
-            event, record_handler=lambda record: consumer.take(message_of(record)), processor=processor, context=context
-        )
-        measured.add_metric(Metric.FULFILLMENT_FAILED, MetricUnit.Count, len(answer["batchItemFailures"]))
-    return answer
+    return event_batches.take(event, context, QUEUE)

@@ -2,31 +2,27 @@
 
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from orders.metrics import Metric, measuring
-from orders.services.fulfillment_queue import QueueMessage
-from orders.services.payment_queue import Consumer
-from orders.web import payment_schema
+from orders import settings
+from orders.metrics import Metric
+from orders.services import payment_events
+from orders.services.event_queue import Counts, EventQueue
+from orders.web import event_batches, payment_schema
 
-
-def message_of(record: SQSRecord) -> QueueMessage:
-    """A record of the queue as a message; one from ``orders redrive`` has no receipt and no count."""
-    attributes: dict[str, str] = record["attributes"]
-    sent, tries = int(attributes["SentTimestamp"]) / 1000, int(attributes.get("ApproximateReceiveCount", "1"))
-    return QueueMessage(record.body, sent, tries, record.get("receiptHandle"))
+QUEUE = EventQueue(
+    settings.payment_events_url,
+    lambda message: payment_schema.read_message(message.body),
+    payment_events.take,
+    Counts(
+        consumed=Metric.PAYMENT_EVENTS_CONSUMED,
+        applied=Metric.PAYMENT_UPDATES,
+        refused=Metric.PAYMENTS_AFTER_THE_END,
+        failed=Metric.PAYMENT_EVENTS_FAILED,
+    ),
+)
 
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
     """Takes a batch of events; those that fail are delivered again."""
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    with measuring() as measured:
-        consumer = Consumer(payment_schema.read_message, measured)
-        answer = process_partial_response(
-            event, record_handler=lambda record: consumer.take(message_of(record)), processor=processor, context=context
-        )
-        measured.add_metric(Metric.PAYMENT_EVENTS_FAILED, MetricUnit.Count, len(answer["batchItemFailures"]))
-    return answer
+    return event_batches.take(event, context, QUEUE)

@@ -75,8 +75,8 @@ MUTATIONS = (
         "    begun = new_payment(",
     ),
     Mutation("what was charged is voided on paper and not refunded", _SERVICES + "charging.py", 'given = known(gateway.refund(intent_of(order, payment), f"refund-{payment.payment_id}", amount))', "given = GatewayOutcome(OutcomeKind.SETTLED)"),
-    Mutation("an intent is not voided at the provider", _SERVICES + "charging.py", "known(gateway.void(intent)).captured", "gateway.look_up(intent).captured"),
-    Mutation("cash at the door is entered at the price of one piece", _SERVICES + "charging.py", "CASH_BOOK.collect(payment.payment_id, payment.amount)", "CASH_BOOK.collect(payment.payment_id, snapshot.order.lines[0].unit_price)"),
+    Mutation("an intent is not voided at the provider", _SERVICES + "charging.py", "_decided(gateway.void(intent))", "gateway.look_up(intent)"),
+    Mutation("cash at the door is entered at the price of one piece", _SERVICES + "charging.py", "cash_book.collect(payment.payment_id, payment.amount)", "cash_book.collect(payment.payment_id, snapshot.order.lines[0].unit_price)"),
     Mutation(
         "the follow-up of a delivery enters no cash",
         _SERVICES + "recovery.py",
@@ -144,7 +144,7 @@ MUTATIONS = (
     Mutation("a delivery that was written down is not queued again", _STORE + "deliveries.py", "    return fresh + unqueued\n", "    return fresh\n"),
     Mutation("a delivery that failed is not tried again", _SERVICES + "webhook_delivery.py", "    if after.next_attempt_at:\n", "    if False:\n"),
     Mutation("a webhook is signed with another text", _ORDERS + "adapters/webhook_sender.py", "Signer(secret).sign(delivery.delivery_id, at, delivery.payload)", 'Signer(secret).sign(delivery.delivery_id, at, delivery.payload + " ")'),
-    Mutation("reports that failed are taken as done", "functions/on_fulfillment_event.py", "    return answer\n", '    return {"batchItemFailures": []}\n'),
+    Mutation("reports that failed are taken as done", _ORDERS + "web/event_batches.py", "    return answer\n", '    return {"batchItemFailures": []}\n'),
     Mutation("a carrier's report is accepted and not passed on", _SERVICES + "carrier_reports.py", "    bus.publish([(FULFILLMENT_STATUS_CHANGED, detail, now)], CARRIERS_SOURCE)\n", ""),
     # --- wiring ---
     Mutation("failed messages of the counters' queue are deleted", "template.yaml", "      BatchSize: 100\n      MaximumBatchingWindowInSeconds: 5\n      FunctionResponseTypes: [ReportBatchItemFailures]\n", "      BatchSize: 100\n      MaximumBatchingWindowInSeconds: 5\n"),

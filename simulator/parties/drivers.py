@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from orders.domain.events import FULFILLMENT_STATUS_CHANGED, PAYMENT_CONFIRMED, PAYMENT_FAILED
 from simulator.loop import START
 
 if TYPE_CHECKING:
@@ -47,14 +48,14 @@ def _tell(world: World, wish: Wish, number: int, status: str) -> None:
     order_id = f"x{wish.number}" if is_stranger else wish.order_id
     event_id = f"w-{order_id}-{number}"
     detail = {
-        "event_type": "fulfillment.status_changed",
+        "event_type": FULFILLMENT_STATUS_CHANGED,
         "event_id": event_id,
         "fulfillment_id": f"f-{wish.number}",
         "order_id": order_id,
         "new_status": status,
     }
     world.people.reported.append((order_id, event_id))
-    world.bus.put("warehouse", "fulfillment.status_changed", detail)
+    world.bus.put("warehouse", FULFILLMENT_STATUS_CHANGED, detail)
 
 
 BANK = (((1, 200),),) * 5 + (((1, 150), (1, 400)), ((250, 500),), ())
@@ -64,7 +65,7 @@ BANK = (((1, 200),),) * 5 + (((1, 150), (1, 400)), ((250, 500),), ())
 def bank(world: World, wish: Wish) -> None:
     """What the customer's bank reports of a payment that waits for it: the same each time, now and then under one id."""
     dice = world.dice
-    kind = "payment.failed" if dice.likely(0.15) else "payment.confirmed"
+    kind = PAYMENT_FAILED if dice.likely(0.15) else PAYMENT_CONFIRMED
     ids = (0, dice.below(2))
     for number, (first, last) in enumerate(BANK[dice.below(len(BANK))]):
         world.people.later(dice.uniform(first, last), partial(_pay, world, wish, ids[number], kind))

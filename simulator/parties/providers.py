@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from orders.adapters import cash_book
 from orders.adapters.carriers.simulated import SimulatedCarrier
-from orders.adapters.cash_book import CashBook
 from orders.adapters.payments.simulated import SimulatedGateway
 from orders.domain.errors import CarrierUnavailable, GatewayUnavailable, OutcomeUnknown
 from orders.domain.money import Money
@@ -29,16 +29,16 @@ SHORTEST_OUTAGE, LONGEST_OUTAGE = 40.0, 240.0
 GATEWAY_OF_EDITION_ONE = ("charge", "was_charged", "cancel", "refund", "collected")
 
 _worlds: list[World] = []
-_met: set[type] = set()
+_met: set[object] = set()
 
 
 def install(world: World) -> None:
     """Stands between the product and both, from now on for this world."""
     stand_before(SimulatedGateway, GATEWAY, GatewayUnavailable)
     stand_before(SimulatedCarrier, CARRIER, CarrierUnavailable)
-    if CashBook not in _met:
-        _met.add(CashBook)
-        CashBook.collect = _noted(CashBook.collect)  # type: ignore[method-assign]
+    if cash_book not in _met:
+        _met.add(cash_book)
+        cash_book.collect = _noted(cash_book.collect)
     _worlds[:] = [world]
 
 
@@ -102,8 +102,8 @@ def _kept(world: World, original: Callable[..., Any], name: str, arguments: tupl
 def _noted(collect: Callable[..., None]) -> Callable[..., None]:
     """Cash is collected by our own people, who write it into the table: beside that, it is kept here."""
 
-    def call(book: CashBook, key: str, amount: Money) -> None:
-        collect(book, key, amount)
+    def call(key: str, amount: Money) -> None:
+        collect(key, amount)
         _note_taken(_worlds[-1], key, amount.amount)
 
     return call

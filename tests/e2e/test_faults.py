@@ -18,8 +18,8 @@ from local.lambda_runtime.lambdas import Call, Invocation, Killed
 from local.stack.running import running, wait_until
 from local.stack.settings import Settings
 from local.stack.stack import Stack
+from orders.adapters import cash_book
 from orders.adapters.carriers.simulated import SimulatedCarrier
-from orders.adapters.cash_book import CashBook
 from orders.adapters.payments.protocol import Intent
 from orders.adapters.payments.simulated import SimulatedGateway
 from orders.domain.payment import GatewayOutcome
@@ -270,16 +270,16 @@ def test_the_cash_of_a_delivery_is_entered_although_all_die_before(
     here: Deployment, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``/delivered`` is committed and killed before the gateway hears of the cash, and the workflow ends without a word."""
-    collected = CashBook.collect
+    collected = cash_book.collect
     kills: list[str] = []
 
-    def dying(self: CashBook, key: str, *rest: Any) -> None:
+    def dying(key: str, *rest: Any) -> None:
         kills.append(key)
         if len(kills) == 1:
             raise Killed
-        collected(self, key, *rest)
+        collected(key, *rest)
 
-    monkeypatch.setattr(CashBook, "collect", dying)
+    monkeypatch.setattr(cash_book, "collect", dying)
 
     def hold(invocation: Invocation, call: Call) -> Any:
         if invocation.function == name_of(stack, "DeliverOrder"):

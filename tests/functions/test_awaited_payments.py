@@ -9,9 +9,12 @@ import pytest
 
 from orders import settings
 from orders.adapters.payments.simulated import SimulatedGateway
+from orders.adapters.store import orders
 from orders.domain.decisions import paying
+from orders.domain.errors import OutcomeUnknown
 from orders.domain.events import FollowUp
 from orders.domain.identifiers import OrderId
+from orders.domain.payment import GatewayOutcome, OutcomeKind
 from orders.domain.statuses import OrderStatus, OverallStatus, PaymentStatus, StepStatus
 from orders.domain.steps import StepName
 from orders.domain.waits import remaining_waits
@@ -295,6 +298,40 @@ def test_money_after_the_end_is_given_back_and_counted(world: World, capsys: pyt
     assert (entry["state"], sum(entry["refunds"].values())) == ("refunded", 3000)
     assert payment(world)["status"] == "VOIDED"
     assert world.trail().count("PAYMENT_REPORTED") == 1
+
+
+def test_what_the_provider_has_given_back_of_late_money_is_not_given_back_again(world: World) -> None:
+    awaited(world, method="BANK_TRANSFER", token=None)
+    world.step("begin_unwinding", so_far={"failure": TIMED_OUT}, run=1)
+    world.unwind()
+    found = orders.load(ID)
+    assert found.payment is not None
+    intent, provider = charging.intent_of(found.order, found.payment), SimulatedGateway()
+    provider.look_up(intent, OutcomeKind.SETTLED)
+    provider.refund(intent, "by-hand", 1000)
+    assert take(world, event(event_id="late-1")) == []
+    (entry,) = world.ledger()
+    assert entry["refunds"] == {"by-hand": 1000, f"refund-{intent.key}": 2000}
+
+
+def test_a_payment_whose_end_the_provider_cannot_tell_yet_is_not_taken_for_voided(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    awaited(world)
+    assert world.http("POST /orders/{id}/cancel", "order-1").status == 200
+    with monkeypatch.context() as patch:
+        patch.setattr(SimulatedGateway, "void", lambda *_: GatewayOutcome(OutcomeKind.PENDING))
+        with pytest.raises(OutcomeUnknown):
+            world.step("refund_payment")
+    assert payment(world)["status"] == "REQUIRES_ACTION"
+    world.unwind()
+    assert payment(world)["status"] == "VOIDED"
+
+
+def test_the_reason_of_a_failed_payment_may_be_as_long_as_any_other(world: World) -> None:
+    awaited(world)
+    assert take(world, event(FAILED, reason="x" * 500)) == []
+    assert payment(world)["failure_reason"] == "x" * 500
 
 
 def test_money_of_an_order_that_is_closed_while_the_provider_is_asked_is_given_back(

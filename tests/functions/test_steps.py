@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from orders.adapters import cash_book
 from orders.adapters.carriers.simulated import SimulatedCarrier
-from orders.adapters.cash_book import CashBook
 from orders.adapters.payments.simulated import SimulatedGateway
 from orders.adapters.store import orders
 from orders.domain.errors import CarrierUnavailable, GatewayUnavailable, OrderError, OrderOver, OutcomeUnknown
@@ -136,7 +136,7 @@ def test_cash_is_in_the_books_though_the_function_was_killed_before_it_wrote_the
 ) -> None:
     world.live(OrderStatus.SHIPPED, method=COD)
     with monkeypatch.context() as patch:
-        patch.setattr(CashBook, "collect", _killed)
+        patch.setattr(cash_book, "collect", _killed)
         with pytest.raises(Killed):
             world.step("deliver_order")
     assert world.ledger() == []
@@ -157,7 +157,7 @@ def test_cash_that_a_carrier_reported_is_in_the_books_though_the_function_was_ki
         world.step(module, **more)
     world.executions.waiting.add("ship-order-1")
     with monkeypatch.context() as patch:
-        patch.setattr(CashBook, "collect", _killed)
+        patch.setattr(cash_book, "collect", _killed)
         with pytest.raises(Killed):
             world.http("POST /orders/{id}/delivered", "order-1", by="carl", groups=["carrier"])
     assert world.follow_up()[-1] == "ANSWER_DELIVERED"

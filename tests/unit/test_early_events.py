@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from orders.domain.decisions import shipping
 from orders.domain.events import EventType
+from orders.domain.identifiers import TrackingNumber
 from orders.domain.statuses import OrderStatus
 from tests.harness.orders import Life, an_order, booked
 
@@ -24,6 +25,20 @@ def test_the_number_a_parcel_was_booked_under_is_kept_with_the_token() -> None:
     assert life.order.delivery_token == "task-1"
     assert life.snapshot.shipment is not None
     assert life.snapshot.shipment.tracking_number == "TRACK-1"
+
+
+def test_a_number_that_was_booked_beside_the_warehouses_own_stands_on_the_trail() -> None:
+    life = an_order(OrderStatus.PROCESSING).start_handover()
+    ours = booked(life.snapshot)
+    life.apply(shipping.ship(life.snapshot, replace(ours, tracking_number=TrackingNumber("THEIRS-1")), 10, None, life.tick()))
+    for token in (None, "task-1"):
+        noted = life.apply(shipping.ship(life.snapshot, ours, 10, token, life.tick()))
+        assert noted is not None
+        said = noted.event.metadata
+        assert (said["tracking_number"], said["booked_tracking_number"]) == ("THEIRS-1", "TRACK-1")
+    assert life.order.delivery_token == "task-1"
+    assert life.snapshot.shipment is not None
+    assert life.snapshot.shipment.tracking_number == "THEIRS-1"
 
 
 def test_the_number_is_kept_when_even_the_delivery_was_quicker() -> None:

@@ -75,7 +75,7 @@ class FollowUp(StrEnum):
 
 ORDER_STATUS_CHANGED = "OrderStatusChanged"
 FULFILLMENT_STATUS_CHANGED = "fulfillment.status_changed"
-PAYMENT_CONFIRMED, PAYMENT_FAILED = "payment.confirmed", "payment.failed"
+PAYMENT_EVENTS = PAYMENT_CONFIRMED, PAYMENT_FAILED = "payment.confirmed", "payment.failed"
 
 SOURCE, CARRIERS_SOURCE = "orders", "orders.carriers"
 """The pipeline's own sources: the bus's policy keeps them for the functions that publish under them."""

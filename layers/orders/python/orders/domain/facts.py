@@ -102,6 +102,7 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "cancellation_reason": Fact(stays=_is_reason, from_others=True),
         "delivered_at": Fact(stays=_is_time, from_others=True),
         "expires_at": Fact(stays=_always),
+        "booked_tracking_number": Fact(stays=_always, is_shown=_never),
         "estimated_delivery": Fact(),
         "location": Fact(),
         "source": Fact(),

@@ -7,8 +7,7 @@ that id is ever confirmed. A call whose outcome is not known is looked up by tha
 import hashlib
 
 from orders import settings
-from orders.adapters import workflow
-from orders.adapters.cash_book import CASH_BOOK
+from orders.adapters import cash_book, workflow
 from orders.adapters.payments.protocol import Intent
 from orders.adapters.payments.registry import payment_gateway
 from orders.adapters.store import orders
@@ -151,7 +150,7 @@ def refund_payment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
         return snapshot
     if payment.method is PaymentMethod.CASH_ON_DELIVERY:
         collect_cash(snapshot)
-        CASH_BOOK.give_back(payment.payment_id)
+        cash_book.give_back(payment.payment_id)
         captured = payment.left
     else:
         captured = _given_back(snapshot.order, payment)
@@ -161,12 +160,25 @@ def refund_payment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
 def _given_back(order: Order, payment: Payment) -> int:
     """What was captured of a payment, once nothing of it is left; 0 if it was voided before."""
     gateway, intent = payment_gateway(payment.provider), intent_of(order, payment)
-    is_taken = payment.status in TAKEN
-    captured = payment.amount_captured if is_taken else known(gateway.void(intent)).captured
-    left = payment.left if is_taken else captured
+    if payment.status in TAKEN:
+        captured, left = payment.amount_captured, payment.left
+    else:
+        voided = _decided(gateway.void(intent))
+        captured, left = voided.captured, voided.captured - voided.refunded
     if left:
         give_back(order, payment, left)
     return captured
+
+
+def _decided(outcome: GatewayOutcome) -> GatewayOutcome:
+    """The outcome of a call that ends a payment, once the provider can tell what it came to.
+
+    Raises:
+        OutcomeUnknown: not yet; to be tried again.
+    """
+    if outcome.kind in (OutcomeKind.PENDING, OutcomeKind.ACTION_REQUIRED):
+        raise OutcomeUnknown("The payment provider cannot tell yet what was taken.")
+    return known(outcome)
 
 
 def give_back(order: Order, payment: Payment, amount: int) -> None:
@@ -181,4 +193,4 @@ def collect_cash(snapshot: Snapshot) -> None:
     """Records collected cash in our own book; the row was written first, so a repetition is safe."""
     payment = snapshot.payment
     if payment and payment.method is PaymentMethod.CASH_ON_DELIVERY and payment.status is PaymentStatus.COMPLETED:
-        CASH_BOOK.collect(payment.payment_id, payment.amount)
+        cash_book.collect(payment.payment_id, payment.amount)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
-from orders import settings
+from orders import logs, settings
 from orders.adapters.store import orders, scans
 from orders.domain.decisions import delivering, ending, reviewing, shipping
 from orders.domain.errors import AlreadyApplied, ApprovalPending, OrderError, PaymentPending
@@ -21,6 +21,8 @@ from orders.domain.statuses import CANCELLABLE, FULFILLMENT_MEANS, OrderStatus, 
 from orders.domain.steps import CancelReason, OutOfStock, PaymentDeclined
 from orders.services import charging, fulfilling
 from orders.services.changes import Clock, Decide, apply, utc_now
+
+logger = logs.logger()
 
 OUTSIDE_CARRIER = "external"
 
@@ -50,9 +52,12 @@ def take(event: FulfillmentEvent, clock: Clock = utc_now) -> Outcome:
         TransientError: to be delivered again.
     """
     try:
-        return _taken(event, clock)
+        outcome = _taken(event, clock)
     except AlreadyApplied:
         return Outcome.DUPLICATE
+    if outcome is Outcome.REFUSED:
+        logger.warning("Refused a fulfillment event", fulfillment_status=event.new_status)
+    return outcome
 
 
 class ForeignParcel(OrderError):

@@ -14,7 +14,8 @@ def once(call: KeyedCall | None, do: Callable[[], Result], again: Callable[[Call
     """What ``do`` returns, and ``True``; or, where the call was made before, what ``again`` makes of its record, and ``False``.
 
     ``do`` writes the call's record in the transaction of its first change: a refused request leaves none, and of two at the
-    same time one is refused, which then finds the record of the other.
+    same time one is refused, which then finds the record of the other. A ``do`` that failed after its first change was
+    committed finds its own record: that is a repetition too, as the record does not say which try has written it.
 
     Raises:
         IdempotencyMismatch: the key was used at this path with another body.

@@ -6,10 +6,11 @@ whichever is first wins. The change carries the event's marker, so that the even
 
 from dataclasses import replace
 
+from orders import logs
 from orders.adapters.payments.registry import payment_gateway
 from orders.adapters.store import orders
 from orders.domain.decisions import paying
-from orders.domain.errors import AlreadyApplied, OrderOver
+from orders.domain.errors import AlreadyApplied
 from orders.domain.events import PAYMENTS
 from orders.domain.order import Change, Snapshot
 from orders.domain.payment import GatewayOutcome, OutcomeKind, Payment
@@ -19,7 +20,13 @@ from orders.services import charging
 from orders.services.changes import Clock, apply, utc_now
 from orders.services.inbound import Outcome
 
+logger = logs.logger()
+
 TOO_LATE = "The payment had ended before: what arrived was given back"
+
+
+class _ClosedMeanwhile(Exception):
+    """The order was closed while the provider was asked."""
 
 
 def take(report: PaymentReport, clock: Clock = utc_now) -> Outcome:
@@ -47,9 +54,10 @@ def _taken(report: PaymentReport, clock: Clock) -> Outcome:
     if not _is_too_late(found, outcome):
         try:
             return _follow(report, outcome, clock)
-        except OrderOver:
+        except _ClosedMeanwhile:
             found = orders.load(report.order_id)
-    charging.give_back(found.order, payment, outcome.captured)
+    charging.give_back(found.order, payment, outcome.captured - outcome.refunded)
+    logger.warning("Gave back money that came after its payment had ended", payment_event=report.event_type)
     _record(report, TOO_LATE, clock)
     return Outcome.REFUSED
 
@@ -81,7 +89,7 @@ def _follow(report: PaymentReport, outcome: GatewayOutcome, clock: Clock) -> Out
     def step(found: Snapshot) -> Change:
         nonlocal is_applied
         if _is_too_late(found, outcome):
-            raise OrderOver("The order was closed while the provider was asked.")
+            raise _ClosedMeanwhile
         change = paying.confirmed(found, said, clock(), PAYMENTS)
         is_applied = change is not None
         note = paying.record_report(found, report, clock(), f"The payment is {found.payment and found.payment.status}")

@@ -41,6 +41,12 @@ FULFILLMENT, UNWINDING = "fulfillment", "unwinding"
 LONGEST_UNASKED = timedelta(hours=1)
 """How long at most a provider is not asked about a payment that is waited for."""
 
+PARTS_OF_THE_WAIT = 8
+"""Such a part of the time that a payment has been waited for passes until its provider is asked again.
+
+What it has decided is known late by an eighth of the wait at most, for some 40 calls until the pauses are of an hour.
+"""
+
 ENOUGH_SECONDS = 8.0
 """With less time left than this a sweep begins no further order: a busy table or service may take as long over one."""
 
@@ -275,7 +281,8 @@ class Sweep:
             apply(order.order_id, lambda now: delivering.report_overdue(now, overdue, self._clock()), snapshot)
         elif charging.is_awaited(snapshot):
             # A transfer may take days: its provider is asked less often, the longer it takes.
-            self._postpone(place, min(max((self._clock() - order.status_since) / 8, GRACE), LONGEST_UNASKED))
+            pause = (self._clock() - order.status_since) / PARTS_OF_THE_WAIT
+            self._postpone(place, min(max(pause, GRACE), LONGEST_UNASKED))
         else:
             self._postpone(place)
 

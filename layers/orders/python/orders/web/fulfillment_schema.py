@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
 from orders.domain import facts, strict_json
-from orders.domain.events import CARRIER_PREFIX, CARRIERS_SOURCE, FULFILLMENT
+from orders.domain.events import CARRIER_PREFIX, CARRIERS_SOURCE, FULFILLMENT, FULFILLMENT_STATUS_CHANGED
 from orders.domain.fulfillment import FulfillmentEvent, scan_of
 from orders.domain.order import moment
 from orders.services.carrier_reports import SENDERS
@@ -57,7 +57,7 @@ class FulfillmentStatusChanged(Body):
 
     model_config = ConfigDict(extra="ignore", strict=False, frozen=True, defer_build=True)
 
-    event_type: Literal["fulfillment.status_changed"]
+    event_type: Literal[FULFILLMENT_STATUS_CHANGED]  # type: ignore[valid-type]
     event_id: Text200 | None = None
     fulfillment_id: Text200
     order_id: OrderIdText

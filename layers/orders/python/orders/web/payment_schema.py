@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from orders.domain import strict_json
+from orders.domain.events import PAYMENT_EVENTS
 from orders.domain.money import Money
 from orders.domain.payment_reports import PaymentReport
 from orders.web import bodies
-from orders.web.texts import Body, OrderIdText, Text100, Text200
+from orders.web.texts import Body, OrderIdText, Reason, Text200
 
 
 class ReportedAmount(BaseModel):
@@ -26,12 +27,12 @@ class PaymentReported(Body):
 
     model_config = ConfigDict(extra="ignore", strict=False, frozen=True, defer_build=True)
 
-    event_type: Literal["payment.confirmed", "payment.failed"]
+    event_type: Literal[PAYMENT_EVENTS]  # type: ignore[valid-type]
     event_id: Text200 | None = None
     order_id: OrderIdText
     payment_id: Text200 | None = None
     amount: ReportedAmount | None = None
-    reason: Text100 | None = None
+    reason: Reason | None = None
 
     def report(self) -> PaymentReport:
         """The domain's value."""

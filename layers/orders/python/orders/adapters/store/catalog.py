@@ -45,7 +45,7 @@ def save_product(product: Product) -> None:
 
     Without a condition, on purpose: the catalog's keeper has counted, and the last count is the one that holds.
     """
-    table.update(
+    table.upsert(
         Key=keys.product_key(product.product_id),
         UpdateExpression="SET #kind = :kind, product_id = :id, #name = :name, amount = :amount, currency = :currency, "
         "stock = :stock, GSI1PK = :catalog, GSI1SK = :id",

@@ -172,6 +172,11 @@ def update(**request: Any) -> WriteOutcome:
     return conditional_write(client().update_item, TableName=settings.table_name(), **request)
 
 
+def upsert(**request: Any) -> None:
+    """Updates one item, whatever it was before, or creates it."""
+    call(client().update_item, TableName=settings.table_name(), **request)
+
+
 def put(item: Item, **condition: str) -> None:
     """Writes an item, and replaces an existing one unless there is a ``ConditionExpression``."""
     call(client().put_item, TableName=settings.table_name(), Item=item, **condition)

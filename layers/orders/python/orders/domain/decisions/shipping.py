@@ -61,18 +61,24 @@ def ship(
 
 
 def _overtaken(snapshot: Snapshot, booked: Shipment, token: str | None, now: datetime) -> Change | None:
-    """A report of the parcel arrived before its booking: stores the booked tracking number and the task token."""
+    """A report of the parcel arrived before its booking: stores the booked tracking number and the task token.
+
+    Where the report has a tracking number of its own, that one stays the parcel's, and the booked one is noted.
+    """
     order, known = snapshot.order, snapshot.shipment
-    shipment = None
-    if known is not None and known.tracking_number is None and known.shipment_id == booked.shipment_id:
-        shipment = replace(known, tracking_number=booked.tracking_number, sender=known.sender or booked.sender)
+    shipment, unused = None, {}
+    if known is not None and known.shipment_id == booked.shipment_id:
+        if known.tracking_number is None:
+            shipment = replace(known, tracking_number=booked.tracking_number, sender=known.sender or booked.sender)
+        elif booked.tracking_number not in (None, known.tracking_number):
+            unused = {"booked_tracking_number": booked.tracking_number}
     if token is not None and token != order.delivery_token and order.status is OrderStatus.SHIPPED:
         after = replace(order, delivery_token=token)
-        parcel = facts.of_parcel(shipment or known)
+        parcel = facts.of_parcel(shipment or known) | unused
         return recording.change(order, after, EventType.DELIVERY_AWAITED, now, shipment=shipment, metadata=parcel)
-    if shipment is None or shipment == known:
+    if not unused and shipment in (None, known):
         return None
-    metadata = facts.of_parcel(shipment)
+    metadata = facts.of_parcel(shipment or known) | unused
     return recording.change(order, order, EventType.FULFILLMENT_RECORDED, now, shipment=shipment, metadata=metadata)
 
 
