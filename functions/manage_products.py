@@ -1,9 +1,12 @@
-"""The catalog: anyone reads it, admins keep it."""
+"""The catalog: anyone reads it, admins and shops keep it."""
+
+from http import HTTPStatus
 
 from orders.domain.errors import InvalidArgument
+from orders.domain.products import Product
 from orders.services import catalog
 from orders.web import bodies, pagination
-from orders.web.handling import Answer, Request, answer, serve
+from orders.web.handling import REPLAYED, Answer, Request, answer, serve
 from orders.web.responses import ProductListView, product_view
 
 USUAL_PAGE, LARGEST_PAGE = 50, 100
@@ -41,14 +44,34 @@ def put_product(request: Request) -> Answer:
     """Creates a product or sets it as given."""
     body = request.parse(bodies.SetProduct)
     price = body.unit_price.money()
-    return answer(product_view(catalog.save(request.product_id, body.name, price, body.stock)))
+    return _kept(*catalog.save(request.product_id, body.name, price, body.stock, request.call))
+
+
+def change_stock(request: Request) -> Answer:
+    """Adds pieces to a product's stock, or takes some away."""
+    body = request.parse(bodies.ChangeStock)
+    return _kept(*catalog.change_stock(request.product_id, body.change, request.call))
+
+
+def _kept(product: Product, is_new: bool) -> Answer:
+    return answer(product_view(product), headers={} if is_new else REPLAYED)
+
+
+def remove_product(request: Request) -> Answer:
+    """Takes a product off the catalog."""
+    catalog.remove(request.product_id)
+    return {"statusCode": int(HTTPStatus.NO_CONTENT)}
 
 
 handler = serve(
     {
         "GET /products": list_products,
         "PUT /products": put_product,
+        "DELETE /products": remove_product,
+        "POST /products/stock": change_stock,
         "GET /products/{id}": get_product,
         "PUT /products/{id}": put_product,
+        "DELETE /products/{id}": remove_product,
+        "POST /products/{id}/stock": change_stock,
     }
 )

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.cli import carriers, listen, pay, warehouse, watch
+from local.cli import carriers, listen, pay, products, warehouse, watch
 from local.cli.client import DEFAULT_URL, Api, Refused, Unreachable, url_of
 
 CUSTOMER, CARRIER, WAREHOUSE = "customer-1", "carrier-1", "warehouse-1"
@@ -310,7 +310,7 @@ def _parser() -> argparse.ArgumentParser:
         command = _remote(commands, action, help_, act(action))
         command.add_argument("order_id", metavar="ORDER_ID")
         command.add_argument("--reason")
-    for tool in (carriers, warehouse, pay, listen, watch):
+    for tool in (carriers, warehouse, pay, products, listen, watch):
         tool.register(commands, _remote)
     _operator_commands(commands)
     return parser

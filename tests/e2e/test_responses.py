@@ -410,7 +410,7 @@ def bearing(api: Api) -> dict[str, str]:
         ("PUT", "/orders", "GET, POST"),
         ("DELETE", "/orders/x", "GET, PATCH"),
         ("PATCH", "/health", "GET"),
-        ("TRACE", "/products", "GET, PUT"),
+        ("TRACE", "/products", "DELETE, GET, PUT"),
     ],
 )
 def test_a_method_that_a_path_does_not_have_is_refused_by_name(swift: Deployment, method: str, path: str, allowed: str) -> None:

@@ -40,6 +40,7 @@ BODIES: dict[str, Any] = {
     "PatchOrder": {"note": "Ring twice"},
     "SetStatus": {"status": "PROCESSING"},
     "SetLocation": {"location": "Utrecht"},
+    "ChangeStock": {"change": 0},
     "SetProduct": {"name": "Teapot", "unit_price": {"amount": 1, "currency": "USD"}, "stock": 1},
 }
 OPENED_BY = {

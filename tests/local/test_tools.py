@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from local.cli import carriers, commands, dead_letters, pay, warehouse
+from local.cli import carriers, commands, dead_letters, pay, products, warehouse
 from local.cli.carriers import EVENTS, SIGNERS, STATUSES
 from local.cli.client import Refused
 from local.cli.listen import Receiver
@@ -222,3 +223,61 @@ def test_a_record_that_was_set_aside_goes_back_to_its_consumer() -> None:
     assert send
     send()
     assert lambdas.invoked == [("orders-publish-changes", a_batch([record]))]
+
+
+# --- orders products ---
+
+FILE = """product_id,name,amount,currency,stock
+a,Vase,1250,USD,10
+VSK/RED 42,Lamp,x,USD,10
+c,,1000,USD,5
+a,Vase,1250,USD,11
+e,Mug,1000,USD,3
+"""
+
+
+class FakeCatalog(products.Api):
+    """A stack that refuses products without a name, and is busy once."""
+
+    def __init__(self) -> None:
+        super().__init__("http://stack")
+        self.sent: dict[str, list[str | None]] = {}
+        self.busy = 1
+
+    def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Any:
+        if self.busy:
+            self.busy -= 1
+            raise Refused(503, {"code": "UNAVAILABLE", "detail": "busy"})
+        if not json.loads(body or b"")["name"]:
+            raise Refused(400, {"code": "INVALID_ARGUMENT", "detail": "name: is too short"})
+        assert method == "PUT"
+        self.sent.setdefault(path, []).append(headers.get("idempotency-key"))
+        return {}
+
+
+def test_a_file_of_products_is_sent_row_by_row_and_bad_rows_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = FakeCatalog()
+    monkeypatch.setattr(products.Api, "signed_in", lambda *_: catalog)
+    monkeypatch.setattr(products, "AT_ONCE", 1)
+    (tmp_path / "new.csv").write_text(FILE)
+    for _ in range(2):
+        assert commands.main(["products", "import", str(tmp_path / "new.csv")]) == 1
+    shown = capsys.readouterr()
+    assert shown.out.splitlines() == ["2 of 5 products imported, 3 refused"] * 2
+    assert "line 3 (VSK/RED 42): amount: 'x' is not a whole number" in shown.err
+    assert "line 4 (c): 400 INVALID_ARGUMENT: name: is too short" in shown.err
+    assert "line 5 (a): product_id: is on line 2 too" in shown.err
+    assert "5 of 5 rows" in shown.err
+    keys = [set(catalog.sent[path]) for path in ("/products?product_id=a", "/products?product_id=e")]
+    assert [len(found) for found in keys] == [1, 1]
+    assert not keys[0] & keys[1]
+    assert all(len(key or "") <= 255 for found in keys for key in found)
+    commands.main(["products", "import", "--again", str(tmp_path / "new.csv")])
+    assert catalog.sent["/products?product_id=a"][-1] is None
+
+
+def test_a_file_without_the_columns_is_refused() -> None:
+    with pytest.raises(SystemExit, match="missing: amount, stock"):
+        list(products.rows("product_id,name,currency\na,b,USD\n"))

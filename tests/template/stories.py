@@ -303,6 +303,14 @@ def keep_a_catalog(world: RecordingWorld) -> None:
     cursor = json.loads(page["body"])["next_cursor"]
     world.http("manage_products", "GET /products", sub="", query={"limit": "1", "cursor": cursor})
     world.http("manage_products", "GET /products/{id}", sub="", id="prod-001")
+    key = {"idempotency-key": "count-1"}
+    for _ in range(2):
+        world.http(
+            "manage_products", "POST /products/{id}/stock", id="prod-001", group="admin", body={"change": 5}, headers=key
+        )
+    world.http("manage_products", "POST /products/{id}/stock", id="prod-001", group="admin", body={"change": -5})
+    world.http("manage_products", "PUT /products/{id}", id="prod-003", group="admin", body=body, headers=key)
+    world.http("manage_products", "DELETE /products/{id}", id="prod-003", group="admin")
 
 
 def an_order_is_delivered_and_returned(world: RecordingWorld) -> None:

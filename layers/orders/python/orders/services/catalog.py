@@ -3,8 +3,11 @@
 from itertools import islice
 
 from orders.adapters.store import catalog
+from orders.domain.digests import CallRecord, KeyedCall
 from orders.domain.money import Money
 from orders.domain.products import Product
+from orders.services.changes import Clock, utc_now, with_retries
+from orders.services.once import once
 
 
 def page(after: str | None, limit: int) -> tuple[list[Product], str | None]:
@@ -25,8 +28,42 @@ def product(product_id: str) -> Product:
     return catalog.product(product_id)
 
 
-def save(product_id: str, name: str, unit_price: Money, stock: int) -> Product:
-    """Creates a product or sets it as given."""
+def save(product_id: str, name: str, unit_price: Money, stock: int, call: KeyedCall | None = None) -> tuple[Product, bool]:
+    """Creates a product or sets it as given; a repetition of the call changes nothing. Returns with it whether it is written.
+
+    Raises:
+        IdempotencyMismatch: the key of the call was used with another body.
+    """
     saved = Product(product_id, name, unit_price, stock)
-    catalog.save_product(saved)
-    return saved
+
+    def written() -> Product:
+        catalog.save_product(saved, CallRecord(call, product_id) if call else None)
+        return saved
+
+    return once(call, written, _as_it_is)
+
+
+def change_stock(product_id: str, change: int, call: KeyedCall | None = None) -> tuple[Product, bool]:
+    """Adds pieces to a product's stock or takes some away, whatever is sold meanwhile; returns as ``save``.
+
+    Raises:
+        NotFound: there is no such product.
+        ConstraintViolated: there are not so many pieces.
+        IdempotencyMismatch: the key of the call was used with another body.
+    """
+
+    def written() -> Product:
+        with_retries(lambda: catalog.change_stock(product_id, change, CallRecord(call, product_id) if call else None))
+        return catalog.product(product_id)
+
+    return once(call, written, _as_it_is)
+
+
+def remove(product_id: str, clock: Clock = utc_now) -> None:
+    """Takes a product off the catalog: it can no longer be ordered. Raises ``NotFound``."""
+    now = clock()
+    with_retries(lambda: catalog.remove_product(product_id, now))
+
+
+def _as_it_is(record: CallRecord) -> Product:
+    return catalog.product(record.result)

@@ -261,6 +261,12 @@ class SetProduct(Body):
     stock: Annotated[int, Field(ge=0, le=10**12)]
 
 
+class ChangeStock(Body):
+    """``POST /products/{id}/stock``: so many pieces more, or fewer."""
+
+    change: Annotated[int, Field(ge=-(10**12), le=10**12)]
+
+
 class AddWebhook(Body):
     """``POST /webhooks``; no ``events`` means all of them."""
 

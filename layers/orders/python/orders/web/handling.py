@@ -225,6 +225,8 @@ class Request:
         if (key := self.idempotency_key) is None:
             return None
         path = self.route.path.format(**self.path)
+        if "product_id" in self.query:
+            path = f"{path}?product_id={self.query['product_id']}"
         return digests.of_call(self.caller.actor.by, path, key, json.loads(self.body or b"{}"))
 
     @property

@@ -80,6 +80,7 @@ _ANYONE = frozenset({Who.ANYONE})
 _CHANGE = ("NotFound", "ConstraintViolated", "VersionMismatch")
 _CHANGE_ONCE = (*_CHANGE, "IdempotencyMismatch")
 """Of a route that moves money or goods, or makes something: it takes an ``Idempotency-Key``."""
+_STOCK = ("NotFound", "ConstraintViolated", "IdempotencyMismatch")
 
 _TABLE = (
     Route(
@@ -281,6 +282,28 @@ _TABLE = (
         body="SetProduct",
         query=("product_id",),
         answer="Product",
+        refusals=("IdempotencyMismatch",),
+    ),
+    Route(
+        "DELETE /products",
+        _KEEPER,
+        "removeProductByQuery",
+        "Take a product off the catalog; for ids with / ? #, which no path can name",
+        "manage_products",
+        query=("product_id",),
+        status=HTTPStatus.NO_CONTENT,
+        refusals=("NotFound",),
+    ),
+    Route(
+        "POST /products/stock",
+        _KEEPER,
+        "changeStockByQuery",
+        "Add pieces to a product's stock, or take some away; for ids with / ? #, which no path can name",
+        "manage_products",
+        body="ChangeStock",
+        query=("product_id",),
+        answer="Product",
+        refusals=_STOCK,
     ),
     Route(
         "GET /products/{id}",
@@ -299,6 +322,26 @@ _TABLE = (
         "manage_products",
         body="SetProduct",
         answer="Product",
+        refusals=("IdempotencyMismatch",),
+    ),
+    Route(
+        "DELETE /products/{id}",
+        _KEEPER,
+        "removeProduct",
+        "Take a product off the catalog; what orders need of it is kept",
+        "manage_products",
+        status=HTTPStatus.NO_CONTENT,
+        refusals=("NotFound",),
+    ),
+    Route(
+        "POST /products/{id}/stock",
+        _KEEPER,
+        "changeStock",
+        "Add pieces to a product's stock, or take some away, whatever is sold meanwhile",
+        "manage_products",
+        body="ChangeStock",
+        answer="Product",
+        refusals=_STOCK,
     ),
     Route(
         "POST /carriers/{carrier}/events",
