@@ -16,7 +16,7 @@ import pytest
 
 from local.cli import carriers, commands, dead_letters, pay, products, warehouse
 from local.cli.carriers import EVENTS, SIGNERS, STATUSES
-from local.cli.client import Refused
+from local.cli.client import Api, Refused
 from local.cli.listen import Receiver
 from local.cli.watch import Frame, Stream, line
 from orders.adapters import carrier_webhooks, webhook_sender
@@ -236,7 +236,7 @@ e,Mug,1000,USD,3
 """
 
 
-class FakeCatalog(products.Api):
+class FakeCatalog(Api):
     """A stack that refuses products without a name, and is busy once."""
 
     def __init__(self) -> None:
@@ -259,7 +259,7 @@ def test_a_file_of_products_is_sent_row_by_row_and_bad_rows_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog = FakeCatalog()
-    monkeypatch.setattr(products.Api, "signed_in", lambda *_: catalog)
+    monkeypatch.setattr(Api, "signed_in", lambda *_: catalog)
     monkeypatch.setattr(products, "AT_ONCE", 1)
     (tmp_path / "new.csv").write_text(FILE)
     for _ in range(2):
