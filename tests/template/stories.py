@@ -296,8 +296,8 @@ def _ref(value: Any) -> str:
 
 
 def keep_a_catalog(world: RecordingWorld) -> None:
+    body = {"name": "A thing", "unit_price": {"amount": 1000, "currency": "USD"}, "stock": 100}
     for product in ("prod-001", "prod-002"):
-        body = {"name": "A thing", "unit_price": {"amount": 1000, "currency": "USD"}, "stock": 100}
         world.http("manage_products", "PUT /products/{id}", id=product, group="admin", body=body)
     page = world.http("manage_products", "GET /products", sub="", query={"limit": "1"})
     cursor = json.loads(page["body"])["next_cursor"]
