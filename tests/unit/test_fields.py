@@ -11,16 +11,17 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
-from orders.adapters.store import items
+from orders.adapters.store import items, return_items
 from orders.domain.decisions import placing
 from orders.domain.decisions.placing import PricedRequest
 from orders.domain.identifiers import CustomerId
 from orders.domain.money import Money
 from orders.domain.order import Order, Shipment, Snapshot, details
 from orders.domain.payment import Payment
+from orders.domain.returns import Return
 from orders.domain.statuses import OrderStatus
 from orders.domain.steps import STEPS
-from orders.web import bodies, texts, views
+from orders.web import bodies, return_views, texts, views
 from tests.harness import behavior
 from tests.harness.orders import START, WAITS
 
@@ -46,7 +47,7 @@ def filled(kind: Any, name: str) -> Any:
 def everything() -> Snapshot:
     order: Order = filled(Order, "order")
     order = replace(order, steps=tuple(replace(order.steps[0], name=name) for name in STEPS))
-    return Snapshot(order, filled(Payment, "payment"), filled(Shipment, "shipment"))
+    return Snapshot(order, filled(Payment, "payment"), filled(Shipment, "shipment"), (filled(Return, "return"),))
 
 
 def test_every_field_is_read_as_it_was_written() -> None:
@@ -57,6 +58,10 @@ def test_every_field_is_read_as_it_was_written() -> None:
     order_id = known.order.order_id
     assert items.payment_from_item(items.payment_to_item(order_id, known.payment)) == known.payment
     assert items.shipment_from_item(items.shipment_to_item(order_id, known.shipment)) == known.shipment
+    assert (
+        tuple(return_items.return_from_item(return_items.return_to_item(order_id, one)) for one in known.returns)
+        == known.returns
+    )
 
 
 @pytest.mark.parametrize("credential", ["payment_token", "approval_token", "delivery_token", "confirmation_token"])
@@ -139,9 +144,15 @@ NOT_SHOWN = {
         "recalled": "the pipeline's own",
         "sender": "the pipeline's own",
     },
+    Return: {"is_final": "by its status"},
 }
 """Which fields are in no view, and why."""
-VIEWS: dict[type, Any] = {Order: views.OrderView, Payment: views.PaymentView, Shipment: views.ShipmentView}
+VIEWS: dict[type, Any] = {
+    Order: views.OrderView,
+    Payment: views.PaymentView,
+    Shipment: views.ShipmentView,
+    Return: return_views.ReturnView,
+}
 
 
 @pytest.mark.parametrize("kind", VIEWS)
@@ -149,14 +160,15 @@ def test_each_field_is_in_the_view_or_has_a_reason_not_to_be(kind: Any) -> None:
     assert {field.name for field in fields(kind)} - set(VIEWS[kind].__annotations__) == set(NOT_SHOWN[kind])
 
 
-@pytest.mark.parametrize("part", ["order", "payment", "shipment"])
+@pytest.mark.parametrize("part", ["order", "payment", "shipment", "returns"])
 def test_each_member_of_a_view_is_given_where_there_is_something_to_show(part: str) -> None:
     known = everything()
     shown: Any = views.snapshot_view(
         replace(known, order=replace(known.order, status=OrderStatus.CANCELLED)), views.Audience.STAFF
     )
-    kind = {"order": Order, "payment": Payment, "shipment": Shipment}[part]
-    assert set(shown[part]) == set(VIEWS[kind].__annotations__)
+    kind = {"order": Order, "payment": Payment, "shipment": Shipment, "returns": Return}[part]
+    whole = shown[part][0] if isinstance(shown[part], list) else shown[part]
+    assert set(whole) == set(VIEWS[kind].__annotations__)
 
 
 @pytest.mark.parametrize("kind", VIEWS)

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from orders.adapters.store import event_items, items
+from orders.adapters.store import event_items, items, return_items
 from orders.domain import erasure, facts, personal
 from orders.domain.decisions.placing import PricedRequest
 from orders.domain.events import EventType
@@ -24,7 +24,8 @@ from orders.domain.order import (
 )
 from orders.domain.personal import Personal, Privacy, guarded, marks
 from orders.domain.reports import Report
-from orders.domain.statuses import ApprovalStatus, OrderStatus, ShipmentStatus
+from orders.domain.returns import Return, ReturnItem
+from orders.domain.statuses import ApprovalStatus, OrderStatus, ReturnStatus, ShipmentStatus
 from orders.domain.steps import CancelReason
 from orders.domain.webhooks import Delivery, Webhook
 from orders.web import views
@@ -122,7 +123,8 @@ def a_whole_change(words: dict[str, str]) -> Change:
         order.order_id, order.customer_id, order.version, EventType.ORDER_CANCELLED, order.status, order.status, later(), "ada"
     )
     shipment = replace(snapshot.shipment, scans=(TrackingDetail(later(), ShipmentStatus.IN_TRANSIT),))
-    change: Change = planted(Change(None, order, event, snapshot.payment, shipment), words)
+    sent_back = Return("ret-1", ReturnStatus.REQUESTED, (ReturnItem("1", 1),), "ada", later())
+    change: Change = planted(Change(None, order, event, snapshot.payment, shipment, returns=(sent_back,)), words)
     noted = facts.of_addresses(change.order.shipping_address, change.order.shipping_address)
     return replace(change, event=replace(change.event, metadata=noted))
 
@@ -139,6 +141,7 @@ def stored(change: Change) -> str:
         items.order_to_item(change.order),
         items.payment_to_item(order_id, change.payment),
         items.shipment_to_item(order_id, change.shipment),
+        *(return_items.return_to_item(order_id, one) for one in change.returns),
         event_items.event_to_item(change.event),
     ]
     return json.dumps(rows)
@@ -179,7 +182,7 @@ def test_whatever_holds_something_personal_guards_its_repr(kind: type) -> None:
 def test_an_export_hands_over_everything_personal() -> None:
     words: dict[str, str] = {}
     change = a_whole_change(words)
-    snapshot = Snapshot(change.order, change.payment, change.shipment)
+    snapshot = change.applied_to(Snapshot(change.order))
     history = views.history_view(change.order.order_id, [change.event], views.Audience.STAFF)
     handed_over = json.dumps([views.snapshot_view(snapshot, views.Audience.STAFF), history])
     assert found_in(handed_over, words) == set(words) - set(NOT_HANDED_OVER)
@@ -193,6 +196,7 @@ def test_a_fact_that_the_pipeline_notes_is_known_by_its_name() -> None:
         *(facts.of_total(order), facts.of_payment(payment), facts.of_money(order, payment), facts.of_parcel(shipment)),
         *(facts.of_scans(shipment.scans), facts.of_addresses(order.shipping_address, order.shipping_address)),
         *(facts.of_end(order, payment, CancelReason.STAFF), facts.of_steps_undone(["Delivery"]), facts.of_erasure()),
+        *(facts.of_return(order, one) for one in change.returns),
     ]
     assert {name for part in noted for name in part} <= set(facts.FACTS)
 

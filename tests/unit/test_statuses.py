@@ -9,6 +9,7 @@ from orders.domain.statuses import (
     CANCELLABLE,
     DEPRECATED_NAMES,
     PAYMENT_TRANSITIONS,
+    RETURN_TRANSITIONS,
     RETURNABLE,
     SCAN_MEANS,
     SHIPMENT_RANK,
@@ -42,9 +43,16 @@ def test_the_table_knows_every_status() -> None:
 
 
 @pytest.mark.parametrize(
-    ("anchor", "table"), [("payment-statuses", PAYMENT_TRANSITIONS), ("shipment-statuses", SHIPMENT_TRANSITIONS)]
+    ("anchor", "table"),
+    [
+        ("payment-statuses", PAYMENT_TRANSITIONS),
+        ("shipment-statuses", SHIPMENT_TRANSITIONS),
+        ("return-statuses", RETURN_TRANSITIONS),
+    ],
 )
-def test_a_payment_and_a_shipment_may_become_what_is_promised(anchor: str, table: Mapping[StrEnum, frozenset[StrEnum]]) -> None:
+def test_a_payment_a_shipment_and_a_return_may_become_what_is_promised(
+    anchor: str, table: Mapping[StrEnum, frozenset[StrEnum]]
+) -> None:
     assert behavior.transitions(anchor) == {
         status.value: {following.value for following in allowed} for status, allowed in table.items()
     }

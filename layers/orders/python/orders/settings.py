@@ -1,6 +1,7 @@
 """What a deployment sets through the template: read from the environment when it is needed, named once."""
 
 import os
+from datetime import timedelta
 from functools import cache
 
 from orders.domain import steps
@@ -59,6 +60,16 @@ def review_thresholds() -> dict[str, int]:
     """From which total an order needs a manual review, in minor units of each currency that has a threshold."""
     listed = (entry.partition("=") for entry in os.environ.get("REVIEW_THRESHOLDS", "").split(",") if entry)
     return {"USD": int(os.environ["REVIEW_THRESHOLD"])} | {currency: int(amount) for currency, _, amount in listed}
+
+
+def return_window() -> timedelta:
+    """How long after the delivery of an order its customer may ask for a return."""
+    return timedelta(days=int(os.environ.get("RETURN_WINDOW_DAYS", "30")))
+
+
+def approves_returns() -> bool:
+    """Whether a return that a customer asks for is approved at once."""
+    return os.environ.get("AUTO_APPROVE_RETURNS", "false") == "true"
 
 
 def sweep_rate() -> float:

@@ -21,6 +21,7 @@ def redacted(change: Change) -> Change:
         event=redacted_event(change.event),
         payment=personal.erased(change.payment),
         shipment=personal.erased(change.shipment),
+        returns=personal.erased(change.returns),
     )
 
 

@@ -10,6 +10,7 @@ from orders.domain.money import Money
 from orders.domain.order import Address, Contact, Order, Shipment, TrackingDetail, timestamp
 from orders.domain.payment import Payment
 from orders.domain.payment_reports import PaymentReport
+from orders.domain.returns import Return
 from orders.domain.statuses import FULFILLMENT_MEANS, SCAN_MEANS
 from orders.domain.steps import CancelReason
 
@@ -96,6 +97,9 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "payment_id": _accounted(),
         "payment_event": _accounted(),
         "payment_status": _accounted(),
+        "return_id": _accounted(),
+        "return_status": _accounted(),
+        "return_items": _accounted("line_id", "product_id", "quantity"),
         "run": _accounted(),
         "shipment_id": _accounted(),
         "undone": _accounted(),
@@ -168,6 +172,15 @@ def of_end(order: Order, payment: Payment | None, reason: CancelReason | None = 
     """What ends with an order, why where it is cancelled, and the payment's status."""
     why = {"cancellation_reason": str(reason)} if reason else {}
     return {**why, **of_total(order), **of_money(order, payment)}
+
+
+def of_return(order: Order, one: Return) -> Facts:
+    """Which return, how far it has come, and what it is of."""
+    lines = order.lines_by_id
+    items = [
+        {"line_id": item.line_id, "product_id": lines[item.line_id].product_id, "quantity": item.quantity} for item in one.items
+    ]
+    return {"return_id": one.return_id, "return_status": one.status.value, "return_items": items}
 
 
 def of_parcel(shipment: Shipment | None) -> Facts:

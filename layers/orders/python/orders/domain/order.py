@@ -12,6 +12,7 @@ from orders.domain.money import Money
 from orders.domain.payment import Payment
 from orders.domain.personal import Forgotten, Hidden, Impersonal, Personal, Privacy, guarded
 from orders.domain.pricing import Discount, ShippingCharge, Totals
+from orders.domain.returns import Return, merged
 from orders.domain.shares import Shares
 from orders.domain.statuses import (
     ApprovalStatus,
@@ -336,6 +337,7 @@ class Snapshot:
     order: Order
     payment: Payment | None = None
     shipment: Shipment | None = None
+    returns: tuple[Return, ...] = ()
 
 
 @guarded
@@ -345,7 +347,7 @@ class Change:
 
     ``before`` is ``None`` for a new order, else the order as it was read: what differs from it is written. ``stock`` is what
     each product's stock moves by; ``marker`` is the id of the outside event that is applied by this change, so that it is
-    never applied again.
+    never applied again. ``returns`` are those that are new or have changed.
     """
 
     before: Order | None
@@ -355,7 +357,13 @@ class Change:
     shipment: Shipment | None = None
     stock: Annotated[Mapping[str, int], Privacy.IMPERSONAL] = field(default_factory=dict)
     marker: Annotated[str | None, Privacy.HIDDEN] = None
+    returns: tuple[Return, ...] = ()
 
     def applied_to(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot as it is once this change is committed."""
-        return Snapshot(self.order, self.payment or snapshot.payment, self.shipment or snapshot.shipment)
+        return Snapshot(
+            self.order,
+            self.payment or snapshot.payment,
+            self.shipment or snapshot.shipment,
+            merged(snapshot.returns, self.returns),
+        )

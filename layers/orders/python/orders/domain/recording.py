@@ -10,6 +10,7 @@ from orders.domain.errors import ConstraintViolated, IllegalTransition
 from orders.domain.events import SYSTEM, EventType, FollowUp, Signal
 from orders.domain.order import Change, Event, Measures, Order, Shipment
 from orders.domain.payment import Payment
+from orders.domain.returns import Return
 from orders.domain.statuses import TRANSITIONS, OrderStatus, OverallStatus, PaymentStatus, StepStatus, has_reached, may_become
 from orders.domain.steps import StepName
 
@@ -38,6 +39,7 @@ def change(  # noqa: PLR0913 - everything that can be part of one atomic change
     payment: Payment | None = None,
     shipment: Shipment | None = None,
     stock: Mapping[str, int] | None = None,
+    returns: tuple[Return, ...] = (),
 ) -> Change:
     """The order's next version, with its event and all that is written beside it."""
     # Clocks of two functions may differ: a later version is never stamped earlier than the one it follows.
@@ -48,7 +50,7 @@ def change(  # noqa: PLR0913 - everything that can be part of one atomic change
     order = replace(after, version=before.version + 1, updated_at=at, payment_token=token)
     known = {**(metadata or {}), **_facts(kind, payment, shipment, stock or {})}
     written = event(before, order, kind, at, by, reason=reason, metadata=known, follow_up=follow_up)
-    return Change(before, order, written, payment, shipment, stock or {})
+    return Change(before, order, written, payment, shipment, stock or {}, returns=returns)
 
 
 def _facts(kind: EventType, payment: Payment | None, shipment: Shipment | None, stock: Mapping[str, int]) -> Mapping[str, Any]:

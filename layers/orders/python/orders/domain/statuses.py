@@ -107,6 +107,26 @@ def _table(rows: dict[_Status, set[_Status]]) -> Mapping[_Status, frozenset[_Sta
     return MappingProxyType({status: frozenset(allowed) for status, allowed in rows.items()})
 
 
+class ReturnStatus(StrEnum):
+    """The status of a return: what a customer sends back of an order."""
+
+    REQUESTED = "REQUESTED"
+    APPROVED = "APPROVED"
+    RECEIVED = "RECEIVED"
+    """Something of it has come back."""
+    CLOSED = "CLOSED"
+    """Nothing more of it will come back, and what came back is refunded."""
+    DECLINED = "DECLINED"
+    CANCELED = "CANCELED"
+
+
+class Condition(StrEnum):
+    """The condition of what comes back."""
+
+    RESELLABLE = "resellable"
+    DAMAGED = "damaged"
+
+
 _O = OrderStatus
 TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = _table(
     {
@@ -174,6 +194,22 @@ def has_reached(current: OrderStatus, wanted: OrderStatus) -> bool:
         return current is wanted
     return FORWARD_PATH.index(current) >= FORWARD_PATH.index(wanted)
 
+
+_R = ReturnStatus
+RETURN_TRANSITIONS: Mapping[ReturnStatus, frozenset[ReturnStatus]] = _table(
+    {
+        _R.REQUESTED: {_R.APPROVED, _R.DECLINED, _R.CANCELED},
+        _R.APPROVED: {_R.RECEIVED, _R.CANCELED},
+        _R.RECEIVED: {_R.CLOSED},
+        _R.CLOSED: set(),
+        _R.DECLINED: set(),
+        _R.CANCELED: set(),
+    }
+)
+OPEN_RETURNS = tuple(status for status, allowed in RETURN_TRANSITIONS.items() if allowed)
+"""The statuses of a return with which something is still to be done."""
+WITHDRAWN = frozenset({_R.DECLINED, _R.CANCELED})
+"""Returns of which nothing comes back: what they name may be returned by another one."""
 
 _S = ShipmentStatus
 _ON_THE_WAY = frozenset({_S.IN_TRANSIT, _S.OUT_FOR_DELIVERY, _S.AVAILABLE_FOR_PICKUP, _S.ATTEMPTED, _S.FAILED, _S.LOST})

@@ -4,8 +4,10 @@ from datetime import datetime
 
 from orders import settings
 from orders.domain.order import Snapshot
+from orders.domain.returns import Return
 from orders.services import estimates
 from orders.web.progress_views import progress_view
+from orders.web.return_views import return_view
 from orders.web.shapes import View
 from orders.web.views import Audience, snapshot_view
 
@@ -26,5 +28,12 @@ def tracking_view(snapshot: Snapshot, now: datetime) -> View:
         "order": shown | times | public,
         "payment": whole["payment"],
         "shipment": whole["shipment"],
+        "returns": [_public(one) for one in snapshot.returns],
         "progress": progress_view(snapshot, estimates.history(now), settings.waits(), now, timed=settings.delivery_is_timed()),
     }
+
+
+def _public(one: Return) -> View:
+    """How a return stands, without who decided it and what was written with it."""
+    shown: View = return_view(one, is_staff=False, is_concerned=False)
+    return {name: value for name, value in shown.items() if name not in ("requested_by", "decided_by")}

@@ -19,6 +19,7 @@ from orders.domain.statuses import (
     ShipmentStatus,
 )
 from orders.domain.steps import CancelReason
+from orders.web.return_views import ReturnView, return_view
 from orders.web.shapes import Count, Currency, Nullable, Time, Version, present, when
 
 
@@ -266,6 +267,7 @@ class OrderAnswerView(TypedDict):
     order: OrderView
     payment: PaymentView | None
     shipment: ShipmentView | None
+    returns: list[ReturnView]
     tracking_url: NotRequired[str]
 
 
@@ -275,6 +277,10 @@ def snapshot_view(snapshot: Snapshot, audience: Audience) -> OrderAnswerView:
         "order": order_view(snapshot.order, audience),
         "payment": payment_view(snapshot.payment) if snapshot.payment else None,
         "shipment": shipment_view(snapshot.shipment, audience) if snapshot.shipment else None,
+        "returns": [
+            return_view(one, is_staff=audience is Audience.STAFF, is_concerned=audience is not Audience.CARRIER)
+            for one in snapshot.returns
+        ],
     }
 
 

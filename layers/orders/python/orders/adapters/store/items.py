@@ -2,6 +2,7 @@
 
 import json
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from orders.adapters.store import keys
 from orders.adapters.store.attributes import Item, as_numbers, as_texts, json_of, text_of, time_from, to_json, when
 from orders.adapters.store.codec import Codec
 from orders.adapters.store.newer import named
+from orders.adapters.store.return_items import return_from_item
 from orders.domain import legacy
 from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
@@ -174,12 +176,13 @@ def _detail_from_json(row: list[Any]) -> TrackingDetail:
     return TrackingDetail(moment(at), named(ShipmentStatus, status), location, message)
 
 
-def snapshot_of(order: Order, payment: Item | None, shipment: Item | None) -> Snapshot:
-    """An order with the payment and the shipment that these items hold."""
+def snapshot_of(order: Order, payment: Item | None, shipment: Item | None, returns: Iterable[Item] = ()) -> Snapshot:
+    """An order with the payment, the shipment and the returns that these items hold."""
     return Snapshot(
         order,
         payment_from_item(payment) if payment else None,
         shipment_from_item(shipment) if shipment else None,
+        tuple(map(return_from_item, returns)),
     )
 
 

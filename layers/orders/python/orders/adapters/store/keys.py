@@ -44,6 +44,19 @@ def shipment_key(order_id: OrderId) -> Key:
     return item_key(order_partition(order_id), "#SHIPMENT")
 
 
+RETURN_PREFIX = "#RETURN#"
+
+
+def return_key(order_id: OrderId, return_id: str) -> Key:
+    """A return of an order; ids of returns sort by time."""
+    return item_key(order_partition(order_id), f"{RETURN_PREFIX}{return_id}")
+
+
+def returns_partition(status: str) -> str:
+    """The index key of the open returns of one status."""
+    return f"RETURNS#{status}"
+
+
 def event_key(order_id: OrderId, version: int) -> Key:
     """The audit event of one version of an order."""
     return item_key(order_partition(order_id), f"{EVENT_PREFIX}{version:08d}")

@@ -49,3 +49,4 @@ def decided_on(snapshot: Snapshot) -> Iterator[str]:
         yield from (snapshot.payment.status, snapshot.payment.method)
     if snapshot.shipment:
         yield snapshot.shipment.status
+    yield from (one.status for one in snapshot.returns)

@@ -1,9 +1,9 @@
 """Orders: reading them, and writing a change as one transaction on conditions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from orders.adapters.store import calls, event_items, items, keys, lookups, newer, table
+from orders.adapters.store import calls, event_items, items, keys, lookups, newer, return_items, table
 from orders.adapters.store.attributes import Item
 from orders.domain.digests import CallRecord, IdempotencyRecord
 from orders.domain.errors import AlreadyApplied, AlreadyExists, KeyUsed, NotFound, OrderChanged, OrderError
@@ -13,7 +13,7 @@ from orders.domain.steps import OutOfStock
 
 
 def load(order_id: OrderId, *, to_show: bool = False) -> Snapshot:
-    """An order with its payment and shipment, strongly consistent, one query.
+    """An order with its payment, its shipment and its returns, strongly consistent, one query.
 
     Raises:
         NotFound: there is no such order.
@@ -27,10 +27,16 @@ def load(order_id: OrderId, *, to_show: bool = False) -> Snapshot:
     found = {item["SK"]["S"]: item for item in own}
     if "#ORDER" not in found:
         raise NotFound(f"There is no order {order_id}.")
-    snapshot = items.snapshot_of(items.order_from_item(found["#ORDER"]), found.get("#PAYMENT"), found.get("#SHIPMENT"))
+    order, returns = items.order_from_item(found["#ORDER"]), _of_kind(found, keys.RETURN_PREFIX)
+    snapshot = items.snapshot_of(order, found.get("#PAYMENT"), found.get("#SHIPMENT"), returns)
     if not to_show:
         newer.refuse(newer.decided_on(snapshot))
     return snapshot
+
+
+def _of_kind(found: Mapping[str, Item], prefix: str) -> list[Item]:
+    """The items of which an order may have several, by their keys."""
+    return [item for key, item in found.items() if key.startswith(prefix)]
 
 
 def load_order(order_id: OrderId, *, to_show: bool = False) -> Order:
@@ -82,6 +88,7 @@ def _lost(change: Change, failed: list[str]) -> OrderError:
 
 
 ORDER, EVENT, PAYMENT, SHIPMENT, MARKER, STOCK_OF = "order", "event", "payment", "shipment", "marker", "stock of "
+RETURN = "return"
 RECORD, ERASED_RECORD, CALL = "idempotency record", "erased idempotency record", "record of the call"
 """The parts of a change, by which a failed condition is known."""
 
@@ -94,6 +101,9 @@ def _actions(change: Change, record: IdempotencyRecord | CallRecord | None) -> l
         actions.append((PAYMENT, _all_known(items.payment_to_item(order_id, change.payment), items.optional_of_payment())))
     if change.shipment is not None:
         actions.append((SHIPMENT, _all_known(items.shipment_to_item(order_id, change.shipment), items.optional_of_shipment())))
+    optional = return_items.optional()
+    returns = (return_items.return_to_item(order_id, one) for one in change.returns)
+    actions.extend((RETURN, _all_known(item, optional)) for item in returns)
     if change.marker is not None:
         actions.append((MARKER, table.put_action(event_items.marker_to_item(change), table.IS_NEW)))
     if isinstance(record, CallRecord):

@@ -1,0 +1,112 @@
+"""A return: what is to be sent back of a delivered order, and what of it has come back."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from orders.domain.errors import ConstraintViolated, NotFound
+from orders.domain.personal import Forgotten, Impersonal, guarded
+from orders.domain.statuses import OPEN_RETURNS, RETURN_TRANSITIONS, WITHDRAWN, Condition, ReturnStatus
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedPieces:
+    """So many pieces of one line, as they were found when they came back."""
+
+    line_id: Impersonal
+    quantity: int
+    condition: Condition
+
+
+@guarded
+@dataclass(frozen=True, slots=True)
+class ReturnItem:
+    """So many pieces of one line of the order, and how many of them have come back in each condition."""
+
+    line_id: Impersonal
+    quantity: int
+    reason: Forgotten | None = None
+    resellable: int = 0
+    damaged: int = 0
+
+    @property
+    def received(self) -> int:
+        """How many have come back."""
+        return self.resellable + self.damaged
+
+    def with_received(self, pieces: ReturnedPieces) -> "ReturnItem":
+        """The item with more of its pieces back."""
+        if pieces.condition is Condition.DAMAGED:
+            return replace(self, damaged=self.damaged + pieces.quantity)
+        return replace(self, resellable=self.resellable + pieces.quantity)
+
+
+@guarded
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A return. ``decision_reason`` is what staff noted when they approved or declined it; ``note`` is its customer's.
+
+    ``received_at`` is when something of it last came back. One that ``is_final`` has had its last receipt: what is missing
+    then does not come any more.
+    """
+
+    return_id: Impersonal
+    status: ReturnStatus
+    items: tuple[ReturnItem, ...]
+    requested_by: Impersonal
+    created_at: datetime
+    note: Forgotten | None = None
+    decided_by: Impersonal | None = None
+    decided_at: datetime | None = None
+    decision_reason: Forgotten | None = None
+    received_at: datetime | None = None
+    is_final: bool = False
+    closed_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to be done with it."""
+        return self.status in OPEN_RETURNS
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing more of it comes back."""
+        return self.is_final or all(item.received == item.quantity for item in self.items)
+
+    def claims(self, line_id: str) -> int:
+        """How many pieces of a line have come back with it, or are still to come."""
+        if self.status in WITHDRAWN:
+            return 0
+        items = (item for item in self.items if item.line_id == line_id)
+        return sum(item.received if self.is_final else item.quantity for item in items)
+
+    def become(self, status: ReturnStatus) -> "Return":
+        """The return in another status; raises where the allowed transitions have no such step."""
+        allowed = RETURN_TRANSITIONS[self.status]
+        if status not in allowed:
+            facts = {"from": str(self.status), "to": str(status), "allowed": sorted(allowed)}
+            raise ConstraintViolated(f"The return is {self.status} and cannot become {status}.", **facts)
+        return replace(self, status=status)
+
+
+def found(returns: Iterable[Return], return_id: str) -> Return:
+    """The return of that id; raises ``NotFound`` where there is none."""
+    for one in returns:
+        if one.return_id == return_id:
+            return one
+    raise NotFound("The order has no such return.")
+
+
+def merged(before: tuple[Return, ...], changed: tuple[Return, ...]) -> tuple[Return, ...]:
+    """The returns with those that have changed in their places, and new ones behind them."""
+    by_id = {one.return_id: one for one in (*before, *changed)}
+    return tuple(by_id.values())
+
+
+def received(returns: Iterable[Return]) -> Mapping[str, int]:
+    """How many pieces of each line have come back with returns."""
+    counts: dict[str, int] = {}
+    for one in returns:
+        for item in one.items:
+            counts[item.line_id] = counts.get(item.line_id, 0) + item.received
+    return counts
