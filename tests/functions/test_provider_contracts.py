@@ -142,6 +142,17 @@ def test_nothing_is_captured_of_what_is_held_no_longer(payment: Paying) -> None:
     assert sums(gateway.void(asked)) == (OutcomeKind.SETTLED, 0, 0)
 
 
+def test_a_hold_says_when_it_ends_and_is_renewed_where_the_provider_can(payment: Paying) -> None:
+    gateway, case = payment
+    asked = opened(gateway, case.accepted, capture=False)
+    ends = gateway.authorize(asked).expires_at
+    assert ends
+    renewed = gateway.renew(asked)
+    assert renewed.kind is OutcomeKind.DECLINED or (renewed.expires_at and renewed.expires_at >= ends)
+    gateway.void(asked)
+    assert gateway.renew(asked).kind is OutcomeKind.DECLINED
+
+
 def test_a_payment_that_the_customer_has_to_confirm_takes_nothing_and_says_where(payment: Paying) -> None:
     gateway, case = payment
     asked = opened(gateway, case.requires_action)

@@ -64,7 +64,9 @@ def test_every_field_is_read_as_it_was_written() -> None:
     )
 
 
-@pytest.mark.parametrize("credential", ["payment_token", "approval_token", "delivery_token", "confirmation_token"])
+@pytest.mark.parametrize(
+    "credential", ["payment_token", "approval_token", "delivery_token", "confirmation_token", "release_token"]
+)
 def test_a_credential_is_not_part_of_a_printed_order(credential: str) -> None:
     assert f"order.{credential}" not in repr(everything().order)
 
@@ -128,6 +130,8 @@ NOT_SHOWN = {
         "delivery_token": "a credential",
         "confirmation_token": "a credential",
         "confirmation_due_at": "the pipeline's own",
+        "release_token": "a credential",
+        "provider_down_since": "on the trail",
         "steps": "with the progress",
         "overall": "with the progress",
         "unknown_steps": "a later release's",
@@ -138,7 +142,11 @@ NOT_SHOWN = {
         "due_at": "the pipeline's own",
         "erased_at": "the pipeline's own",
     },
-    Payment: {},
+    Payment: {
+        "is_captured_later": "the deployment's setting",
+        "captures_once": "the provider's own",
+        "captures": "on the trail; their sum is captured",
+    },
     Shipment: {
         "scanned_at": "with the scans",
         "recalled": "the pipeline's own",

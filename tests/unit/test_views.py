@@ -86,6 +86,7 @@ def test_an_order_is_shown_with_what_is_promised() -> None:
         "updated_at": shown["order"]["updated_at"],
         "cancellation": None,
         "approval": {"status": "APPROVED", "expires_at": "2026-11-20T12:05:00.000Z", "decided_by": "grace"},
+        "hold": None,
     }
     assert shown["payment"] == {
         "payment_id": "pay-1",

@@ -128,6 +128,17 @@ class Approval:
 
 @guarded
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Why, since when and by whom an order is on hold; ``reason`` is the text that person wrote, or the pipeline."""
+
+    reason: Personal
+    at: datetime
+    by: Impersonal
+    unknown: Annotated[Mapping[str, Any], Privacy.HIDDEN] = field(default_factory=dict)
+
+
+@guarded
+@dataclass(frozen=True, slots=True)
 class TrackingDetail:
     """One scan on a parcel's timeline: ``message`` is in the carrier's words, ``at`` the carrier's own time."""
 
@@ -232,6 +243,11 @@ class Order(OrderDetails):
     confirmation_token: Hidden | None = None
     confirmation_due_at: datetime | None = None
     """Until when the payment's confirmation is waited for, where it is or was."""
+    hold: Hold | None = None
+    """While it is there nothing is charged, captured or handed over by the pipeline itself."""
+    release_token: Hidden | None = None
+    provider_down_since: datetime | None = None
+    """Since when the payment provider takes no calls, so that the order's step is tried again by the sweep."""
     unknown_steps: Annotated[tuple[Any, ...], Privacy.HIDDEN] = ()
     """Rows of steps that a later release has written behind those this one knows: kept."""
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from orders.domain.errors import ConstraintViolated
 from orders.domain.money import Money
 from orders.domain.personal import Forgotten, Impersonal, Personal, guarded
-from orders.domain.statuses import PAYMENT_TRANSITIONS, PaymentMethod, PaymentStatus
+from orders.domain.statuses import PAYMENT_TRANSITIONS, CaptureStatus, PaymentMethod, PaymentStatus
 
 AT_THE_DOOR = "cash"
 """The provider of a payment in cash: our own people."""
@@ -38,7 +38,8 @@ class OutcomeKind(StrEnum):
 class GatewayOutcome:
     """What a provider has said of a payment: the sums, in minor units, are of the whole payment as it is then.
 
-    ``reason`` is a sentence for the customer.
+    ``reason`` is a sentence for the customer. Of money that is held, ``expires_at`` is until when, and ``captures_once``
+    whether the first capture releases the rest.
     """
 
     kind: OutcomeKind
@@ -46,6 +47,21 @@ class GatewayOutcome:
     refunded: int = 0
     next_action: NextAction | None = None
     reason: Personal | None = None
+    expires_at: datetime | None = None
+    captures_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """So much of the money that is held, taken for one parcel: ``capture_id`` is the provider's idempotency key.
+
+    ``at`` is when it was written down, or decided.
+    """
+
+    capture_id: Impersonal
+    amount: int
+    status: CaptureStatus
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,8 @@ class Payment:
     ``provider`` keeps the payment for as long as it lives, whichever provider is configured later, and knows it as
     ``provider_reference``. The amounts captured and refunded are in minor units of the currency of ``amount``.
     ``refunded_at`` is when the provider had given the money back. Rows of earlier releases have none of these.
+
+    Where ``is_captured_later``, the money is held first, until ``authorization_expires_at``, and captured with the parcels.
     """
 
     payment_id: Impersonal
@@ -79,6 +97,10 @@ class Payment:
     failure_reason: Personal | None = None
     created_at: datetime | None = None
     refunded_at: datetime | None = None
+    is_captured_later: bool = False
+    captures_once: bool = False
+    authorization_expires_at: datetime | None = None
+    captures: tuple[Capture, ...] = ()
 
     @property
     def left(self) -> int:
@@ -96,6 +118,27 @@ class Payment:
         """The payment with all of its amount captured, or so much of it, and nothing more to come."""
         taken = self.amount.amount if captured is None else captured
         return replace(self.become(PaymentStatus.COMPLETED), amount_captured=taken)
+
+    def authorized(self, outcome: GatewayOutcome) -> "Payment":
+        """The payment whose money is held, and until when."""
+        after = self if self.status is PaymentStatus.AUTHORIZED else self.become(PaymentStatus.AUTHORIZED)
+        return replace(after, authorization_expires_at=outcome.expires_at, captures_once=outcome.captures_once)
+
+    @property
+    def pending_capture(self) -> Capture | None:
+        """The capture that is written down and not decided; there is never more than one."""
+        return next((one for one in self.captures if one.status is CaptureStatus.PENDING), None)
+
+    def capture(self, capture_id: str) -> Capture | None:
+        """The capture of that id, if there is one."""
+        return next((one for one in self.captures if one.capture_id == capture_id), None)
+
+    def with_capture(self, capture: Capture) -> "Payment":
+        """The payment with a capture written down, or decided; the sum captured follows from them."""
+        others = tuple(one for one in self.captures if one.capture_id != capture.capture_id)
+        captures = (*others, capture)
+        taken = sum(one.amount for one in captures if one.status is CaptureStatus.COMPLETED)
+        return replace(self, captures=captures, amount_captured=taken)
 
     def voided(self, reason: str | None) -> "Payment":
         """The payment that is never taken."""

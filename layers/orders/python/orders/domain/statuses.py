@@ -42,6 +42,15 @@ class PaymentStatus(StrEnum):
     """Closed before any money was taken."""
 
 
+class CaptureStatus(StrEnum):
+    """What became of one capture of money that is held."""
+
+    PENDING = "PENDING"
+    """It is written down, and the provider is asked."""
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
 class PaymentMethod(StrEnum):
     """How a customer pays."""
 
@@ -164,6 +173,8 @@ PAYMENT_TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = _table(
 
 UNSETTLED = frozenset({_P.PROCESSING, _P.REQUIRES_ACTION})
 """A provider was asked, and has not decided, as far as is known here."""
+VOIDABLE = UNSETTLED | {_P.AUTHORIZED}
+"""The provider may still take money, or more of it, unless the payment is voided."""
 TAKEN = frozenset({_P.COMPLETED, _P.PARTIALLY_REFUNDED})
 """Some of the money is ours, so that there is something to give back."""
 

@@ -89,6 +89,12 @@ class _ApprovalView(TypedDict):
     reason: NotRequired[str | None]
 
 
+class _HoldView(TypedDict):
+    reason: NotRequired[str | None]
+    held_at: Time
+    held_by: str
+
+
 class OrderView(TypedDict):
     """The order by itself, as in lists."""
 
@@ -113,6 +119,7 @@ class OrderView(TypedDict):
     updated_at: Time
     cancellation: _CancellationView | None
     approval: _ApprovalView | None
+    hold: _HoldView | None
 
 
 def _line_view(line_id: str, line: Line) -> _LineView:
@@ -170,6 +177,7 @@ def order_view(order: Order, audience: Audience) -> OrderView:
         updated_at=timestamp(order.updated_at),
         cancellation=_cancellation_view(order, audience),
         approval=_approval_view(order, audience),
+        hold=_hold_view(order, audience),
     )
 
 
@@ -193,6 +201,7 @@ class PaymentView(TypedDict):
     failure_reason: NotRequired[str | None]
     created_at: NotRequired[Time | None]
     refunded_at: NotRequired[Time | None]
+    authorization_expires_at: NotRequired[Time | None]
 
 
 def payment_view(payment: Payment) -> PaymentView:
@@ -212,6 +221,7 @@ def payment_view(payment: Payment) -> PaymentView:
         failure_reason=payment.failure_reason,
         created_at=when(payment.created_at),
         refunded_at=when(payment.refunded_at),
+        authorization_expires_at=when(payment.authorization_expires_at),
     )
 
 
@@ -393,4 +403,17 @@ def _approval_view(order: Order, audience: Audience) -> _ApprovalView | None:
         expires_at=timestamp(approval.expires_at),
         decided_by=approval.decided_by,
         reason=approval.reason if audience is Audience.STAFF else None,
+    )
+
+
+def _hold_view(order: Order, audience: Audience) -> _HoldView | None:
+    hold = order.hold
+    if hold is None:
+        return None
+    is_pipelines = hold.by == SYSTEM
+    return present(
+        _HoldView,
+        reason=hold.reason if audience is Audience.STAFF or is_pipelines else None,
+        held_at=timestamp(hold.at),
+        held_by=hold.by,
     )

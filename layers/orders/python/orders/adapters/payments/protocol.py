@@ -1,6 +1,6 @@
 """The payment provider as the order pipeline needs it.
 
-A provider is a module of this package, named like the provider, in which ``GATEWAY`` has these six methods. Stripe's payment
+A provider is a module of this package, named like the provider, in which ``GATEWAY`` has these seven methods. Stripe's payment
 intents fit: ``open`` creates one unconfirmed, ``authorize`` confirms it, ``void`` is its cancellation.
 """
 
@@ -52,7 +52,8 @@ class PaymentGateway(Protocol):
     def authorize(self, intent: Intent) -> GatewayOutcome:
         """Confirms the payment that ``intent.reference`` names: takes the money, or holds it.
 
-        ``settled`` says what is captured; ``action_required`` what the customer has to do; ``pending`` is decided later.
+        ``settled`` says what is captured, nothing of what is only held; of that it says until when, and whether it can be
+        captured once only. ``action_required`` says what the customer has to do; ``pending`` is decided later.
 
         Raises:
             GatewayUnavailable: nothing was taken; to be tried again.
@@ -60,6 +61,13 @@ class PaymentGateway(Protocol):
 
     def capture(self, intent: Intent, capture_id: str, amount: int) -> GatewayOutcome:
         """Takes so much of the money that is held, once for each ``capture_id``; ``declined`` if it is held no longer.
+
+        Raises:
+            GatewayUnavailable: to be tried again.
+        """
+
+    def renew(self, intent: Intent) -> GatewayOutcome:
+        """Holds the money for longer; ``settled`` says until when, ``declined`` that this provider cannot.
 
         Raises:
             GatewayUnavailable: to be tried again.
@@ -82,7 +90,8 @@ class PaymentGateway(Protocol):
         """
 
     def look_up(self, intent: Intent, reported: OutcomeKind | None = None) -> GatewayOutcome:
-        """What has become of the payment, days later too; ``unknown`` if it was never confirmed.
+        """What has become of the payment, days later too; ``unknown`` if it was never confirmed, and ``declined`` with what was
+        captured if its money is held no longer.
 
         ``reported`` is what an event says of it: a provider that can be asked goes by its own books.
 

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -28,6 +29,10 @@ _KINDS: Mapping[str, OutcomeKind] = MappingProxyType(
         PENDING: OutcomeKind.PENDING,
     }
 )
+
+DAY = 86_400
+HELD_FOR, HELD_AT_MOST_FOR = 7 * DAY, 60
+"""For how many seconds money is held, and for how many with the token of a hold that runs out."""
 
 Move = Callable[[Entry], Entry | None]
 """What becomes of a ledger line; ``None`` where it stays as it is."""
@@ -68,16 +73,29 @@ class SimulatedGateway:
 
         def captured(entry: Entry) -> Entry | None:
             captures: Mapping[str, int] = entry.facts.get("captures", {})
-            is_held = entry.state in (HELD, CHARGED) and "captures" in entry.facts and not entry.facts.get("released")
-            if not is_held or capture_id in captures or amount > entry.facts["amount"] - sum(captures.values()):
+            if not _is_held(entry) or capture_id in captures or amount > entry.facts["amount"] - sum(captures.values()):
                 return None
-            if entry.facts.get("expires"):
-                return _moved(entry, CHARGED if captures else VOIDED, released=True)
-            return _moved(entry, CHARGED, captures={**captures, capture_id: amount})
+            if entry.facts.get("expires") or _has_run_out(entry):
+                return _released(entry)
+            used_up = {"released": True} if entry.facts.get("once") else {}
+            return _moved(entry, CHARGED, captures={**captures, capture_id: amount}, **used_up)
 
         entry = _changed(intent, captured)
         if entry is None or capture_id not in entry.facts.get("captures", {}):
             return GatewayOutcome(OutcomeKind.DECLINED, reason="The money is held no longer.")
+        return self._outcome(intent, entry)
+
+    def renew(self, intent: Intent) -> GatewayOutcome:
+        """See ``PaymentGateway.renew``."""
+        maybe_fail(_unavailable())
+
+        def renewed(entry: Entry) -> Entry | None:
+            can_be = _is_held(entry) and not entry.facts.get("expires") and not _has_run_out(entry)
+            return _moved(entry, entry.state, until=_now() + HELD_FOR) if can_be else None
+
+        entry = _changed(intent, renewed)
+        if entry is None or not _is_held(entry) or entry.facts.get("expires"):
+            return GatewayOutcome(OutcomeKind.DECLINED, reason="The money cannot be held for longer.")
         return self._outcome(intent, entry)
 
     def void(self, intent: Intent) -> GatewayOutcome:
@@ -110,6 +128,8 @@ class SimulatedGateway:
         entry = ledgers.entry(keys.charge_key(intent.key))
         if entry and (reported or entry.state == PENDING):
             entry = _changed(intent, _failed if reported is OutcomeKind.DECLINED else _settled)
+        if entry and _is_held(entry) and _has_run_out(entry):
+            entry = _changed(intent, _released)
         return self._outcome(intent, entry) if entry else GatewayOutcome(OutcomeKind.UNKNOWN)
 
     def _outcome(self, intent: Intent, entry: Entry) -> GatewayOutcome:
@@ -121,6 +141,8 @@ class SimulatedGateway:
             refunded=_refunded(entry),
             next_action=_next_action(intent) if kind is OutcomeKind.ACTION_REQUIRED else None,
             reason=self._REFUSALS.get(intent.token or "", "The payment was cancelled.") if declined else None,
+            expires_at=datetime.fromtimestamp(entry.facts["until"], UTC) if _is_held(entry) else None,
+            captures_once=bool(entry.facts.get("once")),
         )
 
 
@@ -128,7 +150,8 @@ def _settled(entry: Entry) -> Entry | None:
     """The customer has done what was asked of them; the money of a transfer arrives even if nobody waits for it any more."""
     is_late = entry.state in (DECLINED, VOIDED) and entry.facts.get("transfer")
     is_open = entry.state in (WAITING, PENDING)
-    return _moved(entry, _taken("captures" not in entry.facts)) if is_open or is_late else None
+    held = {"until": _now() + HELD_FOR} if "captures" in entry.facts else {}
+    return _moved(entry, _taken("captures" not in entry.facts), **held) if is_open or is_late else None
 
 
 def _failed(entry: Entry) -> Entry | None:
@@ -145,9 +168,26 @@ def _taken(capture: bool) -> str:
 
 def _facts(intent: Intent) -> Mapping[str, Any]:
     facts: dict[str, Any] = {"amount": intent.amount.amount, "currency": intent.amount.currency}
-    facts |= {} if intent.capture else {"captures": {}}
-    facts |= {"transfer": True} if intent.method is PaymentMethod.BANK_TRANSFER else {}
-    return facts | ({"expires": True} if intent.token == "tok_hold_expires" else {})  # noqa: S105 - a test's token
+    facts |= {} if intent.capture else _facts_of_hold(intent.token)
+    return facts | ({"transfer": True} if intent.method is PaymentMethod.BANK_TRANSFER else {})
+
+
+def _facts_of_hold(token: str | None) -> Mapping[str, Any]:
+    expires, once = token == "tok_hold_expires", token == "tok_capture_once"  # noqa: S105 - tests' tokens
+    until = {"captures": {}, "until": _now() + (HELD_AT_MOST_FOR if expires else HELD_FOR)}
+    return until | ({"expires": True} if expires else {}) | ({"once": True} if once else {})
+
+
+def _now() -> int:
+    return int(time.time())
+
+
+def _is_held(entry: Entry) -> bool:
+    return entry.state in (HELD, CHARGED) and "captures" in entry.facts and not entry.facts.get("released")
+
+
+def _has_run_out(entry: Entry) -> bool:
+    return bool(entry.facts["until"] <= time.time())
 
 
 def _next_action(intent: Intent) -> NextAction:

@@ -15,9 +15,9 @@ from orders.domain import legacy
 from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
 from orders.domain.order import Line, Order, Shipment, Snapshot, Step, TrackingDetail, moment, timestamp
-from orders.domain.payment import Payment
+from orders.domain.payment import Capture, Payment
 from orders.domain.pricing import Discount
-from orders.domain.statuses import OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus, StepStatus
+from orders.domain.statuses import CaptureStatus, OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus, StepStatus
 from orders.domain.steps import STEPS, StepName
 
 _ORDER = Codec(
@@ -27,7 +27,7 @@ _ORDER = Codec(
     with_nulls=frozenset({"cancellation", "approval"}),
     names={"shipping_address": "address"},
 )
-_PAYMENT = Codec(Payment, own=frozenset({"amount", "status", "provider"}))
+_PAYMENT = Codec(Payment, own=frozenset({"amount", "status", "provider", "captures"}))
 _SHIPMENT = Codec(Shipment, own=frozenset({"status", "scans"}))
 
 
@@ -110,6 +110,7 @@ def payment_to_item(order_id: OrderId, payment: Payment) -> Item:
         "exact_status": payment.status.value if payment.status.value != nearest else None,
         "currency": payment.amount.currency,
         "provider": payment.provider,
+        "captures": to_json([_capture_to_json(capture) for capture in payment.captures]) if payment.captures else None,
     }
     own = {**as_texts(text), **as_numbers({"amount": payment.amount.amount})}
     return {**keys.payment_key(order_id), **_PAYMENT.write(payment), **own}
@@ -122,7 +123,17 @@ def payment_from_item(item: Item) -> Payment:
     found = _PAYMENT.read(item)
     unnamed = legacy.AT_THE_DOOR if found["method"] is PaymentMethod.CASH_ON_DELIVERY else legacy.PAYMENT_PROVIDER
     provider = text_of(item, "provider") or unnamed
-    return _with_sums(Payment(**found, status=status, amount=amount, provider=provider))
+    captures = tuple(_capture_from_json(row) for row in json_of(item, "captures") or ())
+    return _with_sums(Payment(**found, status=status, amount=amount, provider=provider, captures=captures))
+
+
+def _capture_to_json(capture: Capture) -> list[Any]:
+    return [capture.capture_id, capture.amount, capture.status.value, timestamp(capture.at)]
+
+
+def _capture_from_json(row: list[Any]) -> Capture:
+    capture_id, amount, status, at, *_ = row
+    return Capture(capture_id, amount, named(CaptureStatus, status), moment(at))
 
 
 def _with_sums(payment: Payment) -> Payment:
@@ -159,7 +170,7 @@ def shipment_from_item(item: Item) -> Shipment:
 
 def optional_of_payment() -> tuple[str, ...]:
     """The attributes that the item of a payment may not have."""
-    return (*_PAYMENT.optional, "exact_status")
+    return (*_PAYMENT.optional, "exact_status", "captures")
 
 
 def optional_of_shipment() -> tuple[str, ...]:

@@ -47,6 +47,7 @@ def decided_on(snapshot: Snapshot) -> Iterator[str]:
         yield order.cancellation.reason
     if snapshot.payment:
         yield from (snapshot.payment.status, snapshot.payment.method)
+        yield from (capture.status for capture in snapshot.payment.captures)
     if snapshot.shipment:
         yield snapshot.shipment.status
     yield from (one.status for one in snapshot.returns)
