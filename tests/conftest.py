@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ SHARED: dict[str, tuple[str, ...]] = {
     ),
 }
 """Files that use the same stacks, and the same browser: one worker runs them all, so that each is started once."""
+
+STATE = tempfile.TemporaryDirectory(prefix="orders-state-")
 
 # An example may take as long as it likes, and so may making them: the machine may have other work.
 settings.register_profile("orders", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -17,6 +17,7 @@ from html import escape
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from local.api_gateway.keys import AUDIENCE, Issuer
+from local.people import PEOPLE, Person
 
 AUTHORIZE, TOKEN, LOGOUT = "/.local/oauth2/authorize", "/.local/oauth2/token", "/.local/logout"
 CALLBACK = "/signed-in"
@@ -24,27 +25,6 @@ CODE_SECONDS = 60.0
 
 Headers = list[tuple[str, str]]
 Reply = tuple[int, Headers, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A person to sign in as; ``subject`` is the customer id of the orders they place."""
-
-    subject: str
-    name: str
-    does: str
-    groups: tuple[str, ...] = ()
-
-
-PEOPLE = (
-    Person("customer-1", "Ada", "A customer: places orders, follows and cancels them"),
-    Person("customer-2", "Grace", "Another customer, who must not see Ada's orders"),
-    Person("support-1", "Sam", "Support: sees and changes every order, answers reviews", ("support",)),
-    Person("admin-1", "Alex", "Admin: support, and keeps the catalog and the webhooks", ("support", "admin")),
-    Person("carrier-1", "Carl", "A carrier: reports where parcels are", ("carrier",)),
-    Person("warehouse-1", "Wim", "The warehouse: reports which parcels have come back", ("warehouse",)),
-)
-"""The first of each kind is who the command `orders` acts as, too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.cli.client import Api, Refused, url_of
+from local.people import SUPPORT
 
 STATUSES = (
     *("created", "in_transit", "out_for_delivery", "available_for_pickup", "attempted"),
@@ -79,7 +80,7 @@ def carrier(options: argparse.Namespace) -> int:
 
 
 def _tracking_number(api: Api, order_id: str) -> str | None:
-    found = api.signed_in("support-1", ["support"]).call("GET", f"/orders/{order_id}")
+    found = api.signed_in(SUPPORT.subject, SUPPORT.groups).call("GET", f"/orders/{order_id}")
     number: str | None = (found["shipment"] or {}).get("tracking_number")
     return number
 

@@ -8,6 +8,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
+
+from local.cli import last_stack
 
 DEFAULT_URL = "http://127.0.0.1:3000"
 
@@ -28,12 +31,13 @@ class Refused(Exception):
             if isinstance(error, dict)
         ]
         code = f" {problem['code']}" if "code" in problem else ""
-        super().__init__("; ".join([f"{status}{code}: {detail}", *places]))
+        super().__init__("; ".join([f"{status}{code}: {detail}", *(place for place in places if place not in detail)]))
         self.status = status
 
 
 def url_of(given: str | None) -> str:
-    return (given or os.environ.get("ORDERS_URL") or DEFAULT_URL).rstrip("/")
+    """Where the stack is: as given, as ORDERS_URL has it, where the one that was started last is, or the default."""
+    return (given or os.environ.get("ORDERS_URL") or last_stack.url() or DEFAULT_URL).rstrip("/")
 
 
 class Api:
@@ -59,6 +63,8 @@ class Api:
 
     def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Any:
         """These very bytes: what is signed must not be serialized again."""
+        if urlsplit(self.url).scheme not in ("http", "https"):
+            raise Unreachable(f"{self.url} is no URL of a stack, such as {DEFAULT_URL}")
         request = urllib.request.Request(self.url + path, method=method)  # noqa: S310 - the user's own URL
         request.add_header("content-type", "application/json")
         for name, value in headers.items():
@@ -67,11 +73,15 @@ class Api:
             request.add_header("authorization", f"Bearer {self.token}")
         try:
             with urllib.request.urlopen(request, body, timeout=35) as response:  # noqa: S310
-                return json.loads(response.read() or b"null")
+                answer = response.read()
         except urllib.error.HTTPError as refusal:
             raise Refused(refusal.code, _problem(refusal.read())) from None
         except (urllib.error.URLError, OSError) as gone:
             raise Unreachable(f"Nothing answers at {self.url}. Start a stack with: .venv/bin/orders serve") from gone
+        try:
+            return json.loads(answer or b"null")
+        except ValueError:
+            raise Unreachable(f"What answers at {self.url} is no stack of orders") from None
 
 
 def _problem(body: bytes) -> dict[str, Any]:

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from local.cli.client import Api
+from local.cli.rendering import money, paint, print_order, words
+from local.cli.serving import EXAMPLE
+from local.people import CUSTOMER
 from local.stack.running import running
 from local.stack.settings import Settings
-from orders.domain.money import Money
 from orders.domain.statuses import OrderStatus, StepStatus
 
-ADDRESS = {"name": "Ada Lovelace", "line1": "12 Analytical Way", "city": "London", "postal_code": "10115", "country": "GB"}
 PATIENCE = 35.0
-
-_COLORS = {
-    OrderStatus.DELIVERED.value: "32",
-    OrderStatus.CANCELLED.value: "31",
-    OrderStatus.SHIPPED.value: "36",
-    OrderStatus.PROCESSING.value: "34",
-    "dim": "2",
-    "bold": "1",
-    "red": "31",
-}
-
-
-def paint(text: str, color: str) -> str:
-    code = _COLORS.get(color)
-    return f"\x1b[{code}m{text}\x1b[0m" if code and sys.stdout.isatty() else text
 
 
 @dataclass
@@ -59,7 +44,7 @@ def demo() -> int:
     print("Starting a temporary stack from template.yaml ...", flush=True)
     with running(Settings()) as stack:
         print(f"Up in {time.monotonic() - began:.1f} s at {stack.url}\n")
-        api = Api(stack.url, stack.token("ada"))
+        api = Api(stack.url, stack.token(CUSTOMER.subject))
         for order in orders:
             _place(api, order)
         print()
@@ -71,12 +56,7 @@ def demo() -> int:
 
 
 def _place(api: Api, order: Watched) -> None:
-    items = [{"product_id": "prod-001", "quantity": 2}, {"product_id": "prod-002", "quantity": 1}]
-    body = {
-        "items": items,
-        "payment": {"method": "CREDIT_CARD", "token": order.token},
-        "shipping_address": ADDRESS,
-    }
+    body = {**EXAMPLE, "payment": {"method": "CREDIT_CARD", "token": order.token}}
     placed = api.call("POST", "/orders", body)["order"]
     order.order_id, order.placed_at = placed["order_id"], _epoch(placed["created_at"])
     print(f"  {paint(order.letter, 'bold')}  {order.order_id}  {money(placed['total']):>10}  {order.says}")
@@ -122,31 +102,10 @@ def _line(order: Watched, event: dict[str, Any], changed: bool, note: str) -> st
 
 
 def _tell(api: Api, order: Watched) -> None:
-    found = api.call("GET", f"/orders/{order.order_id}")
-    history = api.call("GET", f"/orders/{order.order_id}/history")["history"]
-    print(f"{paint(order.letter, 'bold')}  {order.order_id}  {paint(order.status, order.status)}")
-    for event in history:
-        reason = f"  {event['reason']}" if event.get("reason") else ""
-        line = f"{event['version']:>3}  {event['timestamp']}  {event['status']:<10}  {words(event['event_type']):<20}"
-        print(f"   {line}  {event['triggered_by']}{paint(reason, 'dim')}")
-    print(f"   Payment   {_payment(found['payment'])}")
-    print(f"   Shipment  {_shipment(found['shipment'])}")
-    if found["order"]["cancellation"]:
-        print(f"   Cancelled {words(found['order']['cancellation']['reason']).lower()}")
+    path = f"/orders/{order.order_id}"
+    found, history = api.call("GET", path), api.call("GET", f"{path}/history")["history"]
+    print_order(f"{paint(order.letter, 'bold')}  {order.order_id}  ", found, history)
     print()
-
-
-def _payment(payment: dict[str, Any] | None) -> str:
-    if payment is None:
-        return "none"
-    reason = f" ({payment['failure_reason']})" if payment.get("failure_reason") else ""
-    return f"{payment['payment_id']}  {money(payment['amount'])}  {payment['method']}  {payment['status']}{reason}"
-
-
-def _shipment(shipment: dict[str, Any] | None) -> str:
-    if shipment is None:
-        return "none"
-    return f"{shipment['shipment_id']}  {shipment['carrier']} {shipment['tracking_number']}  {shipment['status']}"
 
 
 def _close(orders: list[Watched]) -> int:
@@ -156,19 +115,11 @@ def _close(orders: list[Watched]) -> int:
     if not wrong:
         print("All three orders ended as expected.\n")
         print("Next:")
-        print("  .venv/bin/orders serve   a stack that keeps running; it prints tokens and curl commands")
+        print("  .venv/bin/orders serve   a stack that keeps running; it says where its tokens are")
         print("                           then open http://127.0.0.1:3000/admin, or an order's tracking_url")
         print("  make test                all checks and all tests")
         print("  docs/architecture.md     how it works, and why")
     return 1 if wrong else 0
-
-
-def words(name: str) -> str:
-    return name.replace("_", " ").capitalize()
-
-
-def money(amount: dict[str, Any]) -> str:
-    return str(Money(amount["amount"], amount["currency"]))
 
 
 def _epoch(timestamp: str) -> float:

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from local.cli.client import Api, url_of
+from local.people import ADMIN
 
 LARGEST_BODY = 1_000_000
 
@@ -21,7 +22,7 @@ def register(commands: Any, remote: Callable[..., argparse.ArgumentParser]) -> N
 
 
 def listen(options: argparse.Namespace) -> int:
-    api = Api(url_of(options.url)).signed_in("admin-1", ["admin"])
+    api = Api(url_of(options.url)).signed_in(ADMIN.subject, ADMIN.groups)
     server = Receiver(options.port, options.answer)
     with server, _subscribed(api, server, options.event) as webhook_id:
         print(f"Listening at {server.address} as {webhook_id}; Ctrl-C ends both.", flush=True)

@@ -14,6 +14,7 @@ from typing import Any
 from local.cli.client import Api, url_of
 from local.cli.dead_letters import redrive_dead_letters
 from local.cli.place import NotPossible, Place
+from local.people import ADMIN
 from local.stack.sweeping import SweepTotals
 
 MACHINES = {"FulfilMachineArn": "fulfilment", "UnwindMachineArn": "unwinding"}
@@ -183,4 +184,4 @@ def _redrive(place: Place, options: argparse.Namespace) -> Any:
     if options.what == "executions":
         return redrive_executions(place)
     url = place.url if place.is_local else place.outputs["ApiUrl"]
-    return redrive_webhooks(Api(url).signed_in("admin-1", ["admin"]), options.webhook_id, datetime.now(UTC))
+    return redrive_webhooks(Api(url).signed_in(ADMIN.subject, ADMIN.groups), options.webhook_id, datetime.now(UTC))

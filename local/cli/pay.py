@@ -11,11 +11,11 @@ from urllib.parse import quote
 
 from local.cli import bus
 from local.cli.client import Api, url_of
+from local.people import SUPPORT
 from orders.domain.events import PAYMENT_CONFIRMED, PAYMENT_FAILED
 from orders.domain.statuses import UNSETTLED
 
 SOURCE = "simulated-provider"
-STAFF = "support-1"
 
 
 def register(commands: Any, remote: Callable[..., argparse.ArgumentParser]) -> None:
@@ -37,7 +37,7 @@ def event(order_id: str, payment: Mapping[str, Any], *, declined: bool) -> dict[
 
 
 def pay(options: argparse.Namespace) -> int:
-    api = Api(url_of(options.url)).signed_in(STAFF, ["support"])
+    api = Api(url_of(options.url)).signed_in(SUPPORT.subject, SUPPORT.groups)
     payment = api.call("GET", f"/orders/{quote(options.order_id, safe='')}")["payment"]
     if payment is None:
         raise SystemExit("orders: nothing has been asked of the payment provider for this order")

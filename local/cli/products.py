@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import quote
 
 from local.cli.client import Api, Refused, url_of
+from local.people import ADMIN
 
-ADMIN = "admin-1"
 COLUMNS = ("product_id", "name", "amount", "currency", "stock")
 AT_ONCE = 8
 BUSY, ATTEMPTS = (429, 503), 6
@@ -93,9 +93,13 @@ def send(api: Api, file: str | None, row: Row) -> str | None:
 
 
 def import_file(options: argparse.Namespace) -> int:
-    content = options.file.read_bytes()
-    found = list(rows(content.decode("utf-8-sig")))
-    api = Api(url_of(options.url)).signed_in(ADMIN, ["admin"])
+    try:
+        content = options.file.read_bytes()
+        text = content.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as failure:
+        raise SystemExit(f"orders: {options.file} cannot be read: {failure}") from None
+    found = list(rows(text))
+    api = Api(url_of(options.url)).signed_in(ADMIN.subject, ADMIN.groups)
     file = None if options.again else hashlib.sha256(content).hexdigest()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         problems = list(_with_progress(pool.map(partial(send, api, file), found), len(found)))

@@ -10,10 +10,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from local.cli.client import Api, Refused, Unreachable, url_of
+from local.cli.rendering import paint, words
+from local.people import SUPPORT
 
 LONGEST_PAUSE = 15.0
 
@@ -101,9 +103,9 @@ def watch(options: argparse.Namespace) -> int:
     if options.link_token:
         stream = Stream(f"{path}?token={options.link_token}", None)
     else:
-        stream = Stream(path, api.signed_in("support-1", ["support"]).token)
+        stream = Stream(path, api.signed_in(SUPPORT.subject, SUPPORT.groups).token)
     for frame in stream.frames():
-        print(line(frame), flush=True)
+        print(json.dumps(asdict(frame)) if options.json else line(frame), flush=True)
     return 0
 
 
@@ -113,4 +115,6 @@ def line(frame: Frame) -> str:
     moment = data.get("timestamp") or data.get("last_updated", "")
     step = progress.get("current_step") or progress.get("overall_status", "")
     expected = f"  expected {progress['estimated_completion']}" if progress.get("estimated_completion") else ""
-    return f"{moment}  v{frame.id:<3} {data.get('status', ''):<10}  {frame.event:<22} {step}{expected}".rstrip()
+    status = f"{data.get('status', ''):<10}"
+    what = f"{words(frame.event):<22}"
+    return f"{moment}  v{frame.id:<3} {paint(status, status.strip())}  {what} {paint(f'{step}{expected}', 'dim')}".rstrip()

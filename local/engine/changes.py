@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from local.engine.journal import Journal, Write
@@ -22,6 +22,8 @@ class Changes:
         self._writes: list[Write] = []
         self._records: list[Record] = []
         self._open = False
+        self.listeners: list[Callable[[Record], None]] = []
+        """Told of each record, on the loop, in the order of the commits."""
         self._counting = threading.Lock()
         self._on_their_way = 0
 
@@ -53,6 +55,8 @@ class Changes:
             return
         writes, records = self._writes, self._records
         self._writes, self._records = [], []
+        if self.listeners:
+            self._loop.call_soon_threadsafe(self._tell, records)
         wanted = [(name, record) for record in records for name, feed in self._feeds.items() if feed.wants(record)]
         numbers: list[int] | list[None] = [None] * len(wanted)
         if self._journal is not None:
@@ -63,6 +67,11 @@ class Changes:
         if offers:
             self._count(1)
             self._loop.call_soon_threadsafe(self._offer, offers)
+
+    def _tell(self, records: Sequence[Record]) -> None:
+        for record in records:
+            for listener in self.listeners:
+                listener(record)
 
     def _offer(self, offers: dict[str, list[StreamDelivery]]) -> None:
         for name, deliveries in offers.items():

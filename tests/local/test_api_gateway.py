@@ -454,7 +454,7 @@ LOCAL_PATHS = [
     ("POST", "/.local/stack"),
     ("POST", "/.local/sweep"),
     ("GET", "/.local/jwks.json"),
-    ("GET", "/.local/oauth2/authorize?person=admin-1"),
+    ("GET", "/.local/oauth2/authorize?person=alex"),
     ("POST", "/.local/oauth2/token"),
     ("GET", "/.local/logout?person=x"),
 ]

@@ -16,7 +16,7 @@ ORDER = (
     {"step_functions"},
     {"lambda_runtime"},
     {"ports", "fastpath.fast_json", "fastpath.pool", "fastpath.switch"},
-    {"common", "documents"},
+    {"common", "documents", "people"},
 )
 """From top to bottom; a part of the fast path that has a place of its own may be used from all above it."""
 PLACES = {room: place for place, rooms in enumerate(ORDER) for room in rooms}

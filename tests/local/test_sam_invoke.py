@@ -137,13 +137,13 @@ def test_an_address_of_another_machine_is_no_place_to_listen_at() -> None:
 
 @pytest.mark.parametrize("host", ["172.17.0.1", "host.docker.internal", "192.168.65.254"])
 def test_containers_call_this_machine_by_a_private_address_or_an_internal_name(host: str) -> None:
-    assert commands._parser().parse_args(["serve", "--for-containers", host]).for_containers == host
+    assert commands.parsed(["serve", "--for-containers", host]).for_containers == host
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "8.8.8.8", "evil.example", ".internal", "internal", "http://172.17.0.1", "::"])  # noqa: S104
 def test_what_others_could_call_themselves_is_refused(host: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        commands._parser().parse_args(["serve", "--for-containers", host])
+        commands.parsed(["serve", "--for-containers", host])
     assert "private address" in capsys.readouterr().err
 
 

@@ -96,7 +96,7 @@ def place(api: Api, **more: Any) -> str:
 
 def test_it_says_how_it_is_used_and_leaves_nothing_behind(serve: Callable[..., Served]) -> None:
     served = serve()
-    assert "export CUSTOMER=" in served.printed
+    assert "sets $ORDERS_URL, $CUSTOMER" in served.printed
     assert served.signal(signal.SIGINT) == 0
     assert served.session_is_empty()
     with pytest.raises(Unreachable):
@@ -141,7 +141,7 @@ def test_an_acknowledged_order_survives_a_kill_and_goes_on_to_its_end(serve: Cal
     first.signal(signal.SIGKILL)
 
     second = serve("--data", str(tmp_path), *waits)
-    api = second.api.signed_in("support-1", ["support"])
+    api = second.api.signed_in("sam", ["support"])
     for order in orders:
         wait_until(lambda order=order: api.call("GET", f"/orders/{order}")["order"]["status"] == "DELIVERED")
         history = [event["event_type"] for event in api.call("GET", f"/orders/{order}/history")["history"]]
@@ -151,5 +151,5 @@ def test_an_acknowledged_order_survives_a_kill_and_goes_on_to_its_end(serve: Cal
 
     third = serve("--data", str(tmp_path))
     assert third.api.call("GET", "/products/prod-001")["stock"] == stock
-    kept = third.api.signed_in("support-1", ["support"])
+    kept = third.api.signed_in("sam", ["support"])
     assert kept.call("GET", f"/orders/{orders[0]}")["order"]["status"] == "DELIVERED"

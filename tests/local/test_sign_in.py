@@ -73,10 +73,10 @@ def change(sign_in: SignIn, code: str, origin: str | None = None, **instead: str
 def test_a_person_who_is_chosen_gets_a_token_of_their_own(sign_in: SignIn, issuer: Issuer) -> None:
     _, _, page = get(sign_in, AUTHORIZE, ASKED)
     assert "Sam" in page
-    status, headers, answer = change(sign_in, code_for(sign_in, "support-1"))
+    status, headers, answer = change(sign_in, code_for(sign_in, "sam"))
     claims = issuer.claims(answer["id_token"], [AUDIENCE])
     assert (status, headers["cache-control"]) == (200, "no-store")
-    assert (claims["sub"], claims["cognito:groups"]) == ("support-1", ["support"])
+    assert (claims["sub"], claims["cognito:groups"]) == ("sam", ["support"])
 
 
 def test_anybody_else_is_a_customer(sign_in: SignIn, issuer: Issuer) -> None:
@@ -87,12 +87,12 @@ def test_anybody_else_is_a_customer(sign_in: SignIn, issuer: Issuer) -> None:
 
 
 def test_a_code_is_good_once_soon_and_with_its_verifier(sign_in: SignIn, clock: Clock) -> None:
-    code = code_for(sign_in, "customer-1")
+    code = code_for(sign_in, "ada")
     assert change(sign_in, code)[0] == 200
     assert change(sign_in, code)[2] == {"error": "invalid_grant"}
-    assert change(sign_in, code_for(sign_in, "customer-1"), code_verifier="another")[0] == 400
-    assert change(sign_in, code_for(sign_in, "customer-1"), redirect_uri=f"{HOME}/")[0] == 400
-    late = code_for(sign_in, "customer-1")
+    assert change(sign_in, code_for(sign_in, "ada"), code_verifier="another")[0] == 400
+    assert change(sign_in, code_for(sign_in, "ada"), redirect_uri=f"{HOME}/")[0] == 400
+    late = code_for(sign_in, "ada")
     clock.now += CODE_SECONDS + 1
     assert change(sign_in, late)[0] == 400
 
@@ -125,7 +125,7 @@ def test_a_code_is_good_once_soon_and_with_its_verifier(sign_in: SignIn, clock: 
     ],
 )
 def test_nobody_is_sent_elsewhere_or_let_in_without_a_challenge(sign_in: SignIn, instead: dict[str, str]) -> None:
-    assert get(sign_in, AUTHORIZE, ASKED | instead | {"person": "admin-1"})[0] == 400
+    assert get(sign_in, AUTHORIZE, ASKED | instead | {"person": "alex"})[0] == 400
 
 
 def test_signing_out_comes_back_here_and_nowhere_else(sign_in: SignIn) -> None:
@@ -141,8 +141,8 @@ def test_signing_out_comes_back_here_and_nowhere_else(sign_in: SignIn) -> None:
 
 
 def test_a_page_of_another_origin_gets_no_token(sign_in: SignIn) -> None:
-    assert change(sign_in, code_for(sign_in, "admin-1"), origin="https://elsewhere.example")[0] == 400
-    status, headers, _ = change(sign_in, code_for(sign_in, "admin-1"), origin="http://localhost:3000")
+    assert change(sign_in, code_for(sign_in, "alex"), origin="https://elsewhere.example")[0] == 400
+    status, headers, _ = change(sign_in, code_for(sign_in, "alex"), origin="http://localhost:3000")
     assert (status, headers["access-control-allow-origin"]) == (200, "http://localhost:3000")
 
 

@@ -37,7 +37,7 @@ NOW = datetime.now(UTC)
 
 
 def asked(*words: str) -> Any:
-    return commands._parser().parse_args(["warehouse", "order-1", *words])
+    return commands.parsed(["warehouse", "order-1", *words])
 
 
 @pytest.mark.parametrize("status", warehouse.STATUSES)
@@ -206,9 +206,16 @@ def test_a_watcher_whom_the_gateway_refuses_says_so() -> None:
 
 def test_a_line_says_where_the_order_is() -> None:
     progress = {"status": "SHIPPED", "steps": [], "current_step": "Delivery", "last_updated": "12:00", "overall_status": "x"}
-    assert line(Frame("6", "status", progress)).split() == ["12:00", "v6", "SHIPPED", "status", "Delivery"]
+    assert line(Frame("6", "status", progress)).split() == ["12:00", "v6", "SHIPPED", "Status", "Delivery"]
     change = {"status": "DELIVERED", "timestamp": "12:01", "progress": {"current_step": None, "overall_status": "COMPLETED"}}
-    assert line(Frame("9", "ORDER_DELIVERED", change)).split() == ["12:01", "v9", "DELIVERED", "ORDER_DELIVERED", "COMPLETED"]
+    assert line(Frame("9", "ORDER_DELIVERED", change)).split() == [
+        "12:01",
+        "v9",
+        "DELIVERED",
+        "Order",
+        "delivered",
+        "COMPLETED",
+    ]
 
 
 # --- orders redrive: what a consumer of the stream has set aside ---

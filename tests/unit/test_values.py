@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.cli import demo
+from local.cli import rendering
 from orders.domain.identifiers import fingerprint, uuid7
 from orders.domain.money import MINOR_UNITS, USUAL_MINOR_UNITS, Money
 from orders.domain.order import moment, timestamp
@@ -123,4 +123,4 @@ def test_money_is_written_with_all_the_digits_of_its_currency(amount: int, curre
     ("currency", "text"), [("USD", "30.00 USD"), ("HUF", "30.00 HUF"), ("IQD", "3.000 IQD"), ("JPY", "3000 JPY")]
 )
 def test_the_demo_prints_money_by_the_same_table(currency: str, text: str) -> None:
-    assert demo.money({"amount": 3000, "currency": currency}) == text
+    assert rendering.money({"amount": 3000, "currency": currency}) == text

@@ -71,7 +71,7 @@ class Stack:
     def as_(self, subject: str, *groups: str) -> Api:
         return Api(self.url).signed_in(subject, groups)
 
-    def place(self, subject: str = "customer-1", **wish: Any) -> dict[str, Any]:
+    def place(self, subject: str = "ada", **wish: Any) -> dict[str, Any]:
         """Places an order; `token`, `method` and `product` say what is special about it."""
         token, method = wish.pop("token", "tok_ok"), wish.pop("method", "CREDIT_CARD")
         body = {
@@ -87,7 +87,7 @@ class Stack:
         return f"{self.url}{placed['tracking_url']}"
 
     def order(self, order_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.as_("support-1", "support").call("GET", f"/orders/{order_id}")
+        found: dict[str, Any] = self.as_("sam", "support").call("GET", f"/orders/{order_id}")
         return found
 
     def scan(self, order_id: str, **scan: str) -> str:
@@ -105,7 +105,7 @@ class Stack:
         """The id of an order whose parcel is on its way."""
         order_id: str = self.place()["order"]["order_id"]
         wait_for(lambda: self.order(order_id)["order"]["status"] == "PROCESSING")
-        self.as_("support-1", "support").call("PATCH", f"/orders/{order_id}/status", {"status": "SHIPPED"})
+        self.as_("sam", "support").call("PATCH", f"/orders/{order_id}/status", {"status": "SHIPPED"})
         return order_id
 
 

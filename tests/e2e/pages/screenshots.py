@@ -24,7 +24,7 @@ LATER = {"teapot-7307": {"product": "prod-005"}, "teapot-7308": {"product": "pro
 
 def tell_a_story(stack: Stack) -> None:
     """Orders of every kind: delivered, returned, on the way, declined, in review, being packed."""
-    support = stack.as_("support-1", "support")
+    support = stack.as_("sam", "support")
     for order_id, wish in FIRST.items():
         stack.place(f"customer-{order_id[-1]}", order_id=order_id, **wish)
     shipped = [order_id for order_id in FIRST if order_id != "teapot-7306"]

@@ -89,7 +89,7 @@ def test_a_review_is_approved_from_the_queue(quick: Stack, visit: Visiting) -> N
         dialog.get_by_role("button", name="Approve").click()
         expect(card).to_have_count(0)
     approval = quick.order(order_id)["order"]["approval"]
-    assert (approval["status"], approval["decided_by"], approval["reason"]) == ("APPROVED", "support-1", "A good customer")
+    assert (approval["status"], approval["decided_by"], approval["reason"]) == ("APPROVED", "sam", "A good customer")
 
 
 def test_the_viewer_shows_what_succeeded_and_how_often_it_was_tried(quick: Stack, visit: Visiting) -> None:

@@ -167,7 +167,7 @@ def test_a_name_that_is_made_to_lead_to_this_machine_opens_nothing(patient: Stac
 
 def test_a_link_elsewhere_leads_to_the_tracking_page_and_not_into_the_machine(patient: Stack, browser: Browser) -> None:
     link = patient.link(patient.place())
-    person = f"{patient.url}/.local/oauth2/authorize?person=admin-1"
+    person = f"{patient.url}/.local/oauth2/authorize?person=alex"
     with elsewhere(f'<a href="{link}">Track</a> <a href="{person}">Win</a> <iframe src="{link}"></iframe>') as url:
         with opened(browser, url) as page:
             page.get_by_role("link", name="Track").click()

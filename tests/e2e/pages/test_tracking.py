@@ -20,7 +20,7 @@ def test_an_order_is_watched_until_it_arrives_without_a_reload(quick: Stack, vis
         tab.page.goto(quick.link(placed))
         tab.page.evaluate("window.stillHere = true")
         expect(tab.page.locator("[data-state=live]")).to_be_visible()
-        quick.as_("support-1", "support").call("POST", f"/orders/{placed['order']['order_id']}/approve", {})
+        quick.as_("sam", "support").call("POST", f"/orders/{placed['order']['order_id']}/approve", {})
         expect(tab.heading()).to_have_text("Your parcel has arrived")
         expect(tab.page.locator(".step.done")).to_have_count(5)
         expect(tab.page.get_by_text("TRACK-")).to_be_visible()
@@ -31,7 +31,7 @@ def test_an_order_is_watched_until_it_arrives_without_a_reload(quick: Stack, vis
 
 def test_the_page_says_when_in_the_reader_s_own_time(patient: Stack, visit: Visiting) -> None:
     order_id = patient.place()["order"]["order_id"]
-    support = patient.as_("support-1", "support")
+    support = patient.as_("sam", "support")
     wait_for(lambda: patient.order(order_id)["order"]["status"] == "PROCESSING")
     support.call("PATCH", f"/orders/{order_id}/status", {"status": "SHIPPED"})
     tomorrow = (datetime.now(KOLKATA) + timedelta(days=1)).replace(hour=16, minute=45)
@@ -104,7 +104,7 @@ def test_a_delivery_says_when_the_carrier_made_it_and_a_refund_when_the_money_we
         tab.page.goto(patient.link(patient.order(order_id)))
         delivered = datetime.fromisoformat(patient.order(order_id)["shipment"]["delivered_at"])
         expect(tab.page.get_by_text(re.compile(rf"Delivered \w+ at {clock(delivered)}\."))).to_be_visible()
-        patient.as_("support-1", "support").call("POST", f"/orders/{order_id}/return", {})
+        patient.as_("sam", "support").call("POST", f"/orders/{order_id}/return", {})
         wait_for(lambda: "refunded_at" in patient.order(order_id)["payment"])
         refunded = datetime.fromisoformat(patient.order(order_id)["payment"]["refunded_at"])
         tab.page.reload()
@@ -204,7 +204,7 @@ def test_without_the_stream_the_page_asks_again_and_again(quick: Stack, visit: V
         tab.page.route(STREAM, lambda route: route.abort())
         tab.page.goto(quick.link(placed))
         expect(tab.page.locator("[data-state=polling]")).to_be_visible()
-        quick.as_("support-1", "support").call("POST", f"/orders/{placed['order']['order_id']}/approve", {})
+        quick.as_("sam", "support").call("POST", f"/orders/{placed['order']['order_id']}/approve", {})
         expect(tab.heading()).to_have_text("Your parcel has arrived")
 
 
@@ -220,7 +220,7 @@ def test_a_stream_that_breaks_is_taken_up_where_it_broke(patient: Stack, visit: 
         else:
             route.continue_()
 
-    support = patient.as_("support-1", "support")
+    support = patient.as_("sam", "support")
     wait_for(lambda: patient.order(order_id)["order"]["version"] >= 3)
     with visit(patient) as tab:
         tab.page.goto(patient.link(placed))
@@ -235,11 +235,11 @@ def test_a_stream_that_breaks_is_taken_up_where_it_broke(patient: Stack, visit: 
 
 def test_nothing_a_customer_types_is_ever_run(quick: Stack, visit: Visiting) -> None:
     product = {"name": WICKED, "unit_price": {"amount": 500, "currency": "EUR"}, "stock": 10}
-    quick.as_("admin-1", "admin").call("PUT", "/products/wicked", product)
+    quick.as_("alex", "admin").call("PUT", "/products/wicked", product)
     address = {**HOME, "name": WICKED, "line1": WICKED}
     placed = quick.place(product="wicked", shipping_address=address, require_approval=True)
     order_id = placed["order"]["order_id"]
-    Api(quick.url).signed_in("customer-1", ()).call("POST", f"/orders/{order_id}/cancel", {"reason": WICKED})
+    Api(quick.url).signed_in("ada", ()).call("POST", f"/orders/{order_id}/cancel", {"reason": WICKED})
     with visit(quick) as tab:
         tab.page.goto(quick.link(placed))
         expect(tab.page.get_by_text(WICKED)).to_have_count(2)
@@ -253,7 +253,7 @@ def test_nothing_a_customer_types_is_ever_run(quick: Stack, visit: Visiting) -> 
 
 def test_amounts_have_the_digits_that_iso_4217_gives_their_currency(quick: Stack, visit: Visiting) -> None:
     prices = {"HUF": "HUF 1,234.56", "COP": "COP 1,234.56", "IQD": "IQD 123.456", "BHD": "BHD 123.456", "JPY": "JP¥123,456"}
-    admin = quick.as_("admin-1", "admin")
+    admin = quick.as_("alex", "admin")
     with visit(quick) as tab:
         for currency, text in prices.items():
             product = {"name": "Teapot", "unit_price": {"amount": 123456, "currency": currency}, "stock": 10}
