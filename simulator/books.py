@@ -12,7 +12,8 @@ from typing import Any
 from local.fastpath import fast_json
 from orders.adapters.store import event_items, items, keys
 from orders.domain import notifications
-from orders.domain.order import Event, Order, Shipment
+from orders.domain.order import Event, Order
+from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
 from simulator.world import World
 

@@ -22,7 +22,8 @@ from orders.domain.actors import Actor
 from orders.domain.errors import StoreBusy
 from orders.domain.events import EventType
 from orders.domain.identifiers import OrderId, TrackingNumber
-from orders.domain.order import Address, Shipment, Snapshot, timestamp
+from orders.domain.order import Address, Snapshot, timestamp
+from orders.domain.parcels import Shipment
 from orders.domain.statuses import OrderStatus, PaymentMethod, PaymentStatus, ShipmentStatus
 from orders.services import charging, fulfilling, inbound, listing, recovery
 from orders.services.changes import utc_now

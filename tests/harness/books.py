@@ -11,7 +11,8 @@ from itertools import pairwise
 from typing import Any
 
 from orders.adapters.store import event_items, items, keys
-from orders.domain.order import Event, Order, Shipment
+from orders.domain.order import Event, Order
+from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
 from orders.domain.statuses import ENDED, TERMINAL, TRANSITIONS, OrderStatus, PaymentMethod, PaymentStatus, StepStatus
 from orders.domain.steps import StepName

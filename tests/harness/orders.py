@@ -17,7 +17,8 @@ from orders.domain.decisions import delivering, ending, paying, placing, reviewi
 from orders.domain.decisions.placing import PricedRequest
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.money import Money
-from orders.domain.order import Address, Change, Event, Line, Order, OrderRequest, RequestedLine, Shipment, Snapshot
+from orders.domain.order import Address, Change, Event, Line, Order, OrderRequest, RequestedLine, Snapshot
+from orders.domain.parcels import Shipment
 from orders.domain.payment import OpenedPayment
 from orders.domain.statuses import OrderStatus, PaymentMethod, ShipmentStatus
 from orders.domain.steps import CancelReason, unwound_from

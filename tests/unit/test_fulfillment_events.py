@@ -19,7 +19,8 @@ from orders.domain.errors import NotFound, OrderChanged
 from orders.domain.events import EventType
 from orders.domain.fulfillment import FulfillmentEvent, detail_of, event_of
 from orders.domain.identifiers import OrderId, TrackingNumber
-from orders.domain.order import Order, TrackingDetail, timestamp
+from orders.domain.order import Order, timestamp
+from orders.domain.parcels import TrackingDetail
 from orders.domain.reports import Report
 from orders.domain.scans import Scan
 from orders.domain.statuses import (

@@ -12,7 +12,8 @@ from orders.adapters.store import event_items, items, keys
 from orders.domain.events import EventType, FollowUp, Signal
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
-from orders.domain.order import Address, Approval, Cancellation, Event, Line, Order, Shipment, Step
+from orders.domain.order import Address, Approval, Cancellation, Event, Line, Order, Step
+from orders.domain.parcels import Shipment
 from orders.domain.payment import NextAction, Payment
 from orders.domain.statuses import (
     ApprovalStatus,
@@ -44,7 +45,12 @@ def maybe(strategy: st.SearchStrategy[Value]) -> st.SearchStrategy[Value | None]
 
 
 addresses = st.builds(Address, words, words, words, words, words, maybe(words))
-lines = st.lists(st.builds(Line, ids, words, st.integers(1, 10_000), usd), min_size=1, max_size=5).map(tuple)
+pieces = st.integers(0, 3)
+lines = st.lists(
+    st.builds(Line, ids, words, st.integers(1, 10_000), usd, st.none(), st.none(), pieces, pieces, pieces, pieces),
+    min_size=1,
+    max_size=5,
+).map(tuple)
 a_step = st.tuples(st.sampled_from(StepStatus), maybe(moments), maybe(moments), maybe(words))
 steps = st.tuples(*[a_step] * len(STEPS)).map(
     lambda rows: tuple(Step(name, *row) for name, row in zip(STEPS, rows, strict=True))
@@ -111,6 +117,10 @@ shipments = st.builds(
     estimated_delivery=maybe(moments),
     scanned_at=maybe(moments),
     recalled=st.booleans(),
+    items=st.dictionaries(st.sampled_from("123"), st.integers(1, 9)),
+    number=st.integers(1, 3),
+    shipped_at=maybe(moments),
+    fulfillment_id=maybe(words),
 )
 facts = st.dictionaries(words, st.none() | st.booleans() | st.integers() | words | st.lists(words), max_size=4)
 signals = st.lists(st.tuples(st.sampled_from(Signal), maybe(st.sampled_from(StepName))), max_size=5).map(tuple)

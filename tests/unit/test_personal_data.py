@@ -11,17 +11,8 @@ from orders.adapters.store import event_items, items, return_items
 from orders.domain import erasure, facts, personal
 from orders.domain.decisions.placing import PricedRequest
 from orders.domain.events import EventType
-from orders.domain.order import (
-    Approval,
-    Cancellation,
-    Change,
-    Contact,
-    Event,
-    OrderRequest,
-    Snapshot,
-    TrackingDetail,
-    timestamp,
-)
+from orders.domain.order import Approval, Cancellation, Change, Contact, Event, OrderRequest, Snapshot, timestamp
+from orders.domain.parcels import TrackingDetail
 from orders.domain.personal import Personal, Privacy, guarded, marks
 from orders.domain.reports import Report
 from orders.domain.returns import Return, ReturnItem
@@ -124,7 +115,7 @@ def a_whole_change(words: dict[str, str]) -> Change:
     )
     shipment = replace(snapshot.shipment, scans=(TrackingDetail(later(), ShipmentStatus.IN_TRANSIT),))
     sent_back = Return("ret-1", ReturnStatus.REQUESTED, (ReturnItem("1", 1),), "ada", later())
-    change: Change = planted(Change(None, order, event, snapshot.payment, shipment, returns=(sent_back,)), words)
+    change: Change = planted(Change(None, order, event, snapshot.payment, (shipment,), returns=(sent_back,)), words)
     noted = facts.of_addresses(change.order.shipping_address, change.order.shipping_address)
     return replace(change, event=replace(change.event, metadata=noted))
 
@@ -135,12 +126,12 @@ def found_in(text: str, words: dict[str, str]) -> set[str]:
 
 def stored(change: Change) -> str:
     assert change.payment
-    assert change.shipment
+    assert change.shipments
     order_id = change.order.order_id
     rows = [
         items.order_to_item(change.order),
         items.payment_to_item(order_id, change.payment),
-        items.shipment_to_item(order_id, change.shipment),
+        *(items.shipment_to_item(order_id, shipment) for shipment in change.shipments),
         *(return_items.return_to_item(order_id, one) for one in change.returns),
         event_items.event_to_item(change.event),
     ]
@@ -190,8 +181,7 @@ def test_an_export_hands_over_everything_personal() -> None:
 
 def test_a_fact_that_the_pipeline_notes_is_known_by_its_name() -> None:
     change = a_whole_change({})
-    order, payment, shipment = change.order, change.payment, change.shipment
-    assert shipment
+    order, payment, (shipment,) = change.order, change.payment, change.shipments
     noted = [
         *(facts.of_total(order), facts.of_payment(payment), facts.of_money(order, payment), facts.of_parcel(shipment)),
         *(facts.of_scans(shipment.scans), facts.of_addresses(order.shipping_address, order.shipping_address)),

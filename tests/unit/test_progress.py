@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orders.domain.decisions import reviewing
-from orders.domain.order import Shipment
+from orders.domain.parcels import Shipment
 from orders.domain.progress import Duration, estimate, running_step
 from orders.domain.statuses import OrderStatus, ShipmentStatus
 from orders.domain.steps import STEPS, StepName

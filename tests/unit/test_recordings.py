@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from orders.adapters.carrier_webhooks import SENDERS
-from orders.domain.order import TrackingDetail
+from orders.domain.parcels import TrackingDetail
 from orders.domain.reports import Report
 
 DATA = Path(__file__).parents[1] / "data"

@@ -56,19 +56,25 @@ def usd(amount: int) -> dict[str, Any]:
     return {"amount": amount, "currency": "USD"}
 
 
+def shipped(pieces: int) -> dict[str, int]:
+    return {"quantity_cancelled": 0, "quantity_shipped": pieces, "quantity_delivered": 0, "quantity_returned": 0}
+
+
 def test_an_order_is_shown_with_what_is_promised() -> None:
     life = a_dear_order(OrderStatus.SHIPPED)
     life.apply(delivering.update_location(life.snapshot, "Utrecht", None, life.tick(), "carrier"))
     shown = json.loads(json.dumps(views.snapshot_view(life.snapshot, STAFF)))
-    assert set(shown) == {"order", "payment", "shipment", "returns"}
+    assert set(shown) == {"order", "payment", "shipments", "shipment", "returns"}
+    assert shown["shipments"] == [shown["shipment"]]
     assert shown["order"] == {
         "order_id": "order-1",
         "customer_id": CUSTOMER,
         "status": "SHIPPED",
+        "fulfillment_status": "SHIPPED",
         "version": life.order.version,
         "items": [
-            {"line_id": "1", "product_id": "prod-001", "name": "Teapot", "quantity": 2, "unit_price": usd(1000)},
-            {"line_id": "2", "product_id": "prod-002", "name": "Cup", "quantity": 1, "unit_price": usd(1000)},
+            {"line_id": "1", "product_id": "prod-001", "name": "Teapot", "quantity": 2, "unit_price": usd(1000), **shipped(2)},
+            {"line_id": "2", "product_id": "prod-002", "name": "Cup", "quantity": 1, "unit_price": usd(1000), **shipped(1)},
         ],
         "subtotal": usd(3000),
         "discount_total": usd(0),
@@ -101,6 +107,8 @@ def test_an_order_is_shown_with_what_is_promised() -> None:
     }
     assert shown["shipment"] == {
         "shipment_id": "ship-1",
+        "items": [{"line_id": "1", "quantity": 2}, {"line_id": "2", "quantity": 1}],
+        "shipped_at": "2026-11-20T12:00:06.000Z",
         "tracking_number": "TRACK-1",
         "carrier": "SimEx",
         "status": "IN_TRANSIT",
@@ -136,7 +144,8 @@ def test_progress_is_shown_with_what_is_promised() -> None:
         json.dumps(progress_views.progress_view(an_order(OrderStatus.PROCESSING).snapshot, {}, WAITS, later(10)))
     )
     assert list(shown) == [
-        *("order_id", "status", "overall_status", "current_step", "last_updated", "estimated_completion", "steps")
+        *("order_id", "status", "fulfillment_status", "overall_status"),
+        *("current_step", "last_updated", "estimated_completion", "steps"),
     ]
     assert shown["current_step"] == "Shipping Arrangement"
     assert [step["order"] for step in shown["steps"]] == [1, 2, 3, 4, 5]

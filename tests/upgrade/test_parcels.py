@@ -7,7 +7,8 @@ import pytest
 from orders.adapters.store import keys, scans
 from orders.domain.fulfillment import detail_of
 from orders.domain.identifiers import OrderId, TrackingNumber
-from orders.domain.order import TrackingDetail, moment
+from orders.domain.order import moment
+from orders.domain.parcels import TrackingDetail
 from orders.domain.reports import Report
 from orders.domain.scans import Scan
 from orders.domain.statuses import ShipmentStatus

@@ -19,7 +19,7 @@ from typing import Any
 from orders.domain import strict_json
 from orders.domain.errors import InvalidArgument, Unauthenticated
 from orders.domain.identifiers import TrackingNumber, fingerprint
-from orders.domain.order import TrackingDetail
+from orders.domain.parcels import TrackingDetail
 from orders.domain.reports import Report
 from orders.domain.scans import Scan
 from orders.domain.statuses import ShipmentStatus

@@ -20,7 +20,7 @@ def redacted(change: Change) -> Change:
         order=personal.erased(change.order),
         event=redacted_event(change.event),
         payment=personal.erased(change.payment),
-        shipment=personal.erased(change.shipment),
+        shipments=personal.erased(change.shipments),
         returns=personal.erased(change.returns),
     )
 

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from orders.domain.money import Money
-from orders.domain.order import Address, Contact, Order, Shipment, TrackingDetail, timestamp
+from orders.domain.order import Address, Contact, Order, timestamp
+from orders.domain.parcels import Shipment, TrackingDetail
 from orders.domain.payment import Payment
 from orders.domain.payment_reports import PaymentReport
 from orders.domain.returns import Return

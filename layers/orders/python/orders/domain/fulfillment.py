@@ -9,7 +9,8 @@ from typing import Any
 from orders.domain import facts, legacy
 from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, FULFILLMENT_STATUS_CHANGED
 from orders.domain.identifiers import OrderId, fingerprint
-from orders.domain.order import TrackingDetail, moment, timestamp
+from orders.domain.order import moment, timestamp
+from orders.domain.parcels import TrackingDetail
 from orders.domain.reports import Report
 from orders.domain.scans import Scan
 from orders.domain.statuses import SCAN_MEANS, ShipmentStatus

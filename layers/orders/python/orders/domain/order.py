@@ -1,14 +1,15 @@
 """An order, its payment, its shipment and its audit events as plain values, and ``Change``: one atomic step between them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from orders.domain import pricing, shares
 from orders.domain.events import EventType, FollowUp, Signal
-from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
+from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
+from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
 from orders.domain.personal import Forgotten, Hidden, Impersonal, Personal, Privacy, guarded
 from orders.domain.pricing import Discount, ShippingCharge, Totals
@@ -16,10 +17,10 @@ from orders.domain.returns import Return, merged
 from orders.domain.shares import Shares
 from orders.domain.statuses import (
     ApprovalStatus,
+    FulfillmentStatus,
     OrderStatus,
     OverallStatus,
     PaymentMethod,
-    ShipmentStatus,
     StepStatus,
 )
 from orders.domain.steps import STEPS, CancelReason, StepName
@@ -42,7 +43,8 @@ def moment(text: str) -> datetime:
 class Line:
     """One product on the order, at the price that the catalog had, or a shop named, when it was placed.
 
-    ``discount`` and ``tax`` are the whole line's. A product may be on several lines.
+    ``discount`` and ``tax`` are the whole line's. A product may be on several lines. Of its pieces some may be cancelled,
+    handed over, delivered and given back; what is cancelled is never handed over.
     """
 
     product_id: Impersonal
@@ -51,6 +53,15 @@ class Line:
     unit_price: Money
     discount: Money | None = None
     tax: Money | None = None
+    quantity_cancelled: int = 0
+    quantity_shipped: int = 0
+    quantity_delivered: int = 0
+    quantity_returned: int = 0
+
+    @property
+    def wanted(self) -> int:
+        """The pieces that are not cancelled."""
+        return self.quantity - self.quantity_cancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,42 +149,6 @@ class Hold:
 
 
 @guarded
-@dataclass(frozen=True, slots=True)
-class TrackingDetail:
-    """One scan on a parcel's timeline: ``message`` is in the carrier's words, ``at`` the carrier's own time."""
-
-    at: datetime
-    status: ShipmentStatus
-    location: Forgotten | None = None
-    message: Forgotten | None = None
-
-
-@guarded
-@dataclass(frozen=True, slots=True)
-class Shipment:
-    """The parcel: ``shipment_id`` is also the idempotency key the carrier gets on every try.
-
-    ``status``, ``current_location`` and ``scanned_at`` are the carrier's own latest scan and may run ahead of the order.
-    ``sender`` is whose signed webhooks report this parcel, and no other's: the one its booking names, or the first that
-    reports it. ``scans`` is the timeline, by the scans' own times. ``unconfirmed_delivery_at`` is when a carrier says that it
-    delivered a parcel which was on its way back: staff have to find out to whom.
-    """
-
-    shipment_id: Impersonal
-    status: ShipmentStatus
-    carrier: Personal
-    tracking_number: TrackingNumber | None = None
-    current_location: Personal | None = None
-    estimated_delivery: datetime | None = None
-    scanned_at: datetime | None = None
-    recalled: bool = False
-    sender: Impersonal | None = None
-    scans: tuple[TrackingDetail, ...] = ()
-    delivered_at: datetime | None = None
-    unconfirmed_delivery_at: datetime | None = None
-
-
-@guarded
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderDetails:
     """What a caller says of an order and the order keeps: a field that stands here is carried from the one to the other."""
@@ -248,6 +223,10 @@ class Order(OrderDetails):
     release_token: Hidden | None = None
     provider_down_since: datetime | None = None
     """Since when the payment provider takes no calls, so that the order's step is tried again by the sweep."""
+    further_parcels: Annotated[tuple[str, ...], Privacy.IMPERSONAL] = ()
+    """The ids of its parcels behind the first, in their order."""
+    restock: Annotated[Mapping[str, int] | None, Privacy.IMPERSONAL] = None
+    """What the unwinding puts back into stock, by product, where that is not all that was ordered."""
     unknown_steps: Annotated[tuple[Any, ...], Privacy.HIDDEN] = ()
     """Rows of steps that a later release has written behind those this one knows: kept."""
 
@@ -267,6 +246,11 @@ class Order(OrderDetails):
     def lines_by_id(self) -> Mapping[str, Line]:
         """The lines by their ids. Lines keep their places for as long as there is the order: the place is the line's id."""
         return {str(place): line for place, line in enumerate(self.lines, start=1)}
+
+    @property
+    def fulfillment_status(self) -> FulfillmentStatus:
+        """How much of what is wanted has been handed over, delivered and given back."""
+        return _fulfillment_status(self.lines)
 
     @property
     def totals(self) -> Totals:
@@ -310,6 +294,24 @@ class Order(OrderDetails):
         return replace(self, steps=steps)
 
 
+_F = FulfillmentStatus
+_PARTS = (
+    ("quantity_returned", _F.RETURNED, _F.PARTIALLY_RETURNED),
+    ("quantity_delivered", _F.DELIVERED, _F.PARTIALLY_DELIVERED),
+    ("quantity_shipped", _F.SHIPPED, _F.PARTIALLY_SHIPPED),
+)
+
+
+def _fulfillment_status(lines: Sequence[Line]) -> FulfillmentStatus:
+    """The first that holds, of all or of some of the pieces that are not cancelled."""
+    wanted = sum(line.wanted for line in lines)
+    for name, of_all, of_some in _PARTS:
+        pieces = sum(getattr(line, name) for line in lines)
+        if pieces:
+            return of_all if pieces >= wanted else of_some
+    return _F.UNFULFILLED
+
+
 @dataclass(frozen=True, slots=True)
 class Measures:
     """What a change of status teaches: the order's worth, how long the old status lasted, how long the ended steps took.
@@ -348,12 +350,22 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the table knew of one order at one moment."""
+    """What the table knew of one order at one moment; its parcels by their numbers."""
 
     order: Order
     payment: Payment | None = None
-    shipment: Shipment | None = None
+    shipments: tuple[Shipment, ...] = ()
     returns: tuple[Return, ...] = ()
+
+    @property
+    def shipment(self) -> Shipment | None:
+        """The latest parcel, if there is one."""
+        return self.shipments[-1] if self.shipments else None
+
+    def with_shipments(self, *written: Shipment) -> "Snapshot":
+        """The same with these parcels, in the places of those of the same numbers or behind them all."""
+        found = {one.number: one for one in (*self.shipments, *written)}
+        return replace(self, shipments=tuple(found[number] for number in sorted(found)))
 
 
 @guarded
@@ -370,16 +382,14 @@ class Change:
     order: Order
     event: Event
     payment: Payment | None = None
-    shipment: Shipment | None = None
+    shipments: tuple[Shipment, ...] = ()
     stock: Annotated[Mapping[str, int], Privacy.IMPERSONAL] = field(default_factory=dict)
     marker: Annotated[str | None, Privacy.HIDDEN] = None
     returns: tuple[Return, ...] = ()
 
     def applied_to(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot as it is once this change is committed."""
+        returns = merged(snapshot.returns, self.returns)
         return Snapshot(
-            self.order,
-            self.payment or snapshot.payment,
-            self.shipment or snapshot.shipment,
-            merged(snapshot.returns, self.returns),
+            self.order, self.payment or snapshot.payment, snapshot.with_shipments(*self.shipments).shipments, returns
         )

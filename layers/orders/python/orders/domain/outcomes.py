@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 from orders.domain.errors import OrderError
-from orders.domain.order import Order, Shipment, Snapshot
+from orders.domain.order import Order, Snapshot
+from orders.domain.parcels import Shipment
 from orders.domain.statuses import ApprovalStatus, OrderStatus, PaymentMethod, PaymentStatus
 from orders.domain.steps import WHY_CANCELLED, OutOfStock, PaymentDeclined
 

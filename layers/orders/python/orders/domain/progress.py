@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orders.domain import steps
-from orders.domain.order import Order, Shipment, Step
+from orders.domain.order import Order, Step
+from orders.domain.parcels import Shipment
 from orders.domain.statuses import UNDECIDED_BY_TIME, ApprovalStatus, OrderStatus, StepStatus
 from orders.domain.steps import StepName
 from orders.domain.waits import Waits

@@ -5,10 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from orders.domain import facts
+from orders.domain import facts, goods
 from orders.domain.errors import ConstraintViolated, IllegalTransition
 from orders.domain.events import SYSTEM, EventType, FollowUp, Signal
-from orders.domain.order import Change, Event, Measures, Order, Shipment
+from orders.domain.order import Change, Event, Measures, Order
+from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
 from orders.domain.returns import Return
 from orders.domain.statuses import TRANSITIONS, OrderStatus, OverallStatus, PaymentStatus, StepStatus, has_reached, may_become
@@ -23,7 +24,8 @@ def move(
         raise IllegalTransition(before.status, status, TRANSITIONS[before.status])
     if status is OrderStatus.CONFIRMED and not before.pays_on_delivery:
         raise ConstraintViolated("Only a cash-on-delivery order can be confirmed before payment.", order_status=before.status)
-    return change(before, replace(after, status=status, status_since=now), kind, now, by, **rest)
+    moved = goods.as_implied(replace(after, status=status, status_since=now))
+    return change(before, moved, kind, now, by, **rest)
 
 
 def change(  # noqa: PLR0913 - everything that can be part of one atomic change
@@ -50,7 +52,7 @@ def change(  # noqa: PLR0913 - everything that can be part of one atomic change
     order = replace(after, version=before.version + 1, updated_at=at, payment_token=token)
     known = {**(metadata or {}), **_facts(kind, payment, shipment, stock or {})}
     written = event(before, order, kind, at, by, reason=reason, metadata=known, follow_up=follow_up)
-    return Change(before, order, written, payment, shipment, stock or {}, returns=returns)
+    return Change(before, order, written, payment, (shipment,) if shipment else (), stock or {}, returns=returns)
 
 
 def _facts(kind: EventType, payment: Payment | None, shipment: Shipment | None, stock: Mapping[str, int]) -> Mapping[str, Any]:

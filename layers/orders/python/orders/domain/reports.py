@@ -4,7 +4,7 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 
 from orders.domain.identifiers import TrackingNumber
-from orders.domain.order import TrackingDetail
+from orders.domain.parcels import TrackingDetail
 from orders.domain.personal import Forgotten, Impersonal, erased, guarded
 from orders.domain.scans import Scan
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
 
-from orders.domain.order import Shipment, TrackingDetail
+from orders.domain.parcels import Shipment, TrackingDetail
 from orders.domain.personal import Forgotten, Impersonal, Privacy, guarded
 from orders.domain.statuses import SHIPMENT_RANK, SHIPMENT_TRANSITIONS, UNDECIDED_BY_TIME, ShipmentStatus
 

@@ -24,6 +24,18 @@ class OrderStatus(StrEnum):
     RETURNED = "RETURNED"
 
 
+class FulfillmentStatus(StrEnum):
+    """How much of what is wanted has been handed over, delivered and given back: derived, beside the order's status."""
+
+    UNFULFILLED = "UNFULFILLED"
+    PARTIALLY_SHIPPED = "PARTIALLY_SHIPPED"
+    SHIPPED = "SHIPPED"
+    PARTIALLY_DELIVERED = "PARTIALLY_DELIVERED"
+    DELIVERED = "DELIVERED"
+    PARTIALLY_RETURNED = "PARTIALLY_RETURNED"
+    RETURNED = "RETURNED"
+
+
 class PaymentStatus(StrEnum):
     """The status of a payment."""
 

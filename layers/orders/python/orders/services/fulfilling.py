@@ -20,7 +20,7 @@ from orders.domain.decisions import delivering, ending, paying, placing, restart
 from orders.domain.errors import ApprovalPending, OrderOver, PaymentPending
 from orders.domain.events import SYSTEM
 from orders.domain.identifiers import OrderId, uuid7
-from orders.domain.order import Change, Shipment, Snapshot
+from orders.domain.order import Change, Snapshot
 from orders.domain.scans import is_undecided
 from orders.domain.statuses import (
     TERMINAL,
@@ -86,7 +86,7 @@ def ship_parcel(
     fresh = new_id("ship", clock)
     intended = change(order_id, lambda snapshot: shipping.start_handover(snapshot, fresh, carrier.name, clock(), by))
     if not has_reached(intended.order.status, OrderStatus.SHIPPED):
-        intended = replace(intended, shipment=_book(intended, transit, clock))
+        intended = _book(intended, transit, clock)
 
     def shipped(snapshot: Snapshot) -> Change | None:
         booked = intended.shipment
@@ -98,12 +98,12 @@ def ship_parcel(
     return change(order_id, shipped, intended)
 
 
-def _book(snapshot: Snapshot, transit: float, clock: Clock) -> Shipment | None:
+def _book(snapshot: Snapshot, transit: float, clock: Clock) -> Snapshot:
     order, shipment = snapshot.order, snapshot.shipment
     if shipment is None:
-        return None
+        return snapshot
     booking = parcel_carrier().book(shipment.shipment_id, order.shipping_address, order.lines)
-    return replace(
+    booked = replace(
         shipment,
         status=ShipmentStatus.IN_TRANSIT,
         tracking_number=booking.tracking_number,
@@ -112,6 +112,7 @@ def _book(snapshot: Snapshot, transit: float, clock: Clock) -> Shipment | None:
         # Where only the carrier says when it delivers, there is no estimate until it gives one.
         estimated_delivery=clock() + timedelta(seconds=transit) if settings.delivery_is_timed() else None,
     )
+    return snapshot.with_shipments(booked)
 
 
 def report_of(refusal: errors.OrderError) -> str:

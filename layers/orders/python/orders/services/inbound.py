@@ -15,7 +15,8 @@ from orders.domain.decisions import delivering, ending, reviewing, shipping
 from orders.domain.errors import AlreadyApplied, ApprovalPending, OrderError, PaymentPending
 from orders.domain.fulfillment import FulfillmentEvent, event_of
 from orders.domain.identifiers import TrackingNumber
-from orders.domain.order import Change, Order, Shipment, Snapshot
+from orders.domain.order import Change, Order, Snapshot
+from orders.domain.parcels import Shipment
 from orders.domain.scans import Scan, is_foreign, scanned
 from orders.domain.statuses import CANCELLABLE, FULFILLMENT_MEANS, OrderStatus, ShipmentStatus, has_reached
 from orders.domain.steps import CancelReason, OutOfStock, PaymentDeclined
@@ -149,10 +150,14 @@ def _next_change(found: Snapshot, event: FulfillmentEvent, wanted: OrderStatus, 
         change = shipping.ship(found, parcel, settings.waits().delivery, None, now, by)
     else:
         change = delivering.deliver(found, now, by, reason, event.facts, event.at)
-        if change and change.shipment and event.scan:
-            change = replace(change, shipment=scanned(change.shipment, event.scan))
+        if change and event.scan:
+            change = _scanned(change, event.scan)
     last = change is not None and change.order.status is wanted
     return _marked(event, change) if change and last else change
+
+
+def _scanned(change: Change, scan: Scan | None) -> Change:
+    return replace(change, shipments=tuple(scanned(one, scan) or one for one in change.shipments))
 
 
 def _marked(event: FulfillmentEvent, change: Change) -> Change:
@@ -231,7 +236,7 @@ def _return(event: FulfillmentEvent, clock: Clock) -> Outcome:
         if not returned:
             return _marked(event, delivering.record_fulfillment(found, clock(), event.source, event.facts, event.scan))
         change = ending.return_order(found, clock(), event.source, to_sender=True)
-        return _marked(event, replace(change, shipment=scanned(change.shipment, event.scan)))
+        return _marked(event, _scanned(change, event.scan))
 
     _apply(event, step)
     return Outcome.APPLIED if returned else Outcome.RECORDED

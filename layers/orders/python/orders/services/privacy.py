@@ -42,7 +42,7 @@ def _kept(order_id: OrderId) -> KeptOrder:
 def _parcels(snapshot: Snapshot, trail: Iterable[Event]) -> list[TrackingNumber]:
     """Every number a parcel of the order has had: the warehouse may have sent it under another one than was booked."""
     numbers = [event.metadata.get("tracking_number") for event in trail]
-    numbers.append(snapshot.shipment and snapshot.shipment.tracking_number)
+    numbers += [shipment.tracking_number for shipment in snapshot.shipments]
     return [TrackingNumber(str(number)) for number in dict.fromkeys(numbers) if number]
 
 
@@ -61,8 +61,8 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
         _erase_parcels(snapshot, orders.history(order_id))
         redaction.redact_trail(order_id, erasure.redacted_event)
         redaction.redact_markers(order_id)
-        if snapshot.shipment:
-            redaction.redact_booking(snapshot.shipment.shipment_id)
+        for shipment in snapshot.shipments:
+            redaction.redact_booking(shipment.shipment_id)
     redaction.redact_deliveries(frozenset(order_ids), erasure.redacted_payload)
     with_retries(lambda: redaction.redact_idempotency_keys(customer_id))
     return order_ids
@@ -77,13 +77,13 @@ def _refusal(still_open: Sequence[Order]) -> ConstraintViolated:
 
 
 def _erase_parcels(snapshot: Snapshot, trail: Iterable[Event]) -> None:
-    """Removes the carriers' reports of an erased order's parcel under every number it has had.
+    """Removes the carriers' reports of an erased order's parcels under every number they have had.
 
     By its present number a later report finds the order, and is stored without words; by a replaced one it finds none.
     """
-    present = snapshot.shipment and snapshot.shipment.tracking_number
+    present = {comparable(one.tracking_number) for one in snapshot.shipments if one.tracking_number}
     for number in _parcels(snapshot, trail):
-        if present and comparable(number) == comparable(present):
+        if comparable(number) in present:
             scans.remove_scans(number)
         elif snapshot.order.erased_at:
             scans.erase_parcel(number, snapshot.order.erased_at)
@@ -94,7 +94,7 @@ def _orders_of(customer_id: CustomerId) -> list[OrderId]:
 
 
 def _without_person(found: Snapshot, by: str, clock: Clock) -> Change | None:
-    order, payment, shipment = found.order, found.payment, found.shipment
+    order, payment = found.order, found.payment
     if order.overall in OPEN:
         raise _refusal([order])
     if order.erased_at:
@@ -112,4 +112,4 @@ def _without_person(found: Snapshot, by: str, clock: Clock) -> Change | None:
         metadata=facts.of_erasure(),
     )
     after = replace(order, version=event.version, updated_at=now, erased_at=now)
-    return erasure.redacted(Change(before=order, order=after, event=event, payment=payment, shipment=shipment))
+    return erasure.redacted(Change(before=order, order=after, event=event, payment=payment, shipments=found.shipments))

@@ -7,7 +7,7 @@ from orders.domain.decisions import ending, reviewing
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot, Step, timestamp
 from orders.domain.progress import History, estimate, running_step
-from orders.domain.statuses import OrderStatus, OverallStatus, StepStatus
+from orders.domain.statuses import FulfillmentStatus, OrderStatus, OverallStatus, StepStatus
 from orders.domain.steps import StepName
 from orders.domain.waits import Waits
 from orders.web.shapes import Count, Time, present, when
@@ -27,6 +27,7 @@ class ProgressView(TypedDict):
 
     order_id: OrderId
     status: OrderStatus
+    fulfillment_status: FulfillmentStatus
     overall_status: OverallStatus
     current_step: StepName | None
     last_updated: Time
@@ -42,6 +43,7 @@ def progress_view(snapshot: Snapshot, history: History, waits: Waits, now: datet
     return {
         "order_id": order.order_id,
         "status": order.status,
+        "fulfillment_status": order.fulfillment_status,
         "overall_status": order.overall,
         "current_step": current.name if current else None,
         "last_updated": timestamp(order.updated_at),

@@ -9,16 +9,17 @@ from orders.domain.decisions import reviewing
 from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, SHOP_PREFIX, SYSTEM
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
-from orders.domain.order import Address, Contact, Event, Line, Order, Shipment, Snapshot, timestamp
+from orders.domain.order import Address, Contact, Event, Line, Order, Snapshot, timestamp
 from orders.domain.payment import Payment
 from orders.domain.statuses import (
     ApprovalStatus,
+    FulfillmentStatus,
     OrderStatus,
     PaymentMethod,
     PaymentStatus,
-    ShipmentStatus,
 )
 from orders.domain.steps import CancelReason
+from orders.web.parcel_views import ShipmentView, shipment_view
 from orders.web.return_views import ReturnView, return_view
 from orders.web.shapes import Count, Currency, Nullable, Time, Version, present, when
 
@@ -53,6 +54,10 @@ class _LineView(TypedDict):
     unit_price: MoneyView
     discount: NotRequired[MoneyView | None]
     tax: NotRequired[MoneyView | None]
+    quantity_cancelled: Count
+    quantity_shipped: Count
+    quantity_delivered: Count
+    quantity_returned: Count
 
 
 class _DiscountView(TypedDict):
@@ -101,6 +106,7 @@ class OrderView(TypedDict):
     order_id: OrderId
     customer_id: CustomerId
     status: OrderStatus
+    fulfillment_status: FulfillmentStatus
     version: Version
     items: list[_LineView]
     discounts: NotRequired[list[_DiscountView] | None]
@@ -132,6 +138,10 @@ def _line_view(line_id: str, line: Line) -> _LineView:
         unit_price=money_view(line.unit_price),
         discount=money_view(line.discount) if line.discount else None,
         tax=money_view(line.tax) if line.tax else None,
+        quantity_cancelled=line.quantity_cancelled,
+        quantity_shipped=line.quantity_shipped,
+        quantity_delivered=line.quantity_delivered,
+        quantity_returned=line.quantity_returned,
     )
 
 
@@ -159,6 +169,7 @@ def order_view(order: Order, audience: Audience) -> OrderView:
         order_id=order.order_id,
         customer_id=order.customer_id,
         status=order.status,
+        fulfillment_status=order.fulfillment_status,
         version=order.version,
         items=[_line_view(line_id, line) for line_id, line in order.lines_by_id.items()],
         discounts=[present(_DiscountView, code=one.code, amount=money_view(one.amount)) for one in order.discounts] or None,
@@ -225,73 +236,34 @@ def payment_view(payment: Payment) -> PaymentView:
     )
 
 
-class _ScanView(TypedDict):
-    at: Time
-    status: ShipmentStatus
-    location: str | None
-    message: str | None
-
-
-class ShipmentView(TypedDict):
-    """The parcel, with every scan of it, the oldest first."""
-
-    shipment_id: str
-    tracking_number: str | None
-    carrier: str
-    status: ShipmentStatus
-    current_location: str | None
-    estimated_delivery: Time | None
-    delivered_at: NotRequired[Time | None]
-    unconfirmed_delivery_at: NotRequired[Time | None]
-    scans: list[_ScanView]
-
-
-def shipment_view(shipment: Shipment, audience: Audience) -> ShipmentView:
-    """The parcel; what staff have to find out about it is shown to staff only."""
-    unconfirmed = shipment.unconfirmed_delivery_at if audience is Audience.STAFF else None
-    return present(
-        ShipmentView,
-        shipment_id=shipment.shipment_id,
-        tracking_number=shipment.tracking_number,
-        carrier=shipment.carrier,
-        status=shipment.status,
-        current_location=shipment.current_location,
-        estimated_delivery=when(shipment.estimated_delivery),
-        delivered_at=when(shipment.delivered_at),
-        unconfirmed_delivery_at=when(unconfirmed),
-        scans=[
-            {
-                "at": timestamp(detail.at),
-                "status": detail.status,
-                "location": detail.location,
-                "message": detail.message,
-            }
-            for detail in shipment.scans
-        ],
-    )
-
-
 class OrderAnswerView(TypedDict):
-    """The order with its payment and shipment: what each change of an order returns."""
+    """The order with its payment and its parcels, the latest also by itself: what each change of an order returns."""
 
     order: OrderView
     payment: PaymentView | None
+    shipments: list[ShipmentView]
     shipment: ShipmentView | None
     returns: list[ReturnView]
     tracking_url: NotRequired[str]
 
 
 def snapshot_view(snapshot: Snapshot, audience: Audience) -> OrderAnswerView:
-    """The order with its payment and shipment: what each change of an order returns."""
+    """The order with its payment and its parcels: what each change of an order returns."""
+    shipments = _shipment_views(snapshot, audience)
     return {
         "order": order_view(snapshot.order, audience),
         "payment": payment_view(snapshot.payment) if snapshot.payment else None,
-        "shipment": shipment_view(snapshot.shipment, audience) if snapshot.shipment else None,
+        "shipments": shipments,
+        "shipment": shipments[-1] if shipments else None,
         "returns": [
             return_view(one, is_staff=audience is Audience.STAFF, is_concerned=audience is not Audience.CARRIER)
             for one in snapshot.returns
         ],
     }
+
+
+def _shipment_views(snapshot: Snapshot, audience: Audience) -> list[ShipmentView]:
+    return [shipment_view(snapshot.order, one, for_staff=audience is Audience.STAFF) for one in snapshot.shipments]
 
 
 class ListedOrderView(OrderView):
@@ -314,7 +286,7 @@ def listed_view(snapshot: Snapshot, audience: Audience, *, payment: bool, shipme
     if payment:
         view["payment"] = payment_view(snapshot.payment) if snapshot.payment else None
     if shipments:
-        view["shipments"] = [shipment_view(snapshot.shipment, audience)] if snapshot.shipment else []
+        view["shipments"] = _shipment_views(snapshot, audience)
     return view
 
 

@@ -169,12 +169,12 @@ def orders_by_id(order_ids: Sequence[OrderId]) -> list[Order]:
 
 
 def with_parts(orders: Sequence[Order], *, payments: bool, shipments: bool) -> list[Snapshot]:
-    """Each order with what is asked for of its payment and its parcel, read for all of them at once."""
-    ids = [order.order_id for order in orders]
-    wanted = [keys.payment_key(order_id) for order_id in ids if payments]
-    wanted += [keys.shipment_key(order_id) for order_id in ids if shipments]
-    found = {(keys.order_id_of(item), item["SK"]["S"]): item for item in table.batch_get(wanted)}
-    return [
-        items.snapshot_of(order, found.get((order.order_id, "#PAYMENT")), found.get((order.order_id, "#SHIPMENT")))
-        for order in orders
-    ]
+    """Each order with what is asked for of its payment and its parcels, read for all of them at once."""
+    wanted = [keys.payment_key(order.order_id) for order in orders if payments]
+    if shipments:
+        wanted += [keys.shipment_key(order.order_id) for order in orders]
+        wanted += [keys.shipment_key(order.order_id, further) for order in orders for further in order.further_parcels]
+    found: dict[OrderId, dict[str, Any]] = {}
+    for item in table.batch_get(wanted):
+        found.setdefault(keys.order_id_of(item), {})[item["SK"]["S"]] = item
+    return [items.snapshot_of(order, found.get(order.order_id, {})) for order in orders]

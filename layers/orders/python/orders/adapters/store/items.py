@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,24 +11,33 @@ from orders.adapters.store.attributes import Item, as_numbers, as_texts, json_of
 from orders.adapters.store.codec import Codec
 from orders.adapters.store.newer import named
 from orders.adapters.store.return_items import return_from_item
-from orders.domain import legacy
+from orders.domain import goods, legacy
 from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
-from orders.domain.order import Line, Order, Shipment, Snapshot, Step, TrackingDetail, moment, timestamp
+from orders.domain.order import Line, Order, Snapshot, Step, moment, timestamp
+from orders.domain.parcels import Shipment, TrackingDetail
 from orders.domain.payment import Capture, Payment
 from orders.domain.pricing import Discount
-from orders.domain.statuses import CaptureStatus, OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus, StepStatus
+from orders.domain.statuses import (
+    CaptureStatus,
+    OrderStatus,
+    OverallStatus,
+    PaymentMethod,
+    PaymentStatus,
+    ShipmentStatus,
+    StepStatus,
+)
 from orders.domain.steps import STEPS, StepName
 
 _ORDER = Codec(
     Order,
-    own=frozenset({"lines", "total", "discounts", "metadata", "steps", "unknown_steps"}),
+    own=frozenset({"lines", "total", "discounts", "metadata", "steps", "unknown_steps", "further_parcels", "restock"}),
     always=frozenset({"overall", "run", "unwind_run"}),
     with_nulls=frozenset({"cancellation", "approval"}),
     names={"shipping_address": "address"},
 )
 _PAYMENT = Codec(Payment, own=frozenset({"amount", "status", "provider", "captures"}))
-_SHIPMENT = Codec(Shipment, own=frozenset({"status", "scans"}))
+_SHIPMENT = Codec(Shipment, own=frozenset({"status", "scans", "items"}))
 
 
 def order_to_item(order: Order) -> Item:
@@ -37,6 +46,9 @@ def order_to_item(order: Order) -> Item:
         "kind": "order",
         "currency": order.total.currency,
         **_lines_to_texts(order),
+        QUANTITIES: _quantities_to_text(order),
+        "further_parcels": to_json(order.further_parcels) if order.further_parcels else None,
+        "restock": to_json(order.restock) if order.restock is not None else None,
         "discounts": to_json([[one.amount.amount, one.code] for one in order.discounts]) if order.discounts else None,
         "metadata": to_json(order.metadata) if order.metadata else None,
         **_steps_to_texts(order),
@@ -66,7 +78,9 @@ def order_from_item(item: Item) -> Order:
     steps, unknown_steps = _steps_from_item(item, found["overall"])
     return Order(
         **found,
-        lines=tuple(_line_from_json(row, currency) for row in json_of(item, ALL_OF_LINES) or json_of(item, "lines")),
+        lines=_lines_from_item(item, currency, found["status"], steps),
+        further_parcels=tuple(json_of(item, "further_parcels") or ()),
+        restock=json_of(item, "restock"),
         discounts=tuple(Discount(Money(amount, currency), code) for amount, code, *_ in json_of(item, "discounts") or ()),
         total=Money(int(item["total"]["N"]), currency),
         metadata=json_of(item, "metadata") or {},
@@ -83,21 +97,60 @@ def _lines_to_texts(order: Order) -> dict[str, str]:
     """The lines as edition one reads them, one for each product, and all of them where that is not all there is to say.
 
     A release that reads the first only reserves and returns the right pieces, and charges the total that stands beside them.
+    What is cancelled, or given back already, is no piece of those: its stock was released with it.
     """
     rows = [[line.product_id, line.name, line.quantity, line.unit_price.amount] for line in order.lines]
     further = [[line.discount and line.discount.amount, line.tax and line.tax.amount] for line in order.lines]
-    pieces = order.pieces
+    pieces = _pieces_out(order)
     by_product = {row[0]: [*row[:2], pieces[line.product_id], row[3]] for line, row in zip(order.lines, rows, strict=True)}
     lines = {"lines": to_json(list(by_product.values()))}
-    if len(pieces) == len(rows) and not any(amount is not None for row in further for amount in row):
+    if pieces == order.pieces and len(pieces) == len(rows) and not any(amount is not None for row in further for amount in row):
         return lines
     return lines | {ALL_OF_LINES: to_json([[*row, *more] for row, more in zip(rows, further, strict=True)])}
+
+
+def _pieces_out(order: Order) -> Mapping[str, int]:
+    """The pieces of each product that an unwinding has to put back."""
+    if order.restock is not None:
+        return {**dict.fromkeys(order.pieces, 0), **order.restock}
+    is_settled = order.status in (OrderStatus.CANCELLED, OrderStatus.RETURNED)
+    return order.pieces if is_settled else {**dict.fromkeys(order.pieces, 0), **goods.by_product(order, goods.out(order))}
 
 
 def _line_from_json(row: list[Any], currency: str) -> Line:
     product_id, name, quantity, *amounts = row
     price, discount, tax = (None if amount is None else Money(amount, currency) for amount in [*amounts, None, None][:3])
     return Line(product_id, name, quantity, price or Money(0, currency), discount, tax)
+
+
+QUANTITIES = "quantities"
+"""The attribute of the pieces of each line that are cancelled, handed over, delivered and given back, with the status of the
+order at which that was written. It is there only where the status does not say it."""
+
+
+def _quantities_to_text(order: Order) -> str | None:
+    was_delivered = _was_delivered(order.steps)
+    by_status = [goods.implied(order.status, line, was_delivered=was_delivered) for line in order.lines]
+    found = [goods.quantities(line) for line in order.lines]
+    return None if found == by_status else to_json([order.status.value, found])
+
+
+def _lines_from_item(item: Item, currency: str, status: OrderStatus, steps: tuple[Step, ...]) -> tuple[Line, ...]:
+    """The lines with their pieces: as they are written, or by the status, where a release that counts none has moved it."""
+    lines = [_line_from_json(row, currency) for row in json_of(item, ALL_OF_LINES) or json_of(item, "lines")]
+    written_at, found = json_of(item, QUANTITIES) or (None, [])
+    was_delivered = _was_delivered(steps)
+    if written_at is None:
+        every = (goods.implied(status, line, was_delivered=was_delivered) for line in lines)
+        return tuple(goods.with_quantities(line, pieces) for line, pieces in zip(lines, every, strict=True))
+    if written_at == status:
+        return tuple(goods.with_quantities(line, pieces) for line, pieces in zip(lines, found, strict=True))
+    pairs = zip(lines, found, strict=True)
+    return tuple(goods.overtaken(status, line, pieces, was_delivered=was_delivered) for line, pieces in pairs)
+
+
+def _was_delivered(steps: tuple[Step, ...]) -> bool:
+    return any(step.name is StepName.DELIVERY and step.status is StepStatus.COMPLETED for step in steps)
 
 
 def payment_to_item(order_id: OrderId, payment: Payment) -> Item:
@@ -153,10 +206,12 @@ def shipment_to_item(order_id: OrderId, shipment: Shipment) -> Item:
         "status": nearest,
         "exact_status": shipment.status.value if shipment.status.value != nearest else None,
         "scans": to_json([_detail_to_json(detail) for detail in shipment.scans]) if shipment.scans else None,
+        "items": to_json(shipment.items) if shipment.items else None,
         "GSI1PK": shipment.tracking_number and keys.parcel_partition(shipment.tracking_number),
         "GSI1SK": shipment.tracking_number and order_id,
     }
-    return {**keys.shipment_key(order_id), **_SHIPMENT.write(shipment), **as_texts(text)}
+    key = keys.shipment_key(order_id, None if shipment.number == 1 else shipment.shipment_id)
+    return {**key, **_SHIPMENT.write(shipment), **as_texts(text)}
 
 
 def shipment_from_item(item: Item) -> Shipment:
@@ -165,6 +220,7 @@ def shipment_from_item(item: Item) -> Shipment:
         **_SHIPMENT.read(item),
         status=named(ShipmentStatus, legacy.exact_shipment_status(item["status"]["S"], text_of(item, "exact_status"))),
         scans=tuple(_detail_from_json(row) for row in json_of(item, "scans") or ()),
+        items=json_of(item, "items") or {},
     )
 
 
@@ -175,7 +231,7 @@ def optional_of_payment() -> tuple[str, ...]:
 
 def optional_of_shipment() -> tuple[str, ...]:
     """The attributes that the item of a shipment may not have."""
-    return (*_SHIPMENT.optional, "exact_status", "scans", "GSI1PK", "GSI1SK")
+    return (*_SHIPMENT.optional, "exact_status", "scans", "items", "GSI1PK", "GSI1SK")
 
 
 def _detail_to_json(detail: TrackingDetail) -> list[Any]:
@@ -187,14 +243,18 @@ def _detail_from_json(row: list[Any]) -> TrackingDetail:
     return TrackingDetail(moment(at), named(ShipmentStatus, status), location, message)
 
 
-def snapshot_of(order: Order, payment: Item | None, shipment: Item | None, returns: Iterable[Item] = ()) -> Snapshot:
-    """An order with the payment, the shipment and the returns that these items hold."""
-    return Snapshot(
-        order,
-        payment_from_item(payment) if payment else None,
-        shipment_from_item(shipment) if shipment else None,
-        tuple(map(return_from_item, returns)),
-    )
+def snapshot_of(order: Order, parts: Mapping[str, Item]) -> Snapshot:
+    """An order with the payment, the parcels and the returns that these items hold, by their sort keys."""
+    payment = parts.get(keys.PAYMENT)
+    shipments = map(shipment_from_item, of_kind(parts, keys.SHIPMENT))
+    returns = tuple(map(return_from_item, of_kind(parts, keys.RETURN_PREFIX)))
+    found = Snapshot(order, payment_from_item(payment) if payment else None, returns=returns)
+    return found.with_shipments(*shipments)
+
+
+def of_kind(parts: Mapping[str, Item], prefix: str) -> list[Item]:
+    """The items of one kind, in the order of their sort keys."""
+    return [parts[sort] for sort in sorted(parts) if sort.startswith(prefix)]
 
 
 FURTHER_STEP = "step:"

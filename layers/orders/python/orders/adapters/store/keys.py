@@ -17,6 +17,8 @@ BY_KEY, BY_STATUS, BY_DUE = "by_key", "by_status", "by_due"
 MARKER_PREFIX = "APPLIED#"
 KEY_PREFIX = "KEY#"
 EVENT_PREFIX, SCAN_PREFIX = "EVENT#", "SCAN#"
+PAYMENT, SHIPMENT = "#PAYMENT", "#SHIPMENT"
+"""The sort keys of an order's payment and of its first parcel, with which those of the further ones begin."""
 
 
 def item_key(partition: str, sort: str) -> Key:
@@ -36,12 +38,12 @@ def order_key(order_id: OrderId) -> Key:
 
 def payment_key(order_id: OrderId) -> Key:
     """An order's payment intent."""
-    return item_key(order_partition(order_id), "#PAYMENT")
+    return item_key(order_partition(order_id), PAYMENT)
 
 
-def shipment_key(order_id: OrderId) -> Key:
-    """An order's parcel."""
-    return item_key(order_partition(order_id), "#SHIPMENT")
+def shipment_key(order_id: OrderId, further: str | None = None) -> Key:
+    """An order's first parcel, or the further one of that id."""
+    return item_key(order_partition(order_id), SHIPMENT if further is None else f"{SHIPMENT}#{further}")
 
 
 RETURN_PREFIX = "#RETURN#"

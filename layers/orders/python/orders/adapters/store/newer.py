@@ -48,6 +48,5 @@ def decided_on(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.payment:
         yield from (snapshot.payment.status, snapshot.payment.method)
         yield from (capture.status for capture in snapshot.payment.captures)
-    if snapshot.shipment:
-        yield snapshot.shipment.status
+    yield from (shipment.status for shipment in snapshot.shipments)
     yield from (one.status for one in snapshot.returns)

@@ -1,6 +1,6 @@
 """Orders: reading them, and writing a change as one transaction on conditions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from orders.adapters.store import calls, event_items, items, keys, lookups, newer, return_items, table
@@ -13,7 +13,7 @@ from orders.domain.steps import OutOfStock
 
 
 def load(order_id: OrderId, *, to_show: bool = False) -> Snapshot:
-    """An order with its payment, its shipment and its returns, strongly consistent, one query.
+    """An order with its payment, its parcels and its returns, strongly consistent, one query.
 
     Raises:
         NotFound: there is no such order.
@@ -27,16 +27,10 @@ def load(order_id: OrderId, *, to_show: bool = False) -> Snapshot:
     found = {item["SK"]["S"]: item for item in own}
     if "#ORDER" not in found:
         raise NotFound(f"There is no order {order_id}.")
-    order, returns = items.order_from_item(found["#ORDER"]), _of_kind(found, keys.RETURN_PREFIX)
-    snapshot = items.snapshot_of(order, found.get("#PAYMENT"), found.get("#SHIPMENT"), returns)
+    snapshot = items.snapshot_of(items.order_from_item(found["#ORDER"]), found)
     if not to_show:
         newer.refuse(newer.decided_on(snapshot))
     return snapshot
-
-
-def _of_kind(found: Mapping[str, Item], prefix: str) -> list[Item]:
-    """The items of which an order may have several, by their keys."""
-    return [item for key, item in found.items() if key.startswith(prefix)]
 
 
 def load_order(order_id: OrderId, *, to_show: bool = False) -> Order:
@@ -99,8 +93,8 @@ def _actions(change: Change, record: IdempotencyRecord | CallRecord | None) -> l
     actions = [(ORDER, _order_action(change)), (EVENT, table.put_action(event_items.event_to_item(change.event), table.IS_NEW))]
     if change.payment is not None:
         actions.append((PAYMENT, _all_known(items.payment_to_item(order_id, change.payment), items.optional_of_payment())))
-    if change.shipment is not None:
-        actions.append((SHIPMENT, _all_known(items.shipment_to_item(order_id, change.shipment), items.optional_of_shipment())))
+    parcels = (items.shipment_to_item(order_id, shipment) for shipment in change.shipments)
+    actions.extend((SHIPMENT, _all_known(parcel, items.optional_of_shipment())) for parcel in parcels)
     optional = return_items.optional()
     returns = (return_items.return_to_item(order_id, one) for one in change.returns)
     actions.extend((RETURN, _all_known(item, optional)) for item in returns)

@@ -5,11 +5,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from orders.domain import facts, recording
+from orders.domain import facts, goods, recording
 from orders.domain.decisions.paying import payment_of
 from orders.domain.errors import ConstraintViolated
 from orders.domain.events import SYSTEM, EventType, FollowUp
-from orders.domain.order import Change, Shipment, Snapshot, timestamp
+from orders.domain.order import Change, Snapshot, timestamp
+from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
 from orders.domain.scans import Scan, scanned
 from orders.domain.statuses import OrderStatus, OverallStatus, PaymentMethod, ShipmentStatus, StepStatus
@@ -41,7 +42,7 @@ def deliver(
         after = after.with_step(StepName.PAYMENT, StepStatus.COMPLETED, now)
     shipment = snapshot.shipment
     arrived = delivered_at or (shipment and shipment.unconfirmed_delivery_at) or now
-    after = replace(after, overall=OverallStatus.COMPLETED, due_at=None)
+    after = goods.delivered(replace(after, overall=OverallStatus.COMPLETED, due_at=None), goods.under_way(order))
     return recording.move(
         order,
         after,

@@ -4,10 +4,11 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from orders.domain import facts, recording
+from orders.domain import facts, goods, recording
 from orders.domain.errors import ConstraintViolated, IllegalTransition, OrderOver
 from orders.domain.events import SYSTEM, EventType, FollowUp
-from orders.domain.order import Cancellation, Change, Order, Shipment, Snapshot
+from orders.domain.order import Cancellation, Change, Order, Snapshot
+from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
 from orders.domain.statuses import (
     CANCELLABLE,
@@ -81,6 +82,7 @@ def return_order(snapshot: Snapshot, now: datetime, by: str, reason: str | None 
         raise IllegalTransition(order.status, OrderStatus.RETURNED, TRANSITIONS[order.status] - {OrderStatus.RETURNED})
     why = reason or ("Returned to sender" if to_sender else None)
     after = to_be_undone(snapshot, now, interrupted=StepStatus.FAILED, message=NOT_DELIVERED, recall=False)
+    after = goods.returned(after, goods.handed_over_and_kept(order))
     uncollected = _uncollected(snapshot)
     return recording.move(
         order,
@@ -151,6 +153,8 @@ def to_be_undone(
             after = after.with_step(step.name, StepStatus.SKIPPED, now)
     if not effects:
         return replace(after, overall=how_ended(after), due_at=None)
+    if StepName.INVENTORY in effects and (left := goods.by_product(order, goods.out(order))) != order.pieces:
+        after = replace(after, restock=left)
     return replace(after, overall=OverallStatus.ROLLING_BACK, unwind_run=order.unwind_run + 1, due_at=now + GRACE)
 
 

@@ -10,7 +10,8 @@ from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive
 from orders.domain.errors import ConstraintViolated, IllegalTransition
 from orders.domain.events import SYSTEM, EventType
-from orders.domain.order import Address, Change, Shipment, Snapshot
+from orders.domain.order import Address, Change, Snapshot
+from orders.domain.parcels import Shipment
 from orders.domain.statuses import TERMINAL, TRANSITIONS, OrderStatus, ShipmentStatus, has_reached
 from orders.domain.steps import StepName
 from orders.domain.waits import GRACE

@@ -52,7 +52,8 @@ def release_stock(snapshot: Snapshot, now: datetime) -> Change | None:
     if order.step(StepName.INVENTORY).status is not StepStatus.COMPENSATING:
         return None
     after = order.with_step(StepName.INVENTORY, StepStatus.COMPENSATED, now)
-    return recording.change(order, after, EventType.STOCK_RELEASED, now, stock=order.pieces)
+    released = order.pieces if order.restock is None else order.restock
+    return recording.change(order, after, EventType.STOCK_RELEASED, now, stock=released)
 
 
 def close(snapshot: Snapshot, now: datetime) -> Change | None:
