@@ -219,7 +219,7 @@ function worded(value) {
   if (typeof value !== "object" || value === null) return String(value);
   if ("currency" in value && "amount" in value) return money(value);
   if ("product_id" in value) return `${value.quantity} × ${value.product_id}`;
-  if ("postal_code" in value) return addressLines(value).join(", ");
+  if ("line1" in value) return addressLines(value).join(", ");
   return JSON.stringify(value);
 }
 

@@ -112,5 +112,5 @@ export const exactTime = (text) => exact.format(new Date(text));
 export const full = (text) => whole.format(new Date(text));
 
 /** An address's lines, the recipient's name first. */
-export const addressLines = ({ name, line1, line2, postal_code: code, city, country }) =>
-  [name, line1, line2, `${code} ${city}`, country].filter(Boolean);
+export const addressLines = ({ name, company, line1, line2, postal_code: code, city, region, country }) =>
+  [name, company, line1, line2, [code, city].filter(Boolean).join(" "), region, country].filter(Boolean);

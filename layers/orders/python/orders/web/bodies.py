@@ -12,12 +12,14 @@ from orders.domain.notifications import EVENT_TYPES
 from orders.domain.order import Address, Line, OrderRequest, RequestedLine
 from orders.domain.pricing import Discount, ShippingCharge, totals
 from orders.domain.statuses import DEPRECATED_NAMES, OrderStatus, PaymentMethod
-from orders.web.details import ContactBody, Metadata, MetadataPatch
+from orders.web import addresses
+from orders.web.details import ContactBody, Metadata, MetadataPatch, Phone
 from orders.web.texts import (
     BadMember,
     Body,
     CustomerIdText,
     ForeignId,
+    MissingPart,
     Moment,
     Note,
     OrderIdText,
@@ -49,18 +51,31 @@ class PaymentBody(Body):
 
 
 class AddressBody(Body):
-    """Where the parcel goes."""
+    """Where the parcel goes; ``country`` is a code of two letters or an English name, and decides what else is needed."""
 
     name: Text100
+    company: Text100 | None = None
     line1: Text200
     line2: Text200 | None = None
-    city: Text100
-    postal_code: Text20
+    city: Text100 | None = None
+    region: Text100 | None = None
+    postal_code: Text20 | None = None
     country: Text56
+    phone: Phone | None = None
 
     def address(self) -> Address:
         """The domain's value."""
-        return Address(**self.model_dump())
+        parts = self.model_dump()
+        return Address(**parts | {"city": self.city or "", "postal_code": self.postal_code or ""})
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "AddressBody":
+        if (part := addresses.missing(self.model_dump())) == "country":
+            raise MissingPart(part, f"{self.country!r} is no country that is known: a code of two letters, such as GB")
+        if part:
+            instead = ", or a postal_code" if part == "region" else ""
+            raise MissingPart(part, f"is missing: an address in {self.country} needs it{instead}")
+        return self
 
 
 class MoneyBody(Body):
@@ -296,5 +311,7 @@ def parse(model: type[Model], body: bytes) -> Model:
 def _problem(details: Any) -> dict[str, str]:
     cause = details.get("ctx", {}).get("error")
     path = ".".join(str(part) for part in details["loc"])
+    if isinstance(cause, MissingPart):
+        path = ".".join(filter(None, [path, cause.part]))
     field = cause.field if isinstance(cause, BadMember) else path
     return {"field": field or "body", "message": details["msg"].removeprefix("Value error, ")}

@@ -99,3 +99,11 @@ class BadMember(ValueError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class MissingPart(ValueError):
+    """A part that a body needs beside its others; its path begins with the body's own."""
+
+    def __init__(self, part: str, message: str) -> None:
+        super().__init__(message)
+        self.part = part

@@ -67,11 +67,14 @@ class _DiscountView(TypedDict):
 
 class _AddressView(TypedDict):
     name: str
+    company: NotRequired[str | None]
     line1: str
     line2: NotRequired[str | None]
-    city: str
-    postal_code: str
+    city: NotRequired[str | None]
+    region: NotRequired[str | None]
+    postal_code: NotRequired[str | None]
     country: str
+    phone: NotRequired[str | None]
 
 
 class _ContactView(TypedDict):
@@ -149,11 +152,14 @@ def _address_view(address: Address) -> _AddressView:
     return present(
         _AddressView,
         name=address.name,
+        company=address.company,
         line1=address.line1,
         line2=address.line2,
-        city=address.city,
-        postal_code=address.postal_code,
+        city=address.city or None,
+        region=address.region,
+        postal_code=address.postal_code or None,
         country=address.country,
+        phone=address.phone,
     )
 
 

@@ -8,7 +8,7 @@ from orders.adapters.random_faults import maybe_fail
 from orders.adapters.store import keys, ledgers
 from orders.domain.errors import CarrierUnavailable, OutcomeUnknown
 from orders.domain.identifiers import TrackingNumber
-from orders.domain.order import Address, Line
+from orders.domain.order import ADDRESS_PARTS, Address, Line
 from orders.domain.steps import ShippingRefused
 
 BOOKED, REFUSED, RECALLED = "booked", "refused", "recalled"
@@ -32,8 +32,8 @@ class SimulatedCarrier:
         faults_left = faults > 0 and ledgers.count_attempt(keys.booking_key(key)) <= faults
         if fault and fault["flaky"] and faults_left:
             raise CarrierUnavailable("The carrier is not available.")
-        destination = {"name": address.name, "line1": address.line1, "city": address.city}
-        facts = {**destination, "postal_code": address.postal_code, "country": address.country}
+        destination = {name: getattr(address, name) for name in ADDRESS_PARTS if name != "line2"}
+        facts = {name: value for name, value in destination.items() if value}
         entry = ledgers.open_entry(keys.booking_key(key), REFUSED if refused else BOOKED, facts)
         if faults_left:
             raise OutcomeUnknown("The carrier's response was lost.")
