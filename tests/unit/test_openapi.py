@@ -1,6 +1,8 @@
 """The OpenAPI description is valid, covers every route, and says of each who may use it and what it answers."""
 
+import json
 import re
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -8,9 +10,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
+from orders.domain import notifications
+from orders.domain.notifications import EVENT_TYPES
+from orders.domain.order import timestamp
 from orders.domain.statuses import DEPRECATED_NAMES, TRANSITIONS, OrderStatus
-from orders.web import bodies, openapi
+from orders.web import bodies, descriptions, event_views, examples, openapi
 from orders.web.routes import ROUTES, Route, Who
+from tests.harness.orders import a_cod_order, an_order
 
 DOCUMENT = openapi.document()
 DESCRIBED = [route for route in ROUTES.values() if not route.is_page]
@@ -38,8 +44,11 @@ def references(value: Any) -> set[str]:
 
 
 def test_every_reference_leads_somewhere_and_every_schema_is_used() -> None:
-    known = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
-    assert references(DOCUMENT) == known
+    parts = {part: DOCUMENT["components"][part] for part in ("schemas", "examples")}
+    known = {f"#/components/{part}/{name}" for part, names in parts.items() for name in names}
+    assert references(DOCUMENT) <= known
+    # Which refusals a route has is said at the route; each has an example all the same.
+    assert known - references(DOCUMENT) <= {f"#/components/examples/{name}" for name in examples.problems()}
 
 
 def test_every_route_is_described_and_nothing_else() -> None:
@@ -94,24 +103,139 @@ def test_a_401_is_the_gateway_s_where_it_verifies_the_token_and_a_problem_where_
 
 @pytest.mark.parametrize("route", DESCRIBED, ids=lambda route: route.key)
 def test_every_route_says_whether_it_needs_a_token(route: Route) -> None:
-    security = operation(route)["security"]
-    if route.who & {Who.ANYONE, Who.SIGNED}:
-        assert security == []
-    else:
-        assert {"token": []} in security
-    assert ({} in security) is (Who.TRACKING_LINK in route.who)
+    security = {name for one in operation(route)["security"] for name in one}
+    assert security <= set(DOCUMENT["components"]["securitySchemes"])
+    assert (security == set()) is (Who.ANYONE in route.who)
+    assert ("shop" in security) is (Who.SHOP in route.who)
+    assert ("tracking" in security) is (Who.TRACKING_LINK in route.who)
+    assert ("token" in security) is not bool(route.who & {Who.ANYONE, Who.SIGNED})
+
+
+def test_every_scheme_is_one_that_somebody_needs() -> None:
+    operations = [one for methods in DOCUMENT["paths"].values() for one in methods.values()]
+    needed = {name for one in operations for alternative in one["security"] for name in alternative}
+    assert needed == set(DOCUMENT["components"]["securitySchemes"])
 
 
 def test_no_operation_but_a_read_may_be_opened_by_a_tracking_link() -> None:
     assert {route.method for route in ROUTES.values() if Who.TRACKING_LINK in route.who} == {"GET"}
 
 
+def valid(example: Any, schema: dict[str, Any]) -> list[str]:
+    whole = {**schema, "components": DOCUMENT["components"]}
+    checked = Draft202012Validator(whole, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return [f"{error.json_path}: {error.message}" for error in checked.iter_errors(example)]
+
+
 @pytest.mark.parametrize("route", [route for route in DESCRIBED if route.body], ids=lambda route: route.key)
-def test_every_example_of_a_body_is_one_that_is_taken(route: Route) -> None:
-    example = operation(route)["requestBody"]["content"]["application/json"].get("example")
-    model = getattr(bodies, route.body or "", None)
-    if example is not None and model is not None:
-        assert model.model_validate(example, strict=False)
+def test_every_body_has_an_example_that_is_taken(route: Route) -> None:
+    content = operation(route)["requestBody"]["content"]["application/json"]
+    assert valid(content["example"], content["schema"]) == []
+    if model := getattr(bodies, route.body or "", None):
+        assert model.model_validate(content["example"], strict=False)
+
+
+EVERY_ANSWER = [
+    pytest.param(content, id=f"{route.key} {status} {kind}")
+    for route in DESCRIBED
+    for status, answer in operation(route)["responses"].items()
+    for kind, content in answer.get("content", {}).items()
+    if kind in SHAPES and content["schema"] not in ({"$ref": SHAPES[MESSAGE]}, {"$ref": "#/components/schemas/OpenApi"})
+]
+
+
+@pytest.mark.parametrize("content", EVERY_ANSWER)
+def test_every_answer_has_an_example_that_is_valid(content: dict[str, Any]) -> None:
+    assert content["examples"]
+    for shown in content["examples"].values():
+        example = DOCUMENT["components"]["examples"][shown["$ref"].rpartition("/")[2]]["value"]
+        assert valid(example, content["schema"]) == []
+
+
+def undescribed(schema: Any, path: str) -> Iterator[str]:
+    """The properties, at any depth, that nothing is said of."""
+    if isinstance(schema, list):
+        for part in schema:
+            yield from undescribed(part, path)
+    elif isinstance(schema, dict):
+        found = schema.get("properties")
+        for name, inner in found.items() if isinstance(found, dict) else ():
+            if not inner.get("description"):
+                yield f"{path}.{name}"
+            yield from undescribed(inner, f"{path}.{name}")
+        for keyword in ("items", "anyOf", "allOf", "oneOf", "additionalProperties"):
+            yield from undescribed(schema.get(keyword), path)
+
+
+def test_every_property_is_described() -> None:
+    """Where one is missing, ``orders.web.descriptions`` takes it, or the member's own type."""
+    assert [path for name, schema in DOCUMENT["components"]["schemas"].items() for path in undescribed(schema, name)] == []
+
+
+def test_every_description_is_of_something() -> None:
+    said = {
+        schema["description"]
+        for found in DOCUMENT["components"]["schemas"].values()
+        for schema in all_properties(found)
+        if "description" in schema
+    }
+    assert [name for name, words in descriptions.MEMBERS.items() if words not in said] == []
+
+
+def all_properties(schema: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, list):
+        for part in schema:
+            yield from all_properties(part)
+    elif isinstance(schema, dict):
+        yield from (schema["properties"].values() if isinstance(schema.get("properties"), dict) else ())
+        for part in schema.values():
+            yield from all_properties(part)
+
+
+def test_a_property_that_nothing_is_said_of_is_reported() -> None:
+    assert list(undescribed({"properties": {"a": {"items": {"properties": {"b": {}}}, "description": "A."}}}, "X")) == ["X.a.b"]
+
+
+def test_every_schema_and_every_parameter_is_described() -> None:
+    unsaid = [name for name, schema in DOCUMENT["components"]["schemas"].items() if not schema.get("description")]
+    assert unsaid == []
+    operations = [one for methods in DOCUMENT["paths"].values() for one in methods.values()]
+    operations += [one["post"] for one in DOCUMENT["webhooks"].values()]
+    assert [found for one in operations for found in one["parameters"] if not found.get("description")] == []
+
+
+@pytest.mark.parametrize("route", DESCRIBED, ids=lambda route: route.key)
+def test_every_operation_is_in_one_group(route: Route) -> None:
+    (tag,) = operation(route)["tags"]
+    assert tag in {found["name"] for found in DOCUMENT["tags"]}
+
+
+def test_every_group_has_an_operation() -> None:
+    operations = [one for methods in DOCUMENT["paths"].values() for one in methods.values()]
+    operations += [one["post"] for one in DOCUMENT["webhooks"].values()]
+    assert {tag for one in operations for tag in one["tags"]} == {found["name"] for found in DOCUMENT["tags"]}
+
+
+@pytest.mark.parametrize("kind", EVENT_TYPES)
+def test_every_event_of_a_webhook_is_described(kind: str) -> None:
+    content = DOCUMENT["webhooks"][kind]["post"]["requestBody"]["content"]["application/json"]
+    kinds = DOCUMENT["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]["properties"]["type"]["enum"]
+    assert kind in kinds
+    (shown,) = content["examples"].values()
+    assert valid(DOCUMENT["components"]["examples"][shown["$ref"].rpartition("/")[2]]["value"], content["schema"]) == []
+
+
+@pytest.mark.parametrize("status", OrderStatus)
+def test_what_is_published_of_an_order_is_as_described(status: OrderStatus) -> None:
+    life = an_order(status) if status is not OrderStatus.CONFIRMED else a_cod_order(status)
+    published = [message for event in life.trail for message in notifications.messages(event)]
+    assert published
+    for kind, detail, at in published:
+        body = {"type": kind, "timestamp": timestamp(at), "data": detail}
+        schema = DOCUMENT["components"]["schemas"][event_views.schema_name(kind)]
+        assert valid(json.loads(json.dumps(body)), schema | {"additionalProperties": False}) == []
+        known = DOCUMENT["components"]["schemas"][schema["properties"]["data"]["$ref"].rpartition("/")[2]]["properties"]
+        assert set(detail) <= set(known)
 
 
 def test_the_statuses_are_those_of_the_table_and_the_filter_takes_the_old_names_too() -> None:

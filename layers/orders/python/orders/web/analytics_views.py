@@ -25,7 +25,7 @@ class _StepView(_DurationView):
     step: StepName
 
 
-class _StatusView(TypedDict):
+class _StatusFiguresView(TypedDict):
     status: OrderStatus
     count: Count
     mean_order_value: MoneyView | None
@@ -47,14 +47,14 @@ class _RatesView(TypedDict):
     return_rate: Share
 
 
-class _DayView(_RatesView):
+class _DayFiguresView(_RatesView):
     date: Day
     entered: dict[OrderStatus, Count]
 
 
 class _FiguresView(_RatesView):
     conversion: list[_ConversionView]
-    statuses: list[_StatusView]
+    statuses: list[_StatusFiguresView]
     steps: list[_StepView]
 
 
@@ -64,7 +64,7 @@ _Period = TypedDict("_Period", {"from": Day | None, "to": Day | None})
 class AnalyticsView(_Period, _FiguresView):
     """The analytics of all orders, or of some days."""
 
-    days: list[_DayView]
+    days: list[_DayFiguresView]
 
 
 def of_all(counters: Counters) -> AnalyticsView:
@@ -118,7 +118,7 @@ def _share(part: float, whole: float) -> Share | None:
     return round(part / whole, 4) if whole > 0 else None
 
 
-def _status(status: OrderStatus, counters: Counters) -> _StatusView:
+def _status(status: OrderStatus, counters: Counters) -> _StatusFiguresView:
     lasted = duration(counters, f"status:{status}")
     values = [_mean_value(status, currency, counters) for currency in _currencies(status, counters)]
     return {

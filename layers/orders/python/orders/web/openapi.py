@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from orders.domain import errors, limits
 from orders.domain.events import EventType
+from orders.domain.notifications import EVENT_TYPES
 from orders.domain.statuses import (
     DEPRECATED_NAMES,
     OrderStatus,
@@ -13,15 +14,17 @@ from orders.domain.statuses import (
 )
 from orders.services.carrier_reports import SENDERS
 from orders.services.listing import Part
-from orders.web import schemas
+from orders.web import event_views, examples, schemas
+from orders.web.access import SCHEMES, security_of
 from orders.web.routes import ROUTES, Route, Who
 from orders.web.schemas import DAY, FOREIGN_ID, ID, MOMENT, TEXT, Schema, one_of, ref
+from orders.web.tags import EVENTS_TAG, TAGS, tag_of
 
 VERSION = "1.0.0"
 
 
 PARAMETERS: dict[str, Schema] = {
-    "customer_id": {"name": "customer_id", "in": "query", "schema": FOREIGN_ID},
+    "customer_id": {"name": "customer_id", "in": "query", "description": "Of this customer only.", "schema": FOREIGN_ID},
     "product_id": {
         "name": "product_id",
         "in": "query",
@@ -87,8 +90,18 @@ PARAMETERS: dict[str, Schema] = {
         "explode": False,
         "schema": {"type": "array", "minItems": 1, "items": one_of(Part)},
     },
-    "limit": {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100}},
-    "cursor": {"name": "cursor", "in": "query", "schema": TEXT},
+    "limit": {
+        "name": "limit",
+        "in": "query",
+        "description": "How many a page has at most.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 100},
+    },
+    "cursor": {
+        "name": "cursor",
+        "in": "query",
+        "description": "`next_cursor` of the page before; goes on with the same filters only.",
+        "schema": TEXT,
+    },
     "from": {
         "name": "from",
         "in": "query",
@@ -128,15 +141,14 @@ _LAST_EVENT: Schema = {
 _ID_IN_PATH: Schema = FOREIGN_ID | {"pattern": rf"^((?![/?#]){limits.PRINTED})+$"}
 """A product's id that a path can name."""
 
-_CALLERS = "A person's token, or a shop's: got by client credentials, with the scope `orders/shop`."
-
 
 def _path_parameter(name: str, path: str) -> Schema:
-    if path.startswith("/products/{id}") and name == "id":
-        return {"name": name, "in": "path", "required": True, "schema": _ID_IN_PATH}
     schemas = {"carrier": one_of(SENDERS), "shipment_id": {"type": "string", "minLength": 1, "maxLength": 200}}
-    schema = schemas.get(name, ID)
-    return {"name": name, "in": "path", "required": True, "schema": schema}
+    schema = _ID_IN_PATH if path.startswith("/products/{id}") and name == "id" else schemas.get(name, ID)
+    # "/orders/{id}" is about an order, "{shipment_id}" about a shipment, "{carrier}" is one.
+    what = path.split("/")[1].removesuffix("s") if name == "id" else name.removesuffix("_id")
+    words = f"The {what}'s id." if name.endswith("id") else f"The {what}, by its name."
+    return {"name": name, "in": "path", "required": True, "description": words, "schema": schema}
 
 
 def document() -> Schema:
@@ -157,10 +169,13 @@ def document() -> Schema:
             'is a bare `{"message": "..."}` (`application/json`): each response lists both where both may come.',
         },
         "servers": [{"url": "/"}],
+        "tags": [{"name": tag.name, "description": tag.words} for tag in TAGS],
         "paths": paths,
+        "webhooks": {kind: {"post": _event(kind)} for kind in EVENT_TYPES},
         "components": {
             "schemas": schemas.answers() | schemas.request_bodies(),
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": _CALLERS}},
+            "examples": {name: {"value": value} for name, value in examples.shown().items()},
+            "securitySchemes": SCHEMES,
         },
         "x-order-transitions": transitions(),
     }
@@ -171,46 +186,20 @@ def _operation(route: Route) -> Schema:
     open_to_all = bool(route.who & {Who.ANYONE, Who.SIGNED})
     operation: Schema = {
         "operationId": route.operation,
+        "tags": [tag_of(route)],
         "summary": route.summary,
         "description": f"Who: {who}.",
         "parameters": _parameters(route),
         "responses": _responses(route, open_to_all=open_to_all),
-        "security": [] if open_to_all else [{"token": []}],
+        "security": security_of(route),
     }
-    if route.who & {Who.TRACKING_LINK}:
-        operation["security"].append({})
     if route.body:
-        schema = {"application/json": {"schema": ref(route.body)} | _example(route)}
+        schema = {"application/json": {"schema": ref(route.body)} | _asked(route.body)}
         operation["requestBody"] = {"required": route.body not in OPTIONAL_BODIES, "content": schema}
     return operation
 
 
 OPTIONAL_BODIES = frozenset({"WithReason", "Empty", "PatchOrder"})
-
-
-def _example(route: Route) -> Schema:
-    example = EXAMPLES.get(route.body or "")
-    return {"example": example} if example else {}
-
-
-EXAMPLES: dict[str, Schema] = {
-    "PlaceOrder": {
-        "items": [{"product_id": "prod-001", "quantity": 2}, {"product_id": "prod-002", "quantity": 1}],
-        "payment": {"method": "CREDIT_CARD", "token": "tok_ok"},
-        "shipping_address": {
-            "name": "Ada Lovelace",
-            "line1": "12 St James's Square",
-            "city": "London",
-            "postal_code": "SW1Y 4JH",
-            "country": "GB",
-        },
-    },
-    "WithReason": {"reason": "Changed my mind"},
-    "PatchOrder": {"external_id": "#1001", "note": "Leave it with the neighbors", "metadata": {"channel": "phone"}},
-    "SetStatus": {"status": str(OrderStatus.CANCELLED), "reason": "Customer called"},
-    "SetLocation": {"location": "Sorting center Utrecht", "estimated_delivery": "2026-11-24T12:00:00Z"},
-    "SetProduct": {"name": "Teapot", "unit_price": {"amount": 1000, "currency": "USD"}, "stock": 25},
-}
 
 
 def _parameters(route: Route) -> list[Schema]:
@@ -234,14 +223,16 @@ def _responses(route: Route, *, open_to_all: bool) -> Schema:
         answers["204"] = {"description": "The order is over, and all of it was seen."}
     refusals = {*route.refusals, "InvalidArgument", "StoreBusy"} | (set() if open_to_all else _GUARDED)
     refusals |= {"PayloadTooLarge"} if route.body else set()
-    by_status: dict[HTTPStatus, set[str]] = {}
-    for name in refusals:
+    by_status: dict[HTTPStatus, list[type[errors.OrderError]]] = {}
+    for name in sorted(refusals):
         refusal: type[errors.OrderError] = getattr(errors, name)
-        by_status.setdefault(refusal.http_status, set()).add(refusal.code)
-    for status, codes in sorted(by_status.items()):
+        by_status.setdefault(refusal.http_status, []).append(refusal)
+    for status, refused in sorted(by_status.items()):
+        codes = sorted({one.code for one in refused})
+        shown = {one.__name__: {"$ref": f"#/components/examples/{one.__name__}"} for one in refused}
         answers[str(int(status))] = {
-            "description": f"{_PHRASES.get(status, status.phrase)}: {', '.join(sorted(codes))}",
-            "content": {"application/problem+json": {"schema": ref("Problem")}},
+            "description": f"{_PHRASES.get(status, status.phrase)}: {', '.join(codes)}",
+            "content": {"application/problem+json": {"schema": ref("Problem"), "examples": shown}},
         }
     return _with_gateway(answers, route)
 
@@ -291,4 +282,36 @@ def _success(route: Route) -> Schema:
         return {"description": route.summary, "content": {EVENT_STREAM: {}}}
     if route.answer == PAGE:
         return {"description": route.summary, "content": {route.answer: {"schema": TEXT}}}
-    return {"description": route.summary, "content": {"application/json": {"schema": ref(route.answer or "OpenApi")}}}
+    content = {"schema": ref(route.answer or "OpenApi")} | _shown(route.answer)
+    return {"description": route.summary, "content": {"application/json": content}}
+
+
+def _shown(name: str | None) -> Schema:
+    """The example of a response; the description itself is its own."""
+    return {"examples": {"usual": {"$ref": f"#/components/examples/{name}"}}} if name in examples.shown() else {}
+
+
+def _asked(body: str) -> Schema:
+    return {"example": examples.REQUESTS[body]} if body in examples.REQUESTS else {}
+
+
+def _event(kind: str) -> Schema:
+    """The request that a webhook gets for a type of event."""
+    name = event_views.schema_name(kind)
+    headers = [
+        {"name": header, "in": "header", "required": True, "description": words, "schema": TEXT}
+        for header, words in event_views.HEADERS.items()
+    ]
+    return {
+        "operationId": f"receive{''.join(part.capitalize() for part in kind.split('_'))}" if "_" in kind else f"receive{kind}",
+        "tags": [EVENTS_TAG.name],
+        "summary": event_views.WORDS[kind],
+        "parameters": headers,
+        "requestBody": {"required": True, "content": {"application/json": {"schema": ref(name)} | _shown(name)}},
+        "responses": {
+            "2XX": {"description": "Taken; the body is not read."},
+            "410": {"description": "Nothing more is wanted: the subscription is disabled."},
+            "default": {"description": "Tried again, ten times within three days."},
+        },
+        "security": [{"webhook": []}],
+    }

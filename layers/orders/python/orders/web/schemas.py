@@ -1,12 +1,19 @@
 """What the OpenAPI description calls schemas: the responses', from the types of the views, and the request bodies'."""
 
+from collections import Counter
+from collections.abc import Iterator
 from enum import StrEnum
-from inspect import isclass
+from functools import cache
+from importlib import import_module
+from inspect import getdoc, isclass
+from pkgutil import iter_modules
 from types import NoneType, UnionType
 from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
+from orders import web
 from orders.domain import limits
-from orders.web import analytics_views, bodies, progress_views, responses, views, webhook_views
+from orders.web import bodies, event_views
+from orders.web.descriptions import described
 from orders.web.routes import ROUTES
 from orders.web.shapes import NULL, ForeignId, Keywords
 from orders.web.texts import Body
@@ -39,10 +46,36 @@ PLAIN: dict[Any, Schema] = {str: TEXT, int: {"type": "integer"}, float: {"type":
 ID_TYPES: dict[str, Schema] = {"OrderId": ID}
 """The schemas of id types that are no text of any form."""
 ENDING = "View"
+MODULES = tuple(
+    import_module(f"{web.__name__}.{one.name}")
+    for one in iter_modules(web.__path__)
+    if one.name.endswith(("views", "responses"))
+)
+
+
+def _types() -> Iterator[tuple[str, Any]]:
+    """The views by their names in the description, without the underscore of those that no other module reads."""
+    for module in MODULES:
+        for name, kind in vars(module).items():
+            if is_typeddict(kind) and name.endswith(ENDING) and kind.__module__ == module.__name__:
+                yield plain_name(kind), kind
+
+
+def plain_name(kind: type) -> str:
+    """A view's name in the description."""
+    return kind.__name__.removeprefix("_").removesuffix(ENDING)
+
+
+@cache
+def named() -> dict[str, Any]:
+    """The views that stand among the components: those that share a name with another are described where they stand."""
+    found = list(_types())
+    shared = Counter(name for name, _ in found)
+    return {name: kind for name, kind in found if shared[name] == 1 or not kind.__name__.startswith("_")}
 
 
 def schema_of(hint: Any) -> Schema:
-    """The schema of a view's type, or of one of its members: a view with a public name stands among the components."""
+    """The schema of a view's type, or of one of its members."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Annotated:
         own = [part.keywords for part in hint.__metadata__ if isinstance(part, Keywords)]
@@ -52,11 +85,17 @@ def schema_of(hint: Any) -> Schema:
     if origin is list:
         return {"type": "array", "items": schema_of(parts[0])}
     if origin is dict:
-        names = parts[0] if isclass(parts[0]) and issubclass(parts[0], StrEnum) else ()
-        return object_of({str(name): schema_of(parts[1]) for name in names}) if names else {"type": "object"}
+        return _schema_of_dict(*parts)
     if is_typeddict(hint):
-        return inline(hint) if hint.__name__.startswith("_") else ref(hint.__name__.removesuffix(ENDING))
+        name = plain_name(hint)
+        return ref(name) if named().get(name) is hint else inline(hint)
     return _schema_of_plain(hint)
+
+
+def _schema_of_dict(key: Any, value: Any) -> Schema:
+    if isclass(key) and issubclass(key, StrEnum):
+        return object_of({str(name): schema_of(value) | {"description": f"Of `{name}`."} for name in key})
+    return {"type": "object", "additionalProperties": True if value is Any else schema_of(value)}
 
 
 def _schema_of_plain(hint: Any) -> Schema:
@@ -85,23 +124,37 @@ def inline(kind: Any) -> Schema:
         can_be_null = NULL in getattr(held, "__metadata__", ())
         is_optional = get_origin(held) in (Union, UnionType)
         optional[name] = schema_of(_held(held) if is_optional and not can_be_null else held)
-    return object_of(required, optional)
+    properties = described(plain_name(kind), required | optional)
+    words = getdoc(kind) or ""
+    return object_of(properties) | {"required": list(required)} | ({"description": " ".join(words.split())} if words else {})
 
 
 def answers() -> dict[str, Schema]:
-    """The responses' schemas by their names."""
-    found = {
-        name.removesuffix(ENDING): inline(kind)
-        for module in (views, progress_views, webhook_views, analytics_views, responses)
-        for name, kind in vars(module).items()
-        if is_typeddict(kind) and name.endswith(ENDING) and not name.startswith("_")
-    }
+    """The responses' schemas by their names, and those of the events that webhooks get."""
+    wanted = [route.answer for route in ROUTES.values() if route.answer in named()]
+    wanted += ["Problem", "GatewayMessage", *event_views.EVENTS]
+    found: dict[str, Schema] = {}
+    while wanted:
+        if (name := wanted.pop()) not in found:
+            found[name] = inline(named()[name])
+            wanted += references(found[name])
     listed, order = found["ListedOrder"]["properties"], found["Order"]["properties"]
-    found["ListedOrder"] = {
+    found["ListedOrder"] = found["ListedOrder"] | {
         "allOf": [ref("Order")],
         "properties": {name: schema for name, schema in listed.items() if name not in order},
+        "required": [],
     }
-    return found | {"OpenApi": {"type": "object"}}
+    return dict(sorted(found.items())) | {"OpenApi": {"type": "object", "description": "This description."}}
+
+
+def references(schema: Any) -> list[str]:
+    """The components that a schema names, at any depth."""
+    if isinstance(schema, list):
+        return [name for inner in schema for name in references(inner)]
+    if not isinstance(schema, dict):
+        return []
+    own = [schema["$ref"].rpartition("/")[2]] if isinstance(schema.get("$ref"), str) else []
+    return own + [name for inner in schema.values() for name in references(inner)]
 
 
 CARRIER_EVENT = "CarrierEvent"
@@ -114,6 +167,13 @@ def request_bodies() -> dict[str, Schema]:
     for name in sorted({route.body for route in ROUTES.values() if route.body} - {CARRIER_EVENT}):
         model: type[Body] = getattr(bodies, name)
         schema = model.model_json_schema(ref_template=_SCHEMA_PREFIX)
-        found |= schema.pop("$defs", {})
-        found[name] = schema
+        for each in (*schema.pop("$defs", {}).items(), (name, schema)):
+            found[each[0]] = _told(*each)
     return found | {CARRIER_EVENT: {"type": "object", "description": "As the carrier documents it."}}
+
+
+def _told(name: str, schema: Schema) -> Schema:
+    """A body's schema with what is said of it and of each member."""
+    if "properties" not in schema:
+        return schema
+    return schema | {"properties": described(name.removesuffix("Body"), schema["properties"])}
