@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import shtab
 
-from local.cli import carriers, listen, lookup, orders, pay, products, serving, warehouse, watch, webhooks
+from local.cli import carriers, listen, logs, lookup, orders, pay, products, serving, warehouse, watch, webhooks
 from local.cli.client import DEFAULT_URL, Api, Refused, Unreachable, url_of
 from local.cli.rendering import print_json
 from local.people import SUPPORT
@@ -54,7 +54,8 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
 
 def _find_order(options: argparse.Namespace) -> None:
     """Turns the beginning or end of an order's id into the id, where the stack is one of this machine."""
-    if "order_id" not in options or os.environ.get("ORDERS_TOKEN") or getattr(options, "link_token", None):
+    elsewhere = any(getattr(options, name, None) for name in ("link_token", "stack"))
+    if "order_id" not in options or elsewhere or os.environ.get("ORDERS_TOKEN"):
         return
     staff = Api(url_of(options.url)).signed_in(SUPPORT.subject, SUPPORT.groups)
     options.order_id = lookup.order_id(staff, options.order_id)
@@ -142,7 +143,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Any]:
     command.add_argument("--group", action="append", default=[], help="support, admin, carrier or warehouse; may be repeated")
 
     _remote(commands, "env", "print the functions' variables, for `sam local invoke --env-vars` (docs/invoke.md)", env)
-    for tool in (orders, carriers, warehouse, pay, products, webhooks, listen, watch):
+    for tool in (orders, carriers, warehouse, pay, products, webhooks, listen, watch, logs):
         tool.register(commands, _remote)
     _operator_commands(commands)
     return parser, commands

@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -39,6 +40,10 @@ from local.step_functions.states import Record, StateMachines
 
 logger = logging.getLogger(__name__)
 
+LINES_KEPT = 10_000
+METRICS = '{"_aws"'
+"""How a line of metrics begins."""
+
 
 class Stack:
     """Start it on a loop, once per process at a time; `running()` does both for a test."""
@@ -47,6 +52,8 @@ class Stack:
         self.settings = settings
         switch.turn(settings.fast_path)
         self.lambdas = Lambdas()
+        self._logged: deque[tuple[str, str]] = deque(maxlen=LINES_KEPT)
+        self.lambdas.listeners.append(self._keep_log)
         self._journal = Journal(settings.data) if settings.data else None
         self._api_socket = bind(settings.port)
         self.port: int = self._api_socket.getsockname()[1]
@@ -58,6 +65,10 @@ class Stack:
         self._servers = Servers()
         self._expansion: Expansion | None = None
         self._sweep: asyncio.Task[None] | None = None
+
+    def _keep_log(self, function: str, text: str) -> None:
+        """Keeps what functions log, but for their metrics: as few lines as a person looks through."""
+        self._logged.extend((function, line) for line in text.splitlines() if line and not line.startswith(METRICS))
 
     def _keep(self, name: str, value: str) -> str:
         return self._journal.keep(name, value) if self._journal else value
@@ -184,7 +195,10 @@ class Stack:
             names = {"outputs": self.outputs, "resources": self.resources}
             return {"aws_url": self.aws_url, "environment": environment, **names}
 
-        return {"sweep": self.sweep, "stack": stack}
+        async def logs() -> Json:
+            return {"lines": list(self._logged)}
+
+        return {"sweep": self.sweep, "stack": stack, "logs": logs}
 
     # -- running
 

@@ -41,6 +41,15 @@ EVENT = {
 }
 
 
+RECORD = {"level": "INFO", "message": "Refused", "timestamp": "2026-11-20T12:00:00Z", "service": "orders", "code": "NOT_FOUND"}
+CHARGE = "orders-charge-payment"
+LOGGED = [
+    [CHARGE, "INIT_START"],
+    [CHARGE, json.dumps({**RECORD, "cold_start": True, "correlation_id": ORDERS[2]})],
+    [CHARGE, json.dumps({**RECORD, "correlation_id": ORDERS[0]})],
+]
+
+
 class FakeStack:
     """Answers what the commands ask, and notes what that was."""
 
@@ -50,6 +59,8 @@ class FakeStack:
     def call(self, method: str, path: str, body: Any = None) -> Any:
         if path == "/.local/token":
             return {"token": "t"}
+        if path == "/.local/logs":
+            return {"lines": LOGGED}
         self.asked.append((method, path, body))
         if path.startswith("/orders?"):
             return {"orders": [a_document(one)["order"] for one in ORDERS], "next_cursor": None}
@@ -111,6 +122,15 @@ def test_what_may_be_several_orders_is_asked_back(stack: FakeStack, capsys: pyte
     assert commands.main(["cancel", "2f3a9c10"]) == 1
     assert capsys.readouterr().err == "orders: 2f3a9c10 is not one order but 2: 2f3a9c10-aaaa, 2f3a9c10-bbbb\n"
     assert not [method for method, _, _ in stack.asked if method == "POST"]
+
+
+def test_only_what_was_logged_of_the_order_is_printed(stack: FakeStack, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["logs", "cccc"]) == 0
+    assert capsys.readouterr().out == f'2026-11-20T12:00:00Z  INFO     {CHARGE}  Refused  {{"code": "NOT_FOUND"}}\n'
+    assert commands.main(["logs", "7d5e", "--json"]) == 0
+    assert capsys.readouterr().out == f"{LOGGED[1][1]}\n"
+    assert commands.main(["logs", ORDERS[1]]) == 0
+    assert "Nothing was logged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("word", "meant"), [("shwo", "show"), ("webhook", "webhooks"), ("cancle", "cancel")])
