@@ -11,7 +11,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
-from orders.adapters.store import items, return_items
+from orders.adapters.store import items, refund_items, return_items
 from orders.domain.decisions import placing
 from orders.domain.decisions.placing import PricedRequest
 from orders.domain.identifiers import CustomerId
@@ -19,10 +19,11 @@ from orders.domain.money import Money
 from orders.domain.order import Order, Snapshot, details
 from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
+from orders.domain.refund import Refund
 from orders.domain.returns import Return
 from orders.domain.statuses import OrderStatus
 from orders.domain.steps import STEPS
-from orders.web import bodies, parcel_views, return_views, texts, views
+from orders.web import bodies, parcel_views, payment_views, return_views, texts, views
 from tests.harness import behavior
 from tests.harness.orders import START, WAITS
 
@@ -48,7 +49,13 @@ def filled(kind: Any, name: str) -> Any:
 def everything() -> Snapshot:
     order: Order = filled(Order, "order")
     order = replace(order, steps=tuple(replace(order.steps[0], name=name) for name in STEPS))
-    return Snapshot(order, filled(Payment, "payment"), (filled(Shipment, "shipment"),), (filled(Return, "return"),))
+    return Snapshot(
+        order,
+        filled(Payment, "payment"),
+        (filled(Shipment, "shipment"),),
+        (filled(Return, "return"),),
+        (filled(Refund, "refund"),),
+    )
 
 
 def test_every_field_is_read_as_it_was_written() -> None:
@@ -63,6 +70,8 @@ def test_every_field_is_read_as_it_was_written() -> None:
         tuple(return_items.return_from_item(return_items.return_to_item(order_id, one)) for one in known.returns)
         == known.returns
     )
+    (refund,) = known.refunds
+    assert refund_items.refund_from_item(refund_items.refund_to_item(order_id, refund)) == refund
 
 
 @pytest.mark.parametrize(
@@ -122,6 +131,7 @@ def test_what_a_request_says_of_the_order_is_the_order_s() -> None:
 # --- who sees it ---
 
 NOT_SHOWN = {
+    Refund: {"tries": "the pipeline's own", "due_at": "the pipeline's own"},
     Order: {
         "lines": "as items",
         "shipping_charge": "in the totals",
@@ -161,8 +171,9 @@ NOT_SHOWN = {
 }
 """Which fields are in no view, and why."""
 VIEWS: dict[type, Any] = {
+    Refund: payment_views.RefundView,
     Order: views.OrderView,
-    Payment: views.PaymentView,
+    Payment: payment_views.PaymentView,
     Shipment: parcel_views.ShipmentView,
     Return: return_views.ReturnView,
 }
@@ -173,13 +184,13 @@ def test_each_field_is_in_the_view_or_has_a_reason_not_to_be(kind: Any) -> None:
     assert {field.name for field in fields(kind)} - set(VIEWS[kind].__annotations__) == set(NOT_SHOWN[kind])
 
 
-@pytest.mark.parametrize("part", ["order", "payment", "shipment", "returns"])
+@pytest.mark.parametrize("part", ["order", "payment", "shipment", "returns", "refunds"])
 def test_each_member_of_a_view_is_given_where_there_is_something_to_show(part: str) -> None:
     known = everything()
     shown: Any = views.snapshot_view(
         replace(known, order=replace(known.order, status=OrderStatus.CANCELLED)), views.Audience.STAFF
     )
-    kind = {"order": Order, "payment": Payment, "shipment": Shipment, "returns": Return}[part]
+    kind = {"order": Order, "payment": Payment, "shipment": Shipment, "returns": Return, "refunds": Refund}[part]
     whole = shown[part][0] if isinstance(shown[part], list) else shown[part]
     assert set(whole) == set(VIEWS[kind].__annotations__)
 

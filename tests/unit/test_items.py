@@ -8,19 +8,21 @@ from typing import Any, TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.adapters.store import event_items, items, keys
+from orders.adapters.store import event_items, items, keys, refund_items
 from orders.domain.events import EventType, FollowUp, Signal
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
 from orders.domain.order import Address, Approval, Cancellation, Event, Line, Order, Step
 from orders.domain.parcels import Shipment
 from orders.domain.payment import NextAction, Payment
+from orders.domain.refund import Refund, RefundedLine
 from orders.domain.statuses import (
     ApprovalStatus,
     OrderStatus,
     OverallStatus,
     PaymentMethod,
     PaymentStatus,
+    RefundStatus,
     ShipmentStatus,
     StepStatus,
 )
@@ -107,6 +109,20 @@ payments = st.builds(
     created_at=maybe(moments),
     refunded_at=maybe(moments),
 ).map(with_sums)
+refunds = st.builds(
+    Refund,
+    ids,
+    st.sampled_from(RefundStatus),
+    usd,
+    moments,
+    words,
+    reason=maybe(words),
+    items=st.lists(st.builds(RefundedLine, ids, st.integers(1, 10_000)), max_size=3).map(tuple),
+    tries=st.integers(1, 99),
+    due_at=maybe(moments),
+    completed_at=maybe(moments),
+    failure_reason=maybe(words),
+)
 shipments = st.builds(
     Shipment,
     ids,
@@ -160,6 +176,11 @@ def test_an_order_is_read_as_it_was_written(order: Order) -> None:
 @given(ids, payments)
 def test_a_payment_is_read_as_it_was_written(order_id: str, payment: Payment) -> None:
     assert items.payment_from_item(through_json(items.payment_to_item(OrderId(order_id), payment))) == payment
+
+
+@given(ids, refunds)
+def test_a_refund_is_read_as_it_was_written(order_id: str, refund: Refund) -> None:
+    assert refund_items.refund_from_item(through_json(refund_items.refund_to_item(OrderId(order_id), refund))) == refund
 
 
 @given(ids, shipments)

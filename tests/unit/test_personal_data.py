@@ -7,16 +7,17 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from orders.adapters.store import event_items, items, return_items
+from orders.adapters.store import event_items, items, refund_items, return_items
 from orders.domain import erasure, facts, personal
 from orders.domain.decisions.placing import PricedRequest
 from orders.domain.events import EventType
 from orders.domain.order import Approval, Cancellation, Change, Contact, Event, OrderRequest, Snapshot, timestamp
 from orders.domain.parcels import TrackingDetail
 from orders.domain.personal import Personal, Privacy, guarded, marks
+from orders.domain.refund import Refund, RefundedLine
 from orders.domain.reports import Report
 from orders.domain.returns import Return, ReturnItem
-from orders.domain.statuses import ApprovalStatus, OrderStatus, ReturnStatus, ShipmentStatus
+from orders.domain.statuses import ApprovalStatus, OrderStatus, RefundStatus, ReturnStatus, ShipmentStatus
 from orders.domain.steps import CancelReason
 from orders.domain.webhooks import Delivery, Webhook
 from orders.web import views
@@ -115,7 +116,10 @@ def a_whole_change(words: dict[str, str]) -> Change:
     )
     shipment = replace(snapshot.shipment, scans=(TrackingDetail(later(), ShipmentStatus.IN_TRANSIT),))
     sent_back = Return("ret-1", ReturnStatus.REQUESTED, (ReturnItem("1", 1),), "ada", later())
-    change: Change = planted(Change(None, order, event, snapshot.payment, (shipment,), returns=(sent_back,)), words)
+    refund = Refund("ref-1", RefundStatus.PENDING, order.total, later(), "grace")
+    change: Change = planted(
+        Change(None, order, event, snapshot.payment, (shipment,), returns=(sent_back,), refunds=(refund,)), words
+    )
     noted = facts.of_addresses(change.order.shipping_address, change.order.shipping_address)
     return replace(change, event=replace(change.event, metadata=noted))
 
@@ -133,6 +137,7 @@ def stored(change: Change) -> str:
         items.payment_to_item(order_id, change.payment),
         *(items.shipment_to_item(order_id, shipment) for shipment in change.shipments),
         *(return_items.return_to_item(order_id, one) for one in change.returns),
+        *(refund_items.refund_to_item(order_id, one) for one in change.refunds),
         event_items.event_to_item(change.event),
     ]
     return json.dumps(rows)
@@ -186,6 +191,7 @@ def test_a_fact_that_the_pipeline_notes_is_known_by_its_name() -> None:
         *(facts.of_total(order), facts.of_payment(payment), facts.of_money(order, payment), facts.of_parcel(shipment)),
         *(facts.of_scans(shipment.scans), facts.of_addresses(order.shipping_address, order.shipping_address)),
         *(facts.of_end(order, payment, CancelReason.STAFF), facts.of_steps_undone(["Delivery"]), facts.of_erasure()),
+        facts.of_refunds(replace(one, items=(RefundedLine("1", 1),)) for one in change.refunds),
         *(facts.of_return(order, one) for one in change.returns),
     ]
     assert {name for part in noted for name in part} <= set(facts.FACTS)

@@ -9,6 +9,7 @@ from orders.domain.statuses import (
     CANCELLABLE,
     DEPRECATED_NAMES,
     PAYMENT_TRANSITIONS,
+    REFUND_TRANSITIONS,
     RETURN_TRANSITIONS,
     RETURNABLE,
     SCAN_MEANS,
@@ -47,10 +48,11 @@ def test_the_table_knows_every_status() -> None:
     [
         ("payment-statuses", PAYMENT_TRANSITIONS),
         ("shipment-statuses", SHIPMENT_TRANSITIONS),
+        ("refunds", REFUND_TRANSITIONS),
         ("return-statuses", RETURN_TRANSITIONS),
     ],
 )
-def test_a_payment_a_shipment_and_a_return_may_become_what_is_promised(
+def test_payments_parcels_refunds_and_returns_may_become_what_is_promised(
     anchor: str, table: Mapping[StrEnum, frozenset[StrEnum]]
 ) -> None:
     assert behavior.transitions(anchor) == {

@@ -64,7 +64,7 @@ def test_an_order_is_shown_with_what_is_promised() -> None:
     life = a_dear_order(OrderStatus.SHIPPED)
     life.apply(delivering.update_location(life.snapshot, "Utrecht", None, life.tick(), "carrier"))
     shown = json.loads(json.dumps(views.snapshot_view(life.snapshot, STAFF)))
-    assert set(shown) == {"order", "payment", "shipments", "shipment", "returns"}
+    assert set(shown) == {"order", "payment", "shipments", "shipment", "returns", "refunds"}
     assert shown["shipments"] == [shown["shipment"]]
     assert shown["order"] == {
         "order_id": "order-1",

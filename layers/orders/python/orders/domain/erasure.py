@@ -22,6 +22,7 @@ def redacted(change: Change) -> Change:
         payment=personal.erased(change.payment),
         shipments=personal.erased(change.shipments),
         returns=personal.erased(change.returns),
+        refunds=personal.erased(change.refunds),
     )
 
 

@@ -11,6 +11,7 @@ from orders.domain.order import ADDRESS_PARTS, Address, Contact, Order, timestam
 from orders.domain.parcels import Shipment, TrackingDetail
 from orders.domain.payment import Payment
 from orders.domain.payment_reports import PaymentReport
+from orders.domain.refund import Refund
 from orders.domain.returns import Return
 from orders.domain.statuses import FULFILLMENT_MEANS, SCAN_MEANS
 from orders.domain.steps import CancelReason
@@ -98,6 +99,8 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "payment_id": _accounted(),
         "payment_event": _accounted(),
         "payment_status": _accounted(),
+        "refund_id": _accounted(),
+        "refunded_items": _accounted("line_id", "quantity"),
         "return_id": _accounted(),
         "return_status": _accounted(),
         "return_items": _accounted("line_id", "product_id", "quantity"),
@@ -155,6 +158,16 @@ def of_payment(payment: Payment | None) -> Facts:
     if payment is None:
         return {}
     return {"payment_id": payment.payment_id, "amount": _money(payment.amount), "method": payment.method.value}
+
+
+def of_refunds(refunds: Iterable[Refund]) -> Facts:
+    """Which refund, of what amount, and the pieces it is for; a change is about one of them."""
+    found: Facts = {}
+    for one in refunds:
+        found |= {"refund_id": one.refund_id, "amount": _money(one.amount)}
+        if one.items:
+            found["refunded_items"] = [{"line_id": line.line_id, "quantity": line.quantity} for line in one.items]
+    return found
 
 
 def of_report(report: PaymentReport) -> Facts:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from orders.domain import pricing, shares
+from orders.domain import pricing, refund, shares
 from orders.domain.events import EventType, FollowUp, Signal
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
@@ -13,6 +13,7 @@ from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
 from orders.domain.personal import Forgotten, Hidden, Impersonal, Personal, Privacy, guarded
 from orders.domain.pricing import Discount, ShippingCharge, Totals
+from orders.domain.refund import Refund
 from orders.domain.returns import Return, merged
 from orders.domain.shares import Shares
 from orders.domain.statuses import (
@@ -366,6 +367,8 @@ class Snapshot:
     payment: Payment | None = None
     shipments: tuple[Shipment, ...] = ()
     returns: tuple[Return, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+    """The oldest first."""
 
     @property
     def shipment(self) -> Shipment | None:
@@ -396,10 +399,16 @@ class Change:
     stock: Annotated[Mapping[str, int], Privacy.IMPERSONAL] = field(default_factory=dict)
     marker: Annotated[str | None, Privacy.HIDDEN] = None
     returns: tuple[Return, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+    """Those that are new, or have changed."""
 
     def applied_to(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot as it is once this change is committed."""
         returns = merged(snapshot.returns, self.returns)
         return Snapshot(
-            self.order, self.payment or snapshot.payment, snapshot.with_shipments(*self.shipments).shipments, returns
+            self.order,
+            self.payment or snapshot.payment,
+            snapshot.with_shipments(*self.shipments).shipments,
+            returns,
+            refund.with_changed(snapshot.refunds, self.refunds),
         )

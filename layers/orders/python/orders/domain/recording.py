@@ -11,6 +11,7 @@ from orders.domain.events import SYSTEM, EventType, FollowUp, Signal
 from orders.domain.order import Change, Event, Measures, Order
 from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
+from orders.domain.refund import Refund
 from orders.domain.returns import Return
 from orders.domain.statuses import TRANSITIONS, OrderStatus, OverallStatus, PaymentStatus, StepStatus, has_reached, may_become
 from orders.domain.steps import StepName
@@ -42,6 +43,7 @@ def change(  # noqa: PLR0913 - everything that can be part of one atomic change
     shipment: Shipment | None = None,
     stock: Mapping[str, int] | None = None,
     returns: tuple[Return, ...] = (),
+    refunds: tuple[Refund, ...] = (),
 ) -> Change:
     """The order's next version, with its event and all that is written beside it."""
     # Clocks of two functions may differ: a later version is never stamped earlier than the one it follows.
@@ -50,9 +52,11 @@ def change(  # noqa: PLR0913 - everything that can be part of one atomic change
         after = replace(after, failed_runs=0)
     token = None if _is_past_charging(after, payment) else after.payment_token
     order = replace(after, version=before.version + 1, updated_at=at, payment_token=token)
-    known = {**(metadata or {}), **_facts(kind, payment, shipment, stock or {})}
+    known = {**(metadata or {}), **_facts(kind, payment, shipment, stock or {}), **facts.of_refunds(refunds)}
     written = event(before, order, kind, at, by, reason=reason, metadata=known, follow_up=follow_up)
-    return Change(before, order, written, payment, (shipment,) if shipment else (), stock or {}, returns=returns)
+    return Change(
+        before, order, written, payment, (shipment,) if shipment else (), stock or {}, returns=returns, refunds=refunds
+    )
 
 
 def _facts(kind: EventType, payment: Payment | None, shipment: Shipment | None, stock: Mapping[str, int]) -> Mapping[str, Any]:

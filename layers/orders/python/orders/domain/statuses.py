@@ -88,6 +88,14 @@ class ShipmentStatus(StrEnum):
     RETURNED_TO_SENDER = "RETURNED_TO_SENDER"
 
 
+class RefundStatus(StrEnum):
+    """The status of a refund."""
+
+    PENDING = "PENDING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
 class ApprovalStatus(StrEnum):
     """How the manual review went."""
 
@@ -182,6 +190,15 @@ PAYMENT_TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = _table(
         _P.VOIDED: set(),
     }
 )
+
+REFUND_TRANSITIONS: Mapping[RefundStatus, frozenset[RefundStatus]] = _table(
+    {
+        RefundStatus.PENDING: {RefundStatus.COMPLETED, RefundStatus.FAILED},
+        RefundStatus.COMPLETED: {RefundStatus.FAILED},
+        RefundStatus.FAILED: {RefundStatus.PENDING},
+    }
+)
+"""A provider may say late that it could not give the money back; what has failed is retried by hand."""
 
 UNSETTLED = frozenset({_P.PROCESSING, _P.REQUIRES_ACTION})
 """A provider was asked, and has not decided, as far as is known here."""

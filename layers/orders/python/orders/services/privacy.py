@@ -112,4 +112,13 @@ def _without_person(found: Snapshot, by: str, clock: Clock) -> Change | None:
         metadata=facts.of_erasure(),
     )
     after = replace(order, version=event.version, updated_at=now, erased_at=now)
-    return erasure.redacted(Change(before=order, order=after, event=event, payment=payment, shipments=found.shipments))
+    whole = Change(
+        before=order,
+        order=after,
+        event=event,
+        payment=payment,
+        shipments=found.shipments,
+        returns=found.returns,
+        refunds=found.refunds,
+    )
+    return erasure.redacted(whole)

@@ -8,8 +8,8 @@ from orders.domain.analytics import PAYMENT_FAILURES, PLACED, Counters, added, d
 from orders.domain.progress import Duration
 from orders.domain.statuses import FORWARD_PATH, TRANSITIONS, OrderStatus
 from orders.domain.steps import StepName
+from orders.web.payment_views import MoneyView
 from orders.web.shapes import Count, Keywords
-from orders.web.views import MoneyView
 
 Day = Annotated[str, Keywords(format="date", examples=["2026-11-20"])]
 Share = Annotated[float, Keywords(minimum=0)]

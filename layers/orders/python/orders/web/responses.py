@@ -5,8 +5,8 @@ from typing import Any, NotRequired, TypedDict
 from orders.domain.identifiers import OrderId
 from orders.domain.products import Product
 from orders.domain.statuses import OrderStatus
+from orders.web.payment_views import MoneyView, money_view
 from orders.web.shapes import Count, ForeignId, Time
-from orders.web.views import MoneyView, money_view
 
 
 class ProductView(TypedDict):

@@ -8,20 +8,18 @@ from orders.domain import facts
 from orders.domain.decisions import reviewing
 from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, SHOP_PREFIX, SYSTEM
 from orders.domain.identifiers import CustomerId, OrderId
-from orders.domain.money import Money
 from orders.domain.order import Address, Contact, Event, Line, Order, Snapshot, timestamp
-from orders.domain.payment import Payment
+from orders.domain.refund import Refund
 from orders.domain.statuses import (
     ApprovalStatus,
     FulfillmentStatus,
     OrderStatus,
-    PaymentMethod,
-    PaymentStatus,
 )
 from orders.domain.steps import CancelReason
 from orders.web.parcel_views import ShipmentView, shipment_view
+from orders.web.payment_views import MoneyView, PaymentView, RefundView, money_view, payment_view, refund_view
 from orders.web.return_views import ReturnView, return_view
-from orders.web.shapes import Count, Currency, Nullable, Time, Version, present, when
+from orders.web.shapes import Count, Nullable, Time, Version, present
 
 
 class Audience(StrEnum):
@@ -32,18 +30,6 @@ class Audience(StrEnum):
     STAFF = "staff"
     OWNER = "owner"
     CARRIER = "carrier"
-
-
-class MoneyView(TypedDict):
-    """An amount of minor units beside its currency."""
-
-    amount: int
-    currency: Currency
-
-
-def money_view(money: Money) -> MoneyView:
-    """An amount of minor units beside its currency."""
-    return {"amount": money.amount, "currency": money.currency}
 
 
 class _LineView(TypedDict):
@@ -198,50 +184,6 @@ def order_view(order: Order, audience: Audience) -> OrderView:
     )
 
 
-class _NextActionView(TypedDict):
-    type: str
-    url: NotRequired[str | None]
-
-
-class PaymentView(TypedDict):
-    """The payment: its intent, and what became of the money."""
-
-    payment_id: str
-    status: PaymentStatus
-    amount: MoneyView
-    method: PaymentMethod
-    provider: str
-    provider_reference: NotRequired[str | None]
-    amount_captured: MoneyView
-    amount_refunded: MoneyView
-    next_action: NotRequired[_NextActionView | None]
-    failure_reason: NotRequired[str | None]
-    created_at: NotRequired[Time | None]
-    refunded_at: NotRequired[Time | None]
-    authorization_expires_at: NotRequired[Time | None]
-
-
-def payment_view(payment: Payment) -> PaymentView:
-    """The payment: its intent, and what became of the money."""
-    currency, action = payment.amount.currency, payment.next_action
-    return present(
-        PaymentView,
-        payment_id=payment.payment_id,
-        status=payment.status,
-        amount=money_view(payment.amount),
-        method=payment.method,
-        provider=payment.provider,
-        provider_reference=payment.provider_reference,
-        amount_captured={"amount": payment.amount_captured, "currency": currency},
-        amount_refunded={"amount": payment.amount_refunded, "currency": currency},
-        next_action=present(_NextActionView, type=action.type, url=action.url) if action else None,
-        failure_reason=payment.failure_reason,
-        created_at=when(payment.created_at),
-        refunded_at=when(payment.refunded_at),
-        authorization_expires_at=when(payment.authorization_expires_at),
-    )
-
-
 class OrderAnswerView(TypedDict):
     """The order with its payment and its parcels, the latest also by itself: what each change of an order returns."""
 
@@ -250,6 +192,7 @@ class OrderAnswerView(TypedDict):
     shipments: list[ShipmentView]
     shipment: ShipmentView | None
     returns: list[ReturnView]
+    refunds: list[RefundView]
     tracking_url: NotRequired[str]
 
 
@@ -265,7 +208,13 @@ def snapshot_view(snapshot: Snapshot, audience: Audience) -> OrderAnswerView:
             return_view(one, is_staff=audience is Audience.STAFF, is_concerned=audience is not Audience.CARRIER)
             for one in snapshot.returns
         ],
+        "refunds": [_refund_view(refund, snapshot.order, audience) for refund in snapshot.refunds],
     }
+
+
+def _refund_view(refund: Refund, order: Order, audience: Audience) -> RefundView:
+    may_read = refund.requested_by == SYSTEM or _may_read(audience, refund.requested_by, order)
+    return refund_view(refund, is_staff=audience is Audience.STAFF, shows_reason=may_read)
 
 
 def _shipment_views(snapshot: Snapshot, audience: Audience) -> list[ShipmentView]:

@@ -14,10 +14,14 @@ from orders.domain.statuses import OrderStatus
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An order's place in a list that is sorted newest first; ``sort`` is unique and ordered by creation."""
+    """An order's place in a list that is sorted newest first; ``sort`` is unique and ordered by creation.
+
+    In the list of what is due ``item`` is which of the order's items is: the order itself, or a refund.
+    """
 
     order_id: OrderId
     sort: str
+    item: str = "#ORDER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ def count_in_status(status: OrderStatus, placed_before: datetime) -> int:
 
 
 def orders_due(until: datetime | None, after: str | None = None, page: int = 100) -> Iterator[Reference]:
-    """Overdue orders, longest overdue first, after the place ``after``.
+    """Orders that are overdue, or of which a refund is, longest overdue first, after the place ``after``.
 
     ``None`` takes the open orders that are not due yet too.
     """
@@ -123,7 +127,7 @@ def orders_due(until: datetime | None, after: str | None = None, page: int = 100
         },
         Limit=page,
     )
-    return (Reference(keys.order_id_of(item), item["GSI3SK"]["S"]) for item in found)
+    return (Reference(keys.order_id_of(item), item["GSI3SK"]["S"], item["SK"]["S"]) for item in found)
 
 
 def orders_placed_before(status: OrderStatus, until: datetime, after: str | None = None, page: int = 50) -> Iterator[Reference]:
@@ -147,7 +151,7 @@ def postpone(place: Reference, due_at: datetime) -> bool:
     Needs nothing of the order but its place: one that cannot be read gets behind the others too.
     """
     return table.update(
-        Key=keys.order_key(place.order_id),
+        Key=keys.item_key(keys.order_partition(place.order_id), place.item),
         UpdateExpression="SET due_at = :due, GSI3SK = :sort",
         ConditionExpression="GSI3SK = :seen",
         ExpressionAttributeValues={

@@ -10,6 +10,7 @@ from orders.adapters.store import keys
 from orders.adapters.store.attributes import Item, as_numbers, as_texts, json_of, text_of, time_from, to_json, when
 from orders.adapters.store.codec import Codec
 from orders.adapters.store.newer import named
+from orders.adapters.store.refund_items import refund_from_item
 from orders.adapters.store.return_items import return_from_item
 from orders.domain import goods, legacy
 from orders.domain.identifiers import OrderId
@@ -18,6 +19,7 @@ from orders.domain.order import Line, Order, Snapshot, Step, moment, timestamp
 from orders.domain.parcels import Shipment, TrackingDetail
 from orders.domain.payment import Capture, Payment
 from orders.domain.pricing import Discount
+from orders.domain.refund import with_changed
 from orders.domain.statuses import (
     CaptureStatus,
     OrderStatus,
@@ -244,11 +246,12 @@ def _detail_from_json(row: list[Any]) -> TrackingDetail:
 
 
 def snapshot_of(order: Order, parts: Mapping[str, Item]) -> Snapshot:
-    """An order with the payment, the parcels and the returns that these items hold, by their sort keys."""
+    """An order with the payment, the parcels, the returns and the refunds that these items hold, by their sort keys."""
     payment = parts.get(keys.PAYMENT)
     shipments = map(shipment_from_item, of_kind(parts, keys.SHIPMENT))
     returns = tuple(map(return_from_item, of_kind(parts, keys.RETURN_PREFIX)))
-    found = Snapshot(order, payment_from_item(payment) if payment else None, returns=returns)
+    refunds = with_changed((), tuple(map(refund_from_item, of_kind(parts, keys.REFUND_PREFIX))))
+    found = Snapshot(order, payment_from_item(payment) if payment else None, returns=returns, refunds=refunds)
     return found.with_shipments(*shipments)
 
 

@@ -59,6 +59,14 @@ def returns_partition(status: str) -> str:
     return f"RETURNS#{status}"
 
 
+REFUND_PREFIX = "#REFUND#"
+
+
+def refund_key(order_id: OrderId, refund_id: str) -> Key:
+    """One refund of an order's payment."""
+    return item_key(order_partition(order_id), f"{REFUND_PREFIX}{refund_id}")
+
+
 def event_key(order_id: OrderId, version: int) -> Key:
     """The audit event of one version of an order."""
     return item_key(order_partition(order_id), f"{EVENT_PREFIX}{version:08d}")

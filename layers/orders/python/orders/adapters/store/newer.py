@@ -50,3 +50,4 @@ def decided_on(snapshot: Snapshot) -> Iterator[str]:
         yield from (capture.status for capture in snapshot.payment.captures)
     yield from (shipment.status for shipment in snapshot.shipments)
     yield from (one.status for one in snapshot.returns)
+    yield from (refund.status for refund in snapshot.refunds)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from orders.adapters.store import calls, event_items, items, keys, lookups, newer, return_items, table
+from orders.adapters.store import calls, event_items, items, keys, lookups, newer, refund_items, return_items, table
 from orders.adapters.store.attributes import Item
 from orders.domain.digests import CallRecord, IdempotencyRecord
 from orders.domain.errors import AlreadyApplied, AlreadyExists, KeyUsed, NotFound, OrderChanged, OrderError
@@ -13,7 +13,7 @@ from orders.domain.steps import OutOfStock
 
 
 def load(order_id: OrderId, *, to_show: bool = False) -> Snapshot:
-    """An order with its payment, its parcels and its returns, strongly consistent, one query.
+    """An order with its payment, its parcels, its returns and its refunds, strongly consistent, one query.
 
     Raises:
         NotFound: there is no such order.
@@ -82,7 +82,7 @@ def _lost(change: Change, failed: list[str]) -> OrderError:
 
 
 ORDER, EVENT, PAYMENT, SHIPMENT, MARKER, STOCK_OF = "order", "event", "payment", "shipment", "marker", "stock of "
-RETURN = "return"
+RETURN, REFUND = "return", "refund"
 RECORD, ERASED_RECORD, CALL = "idempotency record", "erased idempotency record", "record of the call"
 """The parts of a change, by which a failed condition is known."""
 
@@ -98,6 +98,8 @@ def _actions(change: Change, record: IdempotencyRecord | CallRecord | None) -> l
     optional = return_items.optional()
     returns = (return_items.return_to_item(order_id, one) for one in change.returns)
     actions.extend((RETURN, _all_known(item, optional)) for item in returns)
+    refunds = (refund_items.refund_to_item(order_id, one) for one in change.refunds)
+    actions.extend((REFUND, _all_known(item, refund_items.optional())) for item in refunds)
     if change.marker is not None:
         actions.append((MARKER, table.put_action(event_items.marker_to_item(change), table.IS_NEW)))
     if isinstance(record, CallRecord):

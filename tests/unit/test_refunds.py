@@ -1,0 +1,68 @@
+"""Refunds: what may become of one, and what they leave of a payment."""
+
+from dataclasses import replace
+
+import pytest
+
+from orders.domain.decisions import paying
+from orders.domain.errors import ConstraintViolated
+from orders.domain.money import Money
+from orders.domain.refund import Refund, RefundedLine, is_open, left, pieces, with_changed
+from orders.domain.statuses import OrderStatus, RefundStatus
+from tests.harness.orders import an_order, later
+
+PENDING, COMPLETED, FAILED = RefundStatus
+PAYMENT = paying.payment_of(an_order(OrderStatus.PROCESSING).snapshot)
+"""Of 30.00 USD, captured."""
+
+
+def a_refund(status: RefundStatus = PENDING, amount: int = 1000, refund_id: str = "ref-1", **more: int) -> Refund:
+    items = tuple(RefundedLine(line_id.removeprefix("line_"), quantity) for line_id, quantity in more.items())
+    return Refund(refund_id, status, Money(amount, "USD"), later(), "sue", items=items)
+
+
+def test_a_refund_that_was_refused_is_asked_for_again_under_another_key() -> None:
+    refused = a_refund().failed("The account is closed.")
+    assert (refused.status, refused.failure_reason) == (FAILED, "The account is closed.")
+    again = refused.retried(later(60))
+    assert (again.status, again.failure_reason, again.due_at) == (PENDING, None, later(60))
+    assert [a_refund().key, again.key, again.failed("No.").retried(None).key] == ["ref-1", "ref-1-2", "ref-1-3"]
+    done = again.completed(later(2))
+    assert (done.completed_at, done.due_at) == (later(2), None)
+
+
+def test_a_provider_may_say_late_that_it_could_not_give_the_money_back() -> None:
+    bounced = a_refund().completed(later()).failed("The account is closed.")
+    assert (bounced.status, bounced.completed_at) == (FAILED, None)
+
+
+@pytest.mark.parametrize("status", [COMPLETED, FAILED])
+def test_what_is_settled_is_not_completed_again(status: RefundStatus) -> None:
+    with pytest.raises(ConstraintViolated, match=f"The refund is {status} and cannot become COMPLETED"):
+        a_refund(status).completed(later())
+
+
+def test_what_is_about_to_be_given_back_is_not_left() -> None:
+    assert left(PAYMENT, []) == 3000
+    assert left(PAYMENT, [a_refund(PENDING), a_refund(FAILED, 500)]) == 2000
+    assert left(replace(PAYMENT, amount_refunded=1000), [a_refund(COMPLETED), a_refund(PENDING, 500)]) == 1500
+
+
+def test_a_refund_that_failed_is_open_until_others_have_given_as_much_back() -> None:
+    failed = a_refund(FAILED, 3000)
+    assert is_open(failed, PAYMENT, [failed])
+    assert not is_open(failed, PAYMENT, [failed, a_refund(PENDING, refund_id="ref-2")])
+    assert is_open(a_refund(PENDING), PAYMENT, [])
+    assert not is_open(a_refund(COMPLETED), PAYMENT, [])
+
+
+def test_the_pieces_of_a_refund_that_failed_are_not_counted() -> None:
+    found = [a_refund(COMPLETED, line_1=1), a_refund(PENDING, line_1=1, line_2=3), a_refund(FAILED, line_1=1)]
+    assert pieces(found) == {"1": 2, "2": 3}
+
+
+def test_refunds_are_kept_by_their_ids_the_oldest_first() -> None:
+    first, second = a_refund(), replace(a_refund(refund_id="ref-0"), created_at=later(60))
+    changed = first.completed(later(9))
+    assert with_changed((first, second), (changed,)) == (changed, second)
+    assert with_changed((second,), (first,)) == (first, second)
