@@ -10,8 +10,8 @@ from orders.domain.facts import NOT_ASKED
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.statuses import OrderStatus, PaymentMethod, PaymentStatus
 from orders.domain.steps import CancelReason, StepName
+from orders.web.payment_views import MoneyView
 from orders.web.shapes import Keywords, Time, Version
-from orders.web.views import MoneyView
 
 
 class _AnyEventView(TypedDict):
