@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from orders.domain.actors import Actor
+from orders.domain.decisions import returning as decisions
 from orders.domain.digests import KeyedCall
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.status_names import parse_status
-from orders.services import commands, reading
+from orders.services import commands, reading, returning
 from orders.services.changes import SeenAt
 from orders.services.once import once
 from orders.web import bodies
@@ -80,10 +81,34 @@ def mark_returned(request: Request) -> Answer:
     return _once(request, call, lambda: commands.mark_returned(order_id, parcel, actor, reason, seen))
 
 
+def request_return(request: Request) -> Answer:
+    """Asks for a return."""
+    body, call = request.parse(bodies.RequestReturn), request.call
+    order_id, actor = _admitted(request)
+    seen = SeenAt(request.if_match, call=call)
+    return _once(request, call, lambda: returning.request(order_id, actor, body.wanted(), body.note, seen))
+
+
+def decided(decision: returning.Decision) -> Operation:
+    """The operation behind a route that decides on a return."""
+
+    def operation(request: Request) -> Answer:
+        reason, call = request.parse(bodies.WithReason).reason, request.call
+        order_id, actor = _admitted(request)
+        which, seen = request.path.get("return_id", ""), SeenAt(request.if_match, call=call)
+        return _once(request, call, lambda: returning.decide(order_id, which, actor, reason, seen, decision))
+
+    return operation
+
+
 handler = serve(
     {
         "POST /orders/{id}/cancel": explained(commands.cancel),
-        "POST /orders/{id}/return": explained(commands.return_order),
+        "POST /orders/{id}/return": explained(returning.return_order),
+        "POST /orders/{id}/returns": request_return,
+        "POST /orders/{id}/returns/{return_id}/approve": decided(decisions.approve),
+        "POST /orders/{id}/returns/{return_id}/decline": decided(decisions.decline),
+        "POST /orders/{id}/returns/{return_id}/cancel": decided(decisions.cancel),
         "POST /orders/{id}/approve": explained(commands.approve),
         "POST /orders/{id}/reject": explained(commands.reject),
         "POST /orders/{id}/delivered": explained(commands.mark_delivered),

@@ -6,8 +6,10 @@ import { actionsFor } from "./desk-actions.js";
 import { deliveriesOf } from "./desk-deliveries.js";
 import { viewer } from "./desk-execution.js";
 import { drawDeliveries, drawFacts, drawHead, drawHistory, drawSteps, factsOf, headOf } from "./desk-order-view.js";
+import { returnButtons } from "./desk-returns.js";
 import { h, parts } from "./dom.js";
 import { follow, isFinal } from "./live.js";
+import { drawReturns, returnsOf } from "./returns.js";
 
 export function show(host, id, desk) {
   const part = parts(host);
@@ -43,6 +45,7 @@ export function show(host, id, desk) {
     part("actions", { order: [order.status, order.approval], payment, shipment, overall: view.progress.overall_status }, () =>
       h("div", { class: "row actions" }, actionsFor(view, reload)),
     );
+    part("returns", returnsOf(view), (data) => drawReturns(data, "Returns", (one) => returnButtons(one, order, reload)));
     part("facts", factsOf(view), drawFacts);
     part("machine", null, (_data, slot) => {
       const inside = h("div", {});

@@ -21,7 +21,7 @@ function control(field) {
     area.value = field.value ?? "";
     return area;
   }
-  const input = h("input", { ...shared, type: field.type ?? "text" });
+  const input = h("input", { ...shared, type: field.type ?? "text", min: field.min, max: field.max });
   input.value = field.value ?? "";
   return input;
 }

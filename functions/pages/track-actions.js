@@ -2,6 +2,7 @@
 
 import { ask } from "./dialog.js";
 import { h, island } from "./dom.js";
+import { returnQuestion, returnable } from "./returns.js";
 import { isFree } from "./words.js";
 
 const may = island("config").transitions;
@@ -56,15 +57,8 @@ const ACTIONS = [
   },
   {
     label: "Return it",
-    allowed: (view) => view.order.status === "DELIVERED",
-    question: (view, change) => ({
-      title: "Return this order?",
-      words: isFree(view) ? "We take the goods back." : "We take the goods back, and you get back what you paid.",
-      fields: [REASON],
-      action: "Return it",
-      dismiss: "Keep it",
-      act: (values) => change("POST", "/return", values),
-    }),
+    allowed: (view) => returnable(view).length > 0,
+    question: returnQuestion,
   },
 ];
 

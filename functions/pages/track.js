@@ -4,6 +4,7 @@ import { Problem, call, get, getIfAny, orderPath } from "./api.js";
 import { bearer, canSignIn, person, signIn, signOut } from "./auth.js";
 import { h, island, parts } from "./dom.js";
 import { follow, isFinal } from "./live.js";
+import { cancelButton, drawReturns, returnsOf } from "./returns.js";
 import { actionsOf, drawActions } from "./track-actions.js";
 import {
   deliveryOf,
@@ -74,6 +75,9 @@ function draw() {
   drawEndingNow();
   part("actions", { isOwn, names: actionsOf(view) }, ({ names }) =>
     isOwn ? drawActions(names, () => view, change) : offerSignIn(names),
+  );
+  part("returns", [returnsOf(view), isOwn], ([data]) =>
+    drawReturns(data, "Your returns", (one) => isOwn && cancelButton(one, change)),
   );
   part("delivery", deliveryOf(view), drawDelivery);
   drawOrderNow();

@@ -112,6 +112,9 @@ export const paid = (view, now) => say(TABLES.paid, view, now) ?? view.payment.s
 /** The carrier's latest word on the parcel. */
 export const parcel = (view) => fill(find(TABLES.parcels, factsOf(view), {})) ?? view.shipment.status;
 
+/** How a return stands, in the table's words. */
+export const returned = (status) => fill(find(TABLES.returns, { sent_back: status }, {})) ?? status;
+
 /** One scan of a parcel, in the table's words. */
 export const scanned = (status) => fill(find(TABLES.scans, { parcel: status }, {})) ?? status;
 

@@ -296,7 +296,7 @@ class People:
 
     def _goes_back(self, wish: Wish) -> None:
         route = "POST /orders/{id}/return"
-        self._soon(120, lambda: self._ask_of(wish, route, (wish.customer, ()), {"reason": "Too small"}, ("returned", None)))
+        self._soon(120, lambda: self._ask_of(wish, route, SUPPORT, {"reason": "Too small"}, ("returned", None)))
 
     def _reviews(self, wish: Wish) -> None:
         answer = self._world.dice.pick(("approve",) * 5 + ("reject", "reject", "silence"))

@@ -188,7 +188,7 @@ class Crowd:
         elif what == "warehouse":
             self._warehouse(order_id, dice)
         else:
-            who = "ada" if what in ("cancel", "return") else "sue"
+            who = "ada" if what == "cancel" else "sue"
             for _ in range(dice.randint(1, 2)):
                 self._call(who, "POST", f"{path}/{what}", {})
 

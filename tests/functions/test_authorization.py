@@ -39,6 +39,7 @@ BODIES: dict[str, Any] = {
     "AddressBody": HOME | {"city": "Ockham"},
     "PatchOrder": {"note": "Ring twice"},
     "SetStatus": {"status": "PROCESSING"},
+    "RequestReturn": {"items": [{"line_id": "1", "quantity": 1}]},
     "SetLocation": {"location": "Utrecht"},
     "ChangeStock": {"change": 0},
     "SetProduct": {"name": "Teapot", "unit_price": {"amount": 1, "currency": "USD"}, "stock": 1},

@@ -151,7 +151,7 @@ def test_an_order_that_was_cancelled_meanwhile_ends_its_execution_with_that(mach
 
 def test_an_order_that_came_back_meanwhile_ends_its_execution_with_that(machine: Machine, world: World) -> None:
     world.live(OrderStatus.DELIVERED)
-    world.http("POST /orders/{id}/return", "order-1")
+    world.support("POST /orders/{id}/return", "order-1")
     machine.fail("OrderOver")
     assert machine.unwind()["error"] == "returned"
 

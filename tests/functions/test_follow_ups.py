@@ -28,7 +28,7 @@ from orders.domain.order import Address
 from orders.domain.products import Product
 from orders.domain.statuses import ENDED, OrderStatus, PaymentMethod, PaymentStatus, StepStatus
 from orders.domain.steps import StepName, unwound_from
-from orders.services import charging, commands, fulfilling
+from orders.services import charging, commands, fulfilling, returning
 from orders.services.changes import SeenAt
 from orders.services.placing import place_order
 from tests.harness.events import ALL_TAKEN, a_batch, a_record, invoke
@@ -158,7 +158,7 @@ class Stage:
                     "cancel": commands.cancel,
                     "approve": commands.approve,
                     "reject": commands.reject,
-                    "return": commands.return_order,
+                    "return": returning.return_order,
                 }[what]
                 act(ORDER, SUE, None, SeenAt())
 

@@ -69,7 +69,7 @@ def test_it_ends_with_its_goods_back_and_nothing_refunded(free: World, method: s
     free.place(product="leaflet", method=method)
     free.go_on(OrderStatus.DELIVERED if end is OrderStatus.RETURNED else OrderStatus.PROCESSING)
     way = "return" if end is OrderStatus.RETURNED else "cancel"
-    assert free.http(f"POST /orders/{{id}}/{way}", "order-1").status == 200
+    assert free.support(f"POST /orders/{{id}}/{way}", "order-1").status == 200
     free.unwind()
     progress = free.http("GET /orders/{id}/status", "order-1").body
     assert (progress["status"], progress["overall_status"]) == (end, "ROLLED_BACK")
@@ -147,7 +147,7 @@ def test_cash_that_was_agreed_on_is_collected_with_the_parcel(world: World) -> N
     payment = world.snapshot().payment
     assert payment is not None
     assert payment.status is PaymentStatus.COMPLETED
-    assert world.http("POST /orders/{id}/return", "order-1").status == 200
+    assert world.support("POST /orders/{id}/return", "order-1").status == 200
     world.unwind()
     assert [entry["state"] for entry in world.ledger()] == ["refunded"]
 

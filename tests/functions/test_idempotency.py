@@ -130,7 +130,7 @@ def test_a_refused_request_uses_no_key_up(world: World) -> None:
     assert world.http(RETURN, "order-1", {"reasons": "x"}, headers=KEY).status == 400
     assert world.http(RETURN, "order-1", headers=KEY).status == 409
     world.go_on(OrderStatus.DELIVERED)
-    assert world.http(RETURN, "order-1", {"reason": "Too small"}, headers=KEY).order["status"] == "RETURNED"
+    assert world.http(RETURN, "order-1", {"reason": "Too small"}, headers=KEY).body["returns"][0]["status"] == "REQUESTED"
 
 
 @pytest.mark.parametrize("key", ["", " ", "x" * 256, "a\tb", "é"])

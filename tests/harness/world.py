@@ -259,7 +259,7 @@ class World:
             return
         self.step("deliver_order", order_id)
         if status is OrderStatus.RETURNED:
-            assert self.http("POST /orders/{id}/return", order_id).status == 200
+            assert self.support("POST /orders/{id}/return", order_id).status == 200
 
     def unwind(self, order_id: str = "order-1") -> None:
         """Walks the unwinding machine from where it would enter; every step twice, as may happen."""

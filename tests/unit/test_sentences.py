@@ -6,7 +6,7 @@ import pytest
 
 from orders.domain import sentences
 from orders.domain.sentences import AXES, NONE, UNTOLD, Row, Table, Way, find, say
-from orders.domain.statuses import OrderStatus, PaymentMethod, PaymentStatus, ShipmentStatus, StepStatus
+from orders.domain.statuses import OrderStatus, PaymentMethod, PaymentStatus, ReturnStatus, ShipmentStatus, StepStatus
 from orders.domain.steps import CancelReason, StepName
 
 TABLES = {name: table for name, table in vars(sentences).items() if name[0].isalpha() and isinstance(table, tuple)}
@@ -49,6 +49,11 @@ def test_every_status_of_a_parcel_has_its_words(status: ShipmentStatus) -> None:
     assert all(words)
     assert spoken(sentences.SCANS, parcel=status)
     assert spoken(sentences.STEPS, step=StepName.DELIVERY, state=StepStatus.IN_PROGRESS, parcel=status)
+
+
+@pytest.mark.parametrize("status", ReturnStatus)
+def test_every_status_of_a_return_has_its_words(status: ReturnStatus) -> None:
+    assert spoken(sentences.RETURNS, sent_back=status)
 
 
 def test_no_two_statuses_of_a_parcel_are_called_the_same() -> None:

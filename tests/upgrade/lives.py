@@ -143,7 +143,7 @@ LIVES: dict[str, list[Call]] = {
         *START,
         ship,
         step("deliver_order"),
-        by_customer("POST /orders/{id}/return", {"reason": "too big"}),
+        by_staff("POST /orders/{id}/return", {"reason": "too big"}),
         *BACK,
     ],
     "erased": [place(), *START, ship, step("deliver_order"), erase],

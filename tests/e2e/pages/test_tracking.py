@@ -156,14 +156,22 @@ def test_a_customer_changes_the_address_and_is_told_what_is_wrong_with_it(patien
     assert patient.order(order_id)["order"]["shipping_address"]["city"] == "Ockham"
 
 
-def test_a_delivered_order_is_returned(quick: Stack, visit: Visiting) -> None:
+def test_a_customer_asks_to_return_a_delivered_order_and_keeps_it_after_all(quick: Stack, visit: Visiting) -> None:
     order_id = quick.place()["order"]["order_id"]
     with visit(quick) as tab:
         tab.sign_in("Ada", f"/track/{order_id}")
         tab.page.get_by_role("button", name="Return it").click()
-        tab.page.get_by_role("dialog").get_by_role("button", name="Return it").click()
-        expect(tab.heading()).to_have_text("This order was returned")
-        expect(tab.page.get_by_text("was refunded to your card")).to_be_visible()
+        dialog = tab.page.get_by_role("dialog")
+        dialog.get_by_label("Reason").fill("Too small")
+        dialog.get_by_role("button", name="Ask to return it").click()
+        expect(tab.page.get_by_text("We have your request")).to_be_visible()
+        expect(tab.page.get_by_role("button", name="Return it")).to_have_count(0)
+        (asked,) = quick.order(order_id)["returns"]
+        assert (asked["status"], asked["items"][0]["reason"]) == ("REQUESTED", "Too small")
+        tab.page.get_by_role("button", name="Cancel the return").click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="Cancel the return").click()
+        expect(tab.page.get_by_text("This return was canceled.")).to_be_visible()
+        expect(tab.heading()).to_have_text("Your parcel has arrived")
 
 
 def test_the_bearer_of_a_link_may_look_and_not_touch(patient: Stack, visit: Visiting) -> None:

@@ -89,6 +89,26 @@ class Return:
         return replace(self, status=status)
 
 
+def taken_back(returns: Iterable[Return], now: datetime, by: str) -> tuple[Return, ...]:
+    """The open ones among the returns of an order, all of which staff take back at once: everything has come back with them."""
+    return tuple(_taken_back(one, now, by) for one in returns if one.is_open)
+
+
+def _taken_back(one: Return, now: datetime, by: str) -> Return:
+    if one.status is ReturnStatus.REQUESTED:
+        one = replace(one.become(ReturnStatus.APPROVED), decided_by=by, decided_at=now)
+    if one.status is ReturnStatus.APPROVED:
+        one = one.become(ReturnStatus.RECEIVED)
+    items = tuple(replace(item, resellable=item.quantity - item.damaged) for item in one.items)
+    return replace(one, items=items, received_at=now)
+
+
+def closed(returns: Iterable[Return], now: datetime) -> tuple[Return, ...]:
+    """Those of which nothing more comes back, closed."""
+    ended = (one for one in returns if one.status is ReturnStatus.RECEIVED and one.is_complete)
+    return tuple(replace(one.become(ReturnStatus.CLOSED), closed_at=now) for one in ended)
+
+
 def found(returns: Iterable[Return], return_id: str) -> Return:
     """The return of that id; raises ``NotFound`` where there is none."""
     for one in returns:

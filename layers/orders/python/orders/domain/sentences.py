@@ -12,7 +12,16 @@ from types import MappingProxyType
 from typing import Any
 
 from orders.domain import steps
-from orders.domain.statuses import ENDED, OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus, StepStatus
+from orders.domain.statuses import (
+    ENDED,
+    OrderStatus,
+    OverallStatus,
+    PaymentMethod,
+    PaymentStatus,
+    ReturnStatus,
+    ShipmentStatus,
+    StepStatus,
+)
 from orders.domain.steps import CancelReason, StepName
 
 
@@ -46,6 +55,7 @@ AXES: Mapping[str, frozenset[str]] = MappingProxyType(
         "payment": frozenset({NONE, UNTOLD, *PaymentStatus}),
         "method": frozenset({NONE, *PaymentMethod}),
         "parcel": frozenset({NONE, *ShipmentStatus}),
+        "sent_back": frozenset(ReturnStatus),
         "reason": frozenset({NONE, *CancelReason}),
         "step": frozenset(StepName),
         "state": frozenset(StepStatus),
@@ -84,7 +94,7 @@ def row(says: str, mood: str | None = None, subject: str | None = None, **when: 
 
 
 _O, _P, _S, _M, _C = OrderStatus, PaymentStatus, ShipmentStatus, PaymentMethod, CancelReason
-_N, _Z = StepName, StepStatus
+_N, _Z, _R = StepName, StepStatus, ReturnStatus
 _CASH = _M.CASH_ON_DELIVERY
 _ALIVE = (_O.PENDING, _O.CONFIRMED, _O.PROCESSING, _O.SHIPPED)
 _BY_BANK = tuple(method for method in PaymentMethod if method is not _CASH)
@@ -237,6 +247,16 @@ SCANS: Table = (
 )
 """One scan on a parcel's way."""
 
+RETURNS: Table = (
+    row("We have your request, and will tell you whether to send it back.", sent_back=_R.REQUESTED),
+    row("Please send it back. You are refunded once we have it.", sent_back=_R.APPROVED),
+    row("We have received it, and are refunding you.", sent_back=_R.RECEIVED),
+    row("It is done: what came back has been refunded.", sent_back=_R.CLOSED),
+    row("We could not accept this return.", sent_back=_R.DECLINED),
+    row("This return was canceled.", sent_back=_R.CANCELED),
+)
+"""How a return stands."""
+
 _BY_CIRCUMSTANCE: Table = (
     row("Sold out", step=_N.INVENTORY, state=_Z.FAILED, reason=_C.OUT_OF_STOCK),
     row("Nothing to pay", step=_N.PAYMENT, state=(_Z.PENDING, _Z.IN_PROGRESS, _Z.SKIPPED), payment=NONE, free=YES),
@@ -333,6 +353,7 @@ def for_pages() -> dict[str, Any]:
         "paid": PAID,
         "parcels": PARCELS,
         "scans": SCANS,
+        "returns": RETURNS,
         "steps": STEPS,
     }
     whole = {name: [_plain(one) for one in table] for name, table in tables.items()}

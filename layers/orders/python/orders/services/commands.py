@@ -1,4 +1,4 @@
-"""The commands of customers and staff on an order: cancelling, returning, reviewing, correcting.
+"""The commands of customers and staff on an order: cancelling, reviewing, correcting.
 
 Each request is one change of the row; what the workflow has to do follows from it through the table's stream.
 """
@@ -33,11 +33,6 @@ def change_address(order_id: OrderId, actor: Actor, address: Address, seen: Seen
 def change_details(order_id: OrderId, actor: Actor, patch: Mapping[str, Any], seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
     """Changes what is said of an order besides what is ordered, at any time."""
     return seen(order_id, lambda now: describing.change_details(now, patch, clock(), actor.by))
-
-
-def return_order(order_id: OrderId, actor: Actor, reason: str | None, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
-    """Takes a delivered order back: refund and restock follow."""
-    return seen(order_id, lambda now: ending.return_order(now, clock(), actor.by, reason))
 
 
 def mark_returned(

@@ -50,12 +50,15 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
     """Erases a customer's personal data from all their orders, and returns those orders' ids. Doing it again changes nothing.
 
     Raises:
-        ConstraintViolated: an order is still open; nothing has been erased then.
+        ConstraintViolated: an order, or a return of one, is still open; nothing has been erased then.
     """
     order_ids = _orders_of(customer_id)
-    still_open = [order for order in indexes.orders_by_id(order_ids) if order.overall in OPEN]
+    found = indexes.orders_by_id(order_ids)
+    still_open = [order for order in found if order.overall in OPEN]
     if still_open:
         raise _refusal(still_open)
+    for order in found:
+        _refuse_open_returns(orders.load(order.order_id, to_show=True))
     for order_id in order_ids:
         snapshot = apply(order_id, lambda found: _without_person(found, by, clock))
         _erase_parcels(snapshot, orders.history(order_id))
@@ -74,6 +77,13 @@ def _refusal(still_open: Sequence[Order]) -> ConstraintViolated:
     return ConstraintViolated(
         f"Still open: {', '.join(found)}. Cancel them or wait for their end.", orders=[order.order_id for order in still_open]
     )
+
+
+def _refuse_open_returns(snapshot: Snapshot) -> None:
+    """What was written with a return is needed until it is closed."""
+    if any(one.is_open for one in snapshot.returns):
+        order_id = snapshot.order.order_id
+        raise ConstraintViolated(f"Still open: a return of {order_id}. Receive, decline or cancel it.", orders=[order_id])
 
 
 def _erase_parcels(snapshot: Snapshot, trail: Iterable[Event]) -> None:
@@ -97,6 +107,7 @@ def _without_person(found: Snapshot, by: str, clock: Clock) -> Change | None:
     order, payment = found.order, found.payment
     if order.overall in OPEN:
         raise _refusal([order])
+    _refuse_open_returns(found)
     if order.erased_at:
         return None
     now = clock()

@@ -11,6 +11,7 @@ from orders.domain.money import Money
 from orders.domain.notifications import EVENT_TYPES
 from orders.domain.order import Address, Line, OrderRequest, RequestedLine
 from orders.domain.pricing import Discount, ShippingCharge, totals
+from orders.domain.returns import ReturnItem
 from orders.domain.statuses import DEPRECATED_NAMES, OrderStatus, PaymentMethod
 from orders.web import addresses
 from orders.web.details import ContactBody, Metadata, MetadataPatch, Phone
@@ -19,6 +20,7 @@ from orders.web.texts import (
     Body,
     CustomerIdText,
     ForeignId,
+    LineIdText,
     MissingPart,
     Moment,
     Note,
@@ -259,6 +261,33 @@ class PatchOrder(Body):
     def patch(self) -> Mapping[str, Any]:
         """What was sent, ``null`` where that was."""
         return self.model_dump(exclude_unset=True)
+
+
+class ReturnItemBody(Body):
+    """So many pieces of one line of the order, and why they are sent back."""
+
+    line_id: LineIdText
+    quantity: Annotated[int, Field(ge=1, le=MOST_PIECES)]
+    reason: Reason | None = None
+
+
+class RequestReturn(Body):
+    """``POST /orders/{id}/returns``; each line once."""
+
+    items: Annotated[tuple[ReturnItemBody, ...], Field(min_length=1, max_length=MOST_LINES, strict=False)]
+    note: Note | None = None
+
+    @model_validator(mode="after")
+    def _names_each_line_once(self) -> "RequestReturn":
+        named = [item.line_id for item in self.items]
+        for place, line_id in enumerate(named):
+            if line_id in named[:place]:
+                raise BadMember(f"items.{place}.line_id", "is named before")
+        return self
+
+    def wanted(self) -> tuple[ReturnItem, ...]:
+        """The domain's values."""
+        return tuple(ReturnItem(item.line_id, item.quantity, item.reason) for item in self.items)
 
 
 class SetLocation(Body):

@@ -64,6 +64,7 @@ def _moment(text: Any) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+LineIdText = Annotated[str, StringConstraints(pattern=limits.ORDER_ID)]
 OrderIdText = Annotated[OrderId, StringConstraints(pattern=limits.ORDER_ID)]
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from orders.domain import facts, goods, recording
+from orders.domain import facts, goods, recording, returns
 from orders.domain.errors import ConstraintViolated, IllegalTransition, OrderOver
 from orders.domain.events import SYSTEM, EventType, FollowUp
 from orders.domain.order import Cancellation, Change, Order, Snapshot
@@ -95,6 +95,7 @@ def return_order(snapshot: Snapshot, now: datetime, by: str, reason: str | None 
         payment=uncollected,
         metadata=facts.of_end(order, uncollected or snapshot.payment),
         shipment=_returned(snapshot.shipment) if to_sender else snapshot.shipment,
+        returns=returns.taken_back(snapshot.returns, now, by),
         follow_up=FollowUp.STOP_AND_UNWIND,
     )
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from orders.domain import facts, recording
+from orders.domain import facts, recording, returns
 from orders.domain.decisions.ending import how_ended
 from orders.domain.events import EventType
 from orders.domain.order import Change, Order, Snapshot
@@ -64,7 +64,8 @@ def close(snapshot: Snapshot, now: datetime) -> Change | None:
     after = replace(order, overall=how_ended(order), due_at=None)
     if order.status in TERMINAL:
         undone = facts.of_steps_undone(step.name for step in order.steps if step.status is StepStatus.COMPENSATED)
-        return recording.change(order, after, EventType.UNWINDING_COMPLETED, now, metadata=undone)
+        ended = returns.closed(snapshot.returns, now)
+        return recording.change(order, after, EventType.UNWINDING_COMPLETED, now, metadata=undone, returns=ended)
     cause = order.cancellation
     return recording.move(
         order,
