@@ -88,7 +88,7 @@ simulate-mutations: $(READY) ## plant each defect of simulator/mutations.py in a
 
 # In this order: the longest first, and the many small ones to fill the gaps. Each worker has more to wait for
 # than to compute, so there is one more than there are cores.
-TESTS := $(wildcard $(addprefix tests/,e2e versions simulator built chaos local template statemachine upgrade functions unit))
+TESTS := $(wildcard $(addprefix tests/,e2e versions simulator built providers chaos local template statemachine upgrade functions unit))
 WORKERS = $(shell $(BIN)/python -c 'import os; print(len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else "auto")')
 
 test: lint browser ## all checks and all tests
@@ -134,6 +134,8 @@ lint-lock: $(READY)
 	  || { echo "layers/orders/requirements.txt differs from uv.lock: make lock" >&2; exit 1; }
 	@$(EXPORT) --only-group identity | diff -q - layers/identity/requirements.txt >/dev/null \
 	  || { echo "layers/identity/requirements.txt differs from uv.lock: make lock" >&2; exit 1; }
+	@$(EXPORT) --only-group stripe | diff -q - layers/stripe/requirements.txt >/dev/null \
+	  || { echo "layers/stripe/requirements.txt differs from uv.lock: make lock" >&2; exit 1; }
 
 # Nothing else decides what cfn-lint says: it is asked again once one of these has changed.
 TEMPLATES := template.yaml operations.yaml
@@ -212,6 +214,7 @@ lock: $(READY) ## resolve the dependencies, and write the requirements of the la
 	@if command -v npm >/dev/null; then npm install --prefix tools/pages --package-lock-only --ignore-scripts --no-audit --no-fund --loglevel error; fi
 	@$(EXPORT) --no-default-groups --output-file layers/orders/requirements.txt
 	@$(EXPORT) --only-group identity --output-file layers/identity/requirements.txt
+	@$(EXPORT) --only-group stripe --output-file layers/stripe/requirements.txt
 
 clean: ## remove the environment and everything built
 	rm -rf $(VENV) .venvs .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -15,7 +15,7 @@ from local.stack.settings import ROOT
 
 MACHINE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
 PLATFORM = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}[MACHINE]
-LAYERS = {"orders": "OrdersLayer", "identity": "IdentityLayer"}
+LAYERS = {"orders": "OrdersLayer", "identity": "IdentityLayer", "stripe": "StripeLayer"}
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,7 @@ class Stack:
             "ShopAudience": SHOP_CLIENT,
             "JwksUrl": f"{self.url}/.local/jwks.json",
             "SignInUrl": f"{self.url}/.local",
+            "PagesUrl": self.url,
             "DeletionProtection": "false",
             "LoopbackWebhooks": "true",
             "EndpointUrl": self.aws_url,

@@ -24,6 +24,7 @@ from orders.domain.steps import UNWINDING, PaymentDeclined
 from orders.services import estimates
 from orders.services.changes import utc_now
 from orders.web import tokens
+from tests.harness import stripe_book
 from tests.harness.bodies import a_body
 from tests.harness.caches import forget
 from tests.harness.cloudformation import expanded, table_properties
@@ -277,6 +278,7 @@ def _environment() -> dict[str, str]:
         "UNWIND_MACHINE_ARN": f"{ARN}:stateMachine:{MACHINES[1]}",
         "SIGNING_SECRET_ARN": "SigningSecret",
         "CARRIER_SECRETS_PREFIX": "orders/carriers/",
+        "PAYMENT_SECRETS_PREFIX": "orders/payments/",
         "WEBHOOK_DELIVERIES_URL": queues["WebhookDeliveries"],
         "FULFILLMENT_EVENTS_URL": queues["FulfillmentEvents"],
         "PAYMENT_EVENTS_URL": queues["PaymentEvents"],
@@ -375,6 +377,32 @@ def payments_are_decided_later(world: RecordingWorld) -> None:
     received = boto3.client("sqs").receive_message(QueueUrl=settings.payment_events_url())["Messages"][0]
     early = a_message(said | {"order_id": "nobody-s"}) | {"receiptHandle": received["ReceiptHandle"]}
     assert world.run("on_payment_event", a_batch([early])) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+
+
+def payments_are_at_stripe(world: RecordingWorld) -> None:
+    with pytest.MonkeyPatch.context() as patch, stripe_book.served() as book:
+        patch.setenv("PAYMENT_PROVIDER", "stripe")
+        patch.setenv("STRIPE_API_BASE", book.url)
+        patch.setenv("PAGES_URL", "https://shop.example")
+        patch.setattr(stripe_book, "KEY", "s" * 40)
+        said = {"event_type": "payment.confirmed"}
+        for order_id in ("stripe-asked", "stripe-swept", "stripe-told"):
+            world.place(order_id, token=stripe_book.LATER)
+            world.step("reserve_stock", order_id)
+            world.step("charge_payment", order_id, outcomes=True)
+            world.step("await_payment", order_id, seconds=3600)
+        world.http("repair_order", "POST /orders/{id}/sync", id="stripe-asked", group="support", body={})
+        world.make_overdue("stripe-swept")
+        world.run("sweep_orders", {})
+        assert world.run("on_payment_event", a_batch([a_message(said | {"order_id": "stripe-told"})])) == ALL_TAKEN
+        world.change("stripe-told", "POST /orders/{id}/cancel")
+        world.unwind("stripe-told")
+        world.place("stripe-by-hand", token=stripe_book.GOOD)
+        world.change("stripe-by-hand", "PATCH /orders/{id}/status", {"status": "PROCESSING"})
+        world.place("stripe-ahead", token=stripe_book.GOOD)
+        told = {"event_type": "fulfillment.status_changed", "fulfillment_id": "f-1", "order_id": "stripe-ahead"}
+        assert world.run("on_fulfillment_event", a_batch([a_message(told | {"new_status": "packed"})])) == ALL_TAKEN
+        assert [one["status"] for one in book.intents.values()] == ["succeeded"] * 5
 
 
 def cash_is_collected_at_the_door(world: RecordingWorld) -> None:
@@ -575,6 +603,7 @@ STORIES: tuple[Callable[[RecordingWorld], None], ...] = (
     a_charge_is_declined,
     a_charge_s_answer_is_lost,
     payments_are_decided_later,
+    payments_are_at_stripe,
     cash_is_collected_at_the_door,
     an_order_is_reviewed,
     an_order_is_cancelled_after_its_hand_over_began,

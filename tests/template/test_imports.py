@@ -27,7 +27,10 @@ MODULES_OF = {
     "pydantic": {"pydantic", "pydantic_core", "annotated_types"},
     "standardwebhooks": {"standardwebhooks"},
     "pyjwt": {"jwt", "cryptography"},
+    "stripe": {"stripe", "requests"},
 }
+WITH_THE_FIRST_CALL = "orders.adapters.stripe_client"
+"""Imported when Stripe is called, and not by what merely could: the functions that may call it have its layer."""
 
 
 def modules_of(requirements: list[str]) -> set[str]:
@@ -37,6 +40,7 @@ def modules_of(requirements: list[str]) -> set[str]:
 IN_LAYER = {
     "OrdersLayer": modules_of(PROJECT["project"]["dependencies"]),
     "IdentityLayer": modules_of(PROJECT["dependency-groups"]["identity"]),
+    "StripeLayer": modules_of(PROJECT["dependency-groups"]["stripe"]),
 }
 
 
@@ -72,7 +76,7 @@ def third_party(module: str) -> frozenset[str]:
     seen, found, waiting = set[str](), set[str](), [module]
     while waiting:
         current = waiting.pop()
-        if current in seen:
+        if current in seen or current.startswith(WITH_THE_FIRST_CALL):
             continue
         seen.add(current)
         package = current.partition(".")[0]
@@ -107,6 +111,19 @@ def test_a_function_s_layers_hold_what_it_imports(module: str, layers: set[str])
 @pytest.mark.parametrize(("module", "layers"), deployed().values(), ids=deployed())
 def test_only_what_verifies_tokens_loads_the_identity_layer(module: str, layers: set[str]) -> None:
     assert bool(third_party(module) & IN_LAYER["IdentityLayer"]) == ("IdentityLayer" in layers)
+
+
+def test_what_may_read_stripe_s_key_has_its_client_and_nothing_else_does() -> None:
+    resources = expanded()["Resources"]
+    has_layer = {module for module, layers in deployed().values() if "StripeLayer" in layers}
+    reads_key = {
+        r["Properties"]["Handler"].partition(".")[0]
+        for r in resources.values()
+        if r["Type"] == "AWS::Lambda::Function"
+        and '"StripeKey"' in json.dumps(resources[r["Properties"]["Role"]["Fn::GetAtt"][0]]["Properties"].get("Policies"))
+    }
+    assert has_layer == reads_key != set()
+    assert third_party(WITH_THE_FIRST_CALL.rpartition(".")[0] + ".payments.stripe") & IN_LAYER["StripeLayer"] == set()
 
 
 def test_a_health_check_loads_nothing_that_speaks_to_the_outside() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.providers import ADAPTERS, CARRIERS, PAYMENTS, modules
+from tests.providers.cases import ADAPTERS, CARRIERS, PAYMENTS, modules
 from tests.template.test_wiring import template
 
 PAGE = Path(__file__).parents[2] / "docs/providers.md"
@@ -38,7 +38,7 @@ def faults(kind: Kind, adapters: Path = ADAPTERS) -> list[str]:
     return [
         *(f"template.yaml: {kind.parameter} does not allow {name}" for name in sorted(found - selectable)),
         *(f"template.yaml: {kind.parameter} allows {name}, which has no module" for name in sorted(selectable - found)),
-        *(f"tests/harness/providers.py: {name} has no contract tests" for name in sorted(found - kind.tested)),
+        *(f"tests/providers/cases.py: {name} has no contract tests" for name in sorted(found - kind.tested)),
         *(f"docs/providers.md: nothing about `{name}`" for name in sorted(found) if f"`{name}`" not in page),
         *(
             f"{kind.package}/{name}.py: no `{kind.constant}: {kind.protocol}`"
@@ -68,7 +68,7 @@ def test_what_is_missing_of_a_new_provider_is_reported(kind: Kind, tmp_path: Pat
     (tmp_path / kind.package / "planted.py").write_text("class Planted:\n    pass\n", encoding="utf-8")
     assert faults(kind, tmp_path) == [
         f"template.yaml: {kind.parameter} does not allow planted",
-        "tests/harness/providers.py: planted has no contract tests",
+        "tests/providers/cases.py: planted has no contract tests",
         "docs/providers.md: nothing about `planted`",
         f"{kind.package}/planted.py: no `{kind.constant}: {kind.protocol}`",
     ]

@@ -30,6 +30,7 @@ OTHER = {
     "PagesUrl": "https://shop.example",
     "SimulatedFailureRate": "0.5",
     "PaymentProvider": "another",
+    "StripeApiBase": "https://stripe.example",
     "ParcelCarrier": "another",
     "CorsOrigins": "https://shop.example",
     "AlarmEmail": "on-call@shop.example",

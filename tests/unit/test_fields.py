@@ -137,6 +137,7 @@ NOT_SHOWN = {
         "shipping_charge": "in the totals",
         "method": "with the payment",
         "payment_token": "a credential",
+        "return_url": "a page of the shop's, which knows it",
         "approval_token": "a credential",
         "delivery_token": "a credential",
         "confirmation_token": "a credential",

@@ -28,6 +28,7 @@ ROOTS = (Change, Snapshot, PricedRequest, OrderRequest, Report, Webhook, Deliver
 
 NOT_HANDED_OVER = {
     "Order.payment_token": "a credential: nobody is shown one",
+    "Order.return_url": "a page of the shop's, for the customer's way back from their bank",
     "Address.unknown": "what a later release has written is for that release to hand over",
     "Step.error_message": "the same words are the reason of the event that ended the step",
 }

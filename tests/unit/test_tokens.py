@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from orders.domain.errors import InvalidArgument, PermissionDenied
 from orders.domain.identifiers import OrderId
+from orders.services.tracking_links import TRACKING_LIFETIME
 from orders.web import tokens
 from tests.harness.orders import START
 
@@ -28,7 +29,7 @@ def opens(text: str, order_id: str = "order-1", days: float = 0, key: bytes = KE
 
 
 def test_a_tracking_link_opens_its_order_until_it_expires() -> None:
-    lifetime = tokens.TRACKING_LIFETIME / timedelta(days=1)
+    lifetime = TRACKING_LIFETIME / timedelta(days=1)
     assert opens(LINK)
     assert opens(LINK, days=lifetime - 0.01)
     assert not opens(LINK, days=lifetime)

@@ -10,7 +10,7 @@ import os
 
 from aws_lambda_powertools import Logger
 
-LIBRARIES = ("boto3", "botocore", "s3transfer", "urllib3")
+LIBRARIES = ("boto3", "botocore", "s3transfer", "stripe", "urllib3")
 """What handles requests and responses."""
 
 

@@ -82,6 +82,21 @@ def payment_provider() -> str:
     return os.environ.get("PAYMENT_PROVIDER", SIMULATED)
 
 
+def payment_secrets_prefix() -> str:
+    """What the names of the payment providers' secrets begin with."""
+    return os.environ["PAYMENT_SECRETS_PREFIX"]
+
+
+def stripe_api_base() -> str:
+    """Where Stripe is reached; empty for Stripe itself."""
+    return os.environ.get("STRIPE_API_BASE", "")
+
+
+def pages_url() -> str:
+    """Where people open this deployment's pages, without a path; empty where nobody has said so."""
+    return os.environ.get("PAGES_URL", "")
+
+
 def parcel_carrier() -> str:
     """The carrier that parcels are handed to: a module of ``adapters/carriers``."""
     return os.environ.get("PARCEL_CARRIER", SIMULATED)

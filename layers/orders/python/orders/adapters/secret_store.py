@@ -1,7 +1,9 @@
 """Secrets by reference: read from Secrets Manager when first needed, kept for a few minutes."""
 
+import os
 import time
 from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from orders import settings
@@ -28,6 +30,17 @@ def signing_key() -> bytes:
 def carrier_secret(carrier: str) -> str:
     """The secret a carrier signs its webhooks with."""
     return _read(f"{settings.carrier_secrets_prefix()}{carrier}")
+
+
+def payment_secret(name: str) -> str:
+    """The key that a payment provider knows us by, under its name, or what it signs its webhooks with, ``NAME-webhooks``.
+
+    On a laptop it may stand in the environment instead: ``STRIPE_SECRET_KEY`` and ``STRIPE_WEBHOOK_SECRET``.
+    """
+    return os.environ.get(_IN_ENVIRONMENT.get(name, ""), "") or _read(f"{settings.payment_secrets_prefix()}{name}")
+
+
+_IN_ENVIRONMENT = MappingProxyType({"stripe": "STRIPE_SECRET_KEY", "stripe-webhooks": "STRIPE_WEBHOOK_SECRET"})
 
 
 def _read(name: str) -> str:

@@ -168,6 +168,8 @@ class OrderDetails:
     shipping_address: Address
     method: PaymentMethod
     payment_token: Forgotten | None = None
+    return_url: Forgotten | None = None
+    """Where the customer comes back to from their bank's page; without it, to the order's tracking page."""
     billing_address: Address | None = None
     contact: Contact | None = None
     external_id: Impersonal | None = None

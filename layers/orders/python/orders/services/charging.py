@@ -5,11 +5,12 @@ that id is ever confirmed. A call whose outcome is not known is looked up by tha
 """
 
 import hashlib
+from dataclasses import replace
 
 from orders import settings
 from orders.adapters import cash_book, workflow
 from orders.adapters.payments.protocol import Intent
-from orders.adapters.payments.registry import payment_gateway
+from orders.adapters.payments.registry import brings_customers_back, payment_gateway
 from orders.adapters.store import orders
 from orders.domain import outcomes
 from orders.domain.decisions import paying, unwinding
@@ -20,6 +21,7 @@ from orders.domain.order import Order, Snapshot
 from orders.domain.payment import GatewayOutcome, OpenedPayment, OutcomeKind, Payment
 from orders.domain.statuses import TAKEN, UNSETTLED, PaymentMethod, PaymentStatus
 from orders.services.changes import Apply, Clock, apply, utc_now
+from orders.services.tracking_links import tracking_path
 
 
 def payment_id_of(order: Order) -> str:
@@ -127,8 +129,16 @@ def _confirmed(order: Order, payment: Payment, *, is_new: bool) -> GatewayOutcom
     gateway, intent = payment_gateway(payment.provider), intent_of(order, payment)
     outcome = GatewayOutcome(OutcomeKind.UNKNOWN) if is_new else gateway.look_up(intent)
     if outcome.kind is OutcomeKind.UNKNOWN:
-        outcome = gateway.authorize(intent)
+        outcome = gateway.authorize(replace(intent, return_url=_return_url(order, payment)))
     return known(outcome)
+
+
+def _return_url(order: Order, payment: Payment) -> str | None:
+    """Where the customer comes back to, if the provider sends them anywhere."""
+    if not brings_customers_back(payment.provider):
+        return None
+    pages = settings.pages_url()
+    return order.return_url or (f"{pages}{tracking_path(order)}" if pages else None)
 
 
 def known(outcome: GatewayOutcome) -> GatewayOutcome:

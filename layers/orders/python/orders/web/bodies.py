@@ -45,11 +45,24 @@ class ItemBody(Body):
     quantity: Annotated[int, Field(ge=1, le=MOST_PIECES)]
 
 
+ReturnUrl = Annotated[
+    str,
+    StringConstraints(
+        max_length=1000, pattern=r"^(https://[^\s/?#]+|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?)([/?#][^\s]*)?$"
+    ),
+]
+"""A page of the shop's: https, or one on the machine itself."""
+
+
 class PaymentBody(Body):
-    """How the order is paid; ``token`` is what the payment provider gave the shop for the customer's card."""
+    """How the order is paid; ``token`` is what the payment provider gave the shop for the customer's card.
+
+    ``return_url`` is where the customer comes back to from their bank's page; without it, to the order's tracking page.
+    """
 
     method: Annotated[PaymentMethod, Field(strict=False)]
     token: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,200}$")] | None = None
+    return_url: ReturnUrl | None = None
 
 
 class AddressBody(Body):
@@ -177,6 +190,7 @@ class PlaceOrder(Body):
             shipping_address=self.shipping_address.address(),
             method=self.payment.method,
             payment_token=self.payment.token,
+            return_url=self.payment.return_url,
             order_id=self.order_id,
             require_approval=self.require_approval,
             billing_address=self.billing_address.address() if self.billing_address else None,

@@ -181,6 +181,7 @@ MEMBERS: Mapping[str, str] = {
     "to": "The status that was asked for.",
     "Analytics.to": "The last day that was counted; null for all of them.",
     "token": "What the payment provider gave the shop for the customer's card or wallet.",
+    "return_url": "Where the customer comes back to from their bank's page; by default the order's tracking page.",
     "total": "What the order costs.",
     "Pricing.total": "The sum, to be checked: a total that is not the sum is refused.",
     "tracking_number": "The carrier's number of the parcel.",

@@ -1,7 +1,7 @@
 """Tracking links: made for those who may see the order, and checked when one is opened."""
 
 from orders.domain.order import Order
-from orders.services import keys
+from orders.services import keys, tracking_links
 from orders.services.changes import utc_now
 from orders.web import tokens
 from orders.web.handling import Request
@@ -9,8 +9,7 @@ from orders.web.handling import Request
 
 def tracking_url(order: Order) -> str:
     """The path that opens the order's tracking page."""
-    token = tokens.tracking_token(order.order_id, order.created_at, keys.signing_key())
-    return f"/track/{order.order_id}?token={token}"
+    return tracking_links.tracking_path(order)
 
 
 def check(request: Request, token: str) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
 from orders.domain.payment import GatewayOutcome, OutcomeKind
-from orders.domain.personal import Hidden, Impersonal, guarded
+from orders.domain.personal import Forgotten, Hidden, Impersonal, guarded
 from orders.domain.statuses import PaymentMethod
 
 
@@ -21,7 +21,7 @@ class Intent:
 
     ``key`` is the payment's id, the same on every try; ``reference`` is the provider's own id, from ``open`` on. Where
     ``capture`` is false, ``authorize`` holds the money until it is captured or voided. ``token`` is there for as long as the
-    payment may have to be confirmed.
+    payment may have to be confirmed, ``return_url`` is where the customer comes back to from their bank's page.
     """
 
     key: Impersonal
@@ -30,6 +30,7 @@ class Intent:
     amount: Money
     method: PaymentMethod
     capture: bool = True
+    return_url: Forgotten | None = None
     reference: Impersonal | None = None
     token: Hidden | None = None
 
@@ -46,6 +47,7 @@ class PaymentGateway(Protocol):
         """Makes the payment known to the provider, unconfirmed; returns the provider's own id of it. Takes no money.
 
         Raises:
+            PaymentDeclined: it does not take such a payment at all.
             GatewayUnavailable: to be tried again.
         """
 

@@ -21,5 +21,10 @@ def minimum(provider: str, currency: str) -> Money:
     return Money(least.get(currency, 0), currency)
 
 
+def brings_customers_back(provider: str) -> bool:
+    """Whether the provider sends customers to a page of their bank's, and wants to know where they come back to."""
+    return bool(getattr(_module(provider), "RETURNS", False))
+
+
 def _module(provider: str) -> ModuleType:
     return import_module(f"orders.adapters.payments.{provider}")

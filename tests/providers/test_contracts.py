@@ -1,5 +1,6 @@
 """What each payment provider and each carrier does, whichever it is: every call has its effect once for its key."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -7,15 +8,14 @@ import pytest
 from orders.adapters.carriers.protocol import Carrier
 from orders.adapters.carriers.registry import parcel_carrier
 from orders.adapters.payments.protocol import Intent, PaymentGateway
-from orders.adapters.payments.registry import payment_gateway
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
 from orders.domain.payment import GatewayOutcome, OutcomeKind
 from orders.domain.statuses import PaymentMethod
 from orders.domain.steps import ShippingRefused
 from tests.harness.orders import CUP, HOME
-from tests.harness.providers import CARRIERS, PAYMENTS, CarrierCase, PaymentCase
 from tests.harness.world import World
+from tests.providers.cases import CARRIERS, PAYMENTS, CarrierCase, PaymentCase, gateway_of
 
 PRICE = Money(1000, "USD")
 KEY = "key-1"
@@ -49,8 +49,10 @@ def sums(outcome: GatewayOutcome) -> tuple[OutcomeKind, int, int]:
 
 
 @pytest.fixture(params=sorted(PAYMENTS))
-def payment(request: pytest.FixtureRequest, world: World) -> Paying:
-    return payment_gateway(request.param), PAYMENTS[request.param]
+def payment(request: pytest.FixtureRequest, world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Paying]:
+    case: PaymentCase = PAYMENTS[request.param]
+    with case.prepare(monkeypatch):
+        yield gateway_of(request.param), case
 
 
 def test_opening_a_payment_takes_no_money(payment: Paying) -> None:
