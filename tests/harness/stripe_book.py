@@ -129,7 +129,7 @@ class StripeBook:
             raise Refused(400, "invalid_request_error", "resource_missing", f"No such PaymentMethod: '{method}'")
         if int(params["amount"]) < 1:
             raise bad("parameter_invalid_integer")
-        made = copy.deepcopy(SHAPES["payment_intent"]) | {
+        made: dict[str, Any] = copy.deepcopy(SHAPES["payment_intent"]) | {
             "id": f"pi_{len(self.intents) + 1:024d}",
             "amount": int(params["amount"]),
             "currency": params["currency"],
@@ -247,7 +247,7 @@ class StripeBook:
     # -- refunds
 
     def _new_refund(self, found: dict[str, Any], amount: int, metadata: dict[str, str]) -> dict[str, Any]:
-        return copy.deepcopy(SHAPES["refund"]) | {
+        made: dict[str, Any] = copy.deepcopy(SHAPES["refund"]) | {
             "id": f"re_{len(self.refunds) + 1:024d}",
             "amount": amount,
             "currency": found["currency"],
@@ -255,6 +255,7 @@ class StripeBook:
             "charge": found["latest_charge"]["id"],
             "metadata": metadata,
         }
+        return made
 
     def _refund(self, params: Params) -> dict[str, Any]:
         found, amount = self._found(params["payment_intent"]), int(params["amount"])
