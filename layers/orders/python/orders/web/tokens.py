@@ -4,9 +4,9 @@ from datetime import datetime
 
 from orders.domain.errors import InvalidArgument, PermissionDenied
 from orders.domain.identifiers import OrderId
-from orders.services.tracking_links import seal, tracking_token, unseal
+from orders.services.tracking_links import TRACKING_LIFETIME, seal, tracking_token, unseal
 
-__all__ = ["check_tracking_token", "cursor", "place_of", "seal", "tracking_token", "unseal"]
+__all__ = ["TRACKING_LIFETIME", "check_tracking_token", "cursor", "place_of", "seal", "tracking_token", "unseal"]
 
 
 def cursor(place: str, scope: str, key: bytes) -> str:
