@@ -126,10 +126,11 @@ def _intended(found: Snapshot, by: str, clock: Clock, change: Apply) -> Snapshot
 
 def _confirmed(order: Order, payment: Payment, *, is_new: bool) -> GatewayOutcome:
     """What the provider has decided. A payment that was begun by an earlier call is looked up before it is confirmed."""
-    gateway, intent = payment_gateway(payment.provider), intent_of(order, payment)
+    gateway = payment_gateway(payment.provider)
+    intent = replace(intent_of(order, payment), return_url=_return_url(order, payment))
     outcome = GatewayOutcome(OutcomeKind.UNKNOWN) if is_new else gateway.look_up(intent)
     if outcome.kind is OutcomeKind.UNKNOWN:
-        outcome = gateway.authorize(replace(intent, return_url=_return_url(order, payment)))
+        outcome = gateway.authorize(intent)
     return known(outcome)
 
 
