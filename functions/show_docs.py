@@ -3,11 +3,11 @@
 import re
 from html import escape
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
-from orders.domain import errors
 from orders.domain.errors import MethodNotAllowed, NotFound
-from orders.web.handling import SECURITY_HEADERS, Answer, Request, anchor, answer, problem, serve
+from orders.web.handling import SECURITY_HEADERS, Answer, Request, answer, problem, serve
 from orders.web.responses import HealthView
 from orders.web.routes import ROUTES
 
@@ -42,58 +42,24 @@ def show_start(_: Request) -> Answer:
     return {"statusCode": int(HTTPStatus.OK), "headers": PAGE_HEADERS, "body": _page("Orders", f"<ul>{links}</ul>")}
 
 
-def get_docs(_: Request) -> Answer:
-    """The description as one page, which loads nothing from anywhere."""
-    return {"statusCode": int(HTTPStatus.OK), "headers": PAGE_HEADERS, "body": docs_page()}
+def get_docs(request: Request) -> Answer:
+    """The description as a page, from which requests can be sent to this deployment."""
+    # As the description itself: a health check loads none of it.
+    from orders.web import reference  # noqa: PLC0415
+    from orders.web.pages import Pages  # noqa: PLC0415
+
+    return Pages(Path(__file__).parent / "pages").fresh("docs.html", request, reference.content())
 
 
-def docs_page() -> str:
-    """Every route, what it takes and who may use it."""
-    document = _document()
-    sections = "".join(
-        _section(path, method, operation)
-        for path, methods in document["paths"].items()
-        for method, operation in methods.items()
-    )
-    description = f"<p>{escape(document['info']['description'])} "
-    machine_readable = 'Machine-readable: <a href="openapi.json">openapi.json</a>.</p>'
-    content = f"{description}{machine_readable}{sections}{_problems()}"
-    return _page("Order pipeline: API", content, document["info"]["title"])
-
-
-def _problems() -> str:
-    """What each ``type`` of a problem leads to: its statuses and titles."""
-    refusals = {(refusal.code, int(refusal.http_status), refusal.title) for refusal in errors.family()}
-    sections = ""
-    for code in sorted({code for code, _, _ in refusals}):
-        titles = "".join(_item(str(status), title) for found, status, title in sorted(refusals) if found == code)
-        sections += f'<section id="{anchor(code)}"><h2><code>{escape(code)}</code></h2><ul>{titles}</ul></section>'
-    return f"<h2>Problems</h2><p>A refusal is a problem document (RFC 9457); its <code>type</code> leads here.</p>{sections}"
-
-
-def _page(title: str, content: str, heading: str | None = None) -> str:
+def _page(title: str, content: str) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
         "code{background:#8882;padding:.1em .3em;border-radius:.2em}h2{font-size:1.1rem;margin-top:2rem}"
         "li{margin:.2rem 0}:root{color-scheme:light dark}</style></head><body><main>"
-        f"<h1>{escape(heading or title)}</h1>{content}</main></body></html>"
+        f"<h1>{escape(title)}</h1>{content}</main></body></html>"
     )
-
-
-def _section(path: str, method: str, operation: dict[str, Any]) -> str:
-    parameters = "".join(
-        _item(found["name"], f"in {found['in']} {found.get('description', '')}") for found in operation["parameters"]
-    )
-    answers = "".join(_item(status, response["description"]) for status, response in operation["responses"].items())
-    heading = f"<h2><code>{escape(method.upper())} {escape(path)}</code></h2>"
-    words = f"<p>{escape(operation['summary'])}. {escape(operation['description'])}</p>"
-    return f'<section id="{escape(operation["operationId"])}">{heading}{words}<ul>{parameters}</ul><ul>{answers}</ul></section>'
-
-
-def _item(name: str, words: str) -> str:
-    return f"<li><code>{escape(name)}</code> {escape(words)}</li>"
 
 
 def _document() -> Any:

@@ -64,7 +64,7 @@ async function countByHand() {
 // Customers' ids may have any characters; those of a path would lead elsewhere.
 const ORDER_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-/** The order of that id, the orders of the customer of that id, and those that another system, an e-mail or a parcel calls so; each once. */
+/** The order of that id, and the orders of the customer, external id, parcel or e-mail address of that name; each once. */
 async function search(wanted) {
   const [order, ...lists] = await Promise.all([
     ORDER_ID.test(wanted) ? get(orderPath(wanted)).catch(missing) : null,

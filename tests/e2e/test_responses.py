@@ -432,7 +432,7 @@ def test_a_problem_s_type_leads_to_a_place_on_the_documents_page(swift: Deployme
     for refused in (swift.ada.post("/orders", {}), swift.ada.get("/orders/none"), swift.ada.call("TRACE", "/products")):
         path, _, place = refused.json()["type"].partition("#")
         assert path == "/docs"
-        assert f'<section id="{place}"><h2><code>{refused.json()["code"]}</code>' in page
+        assert f'<section id="{place}"><h3><code>{refused.json()["code"]}</code>' in page
 
 
 def test_the_bare_address_leads_people_on(swift: Deployment) -> None:

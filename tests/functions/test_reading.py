@@ -263,7 +263,7 @@ def test_every_problem_s_type_leads_to_a_place_on_the_documents_page(world: Worl
     assert len(refusals) > 20
     assert json.loads(problem(errors.AlreadyExists("No."), "/")["body"])["type"] == "/docs#already-exists"
     for refusal in refusals:
-        assert f'<section id="{anchor(refusal.code)}"><h2><code>{refusal.code}</code></h2><ul><li>' in page
+        assert f'<section id="{anchor(refusal.code)}"><h3><code>{refusal.code}</code></h3><ul><li>' in page
 
 
 def test_an_unknown_parameter_is_repeated_in_part_only(world: World) -> None:

@@ -17,7 +17,7 @@ MODULES = {name: text for name, text in OURS.items() if name.endswith(".js")}
 SERVED = {"sentences.js"}
 """What is made when it is asked for, and is no file here."""
 
-ENTRIES = {"desk": "desk.js", "track": "track.js", "signed-in": "signed-in.js"}
+ENTRIES = {"desk": "desk.js", "track": "track.js", "signed-in": "signed-in.js", "docs": "docs.js"}
 LINE = 128
 
 

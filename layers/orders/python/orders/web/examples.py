@@ -31,7 +31,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ORDER_ID, CUSTOMER = OrderId("order-1001"), CustomerId("ada")
 ADDRESS: Example = {
     "name": "Ada Lovelace",
-    "line1": "12 St James's Square",
+    "line1": "12 Great Street",
     "city": "London",
     "postal_code": "SW1Y 4JH",
     "country": "GB",

@@ -14,6 +14,7 @@ from functools import cache, cached_property
 from html import escape
 from http import HTTPStatus
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -102,14 +103,17 @@ class Pages:
         """A page that is not cached, with the order that it shows."""
         return _answer(HTTPStatus.OK, _headers() | KEEP_NOTHING, self._page(name, order))
 
-    def fresh(self, name: str, request: Request) -> Answer:
-        """A page that is asked for again each time, and sent again only when it has changed."""
-        body = self._page(name)
+    def fresh(self, name: str, request: Request, parts: Mapping[str, str] = MappingProxyType({})) -> Answer:
+        """A page that is asked for again each time, and sent again only when it has changed; ``parts`` are markup."""
+        body = self._filled(name, config=_island(_config()), **parts)
         etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:16]}"'
-        headers = _headers() | {"etag": etag}
+        headers = _headers() | {"etag": etag, "vary": "accept-encoding"}
         if etag in request.headers.get("if-none-match", ""):
             return _answer(HTTPStatus.NOT_MODIFIED, headers, "")
-        return _answer(HTTPStatus.OK, headers, body)
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return _answer(HTTPStatus.OK, headers, body)
+        packed = b64encode(gzip.compress(body.encode(), mtime=0)).decode()
+        return _answer(HTTPStatus.OK, headers | {"content-encoding": "gzip"}, packed) | {"isBase64Encoded": True}
 
     def refusal(self, refusal: OrderError) -> Answer:
         """A refusal as a page of its own, with a way on."""
