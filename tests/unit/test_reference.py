@@ -1,5 +1,6 @@
 """The page of the API's description: everything of the description is on it, and every link on it leads somewhere."""
 
+import itertools
 import json
 import re
 import shlex
@@ -40,7 +41,7 @@ def test_every_operation_schema_event_and_code_has_a_place() -> None:
 def test_the_curl_line_of_an_operation_is_that_request(method: str, path: str, operation: dict[str, object]) -> None:
     line = reference.curl(method, path, operation)
     words = shlex.split(line)
-    given = dict(zip(words, words[1:], strict=False))
+    given = dict(itertools.pairwise(words))
     assert words[0] == "curl"
     assert given.get("-X", "GET") == method
     (address,) = [word for word in words if word.startswith("$URL")]
@@ -51,9 +52,7 @@ def test_the_curl_line_of_an_operation_is_that_request(method: str, path: str, o
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS)
-def test_the_form_of_an_operation_has_its_parameters_and_its_body(
-    method: str, path: str, operation: dict[str, object]
-) -> None:
+def test_the_form_of_an_operation_has_its_parameters_and_its_body(method: str, path: str, operation: dict[str, object]) -> None:
     found = re.search(rf'id="{operation["operationId"]}".*?data-operation="([^"]*)"', PARTS["operations"], re.DOTALL)
     assert found
     tried = json.loads(unescape(found[1]))

@@ -80,7 +80,7 @@ def _operation(method: str, path: str, operation: Schema) -> str:
         f"<code>{escape(path)}</code></a></h3>"
         f"<p>{_said(operation['summary'])}. {_said(operation['description'])} {_signed(operation)}</p>"
         f"{_parameters(operation)}{_body(operation)}{_responses(operation)}"
-        f'<h4>curl</h4><pre><code>{escape(curl(method, path, operation))}</code></pre>'
+        f"<h4>curl</h4><pre><code>{escape(curl(method, path, operation))}</code></pre>"
         f'<details class="try" data-operation="{escape(tried)}"><summary>Try it here</summary></details></article>'
     )
 
