@@ -20,11 +20,11 @@ from tests.upgrade.shared_table import SharedTable
 Item = dict[str, Any]
 CUSTOMS = "Customs Clearance"
 ATTRIBUTES: Item = {
-    "fulfillment_status": {"S": "UNFULFILLED"},
-    "hold": {"M": {"reason": {"S": "asked to"}, "levels": {"L": [{"N": "1"}]}}},
+    "loyalty_status": {"S": "GOLD"},
+    "gift": {"M": {"message": {"S": "for you"}, "levels": {"L": [{"N": "1"}]}}},
     f"step:{CUSTOMS}": {"S": '["COMPLETED","2026-11-20T12:00:00.000Z","2026-11-20T12:00:01.000Z",null]'},
 }
-MEMBERS: dict[str, dict[str, Any]] = {"address": {"region": "Surrey", "phone": "+44 20 7946 0000"}, "approval": {"level": 2}}
+MEMBERS: dict[str, dict[str, Any]] = {"address": {"floor": "2", "doorbell": "Byron"}, "approval": {"level": 2}}
 ORDER, PAYMENT, SHIPMENT = keys.order_key(OrderId(ID)), keys.payment_key(OrderId(ID)), keys.shipment_key(OrderId(ID))
 
 
@@ -93,7 +93,7 @@ def test_another_address_is_another_address(present: SharedTable) -> None:
     by_customer("PUT /orders/{id}/address", ADDRESS)(present)
     item = present.raw(ORDER)
     assert document(item, "address") == ADDRESS, "nothing of the old one is left"
-    assert item["hold"] == ATTRIBUTES["hold"]
+    assert item["gift"] == ATTRIBUTES["gift"]
 
 
 def test_rows_of_steps_that_are_longer_or_more_are_kept(present: SharedTable) -> None:
