@@ -239,7 +239,8 @@ def test_what_is_published_of_an_order_is_as_described(status: OrderStatus) -> N
 
 
 def test_the_statuses_are_those_of_the_table_and_the_filter_takes_the_old_names_too() -> None:
-    order = DOCUMENT["components"]["schemas"]["Order"]["properties"]["status"]["enum"]
+    assert DOCUMENT["components"]["schemas"]["Order"]["properties"]["status"]["$ref"] == "#/components/schemas/OrderStatus"
+    order = DOCUMENT["components"]["schemas"]["OrderStatus"]["enum"]
     assert order == [status.value for status in OrderStatus]
     (listed,) = [found for found in DOCUMENT["paths"]["/orders"]["get"]["parameters"] if found["name"] == "status"]
     assert set(listed["schema"]["enum"]) == set(order) | set(DEPRECATED_NAMES)

@@ -92,15 +92,21 @@ def schema_of(hint: Any) -> Schema:
     return _schema_of_plain(hint)
 
 
+_ENUMERATIONS: dict[str, type[StrEnum]] = {}
+"""Those that a view has, by their names."""
+_TEXTS: Schema = {"type": "object", "additionalProperties": TEXT, "description": "Texts by their names."}
+
+
 def _schema_of_dict(key: Any, value: Any) -> Schema:
     if isclass(key) and issubclass(key, StrEnum):
         return object_of({str(name): schema_of(value) | {"description": f"Of `{name}`."} for name in key})
-    return {"type": "object", "additionalProperties": True if value is Any else schema_of(value)}
+    return ref("Texts") if value is str else {"type": "object", "additionalProperties": value is Any or schema_of(value)}
 
 
 def _schema_of_plain(hint: Any) -> Schema:
     if isclass(hint) and issubclass(hint, StrEnum):
-        return one_of(hint)
+        _ENUMERATIONS[hint.__name__] = hint
+        return ref(hint.__name__)
     name, base = getattr(hint, "__name__", ""), getattr(hint, "__supertype__", hint)
     return ID_TYPES.get(name) or PLAIN[base]
 
@@ -136,7 +142,7 @@ def answers() -> dict[str, Schema]:
     found: dict[str, Schema] = {}
     while wanted:
         if (name := wanted.pop()) not in found:
-            found[name] = inline(named()[name])
+            found[name] = _component(name)
             wanted += references(found[name])
     listed, order = found["ListedOrder"]["properties"], found["Order"]["properties"]
     found["ListedOrder"] = found["ListedOrder"] | {
@@ -145,6 +151,13 @@ def answers() -> dict[str, Schema]:
         "required": [],
     }
     return dict(sorted(found.items())) | {"OpenApi": {"type": "object", "description": "This description."}}
+
+
+def _component(name: str) -> Schema:
+    if name in _ENUMERATIONS:
+        words = " ".join((getdoc(_ENUMERATIONS[name]) or "").split())
+        return {**one_of(_ENUMERATIONS[name]), "description": words}
+    return _TEXTS if name == "Texts" else inline(named()[name])
 
 
 def references(schema: Any) -> list[str]:
