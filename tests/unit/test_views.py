@@ -104,6 +104,7 @@ def test_an_order_is_shown_with_what_is_promised() -> None:
         "amount_captured": usd(3000),
         "amount_refunded": usd(0),
         "created_at": "2026-11-20T12:00:03.000Z",
+        "dispute": None,
     }
     assert shown["shipment"] == {
         "shipment_id": "ship-1",

@@ -7,7 +7,7 @@ from enum import StrEnum
 from orders.domain.errors import ConstraintViolated
 from orders.domain.money import Money
 from orders.domain.personal import Forgotten, Impersonal, Personal, guarded
-from orders.domain.statuses import PAYMENT_TRANSITIONS, CaptureStatus, PaymentMethod, PaymentStatus
+from orders.domain.statuses import PAYMENT_TRANSITIONS, CaptureStatus, DisputeStatus, PaymentMethod, PaymentStatus
 
 AT_THE_DOOR = "cash"
 """The provider of a payment in cash: our own people."""
@@ -64,6 +64,24 @@ class Capture:
     at: datetime
 
 
+@guarded
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """The customer's bank asks for the money back: ``reason`` is why, in the provider's own word."""
+
+    dispute_id: Impersonal
+    status: DisputeStatus
+    opened_at: datetime
+    amount: Money | None = None
+    reason: Impersonal | None = None
+    closed_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not decided yet."""
+        return self.status is DisputeStatus.OPEN
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedPayment:
     """A payment that a provider knows, unconfirmed, by its own id."""
@@ -101,6 +119,12 @@ class Payment:
     captures_once: bool = False
     authorization_expires_at: datetime | None = None
     captures: tuple[Capture, ...] = ()
+    dispute: Dispute | None = None
+
+    @property
+    def has_open_dispute(self) -> bool:
+        """Whether the customer's bank has asked for the money back, and has not decided: nothing is refunded meanwhile."""
+        return self.dispute is not None and self.dispute.is_open
 
     @property
     def left(self) -> int:

@@ -54,6 +54,16 @@ class PaymentStatus(StrEnum):
     """Closed before any money was taken."""
 
 
+class DisputeStatus(StrEnum):
+    """How far a dispute has come: the customer's bank asks for the money back, and decides."""
+
+    OPEN = "OPEN"
+    WON = "WON"
+    LOST = "LOST"
+    CLOSED = "CLOSED"
+    """Withdrawn, or an inquiry that ended without one."""
+
+
 class CaptureStatus(StrEnum):
     """What became of one capture of money that is held."""
 

@@ -4,9 +4,9 @@ from typing import NotRequired, TypedDict
 
 from orders.domain.money import Money
 from orders.domain.order import timestamp
-from orders.domain.payment import Payment
+from orders.domain.payment import Dispute, Payment
 from orders.domain.refund import Refund
-from orders.domain.statuses import PaymentMethod, PaymentStatus, RefundStatus
+from orders.domain.statuses import DisputeStatus, PaymentMethod, PaymentStatus, RefundStatus
 from orders.web.shapes import Count, Currency, Time, present, when
 
 
@@ -27,6 +27,29 @@ class _NextActionView(TypedDict):
     url: NotRequired[str | None]
 
 
+class DisputeView(TypedDict):
+    """The customer's bank asks for the money back."""
+
+    dispute_id: str
+    status: DisputeStatus
+    amount: NotRequired[MoneyView | None]
+    reason: NotRequired[str | None]
+    opened_at: Time
+    closed_at: NotRequired[Time | None]
+
+
+def _dispute_view(dispute: Dispute) -> DisputeView:
+    return present(
+        DisputeView,
+        dispute_id=dispute.dispute_id,
+        status=dispute.status,
+        amount=money_view(dispute.amount) if dispute.amount else None,
+        reason=dispute.reason,
+        opened_at=timestamp(dispute.opened_at),
+        closed_at=when(dispute.closed_at),
+    )
+
+
 class PaymentView(TypedDict):
     """The payment: its intent, and what became of the money."""
 
@@ -43,6 +66,7 @@ class PaymentView(TypedDict):
     created_at: NotRequired[Time | None]
     refunded_at: NotRequired[Time | None]
     authorization_expires_at: NotRequired[Time | None]
+    dispute: DisputeView | None
 
 
 def payment_view(payment: Payment) -> PaymentView:
@@ -63,6 +87,7 @@ def payment_view(payment: Payment) -> PaymentView:
         created_at=when(payment.created_at),
         refunded_at=when(payment.refunded_at),
         authorization_expires_at=when(payment.authorization_expires_at),
+        dispute=_dispute_view(payment.dispute) if payment.dispute else None,
     )
 
 

@@ -47,6 +47,8 @@ def decided_on(snapshot: Snapshot) -> Iterator[str]:
         yield order.cancellation.reason
     if snapshot.payment:
         yield from (snapshot.payment.status, snapshot.payment.method)
+        if snapshot.payment.dispute:
+            yield snapshot.payment.dispute.status
         yield from (capture.status for capture in snapshot.payment.captures)
     yield from (shipment.status for shipment in snapshot.shipments)
     yield from (one.status for one in snapshot.returns)
