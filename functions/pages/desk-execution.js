@@ -1,6 +1,8 @@
 // The execution viewer: both machines of an order, each as a graph with its states colored, the state that is picked
 // beside it, and the events below.
 
+import { data } from "./desk-execution-data.js";
+import { drawEvents, drawTimes } from "./desk-execution-events.js";
 import { LEGEND, consoleLink, read } from "./desk-execution-history.js";
 import { fact, word } from "./desk-words.js";
 import { h, parts } from "./dom.js";
@@ -16,6 +18,7 @@ export function viewer(host) {
   const part = parts(host);
   let chosen = null;
   let picked = null;
+  let kind = "Every event";
   let answer = null;
 
   function show() {
@@ -32,7 +35,7 @@ export function viewer(host) {
           )
         : null,
     );
-    part("machine", execution && [current, picked, execution.status, execution.events.length], () =>
+    part("machine", execution && [current, picked, kind, execution.status, execution.events.length], () =>
       execution ? drawExecution(execution) : null,
     );
   }
@@ -92,7 +95,11 @@ export function viewer(host) {
           "div",
           { class: "beside" },
           picked ? drawState(picked, execution, story) : drawHint(),
-          drawEvents(story, picked, choose),
+          drawTimes(story, execution.started_at, execution.stopped_at ?? story.events.at(-1)?.at, choose),
+          drawEvents(story, picked, choose, kind, (other) => {
+            kind = other;
+            show();
+          }),
         ),
       ),
     ];
@@ -126,7 +133,7 @@ function drawState(name, execution, story) {
         fact("Tries", visit.tries.length > 0 && h("ol", { class: "trials" }, visit.tries.map(drawTry))),
       ),
       data("Input", visit.input),
-      data("Output", visit.output),
+      data("Output", visit.output, visit.input),
     ]),
   );
 }
@@ -148,50 +155,4 @@ function cause(text) {
   } catch {
     return text;
   }
-}
-
-function data(label, text) {
-  if (text === null) return null;
-  let shown = text;
-  try {
-    shown = JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    // Truncated by the service: shown as it came.
-  }
-  return h("details", { open: true }, h("summary", {}, label), h("pre", { tabindex: "0" }, shown));
-}
-
-function drawEvents(story, picked, choose) {
-  const start = story.events[0]?.at;
-  return h(
-    "details",
-    { open: true, class: "events" },
-    h("summary", {}, `${story.events.length} events`),
-    h(
-      "ol",
-      { tabindex: "0", "aria-label": "Events" },
-      story.events.map((event) =>
-        h(
-          "li",
-          { class: event.state && event.state === picked ? "picked" : null },
-          h("span", { class: "small quiet number" }, String(event.id)),
-          h(
-            "span",
-            {},
-            event.type,
-            event.state && [
-              " ",
-              h(
-                "button",
-                { class: "plain small", "data-key": `event ${event.id}`, onclick: () => choose(event.state) },
-                event.state,
-              ),
-            ],
-            event.words && h("span", { class: "small quiet" }, ` ${event.words.slice(0, 200)}`),
-          ),
-          h("span", { class: "small quiet number" }, `+${length(start, event.at)}`),
-        ),
-      ),
-    ),
-  );
 }

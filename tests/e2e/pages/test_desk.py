@@ -103,7 +103,13 @@ def test_the_viewer_shows_what_succeeded_and_how_often_it_was_tried(quick: Stack
         expect(chosen).to_contain_text("GatewayUnavailable")
         expect(chosen.locator(".trials li")).to_have_count(2)
         expect(chosen.get_by_text('"order_id": "flaky"').first).to_be_visible()
-        expect(tab.page.get_by_role("list", name="Events")).to_contain_text("ExecutionSucceeded")
+        expect(chosen.locator("mark", has_text='"payment_id"')).to_have_count(1)
+        expect(chosen.locator("mark", has_text='"order_id": "flaky"')).to_have_count(0)
+        expect(tab.page.locator(".times li", has_text="Deliver order")).to_contain_text("Succeeded")
+        events = tab.page.get_by_role("list", name="Events")
+        expect(events).to_contain_text("ExecutionSucceeded")
+        tab.page.get_by_label("Show").select_option("Failures only")
+        expect(events.get_by_role("listitem")).to_have_text([re.compile("TaskFailed"), re.compile("TaskTimedOut")])
 
 
 def test_the_viewer_shows_which_way_a_choice_took_and_why_an_order_was_not_fulfilled(quick: Stack, visit: Visiting) -> None:
