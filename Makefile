@@ -69,6 +69,15 @@ $(PAGES_LINT)/.ready: $(addprefix tools/pages/,package.json package-lock.json es
 	@cp $^ $(@D)/
 	@npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error && touch $@ || rm -f $@
 
+# What the TypeScript client is generated and checked with, and what the receiver of docs/webhooks.md needs.
+CLIENTS_NODE := $(TOOLS)/clients-node
+
+$(CLIENTS_NODE)/.ready: $(addprefix tools/clients/,package.json package-lock.json .npmrc) | $(READY)
+	@echo "Installing the packages of tools/clients/package-lock.json into $(@D) ..."
+	@mkdir -p $(@D)
+	@cp $^ $(@D)/
+	@npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error && touch $@ || rm -f $@
+
 demo: $(READY) ## run three orders on a temporary local stack and follow them
 	@$(BIN)/orders demo
 
@@ -211,7 +220,8 @@ lock: $(READY) ## resolve the dependencies, and write the requirements of the la
 	@$(UV) lock
 	@for tool in tools/*.in; do $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --output-file $${tool%.in}.txt $$tool; done
-	@if command -v npm >/dev/null; then npm install --prefix tools/pages --package-lock-only --ignore-scripts --no-audit --no-fund --loglevel error; fi
+	@if command -v npm >/dev/null; then for tool in pages clients; do \
+	  npm install --prefix tools/$$tool --package-lock-only --ignore-scripts --no-audit --no-fund --loglevel error; done; fi
 	@$(EXPORT) --no-default-groups --output-file layers/orders/requirements.txt
 	@$(EXPORT) --only-group identity --output-file layers/identity/requirements.txt
 	@$(EXPORT) --only-group stripe --output-file layers/stripe/requirements.txt
