@@ -1,6 +1,7 @@
 // Orders by status, with live counts; what needs attention first; search.
 
 import { Problem, get, getIfAny, orderPath } from "./api.js";
+import { exportButton } from "./desk-csv.js";
 import { table } from "./desk-list.js";
 import { offerSample } from "./desk-sample.js";
 import { STATUSES, orderHref, shortId, statusPill, word } from "./desk-words.js";
@@ -14,17 +15,25 @@ export function show(host, argument, desk) {
   const asked = new URLSearchParams(location.hash.split("?")[1]);
   const status = STATUSES.includes(asked.get("status")) ? asked.get("status") : null;
   const wanted = asked.get("q")?.trim() || null;
+  const days = { from: dayOf(asked.get("from")), until: dayOf(asked.get("until")) };
+  const filters = { status, created_after: startOf(days.from), created_before: startOf(days.until, 1) };
   const cursors = [null];
   const part = parts(host);
 
-  part("title", status, () => [h("h1", {}, "Orders"), searchForm(wanted), offerSample("")]);
+  part("title", status, () => [
+    h("h1", {}, "Orders"),
+    searchForm(wanted),
+    daysForm(asked, days),
+    exportButton(query({ ...filters, limit: 100 })),
+    offerSample(""),
+  ]);
 
   async function load() {
     const cursor = cursors.at(-1);
     const [summary, overdue, found] = await Promise.all([
       desk.summary(),
       wanted ? null : getIfAny(query({ overdue: "true", limit: 50 })),
-      wanted ? search(wanted) : get(query({ status, limit: PAGE, cursor })),
+      wanted ? search(wanted) : get(query({ ...filters, limit: PAGE, cursor })),
     ]);
     const counts = summary ? Object.fromEntries(summary.statuses.map((one) => [one.status, one.count])) : await countByHand();
     const late = overdue?.orders ?? [];
@@ -75,6 +84,28 @@ async function search(wanted) {
   ]);
   const found = [...(order ? [order.order] : []), ...lists.flatMap((list) => list?.orders ?? [])];
   return { orders: [...new Map(found.map((one) => [one.order_id, one])).values()], next_cursor: null };
+}
+
+const dayOf = (text) => (/^\d{4}-\d\d-\d\d$/.test(text ?? "") ? text : null);
+
+/** The beginning of a day, as the person at the desk has it, so many days later; null without a day. */
+function startOf(day, later = 0) {
+  if (!day) return null;
+  const [year, month, date] = day.split("-").map(Number);
+  return new Date(year, month - 1, date + later).toISOString();
+}
+
+/** The days on which the orders were placed that are listed; they stand in the address. */
+function daysForm(asked, days) {
+  const change = (name) => (event) => {
+    const next = new URLSearchParams(asked);
+    if (event.target.value) next.set(name, event.target.value);
+    else next.delete(name);
+    location.hash = `#/?${next}`;
+  };
+  const field = (name, label) =>
+    h("label", { class: "small" }, label, h("input", { type: "date", name, value: days[name] ?? "", onchange: change(name) }));
+  return h("div", { class: "row days" }, field("from", "Placed from "), field("until", "to "));
 }
 
 function missing(problem) {

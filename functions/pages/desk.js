@@ -2,6 +2,7 @@
 
 import { getIfAny } from "./api.js";
 import { canSignIn, person, signIn, signOut } from "./auth.js";
+import { listen } from "./desk-keys.js";
 import { h } from "./dom.js";
 
 const page = document.getElementById("page");
@@ -128,6 +129,7 @@ function begin() {
     );
   }
   addEventListener("hashchange", open);
+  listen();
   return open();
 }
 

@@ -47,6 +47,33 @@ def test_orders_are_counted_by_status_and_found(quick: Stack, visit: Visiting) -
         expect(tab.heading()).to_have_text("to-be-found")
 
 
+def test_the_desk_goes_by_keyboard_and_by_days_and_saves_what_it_lists(quick: Stack, visit: Visiting) -> None:
+    quick.place("=cmd, a customer", order_id="by-keyboard")
+    with visit(quick) as tab:
+        tab.sign_in("Sam")
+        expect(tab.page.get_by_role("link", name="by-keyboard")).to_be_visible()
+        tab.page.keyboard.press("/")
+        expect(tab.page.get_by_role("searchbox")).to_be_focused()
+        tab.page.get_by_role("searchbox").fill("jk")
+        expect(tab.page.get_by_role("searchbox")).to_have_value("jk")
+        tab.page.get_by_role("searchbox").blur()
+        tab.page.keyboard.press("?")
+        expect(tab.page.get_by_role("dialog")).to_contain_text("The next entry of the list")
+        tab.page.keyboard.press("Escape")
+        tab.page.keyboard.press("j")
+        expect(tab.page.locator("main table.list tbody th a").first).to_be_focused()
+        with tab.page.expect_download() as download:
+            tab.page.get_by_role("button", name="Save as CSV").click()
+        saved = download.value.path().read_text()
+        assert saved.startswith("order_id,customer_id,external_id,status,items,total,created_at,updated_at")
+        assert '\nby-keyboard,"\'=cmd, a customer",,' in saved.replace("\r", "")
+        tab.page.get_by_label("to", exact=True).fill("2020-02-29")
+        tab.page.get_by_label("to", exact=True).blur()
+        expect(tab.page).to_have_url(re.compile(r"until=2020-02-29"))
+        expect(tab.page.get_by_role("row")).to_have_count(0)
+        assert tab.violations() == []
+
+
 def test_what_is_overdue_stands_first(quick: Stack, visit: Visiting) -> None:
     order_id = quick.place(order_id="late", require_approval=True)["order"]["order_id"]
     late = {"orders": [quick.order(order_id)["order"]], "next_cursor": None}
