@@ -65,12 +65,43 @@ def set_status(request: Request) -> Answer:
     return order_answer(request, snapshot, headers={"deprecation": DEPRECATED_SINCE} if deprecated else None)
 
 
+def cancel(request: Request) -> Answer:
+    """Cancels the order, or some pieces of it."""
+    body, call = request.parse(bodies.CancelOrder), request.call
+    order_id, actor = _admitted(request)
+    seen = SeenAt(request.if_match, call=call)
+    return _once(request, call, lambda: commands.cancel(order_id, actor, body.reason, seen, items=body.pieces))
+
+
+def hand_over(request: Request) -> Answer:
+    """Hands a parcel over; a repetition finishes what the first request has begun."""
+    body, call = request.parse(bodies.HandOver), request.call
+    order_id, actor = _admitted(request)
+    wanted, seen = commands.parcel(body.pieces, body.carrier, body.tracking_number), SeenAt(request.if_match, call=call)
+    snapshot, is_new = once(
+        call,
+        lambda: commands.hand_over(order_id, actor, wanted, seen),
+        lambda record: commands.finish_handovers(OrderId(record.result)),
+    )
+    return order_answer(request, snapshot, headers=None if is_new else REPLAYED)
+
+
 def set_location(request: Request) -> Answer:
-    """Records the parcel's location."""
+    """Records the location of a parcel, the latest where none is named."""
     body = request.parse(bodies.SetLocation)
     order_id, actor = _admitted(request)
-    seen = SeenAt(request.if_match)
-    return order_answer(request, commands.update_location(order_id, actor, body.location, body.estimated_delivery, seen))
+    seen, parcel = SeenAt(request.if_match), request.shipment_id or None
+    return order_answer(
+        request, commands.update_location(order_id, actor, body.location, body.estimated_delivery, seen, parcel)
+    )
+
+
+def mark_parcel_delivered(request: Request) -> Answer:
+    """The customer has one of the parcels."""
+    reason, call = request.parse(bodies.WithReason).reason, request.call
+    order_id, actor = _admitted(request)
+    parcel, seen = request.shipment_id, SeenAt(request.if_match, call=call)
+    return _once(request, call, lambda: commands.mark_parcel_delivered(order_id, parcel, actor, reason, seen))
 
 
 def mark_returned(request: Request) -> Answer:
@@ -103,7 +134,7 @@ def decided(decision: returning.Decision) -> Operation:
 
 handler = serve(
     {
-        "POST /orders/{id}/cancel": explained(commands.cancel),
+        "POST /orders/{id}/cancel": cancel,
         "POST /orders/{id}/return": explained(returning.return_order),
         "POST /orders/{id}/returns": request_return,
         "POST /orders/{id}/returns/{return_id}/approve": decided(decisions.approve),
@@ -112,6 +143,9 @@ handler = serve(
         "POST /orders/{id}/approve": explained(commands.approve),
         "POST /orders/{id}/reject": explained(commands.reject),
         "POST /orders/{id}/delivered": explained(commands.mark_delivered),
+        "POST /orders/{id}/shipments": hand_over,
+        "PUT /orders/{id}/shipments/{shipment_id}/location": set_location,
+        "POST /orders/{id}/shipments/{shipment_id}/delivered": mark_parcel_delivered,
         "POST /orders/{id}/shipments/{shipment_id}/returned": mark_returned,
         "PUT /orders/{id}/address": change_address,
         "PATCH /orders/{id}": change_details,

@@ -6,7 +6,7 @@ follow-ups alone leave behind has to be the end.
 
 import importlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import permutations
@@ -154,13 +154,13 @@ class Stage:
             if what == "delivered":
                 commands.mark_delivered(ORDER, SUE, None, SeenAt())
             else:
-                act = {
+                acts: dict[str, Callable[..., object]] = {
                     "cancel": commands.cancel,
                     "approve": commands.approve,
                     "reject": commands.reject,
                     "return": returning.return_order,
-                }[what]
-                act(ORDER, SUE, None, SeenAt())
+                }
+                acts[what](ORDER, SUE, None, SeenAt())
 
     # --- the end ---
 

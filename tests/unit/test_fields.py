@@ -167,6 +167,7 @@ NOT_SHOWN = {
         "sender": "the pipeline's own",
         "number": "its place in the list",
         "fulfillment_id": "the warehouse's own",
+        "ended": "in the pieces of the order",
     },
     Return: {"is_final": "by its status"},
 }

@@ -15,7 +15,7 @@ ORDER, CUSTOMER, PARCEL = OrderId("one"), CustomerId("one"), TrackingNumber("one
 
 SWAPS: tuple[Callable[[], object], ...] = (
     lambda: scans.of_parcel(ORDER),  # type: ignore[arg-type]
-    lambda: scans.order_of_parcel(CUSTOMER),  # type: ignore[arg-type]
+    lambda: scans.orders_of_parcel(CUSTOMER),  # type: ignore[arg-type]
     lambda: scans.remove_scans(ORDER),  # type: ignore[arg-type]
     lambda: orders.load(PARCEL),  # type: ignore[arg-type]
     lambda: orders.history(CUSTOMER),  # type: ignore[arg-type]

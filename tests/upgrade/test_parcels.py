@@ -110,4 +110,4 @@ def test_a_parcel_of_edition_one_is_found_by_the_number_it_was_stored_by(
     item = table.raw(keys.shipment_key(OrderId(ID)))
     assert item["GSI1PK"] == {"S": f"TRACKING#{number}"}
     assert number != number.upper(), "else this shows nothing"
-    assert scans.order_of_parcel(TrackingNumber(number)) == ID
+    assert scans.orders_of_parcel(TrackingNumber(number)) == [ID]

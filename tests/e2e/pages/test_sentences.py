@@ -24,7 +24,7 @@ from orders.domain.decisions import delivering, ending
 from orders.domain.errors import OrderError
 from orders.domain.events import ORDER_STATUS_CHANGED
 from orders.domain.order import Change, Event, Snapshot
-from orders.domain.scans import Scan
+from orders.domain.scans import Scan, scanned
 from orders.domain.statuses import OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus, StepStatus
 from orders.domain.steps import CancelReason, StepName
 from orders.services import estimates
@@ -46,7 +46,7 @@ def _scanned(status: ShipmentStatus, ahead: timedelta | None) -> Doing:
             return None
         now = life.tick()
         seen = Scan(status, now, "Utrecht", now + ahead if ahead else None, "simex")
-        return delivering.record_fulfillment(life.snapshot, now, "carrier:simex", {}, seen)
+        return delivering.record_fulfillment(life.snapshot, now, "carrier:simex", {}, scanned(life.snapshot.shipment, seen))
 
     return scan
 

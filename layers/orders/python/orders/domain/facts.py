@@ -96,6 +96,7 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "erased": _accounted(),
         "items": _accounted("product_id", "quantity"),
         "method": _accounted(),
+        "lines": _accounted("line_id", "quantity"),
         "payment_id": _accounted(),
         "payment_event": _accounted(),
         "payment_status": _accounted(),
@@ -153,6 +154,11 @@ def of_goods(pieces: Mapping[str, int]) -> Facts:
     return {"items": [{"product_id": product_id, "quantity": abs(count)} for product_id, count in pieces.items()]}
 
 
+def of_pieces(pieces: Mapping[str, int]) -> Facts:
+    """So many pieces of each line, by the lines' ids."""
+    return {"lines": [{"line_id": line_id, "quantity": count} for line_id, count in pieces.items()]}
+
+
 def of_payment(payment: Payment | None) -> Facts:
     """Which payment, and of what amount."""
     if payment is None:
@@ -202,7 +208,9 @@ def of_parcel(shipment: Shipment | None) -> Facts:
     if shipment is None:
         return {}
     number = {"tracking_number": shipment.tracking_number} if shipment.tracking_number else {}
-    return {"shipment_id": shipment.shipment_id, "carrier": shipment.carrier, **number}
+    packed = of_pieces(shipment.items) if shipment.items else {}
+    parcel = {"shipment_id": shipment.shipment_id, "carrier": shipment.carrier, **number}
+    return {**parcel, **packed}
 
 
 def of_scans(details: Sequence[TrackingDetail]) -> Facts:

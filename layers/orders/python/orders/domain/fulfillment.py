@@ -17,6 +17,15 @@ from orders.domain.statuses import SCAN_MEANS, ShipmentStatus
 
 
 @dataclass(frozen=True, slots=True)
+class ReportedItem:
+    """So many pieces in a warehouse's parcel, of a line of the order, or of a product on any of its lines."""
+
+    quantity: int
+    line_id: str | None = None
+    product_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FulfillmentEvent:
     """News of an order's fulfillment; ``scan`` is there when a carrier is behind it.
 
@@ -33,6 +42,7 @@ class FulfillmentEvent:
     scan: Scan | None = None
     source: str = FULFILLMENT
     is_dated: bool = True
+    items: tuple[ReportedItem, ...] = ()
 
     @property
     def marker(self) -> str:

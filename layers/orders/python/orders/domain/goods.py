@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from orders.domain.order import Line, Order
+from orders.domain.identifiers import TrackingNumber
+from orders.domain.order import Line, Order, Snapshot
 from orders.domain.parcels import Shipment
-from orders.domain.statuses import OrderStatus, ShipmentStatus
+from orders.domain.statuses import OrderStatus, ParcelEnd, ShipmentStatus, StepStatus, has_reached
 from orders.domain.steps import StepName
 
 Pieces = Mapping[str, int]
@@ -21,21 +22,6 @@ def left(order: Order) -> Pieces:
     return {line_id: pieces for line_id, pieces in found.items() if pieces > 0}
 
 
-def under_way(order: Order) -> Pieces:
-    """What is handed over, and neither delivered nor given back."""
-    found = {
-        line_id: line.quantity_shipped - max(line.quantity_delivered, line.quantity_returned)
-        for line_id, line in order.lines_by_id.items()
-    }
-    return {line_id: pieces for line_id, pieces in found.items() if pieces > 0}
-
-
-def handed_over_and_kept(order: Order) -> Pieces:
-    """What is handed over, and not given back."""
-    found = {line_id: line.quantity_shipped - line.quantity_returned for line_id, line in order.lines_by_id.items()}
-    return {line_id: pieces for line_id, pieces in found.items() if pieces > 0}
-
-
 def all_of(order: Order) -> Pieces:
     """Every piece that was ordered."""
     return {line_id: line.quantity for line_id, line in order.lines_by_id.items()}
@@ -44,6 +30,92 @@ def all_of(order: Order) -> Pieces:
 def in_parcel(order: Order, shipment: Shipment) -> Pieces:
     """What is in a parcel."""
     return shipment.items or all_of(order)
+
+
+def lines_of(order: Order, shipment: Shipment) -> tuple[Line, ...]:
+    """The lines of a parcel, each with as many pieces as are in it."""
+    lines = order.lines_by_id
+    return tuple(replace(lines[line_id], quantity=pieces) for line_id, pieces in in_parcel(order, shipment).items())
+
+
+def kept(snapshot: Snapshot) -> Pieces:
+    """What is handed over, and neither given back nor lost."""
+    lost = _lost(snapshot)
+    found = {
+        line_id: line.quantity_shipped - line.quantity_returned - lost.get(line_id, 0)
+        for line_id, line in snapshot.order.lines_by_id.items()
+    }
+    return {line_id: pieces for line_id, pieces in found.items() if pieces > 0}
+
+
+def _lost(snapshot: Snapshot) -> Pieces:
+    found: dict[str, int] = {}
+    for shipment in snapshot.shipments:
+        if shipment.ended is ParcelEnd.LOST:
+            for line_id, pieces in in_parcel(snapshot.order, shipment).items():
+                found[line_id] = found.get(line_id, 0) + pieces
+    return found
+
+
+def is_partly_handed_over(order: Order) -> bool:
+    """Whether a part of the order has left."""
+    return any(line.quantity_shipped for line in order.lines)
+
+
+def is_partly_delivered(order: Order) -> bool:
+    """Whether a part of the order has arrived."""
+    return any(line.quantity_delivered for line in order.lines)
+
+
+def is_handed_over(order: Order, shipment: Shipment) -> bool:
+    """Whether a parcel has left, or only its hand-over has begun."""
+    return shipment.shipped_at is not None or has_reached(order.status, OrderStatus.SHIPPED)
+
+
+def end_of(order: Order, shipment: Shipment) -> ParcelEnd | None:
+    """What became of a parcel; of one with the whole order in it, what became of the order."""
+    if shipment.ended or shipment.items:
+        return shipment.ended
+    was_delivered = order.step(StepName.DELIVERY).status is StepStatus.COMPLETED
+    if order.status is OrderStatus.RETURNED and not was_delivered:
+        return ParcelEnd.RETURNED
+    return ParcelEnd.DELIVERED if has_reached(order.status, OrderStatus.DELIVERED) else None
+
+
+def under_way(snapshot: Snapshot) -> list[Shipment]:
+    """The parcels that have left, and neither arrived nor come back."""
+    order = snapshot.order
+    return [one for one in snapshot.shipments if is_handed_over(order, one) and end_of(order, one) is None]
+
+
+def begun(snapshot: Snapshot) -> list[Shipment]:
+    """The parcels whose hand-over has begun, and is not recorded."""
+    return [one for one in snapshot.shipments if not (is_handed_over(snapshot.order, one) or one.recalled)]
+
+
+def unpacked(snapshot: Snapshot) -> Pieces:
+    """What is still to be handed over and in no parcel whose hand-over has begun."""
+    found = dict(left(snapshot.order))
+    for shipment in begun(snapshot):
+        for line_id, pieces in in_parcel(snapshot.order, shipment).items():
+            found[line_id] = found.get(line_id, 0) - pieces
+    return {line_id: pieces for line_id, pieces in found.items() if pieces > 0}
+
+
+def parcel(
+    snapshot: Snapshot, shipment_id: str, pieces: Pieces, carrier: str, number: TrackingNumber | None = None
+) -> Shipment:
+    """The order's next parcel, not handed over yet."""
+    place = max((one.number for one in snapshot.shipments), default=0) + 1
+    packed = {} if pieces == all_of(snapshot.order) else pieces
+    return Shipment(shipment_id, ShipmentStatus.CREATED, carrier, number, items=packed, number=place)
+
+
+def with_parcel(order: Order, shipment: Shipment) -> Order:
+    """The order that knows of its further parcel."""
+    if shipment.number == 1 or shipment.shipment_id in order.further_parcels:
+        return order
+    return replace(order, further_parcels=(*order.further_parcels, shipment.shipment_id))
 
 
 def shipped_at(order: Order, shipment: Shipment) -> datetime | None:
@@ -101,6 +173,13 @@ def out(order: Order) -> Pieces:
     """What was taken out of stock for the order, and is neither cancelled nor given back."""
     found = {line_id: line.wanted - line.quantity_returned for line_id, line in order.lines_by_id.items()}
     return {line_id: pieces for line_id, pieces in found.items() if pieces > 0}
+
+
+def to_restock(snapshot: Snapshot) -> dict[str, int]:
+    """What an unwinding puts back into stock, by product: all that is out, but for what is lost."""
+    lost = _lost(snapshot)
+    found = {line_id: pieces - lost.get(line_id, 0) for line_id, pieces in out(snapshot.order).items()}
+    return by_product(snapshot.order, {line_id: pieces for line_id, pieces in found.items() if pieces > 0})
 
 
 # --- what the status of an order says of a line ---

@@ -24,3 +24,6 @@ EMAIL = rf"^{EMAIL_PART}+@{EMAIL_PART}+$"
 MOST_METADATA, LARGEST_METADATA = 50, 16 * 1024
 METADATA_NAME = FOREIGN_ID.replace("128", "40")
 """A shop's own data on an order: so many entries, so many bytes as JSON, and the names they may have."""
+
+MOST_PARCELS = 90
+"""How many parcels an order may have: a transaction that erases what is personal in it has an action for each."""

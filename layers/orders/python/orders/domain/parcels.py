@@ -1,5 +1,6 @@
 """A parcel of an order, and what carriers have seen of it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,7 +8,10 @@ from typing import Annotated
 
 from orders.domain.identifiers import TrackingNumber
 from orders.domain.personal import Forgotten, Impersonal, Personal, Privacy, guarded
-from orders.domain.statuses import ShipmentStatus
+from orders.domain.statuses import ParcelEnd, ShipmentStatus
+
+OWN_ID = re.compile(r"ship-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The ids of parcels that are given here; any other is a warehouse's name for its parcel."""
 
 
 @guarded
@@ -28,7 +32,7 @@ class Shipment:
 
     ``items`` is how many pieces of which line are in it; none at all: the whole order. ``number`` counts an order's parcels
     from 1. ``fulfillment_id`` is how the warehouse calls it, where that is not its ``shipment_id``. The ``shipped_at`` of an
-    order's only parcel is when the order was shipped.
+    order's only parcel is when the order was shipped, and its ``ended`` what became of the order.
 
     ``status``, ``current_location`` and ``scanned_at`` are the carrier's own latest scan and may run ahead of the order.
     ``sender`` is whose signed webhooks report this parcel, and no other's: the one its booking names, or the first that
@@ -52,3 +56,13 @@ class Shipment:
     number: int = 1
     shipped_at: datetime | None = None
     fulfillment_id: Impersonal | None = None
+    ended: ParcelEnd | None = None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether its id is one that was given here, and no warehouse has a name of its own for it."""
+        return self.fulfillment_id is None and OWN_ID.fullmatch(self.shipment_id) is not None
+
+    def is_called(self, fulfillment_id: str) -> bool:
+        """Whether a warehouse calls it so."""
+        return fulfillment_id in (self.shipment_id, self.fulfillment_id)

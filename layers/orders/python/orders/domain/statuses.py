@@ -106,6 +106,15 @@ class RefundStatus(StrEnum):
     FAILED = "FAILED"
 
 
+class ParcelEnd(StrEnum):
+    """What became of a parcel that is part of an order, as the order counts it."""
+
+    DELIVERED = "DELIVERED"
+    RETURNED = "RETURNED"
+    LOST = "LOST"
+    """Lost by the carrier, and given back to the customer."""
+
+
 class ApprovalStatus(StrEnum):
     """How the manual review went."""
 

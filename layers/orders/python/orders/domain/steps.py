@@ -176,9 +176,9 @@ def _parcel_is_out(snapshot: Snapshot) -> bool:
 
 def _parcel_is_to_be_recalled(snapshot: Snapshot) -> bool:
     """Only a parcel that is not delivered, nor on its way to it, can be recalled."""
-    shipment, status = snapshot.shipment, snapshot.order.status
+    status = snapshot.order.status
     before_delivery = status in CANCELLABLE or status is OrderStatus.CANCELLED
-    return shipment is not None and not shipment.recalled and before_delivery
+    return before_delivery and any(not shipment.recalled for shipment in snapshot.shipments)
 
 
 _Z = StepStatus

@@ -17,6 +17,7 @@ from orders.domain.decisions import paying, unwinding
 from orders.domain.errors import OrderChanged, OutcomeUnknown, PaymentPending, RefundRefused
 from orders.domain.events import SYSTEM
 from orders.domain.identifiers import OrderId, uuid7
+from orders.domain.money import Money
 from orders.domain.order import Order, Snapshot
 from orders.domain.payment import GatewayOutcome, OpenedPayment, OutcomeKind, Payment
 from orders.domain.statuses import TAKEN, UNSETTLED, PaymentMethod, PaymentStatus
@@ -161,7 +162,8 @@ def refund_payment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
         return snapshot
     if payment.method is PaymentMethod.CASH_ON_DELIVERY:
         collect_cash(snapshot)
-        cash_book.give_back(payment.payment_id)
+        for key in _cash_in_book(payment):
+            cash_book.give_back(key)
         captured = payment.left
     else:
         captured = _given_back(snapshot.order, payment)
@@ -203,5 +205,14 @@ def give_back(order: Order, payment: Payment, amount: int) -> None:
 def collect_cash(snapshot: Snapshot) -> None:
     """Records collected cash in our own book; the row was written first, so a repetition is safe."""
     payment = snapshot.payment
-    if payment and payment.method is PaymentMethod.CASH_ON_DELIVERY and payment.status is PaymentStatus.COMPLETED:
-        cash_book.collect(payment.payment_id, payment.amount)
+    if payment is None or payment.method is not PaymentMethod.CASH_ON_DELIVERY:
+        return
+    for key, amount in _cash_in_book(payment).items():
+        cash_book.collect(key, Money(amount, payment.amount.currency))
+
+
+def _cash_in_book(payment: Payment) -> dict[str, int]:
+    """What is in our own book of a payment in cash: a line for each parcel that it was collected with, or one for all."""
+    if payment.captures:
+        return {f"{payment.payment_id}-{one.capture_id}": one.amount for one in payment.captures}
+    return {payment.payment_id: payment.amount_captured} if payment.amount_captured else {}

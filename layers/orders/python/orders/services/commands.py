@@ -7,22 +7,65 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from orders import settings
+from orders.adapters.carriers.registry import parcel_carrier
 from orders.adapters.store import orders
+from orders.domain import goods
 from orders.domain.actors import Actor
-from orders.domain.decisions import delivering, describing, ending, reviewing, shipping
-from orders.domain.errors import ConstraintViolated, IllegalTransition, NotFound
-from orders.domain.identifiers import OrderId
+from orders.domain.decisions import cancelling, delivering, describing, ending, parcels_back, reviewing, shipping
+from orders.domain.decisions.reported import OUTSIDE_CARRIER
+from orders.domain.decisions.shipping import RequestedParcel
+from orders.domain.errors import ConstraintViolated, IllegalTransition
+from orders.domain.identifiers import OrderId, TrackingNumber
 from orders.domain.order import Address, Change, Order, Snapshot
 from orders.domain.statuses import TRANSITIONS, OrderStatus, may_become
 from orders.domain.steps import CancelReason, PaymentDeclined
 from orders.services import charging, fulfilling
-from orders.services.changes import Apply, Clock, SeenAt, utc_now
+from orders.services.changes import Apply, Clock, SeenAt, apply, utc_now
 
 
-def cancel(order_id: OrderId, actor: Actor, note: str | None, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
-    """Cancels an order that is not shipped yet."""
-    reason = CancelReason.STAFF if actor.staff else CancelReason.CUSTOMER
-    return seen(order_id, lambda now: ending.cancel(now, reason, clock(), actor.by, note))
+def cancel(
+    order_id: OrderId,
+    actor: Actor,
+    note: str | None,
+    seen: SeenAt,
+    clock: Clock = utc_now,
+    items: Mapping[str, int] | None = None,
+) -> Snapshot:
+    """Cancels so many pieces of an order's lines, or all that is not handed over yet."""
+    reason, transit = CancelReason.STAFF if actor.staff else CancelReason.CUSTOMER, settings.waits().delivery
+    after = seen(order_id, lambda now: cancelling.cancel(now, items, reason, transit, clock(), actor.by, note))
+    return settle(after, actor.by, clock)
+
+
+def settle(snapshot: Snapshot, by: str, clock: Clock = utc_now) -> Snapshot:
+    """The order over its way, where all that is left of it is."""
+    if snapshot.order.status is not OrderStatus.SHIPPED or goods.under_way(snapshot):
+        return snapshot
+    after = apply(snapshot.order.order_id, lambda now: parcels_back.settled(now, clock(), by), snapshot)
+    charging.collect_cash(after)
+    return after
+
+
+def parcel(
+    items: Mapping[str, int] | None, carrier: str | None, tracking_number: str | None, clock: Clock = utc_now
+) -> RequestedParcel:
+    """A parcel to be handed over: at the configured carrier, unless it travels under a number of its own already."""
+    number = TrackingNumber(tracking_number) if tracking_number else None
+    configured = parcel_carrier().name
+    named = (carrier or OUTSIDE_CARRIER) if number else configured
+    return RequestedParcel(fulfilling.new_id("ship", clock), named, items, number)
+
+
+def hand_over(order_id: OrderId, actor: Actor, wanted: RequestedParcel, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
+    """Hands a parcel over."""
+    return fulfilling.hand_over(order_id, wanted, actor.by, seen, clock)
+
+
+def finish_handovers(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
+    """The order, once the parcels that were begun for it are handed over: a request that is repeated may have failed midway."""
+    found = orders.load(order_id)
+    return fulfilling.finish_handovers(found, clock=clock) if goods.begun(found) and not found.order.is_over else found
 
 
 def change_address(order_id: OrderId, actor: Actor, address: Address, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
@@ -51,11 +94,10 @@ def mark_returned(
     """
 
     def returned(now: Snapshot) -> Change:
-        if now.shipment is None or now.shipment.shipment_id != shipment_id:
-            raise NotFound(f"Order {order_id} has no such parcel.")
-        if now.order.status is not OrderStatus.SHIPPED:
+        parcel = delivering.found(now, shipment_id)
+        if not goods.is_handed_over(now.order, parcel) or goods.end_of(now.order, parcel):
             raise _refused(now.order, OrderStatus.RETURNED)
-        return ending.return_order(now, clock(), actor.by, reason, to_sender=True)
+        return parcels_back.return_parcel(now, parcel, clock(), actor.by, reason)
 
     return seen(order_id, returned)
 
@@ -76,23 +118,40 @@ def update_location(
     location: str,
     estimated_delivery: datetime | None,
     seen: SeenAt,
+    shipment_id: str | None = None,
     clock: Clock = utc_now,
 ) -> Snapshot:
-    """Records the parcel's location."""
+    """Records the location of a parcel, the latest where none is named."""
     return seen(
         order_id,
-        lambda now: delivering.update_location(now, location, estimated_delivery, clock(), actor.by),
+        lambda now: delivering.update_location(now, location, estimated_delivery, clock(), actor.by, shipment_id),
     )
 
 
 def mark_delivered(order_id: OrderId, actor: Actor, reason: str | None, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
-    """The customer has the parcel: only a shipped order can be delivered, and only once."""
-
-    found = orders.load(order_id).order
-    seen.check(Snapshot(found))
-    if not may_become(found.status, OrderStatus.DELIVERED):
-        raise _refused(found, OrderStatus.DELIVERED)
+    """The customer has every parcel under way: only what was handed over can be delivered, and only once."""
+    found = orders.load(order_id)
+    seen.check(found)
+    if not may_become(found.order.status, OrderStatus.DELIVERED) and not goods.under_way(found):
+        raise _refused(found.order, OrderStatus.DELIVERED)
     return fulfilling.record_delivery(order_id, actor.by, reason, clock, seen)
+
+
+def mark_parcel_delivered(
+    order_id: OrderId, shipment_id: str, actor: Actor, reason: str | None, seen: SeenAt, clock: Clock = utc_now
+) -> Snapshot:
+    """The customer has one of the parcels.
+
+    Raises:
+        NotFound: the order has no such parcel.
+        IllegalTransition: it is not on its way.
+    """
+    found = orders.load(order_id)
+    seen.check(found)
+    parcel = delivering.found(found, shipment_id)
+    if parcel not in goods.under_way(found):
+        raise _refused(found.order, OrderStatus.DELIVERED)
+    return fulfilling.record_parcel_delivery(order_id, parcel.number, actor.by, reason, clock, seen)
 
 
 def set_status(
@@ -108,7 +167,8 @@ def set_status(
     if not may_become(found.order.status, wanted):
         raise _refused(found.order, wanted)
     if wanted is OrderStatus.CANCELLED:
-        return cancel(order_id, actor, seen.reason, seen, clock)
+        reason = CancelReason.STAFF if actor.staff else CancelReason.CUSTOMER
+        return seen(order_id, lambda now: ending.cancel(now, reason, clock(), actor.by, seen.reason))
     if wanted is OrderStatus.RETURNED:
         return seen(order_id, lambda now: _taken_back(now, clock(), actor, seen.reason))
     if found.order.is_over:

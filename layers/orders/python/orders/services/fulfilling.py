@@ -9,18 +9,20 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from orders import settings
 from orders.adapters import workflow
 from orders.adapters.carriers.registry import parcel_carrier
 from orders.adapters.store import orders
-from orders.domain import errors, outcomes
-from orders.domain.decisions import delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
+from orders.domain import errors, goods, outcomes
+from orders.domain.decisions import cancelling, delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
 from orders.domain.errors import ApprovalPending, OrderOver, PaymentPending
 from orders.domain.events import SYSTEM
 from orders.domain.identifiers import OrderId, uuid7
-from orders.domain.order import Change, Snapshot
+from orders.domain.order import Change, Order, Snapshot
+from orders.domain.parcels import Shipment
 from orders.domain.scans import is_undecided
 from orders.domain.statuses import (
     TERMINAL,
@@ -29,7 +31,7 @@ from orders.domain.statuses import (
     ShipmentStatus,
     has_reached,
 )
-from orders.domain.steps import TIMED_OUT, CancelReason, PaymentDeclined, reason_of
+from orders.domain.steps import TIMED_OUT, CancelReason, PaymentDeclined, ShippingRefused, reason_of
 from orders.services import charging
 from orders.services.changes import Apply, Clock, apply, utc_now
 
@@ -82,37 +84,78 @@ def ship_parcel(
         OrderOver: the order was cancelled; the unwinding recalls the parcel.
     """
     carrier = parcel_carrier()
-    transit = settings.waits().delivery
     fresh = new_id("ship", clock)
     intended = change(order_id, lambda snapshot: shipping.start_handover(snapshot, fresh, carrier.name, clock(), by))
-    if not has_reached(intended.order.status, OrderStatus.SHIPPED):
-        intended = _book(intended, transit, clock)
-
-    def shipped(snapshot: Snapshot) -> Change | None:
-        booked = intended.shipment
-        if booked is None:
-            raise OrderOver("There is no parcel to ship.")
-        waits = run is None or run == snapshot.order.run
-        return shipping.ship(snapshot, booked, transit, token if waits else None, clock(), by)
-
-    return change(order_id, shipped, intended)
+    return finish_handovers(intended, token, by, clock, change, run)
 
 
-def _book(snapshot: Snapshot, transit: float, clock: Clock) -> Snapshot:
-    order, shipment = snapshot.order, snapshot.shipment
-    if shipment is None:
-        return snapshot
-    booking = parcel_carrier().book(shipment.shipment_id, order.shipping_address, order.lines)
-    booked = replace(
+def hand_over(order_id: OrderId, wanted: shipping.RequestedParcel, by: str, change: Apply, clock: Clock = utc_now) -> Snapshot:
+    """Hands a parcel of some pieces over: booked at the configured carrier, or sent under the number that it has.
+
+    Raises:
+        ShippingRefused: the carrier refuses the parcel; its pieces can be handed over in another.
+        CarrierUnavailable, OutcomeUnknown: to be tried again; what was begun is finished then.
+    """
+    intended = change(order_id, lambda snapshot: _begun_by_hand(snapshot, wanted, clock(), by))
+    return finish_handovers(intended, None, by, clock, change, withdraws=True)
+
+
+def _begun_by_hand(snapshot: Snapshot, wanted: shipping.RequestedParcel, now: datetime, by: str) -> Change | None:
+    if wanted.items is None and goods.begun(snapshot) and not goods.unpacked(snapshot):
+        # All that is left was begun before: it is finished.
+        return None
+    return shipping.start_parcel(snapshot, wanted, now, by)
+
+
+def finish_handovers(
+    intended: Snapshot,
+    token: str | None = None,
+    by: str = SYSTEM,
+    clock: Clock = utc_now,
+    change: Apply = apply,
+    run: int | None = None,
+    *,
+    withdraws: bool = False,
+) -> Snapshot:
+    """Books each parcel whose hand-over has begun, and records that it is handed over.
+
+    A parcel that the carrier refuses is withdrawn where the caller says so, and rises in any case.
+    """
+    order_id, transit, after = intended.order.order_id, settings.waits().delivery, intended
+    begun = goods.begun(intended)
+    for parcel in begun or intended.shipments[-1:]:
+        try:
+            booked = _book(intended.order, parcel, transit, clock) if begun else parcel
+        except ShippingRefused as refusal:
+            if withdraws:
+                change(order_id, partial(_withdrawn, number=parcel.number, why=refusal.detail, clock=clock, by=by))
+            raise
+
+        def shipped(snapshot: Snapshot, booked: Shipment = booked) -> Change | None:
+            waits = run is None or run == snapshot.order.run
+            return shipping.ship(snapshot, booked, transit, token if waits else None, clock(), by)
+
+        after = change(order_id, shipped, after)
+    if not intended.shipments:
+        raise OrderOver("There is no parcel to ship.")
+    return after
+
+
+def _withdrawn(found: Snapshot, *, number: int, why: str, clock: Clock, by: str) -> Change | None:
+    return shipping.withdraw(found, number, clock(), by, why)
+
+
+def _book(order: Order, shipment: Shipment, transit: float, clock: Clock) -> Shipment:
+    if shipment.tracking_number is None:
+        booking = parcel_carrier().book(shipment.shipment_id, order.shipping_address, goods.lines_of(order, shipment))
+        shipment = replace(shipment, tracking_number=booking.tracking_number, sender=booking.sender)
+    return replace(
         shipment,
         status=ShipmentStatus.IN_TRANSIT,
-        tracking_number=booking.tracking_number,
-        sender=booking.sender,
         current_location="Handed over to the carrier",
         # Where only the carrier says when it delivers, there is no estimate until it gives one.
         estimated_delivery=clock() + timedelta(seconds=transit) if settings.delivery_is_timed() else None,
     )
-    return snapshot.with_shipments(booked)
 
 
 def report_of(refusal: errors.OrderError) -> str:
@@ -151,17 +194,34 @@ def record_delivery(
     change: Apply = apply,
     known: Snapshot | None = None,
 ) -> Snapshot:
-    """The customer has the parcel; cash agreed on is collected with it, once. ``known`` spares the first read."""
+    """The customer has every parcel under way; cash agreed on is collected with each, once. ``known`` spares the first read."""
 
     def delivered(snapshot: Snapshot) -> Change | None:
         if snapshot.order.status in TERMINAL and by == SYSTEM:
             raise OrderOver(f"The order is {snapshot.order.status}.")
-        if by == SYSTEM and is_undecided(snapshot.shipment):
+        waiting, ready = goods.under_way(snapshot), _deliverable(snapshot, by)
+        if waiting and not ready:
             # No timer says that a parcel was delivered which is lost, or on its way back.
             return delivering.report_overdue(snapshot, settings.waits().delivery, clock())
-        return delivering.deliver(snapshot, clock(), by, reason)
+        return delivering.deliver(snapshot, clock(), by, reason, number=ready[0].number if ready else None)
 
     after = change(order_id, delivered, known)
+    while _deliverable(after, by) and not after.order.is_over:
+        after = change(order_id, delivered, after)
+    charging.collect_cash(after)
+    return after
+
+
+def _deliverable(snapshot: Snapshot, by: str) -> list[Shipment]:
+    """The parcels under way that the caller may deliver: the timer none that is lost, or on its way back."""
+    return [one for one in goods.under_way(snapshot) if by != SYSTEM or not is_undecided(one)]
+
+
+def record_parcel_delivery(
+    order_id: OrderId, number: int, by: str, reason: str | None = None, clock: Clock = utc_now, change: Apply = apply
+) -> Snapshot:
+    """The customer has one of the parcels; cash agreed on is collected with it."""
+    after = change(order_id, lambda snapshot: delivering.deliver(snapshot, clock(), by, reason, number=number))
     charging.collect_cash(after)
     return after
 
@@ -193,6 +253,8 @@ def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = ut
             return restarting.restart(snapshot, settings.waits(), now, SYSTEM, why)
         if error == TIMED_OUT and charging.is_awaited(snapshot):
             return ending.fail(snapshot, CancelReason.EXPIRED, "The payment was not made in time.", now)
+        if goods.is_partly_handed_over(order):
+            return cancelling.cut_short(snapshot, _message(cause), settings.waits().delivery, now, SYSTEM)
         reason = reason_of(error, order.current_step.name if order.current_step else None)
         message = "Nobody answered the review in time." if reason is CancelReason.APPROVAL_TIMEOUT else _message(cause)
         if error == PaymentDeclined.__name__:
@@ -228,11 +290,12 @@ def _message(cause: str) -> str:
 
 
 def recall_shipment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
-    """Recalls the parcel: it is not delivered, whether or not it is already booked."""
+    """Recalls each parcel: it is not delivered, whether or not it is already booked."""
     snapshot = orders.load(order_id)
-    if snapshot.shipment and not snapshot.shipment.recalled:
-        parcel_carrier().recall(snapshot.shipment.shipment_id)
-    return apply(order_id, lambda now: unwinding.shipment_recalled(now, clock()), snapshot)
+    for shipment in [one for one in snapshot.shipments if not one.recalled]:
+        parcel_carrier().recall(shipment.shipment_id)
+        snapshot = apply(order_id, lambda now: unwinding.shipment_recalled(now, clock()), snapshot)
+    return snapshot
 
 
 def record(order_id: OrderId, decision: Decision, clock: Clock = utc_now) -> Snapshot:

@@ -11,21 +11,30 @@ from enum import StrEnum
 
 from orders import logs, settings
 from orders.adapters.store import orders, scans
-from orders.domain.decisions import delivering, ending, reviewing, shipping
-from orders.domain.errors import AlreadyApplied, ApprovalPending, OrderError, PaymentPending
+from orders.domain import goods
+from orders.domain.decisions import cancelling, delivering, parcels_back, reported, reviewing, shipping
+from orders.domain.errors import (
+    AlreadyApplied,
+    ApprovalPending,
+    ConstraintViolated,
+    IllegalTransition,
+    InvalidArgument,
+    OrderError,
+    PaymentPending,
+)
+from orders.domain.events import EventType
 from orders.domain.fulfillment import FulfillmentEvent, event_of
-from orders.domain.identifiers import TrackingNumber
 from orders.domain.order import Change, Order, Snapshot
-from orders.domain.parcels import Shipment
 from orders.domain.scans import Scan, is_foreign, scanned
-from orders.domain.statuses import CANCELLABLE, FULFILLMENT_MEANS, OrderStatus, ShipmentStatus, has_reached
+from orders.domain.statuses import CANCELLABLE, FULFILLMENT_MEANS, TERMINAL, OrderStatus, ShipmentStatus, has_reached
 from orders.domain.steps import CancelReason, OutOfStock, PaymentDeclined
-from orders.services import charging, fulfilling
+from orders.services import charging, commands, fulfilling
 from orders.services.changes import Clock, Decide, apply, utc_now
 
 logger = logs.logger()
 
-OUTSIDE_CARRIER = "external"
+PACKED = "packed"
+"""The status of a fulfillment whose parcel is packed, which has a name of its own on the trail."""
 
 
 class Outcome(StrEnum):
@@ -38,9 +47,9 @@ class Outcome(StrEnum):
 
 
 def replay(found: Snapshot, clock: Clock = utc_now) -> bool:
-    """Takes again all that carriers have reported of the order's parcel; returns whether something had been missed."""
-    number = found.shipment.tracking_number if found.shipment else None
-    kept = scans.of_parcel(number) if number else []
+    """Takes again all that carriers have reported of the order's parcels; returns whether something had been missed."""
+    numbers = dict.fromkeys(one.tracking_number for one in found.shipments if one.tracking_number)
+    kept = [detail for number in numbers for detail in scans.of_parcel(number)]
     outcomes = [take(event_of(found.order.order_id, detail), clock) for detail in kept]
     return any(outcome is not Outcome.DUPLICATE for outcome in outcomes)
 
@@ -72,7 +81,7 @@ def _apply(event: FulfillmentEvent, decide: Decide) -> Snapshot:
     sender = event.scan.sender if event.scan else None
 
     def checked(found: Snapshot) -> Change | None:
-        if is_foreign(found.shipment, sender):
+        if is_foreign(reported.known(found, event), sender):
             raise ForeignParcel(f"Reported by {sender}, which is not this parcel's sender")
         return decide(found)
 
@@ -99,61 +108,102 @@ def _followed(event: FulfillmentEvent, clock: Clock) -> Outcome:
 
 
 def _advance(event: FulfillmentEvent, wanted: OrderStatus, clock: Clock) -> Outcome:
-    order, questioned = orders.load_order(event.order_id), False
-    moved = order.status is OrderStatus.PENDING and not order.is_over
-    if moved:
+    order = orders.load_order(event.order_id)
+    steps = _Steps(event, wanted, clock)
+    if order.status is OrderStatus.PENDING and not order.is_over:
+        steps.moved = True
         refusal = _bring_in_what_is_due(order, event, clock)
         if refusal:
             return _note(event, clock, refusal)
-
-    def step(found: Snapshot) -> Change | None:
-        nonlocal moved, questioned
-        questioned = wanted is OrderStatus.DELIVERED and _is_on_its_way_back(found, event.scan)
-        if questioned:
-            return _marked(event, delivering.question_delivery(found, clock(), event.source, event.facts, event.at, event.scan))
-        if has_reached(found.order.status, wanted) or found.order.is_over:
-            return _noted(found, event, wanted, clock())
-        moved = True
-        return _next_change(found, event, wanted, clock())
-
-    after = _apply(event, step)
-    while not (questioned or has_reached(after.order.status, wanted) or after.order.is_over):
-        after = _apply(event, step)
+    after = _apply(event, steps.next)
+    while not steps.is_done:
+        after = _apply(event, steps.next)
     charging.collect_cash(after)
-    if moved:
-        return Outcome.APPLIED
-    return Outcome.REFUSED if not has_reached(after.order.status, wanted) else Outcome.RECORDED
+    if steps.refused:
+        return Outcome.REFUSED
+    return Outcome.APPLIED if steps.moved else Outcome.RECORDED
 
 
-def _is_on_its_way_back(found: Snapshot, scan: Scan | None) -> bool:
-    """Whether the parcel is on its way back by its scans, those listed included, and the order is not yet returned."""
-    parcel = scanned(found.shipment, scan and replace(scan, status=None))
-    turned = parcel is not None and parcel.status is ShipmentStatus.RETURNING
-    return turned and found.order.status is OrderStatus.SHIPPED and not found.order.is_over
+class _Steps:
+    """The changes by which an order follows one event, each decided on the order as it is then; the last has its marker."""
 
+    def __init__(self, event: FulfillmentEvent, wanted: OrderStatus, clock: Clock) -> None:
+        self._event, self._wanted, self._clock = event, wanted, clock
+        self.moved = self.is_done = self.refused = False
 
-def _noted(found: Snapshot, event: FulfillmentEvent, wanted: OrderStatus, now: datetime) -> Change:
-    """What is left of an event that comes late, or for an order that is over: its place on the trail, and its scan."""
-    order = found.order
-    refused = None if has_reached(order.status, wanted) else f"The order is {order.status}"
-    return _marked(event, delivering.record_fulfillment(found, now, event.source, event.facts, event.scan, refused))
+    def next(self, found: Snapshot) -> Change:
+        """The next change; what is decided twice, as another writer was first, is forgotten."""
+        self.is_done, self.refused, moved = True, False, self.moved
+        change = self._next(found)
+        self.moved = moved or self.moved
+        return _marked(self._event, change) if self.is_done else change
 
+    def _next(self, found: Snapshot) -> Change:
+        event, now = self._event, self._clock()
+        order = found.order
+        if order.is_over or (order.status in TERMINAL) or not self._is_ahead(found):
+            return self._note(found, now)
+        if order.status is OrderStatus.CONFIRMED:
+            self.moved, self.is_done = True, self._wanted is OrderStatus.PROCESSING
+            prepared = shipping.start_preparation(found, now, event.source, event.facts, self._reason)
+            return prepared or self._note(found, now)
+        if self._wanted is OrderStatus.SHIPPED or reported.is_caught_up(found, event):
+            return self._shipped(found, now)
+        return self._delivered(found, now)
 
-def _next_change(found: Snapshot, event: FulfillmentEvent, wanted: OrderStatus, now: datetime) -> Change | None:
-    """The next change on the way to ``wanted``; the last one carries the event's marker."""
-    status, by = found.order.status, event.source
-    reason = f"Fulfillment is {event.new_status}"
-    if status is OrderStatus.CONFIRMED:
-        change = shipping.start_preparation(found, now, by, event.facts, reason)
-    elif status is OrderStatus.PROCESSING:
-        parcel = _parcel(found, event)
-        change = shipping.ship(found, parcel, settings.waits().delivery, None, now, by)
-    else:
-        change = delivering.deliver(found, now, by, reason, event.facts, event.at)
-        if change and event.scan:
-            change = _scanned(change, event.scan)
-    last = change is not None and change.order.status is wanted
-    return _marked(event, change) if change and last else change
+    def _is_ahead(self, found: Snapshot) -> bool:
+        """Whether the event says more than is recorded."""
+        event, order = self._event, found.order
+        if self._wanted is OrderStatus.PROCESSING:
+            return not has_reached(order.status, OrderStatus.PROCESSING)
+        known = reported.known(found, event)
+        if self._wanted is OrderStatus.SHIPPED:
+            return not goods.is_handed_over(order, known) if known else bool(goods.left(order))
+        if reported.is_caught_up(found, event):
+            return True
+        arriving = reported.to_deliver(found, event)
+        return arriving is not None and arriving in goods.under_way(found)
+
+    @property
+    def _reason(self) -> str:
+        return f"Fulfillment is {self._event.new_status}"
+
+    def _shipped(self, found: Snapshot, now: datetime) -> Change:
+        event = self._event
+        try:
+            parcel = reported.to_ship(found, event)
+        except (ConstraintViolated, InvalidArgument) as refusal:
+            return self._note(found, now, refusal.detail)
+        shipped = shipping.ship(found, parcel, settings.waits().delivery, None, now, event.source) if parcel else None
+        if shipped is None:
+            return self._note(found, now)
+        self.moved, self.is_done = True, self._wanted is OrderStatus.SHIPPED
+        return shipped
+
+    def _delivered(self, found: Snapshot, now: datetime) -> Change:
+        event = self._event
+        parcel = reported.to_deliver(found, event)
+        seen = scanned(parcel, event.scan and replace(event.scan, status=None))
+        if seen is not None and seen.status is ShipmentStatus.RETURNING:
+            self.refused = True
+            asked = scanned(parcel, event.scan) or seen
+            return delivering.question_delivery(found, asked, now, event.source, event.facts, event.at)
+        number = parcel.number if parcel else None
+        change = delivering.deliver(found, now, event.source, self._reason, event.facts, event.at, number)
+        if change is None:
+            return self._note(found, now)
+        self.moved = True
+        return _scanned(change, event.scan) if event.scan else change
+
+    def _note(self, found: Snapshot, now: datetime, refusal: str | None = None) -> Change:
+        """What is left of an event that comes late, or for an order that is over: its place on the trail, and its scan."""
+        event, order = self._event, found.order
+        late = has_reached(order.status, self._wanted) or (goods.is_partly_handed_over(order) and not order.is_over)
+        refused = refusal or (None if late else f"The order is {order.status}")
+        self.refused = refused is not None
+        parcel = reported.adopted(found, event) or scanned(reported.known(found, event), event.scan)
+        kind = EventType.PACKAGE_PREPARED if event.new_status == PACKED else EventType.FULFILLMENT_RECORDED
+        return delivering.record_fulfillment(found, now, event.source, event.facts, parcel, refused, kind)
 
 
 def _scanned(change: Change, scan: Scan | None) -> Change:
@@ -162,22 +212,6 @@ def _scanned(change: Change, scan: Scan | None) -> Change:
 
 def _marked(event: FulfillmentEvent, change: Change) -> Change:
     return replace(change, marker=event.marker)
-
-
-def _parcel(found: Snapshot, event: FulfillmentEvent) -> Shipment:
-    """The parcel as the outside world ships it: ours if we had begun to hand one over, theirs otherwise."""
-    metadata = event.metadata or {}
-    known = found.shipment or Shipment(event.fulfillment_id, ShipmentStatus.CREATED, OUTSIDE_CARRIER)
-    parcel = replace(
-        known,
-        status=ShipmentStatus.IN_TRANSIT,
-        sender=known.sender or metadata.get("sender"),
-        carrier=str(metadata.get("carrier", known.carrier)),
-        tracking_number=TrackingNumber(str(metadata["tracking_number"]))
-        if metadata.get("tracking_number")
-        else known.tracking_number,
-    )
-    return scanned(parcel, event.scan) or parcel
 
 
 def _bring_in_what_is_due(order: Order, event: FulfillmentEvent, clock: Clock) -> str | None:
@@ -196,21 +230,24 @@ def _bring_in_what_is_due(order: Order, event: FulfillmentEvent, clock: Clock) -
 
 def _cancel(event: FulfillmentEvent, clock: Clock) -> Outcome:
     refused = False
+    why = "Cancelled by the fulfillment"
 
     def step(found: Snapshot) -> Change:
         nonlocal refused
-        order = found.order
-        refused = order.status not in CANCELLABLE or order.is_over
-        if refused:
-            why = f"Cancelled by the fulfillment, but the order is {order.status}"
+        order, now, transit = found.order, clock(), settings.waits().delivery
+        try:
+            items = reported.pieces_of(found, event) if event.items else None
+            change = cancelling.cancel(found, items, _cancel_reason(event), transit, now, event.source, why)
+        except (ConstraintViolated, IllegalTransition, InvalidArgument) as refusal:
+            refused = True
             late = order.status is not OrderStatus.CANCELLED
-            return _marked(
-                event, delivering.record_fulfillment(found, clock(), event.source, event.facts, refused=why if late else None)
-            )
-        change = ending.cancel(found, _cancel_reason(event), clock(), event.source, "Cancelled by the fulfillment")
+            said = f"{why}, but {refusal.detail}" if order.status in CANCELLABLE else f"{why}, but the order is {order.status}"
+            note = delivering.record_fulfillment(found, now, event.source, event.facts, refused=said if late else None)
+            return _marked(event, note)
+        refused = False
         return _marked(event, change)
 
-    after = _apply(event, step)
+    after = commands.settle(_apply(event, step), event.source, clock)
     if not refused:
         return Outcome.APPLIED
     return Outcome.RECORDED if after.order.status is OrderStatus.CANCELLED else Outcome.REFUSED
@@ -232,20 +269,22 @@ def _return(event: FulfillmentEvent, clock: Clock) -> Outcome:
 
     def step(found: Snapshot) -> Change:
         nonlocal returned
-        returned = found.order.status is OrderStatus.SHIPPED and not found.order.is_over
-        if not returned:
-            return _marked(event, delivering.record_fulfillment(found, clock(), event.source, event.facts, event.scan))
-        change = ending.return_order(found, clock(), event.source, to_sender=True)
+        parcel = reported.known(found, event)
+        returned = parcel is not None and parcel in goods.under_way(found) and not found.order.is_over
+        if parcel is None or not returned:
+            seen = scanned(parcel, event.scan)
+            return _marked(event, delivering.record_fulfillment(found, clock(), event.source, event.facts, seen))
+        change = parcels_back.return_parcel(found, parcel, clock(), event.source, "Returned to sender")
         return _marked(event, _scanned(change, event.scan))
 
-    _apply(event, step)
+    charging.collect_cash(_apply(event, step))
     return Outcome.APPLIED if returned else Outcome.RECORDED
 
 
 def _note(event: FulfillmentEvent, clock: Clock, refusal: str | None = None) -> Outcome:
     def step(found: Snapshot) -> Change:
-        note = delivering.record_fulfillment(found, clock(), event.source, event.facts, event.scan, refusal)
-        return _marked(event, note)
+        seen = scanned(reported.known(found, event), event.scan)
+        return _marked(event, delivering.record_fulfillment(found, clock(), event.source, event.facts, seen, refusal))
 
     _apply(event, step)
     return Outcome.REFUSED if refusal else Outcome.RECORDED

@@ -13,7 +13,7 @@ from itertools import islice
 from orders import settings
 from orders.adapters import workflow
 from orders.adapters.store import indexes, keys, orders
-from orders.domain import outcomes
+from orders.domain import goods, outcomes
 from orders.domain.decisions import delivering, ending, restarting, reviewing
 from orders.domain.decisions.restarting import Fate
 from orders.domain.errors import OrderChanged, StoreBusy, WorkflowBusy
@@ -80,7 +80,7 @@ def _answer(snapshot: Snapshot, wanted: FollowUp) -> None:
         workflow.answer(order.confirmation_token, outcomes.of(snapshot))
     elif wanted is FollowUp.ANSWER_DELIVERED:
         charging.collect_cash(snapshot)
-        if order.delivery_token:
+        if order.delivery_token and has_reached(order.status, OrderStatus.DELIVERED):
             workflow.answer(order.delivery_token, outcomes.of(snapshot))
 
 
@@ -167,7 +167,8 @@ def _waits_for_the_carrier(snapshot: Snapshot) -> bool:
     """Whether only the carrier or staff can report the next change: then there is nothing to restart."""
     order = snapshot.order
     under_way = not order.is_over and has_reached(order.status, OrderStatus.SHIPPED)
-    return under_way and (is_undecided(snapshot.shipment) or not settings.delivery_is_timed())
+    undecided = any(is_undecided(one) for one in goods.under_way(snapshot))
+    return under_way and (undecided or not settings.delivery_is_timed())
 
 
 # --- all of them ---
@@ -272,8 +273,8 @@ class Sweep:
         return False
 
     def _look_again_later(self, snapshot: Snapshot, place: indexes.Reference) -> None:
-        order, shipment = snapshot.order, snapshot.shipment
-        if shipment and shipment.unconfirmed_delivery_at:
+        order = snapshot.order
+        if any(one.unconfirmed_delivery_at for one in goods.under_way(snapshot)):
             # It stays overdue until staff report what happened to it.
             return
         if order.status is OrderStatus.SHIPPED and _waits_for_the_carrier(snapshot):

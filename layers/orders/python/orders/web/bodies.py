@@ -257,6 +257,61 @@ class WithReason(Body):
     reason: Reason | None = None
 
 
+class LineItemBody(Body):
+    """So many pieces of one line of the order."""
+
+    line_id: LineIdText
+    quantity: Annotated[int, Field(ge=1, le=MOST_PIECES)]
+
+
+LineItems = Annotated[tuple[LineItemBody, ...], Field(min_length=1, max_length=MOST_LINES, strict=False)]
+"""Pieces of lines, each of which is named once."""
+
+
+def _pieces(items: LineItems | None) -> dict[str, int] | None:
+    """The pieces by line; ``None`` for all. Raises ``BadMember`` for a line that is named twice."""
+    if items is None:
+        return None
+    found: dict[str, int] = {}
+    for place, item in enumerate(items):
+        if item.line_id in found:
+            raise BadMember(f"items.{place}.line_id", "is named before")
+        found[item.line_id] = item.quantity
+    return found
+
+
+class OfItems(Body):
+    """A request about some pieces of an order, or about all that it can be about."""
+
+    items: LineItems | None = None
+
+    @model_validator(mode="after")
+    def _names_lines_once(self) -> "OfItems":
+        _pieces(self.items)
+        return self
+
+    @property
+    def pieces(self) -> dict[str, int] | None:
+        """The pieces by line; ``None`` for all."""
+        return _pieces(self.items)
+
+
+class CancelOrder(OfItems):
+    """``POST /orders/{id}/cancel``: these pieces, or all that is not handed over yet."""
+
+    reason: Reason | None = None
+
+
+class HandOver(OfItems):
+    """``POST /orders/{id}/shipments``: a parcel of these pieces, or of all that is left.
+
+    Without a ``tracking_number`` it is booked at the configured carrier.
+    """
+
+    carrier: Text100 | None = None
+    tracking_number: Text100 | None = None
+
+
 class SetStatus(Body):
     """``PATCH /orders/{id}/status``; names in any letter case, and ``PAID`` and ``COMPLETED``, which are deprecated, too."""
 

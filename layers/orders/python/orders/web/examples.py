@@ -50,6 +50,8 @@ REQUESTS: dict[str, Example] = {
     "PatchOrder": {"external_id": "#1001", "note": "Leave it with the neighbors", "metadata": {"channel": "phone"}},
     "RequestReturn": {"items": [{"line_id": "1", "quantity": 1, "reason": "Too small"}], "note": "Worn once"},
     "SetStatus": {"status": str(OrderStatus.CANCELLED), "reason": "Customer called"},
+    "CancelOrder": {"reason": "Ordered twice", "items": [{"line_id": "1", "quantity": 1}]},
+    "HandOver": {"items": [{"line_id": "1", "quantity": 1}], "carrier": "DHL", "tracking_number": "JD0146"},
     "SetLocation": {"location": "Sorting center Utrecht", "estimated_delivery": "2026-11-24T12:00:00Z"},
     "SetProduct": {"name": "Teapot", "unit_price": {"amount": 1000, "currency": "USD"}, "stock": 25},
     "ChangeStock": {"change": -3},

@@ -4,15 +4,16 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from orders.domain import facts, strict_json
 from orders.domain.events import CARRIER_PREFIX, CARRIERS_SOURCE, FULFILLMENT, FULFILLMENT_STATUS_CHANGED
-from orders.domain.fulfillment import FulfillmentEvent, scan_of
+from orders.domain.fulfillment import FulfillmentEvent, ReportedItem, scan_of
 from orders.domain.order import moment
 from orders.services.carrier_reports import SENDERS
 from orders.web import bodies
-from orders.web.texts import Body, OrderIdText, Text100, Text200
+from orders.web.bodies import MOST_LINES, MOST_PIECES
+from orders.web.texts import Body, ForeignId, OrderIdText, Text100, Text200
 
 LARGEST_METADATA = 8 * 1024
 """How many bytes of JSON an event's metadata may have: it is stored with each change, and shown with the history."""
@@ -52,6 +53,22 @@ class ParcelMetadata(BaseModel):
     sender: Literal[SENDERS] | None = None  # type: ignore[valid-type]
 
 
+class EventItem(BaseModel):
+    """So many pieces of a line of the order, or of a product."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+    line_id: Text100 | None = None
+    product_id: ForeignId | None = None
+    quantity: Annotated[int, Field(ge=1, le=MOST_PIECES)]
+
+    @model_validator(mode="after")
+    def _names_pieces(self) -> "EventItem":
+        if (self.line_id is None) is (self.product_id is None):
+            raise ValueError("must have a line_id or a product_id")
+        return self
+
+
 class FulfillmentStatusChanged(Body):
     """``fulfillment.status_changed`` on the bus (``docs/behavior.md#fulfillment-events``)."""
 
@@ -64,6 +81,7 @@ class FulfillmentStatusChanged(Body):
     old_status: Text100 | None = None
     new_status: Text100
     timestamp: Moment | None = None
+    items: Annotated[tuple[EventItem, ...], Field(max_length=MOST_LINES)] = ()
     metadata: Annotated[dict[str, Any], AfterValidator(_bounded)] | None = None
 
     def event(self, received: datetime, *, by_pipeline: bool) -> FulfillmentEvent:
@@ -89,6 +107,7 @@ class FulfillmentStatusChanged(Body):
             event_id=self.event_id,
             metadata=metadata,
             scan=scan,
+            items=tuple(ReportedItem(one.quantity, one.line_id, one.product_id) for one in self.items),
             source=f"{CARRIER_PREFIX}{source}" if scan else FULFILLMENT,
         )
 

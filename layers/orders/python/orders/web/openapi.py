@@ -199,7 +199,7 @@ def _operation(route: Route) -> Schema:
     return operation
 
 
-OPTIONAL_BODIES = frozenset({"WithReason", "Empty", "PatchOrder"})
+OPTIONAL_BODIES = frozenset({"WithReason", "CancelOrder", "HandOver", "Empty", "PatchOrder"})
 
 
 def _parameters(route: Route) -> list[Schema]:

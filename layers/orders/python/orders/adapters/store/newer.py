@@ -51,5 +51,6 @@ def decided_on(snapshot: Snapshot) -> Iterator[str]:
             yield snapshot.payment.dispute.status
         yield from (capture.status for capture in snapshot.payment.captures)
     yield from (shipment.status for shipment in snapshot.shipments)
+    yield from (shipment.ended for shipment in snapshot.shipments if shipment.ended)
     yield from (one.status for one in snapshot.returns)
     yield from (refund.status for refund in snapshot.refunds)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from heapq import merge
+from itertools import islice
 from typing import Any
 
 from orders.adapters.store import event_items, keys, table
@@ -11,19 +12,23 @@ from orders.adapters.store.attributes import Item, as_numbers, as_texts, to_json
 from orders.domain.identifiers import OrderId, TrackingNumber, fingerprint
 from orders.domain.order import timestamp
 
+MOST_ORDERS = 20
+"""How many orders whose parcels carry one number are looked at: carriers use their numbers again after a time."""
 
-def order_of_parcel(tracking_number: TrackingNumber) -> OrderId | None:
-    """The order whose parcel carries the tracking number, if one does."""
+
+def orders_of_parcel(tracking_number: TrackingNumber) -> list[OrderId]:
+    """The orders that have a parcel under the tracking number."""
     for partition in keys.parcel_partitions(tracking_number):
         entries = table.pages(
             IndexName=keys.BY_KEY,
             KeyConditionExpression="GSI1PK = :pk",
             ExpressionAttributeValues={":pk": {"S": partition}},
-            Limit=1,
+            ScanIndexForward=False,
+            Limit=MOST_ORDERS,
         )
-        if found := next(entries, None):
-            return keys.order_id_of(found)
-    return None
+        if found := list(islice(entries, MOST_ORDERS)):
+            return list(dict.fromkeys(map(keys.order_id_of, found)))
+    return []
 
 
 def keep_scan(tracking_number: TrackingNumber, event_id: str, at: datetime, event: Mapping[str, Any], now: datetime) -> None:

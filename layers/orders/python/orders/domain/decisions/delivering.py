@@ -6,14 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orders.domain import facts, goods, recording
-from orders.domain.decisions.paying import payment_of
-from orders.domain.errors import ConstraintViolated
+from orders.domain.decisions import cash
+from orders.domain.errors import ConstraintViolated, NotFound
 from orders.domain.events import SYSTEM, EventType, FollowUp
-from orders.domain.order import Change, Snapshot, timestamp
+from orders.domain.order import Change, Order, Snapshot, timestamp
 from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
-from orders.domain.scans import Scan, scanned
-from orders.domain.statuses import OrderStatus, OverallStatus, PaymentMethod, ShipmentStatus, StepStatus
+from orders.domain.statuses import OrderStatus, OverallStatus, ParcelEnd, PaymentMethod, ShipmentStatus, StepStatus
 from orders.domain.steps import StepName
 
 CONFIRM_DELIVERY = "Reported as delivered while on its way back: to be confirmed"
@@ -26,23 +25,49 @@ def deliver(
     reason: str | None = None,
     metadata: Mapping[str, Any] | None = None,
     delivered_at: datetime | None = None,
+    number: int | None = None,
 ) -> Change | None:
-    """The customer has the parcel, and cash has been collected where that was agreed; ``None`` when on record already.
+    """The customer has a parcel, that of the number or the first under way; ``None`` when that is on record already.
 
+    Cash is collected with it where that was agreed. The order is DELIVERED with the last of its parcels.
     ``delivered_at`` is when they were given it, where somebody says so; else what a carrier said before, or ``now``.
     """
     order = snapshot.order
-    if order.status is OrderStatus.DELIVERED:
+    parcels = [one for one in goods.under_way(snapshot) if number in (None, one.number)]
+    if order.status is OrderStatus.DELIVERED or (snapshot.shipments and not parcels and number):
         return None
-    after = order.with_step(StepName.DELIVERY, StepStatus.COMPLETED, now)
+    shipment = parcels[0] if parcels else None
+    arrived = delivered_at or (shipment and shipment.unconfirmed_delivery_at) or now
+    pieces = goods.in_parcel(order, shipment) if shipment else goods.kept(snapshot)
+    said = {**(metadata or {}), "delivered_at": timestamp(arrived)}
+    after = goods.delivered(order, pieces)
+    parcel = shipment and _handed_over(shipment, arrived)
+    if shipment and not is_last(snapshot, shipment):
+        payment = cash.collected(snapshot, shipment, now)
+        follow_up = FollowUp.ANSWER_DELIVERED if payment else None
+        kind = EventType.PARCEL_DELIVERED
+        return recording.change(
+            order, after, kind, now, by, reason=reason, metadata=said, payment=payment, shipment=parcel, follow_up=follow_up
+        )
+    return arrived_at_last(snapshot, after, parcel, now, by, reason=reason, metadata=said)
+
+
+def is_last(snapshot: Snapshot, shipment: Shipment) -> bool:
+    """Whether the order is over its way once this parcel is."""
+    others = [one for one in goods.under_way(snapshot) if one.number != shipment.number]
+    return snapshot.order.status is OrderStatus.SHIPPED and not others
+
+
+def arrived_at_last(snapshot: Snapshot, after: Order, parcel: Shipment | None, now: datetime, by: str, **rest: Any) -> Change:
+    """The order is DELIVERED: the last of its parcels is over its way, and at least one has arrived."""
+    order = snapshot.order
+    after = after.with_step(StepName.DELIVERY, StepStatus.COMPLETED, now)
     payment = None
     collects = order.pays_on_delivery or _agreed_on_cash(snapshot.payment)
     if collects:
-        payment = payment_of(snapshot).completed()
+        payment = cash.settled(snapshot, parcel if parcel and parcel.ended is not ParcelEnd.RETURNED else None, now)
         after = after.with_step(StepName.PAYMENT, StepStatus.COMPLETED, now)
-    shipment = snapshot.shipment
-    arrived = delivered_at or (shipment and shipment.unconfirmed_delivery_at) or now
-    after = goods.delivered(replace(after, overall=OverallStatus.COMPLETED, due_at=None), goods.under_way(order))
+    after = replace(after, overall=OverallStatus.COMPLETED, due_at=None)
     return recording.move(
         order,
         after,
@@ -51,12 +76,11 @@ def deliver(
         now,
         by,
         payment=payment,
-        shipment=shipment and _handed_over(shipment, arrived),
-        reason=reason,
-        metadata={**(metadata or {}), "delivered_at": timestamp(arrived)},
+        shipment=parcel,
         # The workflow's own step comes after the wait: nothing waits for it. Collected cash is recorded
         # in the gateway's ledger by the delivery itself, or by the follow-up if the delivery is interrupted.
         follow_up=FollowUp.ANSWER_DELIVERED if collects or (order.delivery_token and by != SYSTEM) else None,
+        **rest,
     )
 
 
@@ -66,7 +90,8 @@ def _agreed_on_cash(payment: Payment | None) -> bool:
 
 
 def _handed_over(shipment: Shipment, at: datetime) -> Shipment:
-    return replace(shipment, status=ShipmentStatus.DELIVERED, delivered_at=at, unconfirmed_delivery_at=None)
+    ended = ParcelEnd.DELIVERED if shipment.items else None
+    return replace(shipment, status=ShipmentStatus.DELIVERED, delivered_at=at, unconfirmed_delivery_at=None, ended=ended)
 
 
 def report_overdue(snapshot: Snapshot, overdue_seconds: float, now: datetime) -> Change | None:
@@ -80,10 +105,18 @@ def report_overdue(snapshot: Snapshot, overdue_seconds: float, now: datetime) ->
     return recording.change(order, after, EventType.DELIVERY_OVERDUE, now, reason=reason, metadata=parcel)
 
 
-def update_location(snapshot: Snapshot, location: str, estimated_delivery: datetime | None, now: datetime, by: str) -> Change:
-    """Records the parcel's location and its expected arrival."""
-    order, shipment = snapshot.order, snapshot.shipment
-    if shipment is None or order.status is not OrderStatus.SHIPPED:
+def update_location(
+    snapshot: Snapshot,
+    location: str,
+    estimated_delivery: datetime | None,
+    now: datetime,
+    by: str,
+    shipment_id: str | None = None,
+) -> Change:
+    """Records the location of a parcel, the latest where none is named, and its expected arrival."""
+    order = snapshot.order
+    shipment = snapshot.shipment if shipment_id is None else found(snapshot, shipment_id)
+    if shipment is None or shipment not in goods.under_way(snapshot):
         raise ConstraintViolated("A location can be set only while the parcel is in transit.", order_status=order.status)
     status = ShipmentStatus.IN_TRANSIT if shipment.status is ShipmentStatus.CREATED else shipment.status
     moved = replace(
@@ -96,26 +129,36 @@ def update_location(snapshot: Snapshot, location: str, estimated_delivery: datet
     return recording.change(order, order, EventType.LOCATION_UPDATED, now, by, shipment=moved, metadata=seen)
 
 
+def found(snapshot: Snapshot, shipment_id: str) -> Shipment:
+    """The order's parcel of that id; raises ``NotFound`` where there is none."""
+    for one in snapshot.shipments:
+        if one.shipment_id == shipment_id:
+            return one
+    raise NotFound(f"Order {snapshot.order.order_id} has no such parcel.")
+
+
 def record_fulfillment(
     snapshot: Snapshot,
     now: datetime,
     by: str,
     metadata: Mapping[str, Any],
-    scan: Scan | None = None,
+    parcel: Shipment | None = None,
     refused: str | None = None,
+    kind: EventType = EventType.FULFILLMENT_RECORDED,
 ) -> Change:
-    """Records a fulfillment event that does not change the order's status; ``refused`` is the reason if it was refused."""
-    kind = EventType.FULFILLMENT_REFUSED if refused else EventType.FULFILLMENT_RECORDED
-    shipment = scanned(snapshot.shipment, scan)
-    return recording.change(snapshot.order, snapshot.order, kind, now, by, reason=refused, metadata=metadata, shipment=shipment)
+    """Records a fulfillment event that does not change the order's status; ``refused`` is the reason if it was refused.
+
+    ``parcel`` is the one it is about, after it.
+    """
+    kind = EventType.FULFILLMENT_REFUSED if refused else kind
+    return recording.change(snapshot.order, snapshot.order, kind, now, by, reason=refused, metadata=metadata, shipment=parcel)
 
 
 def question_delivery(
-    snapshot: Snapshot, now: datetime, by: str, metadata: Mapping[str, Any], at: datetime, scan: Scan | None
+    snapshot: Snapshot, parcel: Shipment, now: datetime, by: str, metadata: Mapping[str, Any], at: datetime
 ) -> Change:
     """Records a delivery of a parcel on its way back: overdue until staff confirm who received it."""
-    order, shipment = snapshot.order, scanned(snapshot.shipment, scan)
-    asked = shipment and replace(shipment, unconfirmed_delivery_at=at)
+    order, asked = snapshot.order, replace(parcel, unconfirmed_delivery_at=at)
     after = replace(order, due_at=now)
     return recording.change(
         order, after, EventType.FULFILLMENT_REFUSED, now, by, reason=CONFIRM_DELIVERY, metadata=metadata, shipment=asked

@@ -17,6 +17,7 @@ from orders.domain.statuses import (
     ApprovalStatus,
     OrderStatus,
     OverallStatus,
+    ParcelEnd,
     PaymentStatus,
     ShipmentStatus,
     StepStatus,
@@ -35,6 +36,8 @@ def cancel(snapshot: Snapshot, reason: CancelReason, now: datetime, by: str, not
         raise IllegalTransition(order.status, OrderStatus.CANCELLED, TRANSITIONS[order.status])
     if order.is_over:
         raise ConstraintViolated("The order is already being unwound.", order_status=order.status)
+    if goods.is_partly_handed_over(order):
+        raise ConstraintViolated("A parcel is handed over: only what is not can be cancelled.", order_status=order.status)
     marked = to_be_undone(snapshot, now, interrupted=StepStatus.SKIPPED)
     after = replace(marked, cancellation=Cancellation(reason, now, by, note))
     uncollected = _uncollected(snapshot)
@@ -71,10 +74,19 @@ def fail(snapshot: Snapshot, reason: CancelReason, message: str, now: datetime) 
     return replace(change, before=snapshot.order)
 
 
-def return_order(snapshot: Snapshot, now: datetime, by: str, reason: str | None = None, *, to_sender: bool = False) -> Change:
+def return_order(
+    snapshot: Snapshot,
+    now: datetime,
+    by: str,
+    reason: str | None = None,
+    *,
+    to_sender: bool = False,
+    parcel: Shipment | None = None,
+) -> Change:
     """Takes the goods back: RETURNED at once, refund and restock by the unwinding machine.
 
-    ``to_sender`` is a parcel the carrier brings back undelivered; otherwise the customer returns what was delivered.
+    ``to_sender`` is a parcel the carrier brings back undelivered, the last of them where they are several; otherwise the
+    customer returns what was delivered. ``parcel`` is it as it is then, where that is known already.
     """
     order = snapshot.order
     wanted_from = RETURNABLE if to_sender else RETURNABLE - {OrderStatus.SHIPPED}
@@ -82,9 +94,9 @@ def return_order(snapshot: Snapshot, now: datetime, by: str, reason: str | None 
         raise IllegalTransition(order.status, OrderStatus.RETURNED, TRANSITIONS[order.status] - {OrderStatus.RETURNED})
     why = reason or ("Returned to sender" if to_sender else None)
     after = to_be_undone(snapshot, now, interrupted=StepStatus.FAILED, message=NOT_DELIVERED, recall=False)
-    after = goods.returned(after, goods.handed_over_and_kept(order))
+    after = goods.returned(after, goods.kept(snapshot))
     uncollected = _uncollected(snapshot)
-    return recording.move(
+    change = recording.move(
         order,
         after,
         OrderStatus.RETURNED,
@@ -94,15 +106,22 @@ def return_order(snapshot: Snapshot, now: datetime, by: str, reason: str | None 
         reason=why,
         payment=uncollected,
         metadata=facts.of_end(order, uncollected or snapshot.payment),
-        shipment=_returned(snapshot.shipment) if to_sender else snapshot.shipment,
+        shipment=parcel or (_returned(snapshot.shipment) if to_sender else snapshot.shipment),
         returns=returns.taken_back(snapshot.returns, now, by),
         follow_up=FollowUp.STOP_AND_UNWIND,
     )
+    written = {one.number for one in change.shipments}
+    others = [_returned(one) for one in goods.under_way(snapshot) if to_sender and one.number not in written]
+    return replace(change, shipments=(*change.shipments, *(one for one in others if one)))
 
 
 def _returned(shipment: Shipment | None) -> Shipment | None:
     return shipment and replace(
-        shipment, status=ShipmentStatus.RETURNED_TO_SENDER, estimated_delivery=None, unconfirmed_delivery_at=None
+        shipment,
+        status=ShipmentStatus.RETURNED_TO_SENDER,
+        estimated_delivery=None,
+        unconfirmed_delivery_at=None,
+        ended=ParcelEnd.RETURNED if shipment.items else None,
     )
 
 
@@ -154,7 +173,7 @@ def to_be_undone(
             after = after.with_step(step.name, StepStatus.SKIPPED, now)
     if not effects:
         return replace(after, overall=how_ended(after), due_at=None)
-    if StepName.INVENTORY in effects and (left := goods.by_product(order, goods.out(order))) != order.pieces:
+    if StepName.INVENTORY in effects and (left := goods.to_restock(snapshot)) != order.pieces:
         after = replace(after, restock=left)
     return replace(after, overall=OverallStatus.ROLLING_BACK, unwind_run=order.unwind_run + 1, due_at=now + GRACE)
 

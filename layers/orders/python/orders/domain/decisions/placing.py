@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orders.domain import facts, pricing, recording
+from orders.domain import facts, goods, pricing, recording
 from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive
 from orders.domain.events import SYSTEM, EventType, FollowUp
@@ -65,5 +65,5 @@ def reserve_stock(snapshot: Snapshot, started_at: datetime, now: datetime, by: s
     after = order.with_step(StepName.INVENTORY, StepStatus.IN_PROGRESS, started_at)
     after = step_done(after, StepName.INVENTORY, now)
     after = replace(after, overall=OverallStatus.IN_PROGRESS)
-    stock = {product_id: -pieces for product_id, pieces in order.pieces.items()}
+    stock = {product_id: -pieces for product_id, pieces in goods.by_product(order, goods.out(order)).items()}
     return recording.change(order, after, EventType.STOCK_RESERVED, now, by, stock=stock)

@@ -1,16 +1,18 @@
 """A parcel on its way to the carrier: preparation, handover, shipment; and where it goes until then."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from orders.domain import facts, recording
+from orders.domain import facts, goods, recording
 from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive
-from orders.domain.errors import ConstraintViolated, IllegalTransition
+from orders.domain.errors import ConstraintViolated, IllegalTransition, InvalidArgument
 from orders.domain.events import SYSTEM, EventType
-from orders.domain.order import Address, Change, Snapshot
+from orders.domain.identifiers import TrackingNumber
+from orders.domain.limits import MOST_PARCELS
+from orders.domain.order import Address, Change, Order, Snapshot
 from orders.domain.parcels import Shipment
 from orders.domain.statuses import TERMINAL, TRANSITIONS, OrderStatus, ShipmentStatus, has_reached
 from orders.domain.steps import StepName
@@ -33,32 +35,94 @@ def start_preparation(
 
 
 def start_handover(snapshot: Snapshot, shipment_id: str, carrier: str, now: datetime, by: str = SYSTEM) -> Change | None:
-    """Writes the intent to hand the parcel over, which also fixes the address; ``None`` when it is already written.
+    """Writes the intent to hand over all that is left, which fixes the address; ``None`` when nothing is, or it is written.
 
     A confirmed cash-on-delivery order that no fulfillment event has moved yet becomes PROCESSING here, at the latest.
     """
+    alive(snapshot)
+    pieces = goods.unpacked(snapshot)
+    return _begun(snapshot, goods.parcel(snapshot, shipment_id, pieces, carrier), now, by) if pieces else None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedParcel:
+    """A parcel to be handed over: of these pieces, or of all that is left; one with a number is not booked by us."""
+
+    shipment_id: str
+    carrier: str
+    items: Mapping[str, int] | None = None
+    tracking_number: TrackingNumber | None = None
+
+
+def start_parcel(snapshot: Snapshot, wanted: RequestedParcel, now: datetime, by: str) -> Change:
+    """Writes the intent to hand a parcel over; refuses pieces that are not there to be handed over."""
     order = alive(snapshot)
-    if snapshot.shipment is not None:
-        return None
-    shipment = Shipment(shipment_id, ShipmentStatus.CREATED, carrier)
-    if order.status is OrderStatus.CONFIRMED:
-        return recording.move(order, order, OrderStatus.PROCESSING, EventType.HANDOVER_STARTED, now, by, shipment=shipment)
-    if order.status is not OrderStatus.PROCESSING:
+    _check_status(order)
+    pieces = check_pieces(snapshot, wanted.items)
+    if len(snapshot.shipments) >= MOST_PARCELS:
+        raise ConstraintViolated(f"An order can have {MOST_PARCELS} parcels at most.", order_status=order.status)
+    parcel = goods.parcel(snapshot, wanted.shipment_id, pieces, wanted.carrier, wanted.tracking_number)
+    return _begun(snapshot, parcel, now, by)
+
+
+def check_pieces(snapshot: Snapshot, items: Mapping[str, int] | None) -> goods.Pieces:
+    """These pieces, or all that is left, where they are neither cancelled, handed over nor in a parcel.
+
+    Raises:
+        InvalidArgument: the order has no such line.
+        ConstraintViolated: there are not so many pieces left.
+    """
+    order, free = snapshot.order, goods.unpacked(snapshot)
+    for place, (line_id, pieces) in enumerate((items or {}).items()):
+        if line_id not in order.lines_by_id:
+            raise InvalidArgument.of(f"items.{place}.line_id", "is no line of this order")
+        if pieces > free.get(line_id, 0):
+            count = free.get(line_id, 0)
+            raise ConstraintViolated(f"Of line {line_id} only {count} are left.", order_status=order.status, line_id=line_id)
+    if not free:
+        raise ConstraintViolated("Nothing is left to be handed over.", order_status=order.status)
+    return free if items is None else items
+
+
+def _check_status(order: Order) -> None:
+    if order.status not in (OrderStatus.CONFIRMED, OrderStatus.PROCESSING):
         raise IllegalTransition(order.status, OrderStatus.SHIPPED, TRANSITIONS[order.status])
-    return recording.change(order, order, EventType.HANDOVER_STARTED, now, by, shipment=shipment)
+
+
+def _begun(snapshot: Snapshot, shipment: Shipment, now: datetime, by: str) -> Change:
+    order = snapshot.order
+    _check_status(order)
+    after = goods.with_parcel(order, shipment)
+    if order.status is OrderStatus.CONFIRMED:
+        return recording.move(order, after, OrderStatus.PROCESSING, EventType.HANDOVER_STARTED, now, by, shipment=shipment)
+    return recording.change(order, after, EventType.HANDOVER_STARTED, now, by, shipment=shipment)
 
 
 def ship(
     snapshot: Snapshot, booked: Shipment, transit_seconds: float, token: str | None, now: datetime, by: str = SYSTEM
 ) -> Change | None:
-    """The carrier has the parcel: SHIPPED. ``None`` when it was shipped before and nothing new has to be kept."""
+    """The carrier has the parcel: SHIPPED, if nothing else is left. ``None`` when that is recorded, with nothing to be kept."""
     order = alive(snapshot)
-    if has_reached(order.status, OrderStatus.SHIPPED):
+    known = next((one for one in snapshot.shipments if one.number == booked.number), booked)
+    if goods.is_handed_over(order, known):
         return _overtaken(snapshot, booked, token, now)
-    after = step_done(order, StepName.SHIPPING, now)
+    parcel = replace(booked, shipped_at=now) if booked.items else booked
+    after = goods.handed_over(goods.with_parcel(order, parcel), goods.in_parcel(order, parcel))
+    after = replace(after, delivery_token=token or order.delivery_token)
+    if goods.left(after):
+        return recording.change(order, after, EventType.PARCEL_SHIPPED, now, by, shipment=parcel)
     due = now + timedelta(seconds=transit_seconds) + GRACE
-    after = replace(after, delivery_token=token or order.delivery_token, due_at=due)
-    return recording.move(order, after, OrderStatus.SHIPPED, EventType.ORDER_SHIPPED, now, by, shipment=booked)
+    after = replace(step_done(after, StepName.SHIPPING, now), due_at=due)
+    return recording.move(order, after, OrderStatus.SHIPPED, EventType.ORDER_SHIPPED, now, by, shipment=parcel)
+
+
+def withdraw(snapshot: Snapshot, number: int, now: datetime, by: str, reason: str) -> Change | None:
+    """A parcel that the carrier does not take: its goods are still to be handed over. ``None`` where it is handed over."""
+    parcel = next((one for one in goods.begun(snapshot) if one.number == number), None)
+    if parcel is None:
+        return None
+    gone, kind = replace(parcel, recalled=True, status=ShipmentStatus.FAILED), EventType.SHIPMENT_RECALLED
+    return recording.change(snapshot.order, snapshot.order, kind, now, by, reason=reason, shipment=gone)
 
 
 def _overtaken(snapshot: Snapshot, booked: Shipment, token: str | None, now: datetime) -> Change | None:
@@ -66,7 +130,8 @@ def _overtaken(snapshot: Snapshot, booked: Shipment, token: str | None, now: dat
 
     Where the report has a tracking number of its own, that one stays the parcel's, and the booked one is noted.
     """
-    order, known = snapshot.order, snapshot.shipment
+    order = snapshot.order
+    known = next((one for one in snapshot.shipments if one.number == booked.number), None)
     shipment, unused = None, {}
     if known is not None and known.shipment_id == booked.shipment_id:
         if known.tracking_number is None:
@@ -86,7 +151,7 @@ def _overtaken(snapshot: Snapshot, booked: Shipment, token: str | None, now: dat
 def change_address(snapshot: Snapshot, address: Address, now: datetime, by: str) -> Change | None:
     """Changes the address, until the hand-over begins; ``None`` when the order already has this address."""
     order = snapshot.order
-    if order.status in TERMINAL or order.is_over or snapshot.shipment is not None:
+    if order.status in TERMINAL or order.is_over or any(not one.recalled for one in snapshot.shipments):
         raise ConstraintViolated(
             "The address can be changed only until the parcel is handed over to the carrier.", order_status=order.status
         )

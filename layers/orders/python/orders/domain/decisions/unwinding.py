@@ -18,12 +18,12 @@ def undo_from(snapshot: Snapshot) -> str:
 
 
 def shipment_recalled(snapshot: Snapshot, now: datetime) -> Change | None:
-    """The parcel is recalled: the carrier returned it, or never had it."""
-    order, shipment = snapshot.order, snapshot.shipment
-    if shipment is None or shipment.recalled:
+    """The first parcel that is not yet is recalled: the carrier returned it, or never had it."""
+    order, left = snapshot.order, [one for one in snapshot.shipments if not one.recalled]
+    if not left:
         return None
-    after = order
-    if order.step(StepName.SHIPPING).status is StepStatus.COMPENSATING:
+    after, shipment = order, left[0]
+    if order.step(StepName.SHIPPING).status is StepStatus.COMPENSATING and len(left) == 1:
         after = order.with_step(StepName.SHIPPING, StepStatus.COMPENSATED, now)
     return recording.change(order, after, EventType.SHIPMENT_RECALLED, now, shipment=replace(shipment, recalled=True))
 

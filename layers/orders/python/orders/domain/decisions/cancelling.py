@@ -1,0 +1,69 @@
+"""A part of an order is cancelled: its pieces go back into stock, and the rest goes on."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from orders.domain import facts, goods, recording
+from orders.domain.decisions import ending
+from orders.domain.decisions.advancing import step_done
+from orders.domain.decisions.shipping import check_pieces
+from orders.domain.errors import ConstraintViolated, IllegalTransition
+from orders.domain.events import EventType
+from orders.domain.order import Change, Order, Snapshot
+from orders.domain.statuses import CANCELLABLE, TRANSITIONS, OrderStatus, StepStatus
+from orders.domain.steps import CancelReason, StepName
+from orders.domain.waits import GRACE
+
+
+def cancel(
+    snapshot: Snapshot,
+    items: Mapping[str, int] | None,
+    reason: CancelReason,
+    transit_seconds: float,
+    now: datetime,
+    by: str,
+    note: str | None = None,
+) -> Change:
+    """Cancels these pieces, or all that is not handed over; the order as a whole where nothing else is left of it.
+
+    Raises:
+        IllegalTransition, ConstraintViolated: they are handed over, or about to be.
+    """
+    order = snapshot.order
+    if order.status not in CANCELLABLE:
+        raise IllegalTransition(order.status, OrderStatus.CANCELLED, TRANSITIONS[order.status])
+    if order.is_over:
+        raise ConstraintViolated("The order is already being unwound.", order_status=order.status)
+    if items is None and not goods.is_partly_handed_over(order):
+        return ending.cancel(snapshot, reason, now, by, note)
+    pieces = check_pieces(snapshot, items)
+    after = goods.cancelled(order, pieces)
+    if not any(line.wanted for line in after.lines):
+        return ending.cancel(snapshot, reason, now, by, note)
+    return _without(snapshot, after, pieces, transit_seconds, now, by, note)
+
+
+def _without(
+    snapshot: Snapshot, after: Order, pieces: goods.Pieces, transit: float, now: datetime, by: str, note: str | None
+) -> Change:
+    order, cancelled = snapshot.order, goods.by_product(snapshot.order, pieces)
+    is_reserved = order.step(StepName.INVENTORY).status is StepStatus.COMPLETED
+    said = {**facts.of_goods(cancelled), **facts.of_pieces(pieces)}
+    stock = cancelled if is_reserved else {}
+    if goods.left(after) or not goods.is_partly_handed_over(order):
+        return recording.change(order, after, EventType.ITEMS_CANCELLED, now, by, reason=note, metadata=said, stock=stock)
+    due = now + timedelta(seconds=transit) + GRACE
+    after = replace(step_done(after, StepName.SHIPPING, now), due_at=due)
+    kind = EventType.ITEMS_CANCELLED
+    return recording.move(order, after, OrderStatus.SHIPPED, kind, now, by, reason=note, metadata=said, stock=stock)
+
+
+def cut_short(snapshot: Snapshot, reason: str, transit_seconds: float, now: datetime, by: str) -> Change | None:
+    """What is left of an order with a parcel under way cannot be handed over: it is cancelled, and what was begun withdrawn."""
+    order, pieces = snapshot.order, goods.left(snapshot.order)
+    if order.is_over or order.status not in CANCELLABLE or not pieces:
+        return None
+    change = _without(snapshot, goods.cancelled(order, pieces), pieces, transit_seconds, now, by, reason)
+    withdrawn = tuple(replace(one, recalled=True) for one in goods.begun(snapshot))
+    return replace(change, shipments=withdrawn)

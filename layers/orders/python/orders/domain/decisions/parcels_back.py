@@ -1,0 +1,68 @@
+"""A parcel that does not arrive: it has come back, or is lost and given back. The others go on."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from orders.domain import facts, goods, recording
+from orders.domain.decisions.delivering import arrived_at_last, is_last
+from orders.domain.decisions.ending import return_order
+from orders.domain.errors import ConstraintViolated
+from orders.domain.events import EventType
+from orders.domain.order import Change, Order, Snapshot
+from orders.domain.parcels import Shipment
+from orders.domain.statuses import OrderStatus, ParcelEnd, ShipmentStatus
+
+
+def return_parcel(snapshot: Snapshot, shipment: Shipment, now: datetime, by: str, reason: str | None = None) -> Change:
+    """A parcel has come back to its sender: its goods are put back, and given back to the customer.
+
+    Raises:
+        ConstraintViolated: it is not on its way.
+    """
+    order = snapshot.order
+    if shipment.number not in {one.number for one in goods.under_way(snapshot)}:
+        raise ConstraintViolated("The parcel is not on its way.", order_status=order.status)
+    parcel = replace(
+        shipment,
+        status=ShipmentStatus.RETURNED_TO_SENDER,
+        estimated_delivery=None,
+        unconfirmed_delivery_at=None,
+        ended=ParcelEnd.RETURNED if shipment.items else None,
+    )
+    return _ended(snapshot, parcel, EventType.PARCEL_RETURNED, now, by, reason)
+
+
+def lose_parcel(snapshot: Snapshot, shipment: Shipment, now: datetime, by: str) -> Change:
+    """A parcel that the carrier has lost is given back: nothing comes of it any more."""
+    return _ended(snapshot, replace(shipment, ended=ParcelEnd.LOST), EventType.PARCEL_LOST, now, by, "Lost by the carrier")
+
+
+def _ended(snapshot: Snapshot, parcel: Shipment, kind: EventType, now: datetime, by: str, reason: str | None) -> Change:
+    order = snapshot.order
+    last, arrived = is_last(snapshot, parcel), goods.is_partly_delivered(order)
+    if last and not arrived:
+        known = snapshot.with_shipments(parcel) if parcel.ended is ParcelEnd.LOST else snapshot
+        return return_order(known, now, by, reason, to_sender=True, parcel=parcel)
+    after, stock = _put_back(order, parcel)
+    if last:
+        said = facts.of_parcel(parcel)
+        return arrived_at_last(snapshot, after, parcel, now, by, reason=reason, metadata=said, stock=stock)
+    return recording.change(order, after, kind, now, by, reason=reason, shipment=parcel, stock=stock)
+
+
+def _put_back(order: Order, parcel: Shipment) -> tuple[Order, dict[str, int]]:
+    """The order with the pieces of a parcel back, and what is put back into stock: nothing of one that is lost."""
+    if parcel.ended is ParcelEnd.LOST:
+        return order, {}
+    pieces = goods.in_parcel(order, parcel)
+    return goods.returned(order, pieces), goods.by_product(order, pieces)
+
+
+def settled(snapshot: Snapshot, now: datetime, by: str) -> Change | None:
+    """The order over its way, where each of its parcels is and the rest is cancelled. ``None`` where it is not."""
+    order = snapshot.order
+    if order.status is not OrderStatus.SHIPPED or order.is_over or not snapshot.shipments or goods.under_way(snapshot):
+        return None
+    if goods.is_partly_delivered(order):
+        return arrived_at_last(snapshot, order, None, now, by, metadata=facts.of_parcel(snapshot.shipment))
+    return return_order(snapshot, now, by, "All parcels have come back", to_sender=True, parcel=snapshot.shipment)

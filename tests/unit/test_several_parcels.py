@@ -1,0 +1,278 @@
+"""An order that leaves in several parcels: handed over by staff or the warehouse, each with a way of its own."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from orders.domain import goods
+from orders.domain.actors import Actor
+from orders.domain.decisions import placing
+from orders.domain.errors import ConstraintViolated, IllegalTransition, InvalidArgument, NotFound
+from orders.domain.events import EventType
+from orders.domain.fulfillment import FulfillmentEvent, ReportedItem
+from orders.domain.identifiers import OrderId
+from orders.domain.order import Order, Snapshot
+from orders.domain.statuses import (
+    FulfillmentStatus,
+    OrderStatus,
+    PaymentMethod,
+    PaymentStatus,
+    ShipmentStatus,
+)
+from orders.services import charging, commands, fulfilling
+from orders.services.changes import SeenAt
+from orders.services.inbound import Outcome, take
+from tests.harness.memory_store import MemoryStore, in_memory
+from tests.harness.orders import START, WAITS, a_wish, later
+
+ORDER = OrderId("order-1")
+GRACE = Actor("grace", staff=True)
+F = FulfillmentStatus
+
+
+@pytest.fixture
+def memory() -> Iterator[MemoryStore]:
+    with in_memory() as made:
+        yield made
+
+
+def clock() -> datetime:
+    return later(1000)
+
+
+def prepared(memory: MemoryStore, method: PaymentMethod = PaymentMethod.CREDIT_CARD) -> Order:
+    """Two teapots and a cup, paid or to be paid on delivery, and not handed over."""
+    memory.commit(placing.place(a_wish(method=method), WAITS, START, by="ada"))
+    fulfilling.reserve_stock(ORDER, clock)
+    return charging.charge_payment(ORDER, clock=clock).order
+
+
+def hand_over(items: dict[str, int] | None = None, carrier: str | None = None, number: str | None = None) -> Snapshot:
+    return commands.hand_over(ORDER, GRACE, commands.parcel(items, carrier, number, clock), SeenAt(), clock)
+
+
+def said(status: str, name: str, items: dict[str, int] | None = None, **more: Any) -> Outcome:
+    listed = tuple(ReportedItem(count, line_id) for line_id, count in (items or {}).items())
+    event = FulfillmentEvent(ORDER, name, status, later(100), items=listed)
+    return take(replace(event, **more), clock)
+
+
+def standing(found: Snapshot) -> tuple[OrderStatus, FulfillmentStatus, list[dict[str, int]]]:
+    packed = [dict(goods.in_parcel(found.order, one)) for one in found.shipments]
+    return found.order.status, found.order.fulfillment_status, packed
+
+
+def now(memory: MemoryStore) -> Snapshot:
+    return memory.load(ORDER)
+
+
+def test_an_order_is_split_over_two_fulfillments_of_two_warehouses(memory: MemoryStore) -> None:
+    """As in Temporal's reference application: each fulfillment ships and arrives by itself."""
+    prepared(memory)
+    assert said("shipped", "hat-1", {"1": 2}) is Outcome.APPLIED
+    assert standing(now(memory)) == (OrderStatus.PROCESSING, F.PARTIALLY_SHIPPED, [{"1": 2}])
+    assert said("completed", "hat-1") is Outcome.APPLIED
+    assert standing(now(memory)) == (OrderStatus.PROCESSING, F.PARTIALLY_DELIVERED, [{"1": 2}])
+    assert said("shipped", "shoe-2", {"2": 1}) is Outcome.APPLIED
+    assert standing(now(memory)) == (OrderStatus.SHIPPED, F.PARTIALLY_DELIVERED, [{"1": 2}, {"2": 1}])
+    assert said("completed", "shoe-2") is Outcome.APPLIED
+    assert standing(now(memory)) == (OrderStatus.DELIVERED, F.DELIVERED, [{"1": 2}, {"2": 1}])
+    assert [one.shipment_id for one in now(memory).shipments] == ["hat-1", "shoe-2"]
+
+
+def test_parcels_have_items_of_their_own_and_may_split_a_line(memory: MemoryStore) -> None:
+    """As commercetools' parcels with parcel items."""
+    prepared(memory)
+    first = hand_over({"1": 1}, "DHL", "JD0001")
+    assert standing(first) == (OrderStatus.PROCESSING, F.PARTIALLY_SHIPPED, [{"1": 1}])
+    assert first.shipment
+    assert (first.shipment.carrier, first.shipment.tracking_number) == ("DHL", "JD0001")
+    last = hand_over()
+    assert standing(last) == (OrderStatus.SHIPPED, F.SHIPPED, [{"1": 1}, {"1": 1, "2": 1}])
+    assert last.shipment
+    assert last.shipment.tracking_number, "the configured carrier was booked"
+    arrived = commands.mark_parcel_delivered(ORDER, last.shipment.shipment_id, GRACE, None, SeenAt(), clock)
+    assert standing(arrived)[:2] == (OrderStatus.SHIPPED, F.PARTIALLY_DELIVERED)
+    with pytest.raises(IllegalTransition):
+        commands.mark_parcel_delivered(ORDER, last.shipment.shipment_id, GRACE, None, SeenAt(), clock)
+    every = commands.mark_delivered(ORDER, GRACE, None, SeenAt(), clock)
+    assert standing(every)[:2] == (OrderStatus.DELIVERED, F.DELIVERED)
+
+
+def test_what_is_not_there_cannot_be_handed_over(memory: MemoryStore) -> None:
+    prepared(memory)
+    with pytest.raises(InvalidArgument):
+        hand_over({"7": 1})
+    with pytest.raises(ConstraintViolated):
+        hand_over({"1": 3})
+    hand_over({"1": 1})
+    with pytest.raises(ConstraintViolated):
+        hand_over({"1": 2})
+    hand_over()
+    with pytest.raises(IllegalTransition):
+        hand_over()
+    with pytest.raises(NotFound):
+        commands.mark_parcel_delivered(ORDER, "ship-9", GRACE, None, SeenAt(), clock)
+
+
+def test_the_same_fulfillment_again_changes_nothing(memory: MemoryStore) -> None:
+    prepared(memory)
+    said("shipped", "ful-1", {"1": 1})
+    before = now(memory)
+    assert said("shipped", "ful-1", {"1": 1}, event_id="again") is Outcome.RECORDED
+    assert standing(now(memory)) == standing(before)
+
+
+def test_a_new_fulfillment_when_all_is_handed_over_is_the_parcel_that_has_none(memory: MemoryStore) -> None:
+    prepared(memory)
+    fulfilling.ship_parcel(ORDER, None, clock=clock)
+    assert said("shipped", "ful-1") is Outcome.RECORDED
+    found = now(memory)
+    assert [(one.number, one.fulfillment_id) for one in found.shipments] == [(1, "ful-1")]
+    assert said("completed", "ful-1") is Outcome.APPLIED
+    assert now(memory).order.status is OrderStatus.DELIVERED
+
+
+def test_completed_of_an_unknown_fulfillment(memory: MemoryStore) -> None:
+    prepared(memory)
+    assert said("shipped", "a", {"1": 1}) is Outcome.APPLIED
+    assert said("completed", "x") is Outcome.APPLIED, "the only parcel under way"
+    assert standing(now(memory))[:2] == (OrderStatus.PROCESSING, F.PARTIALLY_DELIVERED)
+    assert said("completed", "y") is Outcome.RECORDED, "none is under way, and one was handed over"
+    said("shipped", "b", {"1": 1})
+    said("shipped", "c", {"2": 1})
+    assert said("completed", "z") is Outcome.RECORDED, "it may be either"
+    assert standing(now(memory))[:2] == (OrderStatus.SHIPPED, F.PARTIALLY_DELIVERED)
+
+
+def test_completed_of_an_order_of_which_nothing_was_handed_over_catches_all_up(memory: MemoryStore) -> None:
+    prepared(memory)
+    assert said("completed", "x") is Outcome.APPLIED
+    assert standing(now(memory)) == (OrderStatus.DELIVERED, F.DELIVERED, [{"1": 2, "2": 1}])
+
+
+def test_items_that_are_not_left_are_refused_and_reported(memory: MemoryStore) -> None:
+    prepared(memory)
+    said("shipped", "a", {"1": 2})
+    assert said("shipped", "b", {"1": 1}) is Outcome.REFUSED
+    assert memory.trails[ORDER][-1].type is EventType.FULFILLMENT_REFUSED
+    assert said("shipped", "c", {"9": 1}) is Outcome.REFUSED
+    assert standing(now(memory))[:2] == (OrderStatus.PROCESSING, F.PARTIALLY_SHIPPED)
+
+
+def test_a_warehouse_may_name_products(memory: MemoryStore) -> None:
+    prepared(memory)
+    event = FulfillmentEvent(ORDER, "a", "shipped", later(1), items=(ReportedItem(1, product_id="prod-001"),))
+    assert take(event, clock) is Outcome.APPLIED
+    assert standing(now(memory))[2] == [{"1": 1}]
+
+
+def test_a_packed_parcel_is_on_the_trail_by_its_own_name(memory: MemoryStore) -> None:
+    prepared(memory)
+    assert said("packed", "ful-1") is Outcome.RECORDED
+    assert memory.trails[ORDER][-1].type is EventType.PACKAGE_PREPARED
+
+
+def test_the_rest_is_handed_over_by_a_manual_shipped(memory: MemoryStore) -> None:
+    prepared(memory)
+    hand_over({"1": 1})
+    shipped = commands.set_status(ORDER, OrderStatus.SHIPPED, GRACE, SeenAt(), clock)
+    assert standing(shipped) == (OrderStatus.SHIPPED, F.SHIPPED, [{"1": 1}, {"1": 1, "2": 1}])
+
+
+def test_an_order_with_a_parcel_is_cancelled_as_far_as_it_is_not_handed_over(memory: MemoryStore) -> None:
+    prepared(memory)
+    stock = memory.stock
+    hand_over({"1": 1})
+    with pytest.raises(ConstraintViolated):
+        commands.set_status(ORDER, OrderStatus.CANCELLED, GRACE, SeenAt(), clock)
+    rest = commands.cancel(ORDER, Actor("ada"), None, SeenAt(), clock)
+    assert standing(rest) == (OrderStatus.SHIPPED, F.SHIPPED, [{"1": 1}])
+    assert memory.stock == stock + 2
+    assert commands.mark_delivered(ORDER, GRACE, None, SeenAt(), clock).order.status is OrderStatus.DELIVERED
+
+
+def test_an_order_whose_parcel_has_arrived_is_delivered_when_the_rest_is_cancelled(memory: MemoryStore) -> None:
+    prepared(memory)
+    said("shipped", "a", {"1": 1})
+    said("completed", "a")
+    assert said("cancelled", "a") is Outcome.APPLIED
+    found = now(memory)
+    assert standing(found)[:2] == (OrderStatus.DELIVERED, F.DELIVERED)
+    assert [event.status for event in memory.trails[ORDER]][-2:] == [OrderStatus.SHIPPED, OrderStatus.DELIVERED]
+
+
+def test_pieces_are_cancelled_until_nothing_is_left(memory: MemoryStore) -> None:
+    prepared(memory)
+    stock = memory.stock
+    part = commands.cancel(ORDER, Actor("ada"), "Too many", SeenAt(), clock, items={"1": 1})
+    assert standing(part)[:2] == (OrderStatus.PROCESSING, F.UNFULFILLED)
+    assert memory.stock == stock + 1
+    with pytest.raises(ConstraintViolated):
+        commands.cancel(ORDER, Actor("ada"), None, SeenAt(), clock, items={"1": 2})
+    whole = commands.cancel(ORDER, Actor("ada"), None, SeenAt(), clock, items={"1": 1, "2": 1})
+    assert whole.order.status is OrderStatus.CANCELLED
+    assert whole.order.restock == {"prod-001": 1, "prod-002": 1}, "the rest is put back by the unwinding"
+
+
+def test_a_parcel_that_comes_back_is_put_back_while_the_other_arrives(memory: MemoryStore) -> None:
+    prepared(memory)
+    first, second = hand_over({"1": 1}), hand_over()
+    assert first.shipment
+    assert second.shipment
+    stock = memory.stock
+    back = commands.mark_returned(ORDER, first.shipment.shipment_id, GRACE, None, SeenAt(), clock)
+    assert standing(back)[:2] == (OrderStatus.SHIPPED, F.PARTIALLY_RETURNED)
+    assert memory.stock == stock + 1
+    assert back.shipments[0].status is ShipmentStatus.RETURNED_TO_SENDER
+    arrived = commands.mark_delivered(ORDER, GRACE, None, SeenAt(), clock)
+    assert standing(arrived)[:2] == (OrderStatus.DELIVERED, F.PARTIALLY_RETURNED)
+
+
+def test_an_order_all_of_whose_parcels_come_back_is_returned(memory: MemoryStore) -> None:
+    prepared(memory)
+    first, second = hand_over({"1": 1}), hand_over()
+    assert first.shipment
+    assert second.shipment
+    commands.mark_returned(ORDER, first.shipment.shipment_id, GRACE, None, SeenAt(), clock)
+    back = commands.mark_returned(ORDER, second.shipment.shipment_id, GRACE, None, SeenAt(), clock)
+    assert standing(back)[:2] == (OrderStatus.RETURNED, F.RETURNED)
+    assert back.order.restock == {"prod-001": 1, "prod-002": 1}, "the first parcel's pieces are back already"
+
+
+def test_cash_is_collected_with_each_parcel(memory: MemoryStore) -> None:
+    prepared(memory, PaymentMethod.CASH_ON_DELIVERY)
+    first = hand_over({"1": 1})
+    assert first.order.status is OrderStatus.PROCESSING
+    assert first.shipment
+    part = commands.mark_parcel_delivered(ORDER, first.shipment.shipment_id, GRACE, None, SeenAt(), clock)
+    assert part.payment
+    assert (part.payment.status, part.payment.amount_captured) == (PaymentStatus.PENDING, 1000)
+    hand_over()
+    every = commands.mark_delivered(ORDER, GRACE, None, SeenAt(), clock)
+    assert every.payment
+    assert (every.payment.status, every.payment.amount_captured) == (PaymentStatus.COMPLETED, 3000)
+    assert sorted(entry.facts["amount"] for entry in memory.ledger.values() if entry.facts.get("cash")) == [1000, 2000]
+
+
+def test_cash_is_collected_for_what_arrived_only(memory: MemoryStore) -> None:
+    prepared(memory, PaymentMethod.CASH_ON_DELIVERY)
+    first, second = hand_over({"1": 1}), hand_over()
+    assert first.shipment
+    assert second.shipment
+    commands.mark_parcel_delivered(ORDER, first.shipment.shipment_id, GRACE, None, SeenAt(), clock)
+    back = commands.mark_returned(ORDER, second.shipment.shipment_id, GRACE, None, SeenAt(), clock)
+    assert back.order.status is OrderStatus.DELIVERED
+    assert back.payment
+    assert (back.payment.status, back.payment.amount_captured) == (PaymentStatus.COMPLETED, 1000)
+
+
+def test_the_timer_ships_what_is_left_as_one_parcel_and_delivers_all(memory: MemoryStore) -> None:
+    prepared(memory)
+    hand_over({"1": 1})
+    shipped = fulfilling.ship_parcel(ORDER, "task-1", clock=clock)
+    assert standing(shipped) == (OrderStatus.SHIPPED, F.SHIPPED, [{"1": 1}, {"1": 1, "2": 1}])
+    assert fulfilling.deliver(ORDER, clock).order.status is OrderStatus.DELIVERED
