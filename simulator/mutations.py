@@ -76,12 +76,12 @@ MUTATIONS = (
     ),
     Mutation("what was charged is voided on paper and not refunded", _SERVICES + "charging.py", 'given = known(gateway.refund(intent_of(order, payment), f"refund-{payment.payment_id}", amount))', "given = GatewayOutcome(OutcomeKind.SETTLED)"),
     Mutation("an intent is not voided at the provider", _SERVICES + "charging.py", "_decided(gateway.void(intent))", "gateway.look_up(intent)"),
-    Mutation("cash at the door is entered at the price of one piece", _SERVICES + "charging.py", "cash_book.collect(payment.payment_id, payment.amount)", "cash_book.collect(payment.payment_id, snapshot.order.lines[0].unit_price)"),
+    Mutation("cash at the door is entered at the price of one piece", _SERVICES + "charging.py", "cash_book.collect(key, Money(amount, payment.amount.currency))", "cash_book.collect(key, snapshot.order.lines[0].unit_price)"),
     Mutation(
         "the follow-up of a delivery enters no cash",
         _SERVICES + "recovery.py",
-        "        charging.collect_cash(snapshot)\n        if order.delivery_token:",
-        "        if order.delivery_token:",
+        "        charging.collect_cash(snapshot)\n        if order.delivery_token and",
+        "        if order.delivery_token and",
     ),
     Mutation("the token of the customer's card is kept", _ORDERS + "domain/recording.py", "token = None if _is_past_charging(after, payment) else after.payment_token", "token = after.payment_token"),
     # --- goods and parcels ---
@@ -92,8 +92,8 @@ MUTATIONS = (
         "    after = order.with_step(StepName.INVENTORY",
     ),
     Mutation("goods are reserved each time", _DECISIONS + "placing.py", "    if order.step(StepName.INVENTORY).status is not StepStatus.PENDING:\n        return None\n", ""),
-    Mutation("the address can change while the parcel is handed over", _DECISIONS + "shipping.py", " or order.is_over or snapshot.shipment is not None:", " or order.is_over:"),
-    Mutation("the carrier is not told that a parcel is recalled", _SERVICES + "fulfilling.py", "        parcel_carrier().recall(snapshot.shipment.shipment_id)\n", "        pass\n"),
+    Mutation("the address can change while the parcel is handed over", _DECISIONS + "shipping.py", " or order.is_over or any(not one.recalled for one in snapshot.shipments):", " or order.is_over:"),
+    Mutation("the carrier is not told that a parcel is recalled", _SERVICES + "fulfilling.py", "        parcel_carrier().recall(shipment.shipment_id)\n", "        pass\n"),
     Mutation(
         "each try of a hand-over books another parcel",
         _SERVICES + "fulfilling.py",
