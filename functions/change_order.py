@@ -56,6 +56,14 @@ def change_details(request: Request) -> Answer:
     return order_answer(request, commands.change_details(order_id, actor, patch, SeenAt(request.if_match)))
 
 
+def amend(request: Request) -> Answer:
+    """Takes what is there of a short order."""
+    request.parse(bodies.Empty)
+    call = request.call
+    order_id, actor = _admitted(request)
+    return _once(request, call, lambda: commands.amend(order_id, actor, SeenAt(request.if_match, call=call)))
+
+
 def set_status(request: Request) -> Answer:
     """Sets the status by hand."""
     body = request.parse(bodies.SetStatus)
@@ -140,6 +148,7 @@ handler = serve(
         "POST /orders/{id}/returns/{return_id}/approve": decided(decisions.approve),
         "POST /orders/{id}/returns/{return_id}/decline": decided(decisions.decline),
         "POST /orders/{id}/returns/{return_id}/cancel": decided(decisions.cancel),
+        "POST /orders/{id}/amend": amend,
         "POST /orders/{id}/approve": explained(commands.approve),
         "POST /orders/{id}/reject": explained(commands.reject),
         "POST /orders/{id}/delivered": explained(commands.mark_delivered),

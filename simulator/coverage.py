@@ -23,6 +23,7 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "reserve_stock": _CHANGE,
         "request_approval": (*_CHANGE, "SendTaskSuccess"),
         "charge_payment": (*_CHANGE, "GetItem", "UpdateItem", "open", "authorize", "look_up"),
+        "ask_customer": (*_CHANGE, "SendTaskSuccess"),
         "await_payment": (*_CHANGE, "SendTaskSuccess"),
         "ship_parcel": (*_CHANGE, "UpdateItem", "SendTaskSuccess", "book"),
         "deliver_order": (*_CHANGE, "UpdateItem", "book"),

@@ -11,6 +11,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
+from orders.domain import goods as pieces
 from orders.domain.events import SYSTEM
 from orders.domain.status_names import parse_status
 from orders.domain.statuses import (
@@ -109,7 +110,8 @@ def liveness(books: Books) -> Iterator[str]:
 def goods(books: Books) -> Iterator[str]:
     """What is gone from stock was sold; what came back was gone before."""
     for name, account in books.accounts.items():
-        taken, released = account.times("STOCK_RESERVED"), account.times("STOCK_RELEASED")
+        taken = account.times("STOCK_RESERVED") + account.times("STOCK_SHORT")
+        released = account.times("STOCK_RELEASED")
         if taken > 1 or released > taken:
             yield f"{name}: reserved {taken} times, released {released} times: {account.story()}"
         if account.order.status in TERMINAL and taken != released:
@@ -125,9 +127,8 @@ def goods(books: Books) -> Iterator[str]:
 def _sold(books: Books) -> Counter[str]:
     gone: Counter[str] = Counter()
     for account in books.accounts.values():
-        if account.order.step(StepName.INVENTORY).status is StepStatus.COMPLETED:
-            for line in account.order.lines:
-                gone[line.product_id] += line.quantity
+        if account.order.is_asked or account.order.step(StepName.INVENTORY).status is StepStatus.COMPLETED:
+            gone.update(pieces.by_product(account.order, pieces.out(account.order)))
     return gone
 
 

@@ -43,6 +43,7 @@ BEFORE: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("place_order", "place_order-for_a_customer", "place_order-no_quantity"), ()),
     **dict.fromkeys(("manage_products", "manage_products-put", "show_docs", "show_docs-no_such_route", "show_pages"), ()),
     **dict.fromkeys(("change_order-approve", "request_approval", "begin_unwinding-approval_timeout"), _REVIEWED),
+    **dict.fromkeys(("ask_customer",), _PLACED),
     **dict.fromkeys(("on_fulfillment_event", "await_payment", "on_payment_event"), _BEFORE_STEPS["ship_parcel"]),
     **dict.fromkeys(("change_order-delivered", "change_order-location"), _BEFORE_STEPS["deliver_order"]),
 }

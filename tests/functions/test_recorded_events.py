@@ -28,7 +28,10 @@ from orders.domain.actors import Actor
 from orders.domain.analytics import CountedEvent
 from orders.domain.events import ORDER_STATUS_CHANGED, EventType
 from orders.domain.identifiers import OrderId
+from orders.domain.money import Money
 from orders.domain.order import Address
+from orders.domain.products import Product
+from orders.domain.shortage import ShortagePolicy
 from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentStatus, ShipmentStatus
 from orders.domain.steps import UNWINDING
 from orders.domain.webhooks import Delivery, Secret, Webhook
@@ -220,6 +223,21 @@ def review_is_asked_for(answer: Answer) -> None:
     assert order.approval.status is ApprovalStatus.PENDING
 
 
+def short() -> None:
+    few = Product("prod-001", "Teapot", Money(1000, "USD"), 1)
+    catalog.save_product(few)
+    pieces = {"prod-001": 2, "prod-002": 1}
+    place_order(a_request(pieces, order_id=OrderId(ORDER), on_shortage=ShortagePolicy.ASK), ADA)
+    fulfilling.reserve_stock(ORDER)
+
+
+def customer_is_asked(answer: Answer) -> None:
+    order = orders.load(ORDER).order
+    assert answer == {}
+    assert order.is_asked
+    assert order.shortage_token
+
+
 def payment_is_awaited(answer: Answer) -> None:
     order = orders.load(ORDER).order
     assert answer == {}
@@ -383,6 +401,7 @@ CASES: Mapping[str, Case] = {
     "reserve_stock": Case(placed, order_is(OrderStatus.PENDING)),
     "request_approval": Case(under_review, review_is_asked_for),
     "charge_payment": Case(reserved, order_is(OrderStatus.PROCESSING)),
+    "ask_customer": Case(short, customer_is_asked),
     "await_payment": Case(to_be_confirmed, payment_is_awaited),
     "on_payment_event": Case(to_be_confirmed, payment_is_confirmed),
     "ship_parcel": Case(paid, order_is(OrderStatus.SHIPPED)),

@@ -27,6 +27,8 @@ ENVIRONMENT = {
     "APPROVAL_TIMEOUT_SECONDS": "300",
     "PAYMENT_CONFIRMATION_SECONDS": "3600",
     "BANK_TRANSFER_CONFIRMATION_SECONDS": "604800",
+    "SHORTAGE_TIMEOUT_SECONDS": "86400",
+    "REVIEW_THRESHOLD": "50000",
 }
 
 
@@ -66,7 +68,7 @@ class MemoryStore:
         assert change.before in (None, found.order)
         taken = -sum(change.stock.values())
         if taken > self.stock:
-            raise OutOfStock("not enough", products=list(change.stock))
+            raise OutOfStock("not enough", left=dict.fromkeys(change.stock, self.stock), products=list(change.stock))
         self.stock -= taken
         self.orders[order_id] = change.applied_to(found)
         self.trails.setdefault(order_id, []).append(change.event)

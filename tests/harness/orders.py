@@ -25,7 +25,7 @@ from orders.domain.steps import CancelReason, unwound_from
 from orders.domain.waits import Waits
 
 START = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
-WAITS = Waits(payment=5, preparation=5, delivery=10, approval=300, confirmation=3600, transfer=604_800)
+WAITS = Waits(payment=5, preparation=5, delivery=10, approval=300, confirmation=3600, transfer=604_800, shortage=86_400)
 CUSTOMER = CustomerId("ada")
 TEAPOT = Line("prod-001", "Teapot", 2, Money(1000, "USD"))
 CUP = Line("prod-002", "Cup", 1, Money(1000, "USD"))

@@ -332,7 +332,7 @@ class World:
                 kept += found.payment.amount.amount
             if found.order.step(StepName.INVENTORY).status.value in ("COMPLETED", "COMPENSATING"):
                 for line in found.order.lines:
-                    gone[line.product_id] = gone.get(line.product_id, 0) + line.quantity
+                    gone[line.product_id] = gone.get(line.product_id, 0) + line.wanted
         assert charged == kept + refunded
         for product_id, pieces in self.stocked.items():
             assert self.pieces(product_id) == pieces - gone.get(product_id, 0)

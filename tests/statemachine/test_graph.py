@@ -13,7 +13,7 @@ from orders.domain.money import Money
 from orders.domain.order import Address, Approval, Line, Order, Snapshot
 from orders.domain.outcomes import REFUSALS, PaymentOutcome, StockOutcome
 from orders.domain.statuses import ApprovalStatus, OrderStatus, PaymentMethod
-from orders.domain.steps import CLOSING, DEFINITIONS, NOTHING, UNWINDING, StepDefinition
+from orders.domain.steps import BY_NAME, CLOSING, DEFINITIONS, NOTHING, UNWINDING, StepDefinition, StepName
 from orders.domain.waits import Waits, remaining_waits
 from tests.harness.fakes import FakeStepFunctions
 from tests.statemachine.graph import billed_transitions, faults, happy_path
@@ -70,12 +70,19 @@ def test_each_step_is_done_and_waited_for_where_the_table_says(step: StepDefinit
         assert f"$.waits.{step.wait.name}" in (waiting.get("SecondsPath"), waiting.get("TimeoutSecondsPath"))
 
 
-def test_the_payment_is_waited_for_where_the_table_says_and_for_as_long_as_the_execution_is_told() -> None:
-    (confirmation,) = (step.confirmation for step in DEFINITIONS if step.confirmation)
+@pytest.mark.parametrize(
+    ("step", "wait", "then"),
+    [(StepName.INVENTORY, "shortage", "Reserve stock"), (StepName.PAYMENT, "confirmation", "Paid yet?")],
+)
+def test_an_answer_is_waited_for_where_the_table_says_and_for_as_long_as_the_execution_is_told(
+    step: StepName, wait: str, then: str
+) -> None:
+    confirmation = BY_NAME[step].confirmation
+    assert confirmation
     waiting = definition(FULFIL)["States"][confirmation.task.state]
     assert function_of(FULFIL, confirmation.task.state) == confirmation.task.function
     assert {limit.state for limit in confirmation.limits} == {confirmation.task.state}
-    assert (waiting["TimeoutSecondsPath"], waiting["Next"]) == ("$.waits.confirmation", "Paid yet?")
+    assert (waiting["TimeoutSecondsPath"], waiting["Next"]) == (f"$.waits.{wait}", then)
 
 
 def test_a_choice_knows_each_outcome_that_a_step_reports_and_none_that_it_does_not() -> None:
@@ -156,7 +163,7 @@ def paths(value: Any, base: str = "$") -> set[str]:
 
 
 def test_a_fulfillment_is_started_with_what_its_machine_reads(started: FakeStepFunctions) -> None:
-    workflow.start_fulfillment(an_order(), Waits(5, 5, 10, 300, 3600, 604_800))
+    workflow.start_fulfillment(an_order(), Waits(5, 5, 10, 300, 3600, 604_800, 86_400))
     assert paths(input_of(started)) == set(INPUTS[FULFIL])
 
 
@@ -171,14 +178,14 @@ def test_what_is_left_of_a_whole_wait_is_whole(started: FakeStepFunctions, milli
     now = datetime.fromtimestamp(NOON.timestamp() + milliseconds / 1000, UTC)
     expiry = datetime.fromtimestamp(NOON.timestamp() + 300, UTC)
     order = an_order(approval=Approval(ApprovalStatus.PENDING, expiry) if reviewed else None)
-    workflow.start_fulfillment(order, remaining_waits(order, Waits(5, 5, 10, 300, 3600, 604_800), now))
+    workflow.start_fulfillment(order, remaining_waits(order, Waits(5, 5, 10, 300, 3600, 604_800, 86_400), now))
     waits = input_of(started)["waits"]
     assert all(isinstance(seconds, int) for seconds in waits.values()), "AWS reads nothing but whole seconds"
     assert waits["approval" if reviewed else "payment"] >= (300 if reviewed else 5) - milliseconds / 1000
 
 
 def test_a_transit_of_no_time_still_leaves_its_callback_a_positive_limit(started: FakeStepFunctions) -> None:
-    workflow.start_fulfillment(an_order(), Waits(0, 0, 0, 0, 0, 0))
+    workflow.start_fulfillment(an_order(), Waits(0, 0, 0, 0, 0, 0, 0))
     waits = input_of(started)["waits"]
     assert (waits["transit"], waits["payment"], waits["preparation"]) == (0, 0, 0)
     assert waits["delivery"] >= 1

@@ -185,11 +185,13 @@ class RecordingWorld:
         assert answer["statusCode"] < 400 or answer["statusCode"] == parts.get("refused"), answer
         return answer
 
-    def place(self, order_id: str, *, method: str = "CREDIT_CARD", token: str | None = "tok_ok", review: bool = False) -> None:
+    def place(
+        self, order_id: str, *, method: str = "CREDIT_CARD", token: str | None = "tok_ok", review: bool = False, **more: Any
+    ) -> None:
         paid: dict[str, Any] = {"method": method} | ({"token": token} if token else {})
         wish = {"product": "prod-001", "shipping_address": ADDRESS, "require_approval": review, "external_id": f"#{order_id}"}
         wish |= {"contact": {"email": f"{order_id}@example.com"}}
-        body = a_body(order_id=order_id, **wish, **paid)
+        body = a_body(order_id=order_id, **wish | more, **paid)
         self.http("place_order", "POST /orders", body=body, headers={"idempotency-key": order_id})
         self.drive(order_id)
 
@@ -427,6 +429,19 @@ def an_order_is_reviewed(world: RecordingWorld) -> None:
     world.unwind("bad")
 
 
+def an_order_is_short(world: RecordingWorld) -> None:
+    few = {"name": "A thing", "unit_price": {"amount": 1000, "currency": "USD"}, "stock": 1}
+    for order_id, policy in (("short-dropped", "drop"), ("short-amended", "ask"), ("short-silent", "ask")):
+        world.http("manage_products", "PUT /products/{id}", id="prod-few", group="admin", body=few)
+        world.place(order_id, product="prod-few", quantity=2, shortage=policy)
+        world.step("reserve_stock", order_id)
+        if policy == "ask":
+            world.step("ask_customer", order_id, seconds=60)
+    world.change("short-amended", "POST /orders/{id}/amend", group="")
+    world.step("ask_customer", "short-amended", seconds=60)
+    world.step("begin_unwinding", "short-silent", failure={"Error": "States.Timeout", "Cause": ""})
+
+
 def an_order_is_cancelled_after_its_hand_over_began(world: RecordingWorld) -> None:
     world.place("regret")
     world.step("reserve_stock", "regret")
@@ -606,6 +621,7 @@ STORIES: tuple[Callable[[RecordingWorld], None], ...] = (
     payments_are_at_stripe,
     cash_is_collected_at_the_door,
     an_order_is_reviewed,
+    an_order_is_short,
     an_order_is_cancelled_after_its_hand_over_began,
     support_sets_each_status_by_hand,
     a_lost_workflow_is_repaired,

@@ -75,7 +75,7 @@ def test_every_field_is_read_as_it_was_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "credential", ["payment_token", "approval_token", "delivery_token", "confirmation_token", "release_token"]
+    "credential", ["payment_token", "approval_token", "delivery_token", "confirmation_token", "release_token", "shortage_token"]
 )
 def test_a_credential_is_not_part_of_a_printed_order(credential: str) -> None:
     assert f"order.{credential}" not in repr(everything().order)
@@ -155,6 +155,9 @@ NOT_SHOWN = {
         "erased_at": "the pipeline's own",
         "further_parcels": "with the parcels",
         "restock": "the pipeline's own",
+        "on_shortage": "as what comes of it",
+        "reviewed_by_total": "the pipeline's own",
+        "shortage_token": "a credential",
     },
     Payment: {
         "is_captured_later": "the deployment's setting",

@@ -94,7 +94,7 @@ def test_waiting_never_brings_the_end_nearer_than_it_was(status: OrderStatus, hi
 
 
 def test_waits_of_nothing_end_at_once() -> None:
-    assert estimate(an_order().order, None, {}, Waits(0, 0, 0, 0, 0, 0), START) == START
+    assert estimate(an_order().order, None, {}, Waits(0, 0, 0, 0, 0, 0, 0), START) == START
 
 
 def test_the_step_that_is_being_undone_is_the_one_under_way() -> None:

@@ -93,6 +93,7 @@ def test_an_order_is_shown_with_what_is_promised() -> None:
         "cancellation": None,
         "approval": {"status": "APPROVED", "expires_at": "2026-11-20T12:05:00.000Z", "decided_by": "grace"},
         "hold": None,
+        "shortage": None,
     }
     assert shown["payment"] == {
         "payment_id": "pay-1",

@@ -78,6 +78,7 @@ def start_fulfillment(order: Order, waits: Waits) -> None:
         "approval": whole(max(waits.approval, 1)),
         "confirmation": whole(max(waits.confirmation, 1)),
         "transit": whole(waits.delivery),
+        "shortage": whole(max(waits.shortage, 1)),
     }
     facts = {"order_id": order.order_id, "run": order.run, "waits": seconds}
     _start(settings.fulfill_machine_arn(), execution_name(order.order_id, order.run), facts)

@@ -174,6 +174,12 @@ class ApprovalPending(ConstraintViolated):
     title = "Waiting for review"
 
 
+class ShortagePending(ConstraintViolated):
+    """The customer is asked what to do about a shortage."""
+
+    title = "Waiting for the customer's answer"
+
+
 class PaymentPending(ConstraintViolated):
     """The payment is asked for, and not decided."""
 

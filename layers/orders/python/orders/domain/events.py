@@ -14,6 +14,9 @@ class EventType(StrEnum):
 
     ORDER_PLACED = "ORDER_PLACED"
     STOCK_RESERVED = "STOCK_RESERVED"
+    STOCK_SHORT = "STOCK_SHORT"
+    CUSTOMER_ASKED = "CUSTOMER_ASKED"
+    ORDER_AMENDED = "ORDER_AMENDED"
     APPROVAL_REQUESTED = "APPROVAL_REQUESTED"
     ORDER_APPROVED = "ORDER_APPROVED"
     ORDER_REJECTED = "ORDER_REJECTED"
@@ -87,6 +90,7 @@ class FollowUp(StrEnum):
     """What the workflow service has to do once a change is committed; written with it, read from the stream."""
 
     START_FULFILLMENT = legacy.START_FULFILLMENT
+    ANSWER_AMENDED = "answer_amended"
     ANSWER_APPROVED = "answer_approved"
     ANSWER_REJECTED = "answer_rejected"
     ANSWER_PAID = "answer_paid"

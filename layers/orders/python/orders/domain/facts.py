@@ -97,6 +97,7 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "items": _accounted("product_id", "quantity"),
         "method": _accounted(),
         "lines": _accounted("line_id", "quantity"),
+        "missing": _accounted("line_id", "product_id", "quantity"),
         "payment_id": _accounted(),
         "payment_event": _accounted(),
         "payment_status": _accounted(),
@@ -239,6 +240,13 @@ def _detail(order: Order, name: str) -> Any:
     if isinstance(held, Contact):
         return {part: value for part in ("email", "phone", "locale") if (value := getattr(held, part))}
     return dict(held) if isinstance(held, Mapping) else held
+
+
+def of_missing(order: Order, pieces: Mapping[str, int]) -> Facts:
+    """What was missing in stock."""
+    lines = order.lines_by_id
+    missing = [{"line_id": id_, "product_id": lines[id_].product_id, "quantity": count} for id_, count in pieces.items()]
+    return {"missing": missing}
 
 
 def of_steps_undone(names: Iterable[str]) -> Facts:

@@ -171,7 +171,10 @@ def as_implied(order: Order) -> Order:
 
 def out(order: Order) -> Pieces:
     """What was taken out of stock for the order, and is neither cancelled nor given back."""
-    found = {line_id: line.wanted - line.quantity_returned for line_id, line in order.lines_by_id.items()}
+    missing = order.shortage.missing if order.shortage and order.is_asked else {}
+    found = {
+        line_id: line.wanted - line.quantity_returned - missing.get(line_id, 0) for line_id, line in order.lines_by_id.items()
+    }
     return {line_id: pieces for line_id, pieces in found.items() if pieces > 0}
 
 

@@ -16,6 +16,7 @@ from orders.domain.pricing import Discount, ShippingCharge, Totals
 from orders.domain.refund import Refund
 from orders.domain.returns import Return, merged
 from orders.domain.shares import Shares
+from orders.domain.shortage import Shortage, ShortagePolicy
 from orders.domain.statuses import (
     ApprovalStatus,
     FulfillmentStatus,
@@ -180,6 +181,8 @@ class OrderDetails:
     """What was written with the order, by its customer or by staff: for both, and for no carrier."""
     shipping_charge: ShippingCharge | None = None
     discounts: tuple[Discount, ...] = ()
+    on_shortage: ShortagePolicy = ShortagePolicy.CANCEL
+    """What becomes of it where not all is in stock."""
 
 
 def details(found: OrderDetails) -> dict[str, Any]:
@@ -236,6 +239,11 @@ class Order(OrderDetails):
     release_token: Hidden | None = None
     provider_down_since: datetime | None = None
     """Since when the payment provider takes no calls, so that the order's step is tried again by the sweep."""
+    shortage: Shortage | None = None
+    """What of it was missing in stock: while ``is_asked``, the rest is reserved; later, what was taken off."""
+    shortage_token: Hidden | None = None
+    reviewed_by_total: bool = False
+    """Whether its review is due to nothing but its total, which may be amended."""
     further_parcels: Annotated[tuple[str, ...], Privacy.IMPERSONAL] = ()
     """The ids of its parcels behind the first, in their order."""
     restock: Annotated[Mapping[str, int] | None, Privacy.IMPERSONAL] = None
@@ -268,7 +276,10 @@ class Order(OrderDetails):
     @property
     def totals(self) -> Totals:
         """The sums that the total is made of."""
-        return pricing.totals(self.lines, self.shipping_charge, self.discounts)
+        dropped = self.shortage.missing if self.shortage and not self.shortage.expires_at else {}
+        return pricing.totals(self.lines, self.shipping_charge, self.discounts).without(
+            [(line, dropped[line_id]) for line_id, line in self.lines_by_id.items() if line_id in dropped], self.total
+        )
 
     @property
     def shares(self) -> Shares:
@@ -279,6 +290,12 @@ class Order(OrderDetails):
     def current_step(self) -> Step | None:
         """The step under way, if one is."""
         return next((step for step in self.steps if step.status is StepStatus.IN_PROGRESS), None)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether its customer is asked what to do about a shortage: all but that is reserved."""
+        waits = self.shortage is not None and self.shortage.expires_at is not None
+        return waits and self.status is OrderStatus.PENDING and not self.is_over
 
     @property
     def is_free(self) -> bool:

@@ -20,6 +20,8 @@ class StockOutcome(StrEnum):
 
     RESERVED = "reserved"
     REVIEW = "review"
+    SHORT = "short"
+    """Reserved in part: the customer is asked."""
     OUT_OF_STOCK = "out_of_stock"
 
 
@@ -75,6 +77,8 @@ def of(snapshot: Snapshot, refusal: OrderError | None = None) -> dict[str, Any]:
 
 
 def _of_stock(order: Order) -> StockOutcome:
+    if order.is_asked:
+        return StockOutcome.SHORT
     in_review = order.approval is not None and order.approval.status is ApprovalStatus.PENDING
     return StockOutcome.REVIEW if in_review else StockOutcome.RESERVED
 

@@ -59,6 +59,15 @@ class Totals:
         amount = self.subtotal.amount - self.discount.amount + self.shipping.amount + self.tax.amount
         return Money(amount, self.subtotal.currency)
 
+    def without(self, dropped: Sequence[tuple[PricedLine, int]], total: Money) -> "Totals":
+        """The sums without so many pieces of these lines, of an order that comes to ``total`` without them."""
+        if not dropped:
+            return self
+        tax = self.tax.amount - sum(line.tax.amount * pieces // line.quantity for line, pieces in dropped if line.tax)
+        subtotal = self.subtotal.amount - sum(line.unit_price.amount * pieces for line, pieces in dropped)
+        discount, currency = subtotal + tax + self.shipping.amount - total.amount, total.currency
+        return Totals(Money(subtotal, currency), Money(discount, currency), self.shipping, Money(tax, currency))
+
 
 def totals(lines: Sequence[PricedLine], shipping: ShippingCharge | None, discounts: Iterable[Discount]) -> Totals:
     """What the lines come to with what is added and taken off; raises ``ValueError`` for amounts of two currencies."""

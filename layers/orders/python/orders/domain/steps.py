@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orders.domain.errors import ConstraintViolated
 from orders.domain.statuses import CANCELLABLE, TAKEN, UNSETTLED, OrderStatus, StepStatus
@@ -39,9 +39,13 @@ STEPS = tuple(StepName)
 
 
 class OutOfStock(ConstraintViolated):
-    """A product has too little stock."""
+    """A product has too little stock; ``left`` is how much there is of each, where that is known."""
 
     title = "Out of stock"
+
+    def __init__(self, detail: str, *, left: Mapping[str, int] | None = None, **extra: Any) -> None:
+        super().__init__(detail, **extra)
+        self.left = left or {}
 
 
 class PaymentDeclined(ConstraintViolated):
@@ -157,7 +161,7 @@ class StepDefinition:
 
 
 def _stock_is_reserved(snapshot: Snapshot) -> bool:
-    return snapshot.order.step(StepName.INVENTORY).status is StepStatus.COMPLETED
+    return snapshot.order.step(StepName.INVENTORY).status is StepStatus.COMPLETED or snapshot.order.is_asked
 
 
 def _stock_is_kept(snapshot: Snapshot) -> bool:
@@ -184,6 +188,7 @@ def _parcel_is_to_be_recalled(snapshot: Snapshot) -> bool:
 _Z = StepStatus
 
 AWAITING_PAYMENT = "Wait for payment confirmation"
+ASKING = "Ask customer"
 
 DEFINITIONS = (
     StepDefinition(
@@ -200,6 +205,9 @@ DEFINITIONS = (
         },
         choice="What next?",
         undoing=Undoing("stock", Task("Release stock", "release_stock"), _stock_is_reserved, _stock_is_kept),
+        confirmation=Confirmation(
+            Task(ASKING, "ask_customer"), (Wait("shortage", ASKING, "SHORTAGE_TIMEOUT_SECONDS", is_limit=True),)
+        ),
         refusals={OutOfStock.__name__: CancelReason.OUT_OF_STOCK},
     ),
     StepDefinition(

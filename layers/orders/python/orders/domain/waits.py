@@ -15,7 +15,8 @@ GRACE = timedelta(seconds=60)
 class Waits:
     """The configured waits of the workflow, in seconds; ``delivery`` is the transit (timed) or the overdue limit (carrier).
 
-    ``confirmation`` is how long a payment may wait for its confirmation, ``transfer`` how long for a bank transfer.
+    ``confirmation`` is how long a payment may wait for its confirmation, ``transfer`` how long for a bank transfer,
+    ``shortage`` how long a customer may take to say what to do about a shortage.
     """
 
     payment: float
@@ -24,6 +25,7 @@ class Waits:
     approval: float
     confirmation: float
     transfer: float
+    shortage: float
 
     def to_confirm(self, method: PaymentMethod) -> float:
         """How long a payment of that method is waited for."""
@@ -43,6 +45,9 @@ def remaining_waits(order: Order, waits: Waits, now: datetime) -> Waits:
 
     decided = order.approval is None or order.approval.status is not ApprovalStatus.PENDING
     review = (order.approval.expires_at - now).total_seconds() if order.approval and not decided else 0
+    asked_until = order.shortage.expires_at if order.shortage and order.is_asked else None
+    if asked_until and not decided:
+        review = waits.approval
     confirmation = waits.to_confirm(order.method)
     if order.confirmation_due_at:
         confirmation = _like(confirmation, (order.confirmation_due_at - now).total_seconds())
@@ -53,6 +58,7 @@ def remaining_waits(order: Order, waits: Waits, now: datetime) -> Waits:
         approval=_like(waits.approval, review),
         confirmation=confirmation,
         transfer=confirmation,
+        shortage=_like(waits.shortage, (asked_until - now).total_seconds()) if asked_until else waits.shortage,
     )
 
 

@@ -12,7 +12,7 @@ from orders.adapters.carriers.registry import parcel_carrier
 from orders.adapters.store import orders
 from orders.domain import goods
 from orders.domain.actors import Actor
-from orders.domain.decisions import cancelling, delivering, describing, ending, parcels_back, reviewing, shipping
+from orders.domain.decisions import cancelling, delivering, describing, ending, parcels_back, reviewing, shipping, shortage
 from orders.domain.decisions.reported import OUTSIDE_CARRIER
 from orders.domain.decisions.shipping import RequestedParcel
 from orders.domain.errors import ConstraintViolated, IllegalTransition
@@ -100,6 +100,12 @@ def mark_returned(
         return parcels_back.return_parcel(now, parcel, clock(), actor.by, reason)
 
     return seen(order_id, returned)
+
+
+def amend(order_id: OrderId, actor: Actor, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
+    """Takes what is there of an order of which a part is out of stock."""
+    waits, thresholds = settings.waits(), settings.review_thresholds()
+    return seen(order_id, lambda now: shortage.amend(now, clock(), actor.by, waits, thresholds))
 
 
 def approve(order_id: OrderId, actor: Actor, reason: str | None, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
@@ -193,6 +199,7 @@ def _bring_to_preparation(found: Snapshot, wanted: OrderStatus, actor: Actor, cl
     """CONFIRMED or PROCESSING by hand: reserves the stock and settles the payment, as the workflow would have done."""
     order_id = found.order.order_id
     if found.order.status is OrderStatus.PENDING:
+        shortage.answered(found.order)
         reviewing.review_answered(found.order)
         fulfilling.reserve_stock(order_id, clock, change, actor.by)
         try:

@@ -17,13 +17,25 @@ from orders.adapters import workflow
 from orders.adapters.carriers.registry import parcel_carrier
 from orders.adapters.store import orders
 from orders.domain import errors, goods, outcomes
-from orders.domain.decisions import cancelling, delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
-from orders.domain.errors import ApprovalPending, OrderOver, PaymentPending
+from orders.domain.decisions import (
+    cancelling,
+    delivering,
+    ending,
+    paying,
+    placing,
+    restarting,
+    reviewing,
+    shipping,
+    shortage,
+    unwinding,
+)
+from orders.domain.errors import ApprovalPending, OrderOver, PaymentPending, ShortagePending, StoreBusy
 from orders.domain.events import SYSTEM
 from orders.domain.identifiers import OrderId, uuid7
 from orders.domain.order import Change, Order, Snapshot
 from orders.domain.parcels import Shipment
 from orders.domain.scans import is_undecided
+from orders.domain.shortage import ShortagePolicy
 from orders.domain.statuses import (
     TERMINAL,
     ApprovalStatus,
@@ -31,7 +43,7 @@ from orders.domain.statuses import (
     ShipmentStatus,
     has_reached,
 )
-from orders.domain.steps import TIMED_OUT, CancelReason, PaymentDeclined, ShippingRefused, reason_of
+from orders.domain.steps import TIMED_OUT, CancelReason, OutOfStock, PaymentDeclined, ShippingRefused, reason_of
 from orders.services import charging
 from orders.services.changes import Apply, Clock, apply, utc_now
 
@@ -39,8 +51,16 @@ Decision = Callable[[Snapshot, datetime], Change | None]
 """A step's decision on the order as it is now; ``None`` when the work is already done."""
 
 
-NOT_LED_TO = {ApprovalPending.__name__: "Waits for its review", PaymentPending.__name__: "Waits for its payment"}
+NOT_LED_TO = {
+    ShortagePending.__name__: "Waits for its customer",
+    ApprovalPending.__name__: "Waits for its review",
+    PaymentPending.__name__: "Waits for its payment",
+}
 """The waits that a definition of an earlier release did not lead to from where it was: its executions end there."""
+
+
+MOST_LOOKS = 8
+"""How often the reservation of a part is tried with what was left a moment ago."""
 
 
 def new_id(prefix: str, clock: Clock) -> str:
@@ -49,9 +69,40 @@ def new_id(prefix: str, clock: Clock) -> str:
 
 
 def reserve_stock(order_id: OrderId, clock: Clock = utc_now, change: Apply = apply, by: str = SYSTEM) -> Snapshot:
-    """Takes the goods out of stock; raises ``OutOfStock`` when there are not enough."""
-    started = clock()
-    return change(order_id, lambda snapshot: placing.reserve_stock(snapshot, started, clock(), by))
+    """Takes the goods out of stock, or what is there of them where the order says so.
+
+    Raises:
+        OutOfStock: there are not enough.
+        StoreBusy: others took what was left each time that it was looked at.
+    """
+    started, policy = clock(), ShortagePolicy.CANCEL
+    left: dict[str, int] = {}
+
+    def short(order: Order) -> Change | None:
+        nonlocal policy
+        policy, absent = order.on_shortage, shortage.missing(order, left)
+        thresholds = settings.review_thresholds()
+        return shortage.reserve_part(order, absent, started, clock(), by, settings.waits(), thresholds) if absent else None
+
+    for _ in range(MOST_LOOKS):
+        try:
+            return change(order_id, lambda snapshot: placing.reserve_stock(snapshot, started, clock(), by, short))
+        except OutOfStock as refusal:
+            if policy is ShortagePolicy.CANCEL or not refusal.left:
+                raise
+            left |= refusal.left
+    raise StoreBusy("Others were faster each time.")
+
+
+def ask_customer(order_id: OrderId, token: str, seconds: float, clock: Clock = utc_now, run: int | None = None) -> None:
+    """Keeps the token with which the customer's answer wakes the workflow, or returns it if the answer is already given.
+
+    Raises:
+        OrderOver: the order was closed, or a later run than ``run`` processes it.
+    """
+    snapshot = apply(order_id, lambda now: shortage.ask(now, token, seconds, clock(), run))
+    if not snapshot.order.is_asked:
+        workflow.answer(token, {"amended": True})
 
 
 def request_approval(order_id: OrderId, token: str, seconds: float, clock: Clock = utc_now, run: int | None = None) -> None:
@@ -251,8 +302,9 @@ def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = ut
             return None
         if why := _why_it_goes_on(snapshot, error):
             return restarting.restart(snapshot, settings.waits(), now, SYSTEM, why)
-        if error == TIMED_OUT and charging.is_awaited(snapshot):
-            return ending.fail(snapshot, CancelReason.EXPIRED, "The payment was not made in time.", now)
+        if error == TIMED_OUT and (order.is_asked or charging.is_awaited(snapshot)):
+            late = "The payment was not made in time."
+            return shortage.unanswered(snapshot, now) or ending.fail(snapshot, CancelReason.EXPIRED, late, now)
         if goods.is_partly_handed_over(order):
             return cancelling.cut_short(snapshot, _message(cause), settings.waits().delivery, now, SYSTEM)
         reason = reason_of(error, order.current_step.name if order.current_step else None)
@@ -274,8 +326,16 @@ def _why_it_goes_on(snapshot: Snapshot, error: str) -> str | None:
     # A decision may be committed just before a wait runs out, and not reach it: the row decides.
     if error == TIMED_OUT and order.confirmation_token:
         return None if charging.is_awaited(snapshot) else "Paid while the wait ran out"
+    if error == TIMED_OUT and _is_amended(order):
+        return "Amended while the wait ran out"
     approved = order.approval is not None and order.approval.status is ApprovalStatus.APPROVED
     return "Approved while the wait ran out" if error == TIMED_OUT and approved else None
+
+
+def _is_amended(order: Order) -> bool:
+    """Whether the customer has taken what is there, and nothing has happened since."""
+    undecided = order.approval is None or order.approval.status is ApprovalStatus.PENDING
+    return order.shortage_token is not None and not order.is_asked and undecided and order.approval_token is None
 
 
 def _message(cause: str) -> str:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from orders import logs, settings
 from orders.adapters.store import orders, scans
 from orders.domain import goods
-from orders.domain.decisions import cancelling, delivering, parcels_back, reported, reviewing, shipping
+from orders.domain.decisions import cancelling, delivering, parcels_back, reported, reviewing, shipping, shortage
 from orders.domain.errors import (
     AlreadyApplied,
     ApprovalPending,
@@ -21,6 +21,7 @@ from orders.domain.errors import (
     InvalidArgument,
     OrderError,
     PaymentPending,
+    ShortagePending,
 )
 from orders.domain.events import EventType
 from orders.domain.fulfillment import FulfillmentEvent, event_of
@@ -217,10 +218,11 @@ def _marked(event: FulfillmentEvent, change: Change) -> Change:
 def _bring_in_what_is_due(order: Order, event: FulfillmentEvent, clock: Clock) -> str | None:
     """An event ahead of the workflow: reserves and charges now what the workflow would have; returns why it cannot be."""
     try:
+        shortage.answered(order)
         reviewing.review_answered(order)
         fulfilling.reserve_stock(event.order_id, clock)
         charging.charge_payment(event.order_id, event.source, clock)
-    except (ApprovalPending, PaymentPending) as pending:
+    except (ApprovalPending, PaymentPending, ShortagePending) as pending:
         return pending.detail
     except (PaymentDeclined, OutOfStock) as refusal:
         fulfilling.begin_unwinding(event.order_id, type(refusal).__name__, fulfilling.report_of(refusal), clock)

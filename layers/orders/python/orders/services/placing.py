@@ -42,8 +42,8 @@ def place_order(
     now = clock()
     order_id = request.order_id or OrderId(uuid7(now, os.urandom(10)))
     asked = placing.PricedRequest(**details(request), order_id=order_id, lines=lines, needs_review=request.require_approval)
-    needs_review = asked.needs_review or _is_of_high_value(asked.total)
-    change = placing.place(replace(asked, needs_review=needs_review), settings.waits(), now, actor.by)
+    judged = replace(asked, is_of_high_value=_is_of_high_value(asked.total))
+    change = placing.place(judged, settings.waits(), now, actor.by)
     record = IdempotencyRecord(request.customer_id, key, digest, order_id) if key and digest else None
     return _commit_new(change, record)
 

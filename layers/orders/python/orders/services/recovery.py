@@ -71,7 +71,9 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
 def _answer(snapshot: Snapshot, wanted: FollowUp) -> None:
     """Returns the task token of the workflow that waits for what has been decided."""
     order = snapshot.order
-    if wanted is FollowUp.ANSWER_APPROVED and order.approval_token:
+    if wanted is FollowUp.ANSWER_AMENDED and order.shortage_token:
+        workflow.answer(order.shortage_token, {"amended": True})
+    elif wanted is FollowUp.ANSWER_APPROVED and order.approval_token:
         workflow.answer(order.approval_token, {"approved": True})
     elif wanted is FollowUp.ANSWER_REJECTED and order.approval_token:
         # Without the reviewer's text: executions keep their history for months.
@@ -331,5 +333,11 @@ def stuck(clock: Clock = utc_now) -> dict[OrderStatus, int]:
 def _waiting_to_be_paid(until: datetime, now: datetime) -> int:
     """How many of the oldest orders that are not paid still wait for their payment, within its time."""
     oldest = islice(indexes.orders_placed_before(OrderStatus.PENDING, until), MOST_LOOKED_AT)
-    waiting = (orders.load_order(one.order_id, to_show=True).confirmation_due_at for one in oldest)
-    return sum(due is not None and due > now for due in waiting)
+    return sum(_is_awaited(orders.load_order(one.order_id, to_show=True), now) for one in oldest)
+
+
+def _is_awaited(order: Order, now: datetime) -> bool:
+    """Whether it waits for its payment, or for its customer's answer about a shortage, within the time for that."""
+    asked_until = order.shortage.expires_at if order.shortage and order.is_asked else None
+    until = order.confirmation_due_at or asked_until
+    return until is not None and until > now

@@ -12,6 +12,7 @@ from orders.domain.notifications import EVENT_TYPES
 from orders.domain.order import Address, Line, OrderRequest, RequestedLine
 from orders.domain.pricing import Discount, ShippingCharge, totals
 from orders.domain.returns import ReturnItem
+from orders.domain.shortage import ShortagePolicy
 from orders.domain.statuses import DEPRECATED_NAMES, OrderStatus, PaymentMethod
 from orders.web import addresses
 from orders.web.details import ContactBody, Metadata, MetadataPatch, Phone
@@ -180,6 +181,7 @@ class PlaceOrder(Body):
     metadata: Metadata = Field(default_factory=dict)
     note: Note | None = None
     require_approval: bool = False
+    shortage: Annotated[ShortagePolicy, Field(strict=False)] = ShortagePolicy.CANCEL
     pricing: PricingBody | None = None
 
     def order_request(self, customer_id: CustomerId) -> OrderRequest:
@@ -193,6 +195,7 @@ class PlaceOrder(Body):
             return_url=self.payment.return_url,
             order_id=self.order_id,
             require_approval=self.require_approval,
+            on_shortage=self.shortage,
             billing_address=self.billing_address.address() if self.billing_address else None,
             contact=self.contact.contact() if self.contact else None,
             external_id=self.external_id,

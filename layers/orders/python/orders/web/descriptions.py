@@ -96,6 +96,7 @@ MEMBERS: Mapping[str, str] = {
     "Scan.message": "What the carrier says of it.",
     "metadata": "Your own data about the order: texts by name. The pipeline keeps them and reads none.",
     "Event.metadata": "The facts of the change: amounts, items, parcel, old and new.",
+    "missing": "The pieces that are not in stock.",
     "method": "How the order is paid.",
     "name": "The name.",
     "Line.name": "The product's name, as it was when the order was placed.",
@@ -181,6 +182,9 @@ MEMBERS: Mapping[str, str] = {
     "step_seconds": "How long each of the steps took that have ended since the last change of status.",
     "steps": "The steps in their order.",
     "shipped_at": "When it was handed over.",
+    "shortage": "What is missing in stock, while the customer is asked about it; null otherwise.",
+    "PlaceOrder.shortage": "What becomes of the order where not all is in stock: it is cancelled, what is missing is dropped, "
+    "or the customer is asked.",
     "stock": "How many pieces are neither sold nor reserved.",
     "stopped_at": "When it ended; null while it runs.",
     "subtotal": "Pieces times prices.",

@@ -86,7 +86,7 @@ def _placed() -> tuple[Order, Event]:
     return change.order, change.event
 
 
-_WAITS = Waits(payment=5, preparation=5, delivery=10, approval=300, confirmation=3600, transfer=604_800)
+_WAITS = Waits(payment=5, preparation=5, delivery=10, approval=300, confirmation=3600, transfer=604_800, shortage=86_400)
 
 
 def _shipped() -> tuple[Snapshot, list[Event]]:

@@ -216,6 +216,16 @@ _TABLE = (
         refusals=_CHANGE_ONCE,
     ),
     Route(
+        "POST /orders/{id}/amend",
+        _FOR_OWNER,
+        "amendOrder",
+        "Take what is there of an order of which a part is out of stock",
+        "change_order",
+        body="Empty",
+        answer="OrderAnswer",
+        refusals=_CHANGE_ONCE,
+    ),
+    Route(
         "POST /orders/{id}/approve",
         STAFF,
         "approveOrder",

@@ -20,6 +20,7 @@ from orders.web.parcel_views import ShipmentView, shipment_view
 from orders.web.payment_views import MoneyView, PaymentView, RefundView, money_view, payment_view, refund_view
 from orders.web.return_views import ReturnView, return_view
 from orders.web.shapes import Count, Nullable, Time, Version, present
+from orders.web.shortage_views import ShortageView, shortage_view
 
 
 class Audience(StrEnum):
@@ -115,6 +116,7 @@ class OrderView(TypedDict):
     cancellation: _CancellationView | None
     approval: _ApprovalView | None
     hold: _HoldView | None
+    shortage: ShortageView | None
 
 
 def _line_view(line_id: str, line: Line) -> _LineView:
@@ -181,6 +183,7 @@ def order_view(order: Order, audience: Audience) -> OrderView:
         cancellation=_cancellation_view(order, audience),
         approval=_approval_view(order, audience),
         hold=_hold_view(order, audience),
+        shortage=shortage_view(order),
     )
 
 

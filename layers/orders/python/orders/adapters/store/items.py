@@ -20,6 +20,7 @@ from orders.domain.parcels import Shipment, TrackingDetail
 from orders.domain.payment import Capture, Payment
 from orders.domain.pricing import Discount
 from orders.domain.refund import with_changed
+from orders.domain.shortage import Shortage
 from orders.domain.statuses import (
     CaptureStatus,
     OrderStatus,
@@ -33,7 +34,9 @@ from orders.domain.steps import STEPS, StepName
 
 _ORDER = Codec(
     Order,
-    own=frozenset({"lines", "total", "discounts", "metadata", "steps", "unknown_steps", "further_parcels", "restock"}),
+    own=frozenset(
+        {"lines", "total", "discounts", "metadata", "steps", "unknown_steps", "further_parcels", "restock", "shortage"}
+    ),
     always=frozenset({"overall", "run", "unwind_run"}),
     with_nulls=frozenset({"cancellation", "approval"}),
     names={"shipping_address": "address"},
@@ -51,6 +54,7 @@ def order_to_item(order: Order) -> Item:
         QUANTITIES: _quantities_to_text(order),
         "further_parcels": to_json(order.further_parcels) if order.further_parcels else None,
         "restock": to_json(order.restock) if order.restock is not None else None,
+        "shortage": to_json([order.shortage.missing, when(order.shortage.expires_at)]) if order.shortage else None,
         "discounts": to_json([[one.amount.amount, one.code] for one in order.discounts]) if order.discounts else None,
         "metadata": to_json(order.metadata) if order.metadata else None,
         **_steps_to_texts(order),
@@ -77,18 +81,38 @@ def order_from_item(item: Item) -> Order:
     """The order an item holds."""
     currency = item["currency"]["S"]
     found = _ORDER.read(item)
+    shortage = _shortage_from_json(json_of(item, "shortage"))
     steps, unknown_steps = _steps_from_item(item, found["overall"])
+    if shortage and shortage.expires_at and found["status"] is OrderStatus.PENDING:
+        steps = tuple(map(_as_asked, steps))
     return Order(
         **found,
         lines=_lines_from_item(item, currency, found["status"], steps),
         further_parcels=tuple(json_of(item, "further_parcels") or ()),
         restock=json_of(item, "restock"),
+        shortage=shortage,
         discounts=tuple(Discount(Money(amount, currency), code) for amount, code, *_ in json_of(item, "discounts") or ()),
         total=Money(int(item["total"]["N"]), currency),
         metadata=json_of(item, "metadata") or {},
         steps=steps,
         unknown_steps=unknown_steps,
     )
+
+
+def _shortage_from_json(found: list[Any] | None) -> Shortage | None:
+    return Shortage(found[0], time_from(found[1])) if found else None
+
+
+def _as_asked(step: Step) -> Step:
+    """The reservation of which a part is asked about: for releases that know no shortage it is written as completed."""
+    is_written_so = step.name is StepName.INVENTORY and step.status is StepStatus.COMPLETED
+    return replace(step, status=StepStatus.IN_PROGRESS, completed_at=None) if is_written_so else step
+
+
+def _as_reserved(step: Step) -> Step:
+    """As a release reads it that knows no shortage: what is there is reserved, and it has to release no more and no less."""
+    is_asked = step.name is StepName.INVENTORY and step.status is StepStatus.IN_PROGRESS
+    return replace(step, status=StepStatus.COMPLETED, completed_at=step.started_at) if is_asked else step
 
 
 ALL_OF_LINES = "all_of_lines"
@@ -266,7 +290,8 @@ FURTHER_STEP = "step:"
 
 def _steps_to_texts(order: Order) -> dict[str, str]:
     """Edition one's steps by their places, as it reads them; each further one in an attribute of its own."""
-    rows = {step.name.value: _step_to_json(step) for step in order.steps}
+    steps = map(_as_reserved, order.steps) if order.is_asked else order.steps
+    rows = {step.name.value: _step_to_json(step) for step in steps}
     further = {f"{FURTHER_STEP}{name}": to_json(row) for name, row in rows.items() if name not in legacy.STEPS}
     return {"steps": to_json([*(rows[name] for name in legacy.STEPS), *order.unknown_steps]), **further}
 

@@ -41,6 +41,7 @@ def decided_on(snapshot: Snapshot) -> Iterator[str]:
     order = snapshot.order
     yield from (order.status, order.overall, order.method)
     yield from (step.status for step in order.steps)
+    yield order.on_shortage
     if order.approval:
         yield order.approval.status
     if order.cancellation:

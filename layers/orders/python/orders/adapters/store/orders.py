@@ -1,6 +1,6 @@
 """Orders: reading them, and writing a change as one transaction on conditions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orders.adapters.store import calls, event_items, items, keys, lookups, newer, refund_items, return_items, table
@@ -63,11 +63,11 @@ def commit(change: Change, record: IdempotencyRecord | CallRecord | None = None)
     actions = _actions(change, record)
     outcome = table.transact([action for _, action in actions])
     if not outcome.is_written:
-        raise _lost(change, [name for place, (name, _) in enumerate(actions) if place in outcome.failed]) from outcome.error
+        raise _lost(change, {actions[place][0]: item for place, item in outcome.failed.items()}) from outcome.error
 
 
-def _lost(change: Change, failed: list[str]) -> OrderError:
-    """Why a change could not be committed, from the names of the conditions that failed."""
+def _lost(change: Change, failed: Mapping[str, Item]) -> OrderError:
+    """Why a change could not be committed, from the names of the conditions that failed and what was found there."""
     order_id = change.order.order_id
     short = [name.removeprefix(STOCK_OF) for name in failed if name.startswith(STOCK_OF)]
     if CALL in failed:
@@ -75,7 +75,8 @@ def _lost(change: Change, failed: list[str]) -> OrderError:
     if MARKER in failed:
         return AlreadyApplied(f"Event {change.marker} has been applied before.")
     if short and ORDER not in failed:
-        return OutOfStock(f"Not enough in stock: {', '.join(short)}.", products=short)
+        left = {product_id: int(failed[f"{STOCK_OF}{product_id}"].get("stock", {"N": "0"})["N"]) for product_id in short}
+        return OutOfStock(f"Not enough in stock: {', '.join(short)}.", left=left, products=short)
     if change.before is None:
         return AlreadyExists(f"Order {order_id} exists already.")
     return OrderChanged(f"Order {order_id} has changed meanwhile.")
@@ -135,7 +136,10 @@ def _all_known(item: Item, optional: Iterable[str]) -> Any:
 
 def _move_stock(product_id: str, delta: int) -> Any:
     wanted = {":wanted": {"N": str(-delta)}} if delta < 0 else {}
+    # What is there tells how many of the pieces could be had.
+    found = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"} if delta < 0 else {}
     return table.update_action(
+        **found,
         Key=keys.product_key(product_id),
         UpdateExpression="ADD stock :delta",
         ConditionExpression="stock >= :wanted" if delta < 0 else table.EXISTS,

@@ -8,6 +8,7 @@ from orders.domain import facts, goods, recording
 from orders.domain.decisions import ending
 from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.shipping import check_pieces
+from orders.domain.decisions.shortage import answered
 from orders.domain.errors import ConstraintViolated, IllegalTransition
 from orders.domain.events import EventType
 from orders.domain.order import Change, Order, Snapshot
@@ -29,6 +30,7 @@ def cancel(
 
     Raises:
         IllegalTransition, ConstraintViolated: they are handed over, or about to be.
+        ShortagePending: the customer is asked about the order as a whole.
     """
     order = snapshot.order
     if order.status not in CANCELLABLE:
@@ -41,6 +43,7 @@ def cancel(
     after = goods.cancelled(order, pieces)
     if not any(line.wanted for line in after.lines):
         return ending.cancel(snapshot, reason, now, by, note)
+    answered(order)
     return _without(snapshot, after, pieces, transit_seconds, now, by, note)
 
 

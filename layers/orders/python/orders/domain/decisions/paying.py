@@ -7,6 +7,7 @@ from orders.domain import facts, recording
 from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive, fail
 from orders.domain.decisions.reviewing import review_answered
+from orders.domain.decisions.shortage import answered
 from orders.domain.errors import ConstraintViolated, OrderChanged, OrderOver
 from orders.domain.events import PAYMENTS, SYSTEM, EventType, FollowUp
 from orders.domain.order import Change, Order, Snapshot
@@ -25,6 +26,7 @@ def accept_cash(snapshot: Snapshot, payment_id: str, now: datetime, by: str = SY
     order = alive(snapshot)
     if has_reached(order.status, OrderStatus.CONFIRMED):
         return None
+    answered(order)
     review_answered(order)
     after = step_done(order, StepName.PAYMENT, now, StepStatus.SKIPPED)
     payment = Payment(payment_id, PaymentStatus.PENDING, order.total, order.method, AT_THE_DOOR, created_at=now)
@@ -38,6 +40,7 @@ def skip_payment(snapshot: Snapshot, now: datetime, by: str = SYSTEM) -> Change 
         return None
     if snapshot.payment is not None:
         raise OrderChanged("A payment has been begun in the meantime.")
+    answered(order)
     review_answered(order)
     after = step_done(order, StepName.PAYMENT, now, StepStatus.SKIPPED)
     total = facts.of_total(order)
@@ -48,7 +51,8 @@ def check_due(snapshot: Snapshot) -> None:
     """Raises where no payment is due: the order is over, or waits for its review."""
     order = alive(snapshot)
     if snapshot.payment is None:
-        review_answered(order)
+        answered(order)
+    review_answered(order)
 
 
 def new_payment(order: Order, payment_id: str, provider: str, now: datetime) -> Payment:

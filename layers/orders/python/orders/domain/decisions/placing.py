@@ -1,5 +1,6 @@
 """A new order, and the goods it takes out of stock."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -11,6 +12,7 @@ from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
 from orders.domain.order import Approval, Change, Line, Order, OrderDetails, Snapshot, details
 from orders.domain.personal import guarded
+from orders.domain.shortage import ShortagePolicy
 from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, StepStatus
 from orders.domain.steps import StepName
 from orders.domain.waits import GRACE, Waits
@@ -24,6 +26,7 @@ class PricedRequest(OrderDetails):
     order_id: OrderId
     lines: tuple[Line, ...]
     needs_review: bool
+    is_of_high_value: bool = False
 
     @property
     def total(self) -> Money:
@@ -33,8 +36,9 @@ class PricedRequest(OrderDetails):
 
 def place(request: PricedRequest, waits: Waits, now: datetime, by: str) -> Change:
     """A new order: PENDING, version 1, its workflow to be started."""
-    review_seconds = waits.approval if request.needs_review else 0
-    approval = Approval(ApprovalStatus.PENDING, now + timedelta(seconds=review_seconds)) if request.needs_review else None
+    is_reviewed = request.needs_review or request.is_of_high_value
+    review_seconds = waits.approval if is_reviewed else 0
+    approval = Approval(ApprovalStatus.PENDING, now + timedelta(seconds=review_seconds)) if is_reviewed else None
     order = Order(
         **details(request),
         order_id=request.order_id,
@@ -46,6 +50,7 @@ def place(request: PricedRequest, waits: Waits, now: datetime, by: str) -> Chang
         updated_at=now,
         status_since=now,
         approval=approval,
+        reviewed_by_total=_is_reviewed_by_total(request),
         due_at=now + timedelta(seconds=review_seconds + waits.payment + waits.preparation) + GRACE,
     )
     if order.pays_on_delivery or order.is_free:
@@ -57,11 +62,28 @@ def place(request: PricedRequest, waits: Waits, now: datetime, by: str) -> Chang
     return Change(None, order, event)
 
 
-def reserve_stock(snapshot: Snapshot, started_at: datetime, now: datetime, by: str = SYSTEM) -> Change | None:
-    """Takes the order's goods out of stock and opens the next step; the store refuses when there are not enough."""
+def _is_reviewed_by_total(request: PricedRequest) -> bool:
+    """Whether it is to be reviewed for its total alone; noted only of orders whose total may be amended."""
+    is_due_to_total = request.is_of_high_value and not request.needs_review
+    return is_due_to_total and request.on_shortage is not ShortagePolicy.CANCEL
+
+
+def reserve_stock(
+    snapshot: Snapshot,
+    started_at: datetime,
+    now: datetime,
+    by: str = SYSTEM,
+    short: Callable[[Order], Change | None] = lambda _: None,
+) -> Change | None:
+    """Takes the order's goods out of stock and opens the next step; the store refuses when there are not enough.
+
+    ``short`` is what is done instead where something is known to be missing.
+    """
     order = alive(snapshot)
     if order.step(StepName.INVENTORY).status is not StepStatus.PENDING:
         return None
+    if found := short(order):
+        return found
     after = order.with_step(StepName.INVENTORY, StepStatus.IN_PROGRESS, started_at)
     after = step_done(after, StepName.INVENTORY, now)
     after = replace(after, overall=OverallStatus.IN_PROGRESS)

@@ -40,7 +40,8 @@ def restart(snapshot: Snapshot, waits: Waits, now: datetime, by: str, reason: st
         left = remaining_waits(order, waits, now)
         # Until it is shipped it is due when it should be: the wait for the delivery may be days, and begins with the hand-over.
         transit = left.delivery if has_reached(order.status, OrderStatus.SHIPPED) else 0
-        ahead = left.approval + left.payment + left.preparation + transit
+        answer = left.shortage if order.is_asked else 0
+        ahead = answer + left.approval + left.payment + left.preparation + transit
         after = replace(order, run=order.run + next_one, due_at=now + timedelta(seconds=ahead) + GRACE)
         follow_up = FollowUp.START_FULFILLMENT
     run = {"run": after.unwind_run if follow_up is FollowUp.START_UNWINDING else after.run}
