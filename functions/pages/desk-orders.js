@@ -1,6 +1,7 @@
 // Orders by status, with live counts; what needs attention first; search.
 
 import { Problem, get, getIfAny, orderPath } from "./api.js";
+import { selection } from "./desk-bulk.js";
 import { exportButton } from "./desk-csv.js";
 import { table } from "./desk-list.js";
 import { offerSample } from "./desk-sample.js";
@@ -18,6 +19,7 @@ export function show(host, argument, desk) {
   const days = { from: dayOf(asked.get("from")), until: dayOf(asked.get("until")) };
   const filters = { status, created_after: startOf(days.from), created_before: startOf(days.until, 1) };
   const cursors = [null];
+  const picked = selection(() => load());
   const part = parts(host);
 
   part("title", status, () => [
@@ -39,7 +41,8 @@ export function show(host, argument, desk) {
     const late = overdue?.orders ?? [];
     part("tabs", { counts, status, wanted }, drawTabs);
     part("attention", late, drawAttention);
-    part("list", { orders: found.orders, empty: isEmpty(counts), wanted, status }, drawList);
+    part("bulk", picked.ids(), picked.bar);
+    part("list", { orders: found.orders, empty: isEmpty(counts), wanted, status, picked: picked.ids() }, drawList);
     part("pages", { more: found.next_cursor ?? null, depth: cursors.length }, drawPages);
   }
 
@@ -57,7 +60,11 @@ export function show(host, argument, desk) {
     );
   }
 
-  const drawList = ({ orders, ...why }) => table(orders, { kind: "orders", columns: COLUMNS, empty: emptyFor(why) });
+  const drawList = ({ orders, ...why }) => table(orders, { kind: "orders", columns: pickable, empty: emptyFor(why) });
+  const pickable = [
+    { ...COLUMNS[0], cell: (order) => [picked.box(order.order_id), " ", COLUMNS[0].cell(order)] },
+    ...COLUMNS.slice(1),
+  ];
 
   return desk.watch(load);
 }

@@ -74,6 +74,26 @@ def test_the_desk_goes_by_keyboard_and_by_days_and_saves_what_it_lists(quick: St
         assert tab.violations() == []
 
 
+def test_several_orders_are_cancelled_at_once(quick: Stack, visit: Visiting) -> None:
+    for order_id in ("of-many-1", "of-many-2"):
+        quick.place("many", order_id=order_id, require_approval=True)
+    quick.place("many", order_id="of-many-3", token="tok_declined")
+    wait_for(lambda: quick.order("of-many-3")["order"]["status"] == "CANCELLED")
+    with visit(quick) as tab:
+        tab.sign_in("Sam", "/admin#/?q=many")
+        for order_id in ("of-many-1", "of-many-2", "of-many-3"):
+            tab.page.get_by_label(f"Pick {order_id}").check()
+        tab.page.get_by_role("group", name="Picked orders").get_by_role("button", name="Cancel orders").click()
+        dialog = tab.page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Cancel orders").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("1 refused. of-many-3: The order is already CANCELLED")
+        dialog.get_by_role("button", name="Not now").click()
+        expect(tab.page.get_by_role("group", name="Picked orders")).to_contain_text("1 picked")
+        assert tab.violations() == []
+    for order_id in ("of-many-1", "of-many-2"):
+        assert quick.order(order_id)["order"]["cancellation"]["reason"] == "staff"
+
+
 def test_what_is_overdue_stands_first(quick: Stack, visit: Visiting) -> None:
     order_id = quick.place(order_id="late", require_approval=True)["order"]["order_id"]
     late = {"orders": [quick.order(order_id)["order"]], "next_cursor": None}
