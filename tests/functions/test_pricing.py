@@ -59,6 +59,7 @@ def test_an_order_comes_to_what_its_shop_charges_and_is_paid_and_shown_so(world:
         "product_id": "prod-001",
         "name": "",
         "quantity": 2,
+        **dict.fromkeys(("quantity_cancelled", "quantity_shipped", "quantity_delivered", "quantity_returned"), 0),
         "unit_price": usd(999),
         "discount": usd(98),
         "tax": usd(190),
