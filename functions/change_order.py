@@ -8,7 +8,7 @@ from orders.domain.digests import KeyedCall
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.status_names import parse_status
-from orders.services import commands, reading, returning
+from orders.services import commands, reading, refunding, returning
 from orders.services.changes import SeenAt
 from orders.services.once import once
 from orders.web import bodies
@@ -17,6 +17,8 @@ from orders.web.orders import order_answer
 
 Change = Callable[[OrderId, Actor, str | None, SeenAt], Snapshot]
 """A command whose only argument is an optional reason."""
+RefundChange = Callable[[OrderId, str, Actor, SeenAt], Snapshot]
+"""A command on one refund."""
 
 
 def _admitted(request: Request) -> tuple[OrderId, Actor]:
@@ -140,6 +142,27 @@ def decided(decision: returning.Decision) -> Operation:
     return operation
 
 
+def refund(request: Request) -> Answer:
+    """Gives money back."""
+    wanted, call = request.parse(bodies.RefundBody).wanted(), request.call
+    order_id, actor = _admitted(request)
+    seen = SeenAt(request.if_match, call=call)
+    return _once(request, call, lambda: refunding.request(order_id, wanted, actor, seen))
+
+
+def of_refund(change: RefundChange) -> Operation:
+    """The operation behind a route of one refund, with nothing in its body."""
+
+    def operation(request: Request) -> Answer:
+        request.parse(bodies.Empty)
+        call, refund_id = request.call, request.refund_id
+        order_id, actor = _admitted(request)
+        seen = SeenAt(request.if_match, call=call)
+        return _once(request, call, lambda: change(order_id, refund_id, actor, seen))
+
+    return operation
+
+
 handler = serve(
     {
         "POST /orders/{id}/cancel": cancel,
@@ -156,6 +179,9 @@ handler = serve(
         "PUT /orders/{id}/shipments/{shipment_id}/location": set_location,
         "POST /orders/{id}/shipments/{shipment_id}/delivered": mark_parcel_delivered,
         "POST /orders/{id}/shipments/{shipment_id}/returned": mark_returned,
+        "POST /orders/{id}/refunds": refund,
+        "POST /orders/{id}/refunds/{refund_id}/retry": of_refund(refunding.retry),
+        "POST /orders/{id}/refunds/{refund_id}/complete": of_refund(refunding.hand_out),
         "PUT /orders/{id}/address": change_address,
         "PATCH /orders/{id}": change_details,
         "PATCH /orders/{id}/status": set_status,

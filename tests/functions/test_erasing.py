@@ -502,6 +502,19 @@ def test_an_open_order_keeps_everything(world: World, unique: UniqueTexts) -> No
     assert unique.found_in(contents(world)) != []
 
 
+def test_a_customer_who_waits_for_money_is_not_erased(world: World) -> None:
+    staff: dict[str, Any] = {"by": "sue", "groups": ["support"]}
+    world.live(OrderStatus.DELIVERED, "order-1", method="CASH_ON_DELIVERY")
+    (refund,) = world.http("POST /orders/{id}/refunds", "order-1", {"reason": "Late"}, **staff).body["refunds"]
+    with pytest.raises(ConstraintViolated, match=r"A refund of order-1 is not completed"):
+        privacy.erase(ADA, "grace")
+    path = {"id": "order-1", "refund_id": refund["refund_id"]}
+    assert world.http("POST /orders/{id}/refunds/{refund_id}/complete", path, **staff).status == 200
+    assert privacy.erase(ADA, "grace") == ["order-1"]
+    (kept,) = orders.load(OrderId("order-1")).refunds
+    assert (kept.reason, kept.amount.amount) == ("(erased)", 3000)
+
+
 @pytest.mark.parametrize("end", [OrderStatus.CANCELLED, OrderStatus.RETURNED])
 def test_an_order_that_is_still_unwound_is_open(world: World, end: OrderStatus) -> None:
     world.live(end)

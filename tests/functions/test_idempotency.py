@@ -45,7 +45,28 @@ def lived(status: OrderStatus) -> Any:
     return live
 
 
+def refused_a_refund(world: World) -> dict[str, str]:
+    world.live(OrderStatus.DELIVERED, token="tok_refund_declined_1")
+    return the_refund(world)
+
+
+def owes_cash(world: World) -> dict[str, str]:
+    world.live(OrderStatus.DELIVERED, method="CASH_ON_DELIVERY")
+    return the_refund(world)
+
+
+def the_refund(world: World) -> dict[str, str]:
+    (refund,) = world.http("POST /orders/{id}/refunds", "order-1", {"reason": "Late"}, **STAFF).body["refunds"]
+    return {"id": "order-1", "refund_id": refund["refund_id"]}
+
+
+EMPTY: dict[str, tuple[Any, str]] = {
+    "POST /orders/{id}/refunds/{refund_id}/retry": (refused_a_refund, "DELIVERED"),
+    "POST /orders/{id}/refunds/{refund_id}/complete": (owes_cash, "DELIVERED"),
+}
+"""The routes whose body says nothing."""
 CASES: dict[str, tuple[Any, str]] = {
+    "POST /orders/{id}/refunds": (lived(OrderStatus.DELIVERED), "DELIVERED"),
     CANCEL: (lived(OrderStatus.PROCESSING), "CANCELLED"),
     RETURN: (lived(OrderStatus.DELIVERED), "RETURNED"),
     "POST /orders/{id}/approve": (under_review, "PENDING"),
@@ -62,15 +83,15 @@ def test_every_post_that_moves_or_makes_something_takes_a_key() -> None:
     assert taking == {key for key, route in ROUTES.items() if route.method == "POST"} - without | keeping
 
 
-@pytest.mark.parametrize("route", CASES)
+@pytest.mark.parametrize("route", CASES | EMPTY)
 def test_a_repetition_gets_the_order_and_changes_nothing(world: World, route: str) -> None:
-    before, status = CASES[route]
-    path = before(world)
-    first = world.http(route, path, {"reason": "Bought twice"}, headers=KEY, **STAFF)
+    before, status = (CASES | EMPTY)[route]
+    path, body = before(world), {} if route in EMPTY else {"reason": "Bought twice"}
+    first = world.http(route, path, body, headers=KEY, **STAFF)
     assert (first.status, first.order["status"]) == (200, status)
     assert "idempotent-replayed" not in first.headers
     held = world.everything()
-    again = world.http(route, path, {"reason": "Bought twice"}, headers=KEY, **STAFF)
+    again = world.http(route, path, body, headers=KEY, **STAFF)
     assert (again.status, again.body, again.headers["idempotent-replayed"]) == (200, first.body, "true")
     assert again.headers["etag"] == first.headers["etag"]
     assert world.everything() == held

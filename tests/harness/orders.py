@@ -13,7 +13,7 @@ import pytest
 
 from orders.adapters import pauses
 from orders.adapters.payments import simulated
-from orders.domain.decisions import delivering, ending, paying, placing, reviewing, shipping, unwinding
+from orders.domain.decisions import delivering, ending, paying, placing, refunds, reviewing, shipping, unwinding
 from orders.domain.decisions.placing import PricedRequest
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.money import Money
@@ -189,12 +189,23 @@ class Life:
         taken = known if charged is None else self.order.total.amount * charged
         decisions: dict[str, Decision] = {
             "recall_shipment": lambda snapshot: unwinding.shipment_recalled(snapshot, self.tick()),
-            "refund_payment": lambda snapshot: unwinding.payment_undone(snapshot, captured=taken, now=self.tick()),
             "release_stock": lambda snapshot: unwinding.release_stock(snapshot, self.tick()),
             "close_order": lambda snapshot: unwinding.close(snapshot, self.tick()),
         }
         for task in unwound_from(unwinding.undo_from(self.snapshot)):
-            self.apply(decisions[task.function](self.snapshot))
+            if task.function == "refund_payment":
+                self.give_back(taken)
+            else:
+                self.apply(decisions[task.function](self.snapshot))
+        return self
+
+    def give_back(self, taken: int) -> "Life":
+        """What the unwinding does about the money."""
+        self.apply(refunds.unwind(self.snapshot, captured=taken, now=self.tick()))
+        for refund in self.snapshot.refunds:
+            if refund.due_at:
+                self.apply(refunds.complete(self.snapshot, refund.refund_id, self.tick()))
+        self.apply(refunds.arrange(self.snapshot, self.tick()))
         return self
 
     def until(self, status: OrderStatus) -> "Life":

@@ -175,7 +175,7 @@ class RecordingWorld:
     ) -> dict[str, Any]:
         event = http_event(
             key,
-            path={name: parts[name] for name in ("id", "carrier", "delivery_id") if name in parts},
+            path={name: parts[name] for name in ("id", "carrier", "delivery_id", "refund_id") if name in parts},
             query=parts.get("query"),
             headers=parts.get("headers"),
             body=None if body is None else json.dumps(body),
@@ -327,6 +327,7 @@ def an_order_is_delivered_and_returned(world: RecordingWorld) -> None:
     world.step("ship_parcel", "paid", transit=0)
     world.change("paid", "PUT /orders/{id}/shipment/location", {"location": "York"})
     world.step("deliver_order", "paid")
+    world.change("paid", "POST /orders/{id}/refunds", {"amount": {"amount": 1, "currency": "USD"}, "reason": "late"})
     world.change("paid", "POST /orders/{id}/return", {"reason": "too small"})
     world.unwind("paid")
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from orders.domain.decisions import delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
+from orders.domain.decisions import delivering, ending, paying, placing, refunds, restarting, reviewing, shipping, unwinding
 from orders.domain.decisions.advancing import step_done
 from orders.domain.errors import ApprovalPending, ConstraintViolated, IllegalTransition, OrderOver
 from orders.domain.events import SYSTEM, EventType, FollowUp, Signal
@@ -20,6 +20,7 @@ from orders.domain.statuses import (
     OrderStatus,
     OverallStatus,
     PaymentStatus,
+    RefundStatus,
     ShipmentStatus,
     StepStatus,
 )
@@ -437,7 +438,8 @@ def test_a_paid_order_is_undone_in_reverse() -> None:
     before = len(life.trail)
     life.unwind()
     assert [event.type for event in life.trail[before:]] == [
-        *(EventType.SHIPMENT_RECALLED, EventType.PAYMENT_REFUNDED, EventType.STOCK_RELEASED, EventType.UNWINDING_COMPLETED)
+        *(EventType.SHIPMENT_RECALLED, EventType.REFUND_STARTED, EventType.PAYMENT_REFUNDED),
+        *(EventType.STOCK_RELEASED, EventType.UNWINDING_COMPLETED),
     ]
     assert statuses_of_steps(life) == ["COMPENSATED", "SKIPPED", "COMPENSATED", "COMPENSATED", "SKIPPED"]
     assert set(life.stock.values()) == {0}
@@ -454,7 +456,7 @@ def test_a_paid_order_is_undone_in_reverse() -> None:
             "payment",
             ["PAYMENT_VOIDED", "STOCK_RELEASED", "UNWINDING_COMPLETED"],
         ),
-        (an_order(PROCESSING), "payment", ["PAYMENT_REFUNDED", "STOCK_RELEASED", "UNWINDING_COMPLETED"]),
+        (an_order(PROCESSING), "payment", ["REFUND_STARTED", "PAYMENT_REFUNDED", "STOCK_RELEASED", "UNWINDING_COMPLETED"]),
         (a_cod_order(CONFIRMED), "stock", ["STOCK_RELEASED", "UNWINDING_COMPLETED"]),
         (a_cod_order(PROCESSING), "stock", ["STOCK_RELEASED", "UNWINDING_COMPLETED"]),
         (
@@ -564,8 +566,11 @@ def test_cash_that_is_not_going_to_be_collected_is_voided(end: Callable[[Life], 
     assert life.trail[-1].metadata["payment_status"] == "VOIDED"
 
 
-def test_cash_collected_is_given_back_with_a_return() -> None:
+def test_cash_collected_is_handed_out_by_people_after_a_return() -> None:
     life = a_cod_order(DELIVERED).return_goods().unwind()
+    (refund,) = life.snapshot.refunds
+    assert (life.order.overall, refund.status, refund.due_at) == (OverallStatus.ROLLED_BACK, RefundStatus.PENDING, None)
+    life.apply(refunds.hand_out(life.snapshot, refund.refund_id, life.tick(), "sue"))
     assert life.snapshot.payment is not None
     assert life.snapshot.payment.status is PaymentStatus.REFUNDED
 
@@ -577,7 +582,7 @@ def test_cash_collected_is_given_back_with_a_return() -> None:
     "undo",
     [
         unwinding.shipment_recalled,
-        lambda snapshot, now: unwinding.payment_undone(snapshot, captured=3000, now=now),
+        lambda snapshot, now: refunds.unwind(snapshot, captured=3000, now=now),
         unwinding.release_stock,
         unwinding.close,
     ],

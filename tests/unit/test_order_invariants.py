@@ -6,8 +6,10 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.domain.decisions import delivering, ending, paying, placing, restarting, reviewing, shipping, unwinding
+from orders.domain.decisions import delivering, ending, paying, placing, refunds, restarting, reviewing, shipping, unwinding
+from orders.domain.decisions.refunds import WantedRefund
 from orders.domain.errors import OrderError
+from orders.domain.money import Money
 from orders.domain.order import Change, Event, Order, Snapshot
 from orders.domain.payment import Payment
 from orders.domain.progress import estimate
@@ -21,6 +23,7 @@ from orders.domain.statuses import (
     OverallStatus,
     PaymentMethod,
     PaymentStatus,
+    RefundStatus,
     StepStatus,
 )
 from orders.domain.steps import CancelReason, StepName
@@ -39,10 +42,39 @@ def _recall(life: Life) -> Change | None:
 
 def _undo_payment(life: Life, charged: bool) -> Change | None:
     payment = life.snapshot.payment
+    if pending := [one for one in life.snapshot.refunds if one.due_at]:
+        return refunds.complete(life.snapshot, pending[0].refund_id, life.tick())
     # A gateway never denies a charge that the row has as completed.
-    known = payment is not None and payment.status is PaymentStatus.COMPLETED
+    known = payment is not None and payment.amount_captured > 0
     captured = life.order.total.amount if charged or known else 0
-    return unwinding.payment_undone(life.snapshot, captured=captured, now=life.tick())
+    begun = refunds.unwind(life.snapshot, captured=captured, now=life.tick())
+    return begun or refunds.arrange(life.snapshot, life.tick())
+
+
+def _refund(life: Life) -> Change:
+    amount = Money(life.order.version * 137, "USD")
+    refund_id = f"ref-{life.order.version}"
+    return refunds.request(life.snapshot, refund_id, WantedRefund("Scratched", amount), life.tick(), "sue")
+
+
+def _refunds(*statuses: RefundStatus) -> Callable[[Snapshot], str]:
+    """The id of the first refund in one of these."""
+
+    def first(snapshot: Snapshot) -> str:
+        return next((one.refund_id for one in snapshot.refunds if one.status in statuses), "")
+
+    return first
+
+
+_pending, _failed = _refunds(RefundStatus.PENDING), _refunds(RefundStatus.FAILED)
+_any = _refunds(RefundStatus.PENDING, RefundStatus.COMPLETED)
+
+
+def _settle(life: Life) -> Change | None:
+    """The provider gives it back, or somebody hands it out."""
+    if life.order.pays_on_delivery:
+        return refunds.hand_out(life.snapshot, _pending(life.snapshot), life.tick(), "sue")
+    return refunds.complete(life.snapshot, _pending(life.snapshot), life.tick())
 
 
 UNWINDING: dict[str, Doing] = {
@@ -87,6 +119,10 @@ FORWARD: dict[str, Doing] = {
     "time out": lambda life: ending.fail(life.snapshot, CancelReason.APPROVAL_TIMEOUT, "Silence.", life.tick()),
     "return": lambda life: ending.return_order(life.snapshot, life.tick(), "ada"),
     "send back": lambda life: ending.return_order(life.snapshot, life.tick(), "carrier", to_sender=True),
+    "refund": _refund,
+    "settle": _settle,
+    "bounce": lambda life: refunds.fail(life.snapshot, _any(life.snapshot), "It is closed.", life.tick()),
+    "retry": lambda life: refunds.retry(life.snapshot, _failed(life.snapshot), life.tick(), "sue"),
     "restart": lambda life: restarting.restart(life.snapshot, WAITS, life.tick(), "system", "lost"),
 }
 
@@ -184,6 +220,8 @@ def test_every_life_is_a_path_through_the_table(wish: placing.PricedRequest, nam
             assert change.order.status_since >= before.order.status_since
         if change.payment and before.payment and change.payment != before.payment:
             assert is_reachable(before.payment.status, change.payment.status)
+            after = change.applied_to(before)
+            assert change.payment.left >= sum(one.amount.amount for one in after.refunds if one.status is RefundStatus.PENDING)
             assert 0 <= change.payment.amount_refunded <= change.payment.amount_captured <= change.payment.amount.amount
     path = walk(life.trail)
     assert path[0] is OrderStatus.PENDING
@@ -208,6 +246,8 @@ def test_every_life_that_is_over_has_its_goods_and_its_money_in_one_place(
 ) -> None:
     life = Life(wish)
     list(live(life, names, chance))
+    while attempt(life, _settle) or attempt(life, FORWARD["retry"]):
+        pass
     order, payment = life.order, life.snapshot.payment
     gone = {line.product_id: -line.quantity for line in order.lines}
     back = all(moved == 0 for moved in life.stock.values())
@@ -223,8 +263,15 @@ def test_every_life_that_is_over_has_its_goods_and_its_money_in_one_place(
         assert payment is None
     elif order.status is OrderStatus.DELIVERED:
         assert payment is not None
-        assert (payment.status, payment.left) == (PaymentStatus.COMPLETED, order.total.amount)
+        assert payment.amount_captured == order.total.amount
+        assert (payment.status is PaymentStatus.COMPLETED) is (payment.left == payment.amount_captured)
+    if payment:
+        assert payment.amount_refunded == refunded_in_all(life.snapshot)
     assert payment is None or payment.amount == order.total
+
+
+def refunded_in_all(snapshot: Snapshot) -> int:
+    return sum(one.amount.amount for one in snapshot.refunds if one.status is RefundStatus.COMPLETED)
 
 
 def _in_review(order: Order) -> bool:

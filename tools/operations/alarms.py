@@ -178,6 +178,12 @@ def of_feeds(found: Declared) -> Iterator[Alarm]:
         "late-payments",
         own(Metric.PAYMENTS_AFTER_THE_END, period=300),
     )
+    yield Alarm(
+        "refunds-failed",
+        "Refunds failed: customers wait for their money until somebody retries them",
+        "refunds-failed",
+        own(Metric.REFUNDS_FAILED, period=300),
+    )
     # Lambda drops a call that it takes for one of a loop, and its event with it. The one queue that feeds itself is allowed to.
     dropped = [of_function(function, "RecursiveInvocationsDropped") for function in found.queues]
     yield Alarm(

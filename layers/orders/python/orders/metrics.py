@@ -24,6 +24,7 @@ class Metric(StrEnum):
     PAYMENT_UPDATES = "order_status_updates_from_payments_total"
     PAYMENT_EVENTS_FAILED = "payment_events_failed_total"
     PAYMENTS_AFTER_THE_END = "payments_after_the_end_total"
+    REFUNDS_FAILED = "refunds_failed_total"
     ORDERS_STUCK = "orders_stuck"
     ORDERS_RESTARTED = "orders_restarted_total"
     EXECUTIONS_ENDED_EARLY = "executions_ended_early_total"

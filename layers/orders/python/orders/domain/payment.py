@@ -168,11 +168,15 @@ class Payment:
         """The payment that is never taken."""
         return replace(self.become(PaymentStatus.VOIDED), failure_reason=self.failure_reason or reason)
 
-    def refunded(self, amount: int, now: datetime) -> "Payment":
-        """The payment with so much more of it given back; its status follows from the sum."""
-        total = self.amount_refunded + amount
-        if amount < 0 or total > self.amount_captured:
+    def refunded(self, total: int, now: datetime) -> "Payment":
+        """The payment with so much of it given back in all; its status follows from that, unless more may be captured."""
+        if not 0 <= total <= self.amount_captured:
             raise ConstraintViolated("More would be refunded than was captured.", payment=str(self.status))
-        status = PaymentStatus.REFUNDED if total == self.amount_captured else PaymentStatus.PARTIALLY_REFUNDED
+        status = self.status if self.status is PaymentStatus.AUTHORIZED else self._status_with(total)
         after = self if self.status is status else self.become(status)
-        return replace(after, amount_refunded=total, refunded_at=now)
+        return replace(after, amount_refunded=total, refunded_at=now if total else None)
+
+    def _status_with(self, refunded: int) -> PaymentStatus:
+        if refunded == self.amount_captured:
+            return PaymentStatus.REFUNDED
+        return PaymentStatus.PARTIALLY_REFUNDED if refunded else PaymentStatus.COMPLETED

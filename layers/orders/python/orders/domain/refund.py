@@ -68,27 +68,35 @@ class Refund:
         return replace(self.become(RefundStatus.PENDING), tries=self.tries + 1, due_at=due_at, failure_reason=None)
 
 
-Refunds = Iterable[Refund]
-
-
-def total(refunds: Refunds, status: RefundStatus) -> int:
+def total(refunds: Iterable[Refund], status: RefundStatus) -> int:
     """What the refunds of that status come to, in minor units."""
     return sum(one.amount.amount for one in refunds if one.status is status)
 
 
-def left(payment: Payment, refunds: Refunds) -> int:
+def left(payment: Payment, refunds: Iterable[Refund]) -> int:
     """What was captured and is not given back, nor about to be."""
-    return payment.left - total(refunds, RefundStatus.PENDING)
+    return max(0, payment.left - total(refunds, RefundStatus.PENDING))
 
 
-def is_open(refund: Refund, payment: Payment, refunds: Refunds) -> bool:
+def of_unwinding(payment: Payment) -> str:
+    """The id of the refund that gives back what is left of a payment when its order is unwound: the same on every try."""
+    return f"refund-{payment.payment_id}"
+
+
+def is_arranged(payment: Payment, refunds: Iterable[Refund]) -> bool:
+    """Whether nothing is left to be done about the money of an order that is unwound, but what its refunds still wait for."""
+    refunds = tuple(refunds)
+    return not left(payment, refunds) or any(one.refund_id == of_unwinding(payment) for one in refunds)
+
+
+def is_open(refund: Refund, payment: Payment, refunds: Iterable[Refund]) -> bool:
     """Whether somebody still waits for the money: one that has failed is settled by others for as much."""
     if refund.status is RefundStatus.FAILED:
         return refund.amount.amount <= left(payment, refunds)
     return refund.status is RefundStatus.PENDING
 
 
-def pieces(refunds: Refunds) -> dict[str, int]:
+def pieces(refunds: Iterable[Refund]) -> dict[str, int]:
     """For how many pieces of each line money was given back, or is about to be."""
     found: dict[str, int] = {}
     for one in refunds:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from orders.domain.errors import ConstraintViolated
+from orders.domain.refund import is_arranged
 from orders.domain.statuses import CANCELLABLE, TAKEN, UNSETTLED, OrderStatus, StepStatus
 
 if TYPE_CHECKING:
@@ -174,6 +175,16 @@ def _money_moved(snapshot: Snapshot) -> bool:
     return payment is not None and payment.status in UNSETTLED | TAKEN
 
 
+def _money_is_kept(snapshot: Snapshot) -> bool:
+    """Whether something is still to be done about it: refunds that people hand out, or make again, are theirs."""
+    payment, refunds = snapshot.payment, snapshot.refunds
+    if payment is None or not _money_moved(snapshot):
+        return False
+    is_begun = snapshot.order.step(StepName.PAYMENT).status is StepStatus.COMPENSATING
+    is_decided = payment.status not in UNSETTLED and is_arranged(payment, refunds)
+    return is_begun or not is_decided or any(one.due_at for one in refunds)
+
+
 def _parcel_is_out(snapshot: Snapshot) -> bool:
     return snapshot.shipment is not None
 
@@ -239,7 +250,7 @@ DEFINITIONS = (
         },
         wait=Wait("payment", "Wait for payment", "PAYMENT_WAIT_SECONDS"),
         choice="Paid yet?",
-        undoing=Undoing("payment", Task("Refund payment", "refund_payment"), _money_moved, _money_moved),
+        undoing=Undoing("payment", Task("Refund payment", "refund_payment"), _money_moved, _money_is_kept),
         confirmation=Confirmation(
             Task(AWAITING_PAYMENT, "await_payment"),
             (

@@ -13,14 +13,14 @@ from orders.adapters.payments.protocol import Intent
 from orders.adapters.payments.registry import brings_customers_back, payment_gateway
 from orders.adapters.store import orders
 from orders.domain import outcomes
-from orders.domain.decisions import paying, unwinding
+from orders.domain.decisions import paying
 from orders.domain.errors import OrderChanged, OutcomeUnknown, PaymentPending, RefundRefused
 from orders.domain.events import SYSTEM
 from orders.domain.identifiers import OrderId, uuid7
 from orders.domain.money import Money
 from orders.domain.order import Order, Snapshot
 from orders.domain.payment import GatewayOutcome, OpenedPayment, OutcomeKind, Payment
-from orders.domain.statuses import TAKEN, UNSETTLED, PaymentMethod, PaymentStatus
+from orders.domain.statuses import UNSETTLED, PaymentMethod, PaymentStatus
 from orders.services.changes import Apply, Clock, apply, utc_now
 from orders.services.tracking_links import tracking_path
 
@@ -154,36 +154,7 @@ def known(outcome: GatewayOutcome) -> GatewayOutcome:
     return outcome
 
 
-def refund_payment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
-    """Gives back what the provider has taken, and makes sure that it takes no more."""
-    snapshot = orders.load(order_id)
-    payment = snapshot.payment
-    if payment is None or payment.status not in UNSETTLED | TAKEN:
-        return snapshot
-    if payment.method is PaymentMethod.CASH_ON_DELIVERY:
-        collect_cash(snapshot)
-        for key in _cash_in_book(payment):
-            cash_book.give_back(key)
-        captured = payment.left
-    else:
-        captured = _given_back(snapshot.order, payment)
-    return apply(order_id, lambda now: unwinding.payment_undone(now, captured=captured, now=clock()), snapshot)
-
-
-def _given_back(order: Order, payment: Payment) -> int:
-    """What was captured of a payment, once nothing of it is left; 0 if it was voided before."""
-    gateway, intent = payment_gateway(payment.provider), intent_of(order, payment)
-    if payment.status in TAKEN:
-        captured, left = payment.amount_captured, payment.left
-    else:
-        voided = _decided(gateway.void(intent))
-        captured, left = voided.captured, voided.captured - voided.refunded
-    if left:
-        give_back(order, payment, left)
-    return captured
-
-
-def _decided(outcome: GatewayOutcome) -> GatewayOutcome:
+def decided(outcome: GatewayOutcome) -> GatewayOutcome:
     """The outcome of a call that ends a payment, once the provider can tell what it came to.
 
     Raises:
@@ -209,6 +180,13 @@ def collect_cash(snapshot: Snapshot) -> None:
         return
     for key, amount in _cash_in_book(payment).items():
         cash_book.collect(key, Money(amount, payment.amount.currency))
+
+
+def hand_back_cash(payment: Payment, refund_id: str, amount: int) -> None:
+    """Records in our own book that so much was handed back, once for each refund: from its lines in their order."""
+    left = amount
+    for key in _cash_in_book(payment):
+        left -= cash_book.give_back(key, refund_id, left)
 
 
 def _cash_in_book(payment: Payment) -> dict[str, int]:

@@ -14,6 +14,7 @@ from orders.domain.errors import ConstraintViolated
 from orders.domain.events import EventType
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber, comparable
 from orders.domain.order import Change, Event, Order, Snapshot
+from orders.domain.refund import is_open
 from orders.domain.statuses import OverallStatus
 from orders.services.changes import Clock, apply, utc_now, with_retries
 
@@ -58,7 +59,9 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
     if still_open:
         raise _refusal(still_open)
     for order in found:
-        _refuse_open_returns(orders.load(order.order_id, to_show=True))
+        snapshot = orders.load(order.order_id, to_show=True)
+        _refuse_open_returns(snapshot)
+        _refuse_open_refunds(snapshot)
     for order_id in order_ids:
         snapshot = apply(order_id, lambda found: _without_person(found, by, clock))
         _erase_parcels(snapshot, orders.history(order_id))
@@ -69,6 +72,14 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
     redaction.redact_deliveries(frozenset(order_ids), erasure.redacted_payload)
     with_retries(lambda: redaction.redact_idempotency_keys(customer_id))
     return order_ids
+
+
+def _refuse_open_refunds(found: Snapshot) -> None:
+    """Raises where somebody still waits for money of the order's."""
+    payment, refunds = found.payment, found.refunds
+    if payment and any(is_open(refund, payment, refunds) for refund in refunds):
+        order_id = found.order.order_id
+        raise ConstraintViolated(f"A refund of {order_id} is not completed: complete or retry it.", orders=[order_id])
 
 
 def _refusal(still_open: Sequence[Order]) -> ConstraintViolated:
@@ -108,6 +119,7 @@ def _without_person(found: Snapshot, by: str, clock: Clock) -> Change | None:
     if order.overall in OPEN:
         raise _refusal([order])
     _refuse_open_returns(found)
+    _refuse_open_refunds(found)
     if order.erased_at:
         return None
     now = clock()

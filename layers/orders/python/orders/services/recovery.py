@@ -24,7 +24,7 @@ from orders.domain.scans import is_undecided
 from orders.domain.statuses import CANCELLABLE, ENDED, OrderStatus, OverallStatus, has_reached
 from orders.domain.steps import ApprovalRejected, CancelReason
 from orders.domain.waits import GRACE, Waits, remaining_waits
-from orders.services import charging, inbound
+from orders.services import charging, inbound, refunding
 from orders.services.changes import Clock, apply, utc_now
 
 MOST_FAILED_RUNS = 10
@@ -94,7 +94,7 @@ def sync(order_id: OrderId, by: str, clock: Clock = utc_now) -> Snapshot:
 
     An order that is over, or whose execution is running, is left alone; the latter is checked again later.
     """
-    return _synced(orders.load(order_id), by, clock)
+    return _synced(refunding.tried(orders.load(order_id), clock), by, clock)
 
 
 def execution_ended(execution_arn: str, status: str, error: str | None, clock: Clock = utc_now) -> str | None:
@@ -267,12 +267,22 @@ class Sweep:
         before = orders.load(place.order_id)
         if self._everything and before.order.updated_at >= self._began:
             return False
+        if place.is_refund:
+            self._settle(before, place)
+            return False
         after = _synced(before, SYSTEM, self._clock)
         if after.order.version != before.order.version:
             return True
         if after.order.due_at and after.order.due_at <= self._clock():
             self._look_again_later(after, place)
         return False
+
+    def _settle(self, snapshot: Snapshot, place: indexes.Reference) -> None:
+        """Asks the provider for the order's refunds, less often the longer one takes."""
+        pending = [one.created_at for one in refunding.settle(snapshot, self._clock).refunds if one.due_at]
+        if pending:
+            pause = (self._clock() - min(pending)) / PARTS_OF_THE_WAIT
+            self._postpone(place, min(max(pause, GRACE), LONGEST_UNASKED))
 
     def _look_again_later(self, snapshot: Snapshot, place: indexes.Reference) -> None:
         order = snapshot.order

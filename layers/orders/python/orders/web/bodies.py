@@ -5,12 +5,14 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from orders.domain.decisions.refunds import WantedRefund
 from orders.domain.errors import InvalidArgument
 from orders.domain.identifiers import CustomerId
 from orders.domain.money import Money
 from orders.domain.notifications import EVENT_TYPES
 from orders.domain.order import Address, Line, OrderRequest, RequestedLine
 from orders.domain.pricing import Discount, ShippingCharge, totals
+from orders.domain.refund import RefundedLine
 from orders.domain.returns import ReturnItem
 from orders.domain.shortage import ShortagePolicy
 from orders.domain.statuses import DEPRECATED_NAMES, OrderStatus, PaymentMethod
@@ -313,6 +315,24 @@ class HandOver(OfItems):
 
     carrier: Text100 | None = None
     tracking_number: Text100 | None = None
+
+
+class RefundBody(OfItems):
+    """``POST /orders/{id}/refunds``: an amount, or what pieces are worth; with neither, all that is left."""
+
+    amount: MoneyBody | None = None
+    reason: Reason
+
+    def wanted(self) -> WantedRefund:
+        """The domain's value."""
+        lines = tuple(RefundedLine(line_id, quantity) for line_id, quantity in (self.pieces or {}).items())
+        return WantedRefund(self.reason, _money(self.amount), lines)
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> "RefundBody":
+        if self.amount and self.items:
+            raise BadMember("items", "must be left out where there is an amount")
+        return self
 
 
 class SetStatus(Body):

@@ -46,6 +46,7 @@ REQUESTS: dict[str, Example] = {
         "contact": {"email": "ada@example.com", "locale": "en"},
     },
     "WithReason": BECAUSE,
+    "RefundBody": {"items": [{"line_id": "1", "quantity": 1}], "reason": "Arrived scratched"},
     "AddressBody": ADDRESS,
     "PatchOrder": {"external_id": "#1001", "note": "Leave it with the neighbors", "metadata": {"channel": "phone"}},
     "RequestReturn": {"items": [{"line_id": "1", "quantity": 1, "reason": "Too small"}], "note": "Worn once"},

@@ -196,6 +196,11 @@ class Request:
         return self.path.get("shipment_id", "")
 
     @property
+    def refund_id(self) -> str:
+        """The refund the path names: compared and nothing else."""
+        return self.path.get("refund_id", "")
+
+    @property
     def webhook_id(self) -> str:
         """The webhook the path names; raises ``InvalidArgument`` for what cannot be a webhook's id."""
         return self._id(limits.ORDER_ID)

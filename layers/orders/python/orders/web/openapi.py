@@ -143,7 +143,8 @@ _ID_IN_PATH: Schema = FOREIGN_ID | {"pattern": rf"^((?![/?#]){limits.PRINTED})+$
 
 
 def _path_parameter(name: str, path: str) -> Schema:
-    schemas = {"carrier": one_of(SENDERS), "shipment_id": {"type": "string", "minLength": 1, "maxLength": 200}}
+    part: Schema = {"type": "string", "minLength": 1, "maxLength": 200}
+    schemas = {"carrier": one_of(SENDERS), "shipment_id": part, "refund_id": part}
     schema = _ID_IN_PATH if path.startswith("/products/{id}") and name == "id" else schemas.get(name, ID)
     # "/orders/{id}" is about an order, "{shipment_id}" about a shipment, "{carrier}" is one.
     what = path.split("/")[1].removesuffix("s") if name == "id" else name.removesuffix("_id")

@@ -34,6 +34,8 @@ DAY = 86_400
 HELD_FOR, HELD_AT_MOST_FOR = 7 * DAY, 60
 """For how many seconds money is held, and for how many with the token of a hold that runs out."""
 
+_REFUSES = re.compile(r"tok_refund_declined_(?P<times>\d+)")
+
 Move = Callable[[Entry], Entry | None]
 """What becomes of a ledger line; ``None`` where it stays as it is."""
 
@@ -112,13 +114,18 @@ class SimulatedGateway:
 
         def refunded(entry: Entry) -> Entry | None:
             refunds, left = entry.facts.get("refunds", {}), _captured(entry) - _refunded(entry)
-            if refund_id in refunds or not 0 < amount <= left:
+            refused: list[str] = entry.facts.get("refused", [])
+            if refund_id in refunds or refund_id in refused or not 0 < amount <= left:
                 return None
+            if len(refused) < entry.facts.get("refuses", 0):
+                return _moved(entry, entry.state, refused=[*refused, refund_id])
             return _moved(entry, REFUNDED if amount == left else entry.state, refunds={**refunds, refund_id: amount})
 
         entry = _changed(intent, refunded)
         # A line that edition one refunded has no ids: it gave everything back.
         by_edition_one = entry is not None and entry.state == REFUNDED and "refunds" not in entry.facts
+        if entry and refund_id in entry.facts.get("refused", []):
+            return GatewayOutcome(OutcomeKind.DECLINED, reason="The customer's account is closed.")
         if entry is None or not (by_edition_one or refund_id in entry.facts.get("refunds", {})):
             return GatewayOutcome(OutcomeKind.DECLINED, reason="So much is not left to be refunded.")
         return self._outcome(intent, entry)
@@ -169,6 +176,8 @@ def _taken(capture: bool) -> str:
 def _facts(intent: Intent) -> Mapping[str, Any]:
     facts: dict[str, Any] = {"amount": intent.amount.amount, "currency": intent.amount.currency}
     facts |= {} if intent.capture else _facts_of_hold(intent.token)
+    refuses = _REFUSES.fullmatch(intent.token or "")
+    facts |= {"refuses": int(refuses["times"])} if refuses else {}
     return facts | ({"transfer": True} if intent.method is PaymentMethod.BANK_TRANSFER else {})
 
 
@@ -217,15 +226,7 @@ def _moved(entry: Entry, state: str, **facts: Any) -> Entry:
 
 
 def _changed(intent: Intent, move: Move) -> Entry | None:
-    """The line as it is once it is moved; of two at the same time one moves it first, and the other looks at it again."""
-    key = keys.charge_key(intent.key)
-    while found := ledgers.entry(key):
-        wanted = move(found)
-        if wanted is None:
-            return found
-        if ledgers.replace_entry(key, found, wanted):
-            return wanted
-    return None
+    return ledgers.move(keys.charge_key(intent.key), move)
 
 
 GATEWAY: PaymentGateway = SimulatedGateway()

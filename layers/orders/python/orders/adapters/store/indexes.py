@@ -23,6 +23,11 @@ class Reference:
     sort: str
     item: str = "#ORDER"
 
+    @property
+    def is_refund(self) -> bool:
+        """Whether it is a refund that is due, and not the order."""
+        return self.item.startswith(keys.REFUND_PREFIX)
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

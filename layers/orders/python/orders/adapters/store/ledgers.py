@@ -1,7 +1,7 @@
 """The ledgers of the simulated payment provider and carrier."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,20 @@ def replace_entry(key: Key, found: Entry, wanted: Entry) -> bool:
             ":facts": {"S": to_json(wanted.facts)},
         },
     ).is_written
+
+
+def move(key: Key, wanted: Callable[[Entry], Entry | None]) -> Entry | None:
+    """The line as it is once it is moved, or was found to stay; ``None`` where there is none.
+
+    Of two at the same time one moves it first, and the other looks at it again.
+    """
+    while found := entry(key):
+        moved = wanted(found)
+        if moved is None:
+            return found
+        if replace_entry(key, found, moved):
+            return moved
+    return None
 
 
 def count_attempt(key: Key) -> int:

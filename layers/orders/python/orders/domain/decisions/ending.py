@@ -179,6 +179,9 @@ def to_be_undone(
 
 
 def how_ended(order: Order) -> OverallStatus:
-    """The final status of an order that was not delivered: FAILED if nothing had to be undone."""
-    undone = any(step.status is StepStatus.COMPENSATED for step in order.steps)
+    """The final status of an order that was not delivered: FAILED if nothing had to be undone.
+
+    Money that its provider gives back in its own time is still being given back then.
+    """
+    undone = any(step.status in (StepStatus.COMPENSATED, StepStatus.COMPENSATING) for step in order.steps)
     return OverallStatus.ROLLED_BACK if undone else OverallStatus.FAILED

@@ -7,7 +7,7 @@ from orders.domain import facts, recording, returns
 from orders.domain.decisions.ending import how_ended
 from orders.domain.events import EventType
 from orders.domain.order import Change, Order, Snapshot
-from orders.domain.statuses import TAKEN, TERMINAL, UNSETTLED, OrderStatus, OverallStatus, StepStatus
+from orders.domain.statuses import TERMINAL, OrderStatus, OverallStatus, StepStatus
 from orders.domain.steps import NOTHING, UNDOINGS, StepName
 
 
@@ -26,24 +26,6 @@ def shipment_recalled(snapshot: Snapshot, now: datetime) -> Change | None:
     if order.step(StepName.SHIPPING).status is StepStatus.COMPENSATING and len(left) == 1:
         after = order.with_step(StepName.SHIPPING, StepStatus.COMPENSATED, now)
     return recording.change(order, after, EventType.SHIPMENT_RECALLED, now, shipment=replace(shipment, recalled=True))
-
-
-def payment_undone(snapshot: Snapshot, *, captured: int, now: datetime) -> Change | None:
-    """All that was captured is given back, or the provider has voided a payment of which nothing was."""
-    order, payment = snapshot.order, snapshot.payment
-    if payment is None or payment.status not in UNSETTLED | TAKEN:
-        return None
-    step = order.step(StepName.PAYMENT).status
-    after, is_taken = order, payment.status in TAKEN or captured > 0
-    if step is StepStatus.COMPENSATING:
-        after = order.with_step(StepName.PAYMENT, StepStatus.COMPENSATED if is_taken else StepStatus.SKIPPED, now)
-    if is_taken:
-        # An unknown outcome may turn out to have been a charge: it was completed and is refunded in one change.
-        known = payment if payment.status in TAKEN else payment.completed(captured)
-        refunded = known.refunded(known.left, now)
-        return recording.change(order, after, EventType.PAYMENT_REFUNDED, now, payment=refunded)
-    voided = payment.voided("Voided before it was charged")
-    return recording.change(order, after, EventType.PAYMENT_VOIDED, now, payment=voided)
 
 
 def release_stock(snapshot: Snapshot, now: datetime) -> Change | None:
