@@ -10,11 +10,12 @@ from functools import cached_property
 from typing import Any
 
 from local.fastpath import fast_json
-from orders.adapters.store import event_items, items, keys
+from orders.adapters.store import event_items, items, keys, refund_items
 from orders.domain import notifications
 from orders.domain.order import Event, Order
 from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
+from orders.domain.refund import Refund
 from simulator.world import World
 
 Json = Any
@@ -27,6 +28,7 @@ class Account:
     order: Order
     payment: Payment | None = None
     shipment: Shipment | None = None
+    refunds: list[Refund] = field(default_factory=list)
     trail: list[Event] = field(default_factory=list)
 
     def times(self, kind: str) -> int:
@@ -44,6 +46,11 @@ class Entry:
 
     state: str
     facts: Json
+
+    @property
+    def given_back(self) -> int:
+        """What the provider has given back of a payment; edition one's line of one that is given back has no refunds."""
+        return int(self.facts["amount"]) if self.state == "refunded" else sum(self.facts.get("refunds", {}).values())
 
 
 class Books:
@@ -89,6 +96,8 @@ class Books:
             account.payment = items.payment_from_item(item)
         elif sort == "#SHIPMENT":
             account.shipment = items.shipment_from_item(item)
+        elif sort.startswith(keys.REFUND_PREFIX):
+            account.refunds.append(refund_items.refund_from_item(item))
         elif sort.startswith(keys.MARKER_PREFIX):
             self.markers[account.order.order_id, item["event_id"]["S"]] += 1
         elif sort.startswith(keys.EVENT_PREFIX):

@@ -35,9 +35,9 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "place_order": ("BatchGetItem", "TransactWriteItems", "GetItem", "Query", "GetSecretValue"),
         "read_orders": ("Query", "GetItem", "BatchGetItem", "GetSecretValue"),
         "change_order": (
-            *_CHANGE, "GetItem", "UpdateItem", "GetSecretValue", "open", "authorize", "look_up", "book",
+            *_CHANGE, "GetItem", "UpdateItem", "GetSecretValue", "open", "authorize", "look_up", "book", "refund",
         ),
-        "repair_order": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "GetSecretValue", "look_up"),
+        "repair_order": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "GetSecretValue", "look_up", "refund"),
         "drive_workflow": (
             "Query", "UpdateItem", "StartExecution", "StopExecution", "SendTaskSuccess", "SendTaskFailure",
         ),
@@ -51,7 +51,7 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "on_payment_event": (*_CHANGE, "GetItem", "UpdateItem", "ChangeMessageVisibility", "look_up", "refund"),
         "receive_carrier_event": ("Query", "GetItem", "PutItem", "PutEvents", "GetSecretValue"),
-        "sweep_orders": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "look_up"),
+        "sweep_orders": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "look_up", "refund"),
     }
 )  # fmt: skip
 """What each function calls in a history: the operations of AWS, and of the payment provider and the carrier."""

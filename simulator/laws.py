@@ -13,6 +13,7 @@ from typing import Any
 
 from orders.domain import goods as pieces
 from orders.domain.events import SYSTEM
+from orders.domain.order import Event
 from orders.domain.status_names import parse_status
 from orders.domain.statuses import (
     CANCELLABLE,
@@ -253,11 +254,23 @@ UNDOING = ("SHIPMENT_RECALLED", "PAYMENT", "STOCK_RELEASED")
 def unwinding(books: Books) -> Iterator[str]:
     """What is undone is undone in reverse: the parcel, then the money, then the goods, then the order is closed."""
     for name, account in books.accounts.items():
-        kinds = [event.type.value for event in account.trail]
-        done = ["PAYMENT" if kind in ("PAYMENT_REFUNDED", "PAYMENT_VOIDED") else kind for kind in kinds]
+        by_refunds = any(_unwinds(event) for event in account.trail)
+        done = ["PAYMENT" if _is_about_the_money(event, by_refunds) else event.type.value for event in account.trail]
         order = [kind for kind in done if kind in UNDOING]
         if order != [kind for kind in UNDOING if kind in order]:
             yield f"{name}: undone in another order, or twice: {account.story()}"
+
+
+def _unwinds(event: Event) -> bool:
+    """Whether it begins the refund of all that is left."""
+    return event.type.value == "REFUND_STARTED" and str(event.metadata.get("refund_id")).startswith("refund-")
+
+
+def _is_about_the_money(event: Event, by_refunds: bool) -> bool:
+    """Whether the unwinding has undone the payment by it: by a refund of its own, or as edition one does it."""
+    if by_refunds:
+        return _unwinds(event)
+    return event.type.value in ("PAYMENT_REFUNDED", "PAYMENT_VOIDED") and "refund_id" not in event.metadata
 
 
 def outcomes(books: Books) -> Iterator[str]:

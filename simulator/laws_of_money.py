@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from orders.domain.refund import is_open, total
 from orders.domain.statuses import (
     PAYMENT_TRANSITIONS,
     TAKEN,
@@ -16,6 +17,7 @@ from orders.domain.statuses import (
     OrderStatus,
     PaymentMethod,
     PaymentStatus,
+    RefundStatus,
     has_reached,
 )
 from simulator import two_releases
@@ -45,8 +47,10 @@ def money(books: Books) -> Iterator[str]:
 def _errors_of_money(books: Books, account: Account) -> Iterator[str]:
     order, payment, entry = account.order, account.payment, books.charged(account)
     state = entry.state if entry else "nothing"
-    if order.status is _O.DELIVERED and (payment is None or payment.status is not _P.COMPLETED or state != "charged"):
+    taken = payment.amount_captured if payment else 0
+    if order.status is _O.DELIVERED and (not taken or state not in ("charged", "refunded")):
         yield f"delivered, the payment is {payment and payment.status}, the provider says {state}"
+    yield from _errors_of_refunds(books, account, entry)
     if entry and state in ("charged", "refunded") and (entry.facts["amount"], entry.facts["currency"]) != _total(account):
         yield f"charged {entry.facts} for {order.total}"
     if order.status in TERMINAL and state == "charged":
@@ -60,6 +64,23 @@ def _errors_of_money(books: Books, account: Account) -> Iterator[str]:
         yield "its payment was completed twice"
     if cash and entry and state in ("charged", "refunded") and not has_reached(order.status, _O.DELIVERED):
         yield f"cash was collected of an order that is {order.status}"
+
+
+def _errors_of_refunds(books: Books, account: Account, entry: Entry | None) -> Iterator[str]:
+    """What was given back, by the refunds, by the payment and by the provider's book; nobody waits for money any more."""
+    payment = account.payment
+    if payment is None:
+        return
+    given_back = total(account.refunds, RefundStatus.COMPLETED)
+    if given_back > payment.amount_captured:
+        yield f"{given_back} was given back of {payment.amount_captured}"
+    if given_back != payment.amount_refunded and not two_releases.may_have_charged(books, account):
+        yield f"its refunds come to {given_back}, the payment says {payment.amount_refunded}"
+    if entry and entry.given_back != payment.amount_refunded and not _came_late(books, account, entry):
+        yield f"the provider has given {entry.given_back} back, the payment says {payment.amount_refunded}"
+    for refund in account.refunds:
+        if is_open(refund, payment, account.refunds):
+            yield f"its {refund.refund_id} is still {refund.status}"
 
 
 def _came_late(books: Books, account: Account, entry: Entry | None) -> bool:

@@ -74,8 +74,10 @@ MUTATIONS = (
         "    if found is not None and (found.provider_reference or found.payment_id != opened.payment_id):\n        return None\n    begun = found or new_payment(",
         "    begun = new_payment(",
     ),
-    Mutation("what was charged is voided on paper and not refunded", _SERVICES + "charging.py", 'given = known(gateway.refund(intent_of(order, payment), f"refund-{payment.payment_id}", amount))', "given = GatewayOutcome(OutcomeKind.SETTLED)"),
-    Mutation("an intent is not voided at the provider", _SERVICES + "charging.py", "_decided(gateway.void(intent))", "gateway.look_up(intent)"),
+    Mutation("what was charged is voided on paper and not refunded", _SERVICES + "refunding.py", "charging.known(payment_gateway(payment.provider).refund(intent, refund.key, refund.amount.amount))", "charging.GatewayOutcome(OutcomeKind.SETTLED)"),
+    Mutation("a refund that was refused is taken for one that was made", _SERVICES + "refunding.py", "if outcome.kind is OutcomeKind.DECLINED:", "if outcome.kind is OutcomeKind.UNKNOWN:"),
+    Mutation("what is about to be given back is counted as left", "layers/orders/python/orders/domain/refund.py", "payment.left - total(refunds, RefundStatus.PENDING)", "payment.left"),
+    Mutation("an intent is not voided at the provider", _SERVICES + "refunding.py", "charging.decided(payment_gateway(payment.provider).void(charging.intent_of(order, payment)))", "payment_gateway(payment.provider).look_up(charging.intent_of(order, payment))"),
     Mutation("cash at the door is entered at the price of one piece", _SERVICES + "charging.py", "cash_book.collect(key, Money(amount, payment.amount.currency))", "cash_book.collect(key, snapshot.order.lines[0].unit_price)"),
     Mutation(
         "the follow-up of a delivery enters no cash",

@@ -192,12 +192,15 @@ class World:
         if calm and self.loop.now > self.calm_at + 2 * TICK:
             self.operator.redrive()
             self.operator.decide()
+            self.operator.pay_out()
         self.loop.call_later(TICK, self._tick)
 
     def _is_at_rest(self) -> bool:
         parties = (self.streams, self.queues, self.bus, self.workflows, self.people)
         still = self.functions.busy == 0 and all(party.idle() for party in parties)
-        return still and not self.table.in_index("by_due", "DUE") and not self.operator.has_letters()
+        if not still or self.table.in_index("by_due", "DUE") or self.operator.has_letters():
+            return False
+        return not self.operator.owed()
 
 
 @cache

@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from orders.domain.statuses import OrderStatus
+from orders.adapters.store import items, keys, refund_items
+from orders.domain.payment import Payment
+from orders.domain.refund import Refund, is_open
+from orders.domain.statuses import OrderStatus, RefundStatus
 from simulator.functions import Outcome
 from simulator.loop import START
 from simulator.parties import drivers
@@ -85,8 +88,9 @@ class Operator:
     def decide(self) -> None:
         """Says what became of each parcel that is under way for good: it is back, or it was delivered."""
         world = self._world
-        for _, place in list(world.table.in_index("by_due", "DUE")):
-            partition = place[0]
+        for _, (partition, sort) in list(world.table.in_index("by_due", "DUE")):
+            if sort != "#ORDER":
+                continue
             order, shipment = world.table.item((partition, "#ORDER")), world.table.item((partition, "#SHIPMENT"))
             order_id = partition.removeprefix("ORDER#")
             if not order or not shipment or order["status"]["S"] != OrderStatus.SHIPPED:
@@ -95,6 +99,31 @@ class Operator:
                 continue
             self._asked[order_id] = world.loop.now
             self._close(order_id, shipment)
+
+    def pay_out(self) -> None:
+        """Hands out the cash that is owed, and has refunds that failed made again."""
+        world = self._world
+        for order_id, refund in self.owed():
+            way = "retry" if refund.status is RefundStatus.FAILED else "complete"
+            path = {"id": order_id, "refund_id": refund.refund_id}
+            world.people.ask(f"POST /orders/{{id}}/refunds/{{refund_id}}/{way}", SUPPORT, path, {})
+
+    def owed(self) -> list[tuple[str, Refund]]:
+        """The refunds that people have to do something about, by their orders."""
+        kept: dict[str, list[Refund]] = {}
+        payments: dict[str, Payment] = {}
+        for item in self._world.table.rows():
+            order_id, sort = item["PK"]["S"].removeprefix("ORDER#"), item["SK"]["S"]
+            if sort.startswith(keys.REFUND_PREFIX):
+                kept.setdefault(order_id, []).append(refund_items.refund_from_item(item))
+            elif sort == keys.PAYMENT:
+                payments[order_id] = items.payment_from_item(item)
+        return [
+            (order_id, refund)
+            for order_id, refunds in kept.items()
+            for refund in refunds
+            if not refund.due_at and is_open(refund, payments[order_id], refunds)
+        ]
 
     def _close(self, order_id: str, shipment: Json) -> None:
         world = self._world

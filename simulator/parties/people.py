@@ -42,7 +42,14 @@ TOKENS = ("tok_ok",) * 8 + (
     "tok_timeout_2",
     "tok_requires_action",
     "tok_async",
+    "tok_refund_declined_1",
 )
+REFUNDS: tuple[Json, ...] = (
+    {},
+    *({"amount": {"amount": amount, "currency": "USD"}} for amount in (1, 333, 999, 20_000)),
+    *({"items": [{"line_id": line_id, "quantity": 1}]} for line_id in ("1", "1", "2")),
+)
+"""What staff give back: all that is left, an amount, or what a piece is worth; often more than there is."""
 WAITING_TOKENS = ("tok_requires_action", "tok_async")
 PLACES = ("SW1Y 4JH",) * 9 + ("flaky-2", "timeout-1", "timeout-2", "refused")
 METHODS = ("CREDIT_CARD",) * 4 + ("DIGITAL_WALLET", "BANK_TRANSFER", "CASH_ON_DELIVERY", "CASH_ON_DELIVERY")
@@ -106,6 +113,7 @@ class People:
             (0.03, self._comes_back),
             (0.05, self._has_arrived),
             (0.10, self._goes_back),
+            (0.15, self._is_refunded),
             (0.20, lambda wish: drivers.warehouse(self._world, wish)),
             (0.15, lambda wish: drivers.carrier(self._world, wish)),
         )
@@ -297,6 +305,13 @@ class People:
     def _goes_back(self, wish: Wish) -> None:
         route = "POST /orders/{id}/return"
         self._soon(120, lambda: self._ask_of(wish, route, SUPPORT, {"reason": "Too small"}, ("returned", None)))
+
+    def _is_refunded(self, wish: Wish) -> None:
+        """Staff give money back, at any moment: before it is there, and while the order is unwound."""
+        for _ in range(1 + self._world.dice.below(3)):
+            body = {**REFUNDS[self._world.dice.below(len(REFUNDS))], "reason": "Scratched"}
+            ask = partial(self._ask_of, wish, "POST /orders/{id}/refunds", SUPPORT, body, ("refunded", None))
+            self._soon(120, ask)
 
     def _reviews(self, wish: Wish) -> None:
         answer = self._world.dice.pick(("approve",) * 5 + ("reject", "reject", "silence"))

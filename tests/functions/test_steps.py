@@ -609,6 +609,10 @@ def test_a_failure_of_a_shipped_order_leaves_it_to_the_sweep(world: World) -> No
 def test_a_return_gives_the_money_back_once(world: World, method: str) -> None:
     world.live(OrderStatus.RETURNED, method=method)
     world.unwind()
+    if method == COD:
+        (refund,) = world.snapshot().refunds
+        path = {"id": "order-1", "refund_id": refund.refund_id}
+        assert world.support("POST /orders/{id}/refunds/{refund_id}/complete", path).status == 200
     assert [entry["state"] for entry in world.ledger()] == ["refunded"]
     shown = world.http("GET /orders/{id}", "order-1").body
     assert (shown["order"]["status"], shown["payment"]["status"]) == ("RETURNED", "REFUNDED")

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from orders.adapters.store import event_items, items, keys
+from orders.adapters.store import event_items, items, keys, refund_items
 from orders.domain.order import Event, Order
 from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
+from orders.domain.refund import Refund, is_arranged
 from orders.domain.statuses import ENDED, TERMINAL, TRANSITIONS, OrderStatus, PaymentMethod, PaymentStatus, StepStatus
 from orders.domain.steps import StepName
 from tests.harness.stacks import Deployment, until
@@ -30,6 +31,7 @@ class Account:
     order: Order
     payment: Payment | None = None
     shipment: Shipment | None = None
+    refunds: list[Refund] = field(default_factory=list)
     trail: list[Event] = field(default_factory=list)
 
 
@@ -72,6 +74,8 @@ class Books:
                 account.payment = items.payment_from_item(item)
             elif sort == "#SHIPMENT":
                 account.shipment = items.shipment_from_item(item)
+            elif sort.startswith(keys.REFUND_PREFIX):
+                account.refunds.append(refund_items.refund_from_item(item))
             elif sort.startswith(keys.EVENT_PREFIX):
                 account.trail.append(event_items.event_from_item(item))
 
@@ -108,9 +112,11 @@ class Books:
             yield f"delivered, and the payment is {payment and payment.status}"
         if state == "charged" and (facts["amount"], facts["currency"]) != (order.total.amount, order.total.currency):
             yield f"charged {facts} for {order.total}"
-        if order.status in TERMINAL and state == "charged":
+        # Cash is handed out by people, in their own time.
+        is_owed = payment is not None and facts.get("cash") and payment.left and is_arranged(payment, account.refunds)
+        if order.status in TERMINAL and state == "charged" and not is_owed:
             yield f"{order.status}, and the money was kept: {told(account.trail)}"
-        if order.status in TERMINAL and payment and payment.status in (_P.PROCESSING, _P.COMPLETED):
+        if order.status in TERMINAL and payment and payment.status in (_P.PROCESSING, _P.COMPLETED) and not is_owed:
             yield f"{order.status}, and the payment is {payment.status}: {told(account.trail)}"
         if payment and (payment.status is _P.REFUNDED) is not (state == "refunded"):
             yield f"the payment is {payment.status}, the gateway says {state or 'nothing'}"

@@ -205,7 +205,7 @@ class World:
     def check(self, route_key: str, answer: Answer) -> None:
         check_answer(route_key, answer)
 
-    def support(self, route_key: str, path: str | None = None, body: Json = None, **more: Any) -> Answer:
+    def support(self, route_key: str, path: Mapping[str, str] | str | None = None, body: Json = None, **more: Any) -> Answer:
         return self.http(route_key, path, body, by="grace", groups=["support"], **more)
 
     def shop(self, route_key: str, path: str | None = None, body: Json = None, **more: Any) -> Answer:
@@ -321,15 +321,14 @@ class World:
         kept = charged = refunded = 0
         for entry in self.ledger():
             charged += entry["amount"] if entry["state"] in ("charged", "refunded") else 0
-            refunded += entry["amount"] if entry["state"] == "refunded" else 0
+            refunded += entry["amount"] if entry["state"] == "refunded" else sum(entry.get("refunds", {}).values())
         for item in self.everything():
             if item.get("kind") != {"S": "order"}:
                 continue
             order_id = item["order_id"]["S"]
             found = orders.load(order_id)
             _check_trail(order_id, found)
-            if found.payment and found.payment.status.value == "COMPLETED":
-                kept += found.payment.amount.amount
+            kept += found.payment.left if found.payment else 0
             if found.order.step(StepName.INVENTORY).status.value in ("COMPLETED", "COMPENSATING"):
                 for line in found.order.lines:
                     gone[line.product_id] = gone.get(line.product_id, 0) + line.wanted

@@ -418,6 +418,16 @@ def cash_is_collected_at_the_door(world: RecordingWorld) -> None:
     world.change("cash-reported", "POST /orders/{id}/delivered", group="carrier")
 
 
+def a_refund_is_refused_and_made_again(world: RecordingWorld) -> None:
+    world.place("refused-refund", token="tok_refund_declined_1")
+    for module in ("reserve_stock", "charge_payment"):
+        world.step(module, "refused-refund")
+    world.change("refused-refund", "POST /orders/{id}/refunds", {"reason": "late"})
+    (refund,) = orders.load(OrderId("refused-refund")).refunds
+    key = "POST /orders/{id}/refunds/{refund_id}/retry"
+    world.http("change_order", key, id="refused-refund", refund_id=refund.refund_id, group="support", body={})
+
+
 def an_order_is_reviewed(world: RecordingWorld) -> None:
     for order_id, answer in (("good", "approve"), ("bad", "reject")):
         world.place(order_id, review=True)
@@ -621,6 +631,7 @@ STORIES: tuple[Callable[[RecordingWorld], None], ...] = (
     payments_are_decided_later,
     payments_are_at_stripe,
     cash_is_collected_at_the_door,
+    a_refund_is_refused_and_made_again,
     an_order_is_reviewed,
     an_order_is_short,
     an_order_is_cancelled_after_its_hand_over_began,
