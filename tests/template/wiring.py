@@ -60,6 +60,7 @@ BUSINESS: tuple[tuple[str, str], ...] = (
     ("orders_stuck", "service=orders,status=PENDING"),
     ("orders_stuck", "service=orders,status=PROCESSING"),
     ("payments_after_the_end_total", "service=orders"),
+    ("refunds_failed_total", "service=orders"),
     ("step_refusals_total", "service=orders"),
     ("sweeps_total", "service=orders"),
     ("webhook_deliveries_failed_total", "service=orders"),

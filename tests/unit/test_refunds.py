@@ -1,14 +1,19 @@
 """Refunds: what may become of one, and what they leave of a payment."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from orders.domain.decisions import paying
+from orders.domain import goods
+from orders.domain.decisions import paying, refunds
+from orders.domain.decisions.refunds import WantedRefund
 from orders.domain.errors import ConstraintViolated
 from orders.domain.money import Money
+from orders.domain.payment import Dispute
+from orders.domain.pricing import ShippingCharge
 from orders.domain.refund import Refund, RefundedLine, is_open, left, pieces, with_changed
-from orders.domain.statuses import OrderStatus, RefundStatus
+from orders.domain.statuses import DisputeStatus, OrderStatus, PaymentStatus, RefundStatus
 from tests.harness.orders import an_order, later
 
 PENDING, COMPLETED, FAILED = RefundStatus
@@ -59,6 +64,51 @@ def test_a_refund_that_failed_is_open_until_others_have_given_as_much_back() -> 
 def test_the_pieces_of_a_refund_that_failed_are_not_counted() -> None:
     found = [a_refund(COMPLETED, line_1=1), a_refund(PENDING, line_1=1, line_2=3), a_refund(FAILED, line_1=1)]
     assert pieces(found) == {"1": 2, "2": 3}
+
+
+def test_nothing_is_refunded_while_the_payment_is_disputed() -> None:
+    life = an_order(OrderStatus.PROCESSING)
+    wanted = WantedRefund("Late", Money(500, "USD"))
+    life.apply(refunds.request(life.snapshot, "ref-1", wanted, life.tick(), "sue"))
+    life.apply(refunds.fail(life.snapshot, "ref-1", "It is closed.", life.tick()))
+    for status in DisputeStatus:
+        payment = replace(paying.payment_of(life.snapshot), dispute=Dispute("dis-1", status, later()))
+        disputed = replace(life.snapshot, payment=payment)
+        asked = (
+            partial(refunds.request, disputed, "ref-2", wanted, later(), "sue"),
+            partial(refunds.retry, disputed, "ref-1", later(), "sue"),
+        )
+        for ask in asked:
+            if status is DisputeStatus.OPEN:
+                with pytest.raises(ConstraintViolated, match="it is disputed"):
+                    ask()
+            else:
+                assert ask().refunds
+
+
+def test_what_is_cancelled_or_came_back_is_given_back_piece_by_piece_with_the_delivery_at_last() -> None:
+    life = an_order(OrderStatus.DELIVERED, shipping_charge=ShippingCharge(Money(500, "USD")))
+    order, given = life.order, []
+    for count, back in enumerate(({"1": 1}, {"2": 1}, {"1": 1})):
+        order = goods.returned(order, back)
+        refund = refunds.for_pieces(life.snapshot, order, back, f"ref-{count}", "It came back", later(count))
+        assert refund
+        given.append(refund.amount.amount)
+        life.snapshot = replace(life.snapshot, refunds=(*life.snapshot.refunds, refund))
+    assert given == [1000, 1000, 1500]
+    assert refunds.for_pieces(life.snapshot, order, {}, "ref-9", None, later()) is None
+
+
+def test_what_was_never_captured_of_cancelled_pieces_is_not_given_back() -> None:
+    life = an_order(OrderStatus.PROCESSING)
+    held = replace(paying.payment_of(life.snapshot), status=PaymentStatus.AUTHORIZED, amount_captured=2000)
+    snapshot = replace(life.snapshot, payment=held)
+    after = goods.cancelled(life.order, {"2": 1})
+    assert refunds.for_pieces(snapshot, after, {"2": 1}, "ref-1", None, later()) is None
+    whole = replace(held, amount_captured=3000)
+    refund = refunds.for_pieces(replace(snapshot, payment=whole), after, {"2": 1}, "ref-1", None, later())
+    assert refund
+    assert refund.amount.amount == 1000
 
 
 def test_refunds_are_kept_by_their_ids_the_oldest_first() -> None:

@@ -34,9 +34,9 @@ def request(snapshot: Snapshot, refund_id: str, wanted: WantedRefund, now: datet
 
     Raises:
         InvalidArgument: another currency, or a line that the order does not have.
-        ConstraintViolated: so much was not captured, or is not left.
+        ConstraintViolated: so much was not captured, or is not left, or the payment is disputed.
     """
-    payment = payment_of(snapshot)
+    payment = _undisputed(snapshot)
     amount = _worth(snapshot.order, wanted, snapshot.refunds) if wanted.items else _amount(wanted, snapshot)
     most = left(payment, snapshot.refunds)
     if not 0 < amount <= most:
@@ -49,6 +49,13 @@ def request(snapshot: Snapshot, refund_id: str, wanted: WantedRefund, now: datet
         raise ConstraintViolated(said, refundable={"amount": most, "currency": currency})
     refund = _new(refund_id, payment, amount, wanted.reason, now, by, wanted.items)
     return _started(snapshot, payment, refund, now, by)
+
+
+def _undisputed(snapshot: Snapshot) -> Payment:
+    payment = payment_of(snapshot)
+    if payment.has_open_dispute:
+        raise ConstraintViolated("The customer's bank decides about this payment: it is disputed.", payment=payment.status)
+    return payment
 
 
 def _amount(wanted: WantedRefund, snapshot: Snapshot) -> int:
@@ -106,9 +113,9 @@ def retry(snapshot: Snapshot, refund_id: str, now: datetime, by: str) -> Change:
 
     Raises:
         NotFound: no such refund.
-        ConstraintViolated: it has not failed, or so much is not left any more.
+        ConstraintViolated: it has not failed, so much is not left any more, or the payment is disputed.
     """
-    refund, payment = found(snapshot, refund_id), payment_of(snapshot)
+    refund, payment = found(snapshot, refund_id), _undisputed(snapshot)
     retried = refund.retried(_due(payment, now))
     if refund.amount.amount > left(payment, snapshot.refunds):
         raise ConstraintViolated("So much is not left to be refunded.", refund=refund.status)
