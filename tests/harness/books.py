@@ -69,15 +69,17 @@ class Books:
         elif kind == "PRODUCT":
             self.stock[name] = int(item["stock"]["N"])
         elif kind == "ORDER" and name in self.accounts:
-            account = self.accounts[name]
-            if sort == "#PAYMENT":
-                account.payment = items.payment_from_item(item)
-            elif sort == "#SHIPMENT":
-                account.shipment = items.shipment_from_item(item)
-            elif sort.startswith(keys.REFUND_PREFIX):
-                account.refunds.append(refund_items.refund_from_item(item))
-            elif sort.startswith(keys.EVENT_PREFIX):
-                account.trail.append(event_items.event_from_item(item))
+            self._enter_part(self.accounts[name], sort, item)
+
+    def _enter_part(self, account: Account, sort: str, item: dict[str, Any]) -> None:
+        if sort == "#PAYMENT":
+            account.payment = items.payment_from_item(item)
+        elif sort == "#SHIPMENT":
+            account.shipment = items.shipment_from_item(item)
+        elif sort.startswith(keys.REFUND_PREFIX):
+            account.refunds.append(refund_items.refund_from_item(item))
+        elif sort.startswith(keys.EVENT_PREFIX):
+            account.trail.append(event_items.event_from_item(item))
 
     # --- the laws ---
 
