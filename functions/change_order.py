@@ -130,6 +130,15 @@ def request_return(request: Request) -> Answer:
     return _once(request, call, lambda: returning.request(order_id, actor, body.wanted(), body.note, seen))
 
 
+def receive_return(request: Request) -> Answer:
+    """Some of a return has come back."""
+    body, call = request.parse(bodies.ReceiveReturn), request.call
+    order_id, actor = _admitted(request)
+    which, seen = request.path.get("return_id", ""), SeenAt(request.if_match, call=call)
+    receipt = decisions.Receipt(body.pieces(), body.final)
+    return _once(request, call, lambda: returning.receive(order_id, which, actor, receipt, seen))
+
+
 def decided(decision: returning.Decision) -> Operation:
     """The operation behind a route that decides on a return."""
 
@@ -170,6 +179,7 @@ handler = serve(
         "POST /orders/{id}/returns": request_return,
         "POST /orders/{id}/returns/{return_id}/approve": decided(decisions.approve),
         "POST /orders/{id}/returns/{return_id}/decline": decided(decisions.decline),
+        "POST /orders/{id}/returns/{return_id}/receive": receive_return,
         "POST /orders/{id}/returns/{return_id}/cancel": decided(decisions.cancel),
         "POST /orders/{id}/amend": amend,
         "POST /orders/{id}/approve": explained(commands.approve),

@@ -9,7 +9,7 @@ from orders.domain import limits
 from orders.domain.errors import InvalidArgument, PermissionDenied
 from orders.domain.identifiers import CustomerId, TrackingNumber, comparable
 from orders.domain.order import moment, timestamp
-from orders.domain.status_names import parse_event_type, parse_payment_status, parse_status
+from orders.domain.status_names import parse_event_type, parse_payment_status, parse_return_status, parse_status
 from orders.services import listing, reading
 from orders.services.changes import utc_now
 from orders.services.listing import Part
@@ -25,6 +25,7 @@ FILTERS = (
 )
 EMAIL = rf"(?=.{{3,{limits.LONGEST_EMAIL}}}$){limits.EMAIL}"
 TRACKING_NUMBER = rf"{limits.PRINTED}{{1,{limits.LONGEST_TRACKING_NUMBER}}}"
+RETURN_STATUS = "return_status"
 OVERDUE = "overdue"
 """The scope of the list of overdue orders."""
 
@@ -51,6 +52,8 @@ def list_orders(request: Request) -> Answer:
     """Orders, newest first: their own for customers, anybody's for staff and shops, who may ask for the overdue ones."""
     if "overdue" in request.query:
         return list_overdue(request)
+    if RETURN_STATUS in request.query:
+        return list_by_return(request)
     wanted, deprecated = _wanted(request)
     expand = _expand(request)
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
@@ -64,13 +67,27 @@ def list_overdue(request: Request) -> Answer:
     if not request.caller.acts_for_anyone:
         raise PermissionDenied("Only staff and shops can ask for overdue orders.")
     request.text("overdue", "true")
-    if others := [name for name in FILTERS if name in request.query]:
+    if others := [name for name in (*FILTERS, RETURN_STATUS) if name in request.query]:
         raise InvalidArgument.of("overdue", f"cannot be combined with {', '.join(others)}")
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
     transit = None if settings.delivery_is_timed() else timedelta(seconds=settings.waits().delivery)
     expand = _expand(request)
     scope = _scope(OVERDUE, expand)
     page = listing.overdue_page(utc_now(), limit, pagination.place(request, scope), transit, expand)
+    return _list(request, page, scope, expand)
+
+
+def list_by_return(request: Request) -> Answer:
+    """Orders with an open return of a status, newest first: the queues of the desk."""
+    if not request.caller.acts_for_anyone:
+        raise PermissionDenied("Only staff and shops can ask for orders by their returns.")
+    if others := [name for name in FILTERS if name in request.query]:
+        raise InvalidArgument.of(RETURN_STATUS, f"cannot be combined with {', '.join(others)}")
+    status = parse_return_status(request.query[RETURN_STATUS])
+    limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
+    expand = _expand(request)
+    scope = _scope(f"{RETURN_STATUS}/{status}", expand)
+    page = listing.page_by_return(status, limit, pagination.place(request, scope), expand)
     return _list(request, page, scope, expand)
 
 

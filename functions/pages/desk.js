@@ -16,6 +16,7 @@ const VIEWS = {
   "": { label: "Orders", load: () => import("./desk-orders.js"), groups: STAFF },
   order: { load: () => import("./desk-order.js"), groups: STAFF },
   reviews: { label: "Reviews", load: () => import("./desk-reviews.js"), groups: STAFF },
+  returns: { label: "Returns", load: () => import("./desk-returns.js"), groups: STAFF },
   analytics: { label: "Analytics", load: () => import("./desk-analytics.js"), groups: STAFF },
   webhooks: { label: "Webhooks", load: () => import("./desk-webhooks.js"), groups: ["admin"] },
 };

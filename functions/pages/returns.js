@@ -28,6 +28,15 @@ export function returnable({ order, returns }) {
     .filter((line) => line.left > 0);
 }
 
+/** What is still to come of a return: its lines with as many pieces. */
+export const outstanding = (one, lines) =>
+  one.items
+    .map((item) => ({
+      ...lines.find((line) => line.line_id === item.line_id),
+      left: item.quantity - back(item),
+    }))
+    .filter((line) => line.left > 0);
+
 const pieceFields = (lines) =>
   lines.map((line) => ({
     name: `pieces of ${line.line_id}`,
@@ -65,7 +74,7 @@ export function drawReturns({ returns, items }, title, buttons) {
   return h(
     "section",
     { class: "card" },
-    h("h2", {}, title),
+    title && h("h2", {}, title),
     returns.map((one) =>
       h(
         "div",

@@ -78,7 +78,7 @@ def place(options: argparse.Namespace) -> int:
         "payment": {"method": options.method, **({"token": options.token} if options.method != "CASH_ON_DELIVERY" else {})},
         **({"require_approval": True} if options.review else {}),
     }
-    return _tell(options, api, api.call("POST", "/orders", body))
+    return tell(options, api, api.call("POST", "/orders", body))
 
 
 def show(options: argparse.Namespace) -> int:
@@ -128,7 +128,7 @@ def change_address(options: argparse.Namespace) -> int:
     api, path = _as(options, SUPPORT), order_path(options.order_id)
     present = api.call("GET", path)["order"]["shipping_address"] or {}
     wanted = {name: value for name, value in (present | dict(options.fields)).items() if value}
-    return _tell(options, api, api.call("PUT", f"{path}/address", wanted))
+    return tell(options, api, api.call("PUT", f"{path}/address", wanted))
 
 
 def _change(action: str) -> Run:
@@ -136,12 +136,12 @@ def _change(action: str) -> Run:
         reason = getattr(options, "reason", None)
         api = _as(options, SUPPORT)
         answer = api.call("POST", f"{order_path(options.order_id)}/{action}", {"reason": reason} if reason else {})
-        return _tell(options, api, answer)
+        return tell(options, api, answer)
 
     return run
 
 
-def _tell(options: argparse.Namespace, api: Api, found: Mapping[str, Any]) -> int:
+def tell(options: argparse.Namespace, api: Api, found: Mapping[str, Any]) -> int:
     """What an order is after a change."""
     if options.json or "order" not in found:
         print_json(found)

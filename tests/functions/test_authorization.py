@@ -40,6 +40,7 @@ BODIES: dict[str, Any] = {
     "PatchOrder": {"note": "Ring twice"},
     "SetStatus": {"status": "PROCESSING"},
     "RequestReturn": {"items": [{"line_id": "1", "quantity": 1}]},
+    "ReceiveReturn": {"items": [], "final": True},
     "SetLocation": {"location": "Utrecht"},
     "ChangeStock": {"change": 0},
     "SetProduct": {"name": "Teapot", "unit_price": {"amount": 1, "currency": "USD"}, "stock": 1},

@@ -1,5 +1,7 @@
 """Returns through the API: asked for by customers, approved or declined by staff."""
 
+from typing import Any
+
 import pytest
 
 from orders.domain.errors import ConstraintViolated
@@ -133,3 +135,45 @@ def test_a_customer_with_an_open_return_is_erased_once_it_is_decided(world: Worl
     privacy.erase(world.order().customer_id, "grace")
     kept = str(world.everything())
     assert not any(text in kept for text in ("Too small", "At the back door", "Worn by the lake"))
+
+
+RECEIVE = f"{RETURNS}/{{return_id}}/receive"
+
+
+def received(world: World, *pieces: tuple[int, str], **more: Any) -> Answer:
+    items = [{"line_id": "1", "quantity": count, "condition": condition} for count, condition in pieces]
+    return world.http(RECEIVE, which(world), {"items": items} | more, by="wim", groups=["warehouse"])
+
+
+def test_a_return_is_received_with_a_damaged_piece(world: World) -> None:
+    delivered(world)
+    world.http(RETURNS, "order-1", {"items": [{"line_id": "1", "quantity": 2}]})
+    assert received(world, (2, "resellable")).status == 409, "nobody has approved it"
+    by_staff(world, APPROVE)
+    assert received(world, (1, "lost")).fields == ["items.0.condition"]
+    assert received(world).fields == ["items"]
+    half = received(world, (1, "damaged"))
+    assert (shown(half), half.order["fulfillment_status"]) == (["RECEIVED"], "PARTIALLY_RETURNED")
+    assert half.body["returns"][0]["items"][0]["received"] == [{"quantity": 1, "condition": "damaged"}]
+    assert (world.pieces("teapot"), world.snapshot().refunds[0].amount.amount) == (98, 1000)
+    assert received(world, (2, "resellable")).status == 409, "more than it is of"
+    assert shown(received(world, (1, "resellable"))) == ["RECEIVED"]
+    world.follow_up()
+    world.unwind()
+    over = world.http("GET /orders/{id}", "order-1")
+    assert (shown(over), over.order["status"], over.body["payment"]["status"]) == (["CLOSED"], "RETURNED", "REFUNDED")
+    assert [one["status"] for one in over.body["refunds"]] == ["COMPLETED"] * 2
+    assert world.pieces("teapot") == 99, "the damaged one is not sold again"
+
+
+def test_the_desk_lists_the_returns_of_a_status(world: World) -> None:
+    delivered(world)
+    world.http(RETURNS, "order-1", ONE_PIECE)
+    query = {"return_status": "requested"}
+    listed = world.support("GET /orders", query=query)
+    assert [order["order_id"] for order in listed.body["orders"]] == ["order-1"]
+    by_staff(world, DECLINE)
+    assert world.support("GET /orders", query=query).body["orders"] == []
+    assert world.http("GET /orders", query=query).status == 403
+    assert world.support("GET /orders", query={"return_status": "CLOSED"}).fields == ["return_status"]
+    assert world.support("GET /orders", query=query | {"status": "DELIVERED"}).fields == ["return_status"]

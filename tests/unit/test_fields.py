@@ -67,7 +67,7 @@ def test_every_field_is_read_as_it_was_written() -> None:
     assert items.payment_from_item(items.payment_to_item(order_id, known.payment)) == known.payment
     assert items.shipment_from_item(items.shipment_to_item(order_id, known.shipment)) == known.shipment
     assert (
-        tuple(return_items.return_from_item(return_items.return_to_item(order_id, one)) for one in known.returns)
+        tuple(return_items.return_from_item(return_items.return_to_item(known.order, one)) for one in known.returns)
         == known.returns
     )
     (refund,) = known.refunds

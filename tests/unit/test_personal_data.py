@@ -137,7 +137,7 @@ def stored(change: Change) -> str:
         items.order_to_item(change.order),
         items.payment_to_item(order_id, change.payment),
         *(items.shipment_to_item(order_id, shipment) for shipment in change.shipments),
-        *(return_items.return_to_item(order_id, one) for one in change.returns),
+        *(return_items.return_to_item(change.order, one) for one in change.returns),
         *(refund_items.refund_to_item(order_id, one) for one in change.refunds),
         event_items.event_to_item(change.event),
     ]

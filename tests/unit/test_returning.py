@@ -6,17 +6,21 @@ from datetime import timedelta
 
 import pytest
 
-from orders.domain.decisions import returning
-from orders.domain.decisions.returning import ReturnRules
+from orders.domain.decisions import refunds, returning
+from orders.domain.decisions.refunds import WantedRefund
+from orders.domain.decisions.returning import Receipt, ReturnRules
 from orders.domain.errors import ConstraintViolated, IllegalTransition, InvalidArgument, NotFound
 from orders.domain.events import EventType
+from orders.domain.money import Money
 from orders.domain.order import Change
-from orders.domain.returns import Return, ReturnItem
-from orders.domain.statuses import OrderStatus, ReturnStatus
-from tests.harness.orders import CUSTOMER, Life, an_order
+from orders.domain.pricing import ShippingCharge
+from orders.domain.returns import Return, ReturnedPieces, ReturnItem
+from orders.domain.statuses import Condition, FulfillmentStatus, OrderStatus, OverallStatus, PaymentStatus, ReturnStatus
+from tests.harness.orders import CUSTOMER, Life, a_cod_order, a_free_order, an_order
 
 TEAPOTS, CUPS = "1", "2"
 """The lines of an order as the builders place it: two teapots, and a cup."""
+GOOD, DAMAGED = Condition.RESELLABLE, Condition.DAMAGED
 RULES = ReturnRules(timedelta(days=30))
 
 
@@ -121,3 +125,139 @@ def test_staff_approve_or_decline_once() -> None:
 def test_a_return_that_the_order_does_not_have_is_not_found() -> None:
     with pytest.raises(NotFound):
         returning.approve(an_order(OrderStatus.DELIVERED).snapshot, "ret-9", an_order().now, "sue", None)
+
+
+# --- what has come back ---
+
+
+def approved(life: Life, return_id: str = "ret-1", **pieces: int) -> None:
+    asked(life, replace(RULES, is_approved=True), return_id, **pieces)
+
+
+def received(life: Life, *pieces: tuple[str, int, Condition], final: bool = False, return_id: str = "ret-1") -> Change:
+    receipt = Receipt(tuple(ReturnedPieces(*one) for one in pieces), final)
+    refund_id = f"refund-{len(life.snapshot.refunds) + 1}"
+    change = returning.receive(life.snapshot, return_id, receipt, refund_id, life.tick(), "wim")
+    life.apply(change)
+    return change
+
+
+def pay_back(life: Life) -> None:
+    """What the provider says of each refund that is pending."""
+    for one in life.snapshot.refunds:
+        life.apply(refunds.complete(life.snapshot, one.refund_id, life.tick()))
+
+
+def amounts(life: Life) -> list[int]:
+    return [one.amount.amount for one in life.snapshot.refunds]
+
+
+def test_what_comes_back_is_refunded_and_only_what_can_be_sold_is_in_stock_again() -> None:
+    life = an_order(OrderStatus.DELIVERED)
+    approved(life, line_1=2)
+    change = received(life, (TEAPOTS, 1, GOOD), (TEAPOTS, 1, DAMAGED))
+    assert change.event.type is EventType.RETURN_RECEIVED
+    assert change.event.metadata["received"] == [
+        {"line_id": "1", "product_id": "prod-001", "quantity": 1, "condition": "resellable"},
+        {"line_id": "1", "product_id": "prod-001", "quantity": 1, "condition": "damaged"},
+    ]
+    assert (change.stock, amounts(life)) == ({"prod-001": 1}, [2000])
+    assert the_return(life).status is ReturnStatus.RECEIVED, "until the money is given back"
+    pay_back(life)
+    assert the_return(life).status is ReturnStatus.CLOSED
+    assert (life.order.status, life.order.fulfillment_status) == (OrderStatus.DELIVERED, FulfillmentStatus.PARTIALLY_RETURNED)
+    assert life.order.lines_by_id[TEAPOTS].quantity_returned == 2
+
+
+def test_a_return_comes_back_in_parts_and_no_more_than_it_is_of() -> None:
+    life = an_order(OrderStatus.DELIVERED)
+    approved(life, line_1=2)
+    received(life, (TEAPOTS, 1, GOOD))
+    pay_back(life)
+    assert the_return(life).status is ReturnStatus.RECEIVED
+    with pytest.raises(ConstraintViolated, match="The return has 2 pieces of line 1, not 3"):
+        received(life, (TEAPOTS, 1, GOOD), (TEAPOTS, 1, DAMAGED))
+    with pytest.raises(InvalidArgument, match=r"items\.0\.line_id"):
+        received(life, (CUPS, 1, GOOD))
+    received(life, (TEAPOTS, 1, GOOD))
+    pay_back(life)
+    assert (the_return(life).status, amounts(life)) == (ReturnStatus.CLOSED, [1000, 1000])
+    with pytest.raises(ConstraintViolated, match="is CLOSED and cannot become RECEIVED"):
+        received(life, (TEAPOTS, 1, GOOD))
+
+
+def test_an_order_of_which_everything_came_back_is_returned_and_unwound() -> None:
+    life = an_order(OrderStatus.DELIVERED, shipping_charge=ShippingCharge(Money(500, "USD")))
+    approved(life, line_1=2)
+    received(life, (TEAPOTS, 2, GOOD))
+    pay_back(life)
+    approved(life, "ret-2", line_2=1)
+    change = received(life, (CUPS, 1, DAMAGED), return_id="ret-2")
+    assert change.event.type is EventType.ORDER_RETURNED
+    assert (life.order.status, life.order.overall) == (OrderStatus.RETURNED, OverallStatus.ROLLING_BACK)
+    pay_back(life)
+    life.unwind()
+    assert (life.order.overall, life.order.fulfillment_status) == (OverallStatus.ROLLED_BACK, FulfillmentStatus.RETURNED)
+    assert amounts(life) == [2000, 1500], "with the last piece what the delivery cost"
+    assert [one.status for one in life.snapshot.returns] == [ReturnStatus.CLOSED] * 2
+    assert life.snapshot.payment
+    assert life.snapshot.payment.status is PaymentStatus.REFUNDED
+    assert life.stock == {"prod-001": 0, "prod-002": -1}, "what is damaged is not sold again"
+
+
+def test_staff_who_take_back_the_rest_give_back_the_rest() -> None:
+    life = an_order(OrderStatus.DELIVERED)
+    approved(life, line_1=2)
+    received(life, (TEAPOTS, 1, DAMAGED))
+    pay_back(life)
+    life.return_goods().unwind()
+    pay_back(life)
+    assert the_return(life).status is ReturnStatus.CLOSED
+    assert life.stock == {"prod-001": -1, "prod-002": 0}
+    assert life.snapshot.payment
+    assert life.snapshot.payment.amount_refunded == 3000
+
+
+def test_what_is_missing_of_a_return_after_its_last_receipt_stays_with_its_customer() -> None:
+    life = an_order(OrderStatus.DELIVERED)
+    approved(life, line_1=2)
+    with pytest.raises(ConstraintViolated, match="cancel it instead"):
+        received(life, final=True)
+    received(life, (TEAPOTS, 1, GOOD), final=True)
+    pay_back(life)
+    assert the_return(life).status is ReturnStatus.CLOSED
+    assert returning.returnable(life.snapshot) == {TEAPOTS: 1, CUPS: 1}
+
+
+def test_nothing_comes_back_of_a_return_that_was_not_approved() -> None:
+    life = an_order(OrderStatus.DELIVERED)
+    asked(life, line_1=1)
+    with pytest.raises(ConstraintViolated, match="is REQUESTED and cannot become RECEIVED"):
+        received(life, (TEAPOTS, 1, GOOD))
+
+
+def test_no_more_is_refunded_for_it_than_is_left() -> None:
+    life = an_order(OrderStatus.DELIVERED)
+    life.apply(refunds.request(life.snapshot, "refund-0", WantedRefund("Late", Money(2500, "USD")), life.tick(), "sue"))
+    pay_back(life)
+    approved(life, line_1=2)
+    received(life, (TEAPOTS, 2, GOOD))
+    assert amounts(life) == [2500, 500]
+
+
+def test_cash_is_handed_out_by_people_and_the_return_is_closed_with_that() -> None:
+    life = a_cod_order(OrderStatus.DELIVERED)
+    approved(life, line_1=1)
+    received(life, (TEAPOTS, 1, GOOD))
+    assert (the_return(life).status, life.snapshot.refunds[0].due_at) == (ReturnStatus.RECEIVED, None)
+    life.apply(refunds.hand_out(life.snapshot, "refund-1", life.tick(), "sue"))
+    assert the_return(life).status is ReturnStatus.CLOSED
+
+
+def test_a_free_order_comes_back_without_a_refund() -> None:
+    life = a_free_order(OrderStatus.DELIVERED)
+    approved(life, line_1=1)
+    received(life, ("1", 1, GOOD))
+    assert (life.order.status, amounts(life)) == (OrderStatus.RETURNED, [])
+    life.unwind()
+    assert the_return(life).status is ReturnStatus.CLOSED

@@ -12,7 +12,7 @@ from orders.domain.parcels import Shipment, TrackingDetail
 from orders.domain.payment import Payment
 from orders.domain.payment_reports import PaymentReport
 from orders.domain.refund import Refund
-from orders.domain.returns import Return
+from orders.domain.returns import Return, ReturnedPieces
 from orders.domain.statuses import FULFILLMENT_MEANS, SCAN_MEANS
 from orders.domain.steps import CancelReason
 
@@ -105,6 +105,7 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "refunded_items": _accounted("line_id", "quantity"),
         "return_id": _accounted(),
         "return_status": _accounted(),
+        "received": _accounted("line_id", "product_id", "quantity", "condition"),
         "return_items": _accounted("line_id", "product_id", "quantity"),
         "run": _accounted(),
         "shipment_id": _accounted(),
@@ -202,6 +203,21 @@ def of_return(order: Order, one: Return) -> Facts:
         {"line_id": item.line_id, "product_id": lines[item.line_id].product_id, "quantity": item.quantity} for item in one.items
     ]
     return {"return_id": one.return_id, "return_status": one.status.value, "return_items": items}
+
+
+def of_receipt(order: Order, pieces: Iterable[ReturnedPieces]) -> Facts:
+    """What has come back, and how it was found."""
+    lines = order.lines_by_id
+    received = [
+        {
+            "line_id": one.line_id,
+            "product_id": lines[one.line_id].product_id,
+            "quantity": one.quantity,
+            "condition": one.condition.value,
+        }
+        for one in pieces
+    ]
+    return {"received": received}
 
 
 def of_parcel(shipment: Shipment | None) -> Facts:

@@ -40,6 +40,8 @@ class Refund:
     due_at: datetime | None = None
     completed_at: datetime | None = None
     failure_reason: Personal | None = None
+    return_id: Impersonal | None = None
+    """The return whose goods it is for."""
 
     @property
     def key(self) -> str:

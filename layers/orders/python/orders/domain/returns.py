@@ -1,11 +1,13 @@
 """A return: what is to be sent back of a delivered order, and what of it has come back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orders.domain.errors import ConstraintViolated, NotFound
+from orders.domain.errors import ConstraintViolated, InvalidArgument, NotFound
+from orders.domain.payment import Payment
 from orders.domain.personal import Forgotten, Impersonal, guarded
+from orders.domain.refund import Refund, is_open, of_unwinding
 from orders.domain.statuses import OPEN_RETURNS, RETURN_TRANSITIONS, WITHDRAWN, Condition, ReturnStatus
 
 
@@ -80,6 +82,27 @@ class Return:
         items = (item for item in self.items if item.line_id == line_id)
         return sum(item.received if self.is_final else item.quantity for item in items)
 
+    def with_received(self, pieces: Iterable[ReturnedPieces], now: datetime, *, is_final: bool) -> "Return":
+        """The return with these of its pieces back; what is missing of one that ``is_final`` does not come any more.
+
+        Raises:
+            InvalidArgument: it is of no such line.
+            ConstraintViolated: nothing comes back with it in its status, or not so many pieces.
+        """
+        received = self if self.status is ReturnStatus.RECEIVED and not self.is_complete else self.become(ReturnStatus.RECEIVED)
+        items = {item.line_id: item for item in self.items}
+        for place, one in enumerate(pieces):
+            if one.line_id not in items:
+                raise InvalidArgument.of(f"items.{place}.line_id", "is no line of this return")
+            items[one.line_id] = item = items[one.line_id].with_received(one)
+            if item.received > item.quantity:
+                raise ConstraintViolated(
+                    f"The return has {item.quantity} pieces of line {one.line_id}, not {item.received}.", line_id=one.line_id
+                )
+        if not any(item.received for item in items.values()):
+            raise ConstraintViolated("Nothing of it has come back: cancel it instead.", return_status=str(self.status))
+        return replace(received, items=tuple(items.values()), received_at=now, is_final=is_final)
+
     def become(self, status: ReturnStatus) -> "Return":
         """The return in another status; raises where the allowed transitions have no such step."""
         allowed = RETURN_TRANSITIONS[self.status]
@@ -103,10 +126,15 @@ def _taken_back(one: Return, now: datetime, by: str) -> Return:
     return replace(one, items=items, received_at=now)
 
 
-def closed(returns: Iterable[Return], now: datetime) -> tuple[Return, ...]:
-    """Those of which nothing more comes back, closed."""
+def closed(
+    returns: Iterable[Return], payment: Payment | None, refunds: tuple[Refund, ...], now: datetime
+) -> tuple[Return, ...]:
+    """Those of which nothing more comes back, and for which nobody waits for money any more, closed."""
+    waiting = {one.return_id or one.refund_id for one in refunds if payment and is_open(one, payment, refunds)}
+    unwinding = payment and of_unwinding(payment)
     ended = (one for one in returns if one.status is ReturnStatus.RECEIVED and one.is_complete)
-    return tuple(replace(one.become(ReturnStatus.CLOSED), closed_at=now) for one in ended)
+    settled = (one for one in ended if not {one.return_id, unwinding} & waiting)
+    return tuple(replace(one.become(ReturnStatus.CLOSED), closed_at=now) for one in settled)
 
 
 def found(returns: Iterable[Return], return_id: str) -> Return:
@@ -123,10 +151,10 @@ def merged(before: tuple[Return, ...], changed: tuple[Return, ...]) -> tuple[Ret
     return tuple(by_id.values())
 
 
-def received(returns: Iterable[Return]) -> Mapping[str, int]:
-    """How many pieces of each line have come back with returns."""
+def counted(pieces: Iterable[ReturnedPieces], *conditions: Condition) -> dict[str, int]:
+    """How many pieces of each line there are, in these conditions or in any."""
     counts: dict[str, int] = {}
-    for one in returns:
-        for item in one.items:
-            counts[item.line_id] = counts.get(item.line_id, 0) + item.received
+    for one in pieces:
+        if not conditions or one.condition in conditions:
+            counts[one.line_id] = counts.get(one.line_id, 0) + one.quantity
     return counts

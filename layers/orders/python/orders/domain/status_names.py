@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from orders.domain.errors import InvalidArgument
 from orders.domain.events import EventType
-from orders.domain.statuses import DEPRECATED_NAMES, OrderStatus, PaymentStatus
+from orders.domain.statuses import DEPRECATED_NAMES, OPEN_RETURNS, OrderStatus, PaymentStatus, ReturnStatus
 
 
 def parse_status(text: str, field: str = "status") -> tuple[OrderStatus, bool]:
@@ -32,6 +32,18 @@ def parse_payment_status(text: str, field: str = "payment_status") -> PaymentSta
         InvalidArgument: no such status.
     """
     return _member(PaymentStatus, text, field)
+
+
+def parse_return_status(text: str, field: str = "return_status") -> ReturnStatus:
+    """The status of an open return that a caller names in whatever letter case.
+
+    Raises:
+        InvalidArgument: no such status, or one that is final.
+    """
+    status = _member(ReturnStatus, text, field)
+    if status not in OPEN_RETURNS:
+        raise InvalidArgument.of(field, f"must be one of {', '.join(OPEN_RETURNS)}")
+    return status
 
 
 def parse_event_type(text: str, field: str = "event_type") -> EventType:

@@ -11,7 +11,7 @@ from orders.adapters.store import indexes
 from orders.adapters.store.indexes import Reference, Span
 from orders.domain.identifiers import CustomerId, TrackingNumber
 from orders.domain.order import Contact, Order, Snapshot, timestamp
-from orders.domain.statuses import OrderStatus, PaymentStatus
+from orders.domain.statuses import OrderStatus, PaymentStatus, ReturnStatus
 
 
 class Part(StrEnum):
@@ -113,6 +113,12 @@ def _looked_at(wanted: Filter, references: Iterator[Reference], expand: Expand) 
         for reference in chunk:
             yield reference, belonging.get(reference.order_id) if reference.order_id not in seen else None
             seen.add(reference.order_id)
+
+
+def page_by_return(status: ReturnStatus, limit: int, before: str | None, expand: Expand = NOTHING) -> Page:
+    """One page of the orders that have a return of a status, newest first, from behind the place ``before`` on."""
+    references = indexes.orders_with_return(status, Span(before), limit + 1)
+    return _page(_matching(references, lambda _: True, limit), limit, expand)
 
 
 def overdue_page(

@@ -13,9 +13,9 @@ from orders.domain.notifications import EVENT_TYPES
 from orders.domain.order import Address, Line, OrderRequest, RequestedLine
 from orders.domain.pricing import Discount, ShippingCharge, totals
 from orders.domain.refund import RefundedLine
-from orders.domain.returns import ReturnItem
+from orders.domain.returns import ReturnedPieces, ReturnItem
 from orders.domain.shortage import ShortagePolicy
-from orders.domain.statuses import DEPRECATED_NAMES, OrderStatus, PaymentMethod
+from orders.domain.statuses import DEPRECATED_NAMES, Condition, OrderStatus, PaymentMethod
 from orders.web import addresses
 from orders.web.details import ContactBody, Metadata, MetadataPatch, Phone
 from orders.web.texts import (
@@ -380,6 +380,31 @@ class RequestReturn(Body):
     def wanted(self) -> tuple[ReturnItem, ...]:
         """The domain's values."""
         return tuple(ReturnItem(item.line_id, item.quantity, item.reason) for item in self.items)
+
+
+class ReceivedBody(Body):
+    """So many pieces of one line of a return, in one condition."""
+
+    line_id: LineIdText
+    quantity: Annotated[int, Field(ge=1, le=MOST_PIECES)]
+    condition: Annotated[Condition, Field(strict=False)]
+
+
+class ReceiveReturn(Body):
+    """``POST /orders/{id}/returns/{return_id}/receive``; after what is ``final`` nothing more of the return comes."""
+
+    items: Annotated[tuple[ReceivedBody, ...], Field(max_length=2 * MOST_LINES, strict=False)]
+    final: bool = False
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "ReceiveReturn":
+        if not self.items and not self.final:
+            raise BadMember("items", "must have at least one entry, unless it is final")
+        return self
+
+    def pieces(self) -> tuple[ReturnedPieces, ...]:
+        """The domain's values."""
+        return tuple(ReturnedPieces(item.line_id, item.quantity, item.condition) for item in self.items)
 
 
 class SetLocation(Body):

@@ -145,6 +145,7 @@ MEMBERS: Mapping[str, str] = {
     "received": "How many pieces came back, and in what condition.",
     "received_at": "When the goods came back.",
     "requested_by": "Who asked for it.",
+    "ReceiveReturn.final": "Whether nothing more of the return comes back.",
     "return_id": "The return's id.",
     "returns": "What the customer sends back.",
     "region": "The state or province, where the country has such a part in its addresses.",

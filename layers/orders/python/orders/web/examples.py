@@ -16,7 +16,15 @@ from orders.domain.order import Address, Contact, Event, Line, Measures, Order, 
 from orders.domain.parcels import Shipment, TrackingDetail
 from orders.domain.payment import Payment
 from orders.domain.products import Product
-from orders.domain.statuses import OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus, StepStatus
+from orders.domain.statuses import (
+    Condition,
+    OrderStatus,
+    OverallStatus,
+    PaymentMethod,
+    PaymentStatus,
+    ShipmentStatus,
+    StepStatus,
+)
 from orders.domain.steps import StepName
 from orders.domain.waits import Waits
 from orders.domain.webhooks import Attempt, Delivery, DeliveryStatus, Secret, Webhook
@@ -50,6 +58,7 @@ REQUESTS: dict[str, Example] = {
     "AddressBody": ADDRESS,
     "PatchOrder": {"external_id": "#1001", "note": "Leave it with the neighbors", "metadata": {"channel": "phone"}},
     "RequestReturn": {"items": [{"line_id": "1", "quantity": 1, "reason": "Too small"}], "note": "Worn once"},
+    "ReceiveReturn": {"items": [{"line_id": "1", "quantity": 1, "condition": str(Condition.DAMAGED)}]},
     "SetStatus": {"status": str(OrderStatus.CANCELLED), "reason": "Customer called"},
     "CancelOrder": {"reason": "Ordered twice", "items": [{"line_id": "1", "quantity": 1}]},
     "HandOver": {"items": [{"line_id": "1", "quantity": 1}], "carrier": "DHL", "tracking_number": "JD0146"},

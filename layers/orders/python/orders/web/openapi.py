@@ -8,6 +8,7 @@ from orders.domain.events import EventType
 from orders.domain.notifications import EVENT_TYPES
 from orders.domain.statuses import (
     DEPRECATED_NAMES,
+    OPEN_RETURNS,
     OrderStatus,
     PaymentStatus,
     transitions,
@@ -75,6 +76,13 @@ PARAMETERS: dict[str, Schema] = {
     },
     "created_after": {"name": "created_after", "in": "query", "description": "Placed later than then.", "schema": MOMENT},
     "created_before": {"name": "created_before", "in": "query", "description": "Placed before then.", "schema": MOMENT},
+    "return_status": {
+        "name": "return_status",
+        "in": "query",
+        "description": "For staff and shops: orders with an open return of that status, in any letter case. "
+        "Goes with no other filter.",
+        "schema": {"type": "string", "enum": list(OPEN_RETURNS)},
+    },
     "overdue": {
         "name": "overdue",
         "in": "query",

@@ -103,6 +103,7 @@ class RefundView(TypedDict):
     status: RefundStatus
     amount: MoneyView
     items: NotRequired[list[_RefundedLineView] | None]
+    return_id: NotRequired[str | None]
     reason: NotRequired[str | None]
     requested_by: str
     created_at: Time
@@ -118,6 +119,7 @@ def refund_view(refund: Refund, *, is_staff: bool, shows_reason: bool) -> Refund
         status=refund.status,
         amount=money_view(refund.amount),
         items=[{"line_id": line.line_id, "quantity": line.quantity} for line in refund.items] or None,
+        return_id=refund.return_id,
         reason=refund.reason if shows_reason else None,
         requested_by=refund.requested_by,
         created_at=timestamp(refund.created_at),

@@ -9,7 +9,7 @@ from typing import Any
 from orders.adapters.store import items, keys, table
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.order import Order, Snapshot, timestamp
-from orders.domain.statuses import OrderStatus
+from orders.domain.statuses import OrderStatus, ReturnStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,11 @@ def orders_of_external_id(external_id: str, span: Span = EVERYTHING, page: int =
 def orders_of_email(email: str, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
     """The orders whose customers are reached by that address, newest first."""
     return _newest_first({"ConsistentRead": True}, "", keys.email_partition(email), span, page)
+
+
+def orders_with_return(status: ReturnStatus, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
+    """The orders that have an open return of that status, newest first."""
+    return _newest_first({"IndexName": keys.BY_KEY}, "GSI1", keys.returns_partition(status.value), span, page)
 
 
 MOST_OF_ONE_PARCEL = 500

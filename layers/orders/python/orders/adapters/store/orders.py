@@ -97,7 +97,7 @@ def _actions(change: Change, record: IdempotencyRecord | CallRecord | None) -> l
     parcels = (items.shipment_to_item(order_id, shipment) for shipment in change.shipments)
     actions.extend((SHIPMENT, _all_known(parcel, items.optional_of_shipment())) for parcel in parcels)
     optional = return_items.optional()
-    returns = (return_items.return_to_item(order_id, one) for one in change.returns)
+    returns = (return_items.return_to_item(change.order, one) for one in change.returns)
     actions.extend((RETURN, _all_known(item, optional)) for item in returns)
     refunds = (refund_items.refund_to_item(order_id, one) for one in change.refunds)
     actions.extend((REFUND, _all_known(item, refund_items.optional())) for item in refunds)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from orders.domain import outcomes, recording
+from orders.domain import outcomes, recording, returns
 from orders.domain.decisions.paying import payment_of
 from orders.domain.errors import ConstraintViolated, InvalidArgument, NotFound
 from orders.domain.events import SYSTEM, EventType
@@ -226,8 +226,9 @@ def _settled(snapshot: Snapshot, refund: Refund, kind: EventType, now: datetime,
         # An earlier release gives money back without an item of its own for that.
         payment = payment.refunded(max(payment.amount_refunded, given_back), now)
     after = _undone_if_arranged(snapshot.order, payment, refunds, now)
-    reason = refund.failure_reason
-    return recording.change(snapshot.order, after, kind, now, by, reason=reason, payment=payment, refunds=(refund,))
+    ended = returns.closed(snapshot.returns, payment, refunds, now)
+    why, changed = refund.failure_reason, (refund,)
+    return recording.change(snapshot.order, after, kind, now, by, reason=why, payment=payment, refunds=changed, returns=ended)
 
 
 def _undone_if_arranged(order: Order, payment: Payment, refunds: tuple[Refund, ...], now: datetime) -> Order:

@@ -1,16 +1,18 @@
-"""A return: asked for, approved or declined, and canceled."""
+"""A return: asked for, approved or declined, canceled, and received."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from orders.domain import facts, recording
+from orders.domain import facts, goods, recording
 from orders.domain import returns as values
+from orders.domain.decisions import ending, refunds
 from orders.domain.errors import ConstraintViolated, IllegalTransition, InvalidArgument
-from orders.domain.events import EventType
+from orders.domain.events import EventType, FollowUp
 from orders.domain.order import Change, Order, Snapshot
-from orders.domain.returns import Return, ReturnItem
-from orders.domain.statuses import TRANSITIONS, OrderStatus, ReturnStatus
+from orders.domain.returns import Return, ReturnedPieces, ReturnItem
+from orders.domain.statuses import RETURNABLE, TRANSITIONS, Condition, OrderStatus, ReturnStatus, StepStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +26,19 @@ class ReturnRules:
     is_approved: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What of a return has come back, in which condition; after one that ``is_final`` nothing more of it comes."""
+
+    pieces: tuple[ReturnedPieces, ...]
+    is_final: bool = False
+
+
 def returnable(snapshot: Snapshot) -> dict[str, int]:
     """How many pieces of each line may still be returned: those delivered which no return has, but those withdrawn."""
-    order = snapshot.order
-    if order.status is not OrderStatus.DELIVERED:
-        return {}
-    claimed = {line_id: sum(one.claims(line_id) for one in snapshot.returns) for line_id in order.lines_by_id}
-    left = {line_id: line.quantity - claimed[line_id] for line_id, line in order.lines_by_id.items()}
+    lines = snapshot.order.lines_by_id
+    claimed = {line_id: sum(one.claims(line_id) for one in snapshot.returns) for line_id in lines}
+    left = {line_id: line.quantity_delivered - claimed[line_id] for line_id, line in lines.items()}
     return {line_id: count for line_id, count in left.items() if count > 0}
 
 
@@ -46,7 +54,7 @@ def request(
     """Asks to send back some of what was delivered."""
     order, wanted = snapshot.order, tuple(items)
     _check_lines(order, wanted)
-    if order.status is not OrderStatus.DELIVERED:
+    if order.status not in RETURNABLE or not any(line.quantity_delivered for line in order.lines):
         raise ConstraintViolated("Only what was delivered can be returned.", order_status=order.status)
     _check_window(snapshot, rules, now)
     left = returnable(snapshot)
@@ -81,8 +89,8 @@ def _check_lines(order: Order, items: Iterable[ReturnItem]) -> None:
 
 def _check_window(snapshot: Snapshot, rules: ReturnRules, now: datetime) -> None:
     """Refuses what comes later than the window after the delivery."""
-    order, shipment = snapshot.order, snapshot.shipment
-    delivered_at = (shipment and shipment.delivered_at) or order.status_since
+    order, arrived = snapshot.order, [one.delivered_at for one in snapshot.shipments if one.delivered_at]
+    delivered_at = max(arrived, default=order.status_since)
     if rules.window is not None and now > delivered_at + rules.window:
         raise ConstraintViolated(
             f"An order can be returned within {rules.window.days} days of its delivery.", order_status=order.status
@@ -106,6 +114,39 @@ def cancel(snapshot: Snapshot, return_id: str, now: datetime, by: str, reason: s
     found = values.found(snapshot.returns, return_id)
     canceled = replace(found.become(ReturnStatus.CANCELED), closed_at=now)
     return _changed(snapshot, canceled, EventType.RETURN_CANCELED, now, by, reason)
+
+
+def receive(
+    snapshot: Snapshot,
+    return_id: str,
+    receipt: Receipt,
+    refund_id: str,
+    now: datetime,
+    by: str,
+) -> Change:
+    """Some of a return has come back: what can be sold is in stock again, and the refund for it is begun.
+
+    An order of which nothing is kept then is ``RETURNED``; its unwinding gives back what is left of the money.
+    """
+    order, found = snapshot.order, values.found(snapshot.returns, return_id)
+    back = found.with_received(receipt.pieces, now, is_final=receipt.is_final)
+    counts = values.counted(receipt.pieces)
+    after = goods.returned(order, counts)
+    refund = refunds.for_pieces(snapshot, after, counts, refund_id, None, now)
+    begun = (replace(refund, return_id=return_id),) if refund else ()
+    written: dict[str, Any] = {
+        "refunds": begun,
+        "returns": values.closed((back,), snapshot.payment, (*snapshot.refunds, *begun), now) or (back,),
+        "stock": goods.by_product(order, values.counted(receipt.pieces, Condition.RESELLABLE)),
+    }
+    told = facts.of_return(order, back) | facts.of_receipt(order, receipt.pieces)
+    if goods.out(after):
+        return recording.change(order, after, EventType.RETURN_RECEIVED, now, by, metadata=told, **written)
+    undone = ending.to_be_undone(replace(snapshot, order=after), now, interrupted=StepStatus.FAILED, recall=False)
+    told |= facts.of_end(order, snapshot.payment)
+    follow_up = FollowUp.STOP_AND_UNWIND
+    kind = EventType.ORDER_RETURNED
+    return recording.move(order, undone, OrderStatus.RETURNED, kind, now, by, metadata=told, follow_up=follow_up, **written)
 
 
 def _decided(snapshot: Snapshot, return_id: str, status: ReturnStatus, now: datetime, by: str, reason: str | None) -> Return:

@@ -46,7 +46,7 @@ def close(snapshot: Snapshot, now: datetime) -> Change | None:
     after = replace(order, overall=how_ended(order), due_at=None)
     if order.status in TERMINAL:
         undone = facts.of_steps_undone(step.name for step in order.steps if step.status is StepStatus.COMPENSATED)
-        ended = returns.closed(snapshot.returns, now)
+        ended = returns.closed(snapshot.returns, snapshot.payment, snapshot.refunds, now)
         return recording.change(order, after, EventType.UNWINDING_COMPLETED, now, metadata=undone, returns=ended)
     cause = order.cancellation
     return recording.move(
