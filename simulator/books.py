@@ -10,12 +10,13 @@ from functools import cached_property
 from typing import Any
 
 from local.fastpath import fast_json
-from orders.adapters.store import event_items, items, keys, refund_items
+from orders.adapters.store import event_items, items, keys, refund_items, return_items
 from orders.domain import notifications
 from orders.domain.order import Event, Order
 from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
 from orders.domain.refund import Refund
+from orders.domain.returns import Return
 from simulator.world import World
 
 Json = Any
@@ -29,6 +30,7 @@ class Account:
     payment: Payment | None = None
     shipment: Shipment | None = None
     refunds: list[Refund] = field(default_factory=list)
+    returns: list[Return] = field(default_factory=list)
     trail: list[Event] = field(default_factory=list)
 
     def times(self, kind: str) -> int:
@@ -98,6 +100,8 @@ class Books:
             account.shipment = items.shipment_from_item(item)
         elif sort.startswith(keys.REFUND_PREFIX):
             account.refunds.append(refund_items.refund_from_item(item))
+        elif sort.startswith(keys.RETURN_PREFIX):
+            account.returns.append(return_items.return_from_item(item))
         elif sort.startswith(keys.MARKER_PREFIX):
             self.markers[account.order.order_id, item["event_id"]["S"]] += 1
         elif sort.startswith(keys.EVENT_PREFIX):

@@ -30,6 +30,7 @@ from simulator.books import Account, Books
 from simulator.executions import discretion, executions
 from simulator.laws_of_messages import counters, dead_letters, events, notices, webhooks
 from simulator.laws_of_money import money, payments
+from simulator.laws_of_returns import OF_RETURNS, came_back, is_kept, returns
 from simulator.loop import START
 from simulator.parties import people
 
@@ -130,6 +131,7 @@ def _sold(books: Books) -> Counter[str]:
     for account in books.accounts.values():
         if account.order.is_asked or account.order.step(StepName.INVENTORY).status is StepStatus.COMPLETED:
             gone.update(pieces.by_product(account.order, pieces.out(account.order)))
+        gone.update(pieces.by_product(account.order, came_back(account, damaged=True)))
     return gone
 
 
@@ -182,6 +184,8 @@ def promises(books: Books) -> Iterator[str]:
 
 def _is_kept(account: Account, promise: str, what: Any) -> bool:
     order = account.order
+    if promise in OF_RETURNS:
+        return is_kept(account, promise, what)
     passed = {event.status for event in account.trail}
     if promise in ("cancelled", "returned", "delivered"):
         return _O(promise.upper()) in passed
@@ -336,6 +340,7 @@ LAWS: Mapping[str, Law] = MappingProxyType(
             money,
             payments,
             goods,
+            returns,
             parcels,
             events,
             counters,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from orders.domain.statuses import DEPRECATED_NAMES, OrderStatus
 from orders.web.routes import ROUTES
 from simulator.functions import Outcome
-from simulator.parties import drivers
+from simulator.parties import drivers, returning
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -114,6 +114,7 @@ class People:
             (0.05, self._has_arrived),
             (0.10, self._goes_back),
             (0.15, self._is_refunded),
+            (0.35, lambda wish: returning.customer(self._world, wish)),
             (0.20, lambda wish: drivers.warehouse(self._world, wish)),
             (0.15, lambda wish: drivers.carrier(self._world, wish)),
         )

@@ -59,6 +59,6 @@ def receive(
 
     The provider is asked at once; where nothing of the order is kept, by its unwinding.
     """
-    refund_id = fulfilling.new_id("refund", clock)
+    refund_id = refunding.new_id(clock)
     after = seen(order_id, lambda now: returning.receive(now, return_id, receipt, refund_id, clock(), actor.by))
     return after if after.order.status is OrderStatus.RETURNED else refunding.tried(after, clock)
