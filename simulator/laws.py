@@ -178,14 +178,13 @@ def promises(books: Books) -> Iterator[str]:
     for order_id, wish in books.world.people.by_id().items():
         account = books.accounts.get(order_id)
         for promise, what in wish.promises if account else ():
-            if account and not _is_kept(account, promise, what):
+            holds = is_kept if promise in OF_RETURNS else _is_kept
+            if account and not holds(account, promise, what):
                 yield f"{order_id} was {promise} {what or ''}, and is {account.order.status}: {account.story()}"
 
 
 def _is_kept(account: Account, promise: str, what: Any) -> bool:
     order = account.order
-    if promise in OF_RETURNS:
-        return is_kept(account, promise, what)
     passed = {event.status for event in account.trail}
     if promise in ("cancelled", "returned", "delivered"):
         return _O(promise.upper()) in passed

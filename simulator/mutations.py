@@ -77,6 +77,7 @@ MUTATIONS = (
     Mutation("what was charged is voided on paper and not refunded", _SERVICES + "refunding.py", "charging.known(payment_gateway(payment.provider).refund(intent, refund.key, refund.amount.amount))", "charging.GatewayOutcome(OutcomeKind.SETTLED)"),
     Mutation("a refund that was refused is taken for one that was made", _SERVICES + "refunding.py", "if outcome.kind is OutcomeKind.DECLINED:", "if outcome.kind is OutcomeKind.UNKNOWN:"),
     Mutation("what is about to be given back is counted as left", "layers/orders/python/orders/domain/refund.py", "payment.left - total(refunds, RefundStatus.PENDING)", "payment.left"),
+    Mutation("what comes back damaged is sold again", _DECISIONS + "returning.py", "values.counted(receipt.pieces, Condition.RESELLABLE)", "values.counted(receipt.pieces)"),
     Mutation("an intent is not voided at the provider", _SERVICES + "refunding.py", "charging.decided(payment_gateway(payment.provider).void(charging.intent_of(order, payment)))", "payment_gateway(payment.provider).look_up(charging.intent_of(order, payment))"),
     Mutation("cash at the door is entered at the price of one piece", _SERVICES + "charging.py", "cash_book.collect(key, Money(amount, payment.amount.currency))", "cash_book.collect(key, snapshot.order.lines[0].unit_price)"),
     Mutation(

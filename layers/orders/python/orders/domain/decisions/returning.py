@@ -129,6 +129,8 @@ def receive(
     An order of which nothing is kept then is ``RETURNED``; its unwinding gives back what is left of the money.
     """
     order, found = snapshot.order, values.found(snapshot.returns, return_id)
+    if snapshot.payment and snapshot.payment.has_open_dispute:
+        raise ConstraintViolated("The customer's bank decides about the payment: nothing is refunded until then.")
     back = found.with_received(receipt.pieces, now, is_final=receipt.is_final)
     counts = values.counted(receipt.pieces)
     after = goods.returned(order, counts)
