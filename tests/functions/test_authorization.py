@@ -50,7 +50,7 @@ OPENED_BY = {
     "customer": {"stranger", "owner", "unknown group"},
     **{name: {name} for name in ("owner", "support", "admin", "carrier", "warehouse", "shop")},
 }
-VERIFIED_BY_THE_FUNCTION = {"tracking link", "signed by the carrier"}
+VERIFIED_BY_THE_FUNCTION = {"tracking link", "signed by the sender"}
 PROMISED: dict[str, set[str]] = {
     key: set[str]().union(*(OPENED_BY[name] for name in who))
     for key, who in behavior.routes().items()

@@ -397,6 +397,7 @@ CASES: Mapping[str, Case] = {
     "show_pages": Case(nothing, answers(200)),
     "receive_carrier_event": Case(tracked, answers(200, lambda body: body == {"accepted": True})),
     "receive_carrier_event-forged": Case(tracked, refuses(401, "UNAUTHENTICATED")),
+    "receive_payment_event": Case(paid, refuses(401, "UNAUTHENTICATED")),
     "on_fulfillment_event": Case(paid, shipment_is_reported),
     "reserve_stock": Case(placed, order_is(OrderStatus.PENDING)),
     "request_approval": Case(under_review, review_is_asked_for),

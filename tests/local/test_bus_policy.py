@@ -48,7 +48,11 @@ def put(
 
 
 def test_the_template_says_which_source_is_whose() -> None:
-    assert SOURCES == {"orders": "here-publish-changes", "orders.carriers": "here-receive-carrier-event"}
+    assert SOURCES == {
+        "orders": "here-publish-changes",
+        "orders.carriers": "here-receive-carrier-event",
+        "orders.payments": "here-receive-payment-event",
+    }
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -174,13 +174,14 @@ def test_an_ordinary_hold_is_captured_once_and_the_rest_released(book: StripeBoo
     assert GATEWAY.refund(intent, "refund-2", 201).kind is DECLINED
 
 
-def test_a_refund_that_stripe_gave_up_is_begun_anew(book: StripeBook) -> None:
+def test_a_refund_that_stripe_gave_up_has_failed_and_is_tried_again_by_another_id(book: StripeBook) -> None:
     intent = opened()
     GATEWAY.authorize(intent)
     assert GATEWAY.refund(intent, "refund-1", 400).kind is SETTLED
     book.refunds[0]["status"] = "failed"
     book.intents[intent.reference or ""]["latest_charge"]["amount_refunded"] = 0
-    assert sums(GATEWAY.refund(intent, "refund-1", 400)) == (SETTLED, 1000, 400)
+    assert sums(GATEWAY.refund(intent, "refund-1", 400)) == (DECLINED, 1000, 0)
+    assert sums(GATEWAY.refund(intent, "refund-1-2", 400)) == (SETTLED, 1000, 400)
     assert [one["status"] for one in book.refunds] == ["failed", "succeeded"]
 
 

@@ -1,5 +1,6 @@
 """Every handler run through what it is for, against a table made from the template, with its calls recorded."""
 
+import hmac
 import json
 import re
 from collections import defaultdict
@@ -124,7 +125,7 @@ def needed(service: str, operation: str, request: dict[str, Any]) -> Iterator[Gr
 
 
 def _secret(secret_id: str) -> str:
-    return next(logical_id for name, logical_id in SECRETS.items() if name in secret_id)
+    return SECRETS[max((name for name in SECRETS if name in secret_id), key=len)]
 
 
 def partition_keys(operation: str, request: dict[str, Any]) -> Iterator[str]:
@@ -144,6 +145,9 @@ def partition_keys(operation: str, request: dict[str, Any]) -> Iterator[str]:
 
 
 # --- a world in which handlers run ------------------------------------------------------------------------------------
+
+
+PATH = ("id", "carrier", "provider", "delivery_id", "refund_id")
 
 
 class RecordingWorld:
@@ -175,7 +179,7 @@ class RecordingWorld:
     ) -> dict[str, Any]:
         event = http_event(
             key,
-            path={name: parts[name] for name in ("id", "carrier", "delivery_id", "refund_id") if name in parts},
+            path={name: parts[name] for name in PATH if name in parts},
             query=parts.get("query"),
             headers=parts.get("headers"),
             body=None if body is None else json.dumps(body),
@@ -400,12 +404,34 @@ def payments_are_at_stripe(world: RecordingWorld) -> None:
         assert world.run("on_payment_event", a_batch([a_message(said | {"order_id": "stripe-told"})])) == ALL_TAKEN
         world.change("stripe-told", "POST /orders/{id}/cancel")
         world.unwind("stripe-told")
+        reported = json.dumps({"id": "evt_1", "type": "charge.dispute.created", "data": {"object": _dispute(book)}})
+        signed = {"stripe-signature": _stripe_signature(reported)}
+        key, stripe = "POST /payments/{provider}/events", {"sub": "", "provider": "stripe"}
+        world.http("receive_payment_event", key, **stripe, body=json.loads(reported), headers=signed)
+        detail = {"order_id": "stripe-asked", "sender": "stripe", "dispute": DISPUTE}
+        disputed = {"detail-type": "payment.disputed", "source": "orders.payments", "detail": detail}
+        assert world.run("on_payment_event", a_batch([a_message(disputed)])) == ALL_TAKEN
+        for provider in ("stripe", "generic"):
+            world.http("receive_payment_event", key, sub="", provider=provider, body={}, refused=401)
         world.place("stripe-by-hand", token=stripe_book.GOOD)
         world.change("stripe-by-hand", "PATCH /orders/{id}/status", {"status": "PROCESSING"})
         world.place("stripe-ahead", token=stripe_book.GOOD)
         told = {"event_type": "fulfillment.status_changed", "fulfillment_id": "f-1", "order_id": "stripe-ahead"}
         assert world.run("on_fulfillment_event", a_batch([a_message(told | {"new_status": "packed"})])) == ALL_TAKEN
         assert [one["status"] for one in book.intents.values()] == ["succeeded"] * 5
+
+
+DISPUTE = {"dispute_id": "dp_1", "status": "OPEN", "opened_at": "2026-11-20T12:00:00Z"}
+
+
+def _dispute(book: stripe_book.StripeBook) -> dict[str, Any]:
+    shape: dict[str, Any] = stripe_book.SHAPES["dispute"]
+    return shape | {"payment_intent": next(iter(book.intents)), "status": "needs_response"}
+
+
+def _stripe_signature(body: str) -> str:
+    now = int(utc_now().timestamp())
+    return f"t={now},v1=" + hmac.new(b"s" * 40, f"{now}.{body}".encode(), "sha256").hexdigest()
 
 
 def cash_is_collected_at_the_door(world: RecordingWorld) -> None:

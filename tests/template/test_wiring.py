@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orders.domain.events import CARRIERS_SOURCE, SOURCE
+from orders.domain.events import CARRIERS_SOURCE, PROVIDERS_SOURCE, SOURCE
 from orders.domain.notifications import EVENT_TYPES
 from orders.domain.steps import WAITS
 from orders.web.routes import ROUTES, Who
@@ -429,7 +429,11 @@ def test_every_line_of_the_access_log_is_json(absent: str | None) -> None:
 
 def _own_sources() -> dict[str, str]:
     """The pipeline's own sources, each with the function that publishes under it."""
-    return {SOURCE: "PublishChangesFunction", CARRIERS_SOURCE: "ReceiveCarrierEventFunction"}
+    return {
+        SOURCE: "PublishChangesFunction",
+        CARRIERS_SOURCE: "ReceiveCarrierEventFunction",
+        PROVIDERS_SOURCE: "ReceivePaymentEventFunction",
+    }
 
 
 def test_each_of_the_pipeline_s_own_sources_is_kept_for_the_function_that_publishes_under_it() -> None:

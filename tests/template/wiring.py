@@ -59,6 +59,7 @@ BUSINESS: tuple[tuple[str, str], ...] = (
     ("orders_stuck", "service=orders,status=CONFIRMED"),
     ("orders_stuck", "service=orders,status=PENDING"),
     ("orders_stuck", "service=orders,status=PROCESSING"),
+    ("payment_disputes_opened_total", "service=orders"),
     ("payments_after_the_end_total", "service=orders"),
     ("refunds_failed_total", "service=orders"),
     ("step_refusals_total", "service=orders"),

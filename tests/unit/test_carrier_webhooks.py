@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook as Signer
 
-from orders.adapters.carrier_webhooks import SENDERS, TOLERANCE_SECONDS, receive
+from orders.adapters.carrier_webhooks import SENDERS, receive
+from orders.adapters.signatures import TOLERANCE_SECONDS
 from orders.domain.errors import InvalidArgument, Unauthenticated
 from orders.domain.reports import Report
 from orders.domain.statuses import ShipmentStatus

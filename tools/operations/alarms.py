@@ -184,6 +184,12 @@ def of_feeds(found: Declared) -> Iterator[Alarm]:
         "refunds-failed",
         own(Metric.REFUNDS_FAILED, period=300),
     )
+    yield Alarm(
+        "payments-disputed",
+        "Customers' banks ask for money back",
+        "payments-disputed",
+        own(Metric.DISPUTES_OPENED, period=300),
+    )
     # Lambda drops a call that it takes for one of a loop, and its event with it. The one queue that feeds itself is allowed to.
     dropped = [of_function(function, "RecursiveInvocationsDropped") for function in found.queues]
     yield Alarm(

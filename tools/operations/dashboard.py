@@ -59,7 +59,7 @@ def widgets(found: Declared) -> Iterator[Widget]:
     yield "Dead letters", [waiting(queue).shown() for queue in LETTERS]
     events = [own(metric).shown() for metric in (Metric.FULFILLMENT_CONSUMED, Metric.FULFILLMENT_FAILED)]
     yield "Fulfillment events", [*events, own(Metric.FULFILLMENT_AGE_SECONDS, "p90").shown(**RIGHT)]
-    money = (Metric.PAYMENT_EVENTS_FAILED, Metric.PAYMENTS_AFTER_THE_END, Metric.REFUNDS_FAILED)
+    money = (Metric.PAYMENT_EVENTS_FAILED, Metric.PAYMENTS_AFTER_THE_END, Metric.REFUNDS_FAILED, Metric.DISPUTES_OPENED)
     yield "Payments", [own(metric).shown() for metric in money]
     yield "Webhook attempts", [own(metric).shown() for metric in (Metric.WEBHOOK_DELIVERED, Metric.WEBHOOK_FAILED)]
     lasting = [own(Metric.STATUS_SECONDS, "p95", status=status.value).shown() for status in FORWARD_PATH]

@@ -23,6 +23,7 @@ class Metric(StrEnum):
     PAYMENT_EVENTS_CONSUMED = "payment_events_consumed_total"
     PAYMENT_UPDATES = "order_status_updates_from_payments_total"
     PAYMENT_EVENTS_FAILED = "payment_events_failed_total"
+    DISPUTES_OPENED = "payment_disputes_opened_total"
     PAYMENTS_AFTER_THE_END = "payments_after_the_end_total"
     REFUNDS_FAILED = "refunds_failed_total"
     ORDERS_STUCK = "orders_stuck"

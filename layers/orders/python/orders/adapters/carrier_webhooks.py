@@ -4,7 +4,6 @@ Each sender is verified on the raw bytes after its own public documentation, in 
 EasyPost (``X-Hmac-Signature``), Shippo (``Shippo-Auth-Signature``) and, for all others, Standard Webhooks.
 """
 
-import base64
 import hashlib
 import hmac
 import json
@@ -16,22 +15,18 @@ from datetime import UTC, date, datetime, time
 from types import MappingProxyType
 from typing import Any
 
+from orders.adapters.signatures import Headers, check_standard, check_time, refusal, same
 from orders.domain import strict_json
-from orders.domain.errors import InvalidArgument, Unauthenticated
+from orders.domain.errors import InvalidArgument
 from orders.domain.identifiers import TrackingNumber, fingerprint
 from orders.domain.parcels import TrackingDetail
 from orders.domain.reports import Report
 from orders.domain.scans import Scan
 from orders.domain.statuses import ShipmentStatus
 
-TOLERANCE_SECONDS = 300
-"""How far a signed time may be from ours, in both directions: a recorded request cannot be replayed later."""
-
 LONGEST_WORDS = 200
 LONGEST_ID, LONGEST_NUMBER, LONGEST_NAME, LONGEST_TIME = 150, 100, 100, 40
 """How long a sender's event id, a tracking number, a carrier's name and a time may be, in characters; more is refused."""
-
-Headers = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +58,10 @@ def receive(carrier: str, body: bytes, headers: Headers, secret: str, now: datet
         raise InvalidArgument.of("body", "is not an event as this carrier documents it") from None
 
 
-def _refuse() -> Unauthenticated:
-    return Unauthenticated("The signature does not match.")
-
-
-def _same(expected: str, given: str) -> bool:
-    return hmac.compare_digest(expected.encode(), _sent(given))
-
-
 def _is_token(token: str | None, secret: str) -> bool:
     if not secret:
         raise ValueError("the secret is empty")
-    return token is not None and _same(secret, token)
-
-
-def _sent(header: str) -> bytes:
-    """A header's bytes: invalid text cannot match, and must not raise either."""
-    return header.encode("utf-8", "surrogatepass")
-
-
-def _lately(text: str, now: datetime) -> None:
-    if not re.fullmatch(r"\d{1,12}", text) or abs(now.timestamp() - int(text)) > TOLERANCE_SECONDS:
-        raise Unauthenticated("The signature is too old, or from the future.")
+    return token is not None and same(secret, token)
 
 
 # --- times ---
@@ -134,8 +111,8 @@ _EASYPOST_NOTICES = frozenset({"error", "cancelled"})
 def _verify_easypost(body: bytes, headers: Headers, secret: str, _now: datetime) -> None:
     key = unicodedata.normalize("NFKD", secret).encode()
     digest = hmac.new(key, body, hashlib.sha256).hexdigest()
-    if not _same(f"hmac-sha256-hex={digest}", headers.get("x-hmac-signature", "")):
-        raise _refuse()
+    if not same(f"hmac-sha256-hex={digest}", headers.get("x-hmac-signature", "")):
+        raise refusal()
 
 
 def _read_easypost(event: Any, received: datetime) -> Report | None:
@@ -261,11 +238,11 @@ _SHIPPO_SIGNATURE = re.compile(r"t=(?P<time>\d{1,12}),v1=(?P<digest>[0-9a-f]{64}
 def _verify_shippo(body: bytes, headers: Headers, secret: str, now: datetime) -> None:
     given = _SHIPPO_SIGNATURE.fullmatch(headers.get("shippo-auth-signature", ""))
     if given is None:
-        raise _refuse()
+        raise refusal()
     digest = hmac.new(secret.encode(), given["time"].encode() + b"." + body, hashlib.sha256).hexdigest()
-    if not _same(digest, given["digest"]):
-        raise _refuse()
-    _lately(given["time"], now)
+    if not same(digest, given["digest"]):
+        raise refusal()
+    check_time(given["time"], now)
 
 
 def _read_shippo(event: Any, received: datetime) -> Report | None:
@@ -303,20 +280,6 @@ def _shippo_id(number: TrackingNumber, scan: Any) -> str:
 # --- generic: Standard Webhooks ---
 
 
-def _verify_generic(body: bytes, headers: Headers, secret: str, now: datetime) -> None:
-    message, sent = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    signatures = headers.get("webhook-signature", "").split(" ")
-    encoded = secret.removeprefix("whsec_")
-    if not encoded:
-        raise ValueError("the secret is empty")
-    key = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
-    signed = _sent(message) + b"." + _sent(sent) + b"." + body
-    expected = "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
-    if not message or not any(_same(expected, signature) for signature in signatures):
-        raise _refuse()
-    _lately(sent, now)
-
-
 def _read_generic(event: Any, received: datetime) -> Report:
     """``{event_id, tracking_number, status, scanned_at?, location?, message?, estimated_delivery?, carrier?}``, status as ours.
 
@@ -338,6 +301,6 @@ SENDERS: Mapping[str, Sender] = MappingProxyType(
     {
         "easypost": Sender(_verify_easypost, _read_easypost),
         "shippo": Sender(_verify_shippo, _read_shippo, takes_token=True),
-        "generic": Sender(_verify_generic, _read_generic),
+        "generic": Sender(check_standard, _read_generic),
     }
 )

@@ -39,6 +39,14 @@ def retrieve(reference: str) -> Found:
         return _client().v1.payment_intents.retrieve(reference, params).to_dict()
 
 
+def intent_of_charge(charge: str) -> Found:
+    """The intent that a charge is of."""
+    params: Any = {"expand": ["payment_intent"]}
+    with _asking():
+        found = _client().v1.charges.retrieve(charge, params).to_dict().get("payment_intent")
+        return found if isinstance(found, dict) else {}
+
+
 def confirm(reference: str, params: Mapping[str, Any], key: str) -> Found:
     """The intent after it was confirmed."""
     asked: Any = {**params, **_EXPANDED}

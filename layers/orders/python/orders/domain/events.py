@@ -108,8 +108,14 @@ class FollowUp(StrEnum):
 ORDER_STATUS_CHANGED = "OrderStatusChanged"
 FULFILLMENT_STATUS_CHANGED = "fulfillment.status_changed"
 PAYMENT_EVENTS = PAYMENT_CONFIRMED, PAYMENT_FAILED = "payment.confirmed", "payment.failed"
+PROVIDERS_EVENTS = PAYMENT_CHANGED, PAYMENT_DISPUTED, REFUND_FAILED = (
+    "payment.changed",
+    "payment.disputed",
+    "payment.refund_failed",
+)
+"""What only a provider's own webhook says: look it up, a bank asks for the money back, a refund failed."""
 
-SOURCE, CARRIERS_SOURCE = "orders", "orders.carriers"
+SOURCE, CARRIERS_SOURCE, PROVIDERS_SOURCE = "orders", "orders.carriers", "orders.payments"
 """The pipeline's own sources: the bus's policy keeps them for the functions that publish under them."""
 
 SYSTEM = "system"

@@ -9,7 +9,7 @@ from typing import Any
 from orders.domain.money import Money
 from orders.domain.order import ADDRESS_PARTS, Address, Contact, Order, timestamp
 from orders.domain.parcels import Shipment, TrackingDetail
-from orders.domain.payment import Payment
+from orders.domain.payment import Dispute, Payment
 from orders.domain.payment_reports import PaymentReport
 from orders.domain.refund import Refund
 from orders.domain.returns import Return, ReturnedPieces
@@ -93,6 +93,9 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         NEW_DETAILS: Fact(),
         "changed_details": Fact(stays=_are_details, is_shown=_are_details),
         "amount": _accounted("amount", "currency"),
+        "dispute_id": _accounted(),
+        "dispute_reason": _accounted(),
+        "dispute_status": _accounted(),
         "erased": _accounted(),
         "items": _accounted("product_id", "quantity"),
         "method": _accounted(),
@@ -176,6 +179,13 @@ def of_refunds(refunds: Iterable[Refund]) -> Facts:
         if one.items:
             found["refunded_items"] = [{"line_id": line.line_id, "quantity": line.quantity} for line in one.items]
     return found
+
+
+def of_dispute(dispute: Dispute) -> Facts:
+    """What is asked back, and what has come of it."""
+    facts = {"dispute_id": dispute.dispute_id, "dispute_status": dispute.status.value, "dispute_reason": dispute.reason}
+    amount = _money(dispute.amount) if dispute.amount else None
+    return {name: fact for name, fact in {**facts, "amount": amount}.items() if fact is not None}
 
 
 def of_report(report: PaymentReport) -> Facts:

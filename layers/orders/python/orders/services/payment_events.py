@@ -6,16 +6,17 @@ whichever is first wins. The change carries the event's marker, so that the even
 
 from dataclasses import replace
 
-from orders import logs
+from orders import logs, settings
 from orders.adapters.payments.registry import payment_gateway
 from orders.adapters.store import orders
-from orders.domain.decisions import paying
-from orders.domain.errors import AlreadyApplied
-from orders.domain.events import PAYMENTS
-from orders.domain.order import Change, Snapshot
-from orders.domain.payment import GatewayOutcome, OutcomeKind, Payment
-from orders.domain.payment_reports import PaymentReport
+from orders.domain.decisions import disputing, paying
+from orders.domain.errors import AlreadyApplied, ConstraintViolated, OrderOver
+from orders.domain.events import PAYMENT_CONFIRMED, PAYMENT_FAILED, PAYMENTS
+from orders.domain.order import Change, Order, Snapshot
+from orders.domain.payment import Dispute, GatewayOutcome, OpenedPayment, OutcomeKind, Payment
+from orders.domain.payment_reports import PaymentReport, is_foreign
 from orders.domain.statuses import UNSETTLED, PaymentMethod
+from orders.metrics import Metric, measuring
 from orders.services import charging
 from orders.services.changes import Clock, apply, utc_now
 from orders.services.inbound import Outcome
@@ -43,30 +44,87 @@ def take(report: PaymentReport, clock: Clock = utc_now) -> Outcome:
 
 
 def _taken(report: PaymentReport, clock: Clock) -> Outcome:
-    found = orders.load(report.order_id)
+    found = _begun(orders.load(report.order_id), report, clock)
     payment = found.payment
     if payment is None:
         return _record(report, "The order has no payment yet", clock)
     if misfit := _misfit(payment, report):
         return _record(report, misfit, clock)
-    told = OutcomeKind.SETTLED if report.is_confirmed else OutcomeKind.DECLINED
-    outcome = charging.known(payment_gateway(payment.provider).look_up(charging.intent_of(found.order, payment), told))
-    if not _is_too_late(found, outcome):
+    if report.dispute:
+        return _dispute(report, report.dispute, clock)
+    outcome = charging.known(_asked(found.order, payment, report))
+    if not _is_too_late(found, outcome, report):
         try:
             return _follow(report, outcome, clock)
         except _ClosedMeanwhile:
             found = orders.load(report.order_id)
-    charging.give_back(found.order, payment, outcome.captured - outcome.refunded)
+    charging.give_back(found.order, _reported(payment, report), outcome.captured - outcome.refunded)
     logger.warning("Gave back money that came after its payment had ended", payment_event=report.event_type)
     _record(report, TOO_LATE, clock)
     return Outcome.REFUSED
 
 
-def _is_too_late(found: Snapshot, outcome: GatewayOutcome) -> bool:
-    """Whether money has come of which nothing is to be kept."""
+def _begun(found: Snapshot, report: PaymentReport, clock: Clock) -> Snapshot:
+    """The order with the payment that its provider knows already: the webhook came before the intent's id was kept."""
+    order = found.order
+    if found.payment or report.sender is None or report.reference is None:
+        return found
+    provider = settings.payment_provider()
+    begun = paying.new_payment(order, charging.payment_id_of(order), provider, clock())
+    if report.payment_id != begun.payment_id or is_foreign(begun, report.sender):
+        return found
+    if order.is_over:
+        return replace(found, payment=replace(begun, provider_reference=report.reference))
+    opened = OpenedPayment(begun.payment_id, provider, report.reference)
+    try:
+        return apply(order.order_id, lambda now: paying.start_payment(now, opened, clock(), PAYMENTS), found)
+    except OrderOver:
+        return _begun(orders.load(order.order_id), report, clock)
+    except ConstraintViolated:
+        # Its review is not answered: nobody has asked for the money.
+        return found
+
+
+def _reported(payment: Payment, report: PaymentReport) -> Payment:
+    """The payment by the id that the provider reports it under: an intent that is not ours may name our payment."""
+    return replace(payment, provider_reference=report.reference) if report.reference else payment
+
+
+def _is_of_another_intent(payment: Payment, report: PaymentReport) -> bool:
+    return report.reference not in (None, payment.provider_reference)
+
+
+def _asked(order: Order, payment: Payment, report: PaymentReport) -> GatewayOutcome:
+    """What the provider says; one that cannot be asked believes what is reported."""
+    told = {PAYMENT_CONFIRMED: OutcomeKind.SETTLED, PAYMENT_FAILED: OutcomeKind.DECLINED}.get(report.event_type)
+    return payment_gateway(payment.provider).look_up(charging.intent_of(order, _reported(payment, report)), told)
+
+
+def _dispute(report: PaymentReport, said: Dispute, clock: Clock) -> Outcome:
+    is_new = False
+
+    def step(found: Snapshot) -> Change:
+        nonlocal is_new
+        change = disputing.follow(found, said, clock())
+        is_new = change is not None and said.is_open
+        note = paying.record_report(found, report, clock(), "The dispute is on record")
+        return replace(change or note, marker=report.marker)
+
+    apply(report.order_id, step)
+    if is_new:
+        logger.warning("A payment is disputed", dispute_id=said.dispute_id)
+        with measuring() as measured:
+            measured.add_metric(Metric.DISPUTES_OPENED, "Count", 1)
+    return Outcome.RECORDED
+
+
+def _is_too_late(found: Snapshot, outcome: GatewayOutcome, report: PaymentReport) -> bool:
+    """Whether money has come of which nothing is to be kept: too late, or by an intent beside the one that was paid."""
     payment = found.payment
     if payment is None or outcome.captured <= outcome.refunded:
         return False
+    if _is_of_another_intent(payment, report) and payment.status not in UNSETTLED:
+        return True
     return found.order.is_over if payment.status in UNSETTLED else not payment.amount_captured
 
 
@@ -74,11 +132,22 @@ def _misfit(payment: Payment, report: PaymentReport) -> str | None:
     """Why an event is not about this payment as it is."""
     if payment.method is PaymentMethod.CASH_ON_DELIVERY:
         return "The order is paid in cash"
+    if is_foreign(payment, report.sender):
+        return f"Reported by {report.sender}, which does not have this payment"
     if report.payment_id and report.payment_id not in (payment.payment_id, payment.provider_reference):
+        return "It is about another payment"
+    if _is_of_another_intent(payment, report) and report.payment_id != payment.payment_id:
         return "It is about another payment"
     if report.is_confirmed and report.amount and report.amount != payment.amount:
         return f"It is about another amount: {report.amount}, not {payment.amount}"
     return None
+
+
+def _by_its_intent(found: Snapshot, report: PaymentReport, outcome: GatewayOutcome) -> Snapshot:
+    """The order with its payment under the id of the intent by which it was paid."""
+    if outcome.kind is not OutcomeKind.SETTLED or found.payment is None:
+        return found
+    return replace(found, payment=_reported(found.payment, report))
 
 
 def _follow(report: PaymentReport, outcome: GatewayOutcome, clock: Clock) -> Outcome:
@@ -88,9 +157,9 @@ def _follow(report: PaymentReport, outcome: GatewayOutcome, clock: Clock) -> Out
 
     def step(found: Snapshot) -> Change:
         nonlocal is_applied
-        if _is_too_late(found, outcome):
+        if _is_too_late(found, outcome, report):
             raise _ClosedMeanwhile
-        change = paying.confirmed(found, said, clock(), PAYMENTS)
+        change = paying.confirmed(_by_its_intent(found, report, outcome), said, clock(), PAYMENTS)
         is_applied = change is not None
         note = paying.record_report(found, report, clock(), f"The payment is {found.payment and found.payment.status}")
         return replace(change or note, marker=report.marker)

@@ -32,6 +32,7 @@ SCHEMES: dict[str, Scheme] = {
     },
     "easypost": _signed("X-Hmac-Signature", "EasyPost's signature"),
     "shippo": _signed("Shippo-Auth-Signature", "Shippo's signature"),
+    "stripe": _signed("Stripe-Signature", "Stripe's signature"),
     "webhook": _signed("webhook-signature", "The signature of Standard Webhooks, of `webhook-id` and `webhook-timestamp` too"),
     "secret": {
         "type": "apiKey",
@@ -40,7 +41,7 @@ SCHEMES: dict[str, Scheme] = {
         "description": "The secret of a carrier whose webhooks are not signed.",
     },
 }
-SENDERS = {"/carriers": ("easypost", "shippo", "webhook", "secret")}
+SENDERS = {"/carriers": ("easypost", "shippo", "webhook", "secret"), "/payments": ("stripe", "webhook")}
 """How who sends to a path signs, each an alternative."""
 
 

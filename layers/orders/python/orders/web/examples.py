@@ -73,6 +73,12 @@ REQUESTS: dict[str, Example] = {
         "status": "in_transit",
         "scanned_at": "2026-11-21T08:30:00Z",
     },
+    "PaymentEvent": {
+        "event_type": "payment.confirmed",
+        "event_id": "event-1",
+        "order_id": "order-1",
+        "amount": {"amount": 3000, "currency": "USD"},
+    },
 }
 """By the name of the body's schema."""
 

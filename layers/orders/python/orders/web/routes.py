@@ -17,7 +17,7 @@ class Who(StrEnum):
     WAREHOUSE = "warehouse"
     SHOP = "shop"
     TRACKING_LINK = "tracking link"
-    SIGNED = "signed by the carrier"
+    SIGNED = "signed by the sender"
 
 
 GROUPS = (Who.SUPPORT, Who.ADMIN, Who.CARRIER, Who.WAREHOUSE)
@@ -471,6 +471,16 @@ _TABLE = (
         "receive_carrier_event",
         query=("token",),
         body="CarrierEvent",
+        answer="Accepted",
+        refusals=("Unauthenticated", "NotFound", "PayloadTooLarge"),
+    ),
+    Route(
+        "POST /payments/{provider}/events",
+        frozenset({Who.SIGNED}),
+        "receivePaymentEvent",
+        "Report what became of a payment; signed by the payment provider over the raw bytes",
+        "receive_payment_event",
+        body="PaymentEvent",
         answer="Accepted",
         refusals=("Unauthenticated", "NotFound", "PayloadTooLarge"),
     ),

@@ -170,19 +170,20 @@ def references(schema: Any) -> list[str]:
     return own + [name for inner in schema.values() for name in references(inner)]
 
 
-CARRIER_EVENT = "CarrierEvent"
+OF_SENDERS = {"CarrierEvent": "As the carrier documents it.", "PaymentEvent": "As the payment provider documents it."}
+"""Bodies that others define."""
 _SCHEMA_PREFIX = "#/components/schemas/{model}"
 
 
 def request_bodies() -> dict[str, Schema]:
     """The request bodies' schemas, their nested definitions beside them."""
     found: dict[str, Schema] = {}
-    for name in sorted({route.body for route in ROUTES.values() if route.body} - {CARRIER_EVENT}):
+    for name in sorted({route.body for route in ROUTES.values() if route.body} - set(OF_SENDERS)):
         model: type[Body] = getattr(bodies, name)
         schema = model.model_json_schema(ref_template=_SCHEMA_PREFIX)
         for each in (*schema.pop("$defs", {}).items(), (name, schema)):
             found[each[0]] = _told(*each)
-    return found | {CARRIER_EVENT: {"type": "object", "description": "As the carrier documents it."}}
+    return found | {name: {"type": "object", "description": text} for name, text in OF_SENDERS.items()}
 
 
 def _told(name: str, schema: Schema) -> Schema:

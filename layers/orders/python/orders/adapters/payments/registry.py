@@ -1,6 +1,6 @@
 """The payment providers by their names: the module ``stripe`` of this package is the provider ``stripe``."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import ModuleType
 
@@ -19,6 +19,20 @@ def minimum(provider: str, currency: str) -> Money:
     """The least that a provider takes in a currency; nothing where it takes any amount."""
     least: Mapping[str, int] = getattr(_module(provider), "MINIMUM", {})
     return Money(least.get(currency, 0), currency)
+
+
+Owner = tuple[str, str | None]
+"""An order's id, and that of its payment where it is known."""
+
+
+def owner_of(provider: str, reference: str | None, charge: str | None) -> Owner | None:
+    """Whose payment that is which the provider knows by these ids of its own; ``None`` if it is none of ours.
+
+    Raises:
+        GatewayUnavailable: to be tried again.
+    """
+    find: Callable[[str | None, str | None], Owner | None] | None = getattr(_module(provider), "owner_of", None)
+    return find(reference, charge) if find else None
 
 
 def brings_customers_back(provider: str) -> bool:

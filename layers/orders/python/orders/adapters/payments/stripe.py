@@ -24,6 +24,7 @@ RETURNS = True
 NOT_HELD = "The money is held no longer."
 NOT_RENEWED = "The money cannot be held for longer."
 NOT_LEFT = "So much is not left to be refunded."
+GIVEN_UP = "The customer's bank did not take the money back."
 NO_METHOD = "The payment method was not accepted."
 NOT_TAKEN = "The payment provider does not take this amount in this currency."
 LOST = GatewayOutcome(OutcomeKind.UNKNOWN)
@@ -99,24 +100,27 @@ class StripeGateway:
         )
 
     def refund(self, intent: Intent, refund_id: str, amount: int) -> GatewayOutcome:
-        """See ``PaymentGateway.refund``. One that Stripe gave up is begun anew."""
+        """See ``PaymentGateway.refund``. One that Stripe gave up stays so: another try has another id."""
         found = _retrieved(intent)
         refunds = _refunds(intent) if stripe_intents.charge_of(found) else []
         before = stripe_intents.outcome_of(found, refunds)
-        ours = [one for one in refunds if stripe_intents.refund_id_of(one) == refund_id]
-        if standing := next((one for one in ours if not stripe_intents.has_failed(one)), None):
-            return replace(before, kind=stripe_intents.kind_of(standing), reason=None)
+        known = next((one for one in refunds if stripe_intents.refund_id_of(one) == refund_id), None)
+        if known:
+            kind = stripe_intents.kind_of(known)
+            return replace(before, kind=kind, reason=GIVEN_UP if kind is OutcomeKind.DECLINED else None)
         refused = GatewayOutcome(OutcomeKind.DECLINED, before.captured, before.refunded, reason=NOT_LEFT)
         if not 0 < amount <= before.captured - before.refunded:
             return refused
         try:
-            made = _made(intent, refund_id, amount, tried=len(ours))
+            made = _made(intent, refund_id, amount)
         except (NotTaken, Declined, NotAtStripe):
             return refused
         except Lost:
             return LOST
         kind = stripe_intents.kind_of(made)
-        return refused if kind is OutcomeKind.DECLINED else replace(before, kind=kind, refunded=before.refunded + amount)
+        if kind is OutcomeKind.DECLINED:
+            return replace(refused, reason=GIVEN_UP)
+        return replace(before, kind=kind, refunded=before.refunded + amount)
 
     def look_up(self, intent: Intent, reported: OutcomeKind | None = None) -> GatewayOutcome:  # noqa: ARG002 - not believed
         """See ``PaymentGateway.look_up``. Stripe goes by its own books, whatever is reported."""
@@ -216,14 +220,33 @@ def _released(intent: Intent, found: Mapping[str, Any]) -> Mapping[str, Any]:
     return canceled
 
 
-def _made(intent: Intent, refund_id: str, amount: int, *, tried: int) -> Mapping[str, Any]:
+def _made(intent: Intent, refund_id: str, amount: int) -> Mapping[str, Any]:
     params = {
         "payment_intent": _reference(intent),
         "amount": _in_stripe(intent, amount),
         "metadata": {stripe_intents.REFUND_ID: refund_id, stripe_intents.ORDER_ID: intent.order_id},
     }
-    made: Mapping[str, Any] = _client().refund(params, f"{refund_id}-{tried}" if tried else refund_id)
+    made: Mapping[str, Any] = _client().refund(params, refund_id)
     return made
+
+
+def owner_of(reference: str | None, charge: str | None) -> tuple[str, str | None] | None:
+    """The order and the payment that an intent's metadata names; a dispute has none of its own.
+
+    Raises:
+        GatewayUnavailable: to be tried again.
+    """
+    if not reference and not charge:
+        return None
+    try:
+        found: Mapping[str, Any] = _client().retrieve(reference) if reference else _client().intent_of_charge(charge)
+    except NotTaken:
+        return None
+    except Lost:
+        raise GatewayUnavailable("The payment provider does not say whose payment it is.") from None
+    metadata = found.get("metadata") or {}
+    order_id = metadata.get(stripe_intents.ORDER_ID)
+    return (order_id, metadata.get(stripe_intents.PAYMENT_ID)) if order_id else None
 
 
 GATEWAY: PaymentGateway = StripeGateway()
