@@ -56,8 +56,12 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )  # fmt: skip
 """What each function calls in a history: the operations of AWS, and of the payment provider and the carrier."""
 
-SILENT = ("show_docs", "show_pages", "watch_status", "read_analytics", "manage_products", "manage_webhooks")
-"""Functions that no history calls once the storm has begun: they show, or keep what no order depends on."""
+SILENT = (
+    *("show_docs", "show_pages", "watch_status", "read_analytics", "manage_products", "manage_webhooks"),
+    "receive_payment_event",
+)
+"""Functions that no history calls once the storm has begun: they show, or keep what no order depends on. What payment providers
+say comes by the bus there, where their webhooks put it."""
 
 ANYWHERE = ("invocation refused", "invocation forgotten", "clock skew", "slow call", "outage")
 IN_THE_CALL: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -131,6 +131,9 @@ const drawItem = (item) =>
     h("span", { class: "quiet" }, `${item.product_id}, ${money(item.unit_price)} each`),
   );
 
+const disputeNow = ({ status, reason, amount }) =>
+  `${word(status)}${amount ? `, ${money(amount)}` : ""}${reason ? `: ${reason}` : ""}`;
+
 const paymentFacts = (payment, paidHow) =>
   h(
     "dl",
@@ -144,6 +147,7 @@ const paymentFacts = (payment, paidHow) =>
     fact("Provider's id", payment.provider_reference && h("code", {}, payment.provider_reference)),
     fact("Waits for", payment.next_action && word(payment.next_action.type.toUpperCase())),
     fact("Refused", payment.failure_reason),
+    fact("Disputed", payment.dispute && disputeNow(payment.dispute)),
     fact("Refunded", payment.refunded_at && full(payment.refunded_at)),
   );
 

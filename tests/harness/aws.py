@@ -84,8 +84,9 @@ def _made() -> dict[str, str]:
     for name in resources("AWS::SecretsManager::Secret"):
         made[name] = secrets.create_secret(Name=name, SecretString="s" * 64)["ARN"]
     # What operators put in beside the stack.
-    prefix = environment(Deployed(template(), named=_named(made)))["CARRIER_SECRETS_PREFIX"]
-    secrets.create_secret(Name=f"{prefix}easypost", SecretString=CARRIER_SECRET)
+    settings = environment(Deployed(template(), named=_named(made)))
+    secrets.create_secret(Name=f"{settings['CARRIER_SECRETS_PREFIX']}easypost", SecretString=CARRIER_SECRET)
+    secrets.create_secret(Name=f"{settings['PAYMENT_SECRETS_PREFIX']}stripe-webhooks", SecretString="s" * 64)
     return made
 
 
