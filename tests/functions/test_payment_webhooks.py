@@ -198,6 +198,30 @@ def test_a_dispute_stands_on_the_payment_until_it_is_decided_and_is_not_opened_a
     assert [kind for kind in world.trail() if "DISPUTE" in kind] == ["DISPUTE_OPENED", "DISPUTE_CLOSED"]
 
 
+def test_a_refund_that_fails_later_has_failed(world: World, book: StripeBook) -> None:
+    intent = paid(world, book)
+    asked = {"amount": {"amount": 500, "currency": "USD"}, "reason": "Late"}
+    world.support("POST /orders/{id}/refunds", "order-1", asked)
+    refund = book.refunds[0] | {"status": "failed", "failure_reason": "lost_or_stolen_card"}
+    book.refunds[0] = refund
+    assert post(stripe_event("refund.failed", refund)) == (200, {"accepted": True})
+    assert post(stripe_event("charge.refunded", intent["latest_charge"], "evt_2")) == (200, {"accepted": True})
+    deliver(world)
+    found = world.snapshot()
+    assert [(one.status, one.failure_reason) for one in found.refunds] == [("FAILED", "lost_or_stolen_card")]
+    assert found.payment
+    assert (found.payment.amount_refunded, found.payment.status) == (0, "COMPLETED")
+
+
+def test_nothing_is_refunded_while_the_payment_is_disputed(world: World, book: StripeBook) -> None:
+    intent = paid(world, book)
+    assert post(stripe_event("charge.dispute.created", dispute_of(intent, "needs_response")))[0] == 200
+    deliver(world)
+    asked = {"amount": {"amount": 500, "currency": "USD"}, "reason": "Late"}
+    assert world.support("POST /orders/{id}/refunds", "order-1", asked).status == 409
+    assert book.refunds == []
+
+
 def test_signatures(world: World, book: StripeBook) -> None:
     intent = paid(world, book)
     body = stripe_event("payment_intent.succeeded", intent)

@@ -11,13 +11,13 @@ from orders.adapters.payments.registry import payment_gateway
 from orders.adapters.store import orders
 from orders.domain.decisions import disputing, paying
 from orders.domain.errors import AlreadyApplied, ConstraintViolated, OrderOver
-from orders.domain.events import PAYMENT_CONFIRMED, PAYMENT_FAILED, PAYMENTS
+from orders.domain.events import PAYMENT_CHANGED, PAYMENT_CONFIRMED, PAYMENT_FAILED, PAYMENTS, REFUND_FAILED
 from orders.domain.order import Change, Order, Snapshot
 from orders.domain.payment import Dispute, GatewayOutcome, OpenedPayment, OutcomeKind, Payment
 from orders.domain.payment_reports import PaymentReport, is_foreign
-from orders.domain.statuses import UNSETTLED, PaymentMethod
+from orders.domain.statuses import UNSETTLED, PaymentMethod, RefundStatus
 from orders.metrics import Metric, measuring
-from orders.services import charging
+from orders.services import charging, refunding
 from orders.services.changes import Clock, apply, utc_now
 from orders.services.inbound import Outcome
 
@@ -52,7 +52,11 @@ def _taken(report: PaymentReport, clock: Clock) -> Outcome:
         return _record(report, misfit, clock)
     if report.dispute:
         return _dispute(report, report.dispute, clock)
+    if report.event_type == REFUND_FAILED:
+        return _refund_failed(found, report, clock)
     outcome = charging.known(_asked(found.order, payment, report))
+    if report.event_type == PAYMENT_CHANGED and found.refunds:
+        refunding.settle(found, clock)
     if not _is_too_late(found, outcome, report):
         try:
             return _follow(report, outcome, clock)
@@ -62,6 +66,15 @@ def _taken(report: PaymentReport, clock: Clock) -> Outcome:
     logger.warning("Gave back money that came after its payment had ended", payment_event=report.event_type)
     _record(report, TOO_LATE, clock)
     return Outcome.REFUSED
+
+
+def _refund_failed(found: Snapshot, report: PaymentReport, clock: Clock) -> Outcome:
+    """The provider could not give money back that it had taken to be given back."""
+    refund = next((one for one in found.refunds if one.key == report.refund_key), None)
+    if refund is None or refund.status is RefundStatus.FAILED:
+        return _record(report, "The refund is another's, or on record as failed", clock)
+    refunding.report_failure(report.order_id, refund.refund_id, report.reason or refunding.REFUSED, clock)
+    return _record(report, "The refund has failed", clock)
 
 
 def _begun(found: Snapshot, report: PaymentReport, clock: Clock) -> Snapshot:
