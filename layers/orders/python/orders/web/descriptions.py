@@ -201,6 +201,7 @@ MEMBERS: Mapping[str, str] = {
     "total": "What the order costs.",
     "Pricing.total": "The sum, to be checked: a total that is not the sum is refused.",
     "tracking_number": "The carrier's number of the parcel.",
+    "allowed_actions": "The operations, by their ids, that the caller may ask of the order as it is now.",
     "tracking_url": "A link to the customer's tracking page, which needs no sign-in.",
     "triggered_by": "Who made the change: a `sub`, `shop:` and a client's id, "
     "`carrier:` and its name, or a part of the pipeline.",

@@ -155,6 +155,7 @@ def responses() -> dict[str, Example]:
     snapshot, trail = _shipped()
     owner = Audience.OWNER
     answer = views.snapshot_view(snapshot, owner) | {"tracking_url": f"https://orders.example.com/track/{ORDER_ID}?token=…"}
+    answer |= {"allowed_actions": ["returnOrder"]}
     listed = views.listed_view(snapshot, owner, payment=False, shipments=False)
     found: dict[str, Any] = {
         "OrderAnswer": answer,

@@ -297,10 +297,14 @@ class Request:
 
     def may_touch(self, customer_id: CustomerId) -> None:
         """Raises ``PermissionDenied`` unless the caller may use this route on that customer's order."""
-        who, caller = self.route.who, self.caller
-        owns = Who.OWNER in who and caller.subject == customer_id and not caller.is_shop
-        if not owns and not caller.groups & who:
+        if not self.may_use(self.route, customer_id):
             raise PermissionDenied("This order belongs to another customer.")
+
+    def may_use(self, route: Route, customer_id: CustomerId) -> bool:
+        """Whether the caller may use a route on that customer's order."""
+        who, caller = route.who, self.caller
+        owns = Who.OWNER in who and caller.subject == customer_id and not caller.is_shop
+        return owns or bool(caller.groups & who)
 
 
 def _foreign_id(name: str, text: str) -> str:

@@ -197,6 +197,7 @@ class OrderAnswerView(TypedDict):
     returns: list[ReturnView]
     refunds: list[RefundView]
     tracking_url: NotRequired[str]
+    allowed_actions: NotRequired[list[str]]
 
 
 def snapshot_view(snapshot: Snapshot, audience: Audience) -> OrderAnswerView:
