@@ -3,7 +3,6 @@
 import { call, orderPath } from "./api.js";
 import { ask } from "./dialog.js";
 import { h, island } from "./dom.js";
-import { isFinal } from "./live.js";
 
 const may = island("config").transitions;
 const REASON = { name: "reason", label: "Reason (goes on the order's history)", long: true };
@@ -77,9 +76,17 @@ const BACK_AGAIN = {
   danger: true,
 };
 
-function changes({ order, payment, shipment }) {
+/** The operation that decides whether an order may be moved to a status by hand, where there is one for it alone. */
+const OPERATIONS = { CANCELLED: "cancelOrder", DELIVERED: "markDelivered" };
+
+const isCashLess = ({ payment }) => payment && payment.method !== "CASH_ON_DELIVERY";
+
+function changes(view) {
+  const { order, shipment } = view;
   const allowed = may[order.status].filter(
-    (status) => status !== "CONFIRMED" || !payment || payment.method === "CASH_ON_DELIVERY",
+    (status) =>
+      (status !== "CONFIRMED" || !isCashLess(view)) &&
+      (!OPERATIONS[status] || view.allowed_actions.includes(OPERATIONS[status])),
   );
   return allowed.map((status) => {
     if (status === "RETURNED" && order.status === "SHIPPED" && shipment)
@@ -109,11 +116,11 @@ const SYNC = {
 export function actionsFor(view, done) {
   const { order, shipment, progress } = view;
   const undoing = progress.overall_status === "ROLLING_BACK";
-  const review = order.approval?.status === "PENDING" && !undoing && may[order.status].length > 0;
+  const allows = (operation) => view.allowed_actions.includes(operation);
   return [
-    review && decide(order, done),
+    allows("approveOrder") && decide(order, done),
     !undoing && changes(view).map((change) => button(change, order, done)),
     !undoing && shipment && order.status === "SHIPPED" && button(LOCATION, order, done),
-    !isFinal(progress) && button(SYNC, order, done),
+    allows("syncOrder") && button(SYNC, order, done),
   ];
 }

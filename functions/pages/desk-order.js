@@ -42,7 +42,8 @@ export function show(host, id, desk) {
     const { order, payment, shipment } = view;
     part("head", headOf(view, freshness), drawHead);
     part("steps", view.progress.steps, () => drawSteps(view));
-    part("actions", { order: [order.status, order.approval], payment, shipment, overall: view.progress.overall_status }, () =>
+    const now = [order.status, order.approval, view.allowed_actions];
+    part("actions", { order: now, payment, shipment, overall: view.progress.overall_status }, () =>
       h("div", { class: "row actions" }, actionsFor(view, reload)),
     );
     part("returns", returnsOf(view), (data) => drawReturns(data, "Returns", (one) => returnButtons(one, order, reload)));

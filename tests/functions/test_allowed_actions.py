@@ -1,5 +1,7 @@
 """What an order says may be asked of it is what its routes do: no button on it can only refuse."""
 
+from typing import Any
+
 import pytest
 
 from orders.domain.statuses import OrderStatus
@@ -8,12 +10,18 @@ from orders.web.routes import ROUTES, STAFF, Who
 from tests.harness.bodies import a_body
 from tests.harness.world import CUSTOMER, World
 
-BODIES = {"PUT /orders/{id}/address": {**a_body()["shipping_address"], "line1": "Somewhere else"}, "POST /orders/{id}/hold": {"reason": "Asked to"}}
+ITEMS = [{"line_id": "1", "quantity": 1}]
+BODIES = {
+    "POST /orders/{id}/returns": {"items": ITEMS},
+    "POST /orders/{id}/refunds": {"reason": "Scratched"},
+    "PUT /orders/{id}/address": {**a_body()["shipping_address"], "line1": "Somewhere else"},
+    "POST /orders/{id}/hold": {"reason": "Asked to"},
+}
 """What each route has to be asked with, where that is anything."""
 BEFORE = (OrderStatus.PENDING, OrderStatus.PROCESSING, OrderStatus.SHIPPED, OrderStatus.DELIVERED)
 
 
-def allowed_of(world: World, **who: object) -> set[str]:
+def allowed_of(world: World, **who: Any) -> set[str]:
     return set(world.http("GET /orders/{id}", "order-1", **who).body["allowed_actions"])
 
 

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from orders import settings
 from orders.domain import goods
-from orders.domain.decisions import cancelling, ending, returning, reviewing, shipping, shortage
+from orders.domain.decisions import cancelling, ending, refunds, returning, reviewing, shipping, shortage
+from orders.domain.decisions.refunds import WantedRefund
 from orders.domain.decisions.returning import ReturnRules
 from orders.domain.decisions.shipping import RequestedParcel
 from orders.domain.errors import OrderError
@@ -63,6 +64,10 @@ def _amend(snapshot: Snapshot, now: datetime) -> object:
     return shortage.amend(snapshot, now, NOBODY, settings.waits(), settings.review_thresholds())
 
 
+def _refund(snapshot: Snapshot, now: datetime) -> object:
+    return refunds.request(snapshot, NOBODY, WantedRefund(NOBODY), now, NOBODY)
+
+
 def _repair(snapshot: Snapshot, _: datetime) -> object:
     return snapshot.order.overall in (OverallStatus.QUEUED, OverallStatus.IN_PROGRESS, OverallStatus.ROLLING_BACK)
 
@@ -77,6 +82,7 @@ ATTEMPTS: Mapping[str, Attempt] = {
     "POST /orders/{id}/delivered": _deliver,
     "POST /orders/{id}/return": _return,
     "POST /orders/{id}/returns": _ask_for_return,
+    "POST /orders/{id}/refunds": _refund,
     "POST /orders/{id}/sync": _repair,
 }
 """The routes that change an order as a whole; what may be done to one parcel, return or refund follows from its status."""
