@@ -8,7 +8,7 @@ from orders.domain.digests import KeyedCall
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.status_names import parse_status
-from orders.services import commands, reading, refunding, returning
+from orders.services import commands, holding, reading, refunding, returning
 from orders.services.changes import SeenAt
 from orders.services.once import once
 from orders.web import bodies
@@ -114,6 +114,13 @@ def mark_parcel_delivered(request: Request) -> Answer:
     return _once(request, call, lambda: commands.mark_parcel_delivered(order_id, parcel, actor, reason, seen))
 
 
+def hold(request: Request) -> Answer:
+    """Puts the order on hold."""
+    reason, call = request.parse(bodies.HoldOrder).reason, request.call
+    order_id, actor = _admitted(request)
+    return _once(request, call, lambda: holding.hold(order_id, actor, reason, SeenAt(request.if_match, call=call)))
+
+
 def mark_returned(request: Request) -> Answer:
     """The parcel is back."""
     reason, call = request.parse(bodies.WithReason).reason, request.call
@@ -184,6 +191,8 @@ handler = serve(
         "POST /orders/{id}/amend": amend,
         "POST /orders/{id}/approve": explained(commands.approve),
         "POST /orders/{id}/reject": explained(commands.reject),
+        "POST /orders/{id}/hold": hold,
+        "POST /orders/{id}/release": explained(holding.release),
         "POST /orders/{id}/delivered": explained(commands.mark_delivered),
         "POST /orders/{id}/shipments": hand_over,
         "PUT /orders/{id}/shipments/{shipment_id}/location": set_location,

@@ -25,8 +25,9 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "charge_payment": (*_CHANGE, "GetItem", "UpdateItem", "open", "authorize", "look_up"),
         "ask_customer": (*_CHANGE, "SendTaskSuccess"),
         "await_payment": (*_CHANGE, "SendTaskSuccess"),
-        "ship_parcel": (*_CHANGE, "UpdateItem", "SendTaskSuccess", "book"),
-        "deliver_order": (*_CHANGE, "UpdateItem", "book"),
+        "await_release": (*_CHANGE, "SendTaskSuccess"),
+        "ship_parcel": (*_CHANGE, "GetItem", "UpdateItem", "SendTaskSuccess", "capture", "look_up", "book"),
+        "deliver_order": (*_CHANGE, "GetItem", "UpdateItem", "capture", "look_up", "book"),
         "begin_unwinding": _CHANGE,
         "recall_shipment": (*_CHANGE, "UpdateItem", "recall"),
         "refund_payment": (*_CHANGE, "UpdateItem", "GetItem", "void", "refund"),
@@ -35,11 +36,14 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "place_order": ("BatchGetItem", "TransactWriteItems", "GetItem", "Query", "GetSecretValue"),
         "read_orders": ("Query", "GetItem", "BatchGetItem", "GetSecretValue"),
         "change_order": (
-            *_CHANGE, "GetItem", "UpdateItem", "GetSecretValue", "open", "authorize", "look_up", "book", "refund",
+            *_CHANGE, "GetItem", "UpdateItem", "GetSecretValue", "open", "authorize", "look_up", "capture", "book", "refund",
         ),
-        "repair_order": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "GetSecretValue", "look_up", "refund"),
+        "repair_order": (
+            *_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "GetSecretValue", "look_up", "capture", "refund",
+        ),
         "drive_workflow": (
-            "Query", "UpdateItem", "StartExecution", "StopExecution", "SendTaskSuccess", "SendTaskFailure",
+            *_CHANGE, "GetItem", "UpdateItem", "capture", "look_up",
+            "StartExecution", "StopExecution", "SendTaskSuccess", "SendTaskFailure",
         ),
         "publish_changes": ("PutEvents",),
         "notify_customers": ("Publish",),
@@ -47,11 +51,11 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "fan_out_webhooks": ("Query", "BatchGetItem", "TransactWriteItems", "SendMessageBatch"),
         "deliver_webhook": ("GetItem", "UpdateItem", "SendMessage"),
         "on_fulfillment_event": (
-            *_CHANGE, "GetItem", "UpdateItem", "ChangeMessageVisibility", "open", "authorize", "look_up",
+            *_CHANGE, "GetItem", "UpdateItem", "ChangeMessageVisibility", "open", "authorize", "look_up", "capture",
         ),
         "on_payment_event": (*_CHANGE, "GetItem", "UpdateItem", "ChangeMessageVisibility", "look_up", "refund"),
         "receive_carrier_event": ("Query", "GetItem", "PutItem", "PutEvents", "GetSecretValue"),
-        "sweep_orders": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "look_up", "refund"),
+        "sweep_orders": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "look_up", "capture", "renew", "refund"),
     }
 )  # fmt: skip
 """What each function calls in a history: the operations of AWS, and of the payment provider and the carrier."""

@@ -112,7 +112,7 @@ MUTATIONS = (
         "approval=replace(approval, expires_at=expires))",
     ),
     Mutation("an order that is being unwound goes on", _DECISIONS + "ending.py", "    if order.overall in (OverallStatus.ROLLING_BACK, OverallStatus.ROLLED_BACK, OverallStatus.FAILED):\n", "    if order.overall is OverallStatus.FAILED:\n"),
-    Mutation("an approval that came in time is forgotten when the wait runs out", _SERVICES + "fulfilling.py", 'return "Approved while the wait ran out" if error == TIMED_OUT and approved else None', "return None"),
+    Mutation("an approval that came in time is forgotten when the wait runs out", _SERVICES + "fulfilling.py", 'return "Approved while the wait ran out" if approved else None', "return None"),
     Mutation("what was done is undone from the wrong end", _ORDERS + "domain/steps.py", "{one.name: one.undoing for one in reversed(DEFINITIONS) if one.undoing}", "{one.name: one.undoing for one in DEFINITIONS if one.undoing}"),
     Mutation("the goods are not put back", _UNWIND, '"Next": "Release stock"\n    },\n    "Release stock"', '"Next": "Close order"\n    },\n    "Release stock"'),
     # --- the workflow service ---

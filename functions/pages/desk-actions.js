@@ -112,6 +112,22 @@ const SYNC = {
   path: "/sync",
 };
 
+const HOLD = {
+  label: "Hold",
+  title: "Put this order on hold?",
+  words: "Nothing is charged or handed over until it is released.",
+  fields: [{ name: "reason", label: "Reason", required: true, most: 500 }],
+  path: "/hold",
+};
+
+const RELEASE = {
+  label: "Release",
+  title: "Release this order?",
+  words: "It goes on where it was.",
+  path: "/release",
+  main: true,
+};
+
 /** The buttons for one order as it is. */
 export function actionsFor(view, done) {
   const { order, shipment, progress } = view;
@@ -119,6 +135,8 @@ export function actionsFor(view, done) {
   const allows = (operation) => view.allowed_actions.includes(operation);
   return [
     allows("approveOrder") && decide(order, done),
+    allows("releaseOrder") && button(RELEASE, order, done),
+    allows("holdOrder") && button(HOLD, order, done),
     !undoing && changes(view).map((change) => button(change, order, done)),
     !undoing && shipment && order.status === "SHIPPED" && button(LOCATION, order, done),
     allows("syncOrder") && button(SYNC, order, done),

@@ -95,7 +95,7 @@ export const factsOf = (view) => ({
 const card = (title, ...content) => h("section", { class: "card" }, h("h2", {}, title), content);
 const nothing = (words) => h("p", { class: "quiet" }, words);
 
-function orderFacts({ approval, cancellation, ...order }) {
+function orderFacts({ approval, cancellation, hold, ...order }) {
   const customer = `#/?${new URLSearchParams({ q: order.customer_id })}`;
   return h(
     "dl",
@@ -113,6 +113,7 @@ function orderFacts({ approval, cancellation, ...order }) {
     fact("Placed", full(order.created_at)),
     fact("Version", String(order.version)),
     fact("Review", approval && decided(word(approval.status), " by ", approval.decided_by, approval.reason)),
+    fact("On hold", hold && decided(full(hold.held_at), ", by ", hold.held_by, hold.reason)),
     fact(
       "Cancelled",
       cancellation && decided(word(cancellation.reason.toUpperCase()), ", by ", cancellation.cancelled_by, cancellation.note),

@@ -44,7 +44,9 @@ BEFORE: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("manage_products", "manage_products-put", "show_docs", "show_docs-no_such_route", "show_pages"), ()),
     **dict.fromkeys(("change_order-approve", "request_approval", "begin_unwinding-approval_timeout"), _REVIEWED),
     **dict.fromkeys(("ask_customer",), _PLACED),
-    **dict.fromkeys(("on_fulfillment_event", "await_payment", "on_payment_event"), _BEFORE_STEPS["ship_parcel"]),
+    **dict.fromkeys(
+        ("on_fulfillment_event", "await_payment", "await_release", "on_payment_event"), _BEFORE_STEPS["ship_parcel"]
+    ),
     **dict.fromkeys(("change_order-delivered", "change_order-location"), _BEFORE_STEPS["deliver_order"]),
 }
 """The recorded events that make the order what an event expects; a placed order, where nothing is said."""

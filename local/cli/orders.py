@@ -19,6 +19,7 @@ ACTIONS = {
     "cancel": "cancel an order",
     "approve": "approve an order in review",
     "reject": "reject one",
+    "release": "let an order that is on hold go on",
     "delivered": "say that an order's parcels have arrived",
 }
 """The routes whose body is at most a reason, by what they do."""
@@ -47,6 +48,11 @@ def register(commands: Any, remote: Remote) -> None:
     _order_command(commands, remote, "open", "open an order's tracking page in the browser", open_page)
     for action, does in ACTIONS.items():
         _order_command(commands, remote, action, does, _change(action)).add_argument("--reason")
+
+    command = _order_command(
+        commands, remote, "hold", "put an order on hold: nothing is charged or handed over", _change("hold")
+    )
+    command.add_argument("reason", help="why, for staff")
 
     command = _order_command(commands, remote, "address", "change where an order goes, until it is handed over", change_address)
     command.add_argument(

@@ -35,7 +35,7 @@ from orders.domain.shortage import ShortagePolicy
 from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentStatus, ShipmentStatus
 from orders.domain.steps import UNWINDING
 from orders.domain.webhooks import Delivery, Secret, Webhook
-from orders.services import charging, commands, fulfilling
+from orders.services import charging, commands, fulfilling, holding
 from orders.services.changes import SeenAt, utc_now
 from orders.services.placing import place_order
 from orders.web import tokens
@@ -245,6 +245,17 @@ def payment_is_awaited(answer: Answer) -> None:
     assert order.confirmation_due_at
 
 
+def on_hold() -> None:
+    placed()
+    fulfilling.reserve_stock(ORDER)
+    holding.hold(ORDER, Actor("grace", staff=True), "The address looks odd", SeenAt())
+
+
+def release_is_awaited(answer: Answer) -> None:
+    assert answer == {}
+    assert orders.load(ORDER).order.release_token
+
+
 def payment_is_confirmed(answer: Answer) -> None:
     assert answer == {"batchItemFailures": [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975978122"}]}, "no such order"
     snapshot = orders.load(ORDER)
@@ -404,6 +415,7 @@ CASES: Mapping[str, Case] = {
     "charge_payment": Case(reserved, order_is(OrderStatus.PROCESSING)),
     "ask_customer": Case(short, customer_is_asked),
     "await_payment": Case(to_be_confirmed, payment_is_awaited),
+    "await_release": Case(on_hold, release_is_awaited),
     "on_payment_event": Case(to_be_confirmed, payment_is_confirmed),
     "ship_parcel": Case(paid, order_is(OrderStatus.SHIPPED)),
     "deliver_order": Case(shipped, order_is(OrderStatus.DELIVERED)),

@@ -320,8 +320,9 @@ class World:
         gone: dict[str, int] = {}
         kept = charged = refunded = 0
         for entry in self.ledger():
-            charged += entry["amount"] if entry["state"] in ("charged", "refunded") else 0
-            refunded += entry["amount"] if entry["state"] == "refunded" else sum(entry.get("refunds", {}).values())
+            taken = sum(entry["captures"].values()) if "captures" in entry else entry["amount"]
+            charged += taken if entry["state"] in ("charged", "refunded") else 0
+            refunded += taken if entry["state"] == "refunded" else sum(entry.get("refunds", {}).values())
         for item in self.everything():
             if item.get("kind") != {"S": "order"}:
                 continue
@@ -330,8 +331,10 @@ class World:
             _check_trail(order_id, found)
             kept += found.payment.left if found.payment else 0
             if found.order.step(StepName.INVENTORY).status.value in ("COMPLETED", "COMPENSATING"):
+                is_ended = found.order.status in (OrderStatus.CANCELLED, OrderStatus.RETURNED)
                 for line in found.order.lines:
-                    gone[line.product_id] = gone.get(line.product_id, 0) + line.wanted
+                    out = line.quantity if is_ended else line.wanted - line.quantity_returned
+                    gone[line.product_id] = gone.get(line.product_id, 0) + out
         assert charged == kept + refunded
         for product_id, pieces in self.stocked.items():
             assert self.pieces(product_id) == pieces - gone.get(product_id, 0)

@@ -1,5 +1,7 @@
 """Both machines keep the house's rules, and the check of those rules finds each way to break one."""
 
+import json
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -9,13 +11,16 @@ from typing import Any
 import pytest
 
 from orders.adapters import workflow
+from orders.adapters.workflow import seconds_of
+from orders.domain.errors import OrderOnHold
 from orders.domain.money import Money
 from orders.domain.order import Address, Approval, Line, Order, Snapshot
 from orders.domain.outcomes import REFUSALS, PaymentOutcome, StockOutcome
 from orders.domain.statuses import ApprovalStatus, OrderStatus, PaymentMethod
-from orders.domain.steps import BY_NAME, CLOSING, DEFINITIONS, NOTHING, UNWINDING, StepDefinition, StepName
+from orders.domain.steps import BY_NAME, CLOSING, DEFINITIONS, NOTHING, RELEASE, UNWINDING, StepDefinition, StepName
 from orders.domain.waits import Waits, remaining_waits
 from tests.harness.fakes import FakeStepFunctions
+from tests.harness.orders import WAITS
 from tests.statemachine.graph import billed_transitions, faults, happy_path
 from tests.statemachine.machines import FILES, FULFIL, INPUTS, UNDOING, UNWIND, definition, rules, substitutions
 
@@ -94,9 +99,9 @@ def test_a_choice_knows_each_outcome_that_a_step_reports_and_none_that_it_does_n
     }
     assert compared == {
         "What next?": set(StockOutcome) - {StockOutcome.RESERVED},
-        "Paid yet?": {PaymentOutcome.DECLINED, PaymentOutcome.PENDING},
+        "Paid yet?": {PaymentOutcome.DECLINED, PaymentOutcome.PENDING, PaymentOutcome.ON_HOLD},
     }
-    refused = {str(outcome) for _, outcome in REFUSALS.values()}
+    refused = {str(outcome) for _, outcome in REFUSALS.values()} - {PaymentOutcome.ON_HOLD}
     leading = {rule.get("StringEquals"): rule["Next"] for state in states.values() for rule in state.get("Choices", ())}
     assert {outcome for outcome, state in leading.items() if state == UNDOING[FULFIL]} == refused
 
@@ -104,7 +109,24 @@ def test_a_choice_knows_each_outcome_that_a_step_reports_and_none_that_it_does_n
 def test_the_machine_has_no_step_that_the_table_does_not_know() -> None:
     tasks = {name for name, state in definition(FULFIL)["States"].items() if state["Type"] == "Task"}
     awaiting = {step.confirmation.task.state for step in DEFINITIONS if step.confirmation}
-    assert tasks - {UNDOING[FULFIL]} == {step.task.state for step in DEFINITIONS} | awaiting
+    assert tasks - {UNDOING[FULFIL]} == {step.task.state for step in DEFINITIONS} | awaiting | {RELEASE.state}
+
+
+def test_an_order_on_hold_waits_for_its_release_wherever_it_is_charged_or_handed_over() -> None:
+    states = definition(FULFIL)["States"]
+    waiting = states[RELEASE.state]
+    assert function_of(FULFIL, RELEASE.state) == RELEASE.function
+    assert (waiting["TimeoutSeconds"], waiting["Next"], waiting["ResultPath"]) == (300 * 86400, "Charge payment", "$.waits")
+    led = {name for name, state in states.items() for caught in state.get("Catch", ()) if caught["Next"] == RELEASE.state}
+    assert led == {"Ship parcel and await delivery", "Deliver order"}
+    assert [caught["ErrorEquals"] for name in led for caught in states[name]["Catch"] if caught["Next"] == RELEASE.state] == [
+        [OrderOnHold.__name__]
+    ] * 2
+
+
+def test_the_release_brings_all_waits_that_an_execution_reads() -> None:
+    read = set(re.findall(r"\$\.waits\.(\w+)", json.dumps(definition(FULFIL))))
+    assert read <= set(seconds_of(WAITS))
 
 
 def test_the_unwinding_is_entered_and_goes_on_as_the_table_says() -> None:
@@ -365,7 +387,7 @@ MUTATIONS: dict[str, tuple[str, Breaks, str]] = {
     "no first delay": (FULFIL, not_retrying(CHARGE, "IntervalSeconds"), "needs IntervalSeconds"),
     "no Catch": (FULFIL, without(CHARGE, "Catch"), "Charge payment: it has no Catch that takes everything last"),
     "an empty Catch": (UNWIND, at("Close order", Catch=[]), "Close order: it has no Catch that takes everything last"),
-    "no Catch of the rest": (FULFIL, not_catching(SHIP, 1), "has no Catch that takes everything last"),
+    "no Catch of the rest": (FULFIL, not_catching(SHIP, 2), "has no Catch that takes everything last"),
     "everything caught first": (
         FULFIL,
         lambda m: m["States"][SHIP]["Catch"].reverse(),

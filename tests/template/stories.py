@@ -434,6 +434,40 @@ def _stripe_signature(body: str) -> str:
     return f"t={now},v1=" + hmac.new(b"s" * 40, f"{now}.{body}".encode(), "sha256").hexdigest()
 
 
+def money_is_held_and_taken_with_the_parcels(world: RecordingWorld) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAPTURE_MODE", "on_shipment")
+        _parcels_are_paid(world, "held", "tok_ok")
+        _parcels_are_paid(world, "held-too-long", "tok_hold_expires", taken=False)
+        with stripe_book.served() as book:
+            patch.setenv("PAYMENT_PROVIDER", "stripe")
+            patch.setenv("STRIPE_API_BASE", book.url)
+            patch.setattr(stripe_book, "KEY", "s" * 40)
+            _parcels_are_paid(world, "stripe-held", stripe_book.GOOD)
+            assert [one["status"] for one in book.intents.values()] == ["succeeded"] * 3
+
+
+def _parcels_are_paid(world: RecordingWorld, name: str, token: str, *, taken: bool = True) -> None:
+    """Three parcels: handed over by us, late, and by others while the order is on hold."""
+    by_us, late, by_others = (f"{name}-{number}" for number in (1, 2, 3))
+    for order_id in (by_us, late, by_others):
+        world.place(order_id, token=token)
+        world.step("reserve_stock", order_id)
+        world.step("charge_payment", order_id)
+    world.step("await_release", by_us)
+    if taken:
+        world.step("ship_parcel", by_us)
+        world.step("deliver_order", late)
+    else:
+        world.make_overdue(by_us)
+        world.run("sweep_orders", {})
+    world.change(by_others, "POST /orders/{id}/hold", {"reason": "The address looks odd"})
+    world.step("await_release", by_others)
+    said = {"event_type": "fulfillment.status_changed", "fulfillment_id": "f-1", "order_id": by_others}
+    assert world.run("on_fulfillment_event", a_batch([a_message(said | {"new_status": "shipped"})])) == ALL_TAKEN
+    world.change(by_others, "POST /orders/{id}/release")
+
+
 def cash_is_collected_at_the_door(world: RecordingWorld) -> None:
     for order_id in ("cash-timed", "cash-reported"):
         world.place(order_id, method="CASH_ON_DELIVERY", token=None)
@@ -657,6 +691,7 @@ STORIES: tuple[Callable[[RecordingWorld], None], ...] = (
     a_charge_s_answer_is_lost,
     payments_are_decided_later,
     payments_are_at_stripe,
+    money_is_held_and_taken_with_the_parcels,
     cash_is_collected_at_the_door,
     a_refund_is_refused_and_made_again,
     an_order_is_reviewed,

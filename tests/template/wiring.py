@@ -60,6 +60,8 @@ BUSINESS: tuple[tuple[str, str], ...] = (
     ("orders_stuck", "service=orders,status=PENDING"),
     ("orders_stuck", "service=orders,status=PROCESSING"),
     ("payment_disputes_opened_total", "service=orders"),
+    ("authorizations_ended_total", "service=orders"),
+    ("captures_refused_total", "service=orders"),
     ("payments_after_the_end_total", "service=orders"),
     ("refunds_failed_total", "service=orders"),
     ("step_refusals_total", "service=orders"),

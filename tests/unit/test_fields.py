@@ -162,6 +162,7 @@ NOT_SHOWN = {
     Payment: {
         "is_captured_later": "the deployment's setting",
         "captures_once": "the provider's own",
+        "is_expiry_known": "the pipeline's own",
         "captures": "on the trail; their sum is captured",
     },
     Shipment: {

@@ -190,6 +190,13 @@ def of_feeds(found: Declared) -> Iterator[Alarm]:
         "payments-disputed",
         own(Metric.DISPUTES_OPENED, period=300),
     )
+    lost = (Metric.CAPTURES_REFUSED, Metric.HOLDS_ENDED)
+    yield Alarm(
+        "money-not-held",
+        "The provider has refused to capture money that it held, or holds it for less than a day",
+        "money-not-held",
+        Expression.of_all("lost", "SUM(FILL(METRICS(), 0))", [own(metric, period=300) for metric in lost]),
+    )
     # Lambda drops a call that it takes for one of a loop, and its event with it. The one queue that feeds itself is allowed to.
     dropped = [of_function(function, "RecursiveInvocationsDropped") for function in found.queues]
     yield Alarm(

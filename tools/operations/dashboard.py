@@ -60,7 +60,8 @@ def widgets(found: Declared) -> Iterator[Widget]:
     events = [own(metric).shown() for metric in (Metric.FULFILLMENT_CONSUMED, Metric.FULFILLMENT_FAILED)]
     yield "Fulfillment events", [*events, own(Metric.FULFILLMENT_AGE_SECONDS, "p90").shown(**RIGHT)]
     money = (Metric.PAYMENT_EVENTS_FAILED, Metric.PAYMENTS_AFTER_THE_END, Metric.REFUNDS_FAILED, Metric.DISPUTES_OPENED)
-    yield "Payments", [own(metric).shown() for metric in money]
+    held = (Metric.CAPTURES_REFUSED, Metric.HOLDS_ENDED)
+    yield "Payments", [own(metric).shown() for metric in (*money, *held)]
     yield "Webhook attempts", [own(metric).shown() for metric in (Metric.WEBHOOK_DELIVERED, Metric.WEBHOOK_FAILED)]
     lasting = [own(Metric.STATUS_SECONDS, "p95", status=status.value).shown() for status in FORWARD_PATH]
     yield "How long a status lasts (95th percentile)", lasting

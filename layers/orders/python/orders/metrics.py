@@ -26,6 +26,8 @@ class Metric(StrEnum):
     DISPUTES_OPENED = "payment_disputes_opened_total"
     PAYMENTS_AFTER_THE_END = "payments_after_the_end_total"
     REFUNDS_FAILED = "refunds_failed_total"
+    CAPTURES_REFUSED = "captures_refused_total"
+    HOLDS_ENDED = "authorizations_ended_total"
     ORDERS_STUCK = "orders_stuck"
     ORDERS_RESTARTED = "orders_restarted_total"
     EXECUTIONS_ENDED_EARLY = "executions_ended_early_total"

@@ -9,6 +9,8 @@ from orders.domain.waits import Waits
 
 TIMED, CARRIER = "timed", "carrier"
 """What ends the transit: a timer, or nothing but the carrier's own event."""
+IMMEDIATE, ON_SHIPMENT = "immediate", "on_shipment"
+"""When the money is taken: at once, or with each parcel."""
 SIMULATED = "simulated"
 """The payment provider, and the carrier, that are built in."""
 
@@ -95,6 +97,11 @@ def stripe_api_base() -> str:
 def pages_url() -> str:
     """Where people open this deployment's pages, without a path; empty where nobody has said so."""
     return os.environ.get("PAGES_URL", "")
+
+
+def captures_on_shipment() -> bool:
+    """Whether the money of an order is held at first, and captured with its parcels."""
+    return os.environ.get("CAPTURE_MODE", IMMEDIATE) == ON_SHIPMENT
 
 
 def parcel_carrier() -> str:

@@ -70,7 +70,13 @@ def _execution_arn(machine_arn: str, name: str) -> str:
 
 def start_fulfillment(order: Order, waits: Waits) -> None:
     """Starts the order's current fulfillment run; starting it twice starts it once."""
-    seconds = {
+    facts = {"order_id": order.order_id, "run": order.run, "waits": seconds_of(waits)}
+    _start(settings.fulfill_machine_arn(), execution_name(order.order_id, order.run), facts)
+
+
+def seconds_of(waits: Waits) -> dict[str, float | int]:
+    """The waits as an execution has them."""
+    return {
         "payment": whole(waits.payment),
         "preparation": whole(waits.preparation),
         # A callback's time-out must be positive: a transit of 0 is answered by the shipping step itself.
@@ -80,8 +86,6 @@ def start_fulfillment(order: Order, waits: Waits) -> None:
         "transit": whole(waits.delivery),
         "shortage": whole(max(waits.shortage, 1)),
     }
-    facts = {"order_id": order.order_id, "run": order.run, "waits": seconds}
-    _start(settings.fulfill_machine_arn(), execution_name(order.order_id, order.run), facts)
 
 
 def start_unwinding(snapshot: Snapshot) -> None:

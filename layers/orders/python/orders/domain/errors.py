@@ -186,6 +186,12 @@ class PaymentPending(ConstraintViolated):
     title = "Waiting for the payment"
 
 
+class OrderOnHold(ConstraintViolated):
+    """The order is on hold: nothing is charged or handed over until it is released."""
+
+    title = "On hold"
+
+
 class OrderOver(ConstraintViolated):
     """The order was cancelled or is being unwound: the workflow has nothing left to do for it."""
 

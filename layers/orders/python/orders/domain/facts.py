@@ -102,6 +102,8 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "lines": _accounted("line_id", "quantity"),
         "missing": _accounted("line_id", "product_id", "quantity"),
         "payment_id": _accounted(),
+        "capture_id": _accounted(),
+        "captured": _accounted("amount", "currency"),
         "payment_event": _accounted(),
         "payment_status": _accounted(),
         "refund_id": _accounted(),
@@ -186,6 +188,11 @@ def of_dispute(dispute: Dispute) -> Facts:
     facts = {"dispute_id": dispute.dispute_id, "dispute_status": dispute.status.value, "dispute_reason": dispute.reason}
     amount = _money(dispute.amount) if dispute.amount else None
     return {name: fact for name, fact in {**facts, "amount": amount}.items() if fact is not None}
+
+
+def of_capture(capture_id: str, amount: int, currency: str) -> Facts:
+    """How much of the money that is held is taken, and under which key."""
+    return {"capture_id": capture_id, "captured": {"amount": amount, "currency": currency}}
 
 
 def of_report(report: PaymentReport) -> Facts:

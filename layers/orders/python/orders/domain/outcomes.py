@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from orders.domain.errors import OrderError
+from orders.domain.errors import OrderError, OrderOnHold
 from orders.domain.order import Order, Snapshot
 from orders.domain.parcels import Shipment
 from orders.domain.statuses import ApprovalStatus, OrderStatus, PaymentMethod, PaymentStatus
@@ -36,6 +36,8 @@ class PaymentOutcome(StrEnum):
     PENDING = "pending"
     """Asked for, and not decided."""
     DECLINED = "declined"
+    ON_HOLD = "on_hold"
+    """Not asked for: the order is on hold."""
 
 
 OF_PAYMENT_STATUS: Mapping[PaymentStatus, PaymentOutcome] = MappingProxyType(
@@ -56,6 +58,7 @@ REFUSALS: Mapping[str, tuple[str, StrEnum]] = MappingProxyType(
     {
         OutOfStock.__name__: ("stock", StockOutcome.OUT_OF_STOCK),
         PaymentDeclined.__name__: ("payment", PaymentOutcome.DECLINED),
+        OrderOnHold.__name__: ("payment", PaymentOutcome.ON_HOLD),
     }
 )
 """The refusals that are outcomes: what each is about, and how it is called there."""

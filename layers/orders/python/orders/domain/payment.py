@@ -89,6 +89,7 @@ class OpenedPayment:
     payment_id: Impersonal
     provider: Impersonal
     reference: Impersonal
+    is_captured_later: bool = False
 
 
 @guarded
@@ -120,6 +121,8 @@ class Payment:
     authorization_expires_at: datetime | None = None
     captures: tuple[Capture, ...] = ()
     dispute: Dispute | None = None
+    is_expiry_known: bool = False
+    """Whether the order was put on hold, or its people were told, because this hold ends."""
 
     @property
     def has_open_dispute(self) -> bool:
@@ -141,7 +144,9 @@ class Payment:
     def completed(self, captured: int | None = None) -> "Payment":
         """The payment with all of its amount captured, or so much of it, and nothing more to come."""
         taken = self.amount.amount if captured is None else captured
-        return replace(self.become(PaymentStatus.COMPLETED), amount_captured=taken)
+        done = _without_pending(self.become(PaymentStatus.COMPLETED), is_taken=taken > self.amount_captured)
+        done = replace(done, amount_captured=taken)
+        return replace(done, status=_status_with(done, done.amount_refunded))
 
     def authorized(self, outcome: GatewayOutcome) -> "Payment":
         """The payment whose money is held, and until when."""
@@ -166,17 +171,26 @@ class Payment:
 
     def voided(self, reason: str | None) -> "Payment":
         """The payment that is never taken."""
-        return replace(self.become(PaymentStatus.VOIDED), failure_reason=self.failure_reason or reason)
+        closed = _without_pending(self.become(PaymentStatus.VOIDED), is_taken=False)
+        return replace(closed, failure_reason=self.failure_reason or reason)
 
     def refunded(self, total: int, now: datetime) -> "Payment":
         """The payment with so much of it given back in all; its status follows from that, unless more may be captured."""
         if not 0 <= total <= self.amount_captured:
             raise ConstraintViolated("More would be refunded than was captured.", payment=str(self.status))
-        status = self.status if self.status is PaymentStatus.AUTHORIZED else self._status_with(total)
+        status = self.status if self.status is PaymentStatus.AUTHORIZED else _status_with(self, total)
         after = self if self.status is status else self.become(status)
         return replace(after, amount_refunded=total, refunded_at=now if total else None)
 
-    def _status_with(self, refunded: int) -> PaymentStatus:
-        if refunded == self.amount_captured:
-            return PaymentStatus.REFUNDED
-        return PaymentStatus.PARTIALLY_REFUNDED if refunded else PaymentStatus.COMPLETED
+
+def _status_with(payment: Payment, refunded: int) -> PaymentStatus:
+    if refunded and refunded == payment.amount_captured:
+        return PaymentStatus.REFUNDED
+    return PaymentStatus.PARTIALLY_REFUNDED if refunded else PaymentStatus.COMPLETED
+
+
+def _without_pending(payment: Payment, *, is_taken: bool) -> Payment:
+    """The payment with the capture decided that was not, if there is one."""
+    pending = payment.pending_capture
+    status = CaptureStatus.COMPLETED if is_taken else CaptureStatus.FAILED
+    return payment.with_capture(replace(pending, status=status)) if pending else payment

@@ -49,7 +49,7 @@ def change(  # noqa: PLR0913 - everything that can be part of one atomic change
     # Clocks of two functions may differ: a later version is never stamped earlier than the one it follows.
     at = max(now, before.updated_at)
     if _has_progressed(before, after):
-        after = replace(after, failed_runs=0)
+        after = replace(after, failed_runs=0, provider_down_since=None)
     token = None if _is_past_charging(after, payment) else after.payment_token
     order = replace(after, version=before.version + 1, updated_at=at, payment_token=token)
     known = {**(metadata or {}), **_facts(kind, payment, shipment, stock or {}), **facts.of_refunds(refunds)}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from orders.domain.errors import ConstraintViolated
 from orders.domain.refund import is_arranged
-from orders.domain.statuses import CANCELLABLE, TAKEN, UNSETTLED, OrderStatus, StepStatus
+from orders.domain.statuses import CANCELLABLE, TAKEN, VOIDABLE, OrderStatus, StepStatus
 
 if TYPE_CHECKING:
     from orders.domain.order import Snapshot
@@ -172,7 +172,7 @@ def _stock_is_kept(snapshot: Snapshot) -> bool:
 def _money_moved(snapshot: Snapshot) -> bool:
     """Whether the money is there, or may be: the outcome of a charge under way is not known."""
     payment = snapshot.payment
-    return payment is not None and payment.status in UNSETTLED | TAKEN
+    return payment is not None and payment.status in VOIDABLE | TAKEN
 
 
 def _money_is_kept(snapshot: Snapshot) -> bool:
@@ -181,7 +181,7 @@ def _money_is_kept(snapshot: Snapshot) -> bool:
     if payment is None or not _money_moved(snapshot):
         return False
     is_begun = snapshot.order.step(StepName.PAYMENT).status is StepStatus.COMPENSATING
-    is_decided = payment.status not in UNSETTLED and is_arranged(payment, refunds)
+    is_decided = payment.status not in VOIDABLE and is_arranged(payment, refunds)
     return is_begun or not is_decided or any(one.due_at for one in refunds)
 
 
@@ -200,6 +200,8 @@ _Z = StepStatus
 
 AWAITING_PAYMENT = "Wait for payment confirmation"
 ASKING = "Ask customer"
+RELEASE = Task("Wait for release", "await_release")
+"""Where an order on hold waits, before it is charged or handed over."""
 
 DEFINITIONS = (
     StepDefinition(

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from orders import settings
 from orders.domain import goods
-from orders.domain.decisions import cancelling, ending, refunds, returning, reviewing, shipping, shortage
+from orders.domain.decisions import cancelling, ending, holding, refunds, returning, reviewing, shipping, shortage
 from orders.domain.decisions.refunds import WantedRefund
 from orders.domain.decisions.returning import ReturnRules
 from orders.domain.decisions.shipping import RequestedParcel
@@ -78,6 +78,8 @@ ATTEMPTS: Mapping[str, Attempt] = {
     "POST /orders/{id}/approve": lambda snapshot, now: reviewing.approve(snapshot, now, NOBODY, None),
     "POST /orders/{id}/reject": lambda snapshot, now: reviewing.reject(snapshot, now, NOBODY, None),
     "POST /orders/{id}/amend": _amend,
+    "POST /orders/{id}/hold": lambda snapshot, now: holding.hold(snapshot, NOBODY, now, NOBODY),
+    "POST /orders/{id}/release": lambda snapshot, now: holding.release(snapshot, settings.waits(), now, NOBODY),
     "POST /orders/{id}/shipments": _hand_over,
     "POST /orders/{id}/delivered": _deliver,
     "POST /orders/{id}/return": _return,

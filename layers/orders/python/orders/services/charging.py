@@ -38,6 +38,7 @@ def intent_of(order: Order, payment: Payment) -> Intent:
         customer_id=order.customer_id,
         amount=payment.amount,
         method=payment.method,
+        capture=not payment.is_captured_later,
         reference=payment.provider_reference,
         token=order.payment_token,
     )
@@ -58,6 +59,7 @@ def charge_payment(
     Raises:
         PaymentDeclined: declined permanently.
         PaymentPending: it is decided later.
+        OrderOnHold: nothing is asked for while the order is on hold.
         GatewayUnavailable, OutcomeUnknown: to be tried again.
         OrderOver: the order was cancelled; the unwinding refunds or voids the payment.
     """
@@ -116,9 +118,10 @@ def _intended(found: Snapshot, by: str, clock: Clock, change: Apply) -> Snapshot
     paying.check_due(found)
     if payment is not None and (payment.provider_reference or payment.status is not PaymentStatus.PROCESSING):
         return found
-    begun = payment or paying.new_payment(order, payment_id_of(order), settings.payment_provider(), clock())
+    is_later, provider = settings.captures_on_shipment(), settings.payment_provider()
+    begun = payment or paying.new_payment(order, payment_id_of(order), provider, clock(), is_captured_later=is_later)
     reference = payment_gateway(begun.provider).open(intent_of(order, begun))
-    opened = OpenedPayment(begun.payment_id, begun.provider, reference)
+    opened = OpenedPayment(begun.payment_id, begun.provider, reference, begun.is_captured_later)
     intended = change(order.order_id, lambda snapshot: paying.start_payment(snapshot, opened, clock(), by), found)
     if intended.payment and intended.payment.provider_reference is None:
         raise OrderChanged("Another payment has been begun in the meantime.")

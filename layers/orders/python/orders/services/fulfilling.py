@@ -29,7 +29,16 @@ from orders.domain.decisions import (
     shortage,
     unwinding,
 )
-from orders.domain.errors import ApprovalPending, OrderOver, PaymentPending, ShortagePending, StoreBusy
+from orders.domain.errors import (
+    ApprovalPending,
+    GatewayUnavailable,
+    OrderOnHold,
+    OrderOver,
+    OutcomeUnknown,
+    PaymentPending,
+    ShortagePending,
+    StoreBusy,
+)
 from orders.domain.events import SYSTEM
 from orders.domain.identifiers import OrderId, uuid7
 from orders.domain.order import Change, Order, Snapshot
@@ -38,13 +47,14 @@ from orders.domain.scans import is_undecided
 from orders.domain.shortage import ShortagePolicy
 from orders.domain.statuses import (
     TERMINAL,
+    UNSETTLED,
     ApprovalStatus,
     OrderStatus,
     ShipmentStatus,
     has_reached,
 )
 from orders.domain.steps import TIMED_OUT, CancelReason, OutOfStock, PaymentDeclined, ShippingRefused, reason_of
-from orders.services import charging
+from orders.services import capturing, charging
 from orders.services.changes import Apply, Clock, apply, utc_now
 
 Decision = Callable[[Snapshot, datetime], Change | None]
@@ -55,6 +65,7 @@ NOT_LED_TO = {
     ShortagePending.__name__: "Waits for its customer",
     ApprovalPending.__name__: "Waits for its review",
     PaymentPending.__name__: "Waits for its payment",
+    OrderOnHold.__name__: "Is on hold",
 }
 """The waits that a definition of an earlier release did not lead to from where it was: its executions end there."""
 
@@ -131,7 +142,8 @@ def ship_parcel(
 
     Raises:
         ShippingRefused: the carrier refuses the parcel.
-        CarrierUnavailable, OutcomeUnknown: to be tried again.
+        PaymentDeclined: the money that was held is not given; the order is unwound.
+        CarrierUnavailable, GatewayUnavailable, OutcomeUnknown: to be tried again.
         OrderOver: the order was cancelled; the unwinding recalls the parcel.
     """
     carrier = parcel_carrier()
@@ -171,10 +183,14 @@ def finish_handovers(
     """Books each parcel whose hand-over has begun, and records that it is handed over.
 
     A parcel that the carrier refuses is withdrawn where the caller says so, and rises in any case.
+
+    Raises:
+        PaymentDeclined: the money that was held is not given; what is left of the order is cancelled.
     """
     order_id, transit, after = intended.order.order_id, settings.waits().delivery, intended
     begun = goods.begun(intended)
     for parcel in begun or intended.shipments[-1:]:
+        after = _paid(after, parcel, clock, change) if begun else after
         try:
             booked = _book(intended.order, parcel, transit, clock) if begun else parcel
         except ShippingRefused as refusal:
@@ -189,7 +205,16 @@ def finish_handovers(
         after = change(order_id, shipped, after)
     if not intended.shipments:
         raise OrderOver("There is no parcel to ship.")
-    return after
+    return capturing.settle(after, clock)
+
+
+def _paid(found: Snapshot, parcel: Shipment, clock: Clock, change: Apply) -> Snapshot:
+    """The order with the money for a parcel taken, where it is only held; its refusal stops the hand-over."""
+    try:
+        return capturing.take(found, parcel, clock, change)
+    except PaymentDeclined as refusal:
+        begin_unwinding(found.order.order_id, PaymentDeclined.__name__, report_of(refusal), clock)
+        raise
 
 
 def _withdrawn(found: Snapshot, *, number: int, why: str, clock: Clock, by: str) -> Change | None:
@@ -300,13 +325,14 @@ def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = ut
         order, now = snapshot.order, clock()
         if run not in (None, order.run):
             return None
-        if why := _why_it_goes_on(snapshot, error):
-            return restarting.restart(snapshot, settings.waits(), now, SYSTEM, why)
+        if goes_on := _tried_again(snapshot, error, now):
+            return goes_on
         if error == TIMED_OUT and (order.is_asked or charging.is_awaited(snapshot)):
             late = "The payment was not made in time."
             return shortage.unanswered(snapshot, now) or ending.fail(snapshot, CancelReason.EXPIRED, late, now)
         if goods.is_partly_handed_over(order):
-            return cancelling.cut_short(snapshot, _message(cause), settings.waits().delivery, now, SYSTEM)
+            is_unpaid = error == PaymentDeclined.__name__
+            return cancelling.cut_short(snapshot, _message(cause), settings.waits().delivery, now, SYSTEM, is_unpaid=is_unpaid)
         reason = reason_of(error, order.current_step.name if order.current_step else None)
         message = "Nobody answered the review in time." if reason is CancelReason.APPROVAL_TIMEOUT else _message(cause)
         if error == PaymentDeclined.__name__:
@@ -316,6 +342,21 @@ def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = ut
     return apply(order_id, failed)
 
 
+def _tried_again(snapshot: Snapshot, error: str, now: datetime) -> Change | None:
+    """The change of an order that goes on all the same; ``None`` where the failure is its own."""
+    if why := _why_it_goes_on(snapshot, error):
+        return restarting.restart(snapshot, settings.waits(), now, SYSTEM, why)
+    return paying.delayed(snapshot, now) if _is_provider_s_fault(snapshot, error) else None
+
+
+def _is_provider_s_fault(snapshot: Snapshot, error: str) -> bool:
+    """Whether a step has ended because the payment provider takes no calls, which says nothing about the order."""
+    payment = snapshot.payment
+    if error != OutcomeUnknown.__name__ or payment is None:
+        return error == GatewayUnavailable.__name__
+    return payment.status in UNSETTLED or payment.pending_capture is not None
+
+
 def _why_it_goes_on(snapshot: Snapshot, error: str) -> str | None:
     """Why an execution has ended without a failure of its order, which then goes on with the next one."""
     order = snapshot.order
@@ -323,13 +364,26 @@ def _why_it_goes_on(snapshot: Snapshot, error: str) -> str | None:
         return None
     if error in NOT_LED_TO:
         return NOT_LED_TO[error]
-    # A decision may be committed just before a wait runs out, and not reach it: the row decides.
-    if error == TIMED_OUT and order.confirmation_token:
-        return None if charging.is_awaited(snapshot) else "Paid while the wait ran out"
-    if error == TIMED_OUT and _is_amended(order):
+    return _why_no_wait_ran_out(snapshot) if error == TIMED_OUT else None
+
+
+def _why_no_wait_ran_out(snapshot: Snapshot) -> str | None:
+    """A decision may be committed just before a wait runs out, and not reach it: the row decides."""
+    order = snapshot.order
+    if charging.is_awaited(snapshot):
+        return None
+    if order.release_token and not (order.is_asked or _in_review(order)):
+        return "The wait for the release ran out"
+    if order.confirmation_token:
+        return "Paid while the wait ran out"
+    if _is_amended(order):
         return "Amended while the wait ran out"
     approved = order.approval is not None and order.approval.status is ApprovalStatus.APPROVED
-    return "Approved while the wait ran out" if error == TIMED_OUT and approved else None
+    return "Approved while the wait ran out" if approved else None
+
+
+def _in_review(order: Order) -> bool:
+    return order.approval is not None and order.approval.status is ApprovalStatus.PENDING
 
 
 def _is_amended(order: Order) -> bool:

@@ -20,6 +20,7 @@ from orders.domain.errors import (
     IllegalTransition,
     InvalidArgument,
     OrderError,
+    OrderOnHold,
     PaymentPending,
     ShortagePending,
 )
@@ -29,7 +30,7 @@ from orders.domain.order import Change, Order, Snapshot
 from orders.domain.scans import Scan, is_foreign, scanned
 from orders.domain.statuses import CANCELLABLE, FULFILLMENT_MEANS, TERMINAL, OrderStatus, ShipmentStatus, has_reached
 from orders.domain.steps import CancelReason, OutOfStock, PaymentDeclined
-from orders.services import charging, commands, fulfilling
+from orders.services import capturing, charging, commands, fulfilling
 from orders.services.changes import Clock, Decide, apply, utc_now
 
 logger = logs.logger()
@@ -120,6 +121,7 @@ def _advance(event: FulfillmentEvent, wanted: OrderStatus, clock: Clock) -> Outc
     while not steps.is_done:
         after = _apply(event, steps.next)
     charging.collect_cash(after)
+    capturing.settle(after, clock)
     if steps.refused:
         return Outcome.REFUSED
     return Outcome.APPLIED if steps.moved else Outcome.RECORDED
@@ -222,7 +224,7 @@ def _bring_in_what_is_due(order: Order, event: FulfillmentEvent, clock: Clock) -
         reviewing.review_answered(order)
         fulfilling.reserve_stock(event.order_id, clock)
         charging.charge_payment(event.order_id, event.source, clock)
-    except (ApprovalPending, PaymentPending, ShortagePending) as pending:
+    except (ApprovalPending, PaymentPending, ShortagePending, OrderOnHold) as pending:
         return pending.detail
     except (PaymentDeclined, OutOfStock) as refusal:
         fulfilling.begin_unwinding(event.order_id, type(refusal).__name__, fulfilling.report_of(refusal), clock)

@@ -15,7 +15,7 @@ from orders.domain.events import PAYMENT_CHANGED, PAYMENT_CONFIRMED, PAYMENT_FAI
 from orders.domain.order import Change, Order, Snapshot
 from orders.domain.payment import Dispute, GatewayOutcome, OpenedPayment, OutcomeKind, Payment
 from orders.domain.payment_reports import PaymentReport, is_foreign
-from orders.domain.statuses import UNSETTLED, PaymentMethod, RefundStatus
+from orders.domain.statuses import UNSETTLED, PaymentMethod, PaymentStatus, RefundStatus
 from orders.metrics import Metric, measuring
 from orders.services import charging, refunding
 from orders.services.changes import Clock, apply, utc_now
@@ -83,12 +83,13 @@ def _begun(found: Snapshot, report: PaymentReport, clock: Clock) -> Snapshot:
     if found.payment or report.sender is None or report.reference is None:
         return found
     provider = settings.payment_provider()
-    begun = paying.new_payment(order, charging.payment_id_of(order), provider, clock())
+    is_later = settings.captures_on_shipment()
+    begun = paying.new_payment(order, charging.payment_id_of(order), provider, clock(), is_captured_later=is_later)
     if report.payment_id != begun.payment_id or is_foreign(begun, report.sender):
         return found
     if order.is_over:
         return replace(found, payment=replace(begun, provider_reference=report.reference))
-    opened = OpenedPayment(begun.payment_id, provider, report.reference)
+    opened = OpenedPayment(begun.payment_id, provider, report.reference, begun.is_captured_later)
     try:
         return apply(order.order_id, lambda now: paying.start_payment(now, opened, clock(), PAYMENTS), found)
     except OrderOver:
@@ -134,7 +135,8 @@ def _dispute(report: PaymentReport, said: Dispute, clock: Clock) -> Outcome:
 def _is_too_late(found: Snapshot, outcome: GatewayOutcome, report: PaymentReport) -> bool:
     """Whether money has come of which nothing is to be kept: too late, or by an intent beside the one that was paid."""
     payment = found.payment
-    if payment is None or outcome.captured <= outcome.refunded:
+    if payment is None or outcome.captured <= outcome.refunded or payment.status is PaymentStatus.AUTHORIZED:
+        # What is captured of money that is held is recorded by who asked for it, or given back by the unwinding.
         return False
     if _is_of_another_intent(payment, report) and payment.status not in UNSETTLED:
         return True

@@ -24,7 +24,7 @@ from orders.domain.scans import is_undecided
 from orders.domain.statuses import CANCELLABLE, ENDED, OrderStatus, OverallStatus, has_reached
 from orders.domain.steps import ApprovalRejected, CancelReason
 from orders.domain.waits import GRACE, Waits, remaining_waits
-from orders.services import charging, inbound, refunding
+from orders.services import capturing, charging, holding, inbound, refunding
 from orders.services.changes import Clock, apply, utc_now
 
 MOST_FAILED_RUNS = 10
@@ -61,6 +61,8 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
     if wanted is FollowUp.START_FULFILLMENT and not order.is_over:
         workflow.start_fulfillment(order, remaining_waits(order, settings.waits(), clock()))
     _answer(snapshot, wanted)
+    if wanted in (FollowUp.CAPTURE_PAYMENT, FollowUp.ANSWER_RELEASED):
+        capturing.settle(snapshot, clock)
     # The unwinding starts before the fulfillment ends: a consumer of that end finds the unwinding started.
     if order.overall is OverallStatus.ROLLING_BACK:
         workflow.start_unwinding(snapshot)
@@ -80,6 +82,8 @@ def _answer(snapshot: Snapshot, wanted: FollowUp) -> None:
         workflow.refuse(order.approval_token, ApprovalRejected.__name__, reviewing.REJECTED)
     elif wanted is FollowUp.ANSWER_PAID and order.confirmation_token:
         workflow.answer(order.confirmation_token, outcomes.of(snapshot))
+    elif wanted is FollowUp.ANSWER_RELEASED and order.release_token and not order.hold:
+        holding.answer(snapshot, order.release_token)
     elif wanted is FollowUp.ANSWER_DELIVERED:
         charging.collect_cash(snapshot)
         if order.delivery_token and has_reached(order.status, OrderStatus.DELIVERED):
@@ -117,7 +121,7 @@ def execution_ended(execution_arn: str, status: str, error: str | None, clock: C
     fate = workflow.fate_of(status, error)
     if fate is Fate.FAILED and order.failed_runs:
         _leave_to_the_sweep(order, clock() + GRACE)
-    else:
+    elif not (fate is Fate.FAILED and order.provider_down_since):
         _synced(snapshot, SYSTEM, clock, fate)
     return UNWINDING if order.overall is OverallStatus.ROLLING_BACK else FULFILLMENT
 
@@ -134,13 +138,13 @@ def _synced(snapshot: Snapshot, by: str, clock: Clock, fate: Fate | None = None)
     if snapshot.order.due_at is not None and inbound.replay(snapshot, clock):
         snapshot = orders.load(order_id)
         fate = None
-    asked = charging.look_up_payment(snapshot, clock)
-    if asked.order.version != snapshot.order.version:
-        return asked
+    paid = _with_payment(snapshot, clock)
+    if paid.order.version != snapshot.order.version:
+        return paid
     order = snapshot.order
-    if order.due_at is None or _waits_for_the_carrier(snapshot):
+    if order.due_at is None or order.overall in ENDED or order.hold or _waits_for_the_carrier(snapshot):
         return snapshot
-    fate = fate or workflow.fate(_awaited_execution(order))
+    fate = _as_counted(order, fate or workflow.fate(_awaited_execution(order)))
     if fate is Fate.RUNNING:
         return snapshot
     if fate is Fate.FAILED and order.failed_runs + 1 >= MOST_FAILED_RUNS and order.status in CANCELLABLE and not order.is_over:
@@ -157,6 +161,17 @@ def _synced(snapshot: Snapshot, by: str, clock: Clock, fate: Fate | None = None)
         return restarting.restart(found, waits, clock(), by, reason, fate)
 
     return apply(order_id, restart, snapshot)
+
+
+def _as_counted(order: Order, fate: Fate) -> Fate:
+    """A run that failed because the payment provider takes no calls says nothing about the order: it is not counted."""
+    return Fate.STOPPED if fate is Fate.FAILED and order.provider_down_since else fate
+
+
+def _with_payment(snapshot: Snapshot, clock: Clock) -> Snapshot:
+    """The order once what is left to do for its payment is done: looked up, captured, released."""
+    asked = charging.look_up_payment(snapshot, clock)
+    return capturing.keep(capturing.settle(asked, clock), clock)
 
 
 def _awaited_execution(order: Order) -> str:
@@ -289,7 +304,10 @@ class Sweep:
         if any(one.unconfirmed_delivery_at for one in goods.under_way(snapshot)):
             # It stays overdue until staff report what happened to it.
             return
-        if order.status is OrderStatus.SHIPPED and _waits_for_the_carrier(snapshot):
+        if order.hold:
+            # Late because people want it so: it is counted among the stuck ones, and not repaired.
+            self._postpone(place, LONGEST_UNASKED)
+        elif order.status is OrderStatus.SHIPPED and _waits_for_the_carrier(snapshot):
             overdue = settings.waits().delivery
             apply(order.order_id, lambda now: delivering.report_overdue(now, overdue, self._clock()), snapshot)
         elif charging.is_awaited(snapshot):

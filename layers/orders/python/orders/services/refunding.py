@@ -19,7 +19,7 @@ from orders.domain.identifiers import OrderId, uuid7
 from orders.domain.order import Order, Snapshot
 from orders.domain.payment import OutcomeKind, Payment
 from orders.domain.refund import Refund
-from orders.domain.statuses import TAKEN, UNSETTLED
+from orders.domain.statuses import TAKEN, VOIDABLE
 from orders.services import charging
 from orders.services.changes import Apply, Clock, apply, utc_now
 
@@ -101,7 +101,7 @@ def unwind_payment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     """
     snapshot = settle(orders.load(order_id), clock)
     payment = snapshot.payment
-    if payment is None or payment.status not in UNSETTLED | TAKEN:
+    if payment is None or payment.status not in VOIDABLE | TAKEN:
         return snapshot
     captured = payment.amount_captured if payment.status in TAKEN else _voided(snapshot.order, payment)
     charging.collect_cash(snapshot)

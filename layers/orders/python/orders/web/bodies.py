@@ -335,6 +335,12 @@ class RefundBody(OfItems):
         return self
 
 
+class HoldOrder(Body):
+    """``POST /orders/{id}/hold``: the reason is for staff."""
+
+    reason: Reason
+
+
 class SetStatus(Body):
     """``PATCH /orders/{id}/status``; names in any letter case, and ``PAID`` and ``COMPLETED``, which are deprecated, too."""
 

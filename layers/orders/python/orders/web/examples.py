@@ -55,6 +55,7 @@ REQUESTS: dict[str, Example] = {
     },
     "WithReason": BECAUSE,
     "RefundBody": {"items": [{"line_id": "1", "quantity": 1}], "reason": "Arrived scratched"},
+    "HoldOrder": {"reason": "The address looks odd"},
     "AddressBody": ADDRESS,
     "PatchOrder": {"external_id": "#1001", "note": "Leave it with the neighbors", "metadata": {"channel": "phone"}},
     "RequestReturn": {"items": [{"line_id": "1", "quantity": 1, "reason": "Too small"}], "note": "Worn once"},

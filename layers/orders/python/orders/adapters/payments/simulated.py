@@ -31,7 +31,7 @@ _KINDS: Mapping[str, OutcomeKind] = MappingProxyType(
 )
 
 DAY = 86_400
-HELD_FOR, HELD_AT_MOST_FOR = 7 * DAY, 60
+HELD_FOR, HELD_AT_MOST_FOR = 7 * DAY, 3600
 """For how many seconds money is held, and for how many with the token of a hold that runs out."""
 
 _REFUSES = re.compile(r"tok_refund_declined_(?P<times>\d+)")

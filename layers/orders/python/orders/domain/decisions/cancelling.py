@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from orders.domain import facts, goods, recording
-from orders.domain.decisions import ending
+from orders.domain.decisions import capturing, ending
 from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.shipping import check_pieces
 from orders.domain.decisions.shortage import answered
 from orders.domain.errors import ConstraintViolated, IllegalTransition
-from orders.domain.events import EventType
+from orders.domain.events import EventType, FollowUp
 from orders.domain.order import Change, Order, Snapshot
 from orders.domain.statuses import CANCELLABLE, TRANSITIONS, OrderStatus, StepStatus
 from orders.domain.steps import CancelReason, StepName
@@ -58,15 +58,36 @@ def _without(
         return recording.change(order, after, EventType.ITEMS_CANCELLED, now, by, reason=note, metadata=said, stock=stock)
     due = now + timedelta(seconds=transit) + GRACE
     after = replace(step_done(after, StepName.SHIPPING, now), due_at=due)
-    kind = EventType.ITEMS_CANCELLED
-    return recording.move(order, after, OrderStatus.SHIPPED, kind, now, by, reason=note, metadata=said, stock=stock)
+    kind, follow_up = EventType.ITEMS_CANCELLED, None
+    if capturing.is_held(snapshot.payment):
+        # What is held for these pieces is released.
+        after, follow_up = replace(after, due_at=min(due, now + GRACE)), FollowUp.CAPTURE_PAYMENT
+    return recording.move(
+        order,
+        after,
+        OrderStatus.SHIPPED,
+        kind,
+        now,
+        by,
+        reason=note,
+        metadata=said,
+        stock=stock,
+        follow_up=follow_up,
+    )
 
 
-def cut_short(snapshot: Snapshot, reason: str, transit_seconds: float, now: datetime, by: str) -> Change | None:
-    """What is left of an order with a parcel under way cannot be handed over: it is cancelled, and what was begun withdrawn."""
+def cut_short(
+    snapshot: Snapshot, reason: str, transit_seconds: float, now: datetime, by: str, *, is_unpaid: bool = False
+) -> Change | None:
+    """What is left of an order with a parcel under way cannot be handed over: it is cancelled, and what was begun withdrawn.
+
+    It ``is_unpaid`` where the provider takes no more of the money that it held.
+    """
     order, pieces = snapshot.order, goods.left(snapshot.order)
     if order.is_over or order.status not in CANCELLABLE or not pieces:
         return None
     change = _without(snapshot, goods.cancelled(order, pieces), pieces, transit_seconds, now, by, reason)
     withdrawn = tuple(replace(one, recalled=True) for one in goods.begun(snapshot))
-    return replace(change, shipments=withdrawn)
+    payment = snapshot.payment
+    lost = capturing.lost(payment, now, reason) if payment and is_unpaid and capturing.is_held(payment) else change.payment
+    return replace(change, shipments=withdrawn, payment=lost)

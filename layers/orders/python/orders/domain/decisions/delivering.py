@@ -12,8 +12,17 @@ from orders.domain.events import SYSTEM, EventType, FollowUp
 from orders.domain.order import Change, Order, Snapshot, timestamp
 from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
-from orders.domain.statuses import OrderStatus, OverallStatus, ParcelEnd, PaymentMethod, ShipmentStatus, StepStatus
+from orders.domain.statuses import (
+    OrderStatus,
+    OverallStatus,
+    ParcelEnd,
+    PaymentMethod,
+    PaymentStatus,
+    ShipmentStatus,
+    StepStatus,
+)
 from orders.domain.steps import StepName
+from orders.domain.waits import GRACE
 
 CONFIRM_DELIVERY = "Reported as delivered while on its way back: to be confirmed"
 
@@ -67,7 +76,8 @@ def arrived_at_last(snapshot: Snapshot, after: Order, parcel: Shipment | None, n
     if collects:
         payment = cash.settled(snapshot, parcel if parcel and parcel.ended is not ParcelEnd.RETURNED else None, now)
         after = after.with_step(StepName.PAYMENT, StepStatus.COMPLETED, now)
-    after = replace(after, overall=OverallStatus.COMPLETED, due_at=None)
+    is_held = snapshot.payment is not None and snapshot.payment.status is PaymentStatus.AUTHORIZED
+    after = replace(after, overall=OverallStatus.COMPLETED, due_at=now + GRACE if is_held else None)
     return recording.move(
         order,
         after,

@@ -55,8 +55,9 @@ def cancel(snapshot: Snapshot, reason: CancelReason, now: datetime, by: str, not
     )
 
 
-def fail(snapshot: Snapshot, reason: CancelReason, message: str, now: datetime) -> Change | None:
-    """A step of the workflow failed permanently: it becomes FAILED, and the unwinding begins.
+def fail(snapshot: Snapshot, reason: CancelReason, message: str, now: datetime, name: StepName | None = None) -> Change | None:
+    """A step of the workflow failed permanently, the current one or that of the name: it becomes FAILED, and the unwinding
+    begins.
 
     The order is closed with its reason at the end of the unwinding, or here when nothing had taken effect yet. ``None``
     when the order is over already.
@@ -67,7 +68,7 @@ def fail(snapshot: Snapshot, reason: CancelReason, message: str, now: datetime) 
     approval = order.approval
     if approval is not None and reason is CancelReason.APPROVAL_TIMEOUT:
         order = replace(order, approval=replace(approval, status=ApprovalStatus.TIMED_OUT))
-    failing = order.current_step.name if order.current_step else StepName.INVENTORY
+    failing = name or (order.current_step.name if order.current_step else StepName.INVENTORY)
     cause = Cancellation(reason, now, SYSTEM)
     decided = replace(snapshot, order=order)
     change = failed_at(decided, failing, message, cause, EventType.STEP_FAILED, FollowUp.START_UNWINDING)
@@ -163,7 +164,7 @@ def to_be_undone(
     order = snapshot.order
     effects = {name for name, undoing in UNDOINGS.items() if undoing.took_effect(snapshot)}
     effects -= set() if recall else {StepName.SHIPPING}
-    after = order
+    after = replace(order, hold=None)
     for step in order.steps:
         if step.name in effects and step.status in (StepStatus.COMPLETED, StepStatus.IN_PROGRESS):
             after = after.with_step(step.name, StepStatus.COMPENSATING, now)

@@ -14,7 +14,7 @@ from orders.domain.payment import Payment
 from orders.domain.personal import Personal, guarded
 from orders.domain.refund import Refund, RefundedLine, is_arranged, left, of_unwinding, pieces, total, with_changed
 from orders.domain.shares import Pieces
-from orders.domain.statuses import TAKEN, UNSETTLED, PaymentMethod, RefundStatus, StepStatus
+from orders.domain.statuses import TAKEN, VOIDABLE, PaymentMethod, PaymentStatus, RefundStatus, StepStatus
 from orders.domain.steps import StepName
 from orders.domain.waits import GRACE
 
@@ -157,11 +157,12 @@ def unwind(snapshot: Snapshot, *, captured: int, now: datetime) -> Change | None
     ``None`` where that is arranged: begun, left to people who hand cash out, or refused by the provider.
     """
     order, payment = snapshot.order, snapshot.payment
-    if payment is None or payment.status not in UNSETTLED | TAKEN:
+    if payment is None or payment.status not in VOIDABLE | TAKEN:
         return None
-    if payment.status in UNSETTLED and not captured:
+    if payment.status in VOIDABLE and not captured:
         voided = payment.voided("Voided before it was charged")
-        return recording.change(order, _undone(order, StepStatus.SKIPPED, now), EventType.PAYMENT_VOIDED, now, payment=voided)
+        step = StepStatus.COMPENSATED if payment.status is PaymentStatus.AUTHORIZED else StepStatus.SKIPPED
+        return recording.change(order, _undone(order, step, now), EventType.PAYMENT_VOIDED, now, payment=voided)
     # An unknown outcome may turn out to have been a charge: it is completed before it is given back.
     known = payment if payment.status in TAKEN else payment.completed(captured)
     owed = left(known, snapshot.refunds)

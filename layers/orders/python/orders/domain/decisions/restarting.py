@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from orders.domain import recording
 from orders.domain.events import EventType, FollowUp
-from orders.domain.order import Change, Snapshot
+from orders.domain.order import Change, Order, Snapshot
 from orders.domain.statuses import TERMINAL, OrderStatus, OverallStatus, has_reached
 from orders.domain.waits import GRACE, Waits, remaining_waits
 
@@ -37,14 +37,18 @@ def restart(snapshot: Snapshot, waits: Waits, now: datetime, by: str, reason: st
     elif order.is_over or order.status in TERMINAL:
         return None
     else:
-        left = remaining_waits(order, waits, now)
-        # Until it is shipped it is due when it should be: the wait for the delivery may be days, and begins with the hand-over.
-        transit = left.delivery if has_reached(order.status, OrderStatus.SHIPPED) else 0
-        answer = left.shortage if order.is_asked else 0
-        ahead = answer + left.approval + left.payment + left.preparation + transit
-        after = replace(order, run=order.run + next_one, due_at=now + timedelta(seconds=ahead) + GRACE)
+        after = replace(order, run=order.run + next_one, due_at=due_again(order, waits, now))
         follow_up = FollowUp.START_FULFILLMENT
     run = {"run": after.unwind_run if follow_up is FollowUp.START_UNWINDING else after.run}
     return recording.change(
         snapshot.order, after, EventType.WORKFLOW_RESTARTED, now, by, reason=reason, metadata=run, follow_up=follow_up
     )
+
+
+def due_again(order: Order, waits: Waits, now: datetime) -> datetime:
+    """When the sweep looks at an order whose workflow goes on now."""
+    left = remaining_waits(order, waits, now)
+    # Until it is shipped it is due when it should be: the wait for the delivery may be days, and begins with the hand-over.
+    transit = left.delivery if has_reached(order.status, OrderStatus.SHIPPED) else 0
+    answer = left.shortage if order.is_asked else 0
+    return now + timedelta(seconds=answer + left.approval + left.payment + left.preparation + transit) + GRACE

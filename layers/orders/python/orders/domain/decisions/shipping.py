@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orders.domain import facts, goods, recording
+from orders.domain.decisions import capturing
 from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive
+from orders.domain.decisions.holding import check_not_held
 from orders.domain.errors import ConstraintViolated, IllegalTransition, InvalidArgument
-from orders.domain.events import SYSTEM, EventType
+from orders.domain.events import SYSTEM, EventType, FollowUp
 from orders.domain.identifiers import TrackingNumber
 from orders.domain.limits import MOST_PARCELS
 from orders.domain.order import Address, Change, Order, Snapshot
@@ -91,11 +93,13 @@ def _check_status(order: Order) -> None:
 
 def _begun(snapshot: Snapshot, shipment: Shipment, now: datetime, by: str) -> Change:
     order = snapshot.order
+    check_not_held(order)
     _check_status(order)
     after = goods.with_parcel(order, shipment)
     if order.status is OrderStatus.CONFIRMED:
         return recording.move(order, after, OrderStatus.PROCESSING, EventType.HANDOVER_STARTED, now, by, shipment=shipment)
-    return recording.change(order, after, EventType.HANDOVER_STARTED, now, by, shipment=shipment)
+    payment = capturing.begun(snapshot, shipment, now)
+    return recording.change(order, after, EventType.HANDOVER_STARTED, now, by, shipment=shipment, payment=payment)
 
 
 def ship(
@@ -109,11 +113,18 @@ def ship(
     parcel = replace(booked, shipped_at=now) if booked.items else booked
     after = goods.handed_over(goods.with_parcel(order, parcel), goods.in_parcel(order, parcel))
     after = replace(after, delivery_token=token or order.delivery_token)
-    if goods.left(after):
-        return recording.change(order, after, EventType.PARCEL_SHIPPED, now, by, shipment=parcel)
-    due = now + timedelta(seconds=transit_seconds) + GRACE
-    after = replace(step_done(after, StepName.SHIPPING, now), due_at=due)
-    return recording.move(order, after, OrderStatus.SHIPPED, EventType.ORDER_SHIPPED, now, by, shipment=parcel)
+    payment, is_last = capturing.begun(snapshot, parcel, now), not goods.left(after)
+    # Handed over by others, or less than is held was wanted: the follow-up does what is left to do for the money, or the sweep.
+    is_unsettled = capturing.is_to_be_settled(payment or snapshot.payment, is_last=is_last)
+    rest: dict[str, Any] = {"follow_up": FollowUp.CAPTURE_PAYMENT} if is_unsettled else {}
+    rest |= {"shipment": parcel, "payment": payment}
+    due = now + timedelta(seconds=transit_seconds) + GRACE if is_last else after.due_at
+    after = replace(after, due_at=min(due or now + GRACE, now + GRACE) if is_unsettled else due)
+    if not is_last:
+        return recording.change(order, after, EventType.PARCEL_SHIPPED, now, by, **rest)
+    return recording.move(
+        order, step_done(after, StepName.SHIPPING, now), OrderStatus.SHIPPED, EventType.ORDER_SHIPPED, now, by, **rest
+    )
 
 
 def withdraw(snapshot: Snapshot, number: int, now: datetime, by: str, reason: str) -> Change | None:

@@ -1,0 +1,37 @@
+"""Putting an order on hold and releasing it, and the workflow's wait for that."""
+
+from orders import settings
+from orders.adapters import workflow
+from orders.domain.actors import Actor
+from orders.domain.decisions import holding
+from orders.domain.identifiers import OrderId
+from orders.domain.order import Snapshot
+from orders.domain.waits import remaining_waits
+from orders.services.changes import Clock, SeenAt, apply, utc_now
+
+
+def hold(order_id: OrderId, actor: Actor, reason: str, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
+    """Puts the order on hold: nothing is charged, captured or handed over until it is released."""
+    return seen(order_id, lambda now: holding.hold(now, reason, clock(), actor.by))
+
+
+def release(order_id: OrderId, actor: Actor, reason: str | None, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
+    """Lets the order go on."""
+    return seen(order_id, lambda now: holding.release(now, settings.waits(), clock(), actor.by, reason))
+
+
+def await_release(order_id: OrderId, token: str, clock: Clock = utc_now, run: int | None = None) -> None:
+    """Keeps the token with which the release wakes the workflow, or returns it where the order is not on hold any more.
+
+    Raises:
+        OrderOver: the order was closed, or a later run than ``run`` processes it.
+    """
+    snapshot = apply(order_id, lambda now: holding.await_release(now, token, clock(), run))
+    if snapshot.order.hold is None:
+        answer(snapshot, token, clock)
+
+
+def answer(snapshot: Snapshot, token: str, clock: Clock = utc_now) -> None:
+    """Wakes the workflow that waits for the release: it goes on with what is left of its waits."""
+    left = remaining_waits(snapshot.order, settings.waits(), clock())
+    workflow.answer(token, workflow.seconds_of(left))
