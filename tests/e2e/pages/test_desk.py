@@ -139,6 +139,28 @@ def test_a_review_is_approved_from_the_queue(quick: Stack, visit: Visiting) -> N
     assert (approval["status"], approval["decided_by"], approval["reason"]) == ("APPROVED", "sam", "A good customer")
 
 
+def test_a_return_is_approved_and_received_from_the_queue(quick: Stack, visit: Visiting) -> None:
+    order_id = quick.place()["order"]["order_id"]
+    wait_for(lambda: quick.order(order_id)["order"]["status"] == "DELIVERED")
+    asked = {"items": [{"line_id": "1", "quantity": 1, "reason": "Too small"}]}
+    quick.as_("ada").call("POST", f"/orders/{order_id}/returns", asked)
+    with visit(quick) as tab:
+        tab.sign_in("Sam", "/admin#/returns")
+        card = tab.page.locator(".returns > li").filter(has_text=order_id[-6:])
+        card.get_by_role("button", name="Approve the return").click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="Approve the return").click()
+        card.get_by_role("button", name="Receive the goods").click()
+        dialog = tab.page.get_by_role("dialog")
+        dialog.get_by_label("can be sold again").fill("0")
+        dialog.get_by_label("are damaged").fill("1")
+        dialog.get_by_role("button", name="Receive the goods").click()
+        expect(card).to_have_count(0)
+    found = quick.order(order_id)
+    (sent_back,) = found["returns"]
+    assert (sent_back["status"], sent_back["items"][0]["received"]) == ("CLOSED", [{"quantity": 1, "condition": "damaged"}])
+    assert found["payment"]["amount_refunded"] == found["order"]["items"][0]["unit_price"]
+
+
 def test_the_viewer_shows_what_succeeded_and_how_often_it_was_tried(quick: Stack, visit: Visiting) -> None:
     quick.place(order_id="flaky", token="tok_flaky_1")
     with visit(quick) as tab:
