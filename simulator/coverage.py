@@ -55,13 +55,14 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "on_payment_event": (*_CHANGE, "GetItem", "UpdateItem", "ChangeMessageVisibility", "look_up", "refund"),
         "receive_carrier_event": ("Query", "GetItem", "PutItem", "PutEvents", "GetSecretValue"),
+        "manage_products": ("GetItem", "BatchGetItem", "TransactWriteItems"),
         "sweep_orders": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "look_up", "capture", "renew", "refund"),
     }
 )  # fmt: skip
 """What each function calls in a history: the operations of AWS, and of the payment provider and the carrier."""
 
 SILENT = (
-    *("show_docs", "show_pages", "watch_status", "read_analytics", "manage_products", "manage_webhooks"),
+    *("show_docs", "show_pages", "watch_status", "read_analytics", "manage_webhooks"),
     "receive_payment_event",
 )
 """Functions that no history calls once the storm has begun: they show, or keep what no order depends on. What payment providers
@@ -77,7 +78,7 @@ IN_THE_CALL: Mapping[str, tuple[str, ...]] = MappingProxyType(
 OF_SOME: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "stale index": ("fan_out_webhooks", "read_orders", "receive_carrier_event", "sweep_orders"),
-        "client repeats": ("place_order", "change_order", "repair_order", "read_orders"),
+        "client repeats": ("place_order", "change_order", "repair_order", "read_orders", "manage_products"),
         "endpoint fails": ("deliver_webhook",),
         "endpoint hangs": ("deliver_webhook",),
         "stranger": ("on_fulfillment_event", "receive_carrier_event"),

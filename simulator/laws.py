@@ -199,7 +199,7 @@ def _is_kept(account: Account, promise: str, what: Any) -> bool:
         )
     if promise == "rejected":
         return order.status is _O.CANCELLED and order.cancellation is not None
-    return True
+    return promise != "amended" or account.times("ORDER_AMENDED") == 1
 
 
 def reasons(books: Books) -> Iterator[str]:

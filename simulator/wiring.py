@@ -27,6 +27,7 @@ PARAMETERS = {
     "LogLevel": "ERROR",
     "PaymentConfirmationSeconds": "240",
     "BankTransferConfirmationSeconds": "300",
+    "ShortageTimeoutSeconds": "120",
 }
 PSEUDO = {"Partition": "aws", "Region": "us-east-1", "AccountId": "123456789012", "StackName": "orders", "URLSuffix": "test"}
 

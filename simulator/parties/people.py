@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from orders.domain.statuses import DEPRECATED_NAMES, OrderStatus
 from orders.web.routes import ROUTES
 from simulator.functions import Outcome
-from simulator.parties import drivers, returning
+from simulator.parties import drivers, returning, shelves
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -188,6 +188,10 @@ class People:
                 plan(wish)
         if is_awaited(wish.body["payment"]):
             drivers.bank(self._world, wish)
+        if wish.body.get("shortage") == "ask":
+            shelves.answers(self._world, wish)
+        if dice.likely(0.05):
+            shelves.recount(self._world, number, SCARCE)
         if wish.body["require_approval"] or _total(wish.body) >= THRESHOLD:
             self._reviews(wish)
 
@@ -214,6 +218,8 @@ class People:
             "shipping_address": address,
             "require_approval": dice.likely(0.08),
         }
+        if any(item["product_id"] == SCARCE for item in items):
+            body |= shelves.policy(self._world)
         key = f"key-{number}" if dice.likely(0.7) or not order_id else None
         return Wish(number, order_id, customer, body, key, self._world.loop.now, address=address)
 
