@@ -48,7 +48,7 @@ def recount(world: World, number: int, product: str) -> None:
     """Some pieces are found, or lost, while orders run; each change counts once, however often it is asked for."""
     if world.releases.over:
         return
-    change, counted = world.dice.pick(CHANGES), False
+    change, counted = CHANGES[world.dice.below(len(CHANGES))], False
 
     def told(status: int, _: Json) -> None:
         nonlocal counted
