@@ -15,16 +15,20 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+const formats = new Map();
+
+function formatOf(currency, digits) {
+  if (!formats.has(currency)) {
+    const fraction = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+    formats.set(currency, new Intl.NumberFormat(locale, { style: "currency", currency, ...fraction }));
+  }
+  return formats.get(currency);
+}
+
 /** { amount, currency } of minor units, as people write it. */
 export function money({ amount, currency }) {
   const digits = MINOR_UNITS[currency] ?? 2;
-  const format = new Intl.NumberFormat(locale, {
-    style: "currency",
-    currency,
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
-  });
-  return format.format(amount / 10 ** digits);
+  return formatOf(currency, digits).format(amount / 10 ** digits);
 }
 
 /** What an order's total has besides its lines, each by its name: nothing where the lines are all. */

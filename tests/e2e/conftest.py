@@ -1,7 +1,8 @@
-"""Stacks for the black-box tests: two that run on this machine for the whole session, or the one that ORDERS_URL names."""
+"""Stacks for the black-box tests: four that run on this machine for all of them, or the one that ORDERS_URL names."""
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -31,25 +32,37 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(line)
 
 
-@pytest.fixture(scope="session")
+_RUNNING: dict[tuple[str, ...], Served] = {}
+"""The stacks that the files of this folder share, by their options."""
+_OPEN = ExitStack()
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """They end with the last file of this folder: the tests of others follow in the same process."""
+    if nextitem is None or not nextitem.path.is_relative_to(Path(__file__).parent):
+        _RUNNING.clear()
+        _OPEN.close()
+
+
+@pytest.fixture(scope="module")
 def swift() -> Iterator[Deployment]:
     """A stack without any waits."""
     yield from _stack("--payment-seconds", "0", "--preparation-seconds", "0", "--delivery-seconds", "0")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def steady() -> Iterator[Deployment]:
     """A stack whose short waits leave room for others to interfere with an order. Which stage they meet is left to chance."""
     yield from _stack("--payment-seconds", "0.3", "--preparation-seconds", "0.3", "--delivery-seconds", "0.3")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def patient() -> Iterator[Deployment]:
     """A stack on which a paid order stays in preparation, and a shipped one under way, until somebody moves it on."""
     yield from _stack("--payment-seconds", "0", "--preparation-seconds", "3600", "--delivery-seconds", "3600")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hasty() -> Iterator[Deployment]:
     """A stack that gives up on a review after three seconds."""
     waits = ("--payment-seconds", "0", "--preparation-seconds", "0", "--delivery-seconds", "0")
@@ -62,8 +75,9 @@ def _stack(*options: str) -> Iterator[Deployment]:
         yield remote
         remote.close()
         return
-    with serving(*options) as stack:
-        yield stack
+    if options not in _RUNNING:
+        _RUNNING[options] = _OPEN.enter_context(serving(*options))
+    yield _RUNNING[options]
 
 
 @pytest.fixture

@@ -128,6 +128,9 @@ def found(client: Any) -> list[Any]:
         *answers,
         answered(client, "scan", {"TableName": TABLE}),
         answered(client, "scan", {"TableName": TABLE, "Limit": 2}),
+        answered(client, "get_item", {"TableName": TABLE, "Key": {"PK": {"S": "A"}, "SK": {"S": "1"}}}),
+        answered(client, "batch_get_item", {"RequestItems": {TABLE: {"Keys": [{"PK": {"S": "B"}, "SK": {"S": "10"}}]}}}),
+        answered(client, "get_item", {"TableName": TABLE, "Key": {"PK": {"S": "A"}}}),
     ]
 
 

@@ -5,14 +5,20 @@ Values never change in place, but for the parts of lists and maps: what a copy s
 
 import copy
 import functools
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.client import BaseClient
 from botocore.loaders import JSONFileLoader, Loader
-from moto.core import responses, utils
+from botocore.parsers import create_parser
+from moto.core import DEFAULT_ACCOUNT_ID, responses, utils
+from moto.core.models import botocore_stubber
+from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.serialize import ResponseSerializer
 from moto.dynamodb.exceptions import ItemSizeTooLarge
 from moto.dynamodb.models import DynamoDBBackend
@@ -20,6 +26,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.parsing import ast_nodes, expressions
 from moto.dynamodb.parsing.validators import ActionCountValidator, OverlappingPathsValidator
+from moto.dynamodb.responses import DynamoHandler
 
 _nodes: Any = ast_nodes  # these two modules have no types
 _parsers: Any = expressions
@@ -33,7 +40,14 @@ PLAIN = {"S", "B", "BOOL"}
 """The types whose value is compared as it stands."""
 OF_THE_WHOLE: tuple[Any, ...] = (ActionCountValidator, OverlappingPathsValidator)
 """The checks of a whole expression: what they find in a part of it they find in the whole too."""
+PLAIN_CALLS = {
+    *("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query"),
+    *("Scan", "TransactGetItems", "TransactWriteItems", "UpdateItem"),
+}
+"""The operations of which requests and responses are their JSON, but for bytes."""
+BYTES = b'"B'
 REPLACED: dict[Any, tuple[str, ...]] = {
+    BaseClient: ("_make_request",),
     DepthFirstTraverser: ("traverse",),
     DynamoDBBackend: ("update_item",),
     DynamoType: ("__deepcopy__", "__eq__", "__ne__", "__hash__", "__lt__", "cast_value"),
@@ -71,6 +85,7 @@ def slow_moto() -> Iterator[None]:
 
 def _take_short_ways(patch: pytest.MonkeyPatch) -> None:
     for replace in (
+        _hand_over,
         _copy_what_changes,
         _parse_once,
         _walk_by_type,
@@ -101,6 +116,50 @@ def _listed_once(its_own: Any) -> Any:
         return list(found[asked])
 
     return listed
+
+
+# --- requests ---
+
+
+def _hand_over(patch: pytest.MonkeyPatch) -> None:
+    """A request to the table is made into HTTP, signed, taken apart again by moto, and its response too: it is handed over as
+    it is, after botocore has checked and written it.
+    """
+    make_request: Any = vars(BaseClient)["_make_request"]
+    act: Any = vars(DynamoHandler)["call_action"].__wrapped__
+
+    def made(client: Any, operation: Any, request: dict[str, Any], context: Any) -> Any:
+        if operation.service_model.service_name != "dynamodb" or not botocore_stubber.enabled:
+            return make_request(client, operation, request, context)
+        handler = _handler(client, operation, request)
+        status, headers, text = act(handler)
+        response = AWSResponse(request["url"], int(status), headers, None)  # type: ignore[arg-type]
+        return response, _parsed(client, operation, response.status_code, headers, text.encode())
+
+    patch.setattr(BaseClient, "_make_request", made)
+
+
+def _handler(client: Any, operation: Any, request: dict[str, Any]) -> DynamoHandler:
+    made = DynamoHandler()
+    made.headers, made.response_headers, made.querystring = request["headers"], {}, {}
+    made.region, made.current_account = client.meta.region_name, DEFAULT_ACCOUNT_ID
+    body: bytes = request["body"]
+    if operation.name in PLAIN_CALLS and BYTES not in body:
+        made.params = json.loads(body)
+    else:
+        parser = PROTOCOL_PARSERS["json"](operation, map_type=dict)
+        made.params = parser.parse({"headers": request["headers"], "body": body})
+    return made
+
+
+def _parsed(client: Any, operation: Any, status: int, headers: Any, body: bytes) -> Any:
+    if status == 200 and operation.name in PLAIN_CALLS and BYTES not in body:
+        return {**json.loads(body), "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers, "RetryAttempts": 0}}
+    found, parser = {"status_code": status, "headers": headers, "body": body}, create_parser("json")
+    parsed = parser.parse(found, operation.output_shape)
+    if status >= 300:
+        client._endpoint._add_modeled_error_fields(found, parsed, operation, parser)
+    return parsed
 
 
 # --- copies ---

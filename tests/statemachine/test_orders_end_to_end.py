@@ -62,7 +62,7 @@ class Shop:
         self._answer_review: str | None = None
         self._seen: dict[str, int] = {}
         engine.meet(self)
-        table.client().meta.events.register("before-send.dynamodb.*", self._count)
+        table.client().meta.events.register("before-call.dynamodb.*", self._count)
 
     # -- what the engine meets
 
@@ -115,11 +115,11 @@ class Shop:
         finally:
             self._running = outer
 
-    def _count(self, request: Any, **_: Any) -> None:
+    def _count(self, params: Any, **_: Any) -> None:
         if self._running:
-            simulated = any(ledger in request.body.decode() for ledger in LEDGERS)
+            simulated = any(ledger in params["body"].decode() for ledger in LEDGERS)
             self.costs.requests["(simulated parties)" if simulated else self._running] += 1
-            self.costs.transactions += request.headers["X-Amz-Target"].decode().endswith("TransactWriteItems")
+            self.costs.transactions += params["headers"]["X-Amz-Target"].endswith("TransactWriteItems")
 
     def _transitions(self) -> int:
         billed = 0
