@@ -16,7 +16,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.parsers import create_parser
-from moto.core import DEFAULT_ACCOUNT_ID, responses, utils
+from moto.core import responses, utils
 from moto.core.models import botocore_stubber
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.serialize import ResponseSerializer
@@ -27,6 +27,7 @@ from moto.dynamodb.models.table import Table
 from moto.dynamodb.parsing import ast_nodes, expressions
 from moto.dynamodb.parsing.validators import ActionCountValidator, OverlappingPathsValidator
 from moto.dynamodb.responses import DynamoHandler
+from moto.iam.models import get_account_id_from
 
 _nodes: Any = ast_nodes  # these two modules have no types
 _parsers: Any = expressions
@@ -133,7 +134,7 @@ def _hand_over(patch: pytest.MonkeyPatch) -> None:
             return make_request(client, operation, request, context)
         handler = _handler(client, operation, request)
         status, headers, text = act(handler)
-        response = AWSResponse(request["url"], int(status), headers, None)  # type: ignore[arg-type]
+        response = AWSResponse(request["url"], int(status), headers, None)
         return response, _parsed(client, operation, response.status_code, headers, text.encode())
 
     patch.setattr(BaseClient, "_make_request", made)
@@ -142,13 +143,21 @@ def _hand_over(patch: pytest.MonkeyPatch) -> None:
 def _handler(client: Any, operation: Any, request: dict[str, Any]) -> DynamoHandler:
     made = DynamoHandler()
     made.headers, made.response_headers, made.querystring = request["headers"], {}, {}
-    made.region, made.current_account = client.meta.region_name, DEFAULT_ACCOUNT_ID
+    made.region, made.current_account = client.meta.region_name, get_account_id_from("")
     body: bytes = request["body"]
     if operation.name in PLAIN_CALLS and BYTES not in body:
         made.params = json.loads(body)
     else:
         parser = PROTOCOL_PARSERS["json"](operation, map_type=dict)
-        made.params = parser.parse({"headers": request["headers"], "body": body})
+        whole: Any = {
+            "method": "POST",
+            "values": {},
+            "headers": request["headers"],
+            "body": body,
+            "url_path": "/",
+            "url_params": {},
+        }
+        made.params = parser.parse(whole)
     return made
 
 
