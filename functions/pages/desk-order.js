@@ -6,9 +6,11 @@ import { actionsFor } from "./desk-actions.js";
 import { deliveriesOf } from "./desk-deliveries.js";
 import { viewer } from "./desk-execution.js";
 import { drawDeliveries, drawFacts, drawHead, drawHistory, drawSteps, factsOf, headOf } from "./desk-order-view.js";
+import { refundButton, refundButtons } from "./desk-refunds.js";
 import { returnButtons } from "./desk-returns.js";
 import { h, parts } from "./dom.js";
 import { follow, isFinal } from "./live.js";
+import { drawRefunds, refundsOf } from "./refunds.js";
 import { drawReturns, returnsOf } from "./returns.js";
 
 export function show(host, id, desk) {
@@ -39,14 +41,15 @@ export function show(host, id, desk) {
   }
 
   function draw() {
-    const { order, payment, shipment } = view;
+    const { order, payment, refunds, shipment } = view;
     part("head", headOf(view, freshness), drawHead);
     part("steps", view.progress.steps, () => drawSteps(view));
     const now = [order.status, order.approval, view.allowed_actions];
-    part("actions", { order: now, payment, shipment, overall: view.progress.overall_status }, () =>
-      h("div", { class: "row actions" }, actionsFor(view, reload)),
+    part("actions", { order: now, payment, refunds, shipment, overall: view.progress.overall_status }, () =>
+      h("div", { class: "row actions" }, actionsFor(view, reload), refundButton(view, reload)),
     );
     part("returns", returnsOf(view), (data) => drawReturns(data, "Returns", (one) => returnButtons(one, order, reload)));
+    part("refunds", refundsOf(view), (data) => drawRefunds(data, "Refunds", (one) => refundButtons(one, view, reload)));
     part("facts", factsOf(view), drawFacts);
     part("machine", null, (_data, slot) => {
       const inside = h("div", {});

@@ -31,6 +31,13 @@ export function money({ amount, currency }) {
   return formatOf(currency, digits).format(amount / 10 ** digits);
 }
 
+/** An amount as people write it ("5.00"), in minor units; what is none becomes null, which the API refuses. */
+export function minorUnits(text, currency) {
+  const amount = Number(text.replace(",", ".")) * 10 ** (MINOR_UNITS[currency] ?? 2);
+  const whole = Math.round(amount);
+  return Math.abs(amount - whole) < 1e-6 ? whole : null;
+}
+
 /** What an order's total has besides its lines, each by its name: nothing where the lines are all. */
 export const sumsOf = (order) =>
   [

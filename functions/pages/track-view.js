@@ -72,6 +72,23 @@ export function drawFreshness({ state, updated, heard }, now) {
   );
 }
 
+/** What is still to be paid, and where; null where nothing is. */
+export const payOf = ({ order, payment }) =>
+  payment?.next_action && order.status === "PENDING" ? { ...payment.next_action, amount: payment.amount } : null;
+
+/** The payment that is still to be made. */
+export function drawPay(data) {
+  if (!data) return null;
+  const { type, url, amount } = data;
+  const asked = type === "bank_transfer" ? "Please transfer" : "Please confirm your payment of";
+  return h(
+    "p",
+    { class: "card" },
+    `${asked} ${money(amount)}. `,
+    url?.startsWith("https://") && h("a", { href: url, rel: "noopener noreferrer" }, "Go to the payment page"),
+  );
+}
+
 /** Where the money is. */
 export function drawEnding(words) {
   return words && h("p", { class: "card ending" }, h("strong", {}, "Your money: "), words);

@@ -4,6 +4,7 @@ import { Problem, call, get, getIfAny, orderPath } from "./api.js";
 import { bearer, canSignIn, person, signIn, signOut } from "./auth.js";
 import { h, island, parts } from "./dom.js";
 import { follow, isFinal } from "./live.js";
+import { drawRefunds, refundsOf } from "./refunds.js";
 import { cancelButton, drawReturns, returnsOf } from "./returns.js";
 import { actionsOf, drawActions } from "./track-actions.js";
 import {
@@ -15,11 +16,13 @@ import {
   drawHeadline,
   drawOrder,
   drawOutlook,
+  drawPay,
   drawSteps,
   endingOf,
   headlineOf,
   orderOf,
   outlookOf,
+  payOf,
   stepsOf,
 } from "./track-view.js";
 
@@ -71,6 +74,7 @@ function draw() {
   }
   document.title = `${headlineOf(view).words} · Order ${view.order.order_id}`;
   drawClock();
+  part("pay", payOf(view), drawPay);
   part("steps", stepsOf(view), drawSteps);
   drawEndingNow();
   part("actions", { isOwn, names: actionsOf(view) }, ({ names }) =>
@@ -79,6 +83,7 @@ function draw() {
   part("returns", [returnsOf(view), isOwn], ([data]) =>
     drawReturns(data, "Your returns", (one) => isOwn && cancelButton(one, change)),
   );
+  part("refunds", refundsOf(view), (data) => drawRefunds(data, "Refunds"));
   part("delivery", deliveryOf(view), drawDelivery);
   drawOrderNow();
   part("footer", { id: view.order.order_id, placed: view.order.created_at }, drawFooter);

@@ -13,7 +13,21 @@ from urllib.parse import urlsplit
 
 import shtab
 
-from local.cli import carriers, listen, logs, lookup, orders, pay, products, returns, serving, warehouse, watch, webhooks
+from local.cli import (
+    carriers,
+    listen,
+    logs,
+    lookup,
+    orders,
+    pay,
+    products,
+    refunds,
+    returns,
+    serving,
+    warehouse,
+    watch,
+    webhooks,
+)
 from local.cli.client import DEFAULT_URL, Api, Refused, Unreachable, url_of
 from local.cli.rendering import print_json
 from local.people import SUPPORT
@@ -143,7 +157,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Any]:
     command.add_argument("--group", action="append", default=[], help="support, admin, carrier or warehouse; may be repeated")
 
     _remote(commands, "env", "print the functions' variables, for `sam local invoke --env-vars` (docs/invoke.md)", env)
-    for tool in (orders, returns, carriers, warehouse, pay, products, webhooks, listen, watch, logs):
+    for tool in (orders, returns, refunds, carriers, warehouse, pay, products, webhooks, listen, watch, logs):
         tool.register(commands, _remote)
     _operator_commands(commands)
     return parser, commands

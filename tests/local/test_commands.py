@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from local.cli import commands, last_stack, lookup, serving
+from local.cli import commands, last_stack, lookup, refunds, serving
 from local.cli.client import Api, Refused, url_of
 
 ORDERS = ["2f3a9c10-aaaa", "2f3a9c10-bbbb", "7d5e0000-cccc"]
@@ -109,6 +109,39 @@ def test_orders_are_listed_by_what_they_are(stack: FakeStack, capsys: pytest.Cap
 def test_only_the_named_fields_of_an_address_change(stack: FakeStack) -> None:
     assert commands.main(["address", "7d5e", "city=Leeds", "line2=Flat=4"]) == 0
     assert stack.asked[-1] == ("PUT", "/orders/7d5e0000-cccc/address", {"city": "Leeds", "name": "Ada", "line2": "Flat=4"})
+
+
+MONEY_BACK = "/orders/7d5e0000-cccc/refunds"
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "body"),
+    [
+        ([], MONEY_BACK, {"reason": "By hand"}),
+        (["--amount", "5", "--reason", "Late"], MONEY_BACK, {"amount": {"amount": 500, "currency": "USD"}, "reason": "Late"}),
+        (["--item", "1=2"], MONEY_BACK, {"items": [{"line_id": "1", "quantity": 2}], "reason": "By hand"}),
+        (["--retry", "ref-1"], f"{MONEY_BACK}/ref-1/retry", {}),
+        (["--complete", "ref-1"], f"{MONEY_BACK}/ref-1/complete", {}),
+    ],
+)
+def test_money_is_given_back_by_amount_by_pieces_or_as_a_whole(
+    stack: FakeStack, words: list[str], path: str, body: dict[str, Any]
+) -> None:
+    assert commands.main(["refund", "7d5e", *words]) == 0
+    assert stack.asked[-1] == ("POST", path, body)
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "amount"), [("5.00", "USD", 500), ("0.1", "USD", 10), ("7", "JPY", 7), ("1.234", "BHD", 1234)]
+)
+def test_an_amount_is_read_by_its_currency(text: str, currency: str, amount: int) -> None:
+    assert refunds.minor_units(text, currency) == amount
+
+
+@pytest.mark.parametrize("text", ["five", "1.234", "", "NaN", "Infinity"])
+def test_what_is_no_amount_ends_the_command_with_words(text: str) -> None:
+    with pytest.raises(SystemExit, match="is not an amount"):
+        refunds.minor_units(text, "USD")
 
 
 @pytest.mark.parametrize(

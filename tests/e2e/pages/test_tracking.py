@@ -113,6 +113,19 @@ def test_a_delivery_says_when_the_carrier_made_it_and_a_refund_when_the_money_we
         expect(tab.page.get_by_text(re.compile(rf"^Refunded \w+ at {clock(refunded)}$"))).to_be_visible()
 
 
+def test_a_payment_that_is_still_to_be_made_leads_to_its_page(quick: Stack, visit: Visiting) -> None:
+    placed = quick.place(token="tok_requires_action")
+    order_id = placed["order"]["order_id"]
+    wait_for(lambda: "next_action" in (quick.order(order_id)["payment"] or {}))
+    with visit(quick) as tab:
+        tab.page.goto(quick.link(placed))
+        expect(tab.page.get_by_text("Please confirm your payment of US$20.00.")).to_be_visible()
+        link = tab.page.get_by_role("link", name="Go to the payment page")
+        expect(link).to_have_attribute("href", quick.order(order_id)["payment"]["next_action"]["url"])
+        quick.as_("sam", "support").call("POST", f"/orders/{order_id}/cancel", {})
+        expect(link).to_have_count(0)
+
+
 def test_a_declined_order_says_why_and_where_the_money_is(quick: Stack, visit: Visiting) -> None:
     with visit(quick) as tab:
         tab.page.goto(quick.link(quick.place(token="tok_declined")))

@@ -4,8 +4,10 @@ from datetime import datetime
 
 from orders import settings
 from orders.domain.order import Snapshot
+from orders.domain.refund import Refund
 from orders.domain.returns import Return
 from orders.services import estimates
+from orders.web.payment_views import refund_view
 from orders.web.progress_views import progress_view
 from orders.web.return_views import return_view
 from orders.web.shapes import View
@@ -28,9 +30,16 @@ def tracking_view(snapshot: Snapshot, now: datetime) -> View:
         "order": shown | times | public,
         "payment": whole["payment"],
         "shipment": whole["shipment"],
+        "refunds": [_refund(one) for one in snapshot.refunds],
         "returns": [_public(one) for one in snapshot.returns],
         "progress": progress_view(snapshot, estimates.history(now), settings.waits(), now, timed=settings.delivery_is_timed()),
     }
+
+
+def _refund(one: Refund) -> View:
+    """What is given back, without who asked for it and why."""
+    shown: View = refund_view(one, is_staff=False, shows_reason=False)
+    return {name: value for name, value in shown.items() if name != "requested_by"}
 
 
 def _public(one: Return) -> View:
