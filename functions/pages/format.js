@@ -34,8 +34,8 @@ export function money({ amount, currency }) {
 /** An amount as people write it ("5.00"), in minor units; what is none becomes null, which the API refuses. */
 export function minorUnits(text, currency) {
   const amount = Number(text.replace(",", ".")) * 10 ** (MINOR_UNITS[currency] ?? 2);
-  const whole = Math.round(amount);
-  return Math.abs(amount - whole) < 1e-6 ? whole : null;
+  const rounded = Math.round(amount);
+  return Math.abs(amount - rounded) < 1e-6 ? rounded : null;
 }
 
 /** What an order's total has besides its lines, each by its name: nothing where the lines are all. */
