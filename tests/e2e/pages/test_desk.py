@@ -139,7 +139,6 @@ def test_a_review_is_approved_from_the_queue(quick: Stack, visit: Visiting) -> N
     assert (approval["status"], approval["decided_by"], approval["reason"]) == ("APPROVED", "sam", "A good customer")
 
 
-<<<<<<< HEAD
 def test_a_return_is_approved_and_received_from_the_queue(quick: Stack, visit: Visiting) -> None:
     order_id = quick.place()["order"]["order_id"]
     wait_for(lambda: quick.order(order_id)["order"]["status"] == "DELIVERED")
@@ -160,7 +159,8 @@ def test_a_return_is_approved_and_received_from_the_queue(quick: Stack, visit: V
     (sent_back,) = found["returns"]
     assert (sent_back["status"], sent_back["items"][0]["received"]) == ("CLOSED", [{"quantity": 1, "condition": "damaged"}])
     assert found["payment"]["amount_refunded"] == found["order"]["items"][0]["unit_price"]
-=======
+
+
 def test_money_is_given_back_in_part_and_its_customer_sees_it(quick: Stack, visit: Visiting) -> None:
     quick.place(order_id="scratched", token="tok_refund_declined_1")
     wait_for(lambda: quick.order("scratched")["order"]["status"] == "DELIVERED")
@@ -182,7 +182,6 @@ def test_money_is_given_back_in_part_and_its_customer_sees_it(quick: Stack, visi
         expect(refund).to_contain_text("US$5.50 Refunded")
         tab.page.goto(quick.link(quick.order("scratched")))
         expect(tab.page.locator(".refund")).to_contain_text("US$5.50 Refunded")
->>>>>>> 7123de8 (Show refunds to customers, let staff make them on the desk and the command line, and lead to the payment that is to be made)
 
 
 def test_the_viewer_shows_what_succeeded_and_how_often_it_was_tried(quick: Stack, visit: Visiting) -> None:
