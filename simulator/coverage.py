@@ -26,6 +26,7 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "ask_customer": (*_CHANGE, "SendTaskSuccess"),
         "await_payment": (*_CHANGE, "SendTaskSuccess"),
         "await_release": (*_CHANGE, "SendTaskSuccess"),
+        "await_warehouse": (*_CHANGE, "SendTaskSuccess"),
         "ship_parcel": (*_CHANGE, "GetItem", "UpdateItem", "SendTaskSuccess", "capture", "look_up", "book"),
         "deliver_order": (*_CHANGE, "GetItem", "UpdateItem", "capture", "look_up", "book"),
         "begin_unwinding": _CHANGE,

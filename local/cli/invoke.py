@@ -45,7 +45,8 @@ BEFORE: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("change_order-approve", "request_approval", "begin_unwinding-approval_timeout"), _REVIEWED),
     **dict.fromkeys(("ask_customer",), _PLACED),
     **dict.fromkeys(
-        ("on_fulfillment_event", "await_payment", "await_release", "on_payment_event"), _BEFORE_STEPS["ship_parcel"]
+        ("on_fulfillment_event", "await_payment", "await_release", "await_warehouse", "on_payment_event"),
+        _BEFORE_STEPS["ship_parcel"],
     ),
     **dict.fromkeys(("change_order-delivered", "change_order-location"), _BEFORE_STEPS["deliver_order"]),
 }

@@ -256,6 +256,12 @@ def release_is_awaited(answer: Answer) -> None:
     assert orders.load(ORDER).order.release_token
 
 
+def warehouse_is_awaited(answer: Answer) -> None:
+    order = orders.load(ORDER).order
+    assert answer == {}
+    assert order.warehouse_token
+
+
 def payment_is_confirmed(answer: Answer) -> None:
     assert answer == {"batchItemFailures": [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975978122"}]}, "no such order"
     snapshot = orders.load(ORDER)
@@ -417,6 +423,7 @@ CASES: Mapping[str, Case] = {
     "await_payment": Case(to_be_confirmed, payment_is_awaited),
     "await_release": Case(on_hold, release_is_awaited),
     "on_payment_event": Case(to_be_confirmed, payment_is_confirmed),
+    "await_warehouse": Case(paid, warehouse_is_awaited),
     "ship_parcel": Case(paid, order_is(OrderStatus.SHIPPED)),
     "deliver_order": Case(shipped, order_is(OrderStatus.DELIVERED)),
     "begin_unwinding": Case(charge_refused, payment_was_declined),

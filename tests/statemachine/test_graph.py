@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -17,7 +18,17 @@ from orders.domain.money import Money
 from orders.domain.order import Address, Approval, Line, Order, Snapshot
 from orders.domain.outcomes import REFUSALS, PaymentOutcome, StockOutcome
 from orders.domain.statuses import ApprovalStatus, OrderStatus, PaymentMethod
-from orders.domain.steps import BY_NAME, CLOSING, DEFINITIONS, NOTHING, RELEASE, UNWINDING, StepDefinition, StepName
+from orders.domain.steps import (
+    ARRIVAL,
+    BY_NAME,
+    CLOSING,
+    DEFINITIONS,
+    NOTHING,
+    RELEASE,
+    UNWINDING,
+    StepDefinition,
+    StepName,
+)
 from orders.domain.waits import Waits, remaining_waits
 from tests.harness.fakes import FakeStepFunctions
 from tests.harness.orders import WAITS
@@ -108,8 +119,8 @@ def test_a_choice_knows_each_outcome_that_a_step_reports_and_none_that_it_does_n
 
 def test_the_machine_has_no_step_that_the_table_does_not_know() -> None:
     tasks = {name for name, state in definition(FULFIL)["States"].items() if state["Type"] == "Task"}
-    awaiting = {step.confirmation.task.state for step in DEFINITIONS if step.confirmation}
-    assert tasks - {UNDOING[FULFIL]} == {step.task.state for step in DEFINITIONS} | awaiting | {RELEASE.state}
+    awaiting = {wait.task.state for step in DEFINITIONS for wait in (step.confirmation, step.by_others) if wait}
+    assert tasks - {UNDOING[FULFIL]} == {step.task.state for step in DEFINITIONS} | awaiting | {RELEASE.state, ARRIVAL.state}
 
 
 def test_an_order_on_hold_waits_for_its_release_wherever_it_is_charged_or_handed_over() -> None:
@@ -118,15 +129,15 @@ def test_an_order_on_hold_waits_for_its_release_wherever_it_is_charged_or_handed
     assert function_of(FULFIL, RELEASE.state) == RELEASE.function
     assert (waiting["TimeoutSeconds"], waiting["Next"], waiting["ResultPath"]) == (300 * 86400, "Charge payment", "$.waits")
     led = {name for name, state in states.items() for caught in state.get("Catch", ()) if caught["Next"] == RELEASE.state}
-    assert led == {"Ship parcel and await delivery", "Deliver order"}
+    assert led == {"Ship parcel and await delivery", ARRIVAL.state, "Deliver order"}
     assert [caught["ErrorEquals"] for name in led for caught in states[name]["Catch"] if caught["Next"] == RELEASE.state] == [
         [OrderOnHold.__name__]
-    ] * 2
+    ] * 3
 
 
 def test_the_release_brings_all_waits_that_an_execution_reads() -> None:
     read = set(re.findall(r"\$\.waits\.(\w+)", json.dumps(definition(FULFIL))))
-    assert read <= set(seconds_of(WAITS))
+    assert read <= set(seconds_of(replace(WAITS, warehouse=1)))
 
 
 def test_the_unwinding_is_entered_and_goes_on_as_the_table_says() -> None:
@@ -186,7 +197,25 @@ def paths(value: Any, base: str = "$") -> set[str]:
 
 def test_a_fulfillment_is_started_with_what_its_machine_reads(started: FakeStepFunctions) -> None:
     workflow.start_fulfillment(an_order(), Waits(5, 5, 10, 300, 3600, 604_800, 86_400))
+    assert paths(input_of(started)) == set(INPUTS[FULFIL]) - {"$.waits.warehouse"}, "what is not there is not waited for"
+
+
+def test_a_fulfillment_by_a_warehouse_is_started_with_what_its_machine_reads(started: FakeStepFunctions) -> None:
+    workflow.start_fulfillment(an_order(), Waits(5, 5, 10, 300, 3600, 604_800, 86_400, 25_920_000))
     assert paths(input_of(started)) == set(INPUTS[FULFIL])
+
+
+def test_a_warehouse_is_waited_for_where_the_table_says_and_costs_one_transition_more() -> None:
+    (waiting,) = (step.by_others for step in DEFINITIONS if step.by_others)
+    states = definition(FULFIL)["States"]
+    assert function_of(FULFIL, waiting.task.state) == waiting.task.function
+    assert states[waiting.task.state]["TimeoutSecondsPath"] == "$.waits.warehouse"
+    assert (states[waiting.task.state]["Next"], states[ARRIVAL.state]["Next"]) == (ARRIVAL.state, "Deliver order")
+    assert function_of(FULFIL, ARRIVAL.state) == ARRIVAL.function
+    entries = [rule for rule in states["Paid yet?"]["Choices"] if rule["Next"] == waiting.task.state]
+    assert entries == [{"Variable": "$.waits.warehouse", "IsPresent": True, "Next": waiting.task.state}]
+    path = ["Reserve stock", "What next?", "Charge payment", "Paid yet?", waiting.task.state, ARRIVAL.state, "Deliver order"]
+    assert billed_transitions(len(path)) == 8
 
 
 def test_an_unwinding_is_started_with_what_its_machine_reads(started: FakeStepFunctions) -> None:

@@ -386,6 +386,20 @@ def payments_are_decided_later(world: RecordingWorld) -> None:
     assert world.run("on_payment_event", a_batch([early])) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
 
 
+def a_warehouse_hands_over(world: RecordingWorld) -> None:
+    for order_id in ("packed", "ahead"):
+        world.place(order_id)
+        world.step("reserve_stock", order_id)
+        world.step("charge_payment", order_id, outcomes=True)
+    world.step("await_warehouse", "packed")
+    items = {"items": [{"line_id": "1", "quantity": 1}]}
+    world.change("packed", "POST /orders/{id}/cancel", items)
+    world.change("packed", "POST /orders/{id}/shipments", {}, group="warehouse")
+    world.drive("packed")
+    world.change("ahead", "POST /orders/{id}/shipments", {}, group="warehouse")
+    world.step("await_warehouse", "ahead")
+
+
 def payments_are_at_stripe(world: RecordingWorld) -> None:
     with pytest.MonkeyPatch.context() as patch, stripe_book.served() as book:
         patch.setenv("PAYMENT_PROVIDER", "stripe")
@@ -690,6 +704,7 @@ STORIES: tuple[Callable[[RecordingWorld], None], ...] = (
     a_charge_is_declined,
     a_charge_s_answer_is_lost,
     payments_are_decided_later,
+    a_warehouse_hands_over,
     payments_are_at_stripe,
     money_is_held_and_taken_with_the_parcels,
     cash_is_collected_at_the_door,

@@ -141,6 +141,7 @@ NOT_SHOWN = {
         "approval_token": "a credential",
         "delivery_token": "a credential",
         "confirmation_token": "a credential",
+        "warehouse_token": "a credential",
         "confirmation_due_at": "the pipeline's own",
         "release_token": "a credential",
         "provider_down_since": "on the trail",

@@ -9,9 +9,9 @@ import pytest
 
 from orders.domain import goods
 from orders.domain.actors import Actor
-from orders.domain.decisions import placing
+from orders.domain.decisions import placing, shipping
 from orders.domain.errors import ConstraintViolated, IllegalTransition, InvalidArgument, NotFound
-from orders.domain.events import EventType
+from orders.domain.events import EventType, FollowUp
 from orders.domain.fulfillment import FulfillmentEvent, ReportedItem
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Order, Snapshot
@@ -276,3 +276,43 @@ def test_the_timer_ships_what_is_left_as_one_parcel_and_delivers_all(memory: Mem
     shipped = fulfilling.ship_parcel(ORDER, "task-1", clock=clock)
     assert standing(shipped) == (OrderStatus.SHIPPED, F.SHIPPED, [{"1": 1}, {"1": 1, "2": 1}])
     assert fulfilling.deliver(ORDER, clock).order.status is OrderStatus.DELIVERED
+
+
+# --- the warehouse is waited for ---
+
+
+def test_whoever_waits_for_the_warehouse_goes_on_with_the_last_hand_over(memory: MemoryStore) -> None:
+    prepared(memory)
+    fulfilling.await_warehouse(ORDER, "task-1", clock, run=1)
+    waiting = now(memory).order
+    assert (waiting.warehouse_token, waiting.due_at) == ("task-1", later(1000 + 172_800))
+    said("shipped", "a", {"1": 2})
+    assert memory.trails[ORDER][-1].follow_up is None
+    said("shipped", "b", {"2": 1})
+    assert memory.trails[ORDER][-1].follow_up is FollowUp.ANSWER_HANDED_OVER
+
+
+def test_the_rest_that_is_cancelled_ends_the_wait_for_the_warehouse_too(memory: MemoryStore) -> None:
+    prepared(memory)
+    fulfilling.await_warehouse(ORDER, "task-1", clock, run=1)
+    said("shipped", "a", {"1": 2})
+    commands.cancel(ORDER, GRACE, None, SeenAt(), clock)
+    assert memory.trails[ORDER][-1].follow_up is FollowUp.ANSWER_HANDED_OVER
+
+
+def test_a_warehouse_that_never_answers_is_reported(memory: MemoryStore) -> None:
+    prepared(memory)
+    assert shipping.report_overdue_warehouse(now(memory), 60, later(0)) is None, "nobody waits for it"
+    fulfilling.await_warehouse(ORDER, "task-1", clock, run=1)
+    hand_over({"1": 2})
+    overdue = shipping.report_overdue_warehouse(now(memory), 60, later(2000))
+    assert overdue
+    assert (overdue.event.type, overdue.order.due_at) == (EventType.WAREHOUSE_OVERDUE, later(2060))
+    assert overdue.event.metadata["lines"] == [{"line_id": "2", "quantity": 1}]
+
+
+def test_a_wait_for_the_warehouse_that_runs_out_is_followed_by_the_next_run(memory: MemoryStore) -> None:
+    prepared(memory)
+    fulfilling.await_warehouse(ORDER, "task-1", clock, run=1)
+    after = fulfilling.begin_unwinding(ORDER, "States.Timeout", "", clock, run=1)
+    assert (after.order.status, after.order.run, after.order.is_over) == (OrderStatus.PROCESSING, 2, False)

@@ -55,7 +55,14 @@ def waits() -> Waits:
     """The workflow's waits in seconds. In carrier mode the transit lasts until the carrier reports or the parcel is overdue."""
     by_timer = delivery_is_timed()
     names = {wait.name: wait.setting if by_timer else wait.for_carrier or wait.setting for wait in steps.WAITS}
-    return Waits(**{name: float(os.environ[setting]) for name, setting in names.items()})
+    # Where nothing says so, no warehouse is waited for.
+    given = {"WAREHOUSE_WAIT_SECONDS": "0", **os.environ}
+    return Waits(**{name: float(given[setting]) for name, setting in names.items()})
+
+
+def warehouse_overdue() -> float:
+    """How long a warehouse that prepares orders by itself may take, in seconds, before the order is overdue."""
+    return float(os.environ.get("WAREHOUSE_OVERDUE_SECONDS", "172800"))
 
 
 def review_thresholds() -> dict[str, int]:

@@ -85,6 +85,8 @@ def seconds_of(waits: Waits) -> dict[str, float | int]:
         "confirmation": whole(max(waits.confirmation, 1)),
         "transit": whole(waits.delivery),
         "shortage": whole(max(waits.shortage, 1)),
+        # Whether it is there is what the machine goes by.
+        **({"warehouse": whole(waits.warehouse)} if waits.warehouse else {}),
     }
 
 

@@ -232,6 +232,7 @@ class Order(OrderDetails):
     approval_token: Hidden | None = None
     delivery_token: Hidden | None = None
     confirmation_token: Hidden | None = None
+    warehouse_token: Hidden | None = None
     confirmation_due_at: datetime | None = None
     """Until when the payment's confirmation is waited for, where it is or was."""
     hold: Hold | None = None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from orders.domain import steps
 from orders.domain.order import Order, Step
 from orders.domain.parcels import Shipment
-from orders.domain.statuses import UNDECIDED_BY_TIME, ApprovalStatus, OrderStatus, StepStatus
+from orders.domain.statuses import UNDECIDED_BY_TIME, ApprovalStatus, OrderStatus, StepStatus, has_reached
 from orders.domain.steps import StepName
 from orders.domain.waits import Waits
 
@@ -41,7 +41,7 @@ def estimate(
     The step under way counts for what is left of it. Where no timer delivers (``timed``), it is what the carrier says, as long
     as that lies ahead. ``None`` where only people can tell, and once the order is over.
     """
-    if order.is_over or _is_for_people(order, shipment):
+    if order.is_over or _is_for_people(order, shipment) or _is_for_warehouse(order, waits):
         return None
     if not timed:
         estimated = shipment and shipment.estimated_delivery
@@ -64,6 +64,11 @@ def _is_for_people(order: Order, shipment: Shipment | None) -> bool:
     in_review = order.approval is not None and order.approval.status is ApprovalStatus.PENDING
     to_be_paid = order.confirmation_token is not None and order.status is OrderStatus.PENDING
     return in_review or to_be_paid or (shipment is not None and shipment.status in UNDECIDED_BY_TIME)
+
+
+def _is_for_warehouse(order: Order, waits: Waits) -> bool:
+    """Whether only the warehouse knows when the order is handed over."""
+    return waits.warehouse > 0 and not has_reached(order.status, OrderStatus.SHIPPED)
 
 
 def running_step(order: Order) -> Step | None:

@@ -147,7 +147,8 @@ class Undoing:
 class StepDefinition:
     """One step. ``refusals`` is what each error that ends it means for the order, ``fails_as`` what any other error means.
 
-    ``choice`` is the state of the machine that goes on by what the step reports.
+    ``by_others`` is where it is waited for, where others do it. ``choice`` is the state of the machine that goes on by what
+    the step reports.
     """
 
     name: StepName
@@ -157,6 +158,7 @@ class StepDefinition:
     choice: str | None = None
     undoing: Undoing | None = None
     confirmation: Confirmation | None = None
+    by_others: Confirmation | None = None
     refusals: Mapping[str, CancelReason] = field(default_factory=dict)
     fails_as: CancelReason = CancelReason.EXPIRED
 
@@ -202,6 +204,9 @@ AWAITING_PAYMENT = "Wait for payment confirmation"
 ASKING = "Ask customer"
 RELEASE = Task("Wait for release", "await_release")
 """Where an order on hold waits, before it is charged or handed over."""
+AWAITING_WAREHOUSE = "Wait for warehouse"
+ARRIVAL = Task("Await delivery", "ship_parcel")
+"""Where the delivery of what a warehouse has handed over is waited for."""
 
 DEFINITIONS = (
     StepDefinition(
@@ -276,6 +281,10 @@ DEFINITIONS = (
             _Z.SKIPPED: "Not shipped",
         },
         wait=Wait("preparation", "Wait for preparation", "PREPARATION_WAIT_SECONDS"),
+        by_others=Confirmation(
+            Task(AWAITING_WAREHOUSE, "await_warehouse"),
+            (Wait("warehouse", AWAITING_WAREHOUSE, "WAREHOUSE_WAIT_SECONDS", is_limit=True),),
+        ),
         undoing=Undoing("shipment", Task("Recall shipment", "recall_shipment"), _parcel_is_out, _parcel_is_to_be_recalled),
         refusals={ShippingRefused.__name__: CancelReason.SHIPPING_FAILED},
         fails_as=CancelReason.SHIPPING_FAILED,
@@ -302,6 +311,7 @@ BY_NAME: Mapping[StepName, StepDefinition] = MappingProxyType({one.name: one for
 WAITS = (
     *(one.wait for one in DEFINITIONS if one.wait),
     *(limit for one in DEFINITIONS if one.confirmation for limit in one.confirmation.limits),
+    *(limit for one in DEFINITIONS if one.by_others for limit in one.by_others.limits),
 )
 
 CLOSING = Task("Close order", "close_order")

@@ -16,7 +16,8 @@ class Waits:
     """The configured waits of the workflow, in seconds; ``delivery`` is the transit (timed) or the overdue limit (carrier).
 
     ``confirmation`` is how long a payment may wait for its confirmation, ``transfer`` how long for a bank transfer,
-    ``shortage`` how long a customer may take to say what to do about a shortage.
+    ``shortage`` how long a customer may take to say what to do about a shortage, ``warehouse`` how long one that prepares
+    orders by itself may take: 0 where a timer hands them over.
     """
 
     payment: float
@@ -26,6 +27,7 @@ class Waits:
     confirmation: float
     transfer: float
     shortage: float
+    warehouse: float = 0
 
     def to_confirm(self, method: PaymentMethod) -> float:
         """How long a payment of that method is waited for."""
@@ -59,6 +61,7 @@ def remaining_waits(order: Order, waits: Waits, now: datetime) -> Waits:
         confirmation=confirmation,
         transfer=confirmation,
         shortage=_like(waits.shortage, (asked_until - now).total_seconds()) if asked_until else waits.shortage,
+        warehouse=0 if shipped else waits.warehouse,
     )
 
 

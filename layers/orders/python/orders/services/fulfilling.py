@@ -152,6 +152,18 @@ def ship_parcel(
     return finish_handovers(intended, token, by, clock, change, run)
 
 
+def await_warehouse(order_id: OrderId, token: str, clock: Clock = utc_now, run: int | None = None) -> None:
+    """Keeps the token with which the last hand-over wakes the workflow, or returns it if nothing is left to be handed over.
+
+    Raises:
+        OrderOver: the order was closed, or a later run than ``run`` processes it.
+    """
+    overdue = settings.warehouse_overdue()
+    snapshot = apply(order_id, lambda now: shipping.await_warehouse(now, token, overdue, clock(), run))
+    if has_reached(snapshot.order.status, OrderStatus.SHIPPED):
+        workflow.answer(token, outcomes.of(snapshot))
+
+
 def hand_over(order_id: OrderId, wanted: shipping.RequestedParcel, by: str, change: Apply, clock: Clock = utc_now) -> Snapshot:
     """Hands a parcel of some pieces over: booked at the configured carrier, or sent under the number that it has.
 
@@ -378,6 +390,8 @@ def _why_no_wait_ran_out(snapshot: Snapshot) -> str | None:
         return "Paid while the wait ran out"
     if _is_amended(order):
         return "Amended while the wait ran out"
+    if order.warehouse_token:
+        return "The wait for the warehouse ran out"
     approved = order.approval is not None and order.approval.status is ApprovalStatus.APPROVED
     return "Approved while the wait ran out" if approved else None
 

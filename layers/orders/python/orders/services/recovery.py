@@ -14,7 +14,7 @@ from orders import settings
 from orders.adapters import workflow
 from orders.adapters.store import indexes, keys, orders
 from orders.domain import goods, outcomes
-from orders.domain.decisions import delivering, ending, restarting, reviewing
+from orders.domain.decisions import delivering, ending, restarting, reviewing, shipping
 from orders.domain.decisions.restarting import Fate
 from orders.domain.errors import OrderChanged, StoreBusy, WorkflowBusy
 from orders.domain.events import SYSTEM, FollowUp
@@ -84,6 +84,16 @@ def _answer(snapshot: Snapshot, wanted: FollowUp) -> None:
         workflow.answer(order.confirmation_token, outcomes.of(snapshot))
     elif wanted is FollowUp.ANSWER_RELEASED and order.release_token and not order.hold:
         holding.answer(snapshot, order.release_token)
+    else:
+        _answer_of_parcels(snapshot, wanted)
+
+
+def _answer_of_parcels(snapshot: Snapshot, wanted: FollowUp) -> None:
+    """Returns the task token of the workflow that waits for what happens to the parcels."""
+    order = snapshot.order
+    if wanted in (FollowUp.ANSWER_HANDED_OVER, FollowUp.CAPTURE_PAYMENT):
+        if order.warehouse_token and has_reached(order.status, OrderStatus.SHIPPED):
+            workflow.answer(order.warehouse_token, outcomes.of(snapshot))
     elif wanted is FollowUp.ANSWER_DELIVERED:
         charging.collect_cash(snapshot)
         if order.delivery_token and has_reached(order.status, OrderStatus.DELIVERED):
@@ -310,6 +320,9 @@ class Sweep:
         elif order.status is OrderStatus.SHIPPED and _waits_for_the_carrier(snapshot):
             overdue = settings.waits().delivery
             apply(order.order_id, lambda now: delivering.report_overdue(now, overdue, self._clock()), snapshot)
+        elif shipping.awaits_warehouse(order):
+            late = settings.warehouse_overdue()
+            apply(order.order_id, lambda now: shipping.report_overdue_warehouse(now, late, self._clock()), snapshot)
         elif charging.is_awaited(snapshot):
             # A transfer may take days: its provider is asked less often, the longer it takes.
             pause = (self._clock() - order.status_since) / PARTS_OF_THE_WAIT
@@ -344,7 +357,7 @@ STUCK_MARGIN = timedelta(minutes=15)
 def stuck_after(waits: Waits) -> dict[OrderStatus, timedelta]:
     """How old an order may be in a status it should have left; counted from when it was placed."""
     charged = waits.approval + waits.payment
-    prepared = charged + waits.preparation
+    prepared = charged + waits.preparation + (settings.warehouse_overdue() if waits.warehouse else 0)
     seconds = dict(zip(STUCK_STATUSES, (charged, prepared, prepared), strict=True))
     return {status: timedelta(seconds=waited) + STUCK_MARGIN for status, waited in seconds.items()}
 

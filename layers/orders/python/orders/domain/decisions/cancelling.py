@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from orders.domain import facts, goods, recording
 from orders.domain.decisions import capturing, ending
 from orders.domain.decisions.advancing import step_done
-from orders.domain.decisions.shipping import check_pieces
+from orders.domain.decisions.shipping import all_handed_over, check_pieces
 from orders.domain.decisions.shortage import answered
 from orders.domain.errors import ConstraintViolated, IllegalTransition
 from orders.domain.events import EventType, FollowUp
@@ -58,7 +58,7 @@ def _without(
         return recording.change(order, after, EventType.ITEMS_CANCELLED, now, by, reason=note, metadata=said, stock=stock)
     due = now + timedelta(seconds=transit) + GRACE
     after = replace(step_done(after, StepName.SHIPPING, now), due_at=due)
-    kind, follow_up = EventType.ITEMS_CANCELLED, None
+    kind, follow_up = EventType.ITEMS_CANCELLED, all_handed_over(order)
     if capturing.is_held(snapshot.payment):
         # What is held for these pieces is released.
         after, follow_up = replace(after, due_at=min(due, now + GRACE)), FollowUp.CAPTURE_PAYMENT

@@ -10,7 +10,7 @@ from orders.domain.decisions import capturing
 from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive
 from orders.domain.decisions.holding import check_not_held
-from orders.domain.errors import ConstraintViolated, IllegalTransition, InvalidArgument
+from orders.domain.errors import ConstraintViolated, IllegalTransition, InvalidArgument, OrderOver
 from orders.domain.events import SYSTEM, EventType, FollowUp
 from orders.domain.identifiers import TrackingNumber
 from orders.domain.limits import MOST_PARCELS
@@ -34,6 +34,44 @@ def start_preparation(
     return recording.move(
         order, order, OrderStatus.PROCESSING, EventType.PREPARATION_STARTED, now, by, metadata=due, reason=reason
     )
+
+
+def await_warehouse(
+    snapshot: Snapshot, token: str, overdue_seconds: float, now: datetime, run: int | None = None
+) -> Change | None:
+    """Keeps the callback token of the wait for the warehouse; ``None`` when all that is wanted is handed over.
+
+    ``run`` is the one that waits: where a later one has taken the order over, its token must not be replaced by this one.
+    """
+    order = alive(snapshot)
+    if run is not None and run != order.run:
+        raise OrderOver(f"Run {order.run} processes this order now.", order_status=order.status)
+    if has_reached(order.status, OrderStatus.SHIPPED):
+        return None
+    due = now + timedelta(seconds=overdue_seconds)
+    after = replace(order, warehouse_token=token, due_at=due)
+    return recording.change(order, after, EventType.WAREHOUSE_AWAITED, now, metadata={"expires_at": due})
+
+
+def awaits_warehouse(order: Order) -> bool:
+    """Whether an order waits for its warehouse."""
+    waits = order.status in (OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
+    return order.warehouse_token is not None and waits and not order.is_over
+
+
+def report_overdue_warehouse(snapshot: Snapshot, overdue_seconds: float, now: datetime) -> Change | None:
+    """A warehouse that has not handed over what is wanted in time: recorded, and looked at again after the same time."""
+    order = snapshot.order
+    if not awaits_warehouse(order):
+        return None
+    after = replace(order, due_at=now + timedelta(seconds=overdue_seconds))
+    reason, left = "The warehouse has not handed over what is wanted in time", facts.of_pieces(goods.left(order))
+    return recording.change(order, after, EventType.WAREHOUSE_OVERDUE, now, reason=reason, metadata=left)
+
+
+def all_handed_over(order: Order) -> FollowUp | None:
+    """What follows when nothing is left to be handed over: whoever waits for the warehouse goes on."""
+    return FollowUp.ANSWER_HANDED_OVER if order.warehouse_token else None
 
 
 def start_handover(snapshot: Snapshot, shipment_id: str, carrier: str, now: datetime, by: str = SYSTEM) -> Change | None:
@@ -116,8 +154,8 @@ def ship(
     payment, is_last = capturing.begun(snapshot, parcel, now), not goods.left(after)
     # Handed over by others, or less than is held was wanted: the follow-up does what is left to do for the money, or the sweep.
     is_unsettled = capturing.is_to_be_settled(payment or snapshot.payment, is_last=is_last)
-    rest: dict[str, Any] = {"follow_up": FollowUp.CAPTURE_PAYMENT} if is_unsettled else {}
-    rest |= {"shipment": parcel, "payment": payment}
+    follow_up = FollowUp.CAPTURE_PAYMENT if is_unsettled else all_handed_over(order) if is_last else None
+    rest: dict[str, Any] = {"follow_up": follow_up, "shipment": parcel, "payment": payment}
     due = now + timedelta(seconds=transit_seconds) + GRACE if is_last else after.due_at
     after = replace(after, due_at=min(due or now + GRACE, now + GRACE) if is_unsettled else due)
     if not is_last:
