@@ -392,8 +392,6 @@ def a_warehouse_hands_over(world: RecordingWorld) -> None:
         world.step("reserve_stock", order_id)
         world.step("charge_payment", order_id, outcomes=True)
     world.step("await_warehouse", "packed")
-    items = {"items": [{"line_id": "1", "quantity": 1}]}
-    world.change("packed", "POST /orders/{id}/cancel", items)
     world.change("packed", "POST /orders/{id}/shipments", {}, group="warehouse")
     world.drive("packed")
     world.change("ahead", "POST /orders/{id}/shipments", {}, group="warehouse")

@@ -196,7 +196,7 @@ def test_where_callbacks_may_not_be_answered_each_statement_to_widen_is_named() 
         for statement in policy["PolicyDocument"]["Statement"]
         if "states:SendTaskSuccess" in statement["Action"]
     ]
-    assert len(statements) == 6
+    assert len(statements) == 7
     assert [one["Sid"] for one in statements if f"`{one['Sid']}`" not in item] == []
     assert '`"*"`' in item
 
