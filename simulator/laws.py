@@ -29,7 +29,7 @@ from simulator import two_releases
 from simulator.books import Account, Books
 from simulator.executions import discretion, executions
 from simulator.laws_of_messages import counters, dead_letters, events, notices, webhooks
-from simulator.laws_of_money import money, payments
+from simulator.laws_of_money import captures, money, payments
 from simulator.laws_of_returns import OF_RETURNS, came_back, is_kept, returns
 from simulator.loop import START
 from simulator.parties import people
@@ -300,7 +300,7 @@ def _is_reason(wish: people.Wish, reason: CancelReason) -> bool:
     total = sum(people.PRICES[item["product_id"]] * item["quantity"] for item in wish.body["items"])
     is_reviewed = wish.body["require_approval"] or total >= people.THRESHOLD
     reasons: dict[CancelReason, bool] = {
-        CancelReason.PAYMENT_FAILED: is_awaited or token in ("tok_declined", "tok_insufficient_funds", "tok_flaky_9"),
+        CancelReason.PAYMENT_FAILED: is_awaited or token in ("tok_declined", "tok_insufficient_funds", "tok_hold_expires"),
         CancelReason.SHIPPING_FAILED: wish.body["shipping_address"]["postal_code"] == "refused",
         CancelReason.OUT_OF_STOCK: any(item["product_id"] == people.SCARCE for item in wish.body["items"]),
         CancelReason.APPROVAL_REJECTED: is_reviewed,
@@ -318,12 +318,15 @@ def peace(books: Books) -> Iterator[str]:
         # What the warehouse and carriers report runs ahead of the workflow, or leaves it to people, who take their time.
         if any(event.by.startswith(("fulfillment", "carrier:")) for event in account.trail):
             continue
+        # A provider that takes no calls for longer than a step's retries is the order's own token.
+        if account.times("PAYMENT_DELAYED"):
+            continue
         repaired = [event for event in account.trail if event.type.value in REPAIRS and event.by == SYSTEM]
         # An approval in the very moment at which its wait runs out finds the workflow gone on: nothing went wrong there.
         if any(event.reason != APPROVED_TOO_LATE for event in repaired) and books.world.is_timed:
             yield f"{name}: {[event.type.value for event in repaired]}: {account.story()}"
         took = account.order.updated_at - account.order.created_at
-        if took.total_seconds() > PEACE_SECONDS and books.world.is_timed:
+        if took.total_seconds() > PEACE_SECONDS and books.world.is_timed and not account.times("ORDER_HELD"):
             yield f"{name} took {took}: {account.story()}"
 
 
@@ -338,6 +341,7 @@ LAWS: Mapping[str, Law] = MappingProxyType(
             liveness,
             money,
             payments,
+            captures,
             goods,
             returns,
             parcels,

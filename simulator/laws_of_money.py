@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from orders.domain.payment import Payment
 from orders.domain.refund import is_open, total
 from orders.domain.statuses import (
     PAYMENT_TRANSITIONS,
     TAKEN,
     TERMINAL,
-    UNSETTLED,
+    VOIDABLE,
+    CaptureStatus,
     OrderStatus,
     PaymentMethod,
     PaymentStatus,
@@ -48,14 +50,15 @@ def _errors_of_money(books: Books, account: Account) -> Iterator[str]:
     order, payment, entry = account.order, account.payment, books.charged(account)
     state = entry.state if entry else "nothing"
     taken = payment.amount_captured if payment else 0
-    if order.status is _O.DELIVERED and (not taken or state not in ("charged", "refunded")):
+    is_paid = taken and state in ("charged", "refunded")
+    if order.status is _O.DELIVERED and not is_paid and not account.times("CAPTURE_REFUSED"):
         yield f"delivered, the payment is {payment and payment.status}, the provider says {state}"
     yield from _errors_of_refunds(books, account, entry)
     if entry and state in ("charged", "refunded") and (entry.facts["amount"], entry.facts["currency"]) != _total(account):
         yield f"charged {entry.facts} for {order.total}"
     if order.status in TERMINAL and state == "charged":
         yield f"{order.status}, and the money was kept"
-    if order.status in TERMINAL and payment and payment.status in {*UNSETTLED, *TAKEN}:
+    if order.status in TERMINAL and payment and payment.status in {*VOIDABLE, *TAKEN}:
         yield f"{order.status}, and the payment is {payment.status}"
     if payment and (payment.status is _P.REFUNDED) is not (state == "refunded") and not _came_late(books, account, entry):
         yield f"the payment is {payment.status}, the provider says {state}"
@@ -111,3 +114,30 @@ def payments(books: Books) -> Iterator[str]:
             )
             if after is not before and after not in allowed:
                 yield f"{name}: a payment that was {before} became {after}: {account.story()}"
+
+
+def captures(books: Books) -> Iterator[str]:
+    """Of money that is held so much is taken as was handed over, once, by the row and the provider; none is held forever."""
+    for name, account in books.accounts.items():
+        payment, entry = account.payment, books.charged(account)
+        if payment is None or not payment.is_captured_later:
+            continue
+        for error in _errors_of_captures(account, payment, entry):
+            yield f"{name}: {error}: {account.story()}"
+
+
+def _errors_of_captures(account: Account, payment: Payment, entry: Entry | None) -> Iterator[str]:
+    taken = entry.facts.get("captures", {}) if entry else {}
+    if payment.status is _P.AUTHORIZED or (entry and entry.state == "held"):
+        yield f"money is still held: the payment is {payment.status}, the provider says {entry and entry.state}"
+    if sum(taken.values()) != payment.amount_captured:
+        yield f"the provider has taken {sum(taken.values())}, the payment says {payment.amount_captured}"
+    if len(taken) > 1 and not account.times("PARCEL_SHIPPED"):
+        yield f"captured {len(taken)} times for one parcel"
+    if any(capture.status is CaptureStatus.PENDING for capture in payment.captures):
+        yield "a capture was never decided"
+    if payment.amount_captured and not account.times("HANDOVER_STARTED") and not account.times("ORDER_SHIPPED"):
+        yield "money was taken before anything was handed over"
+    order = account.order
+    if order.status is _O.DELIVERED and payment.amount_captured not in (order.total.amount, 0):
+        yield f"delivered, and {payment.amount_captured} of {order.total.amount} was taken"

@@ -63,6 +63,8 @@ class World:
         self.services: dict[str, Callable[[Json], Json]] = {}
         self.running: Invocation | None = None
         self.is_timed = dice.likely(0.75)
+        self.is_held_first = dice.likely(0.35)
+        """Whether money is held at first, and captured with the parcels."""
         self.calm_at = 0.0
         self.happenings = 0
         self.closed: dict[str, float] = {}
@@ -86,6 +88,7 @@ class World:
     def _prepare(self) -> None:
         os.environ.update(self.wiring.environment)
         os.environ["DELIVERY_MODE"] = "timed" if self.is_timed else "carrier"
+        os.environ["CAPTURE_MODE"] = "on_shipment" if self.is_held_first else "immediate"
 
     def note(self, line: str) -> None:
         """Takes down one thing that happened. Where more happens than ever should, nothing more does."""
@@ -192,6 +195,7 @@ class World:
         if calm and self.loop.now > self.calm_at + 2 * TICK:
             self.operator.redrive()
             self.operator.decide()
+            self.operator.release()
             self.operator.pay_out()
         self.loop.call_later(TICK, self._tick)
 

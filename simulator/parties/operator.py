@@ -100,6 +100,15 @@ class Operator:
             self._asked[order_id] = world.loop.now
             self._close(order_id, shipment)
 
+    def release(self) -> None:
+        """Lets the orders go on that are still on hold."""
+        world = self._world
+        for _, (partition, sort) in list(world.table.in_index("by_due", "DUE")):
+            order = world.table.item((partition, "#ORDER")) if sort == "#ORDER" else None
+            if order and "hold" in order:
+                path = {"id": partition.removeprefix("ORDER#")}
+                world.people.ask("POST /orders/{id}/release", SUPPORT, path, {})
+
     def pay_out(self) -> None:
         """Hands out the cash that is owed, and has refunds that failed made again."""
         world = self._world

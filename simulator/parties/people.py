@@ -43,6 +43,8 @@ TOKENS = ("tok_ok",) * 8 + (
     "tok_requires_action",
     "tok_async",
     "tok_refund_declined_1",
+    "tok_hold_expires",
+    "tok_capture_once",
 )
 REFUNDS: tuple[Json, ...] = (
     {},
@@ -114,6 +116,7 @@ class People:
             (0.05, self._has_arrived),
             (0.10, self._goes_back),
             (0.15, self._is_refunded),
+            (0.08, self._is_held),
             (0.35, lambda wish: returning.customer(self._world, wish)),
             (0.20, lambda wish: drivers.warehouse(self._world, wish)),
             (0.15, lambda wish: drivers.carrier(self._world, wish)),
@@ -312,6 +315,15 @@ class People:
     def _goes_back(self, wish: Wish) -> None:
         route = "POST /orders/{id}/return"
         self._soon(120, lambda: self._ask_of(wish, route, SUPPORT, {"reason": "Too small"}, ("returned", None)))
+
+    def _is_held(self, wish: Wish) -> None:
+        """Staff put the order on hold and, most often, let it go on; else the operator does in the end."""
+        dice, begins = self._world.dice, self._world.dice.uniform(0, 15)
+        hold = {"reason": "The address looks odd"}
+        self.later(begins, lambda: self._ask_of(wish, "POST /orders/{id}/hold", SUPPORT, hold, ("held", None)))
+        if dice.likely(0.8):
+            ends = begins + dice.uniform(0, 90)
+            self.later(ends, lambda: self._ask_of(wish, "POST /orders/{id}/release", SUPPORT, {}, ("released", None)))
 
     def _is_refunded(self, wish: Wish) -> None:
         """Staff give money back, at any moment: before it is there, and while the order is unwound."""

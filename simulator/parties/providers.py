@@ -91,8 +91,8 @@ def _kept(world: World, original: Callable[..., Any], name: str, arguments: tupl
     try:
         return original(*arguments)
     finally:
-        if name == "authorize":
-            _, intent = arguments
+        if name in ("authorize", "capture"):
+            _, intent, *_ = arguments
             _note_taken(world, intent.key, intent.amount.amount)
         elif name in ("charge", "collected"):  # edition one's
             _, key, amount, *_ = arguments

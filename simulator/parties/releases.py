@@ -69,6 +69,9 @@ class Releases:
 
     def _load(self) -> None:
         os.environ["FULFIL_MACHINE_ARN"] = os.environ["FULFILL_MACHINE_ARN"]
+        # Edition one charges at once, and so does what serves beside it.
+        self._world.is_held_first = False
+        os.environ["CAPTURE_MODE"] = "immediate"
         self._handlers = edition_one.handlers(frozenset(CALLS))
         sdk.install(self._world, edition_one.module("aws"))
         errors = edition_one.module("errors")
