@@ -6,6 +6,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from orders import settings
 from orders.domain.errors import MethodNotAllowed, NotFound
 from orders.web.handling import SECURITY_HEADERS, Answer, Request, answer, problem, serve
 from orders.web.responses import HealthView
@@ -19,8 +20,13 @@ PAGE_HEADERS = {
 
 
 def get_health(_: Request) -> Answer:
-    """The API responds."""
-    body: HealthView = {"status": "ok"}
+    """The API responds; which payment provider and which carrier it works with."""
+    used = settings.providers()
+    body: HealthView = {
+        "status": "ok",
+        "payment_provider": used["payment_provider"],
+        "carrier_provider": used["carrier_provider"],
+    }
     return answer(body)
 
 

@@ -1,7 +1,9 @@
 """The pages: a customer's tracking page, the desk, the page that a sign-in returns to, and their files."""
 
+from html import escape
 from pathlib import Path
 
+from orders import settings
 from orders.domain.errors import OrderError, Unauthenticated
 from orders.services import reading
 from orders.services.changes import utc_now
@@ -42,7 +44,9 @@ def _tracked(request: Request) -> View | None:
 
 def show_desk(request: Request) -> Answer:
     """Support's desk: an empty page, which asks the API for everything with the token of the person signed in."""
-    return PAGES.fresh("desk.html", request)
+    used = settings.providers()
+    words = f"Payments: {used['payment_provider']}, carrier: {used['carrier_provider']}"
+    return PAGES.fresh("desk.html", request, {"providers": escape(words)})
 
 
 def show_signed_in(_: Request) -> Answer:

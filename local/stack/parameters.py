@@ -51,3 +51,26 @@ def _is_within(parameter: Declared, value: str) -> bool:
     smallest, largest = ("MinValue", "MaxValue") if _is_number(parameter) else ("MinLength", "MaxLength")
     matches = "AllowedPattern" not in parameter or re.fullmatch(parameter["AllowedPattern"], value) is not None
     return float(parameter.get(smallest, -math.inf)) <= size <= float(parameter.get(largest, math.inf)) and matches
+
+
+def broken_rules(template: Mapping[str, Any]) -> list[str]:
+    """What the template's rules say of its parameters' values, as CloudFormation says it before it makes anything."""
+    values = {name: str(declared.get("Default", "")) for name, declared in template.get("Parameters", {}).items()}
+    return [
+        assertion["AssertDescription"]
+        for rule in template.get("Rules", {}).values()
+        if _holds(rule.get("RuleCondition", True), values)
+        for assertion in rule["Assertions"]
+        if not _holds(assertion["Assert"], values)
+    ]
+
+
+def _holds(condition: Any, values: Mapping[str, str]) -> bool:
+    if isinstance(condition, bool):
+        return condition
+    ((function, parts),) = condition.items()
+    if function == "Fn::Equals":
+        first, second = (values[part["Ref"]] if isinstance(part, dict) else str(part) for part in parts)
+        return first == second
+    results = [_holds(part, values) for part in parts]
+    return {"Fn::Not": not results[0], "Fn::And": all(results), "Fn::Or": any(results)}[function]

@@ -22,6 +22,7 @@ from samtranslator.public.exceptions import InvalidDocumentException
 from samtranslator.translator.transform import transform
 
 from local import documents
+from local.stack.parameters import broken_rules
 from local.stack.parameters import problems as parameters_problems
 
 LOCAL_ARTIFACTS = "s3://local-artifacts/"
@@ -119,6 +120,8 @@ def _set_defaults(template: dict[str, Any], parameters: Mapping[str, str]) -> No
         raise TemplateInvalid("; ".join(found))
     for name, value in parameters.items():
         declared[name]["Default"] = value
+    if broken := broken_rules(template):
+        raise TemplateInvalid("; ".join(broken))
 
 
 def _put_stand_ins(template: dict[str, Any], folder: Path) -> None:

@@ -409,7 +409,7 @@ CASES: Mapping[str, Case] = {
         nothing, answers(200, lambda body: [found["product_id"] for found in body["products"]] == ["prod-001", "prod-002"])
     ),
     "manage_products-put": Case(nothing, answers(200, lambda body: body["stock"] == 40)),
-    "show_docs": Case(nothing, answers(200, lambda body: body == {"status": "ok"})),
+    "show_docs": Case(nothing, answers(200, lambda body: body["status"] == "ok")),
     "show_docs-no_such_route": Case(nothing, refuses(404, "NOT_FOUND")),
     "show_pages": Case(nothing, answers(200)),
     "receive_carrier_event": Case(tracked, answers(200, lambda body: body == {"accepted": True})),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orders.settings import NO_CARRIER
 from tests.providers.cases import ADAPTERS, CARRIERS, PAYMENTS, modules
 from tests.template.test_wiring import template
 
@@ -26,7 +27,7 @@ class Kind:
 
 KINDS = (
     Kind("payments", "PaymentProvider", "GATEWAY", "PaymentGateway", frozenset(PAYMENTS)),
-    Kind("carriers", "ParcelCarrier", "CARRIER", "Carrier", frozenset(CARRIERS)),
+    Kind("carriers", "CarrierProvider", "CARRIER", "Carrier", frozenset({*CARRIERS, NO_CARRIER})),
 )
 
 

@@ -31,7 +31,7 @@ OTHER = {
     "SimulatedFailureRate": "0.5",
     "PaymentProvider": "another",
     "StripeApiBase": "https://stripe.example",
-    "ParcelCarrier": "another",
+    "CarrierProvider": "another",
     "CorsOrigins": "https://shop.example",
     "AlarmEmail": "on-call@shop.example",
     "RunbookUrl": "https://wiki.example/runbook",

@@ -12,7 +12,10 @@ TIMED, CARRIER = "timed", "carrier"
 IMMEDIATE, ON_SHIPMENT = "immediate", "on_shipment"
 """When the money is taken: at once, or with each parcel."""
 SIMULATED = "simulated"
-"""The payment provider, and the carrier, that are built in."""
+"""The payment provider, and the carrier, that only play their parts."""
+NO_CARRIER = "none"
+"""Where no carrier is booked: each parcel brings its own tracking number."""
+PRODUCTION = "prod"
 
 
 def table_name() -> str:
@@ -86,9 +89,32 @@ def sweep_rate() -> float:
     return float(os.environ["SWEEP_RATE"])
 
 
+class NotInProduction(Exception):
+    """A simulated party in production: nothing was paid, and nothing was sent."""
+
+
 def payment_provider() -> str:
     """The payment provider: a module of ``adapters/payments``."""
-    return os.environ.get("PAYMENT_PROVIDER", SIMULATED)
+    return _not_simulated(os.environ.get("PAYMENT_PROVIDER", SIMULATED))
+
+
+def carrier_provider() -> str:
+    """The carrier that parcels are handed to: a module of ``adapters/carriers``."""
+    return _not_simulated(os.environ.get("CARRIER_PROVIDER", SIMULATED))
+
+
+def providers() -> dict[str, str]:
+    """Which payment provider and which carrier are in use, by their names."""
+    names = {"payment_provider": "PAYMENT_PROVIDER", "carrier_provider": "CARRIER_PROVIDER"}
+    return {name: os.environ.get(variable, SIMULATED) for name, variable in names.items()}
+
+
+def _not_simulated(name: str) -> str:
+    """The name, unless it is a simulated party in production, where that has not been allowed by name."""
+    is_production = os.environ.get("DEPLOYMENT_STAGE", "") == PRODUCTION
+    if name == SIMULATED and is_production and os.environ.get("ALLOW_SIMULATED", "false") != "true":
+        raise NotInProduction("A simulated provider or carrier in production: set PaymentProvider and CarrierProvider.")
+    return name
 
 
 def payment_secrets_prefix() -> str:
@@ -109,11 +135,6 @@ def pages_url() -> str:
 def captures_on_shipment() -> bool:
     """Whether the money of an order is held at first, and captured with its parcels."""
     return os.environ.get("CAPTURE_MODE", IMMEDIATE) == ON_SHIPMENT
-
-
-def parcel_carrier() -> str:
-    """The carrier that parcels are handed to: a module of ``adapters/carriers``."""
-    return os.environ.get("PARCEL_CARRIER", SIMULATED)
 
 
 def simulated_gateway_seconds() -> float:

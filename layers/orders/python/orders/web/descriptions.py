@@ -156,6 +156,8 @@ MEMBERS: Mapping[str, str] = {
     "Dispute.amount": "What is asked back.",
     "Dispute.reason": "Why, in the provider's own word.",
     "Dispute.status": "Whether it is open, or how it ended: `WON` for the shop, `LOST`, or `CLOSED` without a decision.",
+    "payment_provider": "The payment provider that new orders are paid at; `simulated` takes no money.",
+    "carrier_provider": "The carrier that parcels are handed to; `simulated` sends nothing, `none` books nothing.",
     "refund_id": "The refund's id, which is also the provider's idempotency key.",
     "refunds": "The money given back, or to be given back.",
     "refunded_at": "When the money was given back.",

@@ -166,7 +166,7 @@ def responses() -> dict[str, Example]:
         "Analytics": analytics_views.of_all({}),
         "Execution": {"order_id": ORDER_ID, "fulfilment": None, "unwinding": None},
         "Accepted": {"accepted": True},
-        "Health": {"status": "ok"},
+        "Health": {"status": "ok", "payment_provider": "stripe", "carrier_provider": "none"},
         **_of_products(),
         **_of_webhooks(trail[-1]),
     }

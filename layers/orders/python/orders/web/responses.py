@@ -36,9 +36,11 @@ def product_view(product: Product) -> ProductView:
 
 
 class HealthView(TypedDict):
-    """Whether the service is up."""
+    """Whether the service is up, and with whom it works."""
 
     status: str
+    payment_provider: str
+    carrier_provider: str
 
 
 class AcceptedView(TypedDict):

@@ -9,6 +9,6 @@ from orders.adapters.carriers.protocol import Carrier
 def parcel_carrier(name: str | None = None) -> Carrier:
     """A carrier: the one that this deployment ships with, unless another is named."""
     # Imported by its name, so that a function loads the one carrier that it calls.
-    module = import_module(f"orders.adapters.carriers.{name or settings.parcel_carrier()}")
+    module = import_module(f"orders.adapters.carriers.{name or settings.carrier_provider()}")
     carrier: Carrier = module.CARRIER
     return carrier
