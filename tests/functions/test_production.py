@@ -21,10 +21,25 @@ def production(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-@pytest.mark.parametrize("given", [{}, {"PaymentProvider": "stripe"}, {"CarrierProvider": "none"}])
+REAL = {"PaymentProvider": "stripe", "CarrierProvider": "none", "PreparationMode": "warehouse"}
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"PaymentProvider": "stripe"}, {"CarrierProvider": "none", "PreparationMode": "warehouse"}]
+)
 def test_the_template_refuses_simulated_parties_in_production(given: dict[str, str]) -> None:
     with pytest.raises(TemplateInvalid, match="AllowSimulated=true"):
         expand(TEMPLATE, {"Stage": "prod", **given})
+
+
+def test_no_timer_ships_where_there_is_no_carrier() -> None:
+    with pytest.raises(TemplateInvalid, match="PreparationMode warehouse"):
+        expand(TEMPLATE, {"CarrierProvider": "none"})
+
+
+def test_production_is_deployed_with_real_parties() -> None:
+    values = expand(TEMPLATE, {"Stage": "prod", **REAL})["Parameters"]
+    assert {name: values[name]["Default"] for name in REAL} == REAL
 
 
 def test_rules_let_through_what_they_are_not_about() -> None:
