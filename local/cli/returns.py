@@ -56,7 +56,7 @@ def send(options: argparse.Namespace) -> int:
         answer = staff.call("POST", f"{path}/return", reason)
     else:
         one = _chosen(found["returns"], options.return_id)
-        body = _receipt(one, options.pieces, final=options.final) if options.what == "receive" else reason
+        body = receipt(one, options.pieces, final=options.final) if options.what == "receive" else reason
         answer = staff.call("POST", f"{path}/returns/{quote(one['return_id'], safe='')}/{options.what}", body)
     return tell(options, staff, answer)
 
@@ -75,7 +75,8 @@ def _chosen(returns: Sequence[Mapping[str, Any]], return_id: str | None) -> Mapp
     return chosen[-1]
 
 
-def _receipt(one: Mapping[str, Any], pieces: Sequence[Mapping[str, Any]], *, final: bool) -> dict[str, Any]:
+def receipt(one: Mapping[str, Any], pieces: Sequence[Mapping[str, Any]], *, final: bool) -> dict[str, Any]:
+    """What is received: the pieces that are named, or all that is still to come, unharmed."""
     if pieces or final:
         items = [{**entry, "condition": entry["condition"] or Condition.RESELLABLE} for entry in pieces]
     else:

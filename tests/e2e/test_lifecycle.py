@@ -223,6 +223,10 @@ def test_a_delivered_order_is_returned(swift: Deployment, method: str) -> None:
         assert swift.support.post(f"/orders/{order_id}/return", {"reason": "Too small"}).status_code == 200
     over = swift.ada.until_over(order_id)
     until(lambda: swift.stock(product) == 10, what="the goods back in stock")
+    if method == "CASH_ON_DELIVERY":
+        (owed,) = swift.ada.order(order_id)["refunds"]
+        assert owed["status"] == "PENDING", "cash is handed out by people"
+        assert swift.support.post(f"/orders/{order_id}/refunds/{owed['refund_id']}/complete").status_code == 200
     over = until(lambda: (found := swift.ada.order(order_id))["payment"]["status"] == "REFUNDED" and found, what="the refund")
     assert over["order"]["status"] == "RETURNED"
     assert over["order"]["cancellation"] is None

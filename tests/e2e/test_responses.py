@@ -26,10 +26,21 @@ TEXT = re.compile(r".+", re.DOTALL)
 MONEY = {"amount": int, "currency": re.compile(r"[A-Z]{3}")}
 STATUS = {"PENDING", "CONFIRMED", "PROCESSING", "SHIPPED", "DELIVERED", "CANCELLED", "RETURNED"}
 METHOD = {"CREDIT_CARD", "BANK_TRANSFER", "DIGITAL_WALLET", "CASH_ON_DELIVERY"}
+FULFILLMENT = {
+    "UNFULFILLED",
+    "PARTIALLY_SHIPPED",
+    "SHIPPED",
+    "PARTIALLY_DELIVERED",
+    "DELIVERED",
+    "PARTIALLY_RETURNED",
+    "RETURNED",
+}
+PIECES = {"line_id": TEXT, "quantity": int}
 ORDER = {
     "order_id": TEXT,
     "customer_id": TEXT,
     "status": STATUS,
+    "fulfillment_status": FULFILLMENT,
     "version": int,
     "items": [
         {
@@ -40,6 +51,10 @@ ORDER = {
             "unit_price": MONEY,
             "discount?": MONEY,
             "tax?": MONEY,
+            "quantity_cancelled": int,
+            "quantity_shipped": int,
+            "quantity_delivered": int,
+            "quantity_returned": int,
         }
     ],
     "discounts?": [{"code?": TEXT, "amount": MONEY}],
@@ -76,6 +91,8 @@ ORDER = {
             "reason?": TEXT,
         }
     ),
+    "hold": Maybe({"held_at": TIME, "held_by": TEXT, "reason?": TEXT}),
+    "shortage": Maybe({"expires_at": TIME, "missing": [PIECES | {"product_id": TEXT}]}),
 }
 PAYMENT = {
     "PENDING",
@@ -100,6 +117,19 @@ PARCEL = {
     "RETURNING",
     "RETURNED_TO_SENDER",
 }
+SHIPMENT = {
+    "shipment_id": TEXT,
+    "items": [PIECES],
+    "tracking_number": Maybe(TEXT),
+    "carrier": TEXT,
+    "status": PARCEL,
+    "current_location": Maybe(TEXT),
+    "estimated_delivery": Maybe(TIME),
+    "shipped_at": Maybe(TIME),
+    "delivered_at?": TIME,
+    "unconfirmed_delivery_at?": TIME,
+    "scans": [{"at": TIME, "status": PARCEL, "location": Maybe(TEXT), "message": Maybe(TEXT)}],
+}
 WHOLE = {
     "order": ORDER,
     "payment": Maybe(
@@ -116,21 +146,42 @@ WHOLE = {
             "created_at?": TIME,
             "failure_reason?": TEXT,
             "refunded_at?": TIME,
+            "authorization_expires_at?": TIME,
+            "dispute": Maybe(dict),
         }
     ),
-    "shipment": Maybe(
+    "shipments": [SHIPMENT],
+    "shipment": Maybe(SHIPMENT),
+    "returns": [
         {
-            "shipment_id": TEXT,
-            "tracking_number": Maybe(TEXT),
-            "carrier": TEXT,
-            "status": PARCEL,
-            "current_location": Maybe(TEXT),
-            "estimated_delivery": Maybe(TIME),
-            "delivered_at?": TIME,
-            "unconfirmed_delivery_at?": TIME,
-            "scans": [{"at": TIME, "status": PARCEL, "location": Maybe(TEXT), "message": Maybe(TEXT)}],
+            "return_id": TEXT,
+            "status": {"REQUESTED", "APPROVED", "RECEIVED", "CLOSED", "DECLINED", "CANCELED"},
+            "items": [PIECES | {"reason?": TEXT, "received": [{"quantity": int, "condition": {"resellable", "damaged"}}]}],
+            "note?": TEXT,
+            "requested_by": TEXT,
+            "created_at": TIME,
+            "decided_by?": TEXT,
+            "decided_at?": TIME,
+            "decision_reason?": TEXT,
+            "received_at?": TIME,
+            "closed_at?": TIME,
         }
-    ),
+    ],
+    "refunds": [
+        {
+            "refund_id": TEXT,
+            "status": {"PENDING", "COMPLETED", "FAILED"},
+            "amount": MONEY,
+            "items?": [PIECES],
+            "return_id?": TEXT,
+            "reason?": TEXT,
+            "requested_by": TEXT,
+            "created_at": TIME,
+            "completed_at?": TIME,
+            "failure_reason?": TEXT,
+        }
+    ],
+    "allowed_actions": [TEXT],
     "tracking_url": re.compile(r"/track/[^?]+\?token=.+"),
 }
 HISTORY = {
@@ -150,6 +201,7 @@ HISTORY = {
 PROGRESS = {
     "order_id": TEXT,
     "status": STATUS,
+    "fulfillment_status": FULFILLMENT,
     "overall_status": {"QUEUED", "IN_PROGRESS", "COMPLETED", "FAILED", "ROLLING_BACK", "ROLLED_BACK"},
     "current_step": Maybe(TEXT),
     "last_updated": TIME,

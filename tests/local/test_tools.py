@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from local.cli import carriers, commands, dead_letters, pay, products, warehouse
+from local.cli import carriers, commands, dead_letters, pay, products, returns, warehouse
 from local.cli.carriers import EVENTS, SIGNERS, STATUSES
 from local.cli.client import Api, Refused
 from local.cli.listen import Receiver
@@ -288,3 +288,19 @@ def test_a_file_of_products_is_sent_row_by_row_and_bad_rows_are_named(
 def test_a_file_without_the_columns_is_refused() -> None:
     with pytest.raises(SystemExit, match="missing: amount, stock"):
         list(products.rows("product_id,name,currency\na,b,USD\n"))
+
+
+@pytest.mark.parametrize("text", ["1", "1=x", "1=1:lost", "=1"])
+def test_what_is_no_piece_that_came_back_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        commands.parsed(["return", "receive", "order-1", text])
+    assert "is not LINE=N" in capsys.readouterr().err
+
+
+def test_all_that_is_still_to_come_of_a_return_is_received_unless_pieces_are_named() -> None:
+    one = {"items": [{"line_id": "1", "quantity": 3, "received": [{"quantity": 2, "condition": "damaged"}]}]}
+    left = {"line_id": "1", "quantity": 1, "condition": "resellable"}
+    assert returns.receipt(one, [], final=False) == {"items": [left]}
+    named = commands.parsed(["return", "receive", "order-1", "1=1:damaged", "--final"])
+    received = returns.receipt(one, named.pieces, final=named.final)
+    assert received == {"items": [left | {"condition": "damaged"}], "final": True}
