@@ -163,7 +163,7 @@ def refund(request: Request) -> Answer:
     wanted, call = request.parse(bodies.RefundBody).wanted(), request.call
     order_id, actor = _admitted(request)
     seen = SeenAt(request.if_match, call=call)
-    return _once(request, call, lambda: refunding.request(order_id, wanted, actor, seen))
+    return _once(request, call, lambda: commands.refund(order_id, wanted, actor, seen))
 
 
 def of_refund(change: RefundChange) -> Operation:

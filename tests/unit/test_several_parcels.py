@@ -10,11 +10,13 @@ import pytest
 from orders.domain import goods
 from orders.domain.actors import Actor
 from orders.domain.decisions import placing, shipping
+from orders.domain.decisions.refunds import WantedRefund
 from orders.domain.errors import ConstraintViolated, IllegalTransition, InvalidArgument, NotFound
 from orders.domain.events import EventType, FollowUp
 from orders.domain.fulfillment import FulfillmentEvent, ReportedItem
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Order, Snapshot
+from orders.domain.refund import RefundedLine
 from orders.domain.statuses import (
     FulfillmentStatus,
     OrderStatus,
@@ -297,7 +299,8 @@ def test_the_rest_that_is_cancelled_ends_the_wait_for_the_warehouse_too(memory: 
     fulfilling.await_warehouse(ORDER, "task-1", clock, run=1)
     said("shipped", "a", {"1": 2})
     commands.cancel(ORDER, GRACE, None, SeenAt(), clock)
-    assert memory.trails[ORDER][-1].follow_up is FollowUp.ANSWER_HANDED_OVER
+    (cancelled,) = (event for event in memory.trails[ORDER] if event.type is EventType.ITEMS_CANCELLED)
+    assert cancelled.follow_up is FollowUp.ANSWER_HANDED_OVER
 
 
 def test_a_warehouse_that_never_answers_is_reported(memory: MemoryStore) -> None:
@@ -316,3 +319,64 @@ def test_a_wait_for_the_warehouse_that_runs_out_is_followed_by_the_next_run(memo
     fulfilling.await_warehouse(ORDER, "task-1", clock, run=1)
     after = fulfilling.begin_unwinding(ORDER, "States.Timeout", "", clock, run=1)
     assert (after.order.status, after.order.run, after.order.is_over) == (OrderStatus.PROCESSING, 2, False)
+
+
+# --- the money of what is not sent, or comes back ---
+
+
+def captured_and_returned(found: Snapshot) -> tuple[int, int]:
+    assert found.payment
+    return found.payment.amount_captured, found.payment.amount_refunded
+
+
+def test_a_part_is_fulfilled_and_the_rest_is_refunded(memory: MemoryStore) -> None:
+    """As in Saleor: some pieces are fulfilled, the others are refunded, and what was fulfilled stays paid."""
+    prepared(memory)
+    hand_over({"1": 1})
+    rest = commands.cancel(ORDER, GRACE, None, SeenAt(), clock)
+    assert standing(rest)[:2] == (OrderStatus.SHIPPED, F.SHIPPED)
+    assert captured_and_returned(rest) == (3000, 2000)
+    assert [(one.amount.amount, len(one.items)) for one in rest.refunds] == [(2000, 2)]
+    arrived = commands.mark_delivered(ORDER, GRACE, None, SeenAt(), clock)
+    assert captured_and_returned(arrived) == (3000, 2000)
+
+
+def test_each_cancelled_piece_is_given_back_once(memory: MemoryStore) -> None:
+    prepared(memory)
+    commands.cancel(ORDER, GRACE, None, SeenAt(), clock, items={"1": 1})
+    part = commands.cancel(ORDER, GRACE, None, SeenAt(), clock, items={"1": 1})
+    assert captured_and_returned(part) == (3000, 2000)
+
+
+def test_what_is_cancelled_before_the_payment_is_not_charged(memory: MemoryStore) -> None:
+    memory.commit(placing.place(a_wish(), WAITS, START, by="ada"))
+    fulfilling.reserve_stock(ORDER, clock)
+    commands.cancel(ORDER, GRACE, None, SeenAt(), clock, items={"1": 1})
+    paid = charging.charge_payment(ORDER, clock=clock)
+    assert captured_and_returned(paid) == (2000, 0)
+
+
+def test_a_parcel_that_comes_back_is_given_back_and_the_other_is_kept(memory: MemoryStore) -> None:
+    prepared(memory)
+    first = hand_over({"1": 1})
+    hand_over()
+    assert first.shipment
+    back = commands.mark_returned(ORDER, first.shipment.shipment_id, GRACE, None, SeenAt(), clock)
+    assert captured_and_returned(back) == (3000, 1000)
+    assert captured_and_returned(commands.mark_delivered(ORDER, GRACE, None, SeenAt(), clock)) == (3000, 1000)
+
+
+def test_a_parcel_that_is_lost_and_refunded_is_over_its_way(memory: MemoryStore) -> None:
+    prepared(memory)
+    said("shipped", "a", {"1": 2})
+    said("shipped", "b", {"2": 1})
+    said("completed", "b")
+    lost = replace(now(memory).shipments[0], status=ShipmentStatus.LOST)
+    memory.orders[ORDER] = now(memory).with_shipments(lost)
+    some = WantedRefund("Lost", items=(RefundedLine("1", 1),))
+    assert commands.refund(ORDER, some, GRACE, SeenAt(), clock).order.status is OrderStatus.SHIPPED
+    stock = memory.stock
+    rest = commands.refund(ORDER, some, GRACE, SeenAt(), clock)
+    assert standing(rest)[:2] == (OrderStatus.DELIVERED, F.PARTIALLY_DELIVERED)
+    assert captured_and_returned(rest) == (3000, 2000)
+    assert memory.stock == stock, "what is lost is in no stock"

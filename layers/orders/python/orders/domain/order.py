@@ -288,6 +288,16 @@ class Order(OrderDetails):
         return shares.shares(self.lines_by_id, self.shipping_charge, self.discounts)
 
     @property
+    def due(self) -> Money:
+        """What is to be paid: the total without what was cancelled of it since it was amended."""
+        missing = self.shortage.missing if self.shortage and not self.shortage.expires_at else {}
+        gone = {name: line.quantity_cancelled - missing.get(name, 0) for name, line in self.lines_by_id.items()}
+        extra = {name: pieces for name, pieces in gone.items() if pieces > 0}
+        if not extra:
+            return self.total
+        return Money(self.total.amount - self.shares.to_give_back(extra, missing), self.total.currency)
+
+    @property
     def current_step(self) -> Step | None:
         """The step under way, if one is."""
         return next((step for step in self.steps if step.status is StepStatus.IN_PROGRESS), None)

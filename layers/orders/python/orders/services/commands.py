@@ -13,6 +13,7 @@ from orders.adapters.store import orders
 from orders.domain import goods
 from orders.domain.actors import Actor
 from orders.domain.decisions import cancelling, delivering, describing, ending, parcels_back, reviewing, shipping, shortage
+from orders.domain.decisions.refunds import WantedRefund
 from orders.domain.decisions.reported import OUTSIDE_CARRIER
 from orders.domain.decisions.shipping import RequestedParcel
 from orders.domain.errors import ConstraintViolated, IllegalTransition
@@ -20,7 +21,7 @@ from orders.domain.identifiers import OrderId, TrackingNumber
 from orders.domain.order import Address, Change, Order, Snapshot
 from orders.domain.statuses import TRANSITIONS, OrderStatus, may_become
 from orders.domain.steps import CancelReason, PaymentDeclined
-from orders.services import charging, fulfilling
+from orders.services import charging, fulfilling, refunding
 from orders.services.changes import Apply, Clock, SeenAt, apply, utc_now
 
 
@@ -34,8 +35,11 @@ def cancel(
 ) -> Snapshot:
     """Cancels so many pieces of an order's lines, or all that is not handed over yet."""
     reason, transit = CancelReason.STAFF if actor.staff else CancelReason.CUSTOMER, settings.waits().delivery
-    after = seen(order_id, lambda now: cancelling.cancel(now, items, reason, transit, clock(), actor.by, note))
-    return settle(after, actor.by, clock)
+    refund = refunding.new_id(clock)
+    after = seen(
+        order_id, lambda now: cancelling.cancel(now, items, reason, transit, clock(), actor.by, note=note, refund_id=refund)
+    )
+    return refunding.tried(settle(after, actor.by, clock), clock)
 
 
 def settle(snapshot: Snapshot, by: str, clock: Clock = utc_now) -> Snapshot:
@@ -55,6 +59,24 @@ def parcel(
     configured = parcel_carrier().name
     named = (carrier or OUTSIDE_CARRIER) if number else configured
     return RequestedParcel(fulfilling.new_id("ship", clock), named, items, number)
+
+
+def refund(order_id: OrderId, wanted: WantedRefund, actor: Actor, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
+    """Gives money back without goods; a parcel that is lost, and given back as a whole, is over its way."""
+    return settle_lost(refunding.request(order_id, wanted, actor, seen, clock), actor.by, clock)
+
+
+def settle_lost(snapshot: Snapshot, by: str, clock: Clock = utc_now) -> Snapshot:
+    """The order without the parcels that are lost and given back: nothing comes of them any more."""
+
+    def lost(now: Snapshot) -> Change | None:
+        found = parcels_back.lost_ones(now)
+        return parcels_back.lose_parcel(now, found[0], clock(), by) if found and not now.order.is_over else None
+
+    while parcels_back.lost_ones(snapshot) and not snapshot.order.is_over:
+        snapshot = apply(snapshot.order.order_id, lost, snapshot)
+    charging.collect_cash(snapshot)
+    return snapshot
 
 
 def hand_over(order_id: OrderId, actor: Actor, wanted: RequestedParcel, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
@@ -97,9 +119,10 @@ def mark_returned(
         parcel = delivering.found(now, shipment_id)
         if not goods.is_handed_over(now.order, parcel) or goods.end_of(now.order, parcel):
             raise _refused(now.order, OrderStatus.RETURNED)
-        return parcels_back.return_parcel(now, parcel, clock(), actor.by, reason)
+        return parcels_back.return_parcel(now, parcel, clock(), actor.by, reason, refund_id)
 
-    return seen(order_id, returned)
+    refund_id = refunding.new_id(clock)
+    return refunding.tried(seen(order_id, returned), clock)
 
 
 def amend(order_id: OrderId, actor: Actor, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:

@@ -344,7 +344,8 @@ def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = ut
             return shortage.unanswered(snapshot, now) or ending.fail(snapshot, CancelReason.EXPIRED, late, now)
         if goods.is_partly_handed_over(order):
             is_unpaid = error == PaymentDeclined.__name__
-            return cancelling.cut_short(snapshot, _message(cause), settings.waits().delivery, now, SYSTEM, is_unpaid=is_unpaid)
+            transit, refund = settings.waits().delivery, new_id("ref", clock)
+            return cancelling.cut_short(snapshot, _message(cause), transit, now, SYSTEM, refund_id=refund, is_unpaid=is_unpaid)
         reason = reason_of(error, order.current_step.name if order.current_step else None)
         message = "Nobody answered the review in time." if reason is CancelReason.APPROVAL_TIMEOUT else _message(cause)
         if error == PaymentDeclined.__name__:

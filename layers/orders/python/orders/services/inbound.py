@@ -30,7 +30,7 @@ from orders.domain.order import Change, Order, Snapshot
 from orders.domain.scans import Scan, is_foreign, scanned
 from orders.domain.statuses import CANCELLABLE, FULFILLMENT_MEANS, TERMINAL, OrderStatus, ShipmentStatus, has_reached
 from orders.domain.steps import CancelReason, OutOfStock, PaymentDeclined
-from orders.services import capturing, charging, commands, fulfilling
+from orders.services import capturing, charging, commands, fulfilling, refunding
 from orders.services.changes import Clock, Decide, apply, utc_now
 
 logger = logs.logger()
@@ -233,7 +233,7 @@ def _bring_in_what_is_due(order: Order, event: FulfillmentEvent, clock: Clock) -
 
 
 def _cancel(event: FulfillmentEvent, clock: Clock) -> Outcome:
-    refused = False
+    refused, refund = False, refunding.new_id(clock)
     why = "Cancelled by the fulfillment"
 
     def step(found: Snapshot) -> Change:
@@ -241,7 +241,9 @@ def _cancel(event: FulfillmentEvent, clock: Clock) -> Outcome:
         order, now, transit = found.order, clock(), settings.waits().delivery
         try:
             items = reported.pieces_of(found, event) if event.items else None
-            change = cancelling.cancel(found, items, _cancel_reason(event), transit, now, event.source, why)
+            change = cancelling.cancel(
+                found, items, _cancel_reason(event), transit, now, event.source, note=why, refund_id=refund
+            )
         except (ConstraintViolated, IllegalTransition, InvalidArgument) as refusal:
             refused = True
             late = order.status is not OrderStatus.CANCELLED
@@ -269,7 +271,7 @@ def _returns_to_sender(event: FulfillmentEvent) -> bool:
 
 
 def _return(event: FulfillmentEvent, clock: Clock) -> Outcome:
-    returned = False
+    returned, refund = False, refunding.new_id(clock)
 
     def step(found: Snapshot) -> Change:
         nonlocal returned
@@ -278,7 +280,7 @@ def _return(event: FulfillmentEvent, clock: Clock) -> Outcome:
         if parcel is None or not returned:
             seen = scanned(parcel, event.scan)
             return _marked(event, delivering.record_fulfillment(found, clock(), event.source, event.facts, seen))
-        change = parcels_back.return_parcel(found, parcel, clock(), event.source, "Returned to sender")
+        change = parcels_back.return_parcel(found, parcel, clock(), event.source, "Returned to sender", refund)
         return _marked(event, _scanned(change, event.scan))
 
     charging.collect_cash(_apply(event, step))

@@ -35,7 +35,7 @@ def accept_cash(snapshot: Snapshot, payment_id: str, now: datetime, by: str = SY
     review_answered(order)
     check_not_held(order)
     after = step_done(order, StepName.PAYMENT, now, StepStatus.SKIPPED)
-    payment = Payment(payment_id, PaymentStatus.PENDING, order.total, order.method, AT_THE_DOOR, created_at=now)
+    payment = Payment(payment_id, PaymentStatus.PENDING, order.due, order.method, AT_THE_DOOR, created_at=now)
     return recording.move(order, after, OrderStatus.CONFIRMED, EventType.ORDER_CONFIRMED, now, by, payment=payment)
 
 
@@ -69,7 +69,7 @@ def new_payment(order: Order, payment_id: str, provider: str, now: datetime, *, 
     return Payment(
         payment_id,
         PaymentStatus.PROCESSING,
-        order.total,
+        order.due,
         order.method,
         provider,
         created_at=now,
