@@ -38,6 +38,11 @@ CONDITIONS = st.sampled_from(["attribute_not_exists(PK)", "attribute_exists(PK)"
 UPDATES = st.sampled_from(
     [
         "SET a = :v",
+        "SET #b = :v, a = :v",
+        "SET #b = :v, a = :one REMOVE m, n",
+        "REMOVE a, #b",
+        f"SET a = :v, {INDEX['KeySchema'][0]['AttributeName']} = :v",
+        "SET name = :v",
         "SET a = :v, b = a",
         "SET m.x = :v",
         "SET #b = if_not_exists(a, :v), n = n + :one REMOVE m.x",

@@ -24,23 +24,15 @@ from moto.dynamodb.exceptions import ItemSizeTooLarge
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import Table
-from moto.dynamodb.parsing import ast_nodes, expressions
-from moto.dynamodb.parsing.validators import ActionCountValidator, OverlappingPathsValidator
 from moto.dynamodb.responses import DynamoHandler
 from moto.iam.models import get_account_id_from
 
-_nodes: Any = ast_nodes  # these two modules have no types
-_parsers: Any = expressions
-DepthFirstTraverser, Node = _nodes.DepthFirstTraverser, _nodes.Node
-UpdateExpressionParser = _parsers.UpdateExpressionParser
+from tests.harness import fast_updates
+
 MOSTLY_EMPTY = {"AttributeValue", "HistoryEvent"}
 """The structures that could have many members and have few."""
-LARGEST = 405_000
-"""moto's own limit of an item's size in bytes."""
 PLAIN = {"S", "B", "BOOL"}
 """The types whose value is compared as it stands."""
-OF_THE_WHOLE: tuple[Any, ...] = (ActionCountValidator, OverlappingPathsValidator)
-"""The checks of a whole expression: what they find in a part of it they find in the whole too."""
 PLAIN_CALLS = {
     *("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query"),
     *("Scan", "TransactGetItems", "TransactWriteItems", "UpdateItem"),
@@ -49,17 +41,15 @@ PLAIN_CALLS = {
 BYTES = b'"B'
 REPLACED: dict[Any, tuple[str, ...]] = {
     BaseClient: ("_make_request",),
-    DepthFirstTraverser: ("traverse",),
     DynamoDBBackend: ("update_item",),
     DynamoType: ("__deepcopy__", "__eq__", "__ne__", "__hash__", "__lt__", "cast_value"),
     Item: ("__init__", "__deepcopy__"),
-    Node: ("find_clauses",),
     ResponseSerializer: ("_serialize_type_structure",),
     Table: ("query", "all_items"),
-    UpdateExpressionParser: ("make",),
     responses: ("method_names_from_class",),
+    **fast_updates.REPLACED,
 }
-MADE = ((Table, "__deepcopy__"), (Node, "__deepcopy__"), *((one, "traverse") for one in OF_THE_WHOLE))
+MADE = ((Table, "__deepcopy__"), *fast_updates.MADE)
 """What moto has none of."""
 _ITS_OWN = {(owner, name): vars(owner)[name] for owner, names in REPLACED.items() for name in names}
 
@@ -88,8 +78,7 @@ def _take_short_ways(patch: pytest.MonkeyPatch) -> None:
     for replace in (
         _hand_over,
         _copy_what_changes,
-        _parse_once,
-        _walk_by_type,
+        *fast_updates.SHORT_WAYS,
         _look_at_one_partition,
         _compare_plainly,
         _serialize_by_name,
@@ -213,7 +202,7 @@ def _made_item(item: Item, hash_key: DynamoType, range_key: DynamoType | None, a
     item.hash_key, item.range_key, item.attrs = hash_key, range_key, LimitedSizeDict()
     for name, value in attrs.items():
         dict.__setitem__(item.attrs, name, DynamoType(value))
-    if item.size() > LARGEST:
+    if item.size() > fast_updates.LARGEST:
         raise ItemSizeTooLarge
 
 
@@ -240,91 +229,6 @@ def _copied_value(value: Any, copies: dict[int, Any]) -> Any:
     elif isinstance(value.value, dict):
         made.value = {name: _copied_value(part, copies) for name, part in value.value.items()}
     return made
-
-
-# --- update expressions ---
-
-
-def _parse_once(patch: pytest.MonkeyPatch) -> None:
-    """moto parses an expression twice for each update, and checks a deep copy of what it has parsed."""
-    its_own = vars(UpdateExpressionParser)["make"].__func__
-
-    @functools.cache
-    def parsed(text: str) -> Any:
-        return its_own(UpdateExpressionParser, text)
-
-    patch.setattr(UpdateExpressionParser, "make", staticmethod(parsed))
-    patch.setattr(Node, "__deepcopy__", lambda node, _: _copied_node(node), raising=False)
-
-
-def _copied_node(node: Any) -> Any:
-    made = copy.copy(node)
-    if node.children is not None:
-        made.children = [_copied_node(child) if _is(Node, type(child)) else child for child in node.children]
-        for child in made.children:
-            if _is(Node, type(child)):
-                child.parent = made
-    return made
-
-
-def _walk_by_type(patch: pytest.MonkeyPatch) -> None:
-    """moto asks each node for its abstract classes, with each of ten checks; two checks of the whole expression it repeats for
-    each part.
-    """
-    traverse = DepthFirstTraverser.traverse
-
-    def of_the_whole(check: Any, node: Any) -> Any:
-        ((_, act),) = check._processing_map().items()
-        try:
-            return act(node)
-        except Exception:  # noqa: BLE001 - a part may be refused before the whole, in other words
-            return traverse(check, node)
-
-    patch.setattr(DepthFirstTraverser, "traverse", lambda check, node: _Walk(check).through(node))
-    for check in OF_THE_WHOLE:
-        patch.setattr(check, "traverse", of_the_whole, raising=False)
-    patch.setattr(Node, "find_clauses", _found_clauses)
-
-
-class _Walk:
-    """One check's way through an expression."""
-
-    def __init__(self, check: Any) -> None:
-        self.processing: list[tuple[type, Any]] = list(check._processing_map().items())
-        is_its_own = type(check).pre_processing_of_child is not DepthFirstTraverser.pre_processing_of_child
-        self.before = check.pre_processing_of_child if is_its_own else None
-
-    def through(self, node: Any, place: int = -1) -> Any:
-        kind = type(node)
-        if not _is(Node, kind):
-            return node
-        parent = node.parent
-        for number, child in enumerate(node.children or ()):
-            if self.before:
-                self.before(node, number)
-            self.through(child, number)
-        for wanted, act in self.processing:
-            if _is(wanted, kind):
-                node = act(node)
-                node.parent = parent
-                if parent:
-                    parent.children[place] = node
-                break
-        return node
-
-
-def _found_clauses(node: Any, kinds: list[type]) -> list[Any]:
-    found = []
-    for child in node.children or ():
-        kind = type(child)
-        if kind in kinds:
-            found.append(child)
-        elif _is((_nodes.Expression, _nodes.UpdateExpressionFunction), kind):
-            found += _found_clauses(child, kinds)
-    return found
-
-
-_is: Any = functools.cache(lambda wanted, kind: issubclass(kind, wanted))
 
 
 # --- queries ---
