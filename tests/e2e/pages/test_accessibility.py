@@ -72,6 +72,7 @@ def test_the_desk_is_for_everybody(patient: Stack, orders: Placed, visit: Visiti
         # Each sign is its own view's only: the view before it stands until the next has been loaded.
         for view, sign in (
             ("reviews", "button:text('Approve')"),
+            ("returns", "h2:text('Requested')"),
             ("analytics", ".chart"),
             ("webhooks", "[data-part=list] .card"),
         ):
@@ -137,6 +138,7 @@ def test_the_desk_is_light_with_everything_open(patient: Stack, orders: Placed, 
         for view, sign in (
             ("", "table"),
             ("reviews", ".reviews .card"),
+            ("returns", "h2:text('Requested')"),
             ("analytics", ".chart"),
             ("webhooks", "[data-part=list] .card"),
         ):
