@@ -264,6 +264,31 @@ def test_a_hold_of_money_that_cannot_be_renewed_puts_the_order_on_hold_until_it_
     world.add_up()
 
 
+def test_a_warehouse_that_takes_its_time_is_not_late_because_the_money_is_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREPARATION_MODE", "warehouse")
+    monkeypatch.setenv("WAREHOUSE_OVERDUE_SECONDS", str(30 * 86400))
+    held_for_a_time(world, monkeypatch, "tok_ok")
+    world.step("await_warehouse", task_token="warehouse-1", run=1)
+    payment, order = world.snapshot().payment, world.order()
+    assert payment
+    assert payment.authorization_expires_at
+    assert order.due_at
+    assert order.due_at <= payment.authorization_expires_at - timedelta(days=1)
+    late = payment.authorization_expires_at - timedelta(hours=23)
+    monkeypatch.setattr("orders.adapters.payments.simulated.time.time", late.timestamp)
+    assert recovery.sweep(clock=lambda: late).restarted == ("order-1",)
+    assert world.trail()[-1] == "AUTHORIZATION_RENEWED"
+    after = world.order().due_at
+    assert after
+    assert after > late + timedelta(days=5)
+    hold(world)
+    release(world)
+    assert recovery.sweep(clock=in_a_while(600)).restarted == (), "it waits for its warehouse"
+    assert "WAREHOUSE_OVERDUE" not in world.trail()
+
+
 # --- a provider that is down ---
 
 

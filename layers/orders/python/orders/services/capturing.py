@@ -2,7 +2,7 @@
 
 from orders import settings
 from orders.adapters.payments.registry import payment_gateway
-from orders.domain.decisions import capturing, holding, paying
+from orders.domain.decisions import capturing, holding, paying, shipping
 from orders.domain.order import Snapshot
 from orders.domain.parcels import Shipment
 from orders.domain.payment import Capture, GatewayOutcome, OutcomeKind, Payment
@@ -111,7 +111,8 @@ def keep(snapshot: Snapshot, clock: Clock = utc_now) -> Snapshot:
     gateway, intent = payment_gateway(payment.provider), charging.intent_of(snapshot.order, payment)
     outcome = charging.known(gateway.renew(intent))
     if outcome.kind is OutcomeKind.SETTLED:
-        return apply(order_id, lambda now: capturing.renewed(now, outcome, clock()), snapshot)
+        late = settings.warehouse_overdue() if shipping.awaits_warehouse(snapshot.order) else 0
+        return apply(order_id, lambda now: capturing.renewed(now, outcome, clock(), late_after=late), snapshot)
     if payment.authorization_expires_at and payment.authorization_expires_at <= clock():
         found = charging.known(gateway.look_up(intent))
         if found.expires_at is None:

@@ -3,9 +3,9 @@
 from orders import settings
 from orders.adapters import workflow
 from orders.domain.actors import Actor
-from orders.domain.decisions import holding
+from orders.domain.decisions import holding, shipping
 from orders.domain.identifiers import OrderId
-from orders.domain.order import Snapshot
+from orders.domain.order import Change, Snapshot
 from orders.domain.waits import remaining_waits
 from orders.services.changes import Clock, SeenAt, apply, utc_now
 
@@ -17,7 +17,12 @@ def hold(order_id: OrderId, actor: Actor, reason: str, seen: SeenAt, clock: Cloc
 
 def release(order_id: OrderId, actor: Actor, reason: str | None, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
     """Lets the order go on."""
-    return seen(order_id, lambda now: holding.release(now, settings.waits(), clock(), actor.by, reason))
+
+    def released(now: Snapshot) -> Change:
+        late_after = settings.warehouse_overdue() if shipping.awaits_warehouse(now.order) else 0
+        return holding.release(now, settings.waits(), clock(), actor.by, reason, late_after=late_after)
+
+    return seen(order_id, released)
 
 
 def await_release(order_id: OrderId, token: str, clock: Clock = utc_now, run: int | None = None) -> None:

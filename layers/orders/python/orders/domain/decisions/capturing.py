@@ -175,11 +175,13 @@ def released(snapshot: Snapshot, outcome: GatewayOutcome, transit: float, now: d
 # --- how long it is held ---
 
 
-def to_look_at(payment: Payment, due: datetime | None, now: datetime) -> datetime | None:
-    """When the sweep looks at an order whose money is held: a day before the hold ends, if that is sooner."""
-    if due is None or payment.authorization_expires_at is None:
+def to_look_at(payment: Payment | None, due: datetime | None, now: datetime) -> datetime | None:
+    """When the sweep looks at an order: where its money is held, a day before the hold ends, or then, if that is sooner."""
+    ends = payment.authorization_expires_at if payment and is_held(payment) else None
+    if due is None or payment is None or ends is None:
         return due
-    return min(due, max(payment.authorization_expires_at - LOOKED_AT_BEFORE, now + GRACE))
+    look = ends + GRACE if payment.is_expiry_known else ends - LOOKED_AT_BEFORE
+    return min(due, max(look, now + GRACE))
 
 
 def ends_soon(snapshot: Snapshot, now: datetime) -> bool:
@@ -191,12 +193,18 @@ def ends_soon(snapshot: Snapshot, now: datetime) -> bool:
     return ends is not None and ends - LOOKED_AT_BEFORE <= now
 
 
-def renewed(snapshot: Snapshot, outcome: GatewayOutcome, now: datetime, by: str = SYSTEM) -> Change | None:
-    """The money is held for longer; ``None`` where none is held any more."""
+def renewed(
+    snapshot: Snapshot, outcome: GatewayOutcome, now: datetime, by: str = SYSTEM, *, late_after: float = 0
+) -> Change | None:
+    """The money is held for longer; ``None`` where none is held any more.
+
+    ``late_after`` is how many seconds an order may wait for its warehouse, where it does: until then it is not late.
+    """
     order, payment = snapshot.order, snapshot.payment
     if payment is None or not is_held(payment):
         return None
     after = replace(payment, authorization_expires_at=outcome.expires_at, is_expiry_known=False)
     until = {"expires_at": outcome.expires_at} if outcome.expires_at else {}
-    due = replace(order, due_at=order.due_at and max(order.due_at, now + GRACE))
+    late = max(order.due_at or now, order.status_since + timedelta(seconds=late_after), now + GRACE)
+    due = replace(order, due_at=to_look_at(after, late, now))
     return recording.change(order, due, EventType.AUTHORIZATION_RENEWED, now, by, payment=after, metadata=until)

@@ -1,7 +1,7 @@
 """An order on hold, by staff or because the money that is held for it runs out: nothing is charged or handed over."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from orders.domain import recording
 from orders.domain.decisions.ending import alive
@@ -46,12 +46,17 @@ def hold_before_expiry(snapshot: Snapshot, now: datetime) -> Change | None:
     )
 
 
-def release(snapshot: Snapshot, waits: Waits, now: datetime, by: str, reason: str | None = None) -> Change:
-    """Lets the order go on. What it has missed of its workflow follows; a workflow that was lost is restarted by the sweep."""
+def release(
+    snapshot: Snapshot, waits: Waits, now: datetime, by: str, reason: str | None = None, *, late_after: float = 0
+) -> Change:
+    """Lets the order go on. What it has missed of its workflow follows; a workflow that was lost is restarted by the sweep.
+
+    ``late_after`` is how many seconds the order may now wait for its warehouse, where it does, before it is late.
+    """
     order = snapshot.order
     if order.hold is None or order.is_over:
         raise ConstraintViolated("The order is not on hold.", order_status=order.status)
-    after = replace(order, hold=None, due_at=due_again(order, waits, now))
+    after = replace(order, hold=None, due_at=due_again(order, waits, now) + timedelta(seconds=late_after))
     return recording.change(order, after, EventType.ORDER_RELEASED, now, by, reason=reason, follow_up=FollowUp.ANSWER_RELEASED)
 
 

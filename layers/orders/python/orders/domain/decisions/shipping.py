@@ -49,7 +49,7 @@ def await_warehouse(
     if has_reached(order.status, OrderStatus.SHIPPED):
         return None
     due = now + timedelta(seconds=overdue_seconds)
-    after = replace(order, warehouse_token=token, due_at=due)
+    after = replace(order, warehouse_token=token, due_at=capturing.to_look_at(snapshot.payment, due, now))
     return recording.change(order, after, EventType.WAREHOUSE_AWAITED, now, metadata={"expires_at": due})
 
 
@@ -64,7 +64,8 @@ def report_overdue_warehouse(snapshot: Snapshot, overdue_seconds: float, now: da
     order = snapshot.order
     if not awaits_warehouse(order):
         return None
-    after = replace(order, due_at=now + timedelta(seconds=overdue_seconds))
+    due = now + timedelta(seconds=overdue_seconds)
+    after = replace(order, due_at=capturing.to_look_at(snapshot.payment, due, now))
     reason, left = "The warehouse has not handed over what is wanted in time", facts.of_pieces(goods.left(order))
     return recording.change(order, after, EventType.WAREHOUSE_OVERDUE, now, reason=reason, metadata=left)
 
