@@ -7,7 +7,7 @@ import { h } from "./dom.js";
 import { addressLines, ago, dayName, dayOf, exactTime, full, money, sumsOf } from "./format.js";
 import { TABLES } from "./sentences.js";
 import { timeline } from "./timeline.js";
-import { headline, isFree, outlook, paid, parcel, steps, whereTheMoneyIs } from "./words.js";
+import { headline, isFree, outlook, paid, parcel, parcels, steps, whereTheMoneyIs } from "./words.js";
 
 const FRESHNESS = {
   live: ["good", "Live"],
@@ -68,7 +68,7 @@ export const drawSteps = (view) =>
 const NOT_CALLED = "The payment gateway has not been called.";
 
 /** The cards of an order, its payment and its shipment, side by side. */
-export const drawFacts = ({ order, payment, shipment, paidHow, parcelNow, tries }) => [
+export const drawFacts = ({ order, payment, shipment, paidHow, parcelNow, every, tries }) => [
   card("Order", orderFacts(order)),
   card(
     "Payment",
@@ -78,6 +78,7 @@ export const drawFacts = ({ order, payment, shipment, paidHow, parcelNow, tries 
   card(
     "Shipment",
     shipment ? shipmentFacts(shipment, parcelNow) : nothing("No parcel yet."),
+    every.length > 0 && [h("h3", {}, "All parcels"), parcelList(every)],
     shipment?.scans?.length > 0 && [h("h3", {}, "Scans"), timeline(shipment.scans)],
   ),
 ];
@@ -89,6 +90,7 @@ export const factsOf = (view) => ({
   shipment: view.shipment,
   paidHow: paid(view, new Date()),
   parcelNow: view.shipment && parcel(view),
+  every: parcels(view),
   tries: gatewayTries(view),
 });
 
@@ -150,6 +152,15 @@ const paymentFacts = (payment, paidHow) =>
     fact("Refused", payment.failure_reason),
     fact("Disputed", payment.dispute && disputeNow(payment.dispute)),
     fact("Refunded", payment.refunded_at && full(payment.refunded_at)),
+  );
+
+const parcelList = (every) =>
+  h(
+    "ol",
+    { class: "small" },
+    every.map(({ now, carrier, number, holds }) =>
+      h("li", {}, `${holds}: ${now}, ${carrier}`, number && [" ", h("code", {}, number)]),
+    ),
   );
 
 function shipmentFacts(shipment, parcelNow) {

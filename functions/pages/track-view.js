@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { addressLines, ago, exactTime, full, money, sumsOf, time, zone } from "./format.js";
 import { timeline } from "./timeline.js";
-import { headline, isComing, outlook, paid, parcel, steps, whereTheMoneyIs } from "./words.js";
+import { headline, isComing, outlook, paid, parcel, parcels, steps, whereTheMoneyIs } from "./words.js";
 
 const MARKS = { done: "✓", failed: "✕", undone: "↺", undoing: "↺", skipped: "–" };
 
@@ -100,12 +100,13 @@ export const endingOf = whereTheMoneyIs;
 export const deliveryOf = (view) => ({
   shipment: view.shipment,
   parcelNow: view.shipment && parcel(view),
+  every: parcels(view),
   address: view.order.shipping_address,
   ended: !isComing(view),
 });
 
 /** The parcel and where it goes. */
-export function drawDelivery({ shipment, parcelNow, address, ended }) {
+export function drawDelivery({ shipment, parcelNow, every, address, ended }) {
   return h(
     "section",
     { class: "card" },
@@ -123,12 +124,22 @@ export function drawDelivery({ shipment, parcelNow, address, ended }) {
       h("dt", {}, ended ? "Meant for" : "Goes to"),
       h("dd", {}, h("address", {}, drawAddress(address))),
     ),
+    every.length > 0 && [h("h3", {}, "All parcels"), drawParcels(every)],
     shipment?.scans?.length > 0 && [h("h3", {}, "Where it has been"), timeline(shipment.scans)],
     !shipment &&
       !ended &&
       h("p", { class: "small quiet" }, "The carrier's tracking number appears here once the parcel is handed over."),
   );
 }
+
+const drawParcels = (every) =>
+  h(
+    "ol",
+    { class: "small" },
+    every.map(({ now, carrier, number, holds }) =>
+      h("li", {}, `${holds}: ${now}, ${carrier}`, number && [" ", h("code", {}, number)]),
+    ),
+  );
 
 function drawAddress(address) {
   const [name, ...rest] = addressLines(address);

@@ -112,6 +112,19 @@ export const paid = (view, now) => say(TABLES.paid, view, now) ?? view.payment.s
 /** The carrier's latest word on the parcel. */
 export const parcel = (view) => fill(find(TABLES.parcels, factsOf(view), {})) ?? view.shipment.status;
 
+/** The parcels of an order that leaves in several: what is in each, and the carrier's latest word on it. */
+export const parcels = (view) =>
+  (view.shipments?.length ?? 0) < 2
+    ? []
+    : view.shipments.map((shipment) => ({
+        now: parcel({ ...view, shipment }),
+        carrier: shipment.carrier,
+        number: shipment.tracking_number,
+        holds: shipment.items.map((packed) => `${packed.quantity} × ${nameOf(view.order, packed.line_id)}`).join(", "),
+      }));
+
+const nameOf = (order, lineId) => order.items.find((line) => line.line_id === lineId)?.name ?? `line ${lineId}`;
+
 /** How a return stands, in the table's words. */
 export const returned = (status) => fill(find(TABLES.returns, { sent_back: status }, {})) ?? status;
 

@@ -30,6 +30,7 @@ def tracking_view(snapshot: Snapshot, now: datetime) -> View:
         "order": shown | times | public,
         "payment": whole["payment"],
         "shipment": whole["shipment"],
+        "shipments": whole["shipments"],
         "refunds": [_refund(one) for one in snapshot.refunds],
         "returns": [_public(one) for one in snapshot.returns],
         "progress": progress_view(snapshot, estimates.history(now), settings.waits(), now, timed=settings.delivery_is_timed()),
