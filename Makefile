@@ -13,8 +13,8 @@ UV_VERSION := 0.13.8
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := $(wildcard functions layers local simulator bench tests tools)
-MODULES := $(wildcard functions layers/orders/python/orders local simulator bench tests tools)
+SOURCES := $(wildcard functions layers local simulator bench tests tools examples)
+MODULES := $(wildcard functions layers/orders/python/orders local simulator bench tests tools examples)
 # An activated environment must not decide where this one is created; a company's own certificates are the system's.
 UV := env -u VIRTUAL_ENV UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
 

@@ -1,7 +1,5 @@
 """What payment providers send: signed, in any order, any number of times, and about their own payments only."""
 
-import hashlib
-import hmac
 import json
 import time
 from collections.abc import Iterator
@@ -24,6 +22,7 @@ from tests.harness.caches import forget
 from tests.harness.events import ALL_TAKEN, a_batch, a_message, http_event, invoke
 from tests.harness.stripe_book import SHAPES, StripeBook
 from tests.harness.world import World
+from tests.providers.webhooks import signature
 
 SECRET, OLD_SECRET, GENERIC_SECRET = "whsec_new", "whsec_old", "c2VjcmV0IG9mIHRoZSB0ZXN0cw=="
 KEY = "POST /payments/{provider}/events"
@@ -43,12 +42,6 @@ def book(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[StripeBook]:
 
 def stripe_event(kind: str, thing: dict[str, Any], event_id: str = "evt_1") -> str:
     return json.dumps(SHAPES["event"] | {"id": event_id, "type": kind, "created": int(time.time()), "data": {"object": thing}})
-
-
-def signature(body: str, *secrets: str, at: float | None = None) -> str:
-    seconds = int(time.time() if at is None else at)
-    digests = [hmac.new(one.encode(), f"{seconds}.{body}".encode(), hashlib.sha256).hexdigest() for one in secrets]
-    return ",".join([f"t={seconds}", *(f"v1={digest}" for digest in digests), "v0=ignored"])
 
 
 def post(body: str, signed: str | None = None, provider: str = "stripe", **headers: str) -> tuple[int, Any]:

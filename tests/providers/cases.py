@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from examples.payments import till as example
 from orders.adapters.payments.protocol import PaymentGateway
 from orders.adapters.payments.registry import payment_gateway
 from tests.harness import stripe_book
+from tests.harness import till as made_up
 
 ADAPTERS = Path(__file__).parents[2] / "layers/orders/python/orders/adapters"
 SHARED = {"__init__", "protocol", "registry"}
@@ -54,6 +56,15 @@ def stripe(patch: pytest.MonkeyPatch) -> Iterator[stripe_book.StripeBook]:
         yield book
 
 
+@contextmanager
+def till(patch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The provider of the example, and the settings that lead to it."""
+    with made_up.served() as url:
+        patch.setenv("TILL_URL", url)
+        patch.setenv("TILL_KEY", made_up.KEY)
+        yield url
+
+
 PAYMENTS = {
     "simulated": PaymentCase(
         accepted="tok_ok",
@@ -71,6 +82,16 @@ PAYMENTS = {
         hold_expires=stripe_book.ENDS,
         captures=1,
         prepare=stripe,
+    ),
+    "till": PaymentCase(
+        accepted="card-ok",
+        declined="card-refused",
+        requires_action="card-asks",
+        settles_later="card-later",
+        hold_expires="card-ends",
+        captures=3,
+        prepare=till,
+        gateway=lambda: example.GATEWAY,
     ),
 }
 CARRIERS = {"simulated": CarrierCase(accepted="SW1Y 4JH", refused="SW1Y-refused")}

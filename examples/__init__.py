@@ -1,0 +1,1 @@
+"""What to start from: see README.md."""

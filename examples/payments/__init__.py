@@ -1,0 +1,1 @@
+"""Payment providers' adapters to start from."""
