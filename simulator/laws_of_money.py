@@ -56,7 +56,7 @@ def _errors_of_money(books: Books, account: Account) -> Iterator[str]:
     yield from _errors_of_refunds(books, account, entry)
     if entry and state in ("charged", "refunded") and (entry.facts["amount"], entry.facts["currency"]) != _total(account):
         yield f"charged {entry.facts} for {order.total}"
-    if order.status in TERMINAL and state == "charged":
+    if order.status in TERMINAL and state == "charged" and not _was_refused(account, entry):
         yield f"{order.status}, and the money was kept"
     if order.status in TERMINAL and payment and payment.status in {*VOIDABLE, *TAKEN}:
         yield f"{order.status}, and the payment is {payment.status}"
@@ -96,6 +96,13 @@ def _came_late(books: Books, account: Account, entry: Entry | None) -> bool:
         return False
     may_come = bool(entry.facts.get("transfer")) or two_releases.may_have_charged(books, account)
     return may_come and payment.status in (_P.VOIDED, _P.FAILED)
+
+
+def _was_refused(account: Account, entry: Entry | None) -> bool:
+    """Whether the provider did not give back what came after the end: the trail says so, and people see to it."""
+    payment = account.payment
+    has_ended = payment is not None and payment.status in (_P.VOIDED, _P.FAILED)
+    return has_ended and entry is not None and bool(entry.facts.get("refused")) and bool(account.times("PAYMENT_REPORTED"))
 
 
 def _total(account: Account) -> tuple[int, str]:

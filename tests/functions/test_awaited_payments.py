@@ -12,13 +12,13 @@ from orders.adapters.payments.simulated import SimulatedGateway
 from orders.adapters.store import orders
 from orders.domain.decisions import paying
 from orders.domain.errors import OutcomeUnknown
-from orders.domain.events import FollowUp
+from orders.domain.events import EventType, FollowUp
 from orders.domain.identifiers import OrderId
 from orders.domain.payment import GatewayOutcome, OutcomeKind
 from orders.domain.statuses import OrderStatus, OverallStatus, PaymentStatus, StepStatus
 from orders.domain.steps import StepName
 from orders.domain.waits import remaining_waits
-from orders.services import charging, recovery
+from orders.services import charging, payment_events, recovery
 from orders.services.changes import utc_now
 from tests.harness.events import a_batch, a_message, refused
 from tests.harness.world import World, in_a_while
@@ -312,6 +312,21 @@ def test_what_the_provider_has_given_back_of_late_money_is_not_given_back_again(
     assert take(world, event(event_id="late-1")) == []
     (entry,) = world.ledger()
     assert entry["refunds"] == {"by-hand": 1000, f"refund-{intent.key}": 2000}
+
+
+def test_late_money_that_the_provider_does_not_give_back_is_recorded_and_counted(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    awaited(world, method="BANK_TRANSFER", token=None)
+    world.step("begin_unwinding", so_far={"failure": TIMED_OUT}, run=1)
+    world.unwind()
+    refused = GatewayOutcome(OutcomeKind.DECLINED, reason="The customer's account is closed.")
+    monkeypatch.setattr(SimulatedGateway, "refund", lambda *_: refused)
+    capsys.readouterr()
+    assert take(world, event(event_id="late-1")) == []
+    assert metrics(capsys.readouterr().out)["payments_after_the_end_total"]
+    (told,) = [found for found in orders.history(ID) if found.type is EventType.PAYMENT_REPORTED]
+    assert told.reason == f"{payment_events.KEPT}: The customer's account is closed."
 
 
 def test_a_payment_whose_end_the_provider_cannot_tell_yet_is_not_taken_for_voided(

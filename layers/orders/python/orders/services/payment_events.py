@@ -10,7 +10,7 @@ from orders import logs, settings
 from orders.adapters.payments.registry import payment_gateway
 from orders.adapters.store import orders
 from orders.domain.decisions import disputing, paying
-from orders.domain.errors import AlreadyApplied, ConstraintViolated, OrderOver
+from orders.domain.errors import AlreadyApplied, ConstraintViolated, OrderOver, RefundRefused
 from orders.domain.events import PAYMENT_CHANGED, PAYMENT_CONFIRMED, PAYMENT_FAILED, PAYMENTS, REFUND_FAILED
 from orders.domain.order import Change, Order, Snapshot
 from orders.domain.payment import Dispute, GatewayOutcome, OpenedPayment, OutcomeKind, Payment
@@ -24,6 +24,7 @@ from orders.services.inbound import Outcome
 logger = logs.logger()
 
 TOO_LATE = "The payment had ended before: what arrived was given back"
+KEPT = "The payment had ended before, and its provider did not give back what arrived"
 
 
 class _ClosedMeanwhile(Exception):
@@ -62,10 +63,19 @@ def _taken(report: PaymentReport, clock: Clock) -> Outcome:
             return _follow(report, outcome, clock)
         except _ClosedMeanwhile:
             found = orders.load(report.order_id)
-    charging.give_back(found.order, _reported(payment, report), outcome.captured - outcome.refunded)
-    logger.warning("Gave back money that came after its payment had ended", payment_event=report.event_type)
-    _record(report, TOO_LATE, clock)
+    _record(report, _returned(found.order, _reported(payment, report), outcome), clock)
     return Outcome.REFUSED
+
+
+def _returned(order: Order, payment: Payment, outcome: GatewayOutcome) -> str:
+    """Gives money back that came after the end; returns what came of that. Where the provider refuses, people have to."""
+    try:
+        charging.give_back(order, payment, outcome.captured - outcome.refunded)
+    except RefundRefused as refusal:
+        logger.warning("Could not give back money that came after its payment had ended", refusal=type(refusal).__name__)
+        return f"{KEPT}: {refusal.detail}"
+    logger.warning("Gave back money that came after its payment had ended")
+    return TOO_LATE
 
 
 def _refund_failed(found: Snapshot, report: PaymentReport, clock: Clock) -> Outcome:
