@@ -387,15 +387,15 @@ def payments_are_decided_later(world: RecordingWorld) -> None:
 
 
 def a_warehouse_hands_over(world: RecordingWorld) -> None:
-    for order_id in ("packed", "ahead"):
+    for order_id in ("by-warehouse", "handed-over"):
         world.place(order_id)
         world.step("reserve_stock", order_id)
         world.step("charge_payment", order_id, outcomes=True)
-    world.step("await_warehouse", "packed")
-    world.change("packed", "POST /orders/{id}/shipments", {}, group="warehouse")
-    world.drive("packed")
-    world.change("ahead", "POST /orders/{id}/shipments", {}, group="warehouse")
-    world.step("await_warehouse", "ahead")
+    world.step("await_warehouse", "by-warehouse")
+    world.change("by-warehouse", "POST /orders/{id}/shipments", {}, group="warehouse")
+    world.drive("by-warehouse")
+    world.change("handed-over", "POST /orders/{id}/shipments", {}, group="warehouse")
+    world.step("await_warehouse", "handed-over")
 
 
 def payments_are_at_stripe(world: RecordingWorld) -> None:
