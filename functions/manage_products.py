@@ -44,7 +44,8 @@ def put_product(request: Request) -> Answer:
     """Creates a product or sets it as given."""
     body = request.parse(bodies.SetProduct)
     price = body.unit_price.money()
-    return _kept(*catalog.save(request.product_id, body.name, price, body.stock, request.call))
+    product = Product(request.product_id, body.name, price, body.stock, body.requires_shipping)
+    return _kept(*catalog.save(product, request.call))
 
 
 def change_stock(request: Request) -> Answer:

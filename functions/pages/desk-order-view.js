@@ -106,7 +106,7 @@ function orderFacts({ approval, cancellation, hold, ...order }) {
     fact("Items", h("ul", {}, order.items.map(drawItem))),
     sumsOf(order).map(([name, amount]) => fact(name, amount)),
     fact("Total", h("strong", {}, money(order.total))),
-    fact("Goes to", addressLines(order.shipping_address).join(", ")),
+    fact("Goes to", order.shipping_address && addressLines(order.shipping_address).join(", ")),
     fact("Billed to", order.billing_address && addressLines(order.billing_address).join(", ")),
     fact("Contact", order.contact && Object.values(order.contact).join(", ")),
     fact("External id", order.external_id),

@@ -46,7 +46,7 @@ const review = (order, reload) => ({
       "p",
       { class: "small quiet" },
       h("code", {}, shortId(order.order_id)),
-      ` · placed ${ago(order.created_at)} · to ${order.shipping_address.city}, ${order.shipping_address.country}`,
+      ` · placed ${ago(order.created_at)}${destination(order.shipping_address)}`,
     ),
     h("p", { class: "small" }, "Time to answer ends ", untilWhen(order.approval.expires_at)),
   ],
@@ -54,3 +54,8 @@ const review = (order, reload) => ({
 });
 
 const untilWhen = (time) => h("time", { datetime: time, title: full(time) }, arrival(time));
+
+/** Where it goes, of an order of which something is sent. */
+function destination(address) {
+  return address ? ` · to ${[address.city, address.country].filter(Boolean).join(", ")}` : "";
+}

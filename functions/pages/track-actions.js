@@ -47,7 +47,7 @@ const ACTIONS = [
   },
   {
     label: "Change the address",
-    allowed: (view) => mayCancel(view) && !view.shipment,
+    allowed: (view) => mayCancel(view) && !view.shipment && view.order.shipping_address,
     question: (view, change) => ({
       title: "Where should it go?",
       fields: addressFields(view.order.shipping_address),

@@ -142,6 +142,7 @@ const drawParcels = (every) =>
   );
 
 function drawAddress(address) {
+  if (!address) return "Nothing is sent: what you ordered is digital.";
   const [name, ...rest] = addressLines(address);
   return [name, rest.map((line) => [h("br"), line])];
 }

@@ -110,7 +110,12 @@ def test_a_choice_knows_each_outcome_that_a_step_reports_and_none_that_it_does_n
     }
     assert compared == {
         "What next?": set(StockOutcome) - {StockOutcome.RESERVED},
-        "Paid yet?": {PaymentOutcome.DECLINED, PaymentOutcome.PENDING, PaymentOutcome.ON_HOLD},
+        "Paid yet?": {
+            PaymentOutcome.DECLINED,
+            PaymentOutcome.PENDING,
+            PaymentOutcome.ON_HOLD,
+            PaymentOutcome.NOTHING_TO_SHIP,
+        },
     }
     refused = {str(outcome) for _, outcome in REFUSALS.values()} - {PaymentOutcome.ON_HOLD}
     leading = {rule.get("StringEquals"): rule["Next"] for state in states.values() for rule in state.get("Choices", ())}

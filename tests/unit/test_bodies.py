@@ -104,8 +104,6 @@ BAD: list[tuple[str, Any, str]] = [
     ("payment.token", 42, "payment.token"),
     ("payment.token", "t" * 201, "payment.token"),
     ("payment.card_number", "4242424242424242", "payment.card_number"),
-    ("shipping_address", LEFT_OUT, "shipping_address"),
-    ("shipping_address", None, "shipping_address"),
     ("shipping_address", "London", "shipping_address"),
     ("shipping_address.name", "", "shipping_address.name"),
     ("shipping_address.name", "   ", "shipping_address.name"),

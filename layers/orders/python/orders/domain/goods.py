@@ -150,6 +150,18 @@ def delivered(order: Order, pieces: Pieces) -> Order:
     return _counted(order, pieces, lambda line, n: replace(line, quantity_delivered=line.quantity_delivered + n))
 
 
+def arrived(order: Order, pieces: Pieces) -> Order:
+    """The order with these pieces delivered, as far as they were not before."""
+    undelivered = {line_id: line.quantity_shipped - line.quantity_delivered for line_id, line in order.lines_by_id.items()}
+    return delivered(order, {line_id: min(count, undelivered[line_id]) for line_id, count in pieces.items()})
+
+
+def digital_delivered(order: Order) -> Order:
+    """The order with what is not sent handed over and delivered."""
+    pieces = {line_id: count for line_id, count in left(order).items() if not order.lines_by_id[line_id].requires_shipping}
+    return delivered(handed_over(order, pieces), pieces)
+
+
 def returned(order: Order, pieces: Pieces) -> Order:
     """The order with these pieces given back."""
     return _counted(order, pieces, lambda line, n: replace(line, quantity_returned=line.quantity_returned + n))

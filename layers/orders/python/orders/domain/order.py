@@ -59,6 +59,8 @@ class Line:
     quantity_shipped: int = 0
     quantity_delivered: int = 0
     quantity_returned: int = 0
+    requires_shipping: bool = True
+    """Whether it is sent; what is not is handed over and delivered when it is paid."""
 
     @property
     def wanted(self) -> int:
@@ -98,6 +100,8 @@ class Address:
     """What a later release has written beside it: kept, until an erasure."""
 
 
+NO_ADDRESS = Address("", "", "", "", "")
+"""Of an order of which nothing is sent."""
 ADDRESS_PARTS = ("name", "company", "line1", "line2", "city", "region", "postal_code", "country", "phone")
 """The parts of an address in the order in which they are written."""
 
@@ -307,6 +311,16 @@ class Order(OrderDetails):
         """Whether its customer is asked what to do about a shortage: all but that is reserved."""
         waits = self.shortage is not None and self.shortage.expires_at is not None
         return waits and self.status is OrderStatus.PENDING and not self.is_over
+
+    @property
+    def has_digital(self) -> bool:
+        """Whether some of it is not sent."""
+        return not all(line.requires_shipping for line in self.lines)
+
+    @property
+    def is_digital(self) -> bool:
+        """Whether nothing of it is sent."""
+        return not any(line.requires_shipping for line in self.lines)
 
     @property
     def is_free(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from orders.domain.errors import OrderError, OrderOnHold
 from orders.domain.order import Order, Snapshot
 from orders.domain.parcels import Shipment
-from orders.domain.statuses import ApprovalStatus, OrderStatus, PaymentMethod, PaymentStatus
+from orders.domain.statuses import ApprovalStatus, OrderStatus, PaymentMethod, PaymentStatus, has_reached
 from orders.domain.steps import WHY_CANCELLED, OutOfStock, PaymentDeclined
 
 
@@ -31,6 +31,8 @@ class PaymentOutcome(StrEnum):
     PAID = "paid"
     CASH = "cash"
     """To be collected at the delivery."""
+    NOTHING_TO_SHIP = "nothing_to_ship"
+    """Paid, or there is nothing to pay, and nothing of the order is sent."""
     NONE = "none"
     """Nothing is asked for, or no longer."""
     PENDING = "pending"
@@ -87,10 +89,11 @@ def _of_stock(order: Order) -> StockOutcome:
 
 
 def _of_payment(snapshot: Snapshot) -> dict[str, Any]:
-    payment = snapshot.payment
+    payment, order = snapshot.payment, snapshot.order
+    is_handed_over = order.is_digital and has_reached(order.status, OrderStatus.PROCESSING)
     if payment is None:
-        return {"outcome": PaymentOutcome.NONE}
-    by_status = OF_PAYMENT_STATUS[payment.status]
+        return {"outcome": PaymentOutcome.NOTHING_TO_SHIP if is_handed_over else PaymentOutcome.NONE}
+    by_status = PaymentOutcome.NOTHING_TO_SHIP if is_handed_over else OF_PAYMENT_STATUS[payment.status]
     outcome = PaymentOutcome.CASH if payment.method is PaymentMethod.CASH_ON_DELIVERY else by_status
     return {"payment_id": payment.payment_id, "status": payment.status, "outcome": outcome}
 

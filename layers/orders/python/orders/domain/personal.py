@@ -77,7 +77,7 @@ def _left(one: Field[Any], value: Any) -> Any:
         case None:
             return erased(found)
         case Privacy.PERSONAL:
-            return ERASED if found or is_required else None
+            return ERASED if found else found
         case Privacy.FORGOTTEN if is_required:
             raise TypeError(f"{kind.__name__}.{one.name} has no default that could be left of it")
         case Privacy.FORGOTTEN:

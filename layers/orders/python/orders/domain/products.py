@@ -13,3 +13,5 @@ class Product:
     name: str
     unit_price: Money
     stock: int
+    requires_shipping: bool = True
+    """Whether it is sent; what is not is handed over when it is paid."""

@@ -4,7 +4,6 @@ from itertools import islice
 
 from orders.adapters.store import catalog
 from orders.domain.digests import CallRecord, KeyedCall
-from orders.domain.money import Money
 from orders.domain.products import Product
 from orders.services.changes import Clock, utc_now, with_retries
 from orders.services.once import once
@@ -28,16 +27,15 @@ def product(product_id: str) -> Product:
     return catalog.product(product_id)
 
 
-def save(product_id: str, name: str, unit_price: Money, stock: int, call: KeyedCall | None = None) -> tuple[Product, bool]:
+def save(saved: Product, call: KeyedCall | None = None) -> tuple[Product, bool]:
     """Creates a product or sets it as given; a repetition of the call changes nothing. Returns with it whether it is written.
 
     Raises:
         IdempotencyMismatch: the key of the call was used with another body.
     """
-    saved = Product(product_id, name, unit_price, stock)
 
     def written() -> Product:
-        catalog.save_product(saved, CallRecord(call, product_id) if call else None)
+        catalog.save_product(saved, CallRecord(call, saved.product_id) if call else None)
         return saved
 
     return once(call, written, _as_it_is)

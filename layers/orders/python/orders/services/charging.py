@@ -118,7 +118,7 @@ def _intended(found: Snapshot, by: str, clock: Clock, change: Apply) -> Snapshot
     paying.check_due(found)
     if payment is not None and (payment.provider_reference or payment.status is not PaymentStatus.PROCESSING):
         return found
-    is_later, provider = settings.captures_on_shipment(), settings.payment_provider()
+    is_later, provider = settings.captures_on_shipment() and not order.has_digital, settings.payment_provider()
     begun = payment or paying.new_payment(order, payment_id_of(order), provider, clock(), is_captured_later=is_later)
     reference = payment_gateway(begun.provider).open(intent_of(order, begun))
     opened = OpenedPayment(begun.payment_id, begun.provider, reference, begun.is_captured_later)

@@ -148,7 +148,15 @@ def ship_parcel(
     """
     carrier = parcel_carrier()
     fresh = new_id("ship", clock)
-    intended = change(order_id, lambda snapshot: shipping.start_handover(snapshot, fresh, carrier.name, clock(), by))
+
+    def begun(snapshot: Snapshot) -> Change | None:
+        if snapshot.order.is_digital:
+            return shipping.hand_over_digital(snapshot, clock(), by)
+        return shipping.start_handover(snapshot, fresh, carrier.name, clock(), by)
+
+    intended = change(order_id, begun)
+    if intended.order.is_digital:
+        return intended
     return finish_handovers(intended, token, by, clock, change, run)
 
 
@@ -267,7 +275,7 @@ def deliver(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     if not has_reached(snapshot.order.status, OrderStatus.SHIPPED):
         # The transit timer ran while the hand-over was still being tried: it has to come first.
         snapshot = ship_parcel(order_id, None, clock=clock)
-    if settings.delivery_is_timed() or is_delivered(snapshot):
+    if settings.delivery_is_timed() or is_delivered(snapshot) or snapshot.order.is_digital:
         # Repeated even if recorded: the earlier caller may have stopped before it recorded the cash.
         return record_delivery(order_id, SYSTEM, clock=clock, known=snapshot)
     overdue = settings.waits().delivery

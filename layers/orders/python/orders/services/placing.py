@@ -14,7 +14,7 @@ from orders.domain.digests import IdempotencyRecord, RequestDigest
 from orders.domain.errors import AlreadyExists, IdempotencyMismatch, InvalidArgument
 from orders.domain.identifiers import OrderId, uuid7
 from orders.domain.money import Money
-from orders.domain.order import Change, Line, OrderRequest, RequestedLine, Snapshot, details
+from orders.domain.order import NO_ADDRESS, Change, Line, OrderRequest, RequestedLine, Snapshot, details
 from orders.domain.products import Product
 from orders.domain.statuses import PaymentMethod
 from orders.services.changes import Clock, utc_now, with_retries
@@ -33,6 +33,7 @@ def place_order(
     try:
         lines = _priced(request.lines)
         _check_minimum(request, lines)
+        _check_delivery(request, lines)
     except InvalidArgument:
         # The catalog, or the provider, may have changed since the key was used: the key's order counts.
         kept = orders.idempotency_record(request.customer_id, key) if key else None
@@ -63,6 +64,15 @@ def _check_minimum(request: OrderRequest, lines: Sequence[Line]) -> None:
         raise InvalidArgument.of("items", f"come to {total}, and {least} is the least that can be paid.")
 
 
+def _check_delivery(request: OrderRequest, lines: Sequence[Line]) -> None:
+    """What is sent needs an address, and cash somebody who brings the goods."""
+    is_sent = any(line.requires_shipping for line in lines)
+    if is_sent and request.shipping_address == NO_ADDRESS:
+        raise InvalidArgument.of("shipping_address", "is missing: not all of the products are digital")
+    if not is_sent and request.method is PaymentMethod.CASH_ON_DELIVERY:
+        raise InvalidArgument.of("payment.method", "cannot be cash on delivery: nothing is delivered to a door")
+
+
 def _priced(requested: Sequence[RequestedLine]) -> tuple[Line, ...]:
     """The order's lines with the catalog's names, and its prices where the request names none."""
     found = catalog.products(dict.fromkeys(line.product_id for line in requested))
@@ -77,7 +87,8 @@ def _priced(requested: Sequence[RequestedLine]) -> tuple[Line, ...]:
 
 def _with_price(line: RequestedLine, product: Product) -> Line:
     price = line.unit_price or product.unit_price
-    return Line(line.product_id, product.name, line.quantity, price, line.discount, line.tax)
+    shipped = product.requires_shipping
+    return Line(line.product_id, product.name, line.quantity, price, line.discount, line.tax, requires_shipping=shipped)
 
 
 def _as_recorded(kept: IdempotencyRecord, digest: RequestDigest | None) -> Snapshot:

@@ -193,7 +193,7 @@ def _awaited_execution(order: Order) -> str:
 def _waits_for_the_carrier(snapshot: Snapshot) -> bool:
     """Whether only the carrier or staff can report the next change: then there is nothing to restart."""
     order = snapshot.order
-    under_way = not order.is_over and has_reached(order.status, OrderStatus.SHIPPED)
+    under_way = not order.is_over and has_reached(order.status, OrderStatus.SHIPPED) and not order.is_digital
     undecided = any(is_undecided(one) for one in goods.under_way(snapshot))
     return under_way and (undecided or not settings.delivery_is_timed())
 

@@ -10,7 +10,7 @@ from orders.domain.errors import InvalidArgument
 from orders.domain.identifiers import CustomerId
 from orders.domain.money import Money
 from orders.domain.notifications import EVENT_TYPES
-from orders.domain.order import Address, Line, OrderRequest, RequestedLine
+from orders.domain.order import NO_ADDRESS, Address, Line, OrderRequest, RequestedLine
 from orders.domain.pricing import Discount, ShippingCharge, totals
 from orders.domain.refund import RefundedLine
 from orders.domain.returns import ReturnedPieces, ReturnItem
@@ -176,7 +176,7 @@ class PlaceOrder(Body):
     customer_id: CustomerIdText | None = None
     items: Annotated[tuple[ItemBody, ...], Field(min_length=1, max_length=MOST_LINES, strict=False)]
     payment: PaymentBody
-    shipping_address: AddressBody
+    shipping_address: AddressBody | None = None
     billing_address: AddressBody | None = None
     contact: ContactBody | None = None
     external_id: ForeignId | None = None
@@ -191,7 +191,7 @@ class PlaceOrder(Body):
         return OrderRequest(
             customer_id=customer_id,
             lines=_lines(self.items, self.pricing),
-            shipping_address=self.shipping_address.address(),
+            shipping_address=self.shipping_address.address() if self.shipping_address else NO_ADDRESS,
             method=self.payment.method,
             payment_token=self.payment.token,
             return_url=self.payment.return_url,
@@ -421,11 +421,12 @@ class SetLocation(Body):
 
 
 class SetProduct(Body):
-    """``PUT /products/{id}``."""
+    """``PUT /products/{id}``; what does not ``requires_shipping`` is handed over when it is paid."""
 
     name: Text200
     unit_price: MoneyBody
     stock: Annotated[int, Field(ge=0, le=10**12)]
+    requires_shipping: bool = True
 
 
 class ChangeStock(Body):

@@ -162,6 +162,7 @@ MEMBERS: Mapping[str, str] = {
     "refunds": "The money given back, or to be given back.",
     "refunded_at": "When the money was given back.",
     "require_approval": "Whether a person has to approve the order, whatever its total.",
+    "requires_shipping": "Whether it is sent. What is not, is handed over and delivered when it is paid, without a parcel.",
     "return_rate": "Returned orders per order that was delivered or came back.",
     "scans": "Every scan by the carrier, oldest first; the latest 100.",
     "secret": "What signatures are made with. Shown once: when it is made or replaced.",

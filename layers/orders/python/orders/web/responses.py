@@ -16,6 +16,7 @@ class ProductView(TypedDict):
     name: str
     unit_price: MoneyView
     stock: Count
+    requires_shipping: NotRequired[bool]
 
 
 class ProductListView(TypedDict):
@@ -27,12 +28,15 @@ class ProductListView(TypedDict):
 
 def product_view(product: Product) -> ProductView:
     """A product of the catalog."""
-    return {
+    digital: dict[str, Any] = {} if product.requires_shipping else {"requires_shipping": False}
+    view: ProductView = {
         "product_id": product.product_id,
         "name": product.name,
         "unit_price": money_view(product.unit_price),
         "stock": product.stock,
+        **digital,  # type: ignore[typeddict-item]
     }
+    return view
 
 
 class HealthView(TypedDict):

@@ -8,7 +8,7 @@ from orders.domain import facts
 from orders.domain.decisions import reviewing
 from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, SHOP_PREFIX, SYSTEM
 from orders.domain.identifiers import CustomerId, OrderId
-from orders.domain.order import Address, Contact, Event, Line, Order, Snapshot, timestamp
+from orders.domain.order import NO_ADDRESS, Address, Contact, Event, Line, Order, Snapshot, timestamp
 from orders.domain.refund import Refund
 from orders.domain.statuses import (
     ApprovalStatus,
@@ -41,6 +41,7 @@ class _LineView(TypedDict):
     unit_price: MoneyView
     discount: NotRequired[MoneyView | None]
     tax: NotRequired[MoneyView | None]
+    requires_shipping: NotRequired[bool | None]
     quantity_cancelled: Count
     quantity_shipped: Count
     quantity_delivered: Count
@@ -105,7 +106,7 @@ class OrderView(TypedDict):
     shipping_total: MoneyView
     tax_total: MoneyView
     total: MoneyView
-    shipping_address: _AddressView
+    shipping_address: _AddressView | None
     billing_address: NotRequired[_AddressView | None]
     contact: NotRequired[_ContactView | None]
     external_id: NotRequired[str | None]
@@ -129,6 +130,7 @@ def _line_view(line_id: str, line: Line) -> _LineView:
         unit_price=money_view(line.unit_price),
         discount=money_view(line.discount) if line.discount else None,
         tax=money_view(line.tax) if line.tax else None,
+        requires_shipping=None if line.requires_shipping else False,
         quantity_cancelled=line.quantity_cancelled,
         quantity_shipped=line.quantity_shipped,
         quantity_delivered=line.quantity_delivered,
@@ -172,7 +174,7 @@ def order_view(order: Order, audience: Audience) -> OrderView:
         shipping_total=money_view(totals.shipping),
         tax_total=money_view(totals.tax),
         total=money_view(order.total),
-        shipping_address=_address_view(order.shipping_address),
+        shipping_address=None if order.shipping_address == NO_ADDRESS else _address_view(order.shipping_address),
         billing_address=_address_view(order.billing_address) if order.billing_address and is_concerned else None,
         contact=_contact_view(order.contact) if order.contact and is_concerned else None,
         external_id=order.external_id,

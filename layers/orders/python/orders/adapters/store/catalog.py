@@ -58,10 +58,11 @@ def save_product(product: Product, record: CallRecord | None = None) -> None:
     Raises:
         KeyUsed: the key of the call was used before.
     """
+    digital, shipped = ("", ", digital") if product.requires_shipping else (", digital = :digital", "")
     update: dict[str, Any] = {
         "Key": keys.product_key(product.product_id),
         "UpdateExpression": "SET #kind = :kind, product_id = :id, #name = :name, amount = :amount, currency = :currency, "
-        f"stock = :stock, GSI1PK = :catalog, GSI1SK = :id REMOVE {REMOVED}",
+        f"stock = :stock, GSI1PK = :catalog, GSI1SK = :id{digital} REMOVE {REMOVED}{shipped}",
         "ExpressionAttributeNames": {"#kind": "kind", "#name": "name"},
         "ExpressionAttributeValues": {
             ":kind": {"S": "product"},
@@ -71,6 +72,7 @@ def save_product(product: Product, record: CallRecord | None = None) -> None:
             ":currency": {"S": product.unit_price.currency},
             ":stock": {"N": str(product.stock)},
             ":catalog": {"S": legacy.CATALOG_PARTITION},
+            **({":digital": {"BOOL": True}} if digital else {}),
         },
     }
     if record:
@@ -113,4 +115,4 @@ def remove_product(product_id: str, now: datetime) -> None:
 
 def _product_from_item(item: Item) -> Product:
     price = Money(int(item["amount"]["N"]), item["currency"]["S"])
-    return Product(item["product_id"]["S"], item["name"]["S"], price, int(item["stock"]["N"]))
+    return Product(item["product_id"]["S"], item["name"]["S"], price, int(item["stock"]["N"]), "digital" not in item)

@@ -52,6 +52,7 @@ def order_to_item(order: Order) -> Item:
         "currency": order.total.currency,
         **_lines_to_texts(order),
         QUANTITIES: _quantities_to_text(order),
+        DIGITAL: to_json(digital) if (digital := _digital(order)) else None,
         "further_parcels": to_json(order.further_parcels) if order.further_parcels else None,
         "restock": to_json(order.restock) if order.restock is not None else None,
         "shortage": to_json([order.shortage.missing, when(order.shortage.expires_at)]) if order.shortage else None,
@@ -149,6 +150,14 @@ def _line_from_json(row: list[Any], currency: str) -> Line:
     return Line(product_id, name, quantity, price or Money(0, currency), discount, tax)
 
 
+DIGITAL = "digital"
+"""The attribute of the lines that are not sent, by their ids."""
+
+
+def _digital(order: Order) -> list[str]:
+    return [line_id for line_id, line in order.lines_by_id.items() if not line.requires_shipping]
+
+
 QUANTITIES = "quantities"
 """The attribute of the pieces of each line that are cancelled, handed over, delivered and given back, with the status of the
 order at which that was written. It is there only where the status does not say it."""
@@ -163,7 +172,9 @@ def _quantities_to_text(order: Order) -> str | None:
 
 def _lines_from_item(item: Item, currency: str, status: OrderStatus, steps: tuple[Step, ...]) -> tuple[Line, ...]:
     """The lines with their pieces: as they are written, or by the status, where a release that counts none has moved it."""
-    lines = [_line_from_json(row, currency) for row in json_of(item, ALL_OF_LINES) or json_of(item, "lines")]
+    digital = json_of(item, DIGITAL) or ()
+    rows = [_line_from_json(row, currency) for row in json_of(item, ALL_OF_LINES) or json_of(item, "lines")]
+    lines = [replace(line, requires_shipping=str(place) not in digital) for place, line in enumerate(rows, start=1)]
     written_at, found = json_of(item, QUANTITIES) or (None, [])
     was_delivered = _was_delivered(steps)
     if written_at is None:

@@ -49,7 +49,7 @@ def deliver(
     arrived = delivered_at or (shipment and shipment.unconfirmed_delivery_at) or now
     pieces = goods.in_parcel(order, shipment) if shipment else goods.kept(snapshot)
     said = {**(metadata or {}), "delivered_at": timestamp(arrived)}
-    after = goods.delivered(order, pieces)
+    after = goods.delivered(order, pieces) if shipment else goods.arrived(order, pieces)
     parcel = shipment and _handed_over(shipment, arrived)
     if shipment and not is_last(snapshot, shipment):
         payment = cash.collected(snapshot, shipment, now)

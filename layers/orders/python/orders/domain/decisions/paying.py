@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from orders.domain import facts, recording
+from orders.domain import facts, goods, recording
 from orders.domain.decisions import capturing
 from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive, fail
@@ -49,7 +49,7 @@ def skip_payment(snapshot: Snapshot, now: datetime, by: str = SYSTEM) -> Change 
     answered(order)
     review_answered(order)
     check_not_held(order)
-    after = step_done(order, StepName.PAYMENT, now, StepStatus.SKIPPED)
+    after = goods.digital_delivered(step_done(order, StepName.PAYMENT, now, StepStatus.SKIPPED))
     total = facts.of_total(order)
     return recording.move(order, after, OrderStatus.PROCESSING, EventType.PAYMENT_SKIPPED, now, by, metadata=total)
 
@@ -190,7 +190,7 @@ def payment_authorized(snapshot: Snapshot, outcome: GatewayOutcome, now: datetim
 
 
 def _paid(order: Order, payment: Payment, kind: EventType, due: datetime | None, now: datetime, by: str) -> Change:
-    after = replace(step_done(order, StepName.PAYMENT, now), due_at=due)
+    after = replace(goods.digital_delivered(step_done(order, StepName.PAYMENT, now)), due_at=due)
     follow_up = FollowUp.ANSWER_PAID if order.confirmation_token else None
     return recording.move(order, after, OrderStatus.PROCESSING, kind, now, by, payment=payment, follow_up=follow_up)
 

@@ -16,7 +16,7 @@ from orders.domain.identifiers import TrackingNumber
 from orders.domain.limits import MOST_PARCELS
 from orders.domain.order import Address, Change, Order, Snapshot
 from orders.domain.parcels import Shipment
-from orders.domain.statuses import TERMINAL, TRANSITIONS, OrderStatus, ShipmentStatus, has_reached
+from orders.domain.statuses import TERMINAL, TRANSITIONS, OrderStatus, ShipmentStatus, StepStatus, has_reached
 from orders.domain.steps import StepName
 from orders.domain.waits import GRACE
 
@@ -164,6 +164,17 @@ def ship(
     return recording.move(
         order, step_done(after, StepName.SHIPPING, now), OrderStatus.SHIPPED, EventType.ORDER_SHIPPED, now, by, **rest
     )
+
+
+def hand_over_digital(snapshot: Snapshot, now: datetime, by: str = SYSTEM) -> Change | None:
+    """Records that an order of which nothing is sent is handed over, without a parcel; ``None`` when that is recorded."""
+    order = alive(snapshot)
+    if has_reached(order.status, OrderStatus.SHIPPED):
+        return None
+    check_not_held(order)
+    _check_status(order)
+    after = replace(step_done(order, StepName.SHIPPING, now, StepStatus.SKIPPED), due_at=now + GRACE)
+    return recording.move(order, after, OrderStatus.SHIPPED, EventType.ORDER_SHIPPED, now, by)
 
 
 def withdraw(snapshot: Snapshot, number: int, now: datetime, by: str, reason: str) -> Change | None:
