@@ -36,7 +36,9 @@ EXAMPLES: list[dict[str, Any]] = [
 
 
 def address(parts: dict[str, Any]) -> Address:
-    return bodies.parse(bodies.PlaceOrder, changed("shipping_address", parts)).shipping_address.address()
+    found = bodies.parse(bodies.PlaceOrder, changed("shipping_address", parts)).shipping_address
+    assert found
+    return found.address()
 
 
 def refused(parts: dict[str, Any], at: str = "shipping_address") -> list[str]:
