@@ -32,6 +32,18 @@ const mayCancel = (view) => may[view.order.status].includes("CANCELLED") && view
 /** Each: for which orders it is offered, and what is asked before `change(method, path, body)` is called. */
 const ACTIONS = [
   {
+    label: "Take what is there",
+    allowed: (view) => Boolean(view.order.shortage),
+    question: (view, change) => ({
+      title: "Take what is there?",
+      words: "We send and charge what we have of this order, and take the rest off it.",
+      fields: [],
+      action: "Take it",
+      dismiss: "Not yet",
+      act: () => change("POST", "/amend", {}),
+    }),
+  },
+  {
     label: "Cancel the order",
     danger: true,
     allowed: mayCancel,

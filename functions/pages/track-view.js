@@ -72,13 +72,16 @@ export function drawFreshness({ state, updated, heard }, now) {
   );
 }
 
-/** What is still to be paid, and where; null where nothing is. */
+/** What is asked of the customer: about a shortage, or to pay, and where; null where nothing is. */
 export const payOf = ({ order, payment }) =>
-  payment?.next_action && order.status === "PENDING" ? { ...payment.next_action, amount: payment.amount } : null;
+  order.shortage
+    ? { shortage: order.shortage, items: order.items }
+    : payment?.next_action && order.status === "PENDING" ? { ...payment.next_action, amount: payment.amount } : null;
 
-/** The payment that is still to be made. */
+/** The question about a shortage, or the payment that is still to be made. */
 export function drawPay(data) {
   if (!data) return null;
+  if (data.shortage) return drawShortage(data);
   const { type, url, amount } = data;
   const asked = type === "bank_transfer" ? "Please transfer" : "Please confirm your payment of";
   return h(
@@ -86,6 +89,18 @@ export function drawPay(data) {
     { class: "card" },
     `${asked} ${money(amount)}. `,
     url?.startsWith("https://") && h("a", { href: url, rel: "noopener noreferrer" }, "Go to the payment page"),
+  );
+}
+
+function drawShortage({ shortage, items }) {
+  const named = ({ line_id: id, quantity }) => `${quantity} × ${items.find((one) => one.line_id === id)?.name ?? "an item"}`;
+  return h(
+    "p",
+    { class: "card" },
+    `We are out of ${shortage.missing.map(named).join(", ")}. Sign in to take the rest, or to cancel the order. `,
+    "Without an answer it is cancelled ",
+    h("time", { datetime: shortage.expires_at, title: full(shortage.expires_at) }, full(shortage.expires_at)),
+    ".",
   );
 }
 

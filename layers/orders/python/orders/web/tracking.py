@@ -22,7 +22,7 @@ def tracking_view(snapshot: Snapshot, now: datetime) -> View:
     """
     whole = snapshot_view(snapshot, Audience.OWNER)
     order: View = whole["order"]
-    shown = {name: order[name] for name in ("order_id", "status", "version", "items", "total", "shipping_address")}
+    shown = {name: order[name] for name in ("order_id", "status", "version", "items", "total", "shipping_address", "shortage")}
     times = {name: order[name] for name in ("created_at", "updated_at")}
     cancellation = order["cancellation"]
     public = {"cancellation": cancellation and {name: cancellation[name] for name in ("reason", "cancelled_at")}}
