@@ -76,7 +76,9 @@ export function drawFreshness({ state, updated, heard }, now) {
 export const payOf = ({ order, payment }) =>
   order.shortage
     ? { shortage: order.shortage, items: order.items }
-    : payment?.next_action && order.status === "PENDING" ? { ...payment.next_action, amount: payment.amount } : null;
+    : payment?.next_action && order.status === "PENDING"
+      ? { ...payment.next_action, amount: payment.amount }
+      : null;
 
 /** The question about a shortage, or the payment that is still to be made. */
 export function drawPay(data) {
