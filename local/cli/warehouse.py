@@ -28,8 +28,7 @@ def register(commands: Any, remote: Callable[..., argparse.ArgumentParser]) -> N
         action="append",
         type=item,
         metavar="LINE=N",
-        help="the pieces of a line that the event is about; may be repeated. They are sent as `items`: "
-        "an order is one parcel, so that it is handed over whole whatever they say",
+        help="the pieces of a line that the event is about; may be repeated. Without any it is about all that is left",
     )
     command.add_argument("--fulfillment-id", metavar="ID", help="default: ful-ORDER_ID")
     command.add_argument("--event-id", metavar="ID", help="the event's id; send one twice to see that it counts once")
