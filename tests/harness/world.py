@@ -320,7 +320,7 @@ class World:
         gone: dict[str, int] = {}
         kept = charged = refunded = 0
         for entry in self.ledger():
-            taken = sum(entry["captures"].values()) if "captures" in entry else entry["amount"]
+            taken = sum(entry["captures"].values()) if "captures" in entry else entry.get("amount", 0)
             charged += taken if entry["state"] in ("charged", "refunded") else 0
             refunded += taken if entry["state"] == "refunded" else sum(entry.get("refunds", {}).values())
         for item in self.everything():
