@@ -75,10 +75,9 @@ def filled(route: Route, order_id: str) -> str:
     names = {
         "id": order_id if route.path.startswith(OF_ONE_ORDER) else "no-such-thing",
         "carrier": "generic",
-        "delivery_id": "x",
-        "shipment_id": "x",
+        "provider": "stripe",
     }
-    return re.sub(r"{(\w+)}", lambda found: names[found[1]], route.path)
+    return re.sub(r"{(\w+)}", lambda found: names.get(found[1], "x"), route.path)
 
 
 BODIES: dict[str, Any] = {
@@ -86,6 +85,8 @@ BODIES: dict[str, Any] = {
     "changeAddress": a_body()["shipping_address"],
     "setStatus": {"status": "SHIPPED"},
     "setLocation": {"location": "Utrecht"},
+    "requestReturn": {"items": [{"line_id": "1", "quantity": 1}]},
+    "receiveReturn": {"items": [{"line_id": "1", "quantity": 1, "condition": "resellable"}]},
     "putProduct": {"name": "Nothing", "unit_price": {"amount": 1, "currency": "USD"}, "stock": 0},
     "addWebhook": {"url": "https://example.com/hook"},
 }

@@ -252,7 +252,7 @@ def test_only_what_the_table_allows_is_offered(patient: Stack, visit: Visiting) 
     with visit(patient) as tab:
         tab.sign_in("Sam", "/admin#/order/packed")
         actions = tab.page.locator(".actions")
-        expect(actions.get_by_role("button")).to_have_text(["Cancel", "Mark as shipped", "Repair"])
+        expect(actions.get_by_role("button")).to_have_text(["Hold", "Cancel", "Mark as shipped", "Repair", "Refund"])
         actions.get_by_role("button", name="Mark as shipped").click()
         tab.page.get_by_role("dialog").get_by_role("button", name="Mark as shipped").click()
         expect(actions.get_by_role("button", name="Mark as delivered")).to_be_visible()
