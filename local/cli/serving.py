@@ -176,7 +176,8 @@ def change_line(event: Mapping[str, Any]) -> str:
     status = f"{event['status']:<10}"
     shown = paint(status, event["status"] if event["status"] != event.get("old_status") else "dim")
     reason = paint(f"  {event['reason']}", "dim") if event.get("reason") else ""
-    return f"{event['at']}  {event['order_id']}  {shown}  {words(event['type']):<20}  {event['by']}{reason}"
+    what = f"{words(event.get('exact_type', event['type'])):<20}"
+    return f"{event['at']}  {event['order_id']}  {shown}  {what}  {event['by']}{reason}"
 
 
 def _variables(stack: Any) -> dict[str, str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from orders.domain import legacy
 from tests.harness.bodies import a_body
 from tests.harness.world import CUSTOMER
 from tests.upgrade.lives import ID, LIVES, Call
@@ -39,7 +40,10 @@ def ending(table: SharedTable) -> dict[str, Any]:
         del answer["estimated_completion"]
     part_of(first, second)
     part_of(old, new)
-    part_of(*table.seen_by_all("GET /orders/{id}/history", ID, **STAFF))
+    shown, trail = table.seen_by_all("GET /orders/{id}/history", ID, **STAFF)
+    for event in trail["history"]:
+        event["event_type"] = legacy.event_type(event["event_type"])
+    part_of(shown, trail)
     return {
         "status": old["status"],
         # Edition one called it rolled back, too, where there was nothing to undo.
@@ -48,7 +52,8 @@ def ending(table: SharedTable) -> dict[str, Any]:
         "cancellation": first["order"]["cancellation"] and first["order"]["cancellation"]["reason"],
         "payment": first["payment"] and first["payment"]["status"],
         "shipment": first["shipment"] and first["shipment"]["status"],
-        "trail": table.trail(ID),
+        # Edition one writes no refund down before the provider is asked for it.
+        "trail": [kind for kind in table.trail(ID) if kind in legacy.EVENT_TYPES],
     }
 
 

@@ -33,6 +33,26 @@ _PAYMENT_STATUS: Mapping[str, str] = MappingProxyType(
 )
 """What edition one reads in place of a payment's status that it does not have: it refunds or voids what it should."""
 
+EVENT_TYPES = frozenset(
+    {
+        *("ORDER_PLACED", "STOCK_RESERVED", "APPROVAL_REQUESTED", "ORDER_APPROVED", "ORDER_REJECTED", "ORDER_CONFIRMED"),
+        *(
+            "PAYMENT_STARTED",
+            "PAYMENT_COMPLETED",
+            "PREPARATION_STARTED",
+            "HANDOVER_STARTED",
+            "ORDER_SHIPPED",
+            "DELIVERY_AWAITED",
+        ),
+        *("LOCATION_UPDATED", "DELIVERY_OVERDUE", "ORDER_DELIVERED", "ADDRESS_CHANGED", "FULFILLMENT_RECORDED"),
+        *("FULFILLMENT_REFUSED", "STEP_FAILED", "ORDER_CANCELLED", "ORDER_RETURNED", "SHIPMENT_RECALLED", "PAYMENT_REFUNDED"),
+        *("PAYMENT_VOIDED", "STOCK_RELEASED", "UNWINDING_COMPLETED", "WORKFLOW_RESTARTED", "PERSONAL_DATA_ERASED"),
+    }
+)
+"""The types of audit events that edition one has."""
+NEAREST_EVENT_TYPE = "FULFILLMENT_RECORDED"
+"""What edition one reads in place of any other type: something was recorded, and nothing follows from it."""
+
 PAYMENT_PROVIDER, AT_THE_DOOR = "simulated", "cash"
 """The provider of payments whose rows name none: the one that was built in, or for cash our own people."""
 
@@ -63,6 +83,11 @@ def payment_status(status: str) -> str:
 def exact_payment_status(status: str, exact: str | None) -> str:
     """The status of a payment, as ``exact_shipment_status`` has it for a parcel."""
     return exact if exact is not None and payment_status(exact) == status else status
+
+
+def event_type(kind: str) -> str:
+    """The type of an audit event, or the one that edition one reads in its place."""
+    return kind if kind in EVENT_TYPES else NEAREST_EVENT_TYPE
 
 
 def digest_of_order(body: Mapping[str, Any]) -> str | None:

@@ -5,12 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from orders import settings
+from orders.adapters.store import newer
 from orders.domain import goods
 from orders.domain.decisions import cancelling, ending, holding, refunds, returning, reviewing, shipping, shortage
 from orders.domain.decisions.refunds import WantedRefund
 from orders.domain.decisions.returning import ReturnRules
 from orders.domain.decisions.shipping import RequestedParcel
-from orders.domain.errors import OrderError
+from orders.domain.errors import NewerRow, OrderError
 from orders.domain.order import Snapshot
 from orders.domain.statuses import OrderStatus, OverallStatus, may_become
 from orders.domain.steps import CancelReason
@@ -23,7 +24,11 @@ Attempt = Callable[[Snapshot, datetime], object]
 
 
 def routes(snapshot: Snapshot, now: datetime) -> list[str]:
-    """The keys of the routes that would change this order now, whoever asks."""
+    """The keys of the routes that would change this order now, whoever asks; none where a later release has moved it."""
+    try:
+        newer.refuse(newer.decided_on(snapshot))
+    except NewerRow:
+        return []
     return [key for key, attempt in ATTEMPTS.items() if _succeeds(attempt, snapshot, now)]
 
 
