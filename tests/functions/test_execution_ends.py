@@ -137,7 +137,11 @@ def test_what_is_paid_is_an_outcome_with_the_payment_s_id(
 
 def test_every_status_of_a_payment_has_an_outcome() -> None:
     assert set(OF_PAYMENT_STATUS) == set(PaymentStatus)
-    assert set(OF_PAYMENT_STATUS.values()) == set(PaymentOutcome) - {PaymentOutcome.CASH, PaymentOutcome.NONE, PaymentOutcome.ON_HOLD}
+    assert set(OF_PAYMENT_STATUS.values()) == set(PaymentOutcome) - {
+        PaymentOutcome.CASH,
+        PaymentOutcome.NONE,
+        PaymentOutcome.ON_HOLD,
+    }
 
 
 def test_an_order_that_was_cancelled_meanwhile_ends_its_execution_with_that(machine: Machine, world: World) -> None:
