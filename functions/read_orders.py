@@ -10,11 +10,12 @@ from orders.domain.errors import InvalidArgument, PermissionDenied
 from orders.domain.identifiers import CustomerId, TrackingNumber, comparable
 from orders.domain.order import moment, timestamp
 from orders.domain.status_names import parse_event_type, parse_payment_status, parse_return_status, parse_status
-from orders.services import listing, reading
+from orders.services import listing, mails, reading
 from orders.services.changes import utc_now
 from orders.services.listing import Part
 from orders.web import pagination
 from orders.web.handling import DEPRECATED_SINCE, Answer, Request, answer, serve
+from orders.web.mail_views import MailListView, mail_view
 from orders.web.orders import order_answer
 from orders.web.views import OrderListView, history_view, listed_view
 
@@ -46,6 +47,13 @@ def get_history(request: Request) -> Answer:
         wanted = parse_event_type(request.query["event_type"])
         trail = [event for event in trail if event.type is wanted]
     return answer(history_view(order.order_id, trail, request.audience), version=order.version)
+
+
+def list_mails(request: Request) -> Answer:
+    """The mails to the order's customer."""
+    order = reading.order_to_show(request.order_id)
+    body: MailListView = {"order_id": order.order_id, "mails": [mail_view(one) for one in mails.of_order(order.order_id)]}
+    return answer(body)
 
 
 def list_orders(request: Request) -> Answer:
@@ -167,4 +175,11 @@ def _list(
     return answer(body, headers=headers)
 
 
-handler = serve({"GET /orders": list_orders, "GET /orders/{id}": get_order, "GET /orders/{id}/history": get_history})
+handler = serve(
+    {
+        "GET /orders": list_orders,
+        "GET /orders/{id}": get_order,
+        "GET /orders/{id}/history": get_history,
+        "GET /orders/{id}/mails": list_mails,
+    }
+)

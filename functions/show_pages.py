@@ -1,11 +1,12 @@
 """The pages: a customer's tracking page, the desk, the page that a sign-in returns to, and their files."""
 
 from html import escape
+from http import HTTPStatus
 from pathlib import Path
 
 from orders import settings
 from orders.domain.errors import OrderError, Unauthenticated
-from orders.services import reading
+from orders.services import keys, mails, reading, tracking_links
 from orders.services.changes import utc_now
 from orders.web import links
 from orders.web.handling import Answer, Request, problem, serve
@@ -54,11 +55,35 @@ def show_signed_in(_: Request) -> Answer:
     return PAGES.page("signed-in.html")
 
 
+def show_unsubscribe(request: Request) -> Answer:
+    """Asks whether mails should end: a program that only looks at a link must not end them."""
+    return PAGES.unsubscribing("asked") if _digest(request) else PAGES.unsubscribing("unknown", HTTPStatus.FORBIDDEN)
+
+
+def unsubscribe(request: Request) -> Answer:
+    """Ends mails: the page's button, or a mail program's own (RFC 8058)."""
+    digest = _digest(request)
+    if digest is None:
+        return PAGES.unsubscribing("unknown", HTTPStatus.FORBIDDEN)
+    mails.unsubscribe(digest)
+    return PAGES.unsubscribing("done")
+
+
+def _digest(request: Request) -> str | None:
+    """Whose mails the link is about, if it is one of ours."""
+    try:
+        return str(tracking_links.unseal(mails.UNSUBSCRIBE, request.query.get("token", ""), keys.signing_key()))
+    except ValueError:
+        return None
+
+
 handler = serve(
     {
         "GET /track/{id}": show_tracking,
         "GET /admin": show_desk,
         "GET /signed-in": show_signed_in,
+        "GET /unsubscribe": show_unsubscribe,
+        "POST /unsubscribe": unsubscribe,
         "GET /assets/{version}/{file+}": PAGES.asset,
     }
 )

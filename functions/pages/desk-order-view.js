@@ -239,6 +239,22 @@ function worded(value) {
   return JSON.stringify(value);
 }
 
+/** The mails to the order's customer; null where nobody was sent one. */
+export const drawMails = (mails) =>
+  mails?.length > 0 &&
+  card(
+    "Mails sent",
+    mails.map(({ subject, text, to, at, status, reason }) =>
+      h(
+        "details",
+        {},
+        h("summary", {}, `${subject} (${status.toLowerCase()}${reason ? `: ${reason}` : ""})`),
+        h("p", { class: "small quiet" }, `${to}, ${exactTime(at)}`),
+        h("pre", { class: "small" }, text),
+      ),
+    ),
+  );
+
 /** What the webhooks were sent of this order; null where there are no webhooks. */
 export const drawDeliveries = (sent, reload) =>
   sent && card("Webhooks sent", deliveryList(sent, reload, "Nothing of this order is among the newest deliveries."));

@@ -5,7 +5,7 @@ import { bearer } from "./auth.js";
 import { actionsFor } from "./desk-actions.js";
 import { deliveriesOf } from "./desk-deliveries.js";
 import { viewer } from "./desk-execution.js";
-import { drawDeliveries, drawFacts, drawHead, drawHistory, drawSteps, factsOf, headOf } from "./desk-order-view.js";
+import { drawDeliveries, drawFacts, drawHead, drawHistory, drawMails, drawSteps, factsOf, headOf } from "./desk-order-view.js";
 import { refundButton, refundButtons } from "./desk-refunds.js";
 import { returnButtons } from "./desk-returns.js";
 import { h, parts } from "./dom.js";
@@ -22,15 +22,16 @@ export function show(host, id, desk) {
   let view = null;
 
   async function load() {
-    const [whole, progress, trail, execution, deliveries] = await Promise.all([
+    const [whole, progress, trail, execution, written, deliveries] = await Promise.all([
       get(orderPath(id)),
       get(orderPath(id, "/status")),
       get(orderPath(id, "/history")),
       getIfAny(orderPath(id, "/execution")),
+      getIfAny(orderPath(id, "/mails")),
       desk.isAdmin ? deliveriesOf(id) : null,
     ]);
     if (left) return;
-    view = { ...whole, progress, history: trail.history, execution, deliveries };
+    view = { ...whole, progress, history: trail.history, execution, mails: written?.mails, deliveries };
     draw();
   }
 
@@ -59,6 +60,7 @@ export function show(host, id, desk) {
     });
     if (view.execution) drawMachine(view.execution);
     part("history", view.history, drawHistory);
+    part("mails", view.mails, (mails) => drawMails(mails) || null);
     part("deliveries", view.deliveries, (sent) => drawDeliveries(sent, reload));
   }
 

@@ -18,6 +18,7 @@ from local.cli import (
     listen,
     logs,
     lookup,
+    mail,
     orders,
     pay,
     products,
@@ -157,7 +158,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Any]:
     command.add_argument("--group", action="append", default=[], help="support, admin, carrier or warehouse; may be repeated")
 
     _remote(commands, "env", "print the functions' variables, for `sam local invoke --env-vars` (docs/invoke.md)", env)
-    for tool in (orders, returns, refunds, carriers, warehouse, pay, products, webhooks, listen, watch, logs):
+    for tool in (orders, returns, refunds, carriers, warehouse, pay, mail, products, webhooks, listen, watch, logs):
         tool.register(commands, _remote)
     _operator_commands(commands)
     return parser, commands

@@ -163,6 +163,8 @@ class Stack:
         await self.deployment.create(template)
         self.outputs, self.resources = self.deployment.outputs, self.deployment.resources
         self.lambdas.register(self.deployment.functions())
+        if sender := self.parameters().get("MailSender"):
+            await asyncio.to_thread(self.deployment.verify_sender, sender)
 
     def _open_tables(self) -> None:
         """Fills the tables from the journal, and from then on journals and delivers every change."""

@@ -590,6 +590,8 @@ def orders_are_read_and_watched(world: RecordingWorld) -> None:
     for key in ("GET /orders/{id}/status", "GET /orders/{id}/status/stream"):
         world.http("watch_status", key, sub="", id="seen-1", query={"token": token}, headers={"last-event-id": "0"})
     world.http("show_pages", "GET /track/{id}", sub="", id="seen-1", query={"token": token})
+    ended = {"token": tokens.seal("unsubscribe", "digest", secret_store.signing_key())}
+    world.http("show_pages", "POST /unsubscribe", sub="", query=ended)
 
 
 def the_warehouse_runs_ahead_of_the_workflow(world: RecordingWorld) -> None:

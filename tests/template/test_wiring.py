@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orders.domain.events import CARRIERS_SOURCE, PROVIDERS_SOURCE, SOURCE
+from orders.domain.events import CARRIERS_SOURCE, MAIL_SOURCE, PROVIDERS_SOURCE, SOURCE
 from orders.domain.notifications import EVENT_TYPES
 from orders.domain.steps import WAITS
 from orders.web.routes import ROUTES, Who
@@ -433,6 +433,7 @@ def _own_sources() -> dict[str, str]:
         SOURCE: "PublishChangesFunction",
         CARRIERS_SOURCE: "ReceiveCarrierEventFunction",
         PROVIDERS_SOURCE: "ReceivePaymentEventFunction",
+        MAIL_SOURCE: "PublishChangesFunction",
     }
 
 

@@ -32,7 +32,7 @@ FED_BY: Mapping[str, set[str]] = {
     "deliver_webhook": {"queue WebhookDeliveries"},
     "on_fulfillment_event": {"queue FulfillmentEvents"},
     "on_payment_event": {"queue PaymentEvents"},
-    "notify_customers": {"rule orders"},
+    "notify_customers": {"rule orders", "rule orders.mail", "rule aws.ses"},
     "sweep_orders": {"rule rate(1 minute)", "rule aws.states"},
 }
 """What brings events to those functions that no route and no machine calls."""

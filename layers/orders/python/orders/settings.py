@@ -18,6 +18,16 @@ NO_CARRIER = "none"
 PRODUCTION = "prod"
 
 
+def mail_sender() -> str:
+    """Whom customers' mails are from; empty where none are sent."""
+    return os.environ.get("MAIL_SENDER", "")
+
+
+def mail_configuration_set() -> str:
+    """SES's configuration set, which reports bounces and complaints."""
+    return os.environ["MAIL_CONFIGURATION_SET"]
+
+
 def table_name() -> str:
     """The table."""
     return os.environ["TABLE_NAME"]

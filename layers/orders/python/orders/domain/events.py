@@ -121,6 +121,9 @@ PROVIDERS_EVENTS = PAYMENT_CHANGED, PAYMENT_DISPUTED, REFUND_FAILED = (
 SOURCE, CARRIERS_SOURCE, PROVIDERS_SOURCE = "orders", "orders.carriers", "orders.payments"
 """The pipeline's own sources: the bus's policy keeps them for the functions that publish under them."""
 
+MAIL_SOURCE = "orders.mail"
+"""The source of what is published for the mails alone: no webhook gets it."""
+
 SYSTEM = "system"
 """Who changed the order when no person and no carrier did: the workflow, the sweep."""
 

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from orders.adapters.store import indexes, orders, redaction, scans
+from orders.adapters.store import indexes, mails, orders, redaction, scans
 from orders.domain import erasure, facts
 from orders.domain.errors import ConstraintViolated
 from orders.domain.events import EventType
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber, comparable
+from orders.domain.mails import Mail
 from orders.domain.order import Change, Event, Order, Snapshot
 from orders.domain.refund import is_open
 from orders.domain.statuses import OverallStatus
@@ -23,11 +24,12 @@ OPEN = frozenset({OverallStatus.QUEUED, OverallStatus.IN_PROGRESS, OverallStatus
 
 @dataclass(frozen=True, slots=True)
 class KeptOrder:
-    """All that is kept of one order: itself, its audit trail, and what carriers have reported of its parcel."""
+    """All that is kept of one order: itself, its audit trail, what carriers have reported, the mails about it."""
 
     snapshot: Snapshot
     trail: Sequence[Event]
     carrier_reports: Sequence[Mapping[str, Any]]
+    mails: Sequence[Mail] = ()
 
 
 def collect(customer_id: CustomerId) -> list[KeptOrder]:
@@ -37,7 +39,8 @@ def collect(customer_id: CustomerId) -> list[KeptOrder]:
 
 def _kept(order_id: OrderId) -> KeptOrder:
     trail, snapshot = orders.history(order_id), orders.load(order_id, to_show=True)
-    return KeptOrder(snapshot, trail, [report for number in _parcels(snapshot, trail) for report in scans.of_parcel(number)])
+    reports = [report for number in _parcels(snapshot, trail) for report in scans.of_parcel(number)]
+    return KeptOrder(snapshot, trail, reports, mails.of_order(order_id))
 
 
 def _parcels(snapshot: Snapshot, trail: Iterable[Event]) -> list[TrackingNumber]:
@@ -67,6 +70,7 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
         _erase_parcels(snapshot, orders.history(order_id))
         redaction.redact_trail(order_id, erasure.redacted_event)
         redaction.redact_markers(order_id)
+        mails.remove(order_id)
         for shipment in snapshot.shipments:
             redaction.redact_booking(shipment.shipment_id)
     redaction.redact_deliveries(frozenset(order_ids), erasure.redacted_payload)

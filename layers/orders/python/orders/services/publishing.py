@@ -8,11 +8,12 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from orders import logs
+from orders import logs, settings
 from orders.adapters import bus, queues
 from orders.adapters.store.event_items import event_from_item
-from orders.domain import notifications
+from orders.domain import mails, notifications
 from orders.domain.errors import TransientError
+from orders.domain.events import MAIL_SOURCE
 from orders.domain.notifications import Message
 from orders.domain.order import Event
 from orders.domain.statuses import OrderStatus
@@ -45,6 +46,8 @@ def publish(records: Sequence[Mapping[str, Any]]) -> bool:
         _measure_by_status(changes)
         try:
             bus.publish(pending)
+            if settings.mail_sender():
+                bus.publish([message for change in changes if (message := mails.due(change))], MAIL_SOURCE)
         except TransientError:
             logger.warning("The bus is busy; the batch will be retried")
             return False

@@ -11,6 +11,7 @@ from orders.domain.decisions.placing import PricedRequest
 from orders.domain.errors import IllegalTransition, InvalidArgument, OrderError
 from orders.domain.events import ORDER_STATUS_CHANGED, EventType, Signal
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
+from orders.domain.mails import Mail, MailKind, MailStatus
 from orders.domain.money import Money
 from orders.domain.order import Address, Contact, Event, Line, Measures, Order, Snapshot
 from orders.domain.parcels import Shipment, TrackingDetail
@@ -28,7 +29,7 @@ from orders.domain.statuses import (
 from orders.domain.steps import StepName
 from orders.domain.waits import Waits
 from orders.domain.webhooks import Attempt, Delivery, DeliveryStatus, Secret, Webhook
-from orders.web import analytics_views, event_views, progress_views, views, webhook_views
+from orders.web import analytics_views, event_views, mail_views, progress_views, views, webhook_views
 from orders.web.handling import anchor
 from orders.web.responses import product_view
 from orders.web.views import Audience
@@ -166,6 +167,7 @@ def responses() -> dict[str, Example]:
         "Analytics": analytics_views.of_all({}),
         "Execution": {"order_id": ORDER_ID, "fulfilment": None, "unwinding": None},
         "Accepted": {"accepted": True},
+        "MailList": _mails(),
         "Health": {"status": "ok", "payment_provider": "stripe", "carrier_provider": "none"},
         **_of_products(),
         **_of_webhooks(trail[-1]),
@@ -177,6 +179,13 @@ def responses() -> dict[str, Example]:
 def shown() -> dict[str, Example]:
     """All but the requests, by their names."""
     return {**responses(), **events(), **problems()}
+
+
+def _mails() -> Example:
+    said = "Hello Ada Lovelace,\n\nwe have received your order order-1001."
+    address, subject = "ada@example.com", "We have your order order-1001"
+    mail = Mail("0199f1c5-9d1a-7c52-b1c3-8f6f0f7d2a12", MailKind.PLACED, MailStatus.SENT, NOON, "en", address, subject, said)
+    return {"order_id": ORDER_ID, "mails": [mail_views.mail_view(mail)]}
 
 
 def _of_products() -> Example:

@@ -35,6 +35,12 @@ ASK_AGAIN = "private, no-cache"
 KEEP_NOTHING = {"cache-control": "no-store"}
 """For what is opened by an address that is a key in itself: a tracking link, or the code that a sign-in comes back with."""
 
+UNSUBSCRIBING = {
+    "asked": ("No more mails?", "You will still hear of what you order, of what is to be done and of your money."),
+    "done": ("No more mails", "You get no more mails about the progress of your orders."),
+    "unknown": ("This link ends no mails", "Use the one in the latest mail."),
+}
+
 TITLES = {
     HTTPStatus.FORBIDDEN: "This link does not open the order",
     HTTPStatus.NOT_FOUND: "There is no such order",
@@ -114,6 +120,14 @@ class Pages:
             return _answer(HTTPStatus.OK, headers, body)
         packed = b64encode(gzip.compress(body.encode(), mtime=0)).decode()
         return _answer(HTTPStatus.OK, headers | {"content-encoding": "gzip"}, packed) | {"isBase64Encoded": True}
+
+    def unsubscribing(self, stage: str, status: HTTPStatus = HTTPStatus.OK) -> Answer:
+        """The page that ends mails: a form without a script, which sends to the address that the page was opened by."""
+        title, words = UNSUBSCRIBING[stage]
+        form = '<form method="post"><button class="main">Send no more</button></form>' if stage == "asked" else ""
+        headers = _headers() | KEEP_NOTHING
+        headers["content-security-policy"] = policy().replace("form-action 'none'", "form-action 'self'")
+        return _answer(status, headers, self._filled("unsubscribe.html", title=title, words=words, form=form))
 
     def refusal(self, refusal: OrderError) -> Answer:
         """A refusal as a page of its own, with a way on."""

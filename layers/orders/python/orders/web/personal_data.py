@@ -5,6 +5,7 @@ from orders.domain.order import timestamp
 from orders.services import privacy
 from orders.services.changes import Clock, utc_now
 from orders.services.privacy import KeptOrder
+from orders.web.mail_views import mail_view
 from orders.web.shapes import View
 from orders.web.views import Audience, history_view, snapshot_view
 
@@ -24,4 +25,5 @@ def _order_view(kept: KeptOrder) -> View:
         **snapshot_view(kept.snapshot, Audience.STAFF),
         "history": history_view(order_id, kept.trail, Audience.STAFF)["history"],
         "carrier_reports": list(kept.carrier_reports),
+        "mails": [mail_view(mail) for mail in kept.mails],
     }

@@ -126,6 +126,15 @@ _TABLE = (
         refusals=("NotFound",),
     ),
     Route(
+        "GET /orders/{id}/mails",
+        STAFF,
+        "listMails",
+        "Read the mails to the order's customer, oldest first",
+        "read_orders",
+        answer="MailList",
+        refusals=("NotFound",),
+    ),
+    Route(
         "GET /orders/{id}/status",
         _WATCHER,
         "getProgress",
@@ -581,6 +590,9 @@ _TABLE = (
     # A page is open to anyone; what it shows needs a token: the tracking link's, or the bearer token of who signs in.
     Route("GET /track/{id}", _ANYONE, "showTracking", "An order, to watch", "show_pages", query=("token",), is_page=True),
     Route("GET /admin", _ANYONE, "showAdmin", "Support's desk", "show_pages", is_page=True),
+    # Opened from a mail, and called by mail programs (RFC 8058).
+    Route("GET /unsubscribe", _ANYONE, "showUnsubscribe", "Ends mails", "show_pages", query=("token",), is_page=True),
+    Route("POST /unsubscribe", _ANYONE, "unsubscribe", "Ends mails", "show_pages", query=("token",), is_page=True),
     Route("GET /signed-in", _ANYONE, "showSignedIn", "Where the sign-in comes back to", "show_pages", is_page=True),
     Route("GET /assets/{version}/{file+}", _ANYONE, "showAsset", "What the pages load", "show_pages", is_page=True),
 )

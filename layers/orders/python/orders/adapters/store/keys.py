@@ -16,7 +16,7 @@ BY_KEY, BY_STATUS, BY_DUE = "by_key", "by_status", "by_due"
 
 MARKER_PREFIX = "APPLIED#"
 KEY_PREFIX = "KEY#"
-EVENT_PREFIX, SCAN_PREFIX = "EVENT#", "SCAN#"
+EVENT_PREFIX, SCAN_PREFIX, MAIL_PREFIX = "EVENT#", "SCAN#", "MAIL#"
 PAYMENT, SHIPMENT = "#PAYMENT", "#SHIPMENT"
 """The sort keys of an order's payment and of its first parcel, with which those of the further ones begin."""
 
@@ -141,6 +141,16 @@ def booking_key(key: str) -> Key:
 def erased_parcel_key(tracking_number: TrackingNumber) -> Key:
     """That a number was replaced on a parcel of an erased order."""
     return item_key(parcel_partition(tracking_number), "#ERASED")
+
+
+def mail_key(order_id: OrderId, mail_id: str) -> Key:
+    """A mail about an order; mails' ids sort by time."""
+    return item_key(order_partition(order_id), f"{MAIL_PREFIX}{mail_id}")
+
+
+def suppression_key(digest: str) -> Key:
+    """That the address of this digest gets no more mail."""
+    return item_key(f"MAIL#{digest}", "#SUPPRESSED")
 
 
 def webhook_key(webhook_id: str) -> Key:

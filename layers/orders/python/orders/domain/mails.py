@@ -1,0 +1,145 @@
+"""E-mails to customers: which change of an order one is about, what is kept of it, and who gets none any more."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from orders.domain.events import EventType
+from orders.domain.identifiers import fingerprint
+from orders.domain.money import Money
+from orders.domain.notifications import Message, stable_id
+from orders.domain.order import Event, Snapshot, timestamp
+from orders.domain.personal import Forgotten, Impersonal, guarded
+
+LANGUAGES = ("en", "de", "fr")
+"""The first one is for everybody whose language is none of them."""
+MAIL_DUE = "MailDue"
+"""What travels on the bus of a change that a mail is about."""
+
+
+class MailKind(StrEnum):
+    """What a mail is about; each has a file in every language."""
+
+    PLACED = "placed"
+    ACTION_NEEDED = "action_needed"
+    SHORT = "short"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+    RETURN_REQUESTED = "return_requested"
+    RETURN_APPROVED = "return_approved"
+    RETURN_DECLINED = "return_declined"
+    RETURNED = "returned"
+
+
+ABOUT: Mapping[EventType, MailKind] = {
+    EventType.ORDER_PLACED: MailKind.PLACED,
+    EventType.PAYMENT_ACTION_REQUIRED: MailKind.ACTION_NEEDED,
+    EventType.STOCK_SHORT: MailKind.SHORT,
+    EventType.PARCEL_SHIPPED: MailKind.SHIPPED,
+    EventType.ORDER_SHIPPED: MailKind.SHIPPED,
+    EventType.PARCEL_DELIVERED: MailKind.DELIVERED,
+    EventType.ORDER_DELIVERED: MailKind.DELIVERED,
+    EventType.ORDER_CANCELLED: MailKind.CANCELLED,
+    EventType.PAYMENT_REFUNDED: MailKind.REFUNDED,
+    EventType.RETURN_REQUESTED: MailKind.RETURN_REQUESTED,
+    EventType.RETURN_APPROVED: MailKind.RETURN_APPROVED,
+    EventType.RETURN_DECLINED: MailKind.RETURN_DECLINED,
+    EventType.ORDER_RETURNED: MailKind.RETURNED,
+}
+"""The mail about a change, by the type of its audit event; of the others nothing is sent."""
+
+UNSUBSCRIBABLE = frozenset({MailKind.SHIPPED, MailKind.DELIVERED})
+"""Those a customer can do without: what was ordered, has to be done, or became of money, is always sent."""
+
+
+class MailStatus(StrEnum):
+    """What became of a mail."""
+
+    SENT = "SENT"
+    SUPPRESSED = "SUPPRESSED"
+    """The address gets none any more: it bounced, complained or unsubscribed."""
+    REFUSED = "REFUSED"
+    """The mail service does not take it, and never will."""
+
+
+class Suppression(StrEnum):
+    """Why an address gets no mail."""
+
+    BOUNCE = "bounce"
+    COMPLAINT = "complaint"
+    UNSUBSCRIBED = "unsubscribed"
+
+    def stops(self, kind: MailKind) -> bool:
+        """Whether this mail is not sent for it."""
+        return self is not Suppression.UNSUBSCRIBED or kind in UNSUBSCRIBABLE
+
+
+@guarded
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail about an order, as it is kept: the whole of it goes when the customer's data is erased."""
+
+    mail_id: Impersonal
+    kind: MailKind
+    status: MailStatus
+    at: datetime
+    language: Impersonal
+    to: Forgotten | None = None
+    subject: Forgotten | None = None
+    text: Forgotten | None = None
+    reason: Impersonal | None = None
+
+
+def language_of(locale: str | None) -> str:
+    """The language that a mail is written in, from a tag such as ``de-AT``."""
+    wanted = (locale or "").partition("-")[0].lower()
+    return wanted if wanted in LANGUAGES else LANGUAGES[0]
+
+
+def digest_of(address: str) -> str:
+    """What stands for an address where it must not be read."""
+    return fingerprint(address.casefold())
+
+
+_PLACE = 255
+"""Behind all notifications of the same change: its id is another one."""
+
+
+def due(event: Event) -> Message | None:
+    """What travels on the bus where a mail is about a change: ids, and nothing personal."""
+    kind = ABOUT.get(event.type)
+    if kind is None:
+        return None
+    detail: dict[str, Any] = {
+        "event_id": stable_id(event, _PLACE),
+        "event_type": MAIL_DUE,
+        "mail": kind,
+        "order_id": event.order_id,
+        "customer_id": event.customer_id,
+        "timestamp": timestamp(event.at),
+        "version": event.version,
+    }
+    return MAIL_DUE, detail, event.at
+
+
+def values_of(snapshot: Snapshot, links: Mapping[str, str]) -> dict[str, str]:
+    """What a mail about the order is filled with; what there is nothing of is empty."""
+    order, payment, parcel = snapshot.order, snapshot.payment, snapshot.shipment
+    action = payment.next_action if payment else None
+    refunded = Money(payment.amount_refunded, order.total.currency) if payment and payment.amount_refunded else None
+    return {
+        "reason": order.cancellation.reason if order.cancellation else "",
+        "order": order.external_id or order.order_id,
+        "name": order.shipping_address.name,
+        "items": "\n".join(f"{line.quantity} x {line.name}" for line in order.lines),
+        "total": str(order.total),
+        "refunded": str(refunded or ""),
+        "carrier": parcel.carrier if parcel else "",
+        "tracking_number": (parcel.tracking_number or "") if parcel else "",
+        "action_url": (action.url or "") if action else "",
+        **links,
+    }
