@@ -109,7 +109,10 @@ class Books:
 
     def charged(self, account: Account) -> Entry | None:
         """What the provider has of an order's payment."""
-        return self.ledger.get(account.payment.payment_id) if account.payment else None
+        if account.payment is None:
+            return None
+        by_parcel = [self.ledger[key] for key in keys_of(account.payment) if key in self.ledger]
+        return by_parcel[0] if len(by_parcel) == 1 else _together(by_parcel) if by_parcel else None
 
     def booked(self, account: Account) -> Entry | None:
         """What the carrier has of an order's parcel."""
@@ -119,6 +122,19 @@ class Books:
     def messages(self) -> dict[str, Json]:
         """Every notification that follows from the trails, by its id."""
         return {detail["event_id"]: detail for account in self.accounts.values() for detail in _messages_of(account)}
+
+
+def keys_of(payment: Payment) -> list[str]:
+    """Under which keys a payment is in a book: cash has a line for each parcel that it was collected with."""
+    return [payment.payment_id, *(f"{payment.payment_id}-{one.capture_id}" for one in payment.captures)]
+
+
+def _together(lines: list[Entry]) -> Entry:
+    """Several lines of one payment in cash as one."""
+    state = "charged" if any(line.state == "charged" for line in lines) else lines[0].state
+    refunds = {name: amount for line in lines for name, amount in line.facts.get("refunds", {}).items()}
+    facts = {**lines[0].facts, "amount": sum(line.facts["amount"] for line in lines), "refunds": refunds}
+    return Entry(state, facts)
 
 
 def _messages_of(account: Account) -> Iterator[Json]:

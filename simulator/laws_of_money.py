@@ -23,7 +23,7 @@ from orders.domain.statuses import (
     has_reached,
 )
 from simulator import two_releases
-from simulator.books import Account, Books, Entry
+from simulator.books import Account, Books, Entry, keys_of
 
 _O, _P = OrderStatus, PaymentStatus
 
@@ -41,7 +41,7 @@ def money(books: Books) -> Iterator[str]:
         entry = books.ledger.get(key)
         if entry is None or entry.state not in ("charged", "refunded"):
             yield f"{key} was charged, and the provider says {entry.state if entry else 'nothing'}"
-    known = {account.payment.payment_id for account in books.accounts.values() if account.payment}
+    known = {key for account in books.accounts.values() if account.payment for key in keys_of(account.payment)}
     for key in books.ledger.keys() - known:
         yield f"the provider's {key} belongs to no payment"
 
