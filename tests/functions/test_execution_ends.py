@@ -137,11 +137,8 @@ def test_what_is_paid_is_an_outcome_with_the_payment_s_id(
 
 def test_every_status_of_a_payment_has_an_outcome() -> None:
     assert set(OF_PAYMENT_STATUS) == set(PaymentStatus)
-    assert set(OF_PAYMENT_STATUS.values()) == set(PaymentOutcome) - {
-        PaymentOutcome.CASH,
-        PaymentOutcome.NONE,
-        PaymentOutcome.ON_HOLD,
-    }
+    of_others = {PaymentOutcome.CASH, PaymentOutcome.NONE, PaymentOutcome.ON_HOLD, PaymentOutcome.NOTHING_TO_SHIP}
+    assert set(OF_PAYMENT_STATUS.values()) == set(PaymentOutcome) - of_others
 
 
 def test_an_order_that_was_cancelled_meanwhile_ends_its_execution_with_that(machine: Machine, world: World) -> None:
