@@ -76,9 +76,9 @@ class Run:
 def run(built: Artifacts, request: pytest.FixtureRequest) -> Run:
     """Every function once, at a log level that makes Lambda's runtime and every library talkative.
 
-    Lambda's runtime takes TRACE for DEBUG, and so do libraries: at that level an order's life is enough.
+    Lambda's runtime takes TRACE for DEBUG, and so do libraries: at that level a life is enough, and a sweep, which logs.
     """
-    only = LIFE if request.param == "TRACE" else ()
+    only = (*LIFE, "sweep_orders") if request.param == "TRACE" else ()
     with running(Settings(parameters=invoke.SLOW)) as stack:
         outcomes, log = _run_all(built, stack, {**as_logged(request.param), "AWS_SESSION_TOKEN": SESSION_TOKEN}, only)
         secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.resources["SigningSecret"])["SecretString"]
