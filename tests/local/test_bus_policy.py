@@ -51,6 +51,7 @@ def test_the_template_says_which_source_is_whose() -> None:
     assert SOURCES == {
         "orders": "here-publish-changes",
         "orders.carriers": "here-receive-carrier-event",
+        "orders.mail": "here-publish-changes",
         "orders.payments": "here-receive-payment-event",
     }
 

@@ -29,6 +29,7 @@ OTHER = {
     "GroupsClaim": "roles",
     "PagesUrl": "https://shop.example",
     "SimulatedFailureRate": "0.5",
+    "MailSender": "orders@shop.example",
     "PaymentProvider": "another",
     "StripeApiBase": "https://stripe.example",
     "CarrierProvider": "another",

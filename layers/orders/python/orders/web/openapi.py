@@ -213,7 +213,9 @@ OPTIONAL_BODIES = frozenset({"WithReason", "CancelOrder", "HandOver", "Empty", "
 
 def _parameters(route: Route) -> list[Schema]:
     found = [_path_parameter(name, route.path) for name in re.findall(r"\{(\w+)\}", route.path)]
-    found += [PARAMETERS[name] for name in route.query]
+    # A change names what it changes; what is read may be all.
+    needed = {"required": True} if route.method != "GET" else {}
+    found += [PARAMETERS[name] | needed for name in route.query]
     if "VersionMismatch" in route.refusals:
         found.append(_IF_MATCH)
     if "IdempotencyMismatch" in route.refusals:
