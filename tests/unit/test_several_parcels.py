@@ -7,11 +7,19 @@ from typing import Any
 
 import pytest
 
+from orders.adapters.carriers.simulated import SimulatedCarrier
 from orders.domain import goods
 from orders.domain.actors import Actor
 from orders.domain.decisions import placing, shipping
 from orders.domain.decisions.refunds import WantedRefund
-from orders.domain.errors import ConstraintViolated, IllegalTransition, InvalidArgument, NotFound
+from orders.domain.errors import (
+    CarrierUnavailable,
+    ConstraintViolated,
+    IllegalTransition,
+    InvalidArgument,
+    NotFound,
+    OrderOver,
+)
 from orders.domain.events import EventType, FollowUp
 from orders.domain.fulfillment import FulfillmentEvent, ReportedItem
 from orders.domain.identifiers import OrderId
@@ -380,3 +388,34 @@ def test_a_parcel_that_is_lost_and_refunded_is_over_its_way(memory: MemoryStore)
     assert standing(rest)[:2] == (OrderStatus.DELIVERED, F.PARTIALLY_DELIVERED)
     assert captured_and_returned(rest) == (3000, 2000)
     assert memory.stock == stock, "what is lost is in no stock"
+
+
+@pytest.mark.parametrize("method", [PaymentMethod.CREDIT_CARD, PaymentMethod.CASH_ON_DELIVERY])
+def test_a_parcel_that_was_given_up_is_never_delivered(
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch, method: PaymentMethod
+) -> None:
+    """Its pieces were cancelled with the rest of the order when the carrier took no calls."""
+    prepared(memory, method)
+    hand_over({"1": 1}, "Courier", "C-1")
+
+    def closed(*_: object) -> None:
+        raise CarrierUnavailable("It takes no calls.")
+
+    monkeypatch.setattr(SimulatedCarrier, "book", closed)
+    with pytest.raises(CarrierUnavailable):
+        fulfilling.ship_parcel(ORDER, None, clock=clock)
+    begun = now(memory)
+    fulfilling.begin_unwinding(ORDER, CarrierUnavailable.__name__, "", clock)
+    assert now(memory).order.status is OrderStatus.SHIPPED
+    assert [one.number for one in goods.under_way(now(memory))] == [1]
+    with pytest.raises(OrderOver):
+        shipping.ship(now(memory), begun.shipments[1], 10, None, clock())
+    fulfilling.ship_parcel(ORDER, "token-2", clock=clock)
+    fulfilling.record_delivery(ORDER, "system", clock=clock)
+    done = now(memory)
+    assert done.order.status is OrderStatus.DELIVERED
+    assert {name: line.quantity_delivered for name, line in done.order.lines_by_id.items()} == {"1": 1, "2": 0}
+    assert [one.status for one in done.shipments] == [ShipmentStatus.DELIVERED, ShipmentStatus.CREATED]
+    if method is PaymentMethod.CASH_ON_DELIVERY:
+        assert done.payment
+        assert done.payment.amount_captured == done.order.shares.to_take({"1": 1})

@@ -7,7 +7,7 @@ from datetime import datetime
 from orders.domain.identifiers import TrackingNumber
 from orders.domain.order import Line, Order, Snapshot
 from orders.domain.parcels import Shipment
-from orders.domain.statuses import OrderStatus, ParcelEnd, ShipmentStatus, StepStatus, has_reached
+from orders.domain.statuses import TERMINAL, OrderStatus, ParcelEnd, ShipmentStatus, StepStatus, has_reached
 from orders.domain.steps import StepName
 
 Pieces = Mapping[str, int]
@@ -68,8 +68,17 @@ def is_partly_delivered(order: Order) -> bool:
 
 
 def is_handed_over(order: Order, shipment: Shipment) -> bool:
-    """Whether a parcel has left, or only its hand-over has begun."""
-    return shipment.shipped_at is not None or has_reached(order.status, OrderStatus.SHIPPED)
+    """Whether a parcel has left; one whose hand-over has only begun, or was given up, has not."""
+    if shipment.shipped_at is not None:
+        return True
+    # The order's only parcel, which is recalled when the order is over, had left with it.
+    is_withdrawn = shipment.recalled and (bool(shipment.items) or order.status not in TERMINAL)
+    return has_reached(order.status, OrderStatus.SHIPPED) and not is_withdrawn
+
+
+def is_to_be_handed_over(order: Order, shipment: Shipment) -> bool:
+    """Whether the hand-over of a parcel has begun, and is neither recorded nor given up."""
+    return not (is_handed_over(order, shipment) or shipment.recalled)
 
 
 def end_of(order: Order, shipment: Shipment) -> ParcelEnd | None:
@@ -90,7 +99,7 @@ def under_way(snapshot: Snapshot) -> list[Shipment]:
 
 def begun(snapshot: Snapshot) -> list[Shipment]:
     """The parcels whose hand-over has begun, and is not recorded."""
-    return [one for one in snapshot.shipments if not (is_handed_over(snapshot.order, one) or one.recalled)]
+    return [one for one in snapshot.shipments if is_to_be_handed_over(snapshot.order, one)]
 
 
 def unpacked(snapshot: Snapshot) -> Pieces:

@@ -208,8 +208,8 @@ def finish_handovers(
         PaymentDeclined: the money that was held is not given; what is left of the order is cancelled.
     """
     order_id, transit, after = intended.order.order_id, settings.waits().delivery, intended
-    begun = goods.begun(intended)
-    for parcel in begun or intended.shipments[-1:]:
+    begun, kept = goods.begun(intended), [one for one in intended.shipments if not one.recalled]
+    for parcel in begun or kept[-1:]:
         after = _paid(after, parcel, clock, change) if begun else after
         try:
             booked = _book(intended.order, parcel, transit, clock) if begun else parcel
@@ -223,7 +223,7 @@ def finish_handovers(
             return shipping.ship(snapshot, booked, transit, token if waits else None, clock(), by)
 
         after = change(order_id, shipped, after)
-    if not intended.shipments:
+    if not kept:
         raise OrderOver("There is no parcel to ship.")
     return capturing.settle(after, clock)
 

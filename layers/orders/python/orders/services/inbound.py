@@ -161,7 +161,7 @@ class _Steps:
             return not has_reached(order.status, OrderStatus.PROCESSING)
         known = reported.known(found, event)
         if self._wanted is OrderStatus.SHIPPED:
-            return not goods.is_handed_over(order, known) if known else bool(goods.left(order))
+            return goods.is_to_be_handed_over(order, known) if known else bool(goods.left(order))
         if reported.is_caught_up(found, event):
             return True
         arriving = reported.to_deliver(found, event)

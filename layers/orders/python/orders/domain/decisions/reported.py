@@ -124,5 +124,5 @@ def is_caught_up(snapshot: Snapshot, event: FulfillmentEvent) -> bool:
     """Whether a delivery is of a parcel whose hand-over was not reported: that of one of ours, or the first of the order."""
     order, found = snapshot.order, known(snapshot, event)
     if found is not None:
-        return not goods.is_handed_over(order, found)
+        return goods.is_to_be_handed_over(order, found)
     return not goods.is_partly_handed_over(order) and bool(goods.left(order))

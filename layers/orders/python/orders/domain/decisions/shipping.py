@@ -149,6 +149,9 @@ def ship(
     known = next((one for one in snapshot.shipments if one.number == booked.number), booked)
     if goods.is_handed_over(order, known):
         return _overtaken(snapshot, booked, token, now)
+    if known.recalled:
+        # What was left of the order was cancelled while the carrier was asked: its pieces must not leave twice.
+        raise OrderOver("The parcel was withdrawn.", order_status=order.status)
     parcel = replace(booked, shipped_at=now) if booked.items else booked
     after = goods.handed_over(goods.with_parcel(order, parcel), goods.in_parcel(order, parcel))
     after = replace(after, delivery_token=token or order.delivery_token)
