@@ -32,9 +32,9 @@ Params = dict[str, Any]
 class Refused(Exception):
     """An error of Stripe's, as it answers it."""
 
-    def __init__(self, status: int, kind: str, code: str, message: str) -> None:
+    def __init__(self, status: int, kind: str, code: str, message: str, **more: str) -> None:
         super().__init__(message)
-        self.answer: Answer = (status, {"error": {"type": kind, "code": code, "message": message}})
+        self.answer: Answer = (status, {"error": {"type": kind, "code": code, "message": message, **more}})
 
 
 def bad(code: str, message: str = "This cannot be done.") -> Refused:
@@ -165,6 +165,8 @@ class StripeBook:
         found = self._found(reference)
         if found["status"] not in TAKES_CONFIRMATION or not found["payment_method"]:
             raise bad("payment_intent_unexpected_state")
+        if not params.get("return_url", "https://").startswith(("https://", "http://")):
+            raise Refused(400, "invalid_request_error", "url_invalid", "Not a valid URL", param="return_url")
         if found["payment_method"] == DECLINED:
             self._decline(found)
             raise Refused(402, "card_error", "card_declined", "Your card was declined.")

@@ -134,6 +134,13 @@ def test_a_card_is_charged_at_once_and_once(stripe: str) -> None:
     assert call(stripe, f"/v1/payment_intents/{intent.reference}")["metadata"]["order_id"] == "order-1"
 
 
+def test_a_card_is_charged_though_the_way_back_is_not_taken(stripe: str) -> None:
+    intent = replace(opened(stripe), return_url="https://shop.example/track/order-1")
+    assert [sums(GATEWAY.authorize(intent)) for _ in range(2)] == [(SETTLED, 1000, 0)] * 2
+    refused = replace(opened(stripe, REFUSED), return_url="https://shop.example/track/order-1")
+    assert GATEWAY.authorize(refused).reason == "Your card was declined."
+
+
 def test_money_is_held_and_captured_in_one_part_and_the_rest_is_no_refund(stripe: str) -> None:
     intent = opened(stripe, capture=False)
     held = GATEWAY.authorize(intent)

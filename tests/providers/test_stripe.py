@@ -97,6 +97,15 @@ def test_the_customer_comes_back_to_where_the_order_says(book: StripeBook) -> No
     assert intent["metadata"] == {"order_id": "order-1", "payment_id": "pay-1"}
 
 
+@pytest.mark.parametrize(("token", "then"), [(stripe_book.GOOD, (SETTLED, 1000, 0)), (stripe_book.DECLINED, (DECLINED, 0, 0))])
+def test_a_way_back_that_stripe_does_not_take_decides_nothing(
+    token: str, then: tuple[OutcomeKind, int, int], book: StripeBook
+) -> None:
+    intent = replace(opened(token), return_url="shop.example/thanks")
+    assert [sums(GATEWAY.authorize(intent)) for _ in range(2)] == [then] * 2
+    assert [one["amount_received"] for one in book.intents.values()] == [then[1]]
+
+
 def test_a_revoked_key_is_a_fault_and_not_a_decline(book: StripeBook, monkeypatch: pytest.MonkeyPatch) -> None:
     intent = opened()
     monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_test_revoked")
@@ -189,6 +198,6 @@ def test_the_time_outs_of_a_call_add_up_to_less_than_the_function_s() -> None:
     connect, read = stripe_client.CONNECT_SECONDS, stripe_client.READ_SECONDS
     functions = [r for r in expanded()["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
     shortest = min(r["Properties"]["Timeout"] for r in functions)
-    looked_up_and_confirmed = 3 * (connect + read) + connect + stripe_client.CONFIRM_SECONDS
+    looked_up_and_confirmed = 4 * (connect + read) + connect + stripe_client.CONFIRM_SECONDS
     voided_and_refunded = 7 * (connect + read)
     assert max(looked_up_and_confirmed, voided_and_refunded) < shortest

@@ -2,7 +2,14 @@
 
 
 class NotTaken(Exception):
-    """Stripe has refused the call: its parameters, or the payment's state, do not allow it. Nothing came of it."""
+    """Stripe has refused the call: its parameters, or the payment's state, do not allow it. Nothing came of it.
+
+    ``about`` is what Stripe names of it: the parameter, or else its words.
+    """
+
+    def __init__(self, code: str | None, about: str = "") -> None:
+        super().__init__(code)
+        self.about = about
 
 
 class Declined(Exception):

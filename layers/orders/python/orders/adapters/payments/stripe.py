@@ -45,10 +45,8 @@ class StripeGateway:
 
     def authorize(self, intent: Intent) -> GatewayOutcome:
         """See ``PaymentGateway.authorize``."""
-        returns = {"return_url": intent.return_url} if intent.return_url else {}
         try:
-            found = _client().confirm(_reference(intent), returns, f"{intent.key}-confirm")
-            return stripe_intents.outcome_of(found)
+            return stripe_intents.outcome_of(_confirmed(intent))
         except Declined as refusal:
             return GatewayOutcome(OutcomeKind.DECLINED, reason=refusal.reason or stripe_intents.DECLINED)
         except Lost:
@@ -177,6 +175,22 @@ def _creation(intent: Intent) -> dict[str, Any]:
         asked["capture_method"] = "manual"
         asked["payment_method_options"] = {"card": {"request_multicapture": "if_available"}}
     return asked
+
+
+def _confirmed(intent: Intent) -> Mapping[str, Any]:
+    """The intent after it was confirmed: with the customer's way back, or without one that is not taken."""
+    reference, key = _reference(intent), f"{intent.key}-confirm"
+    if intent.return_url:
+        try:
+            found: Mapping[str, Any] = _client().confirm(reference, {"return_url": intent.return_url}, key)
+        except NotTaken as refusal:
+            if "return_url" not in refusal.about:
+                raise
+        else:
+            return found
+        key = f"{key}-bare"
+    bare: Mapping[str, Any] = _client().confirm(reference, {}, key)
+    return bare
 
 
 def _retrieved(intent: Intent) -> Mapping[str, Any]:
