@@ -152,6 +152,9 @@ def test_a_refusal_does_not_undo_what_the_warehouse_has_done(world: World, capsy
     assert (world.order().status, sums(world)) == (OrderStatus.SHIPPED, ("FAILED", 0, 0))
     assert "CAPTURE_REFUSED" in world.trail()
     assert "captures_refused_total" in capsys.readouterr().out
+    again = world.step("charge_payment", outcomes=True)
+    assert again["payment"]["outcome"] == "none", "a workflow that begins again goes on to the delivery"
+    assert ship(world)["status"] == "SHIPPED"
     assert report(world, "completed", "f-2") == []
     assert (world.order().status, world.order().due_at) == (OrderStatus.DELIVERED, None)
 

@@ -94,6 +94,9 @@ def _of_payment(snapshot: Snapshot) -> dict[str, Any]:
     if payment is None:
         return {"outcome": PaymentOutcome.NOTHING_TO_SHIP if is_handed_over else PaymentOutcome.NONE}
     by_status = PaymentOutcome.NOTHING_TO_SHIP if is_handed_over else OF_PAYMENT_STATUS[payment.status]
+    if by_status is PaymentOutcome.DECLINED and order.status in (OrderStatus.SHIPPED, OrderStatus.DELIVERED):
+        # The parcel has left all the same: its delivery is awaited, and people see to the money.
+        by_status = PaymentOutcome.NONE
     outcome = PaymentOutcome.CASH if payment.method is PaymentMethod.CASH_ON_DELIVERY else by_status
     return {"payment_id": payment.payment_id, "status": payment.status, "outcome": outcome}
 
