@@ -4,14 +4,16 @@ late, twice or never: one intent and one charge each, and both books say the sam
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import stripe
 
 from orders.adapters import bus, stripe_client
 from orders.domain.actors import Actor
@@ -28,8 +30,7 @@ from tests.harness import stripe_book
 from tests.harness.caches import forget
 from tests.harness.memory_store import MemoryStore, in_memory
 from tests.harness.orders import START, WAITS, a_wish, without_pauses
-from tests.harness.stripe_book import SHAPES, Mishap, StripeBook
-from tests.providers import cases
+from tests.harness.stripe_book import SHAPES, Mishap, StripeBook, params_of
 from tests.providers.webhooks import signature
 
 SEED, ORDERS, SECRET = 20261122, 200, "whsec_of_the_tests"
@@ -87,11 +88,34 @@ class Storm:
         self.book.mishaps.clear()
 
 
+class Direct(stripe.HTTPClient):
+    """Takes what Stripe's client asks to the book without a connection: those are shown in ``test_stripe.py``."""
+
+    name = "direct"
+
+    def __init__(self, book: StripeBook) -> None:
+        super().__init__()
+        self._book = book
+
+    def request(
+        self, method: str, url: str, headers: Any, post_data: Any = None, *, _usage: list[str] | None = None
+    ) -> tuple[str, int, Mapping[str, str]]:
+        address, bearer = urlsplit(url), headers["Authorization"].removeprefix("Bearer ")
+        asked = params_of(post_data or address.query)
+        answer = self._book.call(method.upper(), address.path, asked, headers.get("Idempotency-Key"), bearer)
+        if answer is None:
+            raise stripe.APIConnectionError("The connection was closed.", should_retry=False)  # type: ignore[no-untyped-call]
+        return json.dumps(answer[1]), answer[0], {}
+
+
 @pytest.fixture
 def storm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Storm]:
     without_pauses(monkeypatch)
-    with in_memory() as memory, cases.stripe(monkeypatch) as book:
+    book = StripeBook()
+    monkeypatch.setattr(stripe, "RequestsClient", lambda **_: Direct(book))
+    with in_memory() as memory:
         monkeypatch.setenv("PAYMENT_PROVIDER", "stripe")
+        monkeypatch.setenv("STRIPE_SECRET_KEY", stripe_book.KEY)
         monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", SECRET)
         found = Storm(memory, book, Random(SEED))  # noqa: S311 - to be had again
         book.listener = found.told
