@@ -230,24 +230,25 @@ def test_a_token_that_nobody_waits_behind_is_refused(world: World) -> None:
 # --- releases ---
 
 
-def two_releases(seed: int) -> World:
-    """A history in which one release takes over from the other, and nothing else goes wrong."""
-    made = World(product(), Dice(seed, frozenset({"release"})), History())
-    made.live(12)
-    assert made.dice.happened == {"release": 1}
-    return made
+def two_releases() -> World:
+    """A history in which one release takes over from the other, both tell of events, and nothing else goes wrong."""
+    for seed in range(40):
+        made = World(product(), Dice(seed, frozenset({"release"})), History())
+        made.live(12)
+        published = {detail["event_id"] for source, detail in made.bus.taken if source == "orders"}
+        if made.dice.happened and made.bus.by_edition_one and published - made.bus.by_edition_one:
+            return made
+    raise AssertionError("no seed draws it")
 
 
 def test_edition_one_and_this_release_share_a_history() -> None:
-    world = two_releases(8)
-    published = {detail["event_id"] for source, detail in world.bus.taken if source == "orders"}
-    assert world.bus.by_edition_one
-    assert published - world.bus.by_edition_one
+    world = two_releases()
+    assert world.dice.happened == {"release": 1}
     assert broken(Books(world)) == {}
 
 
 def test_what_edition_one_says_of_an_event_is_part_of_its_trail() -> None:
-    world = two_releases(8)
+    world = two_releases()
     less = next(detail for _, detail in world.bus.taken if detail["event_id"] in world.bus.by_edition_one)
     less["customer_id"] = "somebody else"
     assert "events" in broken(Books(world))
