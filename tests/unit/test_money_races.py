@@ -40,10 +40,18 @@ def clock() -> datetime:
 
 
 @pytest.fixture
-def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryStore]:
-    without_pauses(monkeypatch)
-    with in_memory() as made:
-        yield made
+def memory() -> Iterator[MemoryStore]:
+    with pytest.MonkeyPatch.context() as patch:
+        without_pauses(patch)
+        with in_memory() as made:
+            yield made
+
+
+@pytest.fixture
+def patched(memory: MemoryStore) -> Iterator[pytest.MonkeyPatch]:
+    """What is patched with it is restored before the store is."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
 
 
 def patiently(act: Act) -> Act:
@@ -144,17 +152,17 @@ def check(memory: MemoryStore, order_id: OrderId) -> None:
 
 @pytest.mark.parametrize("mode", ["immediate", "on_shipment"])
 def test_what_is_kept_is_what_was_captured_and_not_given_back(
-    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch, mode: str
+    memory: MemoryStore, patched: pytest.MonkeyPatch, mode: str
 ) -> None:
-    monkeypatch.setenv("CAPTURE_MODE", mode)
+    patched.setenv("CAPTURE_MODE", mode)
     dice = Random(f"{mode} 2026-11-22")  # noqa: S311 - chance, not a secret
     turns = Turns(dice)
     for name in ("load", "load_order", "commit"):
-        monkeypatch.setattr(orders, name, turns.between(getattr(orders, name)))
+        patched.setattr(orders, name, turns.between(getattr(orders, name)))
     for name in ("entry", "open_entry", "replace_entry"):
-        monkeypatch.setattr(ledgers, name, turns.between(getattr(ledgers, name)))
+        patched.setattr(ledgers, name, turns.between(getattr(ledgers, name)))
     for name in CALLS:
-        monkeypatch.setattr(SimulatedGateway, name, turns.between(getattr(SimulatedGateway, name)))
+        patched.setattr(SimulatedGateway, name, turns.between(getattr(SimulatedGateway, name)))
     for number in range(ORDERS // 2):
         order_id = OrderId(f"order-{number}")
         wish = a_wish(order_id=order_id, payment_token=TOKENS[number % len(TOKENS)])
