@@ -10,7 +10,7 @@ import pytest
 from orders.adapters.carriers.simulated import SimulatedCarrier
 from orders.domain import goods
 from orders.domain.actors import Actor
-from orders.domain.decisions import placing, shipping
+from orders.domain.decisions import paying, placing, refunds, shipping, shortage
 from orders.domain.decisions.refunds import WantedRefund
 from orders.domain.errors import (
     CarrierUnavailable,
@@ -18,13 +18,16 @@ from orders.domain.errors import (
     IllegalTransition,
     InvalidArgument,
     NotFound,
+    OrderChanged,
     OrderOver,
 )
 from orders.domain.events import EventType, FollowUp
 from orders.domain.fulfillment import FulfillmentEvent, ReportedItem
 from orders.domain.identifiers import OrderId
-from orders.domain.order import Order, Snapshot
+from orders.domain.money import Money
+from orders.domain.order import Line, Order, Snapshot
 from orders.domain.refund import RefundedLine
+from orders.domain.shortage import ShortagePolicy
 from orders.domain.statuses import (
     FulfillmentStatus,
     OrderStatus,
@@ -36,7 +39,7 @@ from orders.services import charging, commands, fulfilling
 from orders.services.changes import SeenAt
 from orders.services.inbound import Outcome, take
 from tests.harness.memory_store import MemoryStore, in_memory
-from tests.harness.orders import START, WAITS, a_wish, later
+from tests.harness.orders import OPENED, START, WAITS, a_wish, later
 
 ORDER = OrderId("order-1")
 GRACE = Actor("grace", staff=True)
@@ -347,6 +350,58 @@ def test_a_part_is_fulfilled_and_the_rest_is_refunded(memory: MemoryStore) -> No
     assert [(one.amount.amount, len(one.items)) for one in rest.refunds] == [(2000, 2)]
     arrived = commands.mark_delivered(ORDER, GRACE, None, SeenAt(), clock)
     assert captured_and_returned(arrived) == (3000, 2000)
+
+
+THIRDS = (Line("prod-001", "Teapot", 3, Money(34, "USD"), discount=Money(1, "USD")),)
+"""Three pieces for 101, worth 33, 34 and 34."""
+
+
+@pytest.mark.parametrize("method", [PaymentMethod.CREDIT_CARD, PaymentMethod.CASH_ON_DELIVERY])
+def test_what_is_cancelled_before_the_payment_is_never_paid(memory: MemoryStore, method: PaymentMethod) -> None:
+    memory.commit(placing.place(a_wish(method=method, lines=THIRDS), WAITS, START, by="ada"))
+    fulfilling.reserve_stock(ORDER, clock)
+    assert not commands.cancel(ORDER, GRACE, None, SeenAt(), clock, items={"1": 1}).refunds
+    paid = charging.charge_payment(ORDER, clock=clock).payment
+    assert paid
+    assert paid.amount == Money(68, "USD")
+    hand_over()
+    commands.mark_delivered(ORDER, GRACE, None, SeenAt(), clock)
+    delivered = memory.load(ORDER)
+    assert captured_and_returned(delivered) == (68, 0)
+    everything = goods.returned(delivered.order, {"1": 2})
+    refund = refunds.for_pieces(delivered, everything, {"1": 2}, "ref-1", None, clock())
+    assert refund
+    assert refund.amount == Money(68, "USD"), "with the last pieces all that was paid goes back"
+
+
+def test_what_is_cancelled_beside_what_was_missing_is_taken_off_by_the_same_shares(memory: MemoryStore) -> None:
+    memory.commit(placing.place(a_wish(lines=THIRDS, on_shortage=ShortagePolicy.DROP), WAITS, START, by="ada"))
+    commands.cancel(ORDER, GRACE, None, SeenAt(), clock, items={"1": 1})
+    order = memory.load(ORDER).order
+    short = shortage.reserve_part(order, {"1": 1}, clock(), clock(), "ada", WAITS, {}).order
+    assert short.due.amount == 101 - 67
+
+
+@pytest.mark.parametrize("method", [PaymentMethod.CREDIT_CARD, PaymentMethod.CASH_ON_DELIVERY])
+def test_nobody_is_asked_for_money_where_only_what_is_free_is_left(memory: MemoryStore, method: PaymentMethod) -> None:
+    lines = (Line("prod-001", "Teapot", 1, Money(1000, "USD")), Line("prod-002", "Leaflet", 1, Money(0, "USD")))
+    memory.commit(placing.place(a_wish(method=method, lines=lines), WAITS, START, by="ada"))
+    fulfilling.reserve_stock(ORDER, clock)
+    commands.cancel(ORDER, GRACE, None, SeenAt(), clock, items={"1": 1})
+    assert charging.charge_payment(ORDER, clock=clock).payment is None
+    hand_over()
+    delivered = commands.mark_delivered(ORDER, GRACE, None, SeenAt(), clock)
+    assert standing(delivered)[0] is OrderStatus.DELIVERED
+    assert delivered.payment is None
+
+
+def test_a_payment_that_was_opened_before_a_part_was_cancelled_is_opened_anew(memory: MemoryStore) -> None:
+    memory.commit(placing.place(a_wish(), WAITS, START, by="ada"))
+    fulfilling.reserve_stock(ORDER, clock)
+    opened = replace(OPENED, amount=memory.load(ORDER).order.due)
+    commands.cancel(ORDER, GRACE, None, SeenAt(), clock, items={"1": 1})
+    with pytest.raises(OrderChanged):
+        paying.start_payment(memory.load(ORDER), opened, clock())
 
 
 def test_each_cancelled_piece_is_given_back_once(memory: MemoryStore) -> None:

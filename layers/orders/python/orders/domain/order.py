@@ -295,11 +295,16 @@ class Order(OrderDetails):
     def due(self) -> Money:
         """What is to be paid: the total without what was cancelled of it since it was amended."""
         missing = self.shortage.missing if self.shortage and not self.shortage.expires_at else {}
-        gone = {name: line.quantity_cancelled - missing.get(name, 0) for name, line in self.lines_by_id.items()}
-        extra = {name: pieces for name, pieces in gone.items() if pieces > 0}
-        if not extra:
+        gone = {name: line.quantity_cancelled for name, line in self.lines_by_id.items()}
+        if all(pieces <= missing.get(name, 0) for name, pieces in gone.items()):
             return self.total
-        return Money(self.total.amount - self.shares.to_give_back(extra, missing), self.total.currency)
+        # Of all pieces that are gone at once: the shares of a line's pieces differ by their places.
+        return Money(self.shares.total - self.shares.to_give_back(gone), self.total.currency)
+
+    @property
+    def is_settled_unpaid(self) -> bool:
+        """Whether there is nothing to pay for what is still wanted of it: it goes on without a payment."""
+        return self.is_free or self.due.amount == 0
 
     @property
     def current_step(self) -> Step | None:

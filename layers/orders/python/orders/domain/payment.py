@@ -90,6 +90,8 @@ class OpenedPayment:
     provider: Impersonal
     reference: Impersonal
     is_captured_later: bool = False
+    amount: Money | None = None
+    """How much it was opened for, where that is known."""
 
 
 @guarded

@@ -64,7 +64,7 @@ def charge_payment(
         OrderOver: the order was cancelled; the unwinding refunds or voids the payment.
     """
     found = orders.load(order_id)
-    if found.order.is_free and found.payment is None:
+    if found.order.is_settled_unpaid and found.payment is None:
         return change(order_id, lambda snapshot: paying.skip_payment(snapshot, clock(), by), found)
     if found.order.method is PaymentMethod.CASH_ON_DELIVERY:
         cash = payment_id_of(found.order)
@@ -121,7 +121,7 @@ def _intended(found: Snapshot, by: str, clock: Clock, change: Apply) -> Snapshot
     is_later, provider = settings.captures_on_shipment() and not order.has_digital, settings.payment_provider()
     begun = payment or paying.new_payment(order, payment_id_of(order), provider, clock(), is_captured_later=is_later)
     reference = payment_gateway(begun.provider).open(intent_of(order, begun))
-    opened = OpenedPayment(begun.payment_id, begun.provider, reference, begun.is_captured_later)
+    opened = OpenedPayment(begun.payment_id, begun.provider, reference, begun.is_captured_later, begun.amount)
     intended = change(order.order_id, lambda snapshot: paying.start_payment(snapshot, opened, clock(), by), found)
     if intended.payment and intended.payment.provider_reference is None:
         raise OrderChanged("Another payment has been begun in the meantime.")

@@ -147,7 +147,9 @@ def _created(intent: Intent) -> str:
     full = _creation(intent)
     with_method = {name: value for name, value in full.items() if name != "payment_method_options"}
     bare = {name: value for name, value in with_method.items() if name != "payment_method"}
-    ways = {f"{intent.key}-open": full, f"{intent.key}-open-once": with_method, f"{intent.key}-open-bare": bare}
+    # Another amount is another call: pieces may be cancelled between two tries, before the intent is written down.
+    key = f"{intent.key}-open-{intent.amount.amount}"
+    ways = {key: full, f"{key}-once": with_method, f"{key}-bare": bare}
     before: Mapping[str, Any] | None = None
     for key, params in ways.items():
         if params == before:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from orders.domain import goods, shares
+from orders.domain import goods
 from orders.domain.decisions.paying import payment_of
 from orders.domain.order import Order, Snapshot
 from orders.domain.parcels import Shipment
@@ -11,10 +11,11 @@ from orders.domain.statuses import CaptureStatus, PaymentMethod, PaymentStatus
 
 
 def share_of(order: Order, shipment: Shipment) -> int:
-    """What is collected for a parcel, after all that was delivered before it."""
-    before = {line_id: line.quantity_delivered for line_id, line in order.lines_by_id.items()}
-    every = shares.shares(order.lines_by_id, order.shipping_charge, order.discounts)
-    return every.to_take(goods.in_parcel(order, shipment), before)
+    """What is collected for a parcel, after all that was cancelled or delivered before it."""
+    lines = order.lines_by_id
+    before = {line_id: line.quantity_cancelled + line.quantity_delivered for line_id, line in lines.items()}
+    delivery = 0 if goods.is_partly_delivered(order) else order.shares.shipping
+    return order.shares.of_goods(goods.in_parcel(order, shipment), before) + delivery
 
 
 def collected(snapshot: Snapshot, shipment: Shipment, now: datetime) -> Payment | None:

@@ -72,7 +72,7 @@ def arrived_at_last(snapshot: Snapshot, after: Order, parcel: Shipment | None, n
     order = snapshot.order
     after = after.with_step(StepName.DELIVERY, StepStatus.COMPLETED, now)
     payment = None
-    collects = order.pays_on_delivery or _agreed_on_cash(snapshot.payment)
+    collects = (order.pays_on_delivery and not order.is_settled_unpaid) or _agreed_on_cash(snapshot.payment)
     if collects:
         payment = cash.settled(snapshot, parcel if parcel and parcel.ended is not ParcelEnd.RETURNED else None, now)
         after = after.with_step(StepName.PAYMENT, StepStatus.COMPLETED, now)

@@ -87,6 +87,8 @@ def start_payment(snapshot: Snapshot, opened: OpenedPayment, now: datetime, by: 
     if found is not None and (found.provider_reference or found.payment_id != opened.payment_id):
         return None
     begun = found or new_payment(order, opened.payment_id, opened.provider, now, is_captured_later=opened.is_captured_later)
+    if found is None and opened.amount not in (None, order.due):
+        raise OrderChanged("The order comes to another amount now.")
     payment = replace(begun, provider_reference=opened.reference)
     return recording.change(order, order, EventType.PAYMENT_STARTED, now, by, payment=payment)
 

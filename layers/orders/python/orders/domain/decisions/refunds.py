@@ -99,13 +99,23 @@ def for_pieces(
     }
     shares = after.shares
     keeps_something = any(kept.values())
-    worth = shares.of_goods(given_up, pieces(snapshot.refunds)) + (0 if keeps_something else shares.shipping)
+    before = _given_up_before(snapshot)
+    worth = shares.of_goods(given_up, before) + (0 if keeps_something else shares.shipping)
     taken_for_them = payment.amount_captured - (shares.to_take(kept) if keeps_something else 0)
     amount = min(worth, taken_for_them, left(payment, snapshot.refunds))
     if amount <= 0:
         return None
     items = tuple(RefundedLine(line_id, count) for line_id, count in given_up.items() if count)
     return _new(refund_id, payment, amount, reason, now, SYSTEM, items)
+
+
+def _given_up_before(snapshot: Snapshot) -> Pieces:
+    """The pieces that no longer count: cancelled, perhaps before they were paid for; come back; or refunded."""
+    refunded = pieces(snapshot.refunds)
+    return {
+        line_id: max(refunded.get(line_id, 0), line.quantity_cancelled + line.quantity_returned)
+        for line_id, line in snapshot.order.lines_by_id.items()
+    }
 
 
 def retry(snapshot: Snapshot, refund_id: str, now: datetime, by: str) -> Change:
