@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from orders.adapters.carriers.simulated import SimulatedCarrier
 from orders.adapters.payments.simulated import SimulatedGateway
+from orders.adapters.store import indexes
 from orders.domain.payment import GatewayOutcome, OutcomeKind
-from orders.domain.statuses import CaptureStatus, OrderStatus, OverallStatus, StepStatus
-from orders.domain.steps import PaymentDeclined, StepName
+from orders.domain.statuses import CaptureStatus, OrderStatus, OverallStatus, ShipmentStatus, StepStatus
+from orders.domain.steps import PaymentDeclined, ShippingRefused, StepName
 from orders.services import recovery
 from tests.harness.events import a_batch, a_message, refused
 from tests.harness.world import World, in_a_while
@@ -326,3 +328,76 @@ def test_a_second_parcel_waits_for_what_became_of_the_first_one_s_money(world: W
     ship(world)
     assert (sums(world), taken(world)) == (("COMPLETED", 3000, 0), 3000)
     assert world.order().status is OrderStatus.SHIPPED
+
+
+# --- a hand-over that a request has begun, and whose function dies ---
+
+
+def dies_while_booking(monkeypatch: pytest.MonkeyPatch, world: World, **body: Any) -> None:
+    def dies(*_: Any) -> Any:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SimulatedCarrier, "book", dies)
+        with pytest.raises(Killed):
+            hand_over(world, **body)
+
+
+def repaired(world: World, by: str) -> None:
+    if by == "sync":
+        assert world.support("POST /orders/{id}/sync", "order-1", {}).status == 200
+    else:
+        swept = recovery.sweep(clock=in_a_while(200))
+        assert not swept.failures
+
+
+@pytest.mark.parametrize("by", ["sweep", "sync"])
+def test_a_hand_over_whose_function_died_is_finished_without_its_caller(
+    world: World, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    two_and_one(world)
+    due = world.order().due_at
+    dies_while_booking(monkeypatch, world, items=[{"line_id": "1", "quantity": 1}])
+    assert world.order().due_at == due, "what is due for the order itself stays"
+    assert sums(world) == ("AUTHORIZED", 1000, 0)
+    repaired(world, by)
+    shipment = world.snapshot().shipment
+    assert shipment
+    assert (shipment.status, shipment.due_at, shipment.tracking_number is None) == (ShipmentStatus.IN_TRANSIT, None, False)
+    assert (sums(world), taken(world)) == (("AUTHORIZED", 1000, 0), 1000)
+    assert [place.item for place in indexes.orders_due(None)] == ["#ORDER"]
+    assert world.trail().count("PARCEL_SHIPPED") == 1
+
+
+def test_it_waits_for_the_release_of_its_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    two_and_one(world)
+    dies_while_booking(monkeypatch, world)
+    assert world.support("POST /orders/{id}/hold", "order-1", {"reason": "a question"}).status == 200
+    repaired(world, "sweep")
+    assert world.order().status is OrderStatus.PROCESSING
+    assert world.support("POST /orders/{id}/release", "order-1", {}).status == 200
+    repaired(world, "sync")
+    assert world.order().status is OrderStatus.SHIPPED
+
+
+def test_what_the_carrier_refuses_then_is_withdrawn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    two_and_one(world)
+    dies_while_booking(monkeypatch, world, items=[{"line_id": "1", "quantity": 1}])
+
+    def refuses(*_: Any) -> Any:
+        raise ShippingRefused("Too heavy.")
+
+    monkeypatch.setattr(SimulatedCarrier, "book", refuses)
+    repaired(world, "sweep")
+    assert world.trail()[-1] == "SHIPMENT_RECALLED"
+    assert [place.item for place in indexes.orders_due(None)] == ["#ORDER"]
+
+
+def test_one_that_was_cancelled_in_the_meantime_is_left_to_the_unwinding(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    two_and_one(world)
+    dies_while_booking(monkeypatch, world)
+    assert world.support("POST /orders/{id}/cancel", "order-1", {}).status == 200
+    repaired(world, "sweep")
+    assert world.snapshot().shipment is not None
+    assert "PARCEL_SHIPPED" not in world.trail()
+    assert "#SHIPMENT" not in [place.item for place in indexes.orders_due(None)]

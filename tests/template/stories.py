@@ -16,11 +16,14 @@ from standardwebhooks.webhooks import Webhook
 
 from orders import settings
 from orders.adapters import secret_store
+from orders.adapters.carriers.simulated import SimulatedCarrier
+from orders.adapters.payments.simulated import SimulatedGateway
 from orders.adapters.store import event_items, keys, orders, table
 from orders.domain import notifications
-from orders.domain.errors import ApprovalPending, OutcomeUnknown
+from orders.domain.errors import ApprovalPending, GatewayUnavailable, OutcomeUnknown
 from orders.domain.identifiers import OrderId
 from orders.domain.order import timestamp
+from orders.domain.payment import GatewayOutcome, OutcomeKind
 from orders.domain.steps import UNWINDING, PaymentDeclined
 from orders.services import estimates
 from orders.services.changes import utc_now
@@ -220,10 +223,10 @@ class RecordingWorld:
         for task in UNWINDING.values():
             self.step(task.function, order_id)
 
-    def make_overdue(self, order_id: str) -> None:
+    def make_overdue(self, order_id: str, parcel: keys.Key | None = None) -> None:
         table.client().update_item(
             TableName=settings.table_name(),
-            Key=keys.order_key(OrderId(order_id)),
+            Key=parcel or keys.order_key(OrderId(order_id)),
             UpdateExpression="SET due_at = :past, GSI3SK = :sort",
             ExpressionAttributeValues={
                 ":past": {"S": "2020-01-01T00:00:00.000Z"},
@@ -480,6 +483,62 @@ def _parcels_are_paid(world: RecordingWorld, name: str, token: str, *, taken: bo
     world.change(by_others, "POST /orders/{id}/release")
 
 
+def hand_overs_are_interrupted(world: RecordingWorld) -> None:
+    """What a request has begun is finished by others; what is not paid for then, or not carried, is put back into stock."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAPTURE_MODE", "on_shipment")
+        for by in ("sync", "sweep"):
+            _begun_by_request(world, f"booked-by-{by}", SimulatedCarrier, "book")
+            _finished_by(world, f"booked-by-{by}", by)
+            _begun_by_request(world, f"unpaid-by-{by}", SimulatedGateway, "capture")
+            with patch.context() as refusing:
+                refusing.setattr(SimulatedGateway, "capture", _declines)
+                _finished_by(world, f"unpaid-by-{by}", by)
+        for module in ("ship_parcel", "deliver_order"):
+            order_id = f"unpaid-{module.replace('_', '-')}"
+            _half_sent(world, order_id)
+            with patch.context() as refusing:
+                refusing.setattr(SimulatedGateway, "capture", _declines)
+                with pytest.raises(PaymentDeclined):
+                    world.step(module, order_id)
+        _half_sent(world, "uncarried")
+        world.step("begin_unwinding", "uncarried", failure={"Error": "ShippingRefused", "Cause": "{}"})
+
+
+def _declines(*_: Any) -> GatewayOutcome:
+    return GatewayOutcome(OutcomeKind.DECLINED, captured=1000)
+
+
+def _half_sent(world: RecordingWorld, order_id: str) -> None:
+    world.place(order_id, quantity=2)
+    world.step("reserve_stock", order_id)
+    world.step("charge_payment", order_id)
+    world.change(order_id, "POST /orders/{id}/shipments", {"items": [{"line_id": "1", "quantity": 1}]})
+
+
+def _begun_by_request(world: RecordingWorld, order_id: str, party: type, call: str) -> None:
+    def is_down(*_: Any) -> Any:
+        raise GatewayUnavailable("It does not answer.")
+
+    _half_sent(world, order_id)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(party, call, is_down)
+        key = "POST /orders/{id}/shipments"
+        world.http("change_order", key, id=order_id, group="support", body={}, refused=503)
+
+
+def _finished_by(world: RecordingWorld, order_id: str, by: str) -> None:
+    parcel = orders.load(OrderId(order_id)).shipment
+    assert parcel
+    if by == "sync":
+        world.http("repair_order", "POST /orders/{id}/sync", id=order_id, group="support", body={})
+    else:
+        world.make_overdue(order_id, keys.shipment_key(OrderId(order_id), parcel.shipment_id))
+        world.run("sweep_orders", {})
+    found = orders.load(OrderId(order_id))
+    assert (found.order.status, [one for one in found.shipments if one.due_at]) == ("SHIPPED", [])
+
+
 def cash_is_collected_at_the_door(world: RecordingWorld) -> None:
     for order_id in ("cash-timed", "cash-reported"):
         world.place(order_id, method="CASH_ON_DELIVERY", token=None)
@@ -707,6 +766,7 @@ STORIES: tuple[Callable[[RecordingWorld], None], ...] = (
     a_warehouse_hands_over,
     payments_are_at_stripe,
     money_is_held_and_taken_with_the_parcels,
+    hand_overs_are_interrupted,
     cash_is_collected_at_the_door,
     a_refund_is_refused_and_made_again,
     an_order_is_reviewed,

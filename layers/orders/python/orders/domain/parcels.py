@@ -57,6 +57,8 @@ class Shipment:
     shipped_at: datetime | None = None
     fulfillment_id: Impersonal | None = None
     ended: ParcelEnd | None = None
+    due_at: datetime | None = None
+    """When the sweep finishes its hand-over, where a request has begun it and may not get to finish it."""
 
     @property
     def is_ours(self) -> bool:

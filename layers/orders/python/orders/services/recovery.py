@@ -24,7 +24,7 @@ from orders.domain.scans import is_undecided
 from orders.domain.statuses import CANCELLABLE, ENDED, OrderStatus, OverallStatus, has_reached
 from orders.domain.steps import ApprovalRejected, CancelReason
 from orders.domain.waits import GRACE, Waits, remaining_waits
-from orders.services import capturing, charging, holding, inbound, refunding
+from orders.services import capturing, charging, handovers, holding, inbound, refunding
 from orders.services.changes import Clock, apply, utc_now
 
 MOST_FAILED_RUNS = 10
@@ -108,7 +108,7 @@ def sync(order_id: OrderId, by: str, clock: Clock = utc_now) -> Snapshot:
 
     An order that is over, or whose execution is running, is left alone; the latter is checked again later.
     """
-    return _synced(refunding.tried(orders.load(order_id), clock), by, clock)
+    return _synced(handovers.finish(refunding.tried(orders.load(order_id), clock), clock), by, clock)
 
 
 def execution_ended(execution_arn: str, status: str, error: str | None, clock: Clock = utc_now) -> str | None:
@@ -295,6 +295,8 @@ class Sweep:
         if place.is_refund:
             self._settle(before, place)
             return False
+        if place.is_parcel:
+            return self._finish(before, place)
         after = _synced(before, SYSTEM, self._clock)
         if after.order.version != before.order.version:
             return True
@@ -308,6 +310,18 @@ class Sweep:
         if pending:
             pause = (self._clock() - min(pending)) / PARTS_OF_THE_WAIT
             self._postpone(place, min(max(pause, GRACE), LONGEST_UNASKED))
+
+    def _finish(self, before: Snapshot, place: indexes.Reference) -> bool:
+        """Finishes the hand-overs that a request has begun, and returns whether that changed the order."""
+        after = handovers.finish(before, self._clock)
+        if after.order.version != before.order.version:
+            return True
+        if handovers.is_left(after):
+            self._postpone(place, LONGEST_UNASKED)
+        elif not self._everything:
+            # Somebody else has handed it over, or the unwinding recalls it.
+            indexes.forget(place)
+        return False
 
     def _look_again_later(self, snapshot: Snapshot, place: indexes.Reference) -> None:
         order = snapshot.order

@@ -16,7 +16,7 @@ from orders.domain.statuses import OrderStatus, ReturnStatus
 class Reference:
     """An order's place in a list that is sorted newest first; ``sort`` is unique and ordered by creation.
 
-    In the list of what is due ``item`` is which of the order's items is: the order itself, or a refund.
+    In the list of what is due ``item`` is which of the order's items is: the order itself, a refund, or a parcel.
     """
 
     order_id: OrderId
@@ -27,6 +27,11 @@ class Reference:
     def is_refund(self) -> bool:
         """Whether it is a refund that is due, and not the order."""
         return self.item.startswith(keys.REFUND_PREFIX)
+
+    @property
+    def is_parcel(self) -> bool:
+        """Whether it is a parcel whose hand-over is to be finished, and not the order."""
+        return self.item.startswith(keys.SHIPMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,7 @@ def count_in_status(status: OrderStatus, placed_before: datetime) -> int:
 
 
 def orders_due(until: datetime | None, after: str | None = None, page: int = 100) -> Iterator[Reference]:
-    """Orders that are overdue, or of which a refund is, longest overdue first, after the place ``after``.
+    """Orders that are overdue, or of which a refund or a parcel is, longest overdue first, after the place ``after``.
 
     ``None`` takes the open orders that are not due yet too.
     """
@@ -169,6 +174,16 @@ def postpone(place: Reference, due_at: datetime) -> bool:
             ":sort": {"S": keys.due_sort(place.order_id, due_at)},
             ":seen": {"S": place.sort},
         },
+    ).is_written
+
+
+def forget(place: Reference) -> bool:
+    """Takes what is not due any more out of the index, unless its place there has changed (then returns ``False``)."""
+    return table.update(
+        Key=keys.item_key(keys.order_partition(place.order_id), place.item),
+        UpdateExpression="REMOVE due_at, GSI3PK, GSI3SK",
+        ConditionExpression="GSI3SK = :seen",
+        ExpressionAttributeValues={":seen": {"S": place.sort}},
     ).is_written
 
 

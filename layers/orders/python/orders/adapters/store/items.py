@@ -246,6 +246,8 @@ def shipment_to_item(order_id: OrderId, shipment: Shipment) -> Item:
         "items": to_json(shipment.items) if shipment.items else None,
         "GSI1PK": shipment.tracking_number and keys.parcel_partition(shipment.tracking_number),
         "GSI1SK": shipment.tracking_number and order_id,
+        "GSI3PK": "DUE" if shipment.due_at else None,
+        "GSI3SK": keys.due_sort(order_id, shipment.due_at) if shipment.due_at else None,
     }
     key = keys.shipment_key(order_id, None if shipment.number == 1 else shipment.shipment_id)
     return {**key, **_SHIPMENT.write(shipment), **as_texts(text)}
@@ -268,7 +270,7 @@ def optional_of_payment() -> tuple[str, ...]:
 
 def optional_of_shipment() -> tuple[str, ...]:
     """The attributes that the item of a shipment may not have."""
-    return (*_SHIPMENT.optional, "exact_status", "scans", "items", "GSI1PK", "GSI1SK")
+    return (*_SHIPMENT.optional, "exact_status", "scans", "items", "GSI1PK", "GSI1SK", "GSI3PK", "GSI3SK")
 
 
 def _detail_to_json(detail: TrackingDetail) -> list[Any]:

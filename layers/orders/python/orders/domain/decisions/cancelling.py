@@ -106,7 +106,7 @@ def cut_short(
     change = _without(
         snapshot, goods.cancelled(order, pieces), pieces, transit_seconds, now, by, note=reason, refund_id=refund_id
     )
-    withdrawn = tuple(replace(one, recalled=True) for one in goods.begun(snapshot))
+    withdrawn = tuple(replace(one, recalled=True, due_at=None) for one in goods.begun(snapshot))
     payment = snapshot.payment
     lost = capturing.lost(payment, now, reason) if payment and is_unpaid and capturing.is_held(payment) else change.payment
     return replace(change, shipments=withdrawn, payment=lost)

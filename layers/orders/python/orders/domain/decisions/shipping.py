@@ -134,6 +134,9 @@ def _begun(snapshot: Snapshot, shipment: Shipment, now: datetime, by: str) -> Ch
     order = snapshot.order
     check_not_held(order)
     _check_status(order)
+    if by != SYSTEM:
+        # No execution comes back to it.
+        shipment = replace(shipment, due_at=now + GRACE)
     after = goods.with_parcel(order, shipment)
     if order.status is OrderStatus.CONFIRMED:
         return recording.move(order, after, OrderStatus.PROCESSING, EventType.HANDOVER_STARTED, now, by, shipment=shipment)
@@ -152,7 +155,7 @@ def ship(
     if known.recalled:
         # What was left of the order was cancelled while the carrier was asked: its pieces must not leave twice.
         raise OrderOver("The parcel was withdrawn.", order_status=order.status)
-    parcel = replace(booked, shipped_at=now) if booked.items else booked
+    parcel = replace(booked, shipped_at=now if booked.items else booked.shipped_at, due_at=None)
     after = goods.handed_over(goods.with_parcel(order, parcel), goods.in_parcel(order, parcel))
     after = replace(after, delivery_token=token or order.delivery_token)
     payment, is_last = capturing.begun(snapshot, parcel, now), not goods.left(after)
@@ -185,7 +188,8 @@ def withdraw(snapshot: Snapshot, number: int, now: datetime, by: str, reason: st
     parcel = next((one for one in goods.begun(snapshot) if one.number == number), None)
     if parcel is None:
         return None
-    gone, kind = replace(parcel, recalled=True, status=ShipmentStatus.FAILED), EventType.SHIPMENT_RECALLED
+    gone = replace(parcel, recalled=True, status=ShipmentStatus.FAILED, due_at=None)
+    kind = EventType.SHIPMENT_RECALLED
     return recording.change(snapshot.order, snapshot.order, kind, now, by, reason=reason, shipment=gone)
 
 

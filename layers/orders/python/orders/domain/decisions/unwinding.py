@@ -25,7 +25,8 @@ def shipment_recalled(snapshot: Snapshot, now: datetime) -> Change | None:
     after, shipment = order, left[0]
     if order.step(StepName.SHIPPING).status is StepStatus.COMPENSATING and len(left) == 1:
         after = order.with_step(StepName.SHIPPING, StepStatus.COMPENSATED, now)
-    return recording.change(order, after, EventType.SHIPMENT_RECALLED, now, shipment=replace(shipment, recalled=True))
+    recalled = replace(shipment, recalled=True, due_at=None)
+    return recording.change(order, after, EventType.SHIPMENT_RECALLED, now, shipment=recalled)
 
 
 def release_stock(snapshot: Snapshot, now: datetime) -> Change | None:
