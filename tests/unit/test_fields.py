@@ -170,6 +170,7 @@ NOT_SHOWN = {
         "scanned_at": "with the scans",
         "recalled": "the pipeline's own",
         "sender": "the pipeline's own",
+        "due_at": "the pipeline's own",
         "number": "its place in the list",
         "fulfillment_id": "the warehouse's own",
         "ended": "in the pieces of the order",
