@@ -217,7 +217,9 @@ def test_a_retried_hand_over_gets_a_token_of_its_own(engine: Engine) -> None:
 # --- refusals ---
 
 
-REFUSALS = [(function, error) for function in STEPS for error in sorted(raised_by(function).refusals)]
+WAITED_FOR = {"OrderOnHold"}
+"""What a step refuses only until somebody has done something: the machine waits for them."""
+REFUSALS = [(function, error) for function in STEPS for error in sorted(raised_by(function).refusals - WAITED_FOR)]
 
 
 @pytest.mark.parametrize(("function", "error"), REFUSALS)
