@@ -45,19 +45,19 @@ class Operator:
         """Sends every dead letter again; returns how many there were."""
         world = self._world
         letters = [(name, letter) for name in _dead(world) for letter in world.queues.take(name)]
-        for _, letter in letters:
+        for name, letter in letters:
             world.note(f"redrive {letter.number} {letter.source}")
-            self._again(letter)
+            self._again(name, letter)
         return len(letters)
 
-    def _again(self, letter: Message) -> None:
+    def _again(self, name: str, letter: Message) -> None:
         world, body = self._world, json.loads(letter.body)
         if "requestPayload" in body:
             world.functions.send(body["requestContext"]["functionArn"], body["requestPayload"])
         elif "DDBStreamBatchInfo" in body:
-            self._read_again(letter, body)
+            self._read_again(name, letter, body)
         elif "consumer" in body:
-            self._hand_over(letter, world.functions.of_module(body["consumer"]), [body["record"]])
+            self._hand_over(name, letter, world.functions.of_module(body["consumer"]), [body["record"]])
         elif letter.source in CONSUMERS:
             attributes = {"SentTimestamp": str(int((START + letter.sent) * 1000)), "ApproximateReceiveCount": "1"}
             record = {
@@ -67,23 +67,33 @@ class Operator:
                 "attributes": attributes,
                 "eventSource": "aws:sqs",
             }
-            self._hand_over(letter, world.functions.of_module(CONSUMERS[letter.source]), [record])
+            self._hand_over(name, letter, world.functions.of_module(CONSUMERS[letter.source]), [record])
         else:
             world.queues.send(letter.source, letter.body)
 
-    def _read_again(self, letter: Message, body: Json) -> None:
+    def _read_again(self, name: str, letter: Message, body: Json) -> None:
         function, info = body["requestContext"]["functionArn"], body["DDBStreamBatchInfo"]
         first, last = int(info["startSequenceNumber"]), int(info["endSequenceNumber"])
         records = self._world.streams.between(function, first, last)
-        self._hand_over(letter, function, records)
+        self._hand_over(name, letter, function, records)
 
-    def _hand_over(self, letter: Message, function: str, records: list[Json]) -> None:
+    def _hand_over(self, name: str, letter: Message, function: str, records: list[Json]) -> None:
         def told(outcome: Outcome) -> None:
-            if outcome.error or (outcome.payload or {}).get("batchItemFailures"):
+            if not outcome.error and not (outcome.payload or {}).get("batchItemFailures"):
+                return
+            if self._is_delayed(letter):
+                self._world.queues.send(name, letter.body, source=letter.source)
+            else:
                 self.hopeless.append(letter)
 
         if records:
             self._world.functions.invoke(function, {"Records": records}, told)
+
+    def _is_delayed(self, letter: Message) -> bool:
+        """Whether a letter is about an order that is not paid yet: its provider may be down for this payment still."""
+        order_id = json.loads(letter.body).get("detail", {}).get("order_id")
+        order = self._world.table.item((f"ORDER#{order_id}", "#ORDER"))
+        return order is not None and order["status"]["S"] == OrderStatus.PENDING and "due_at" in order
 
     def decide(self) -> None:
         """Says what became of each parcel that is under way for good: it is back, or it was delivered."""
