@@ -89,20 +89,14 @@ def secret_of(api: Api, name: str) -> str:
     """ORDERS_CARRIER_SECRET, or what a stack on this machine keeps in its Secrets Manager."""
     if given := os.environ.get("ORDERS_CARRIER_SECRET"):
         return given
+    from local.cli.place import Place  # noqa: PLC0415 - brings boto3 along: the other small commands answer at once
+
+    place = Place(None, api.url)
     try:
-        known = api.call("POST", "/.local/stack", {})
+        secret = place.resources[SECRETS[name]]
     except Refused:
         raise SystemExit("orders: this stack is not on this machine: set ORDERS_CARRIER_SECRET") from None
-    import boto3  # noqa: PLC0415 - the other small commands answer at once
-
-    secrets = boto3.client(
-        "secretsmanager",
-        endpoint_url=known["aws_url"],
-        region_name="us-east-1",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",  # noqa: S106 - the engine takes any
-    )
-    return str(secrets.get_secret_value(SecretId=known["resources"][SECRETS[name]])["SecretString"])
+    return str(place.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"])
 
 
 # --- What each of them sends --------------------------------------------------------------------------------
