@@ -157,20 +157,23 @@ def test_a_charge_in_flight_goes_on(world: World, monkeypatch: pytest.MonkeyPatc
     assert world.order().status is OrderStatus.PROCESSING
 
 
+@pytest.mark.parametrize(("reported", "status"), [("shipped", OrderStatus.SHIPPED), ("completed", OrderStatus.DELIVERED)])
 def test_what_the_warehouse_reports_is_a_fact_and_its_money_waits_for_the_release(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, reported: str, status: OrderStatus
 ) -> None:
     monkeypatch.setenv("CAPTURE_MODE", "on_shipment")
     reserved(world)
     charge(world)
     hold(world)
-    assert report(world, "shipped") == []
+    assert report(world, reported) == []
+    assert recovery.sweep(clock=in_a_while(3600)).restarted == ()
     found = world.snapshot()
     assert found.payment
-    assert (found.order.status, found.payment.amount_captured) == (OrderStatus.SHIPPED, 0)
+    assert (found.order.status, found.payment.amount_captured) == (status, 0)
     release(world)
     world.follow_up()
     assert world.http("GET /orders/{id}", "order-1").body["payment"]["amount_captured"]["amount"] == 3000
+    assert (world.order().due_at is None) is (status is OrderStatus.DELIVERED)
     world.add_up()
 
 

@@ -9,7 +9,7 @@ from orders.domain.decisions.restarting import due_again
 from orders.domain.errors import ConstraintViolated, OrderOnHold, OrderOver
 from orders.domain.events import SYSTEM, EventType, FollowUp
 from orders.domain.order import Change, Hold, Order, Snapshot
-from orders.domain.statuses import CANCELLABLE
+from orders.domain.statuses import CANCELLABLE, OverallStatus
 from orders.domain.waits import GRACE, Waits
 
 AUTHORIZATION_EXPIRED = "authorization_expired"
@@ -51,12 +51,15 @@ def release(
 ) -> Change:
     """Lets the order go on. What it has missed of its workflow follows; a workflow that was lost is restarted by the sweep.
 
+    One whose parcels others have delivered meanwhile is released too: the money that is held for them is taken then.
     ``late_after`` is how many seconds the order may now wait for its warehouse, where it does, before it is late.
     """
     order = snapshot.order
-    if order.hold is None or order.is_over:
+    is_arrived = order.overall is OverallStatus.COMPLETED
+    if order.hold is None or (order.is_over and not is_arrived):
         raise ConstraintViolated("The order is not on hold.", order_status=order.status)
-    after = replace(order, hold=None, due_at=due_again(order, waits, now) + timedelta(seconds=late_after))
+    due = order.due_at and now + GRACE if is_arrived else due_again(order, waits, now) + timedelta(seconds=late_after)
+    after = replace(order, hold=None, due_at=due)
     return recording.change(order, after, EventType.ORDER_RELEASED, now, by, reason=reason, follow_up=FollowUp.ANSWER_RELEASED)
 
 
