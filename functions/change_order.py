@@ -11,7 +11,7 @@ from orders.domain.status_names import parse_status
 from orders.services import commands, holding, reading, refunding, returning
 from orders.services.changes import SeenAt
 from orders.services.once import once
-from orders.web import bodies
+from orders.web import bodies, details, return_bodies
 from orders.web.handling import DEPRECATED_SINCE, REPLAYED, Answer, Operation, Request, serve
 from orders.web.orders import order_answer
 
@@ -47,7 +47,7 @@ def _once(request: Request, call: KeyedCall | None, change: Callable[[], Snapsho
 
 def change_address(request: Request) -> Answer:
     """Changes the address."""
-    address = request.parse(bodies.AddressBody).address()
+    address = request.parse(details.AddressBody).address()
     return order_answer(request, commands.change_address(*_admitted(request), address, SeenAt(request.if_match)))
 
 
@@ -131,7 +131,7 @@ def mark_returned(request: Request) -> Answer:
 
 def request_return(request: Request) -> Answer:
     """Asks for a return."""
-    body, call = request.parse(bodies.RequestReturn), request.call
+    body, call = request.parse(return_bodies.RequestReturn), request.call
     order_id, actor = _admitted(request)
     seen = SeenAt(request.if_match, call=call)
     return _once(request, call, lambda: returning.request(order_id, actor, body.wanted(), body.note, seen))
@@ -139,7 +139,7 @@ def request_return(request: Request) -> Answer:
 
 def receive_return(request: Request) -> Answer:
     """Some of a return has come back."""
-    body, call = request.parse(bodies.ReceiveReturn), request.call
+    body, call = request.parse(return_bodies.ReceiveReturn), request.call
     order_id, actor = _admitted(request)
     which, seen = request.path.get("return_id", ""), SeenAt(request.if_match, call=call)
     receipt = decisions.Receipt(body.pieces(), body.final)

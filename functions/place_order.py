@@ -7,14 +7,15 @@ from orders.domain import digests
 from orders.domain.errors import InvalidArgument, PermissionDenied
 from orders.domain.identifiers import CustomerId
 from orders.services import placing
-from orders.web import bodies
-from orders.web.handling import REPLAYED, Answer, Principal, Request, serve
+from orders.web import order_bodies
+from orders.web.callers import Principal
+from orders.web.handling import REPLAYED, Answer, Request, serve
 from orders.web.orders import order_answer
 
 
 def place_order(request: Request) -> Answer:
     """Places the order for the caller, or for the customer that a member of staff or a shop names."""
-    body = request.parse(bodies.PlaceOrder)
+    body = request.parse(order_bodies.PlaceOrder)
     caller = request.caller
     customer_id = _customer(caller, body.customer_id)
     if body.pricing is not None and not caller.is_shop:

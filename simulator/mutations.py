@@ -96,12 +96,12 @@ MUTATIONS = (
     ),
     Mutation("goods are reserved each time", _DECISIONS + "placing.py", "    if order.step(StepName.INVENTORY).status is not StepStatus.PENDING:\n        return None\n", ""),
     Mutation("the address can change while the parcel is handed over", _DECISIONS + "shipping.py", " or order.is_over or any(not one.recalled for one in snapshot.shipments):", " or order.is_over:"),
-    Mutation("the carrier is not told that a parcel is recalled", _SERVICES + "fulfilling.py", "        parcel_carrier().recall(shipment.shipment_id)\n", "        pass\n"),
+    Mutation("the carrier is not told that a parcel is recalled", _SERVICES + "handovers.py", "        parcel_carrier().recall(shipment.shipment_id)\n", "        pass\n"),
     Mutation(
         "each try of a hand-over books another parcel",
-        _SERVICES + "fulfilling.py",
+        _SERVICES + "handovers.py",
         "booking = parcel_carrier().book(shipment.shipment_id,",
-        'booking = parcel_carrier().book(new_id("ship", clock),',
+        'booking = parcel_carrier().book(fulfilling.new_id("ship", clock),',
     ),
     # --- reviews, cancelling, unwinding ---
     Mutation("a review that nobody has answered is no obstacle", _DECISIONS + "reviewing.py", "if order.approval is not None and order.approval.status is ApprovalStatus.PENDING:", "if False:"),
@@ -112,7 +112,7 @@ MUTATIONS = (
         "approval=replace(approval, expires_at=expires))",
     ),
     Mutation("an order that is being unwound goes on", _DECISIONS + "ending.py", "    if order.overall in (OverallStatus.ROLLING_BACK, OverallStatus.ROLLED_BACK, OverallStatus.FAILED):\n", "    if order.overall is OverallStatus.FAILED:\n"),
-    Mutation("an approval that came in time is forgotten when the wait runs out", _SERVICES + "fulfilling.py", 'return "Approved while the wait ran out" if approved else None', "return None"),
+    Mutation("an approval that came in time is forgotten when the wait runs out", _SERVICES + "failing.py", 'return "Approved while the wait ran out" if approved else None', "return None"),
     Mutation("what was done is undone from the wrong end", _ORDERS + "domain/steps.py", "{one.name: one.undoing for one in reversed(DEFINITIONS) if one.undoing}", "{one.name: one.undoing for one in DEFINITIONS if one.undoing}"),
     Mutation("the goods are not put back", _UNWIND, '"Next": "Release stock"\n    },\n    "Release stock"', '"Next": "Close order"\n    },\n    "Release stock"'),
     # --- the workflow service ---

@@ -15,7 +15,8 @@ from orders.domain.statuses import OrderStatus
 from orders.domain.steps import PaymentDeclined
 from orders.services.changes import utc_now
 from orders.web import tokens
-from orders.web.handling import Principal, Request, authorize
+from orders.web.callers import Principal
+from orders.web.handling import Request, authorize
 from orders.web.routes import ROUTES, Route, Who
 from tests.harness import behavior
 from tests.harness.bodies import HOME, a_body

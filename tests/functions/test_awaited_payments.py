@@ -18,7 +18,7 @@ from orders.domain.payment import GatewayOutcome, OutcomeKind
 from orders.domain.statuses import OrderStatus, OverallStatus, PaymentStatus, StepStatus
 from orders.domain.steps import StepName
 from orders.domain.waits import remaining_waits
-from orders.services import charging, payment_events, recovery
+from orders.services import charging, payment_events, recovery, stuck
 from orders.services.changes import utc_now
 from tests.harness.events import a_batch, a_message, refused
 from tests.harness.world import World, in_a_while
@@ -395,8 +395,8 @@ def test_a_provider_is_asked_less_often_the_longer_a_payment_takes(world: World,
 def test_an_order_that_waits_to_be_paid_is_not_stuck_until_its_time_is_over(world: World) -> None:
     awaited(world, seconds=7200)
     pending = OrderStatus.PENDING
-    assert recovery.stuck(in_a_while(3600))[pending] == 0
-    assert recovery.stuck(in_a_while(7300))[pending] == 1
+    assert stuck.count(in_a_while(3600))[pending] == 0
+    assert stuck.count(in_a_while(7300))[pending] == 1
 
 
 def test_a_payment_is_looked_up_days_later_and_not_charged_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

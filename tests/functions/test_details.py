@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from orders.domain.address import Contact
 from orders.domain.identifiers import CustomerId
-from orders.domain.order import Contact
 from orders.domain.statuses import OrderStatus
 from orders.services import privacy
 from orders.web import personal_data

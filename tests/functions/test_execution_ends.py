@@ -11,7 +11,8 @@ import pytest
 
 from orders.adapters import workflow
 from orders.adapters.carriers.simulated import SimulatedCarrier
-from orders.domain.order import Address, Line
+from orders.domain.address import Address
+from orders.domain.lines import Line
 from orders.domain.outcomes import OF_PAYMENT_STATUS, PaymentOutcome
 from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentStatus
 from orders.domain.steps import WHY_CANCELLED, CancelReason, OutOfStock, PaymentDeclined

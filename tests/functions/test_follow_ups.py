@@ -20,16 +20,16 @@ from hypothesis import strategies as st
 from orders.adapters import workflow
 from orders.adapters.store import catalog, event_items
 from orders.domain.actors import Actor
+from orders.domain.address import Address
 from orders.domain.decisions import reviewing
 from orders.domain.errors import ApprovalPending, OrderError, OrderOver
 from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
-from orders.domain.order import Address
 from orders.domain.products import Product
 from orders.domain.refund import left
 from orders.domain.statuses import ENDED, OrderStatus, PaymentMethod, PaymentStatus, StepStatus
 from orders.domain.steps import StepName, unwound_from
-from orders.services import charging, commands, fulfilling, returning
+from orders.services import charging, commands, deliveries, failing, fulfilling, handovers, returning
 from orders.services.changes import SeenAt
 from orders.services.placing import place_order
 from tests.harness.events import ALL_TAKEN, a_batch, a_record, invoke
@@ -119,16 +119,16 @@ class Stage:
                 f"{arn}/review", lambda token: fulfilling.request_approval(ORDER, token, 300, run=run)
             )
             if said != {"approved": True}:
-                fulfilling.begin_unwinding(ORDER, said[0] if said else "States.Timeout", "")
+                failing.begin_unwinding(ORDER, said[0] if said else "States.Timeout", "")
                 return
         yield
         charging.charge_payment(ORDER)
         yield
         yield from self._called_back(f"{arn}/parcel", lambda token: self._ship(token, run))
-        fulfilling.deliver(ORDER)
+        deliveries.deliver(ORDER)
 
     def _ship(self, token: str, run: int) -> None:
-        if fulfilling.is_delivered(fulfilling.ship_parcel(ORDER, token, run=run)):
+        if deliveries.is_delivered(handovers.ship_parcel(ORDER, token, run=run)):
             workflow.answer(token, {})
 
     def _called_back(self, token: str, ask: Any) -> Any:

@@ -20,13 +20,14 @@ from orders.adapters.carriers.protocol import Booking
 from orders.adapters.carriers.simulated import SimulatedCarrier
 from orders.adapters.store import keys, ledgers, orders, scans, table
 from orders.domain.actors import Actor
+from orders.domain.address import Address
 from orders.domain.errors import StoreBusy
 from orders.domain.events import EventType
 from orders.domain.identifiers import OrderId, TrackingNumber
-from orders.domain.order import Address, Snapshot, timestamp
+from orders.domain.order import Snapshot, timestamp
 from orders.domain.parcels import Shipment
 from orders.domain.statuses import OrderStatus, PaymentMethod, PaymentStatus, ShipmentStatus
-from orders.services import charging, fulfilling, inbound, listing, recovery
+from orders.services import charging, fulfilling, handovers, inbound, listing, recovery
 from orders.services.changes import utc_now
 from orders.services.placing import place_order
 from tests.harness.aws import CARRIER_SECRET, deployed
@@ -61,7 +62,7 @@ def an_order(order_id: str, status: OrderStatus, method: PaymentMethod = Payment
         fulfilling.reserve_stock(OrderId(order_id))
         charging.charge_payment(OrderId(order_id))
     if status is OrderStatus.SHIPPED:
-        fulfilling.ship_parcel(OrderId(order_id), None)
+        handovers.ship_parcel(OrderId(order_id), None)
     return order_id
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from orders.adapters.store import items, orders
 from orders.domain.identifiers import OrderId
-from orders.domain.order import Line
+from orders.domain.lines import Line
 from orders.domain.statuses import OrderStatus
 from tests.harness.bodies import a_body
 from tests.harness.world import CUSTOMER, World

@@ -11,7 +11,7 @@ from orders.adapters.store import event_items, orders
 from orders.domain import notifications
 from orders.domain.identifiers import OrderId
 from orders.domain.statuses import OrderStatus
-from orders.services import fulfilling
+from orders.services import handovers
 from tests.harness.aws import live, records, resources, waiting
 from tests.harness.events import ALL_TAKEN, a_batch, invoke
 from tests.harness.fakes import FakeBus
@@ -85,7 +85,7 @@ def test_transitions_and_times_are_measured_by_status(events: FakeBus, capsys: p
 
 
 def test_what_is_published_holds_no_token(events: FakeBus) -> None:
-    fulfilling.ship_parcel(OrderId(live("p-5", token="tok_ok")), "TASK-TOKEN")
+    handovers.ship_parcel(OrderId(live("p-5", token="tok_ok")), "TASK-TOKEN")
     invoke("publish_changes", a_batch(records("p-5")))
     said = json.dumps(events.taken, default=str)
     assert not any(secret in said for secret in ("tok_ok", "TASK-TOKEN", "St James"))

@@ -25,17 +25,17 @@ from orders.adapters import secret_store
 from orders.adapters.store import catalog, counters, deliveries, keys, ledgers, orders, table, webhooks
 from orders.domain import outcomes
 from orders.domain.actors import Actor
+from orders.domain.address import Address
 from orders.domain.analytics import CountedEvent
 from orders.domain.events import ORDER_STATUS_CHANGED, EventType
 from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
-from orders.domain.order import Address
 from orders.domain.products import Product
 from orders.domain.shortage import ShortagePolicy
 from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, PaymentStatus, ShipmentStatus
 from orders.domain.steps import UNWINDING
 from orders.domain.webhooks import Delivery, Secret, Webhook
-from orders.services import charging, commands, fulfilling, holding
+from orders.services import charging, commands, fulfilling, handovers, holding
 from orders.services.changes import SeenAt, utc_now
 from orders.services.placing import place_order
 from orders.web import tokens
@@ -103,7 +103,7 @@ def to_be_confirmed() -> None:
 
 def shipped() -> None:
     paid()
-    fulfilling.ship_parcel(ORDER, None)
+    handovers.ship_parcel(ORDER, None)
 
 
 def tracked() -> None:

@@ -12,7 +12,7 @@ from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.statuses import OrderStatus, OverallStatus
 from orders.domain.waits import GRACE
-from orders.services import recovery
+from orders.services import recovery, stuck
 from orders.services.changes import utc_now
 from tests.harness.caches import forget_settings
 from tests.harness.events import ALL_TAKEN, a_batch, a_record
@@ -560,20 +560,20 @@ def test_an_order_is_stuck_once_its_configured_waits_are_over_and_not_before(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.place()
-    margin = recovery.STUCK_MARGIN.total_seconds()
+    margin = stuck.STUCK_MARGIN.total_seconds()
     for approval in (300, 86_400):
         monkeypatch.setenv("APPROVAL_TIMEOUT_SECONDS", str(approval))
         forget_settings()
         waits = settings.waits()
         allowed = waits.approval + waits.payment + margin
-        assert recovery.stuck(in_a_while(allowed - 60))[OrderStatus.PENDING] == 0
-        assert recovery.stuck(in_a_while(allowed + 60))[OrderStatus.PENDING] == 1
+        assert stuck.count(in_a_while(allowed - 60))[OrderStatus.PENDING] == 0
+        assert stuck.count(in_a_while(allowed + 60))[OrderStatus.PENDING] == 1
 
 
 def test_what_is_being_prepared_is_given_the_preparation_s_time_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREPARATION_WAIT_SECONDS", "172800")
     forget_settings()
     world.live(OrderStatus.PROCESSING)
-    allowed = sum(timedelta(seconds=wait).total_seconds() for wait in (300, 5, 172_800)) + recovery.STUCK_MARGIN.total_seconds()
-    assert recovery.stuck(in_a_while(allowed - 60))[OrderStatus.PROCESSING] == 0
-    assert recovery.stuck(in_a_while(allowed + 60))[OrderStatus.PROCESSING] == 1
+    allowed = sum(timedelta(seconds=wait).total_seconds() for wait in (300, 5, 172_800)) + stuck.STUCK_MARGIN.total_seconds()
+    assert stuck.count(in_a_while(allowed - 60))[OrderStatus.PROCESSING] == 0
+    assert stuck.count(in_a_while(allowed + 60))[OrderStatus.PROCESSING] == 1

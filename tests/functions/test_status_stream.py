@@ -9,7 +9,7 @@ from orders.adapters import secret_store
 from orders.adapters.store import orders
 from orders.domain.actors import Actor
 from orders.domain.identifiers import OrderId
-from orders.services import charging, fulfilling
+from orders.services import charging, deliveries, fulfilling
 from orders.services.changes import utc_now
 from orders.services.placing import place_order
 from orders.web import tokens
@@ -53,7 +53,7 @@ def test_the_stream_begins_with_the_present_and_misses_nothing_after_that() -> N
 
 def test_the_stream_ends_when_the_order_is_over() -> None:
     live("e-2")
-    fulfilling.record_delivery(OrderId("e-2"), "sue")
+    deliveries.record_delivery(OrderId("e-2"), "sue")
     last = str(orders.load_order(OrderId("e-2")).version)
     assert [one[0] for one in stream("e-2")[1]] == [last], "the first answer is there even then"
     status, frames = stream("e-2", "3")

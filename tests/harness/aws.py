@@ -19,7 +19,7 @@ from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
 from orders.domain.products import Product
 from orders.domain.statuses import OrderStatus
-from orders.services import charging, fulfilling
+from orders.services import charging, fulfilling, handovers
 from orders.services.placing import place_order
 from tests.harness.caches import forget
 from tests.harness.cloudformation import PSEUDO, Deployed, Named, by_logical_id, environment, expanded, table_properties
@@ -103,7 +103,7 @@ def live(order_id: str, token: str = "tok_ok", status: OrderStatus = OrderStatus
     fulfilling.reserve_stock(OrderId(order_id))
     if status is not OrderStatus.PENDING:
         charging.charge_payment(OrderId(order_id))
-        fulfilling.ship_parcel(OrderId(order_id), None)
+        handovers.ship_parcel(OrderId(order_id), None)
     return order_id
 
 

@@ -13,11 +13,13 @@ import pytest
 
 from orders.adapters import pauses
 from orders.adapters.payments import simulated
+from orders.domain.address import Address
 from orders.domain.decisions import delivering, ending, paying, placing, refunds, reviewing, shipping, unwinding
 from orders.domain.decisions.placing import PricedRequest
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
+from orders.domain.lines import Line, RequestedLine
 from orders.domain.money import Money
-from orders.domain.order import Address, Change, Event, Line, Order, OrderRequest, RequestedLine, Snapshot
+from orders.domain.order import Change, Event, Order, OrderRequest, Snapshot
 from orders.domain.parcels import Shipment
 from orders.domain.payment import OpenedPayment
 from orders.domain.statuses import OrderStatus, PaymentMethod, ShipmentStatus

@@ -23,7 +23,7 @@ from orders.domain.events import PROVIDERS_SOURCE
 from orders.domain.identifiers import OrderId
 from orders.domain.statuses import UNSETTLED, OrderStatus, OverallStatus
 from orders.domain.steps import PaymentDeclined
-from orders.services import charging, commands, fulfilling, payment_events, payment_receipts, refunding
+from orders.services import charging, commands, failing, fulfilling, payment_events, payment_receipts, refunding
 from orders.services.changes import SeenAt
 from orders.web import payment_schema
 from tests.harness import stripe_book
@@ -142,7 +142,7 @@ def charge(order_id: OrderId) -> None:
         charging.charge_payment(order_id, waits=True)
     except PaymentDeclined as declined:
         with suppress(OrderOver):
-            fulfilling.begin_unwinding(order_id, PaymentDeclined.__name__, fulfilling.report_of(declined))
+            failing.begin_unwinding(order_id, PaymentDeclined.__name__, failing.report_of(declined))
     except OrderOver:
         """It was closed in the meantime: the unwinding looks after its money."""
 

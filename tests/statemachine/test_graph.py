@@ -13,9 +13,11 @@ import pytest
 
 from orders.adapters import workflow
 from orders.adapters.workflow import seconds_of
+from orders.domain.address import Address
 from orders.domain.errors import OrderOnHold
+from orders.domain.lines import Line
 from orders.domain.money import Money
-from orders.domain.order import Address, Approval, Line, Order, Snapshot
+from orders.domain.order import Approval, Order, Snapshot
 from orders.domain.outcomes import REFUSALS, PaymentOutcome, StockOutcome
 from orders.domain.statuses import ApprovalStatus, OrderStatus, PaymentMethod
 from orders.domain.steps import (

@@ -10,7 +10,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from orders.metrics import NAMESPACE, Metric
-from orders.services.recovery import STUCK_STATUSES
+from orders.services.stuck import STUCK_STATUSES
 from tests.harness.cloudformation import expanded
 from tests.template import wiring
 from tools.operations.declared import declared

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from orders.web.handling import SHOP_SCOPE
+from orders.web.callers import SHOP_SCOPE
 from orders.web.routes import ROUTES
 from tests.harness.cloudformation import expanded
 

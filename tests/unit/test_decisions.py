@@ -10,8 +10,9 @@ from orders.domain.decisions import delivering, ending, paying, placing, refunds
 from orders.domain.decisions.advancing import step_done
 from orders.domain.errors import ApprovalPending, ConstraintViolated, IllegalTransition, OrderOver
 from orders.domain.events import SYSTEM, EventType, FollowUp, Signal
+from orders.domain.lines import Line
 from orders.domain.money import Money
-from orders.domain.order import Change, Line, Snapshot
+from orders.domain.order import Change, Snapshot
 from orders.domain.scans import Scan, scanned
 from orders.domain.statuses import (
     CANCELLABLE,

@@ -23,7 +23,7 @@ from orders.domain.refund import Refund
 from orders.domain.returns import Return
 from orders.domain.statuses import OrderStatus
 from orders.domain.steps import STEPS
-from orders.web import bodies, parcel_views, payment_views, return_views, texts, views
+from orders.web import order_bodies, parcel_views, payment_views, return_views, texts, views
 from tests.harness import behavior
 from tests.harness.orders import START, WAITS
 
@@ -101,23 +101,23 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         self._read.add(f"{self._prefix}{name}")
         found = getattr(self._body, name)
-        return Watched(found, self._read, f"{name}.") if isinstance(found, bodies.PaymentBody) else found
+        return Watched(found, self._read, f"{name}.") if isinstance(found, order_bodies.PaymentBody) else found
 
 
-def not_carried(kind: type[bodies.PlaceOrder]) -> set[str]:
+def not_carried(kind: type[order_bodies.PlaceOrder]) -> set[str]:
     """The members of a body that its order never gets."""
     read = set[str]()
     kind.order_request(Watched(kind.model_validate_json(json.dumps(BODY)), read), CustomerId("ada"))  # type: ignore[arg-type]
-    members = {*kind.model_fields, *(f"payment.{name}" for name in bodies.PaymentBody.model_fields)}
+    members = {*kind.model_fields, *(f"payment.{name}" for name in order_bodies.PaymentBody.model_fields)}
     return members - read - set(ELSEWHERE_READ)
 
 
 def test_whatever_a_caller_sends_is_carried_to_the_order() -> None:
-    assert not_carried(bodies.PlaceOrder) == set()
+    assert not_carried(order_bodies.PlaceOrder) == set()
 
 
 def test_a_member_that_is_not_carried_is_reported() -> None:
-    class Planted(bodies.PlaceOrder):
+    class Planted(order_bodies.PlaceOrder):
         planted_member: texts.Text200 | None = None
 
     assert not_carried(Planted) == {"planted_member"}

@@ -36,7 +36,7 @@ from orders.domain.statuses import (
     ShipmentStatus,
 )
 from orders.domain.steps import CancelReason
-from orders.services import charging, commands, fulfilling
+from orders.services import charging, commands, deliveries, fulfilling, handovers
 from orders.services.changes import SeenAt
 from orders.services.inbound import Outcome, take
 from orders.web import bodies, fulfillment_schema
@@ -81,9 +81,9 @@ def bring(order: Order, status: OrderStatus) -> None:
         return
     charging.charge_payment(order.order_id, clock=clock)
     if status in (SHIPPED, DELIVERED):
-        fulfilling.ship_parcel(order.order_id, None, clock=clock)
+        handovers.ship_parcel(order.order_id, None, clock=clock)
     if status is DELIVERED:
-        fulfilling.record_delivery(order.order_id, "support", clock=clock)
+        deliveries.record_delivery(order.order_id, "support", clock=clock)
 
 
 def said(status: str, number: int = 0, **more: Any) -> FulfillmentEvent:
@@ -267,8 +267,8 @@ def test_the_workflow_finds_its_work_done(memory: MemoryStore) -> None:
     take(said("completed", metadata={"carrier": "FedEx", "tracking_number": "FX-1"}), clock)
     for step in (fulfilling.reserve_stock, charging.charge_payment):
         step(order.order_id, clock=clock)
-    fulfilling.ship_parcel(order.order_id, "task-1", clock=clock)
-    fulfilling.deliver(order.order_id, clock)
+    handovers.ship_parcel(order.order_id, "task-1", clock=clock)
+    deliveries.deliver(order.order_id, clock)
     found = memory.load("order-1")
     assert found.shipment
     assert (found.shipment.carrier, found.shipment.tracking_number) == ("FedEx", "FX-1")
@@ -287,7 +287,7 @@ def test_an_event_between_intent_and_booking_leaves_the_parcel_its_tracking_numb
         return real(*arguments)
 
     monkeypatch.setattr(SimulatedCarrier, "book", book)
-    fulfilling.ship_parcel(OrderId("order-1"), "task-1", clock=clock)
+    handovers.ship_parcel(OrderId("order-1"), "task-1", clock=clock)
     found = memory.load("order-1")
     assert statuses(memory)[-1] is SHIPPED
     assert found.shipment

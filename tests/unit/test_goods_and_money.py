@@ -16,8 +16,9 @@ from orders.domain.decisions.refunds import WantedRefund
 from orders.domain.errors import OrderError
 from orders.domain.fulfillment import FulfillmentEvent, ReportedItem
 from orders.domain.identifiers import OrderId
+from orders.domain.lines import Line
 from orders.domain.money import Money
-from orders.domain.order import Line, Snapshot
+from orders.domain.order import Snapshot
 from orders.domain.parcels import Shipment
 from orders.domain.refund import RefundedLine
 from orders.domain.statuses import OrderStatus, ParcelEnd, PaymentMethod, PaymentStatus, RefundStatus, ShipmentStatus

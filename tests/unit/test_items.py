@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orders.adapters.store import event_items, items, keys, refund_items
+from orders.domain.address import Address
 from orders.domain.events import EventType, FollowUp, Signal
 from orders.domain.identifiers import CustomerId, OrderId
+from orders.domain.lines import Line
 from orders.domain.money import Money
-from orders.domain.order import Address, Approval, Cancellation, Event, Line, Order, Step
+from orders.domain.order import Approval, Cancellation, Event, Order, Step
 from orders.domain.parcels import Shipment
 from orders.domain.payment import NextAction, Payment
 from orders.domain.refund import Refund, RefundedLine

@@ -22,7 +22,7 @@ from orders.domain.money import Money
 from orders.domain.payment_reports import PaymentReport
 from orders.domain.statuses import ENDED, TERMINAL, OrderStatus, OverallStatus, PaymentStatus
 from orders.domain.steps import PaymentDeclined, unwound_from
-from orders.services import capturing, charging, commands, fulfilling, inbound, payment_events, refunding
+from orders.services import capturing, charging, commands, failing, fulfilling, handovers, inbound, payment_events, refunding
 from orders.services.changes import SeenAt
 from tests.harness.interleaving import Turns
 from tests.harness.memory_store import MemoryStore, in_memory
@@ -72,7 +72,7 @@ def patiently(act: Act) -> Act:
 
 def unwind(order_id: OrderId) -> None:
     steps: dict[str, Act] = {
-        "recall_shipment": lambda: fulfilling.recall_shipment(order_id, clock),
+        "recall_shipment": lambda: handovers.recall_shipment(order_id, clock),
         "refund_payment": lambda: refunding.unwind_payment(order_id, clock),
         "release_stock": lambda: fulfilling.record(order_id, unwinding.release_stock, clock),
         "close_order": lambda: fulfilling.record(order_id, unwinding.close, clock),
@@ -88,11 +88,11 @@ def workflow(order_id: OrderId) -> None:
         try:
             charging.charge_payment(order_id, clock=clock, waits=True)
         except PaymentDeclined as refusal:
-            fulfilling.begin_unwinding(order_id, PaymentDeclined.__name__, fulfilling.report_of(refusal), clock)
+            failing.begin_unwinding(order_id, PaymentDeclined.__name__, failing.report_of(refusal), clock)
 
     patiently(lambda: fulfilling.reserve_stock(order_id, clock))()
     patiently(charged)()
-    patiently(lambda: fulfilling.ship_parcel(order_id, None, clock=clock))()
+    patiently(lambda: handovers.ship_parcel(order_id, None, clock=clock))()
 
 
 LATEST = 25

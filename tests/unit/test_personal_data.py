@@ -9,9 +9,10 @@ import pytest
 
 from orders.adapters.store import event_items, items, refund_items, return_items
 from orders.domain import erasure, facts, personal
+from orders.domain.address import Contact
 from orders.domain.decisions.placing import PricedRequest
 from orders.domain.events import EventType
-from orders.domain.order import Approval, Cancellation, Change, Contact, Event, OrderRequest, Snapshot, timestamp
+from orders.domain.order import Approval, Cancellation, Change, Event, OrderRequest, Snapshot, timestamp
 from orders.domain.parcels import TrackingDetail
 from orders.domain.personal import Personal, Privacy, guarded, marks
 from orders.domain.refund import Refund, RefundedLine

@@ -24,8 +24,9 @@ from orders.domain.errors import (
 from orders.domain.events import EventType, FollowUp
 from orders.domain.fulfillment import FulfillmentEvent, ReportedItem
 from orders.domain.identifiers import OrderId
+from orders.domain.lines import Line
 from orders.domain.money import Money
-from orders.domain.order import Line, Order, Snapshot
+from orders.domain.order import Order, Snapshot
 from orders.domain.refund import RefundedLine
 from orders.domain.shortage import ShortagePolicy
 from orders.domain.statuses import (
@@ -35,7 +36,7 @@ from orders.domain.statuses import (
     PaymentStatus,
     ShipmentStatus,
 )
-from orders.services import charging, commands, fulfilling
+from orders.services import charging, commands, deliveries, failing, fulfilling, handovers
 from orders.services.changes import SeenAt
 from orders.services.inbound import Outcome, take
 from tests.harness.memory_store import MemoryStore, in_memory
@@ -141,7 +142,7 @@ def test_the_same_fulfillment_again_changes_nothing(memory: MemoryStore) -> None
 
 def test_a_new_fulfillment_when_all_is_handed_over_is_the_parcel_that_has_none(memory: MemoryStore) -> None:
     prepared(memory)
-    fulfilling.ship_parcel(ORDER, None, clock=clock)
+    handovers.ship_parcel(ORDER, None, clock=clock)
     assert said("shipped", "ful-1") is Outcome.RECORDED
     found = now(memory)
     assert [(one.number, one.fulfillment_id) for one in found.shipments] == [(1, "ful-1")]
@@ -286,9 +287,9 @@ def test_cash_is_collected_for_what_arrived_only(memory: MemoryStore) -> None:
 def test_the_timer_ships_what_is_left_as_one_parcel_and_delivers_all(memory: MemoryStore) -> None:
     prepared(memory)
     hand_over({"1": 1})
-    shipped = fulfilling.ship_parcel(ORDER, "task-1", clock=clock)
+    shipped = handovers.ship_parcel(ORDER, "task-1", clock=clock)
     assert standing(shipped) == (OrderStatus.SHIPPED, F.SHIPPED, [{"1": 1}, {"1": 1, "2": 1}])
-    assert fulfilling.deliver(ORDER, clock).order.status is OrderStatus.DELIVERED
+    assert deliveries.deliver(ORDER, clock).order.status is OrderStatus.DELIVERED
 
 
 # --- the warehouse is waited for ---
@@ -296,7 +297,7 @@ def test_the_timer_ships_what_is_left_as_one_parcel_and_delivers_all(memory: Mem
 
 def test_whoever_waits_for_the_warehouse_goes_on_with_the_last_hand_over(memory: MemoryStore) -> None:
     prepared(memory)
-    fulfilling.await_warehouse(ORDER, "task-1", clock, run=1)
+    handovers.await_warehouse(ORDER, "task-1", clock, run=1)
     waiting = now(memory).order
     assert (waiting.warehouse_token, waiting.due_at) == ("task-1", later(1000 + 172_800))
     said("shipped", "a", {"1": 2})
@@ -307,7 +308,7 @@ def test_whoever_waits_for_the_warehouse_goes_on_with_the_last_hand_over(memory:
 
 def test_the_rest_that_is_cancelled_ends_the_wait_for_the_warehouse_too(memory: MemoryStore) -> None:
     prepared(memory)
-    fulfilling.await_warehouse(ORDER, "task-1", clock, run=1)
+    handovers.await_warehouse(ORDER, "task-1", clock, run=1)
     said("shipped", "a", {"1": 2})
     commands.cancel(ORDER, GRACE, None, SeenAt(), clock)
     (cancelled,) = (event for event in memory.trails[ORDER] if event.type is EventType.ITEMS_CANCELLED)
@@ -317,7 +318,7 @@ def test_the_rest_that_is_cancelled_ends_the_wait_for_the_warehouse_too(memory: 
 def test_a_warehouse_that_never_answers_is_reported(memory: MemoryStore) -> None:
     prepared(memory)
     assert shipping.report_overdue_warehouse(now(memory), 60, later(0)) is None, "nobody waits for it"
-    fulfilling.await_warehouse(ORDER, "task-1", clock, run=1)
+    handovers.await_warehouse(ORDER, "task-1", clock, run=1)
     hand_over({"1": 2})
     overdue = shipping.report_overdue_warehouse(now(memory), 60, later(2000))
     assert overdue
@@ -327,8 +328,8 @@ def test_a_warehouse_that_never_answers_is_reported(memory: MemoryStore) -> None
 
 def test_a_wait_for_the_warehouse_that_runs_out_is_followed_by_the_next_run(memory: MemoryStore) -> None:
     prepared(memory)
-    fulfilling.await_warehouse(ORDER, "task-1", clock, run=1)
-    after = fulfilling.begin_unwinding(ORDER, "States.Timeout", "", clock, run=1)
+    handovers.await_warehouse(ORDER, "task-1", clock, run=1)
+    after = failing.begin_unwinding(ORDER, "States.Timeout", "", clock, run=1)
     assert (after.order.status, after.order.run, after.order.is_over) == (OrderStatus.PROCESSING, 2, False)
 
 
@@ -458,15 +459,15 @@ def test_a_parcel_that_was_given_up_is_never_delivered(
 
     monkeypatch.setattr(SimulatedCarrier, "book", closed)
     with pytest.raises(CarrierUnavailable):
-        fulfilling.ship_parcel(ORDER, None, clock=clock)
+        handovers.ship_parcel(ORDER, None, clock=clock)
     begun = now(memory)
-    fulfilling.begin_unwinding(ORDER, CarrierUnavailable.__name__, "", clock)
+    failing.begin_unwinding(ORDER, CarrierUnavailable.__name__, "", clock)
     assert now(memory).order.status is OrderStatus.SHIPPED
     assert [one.number for one in goods.under_way(now(memory))] == [1]
     with pytest.raises(OrderOver):
         shipping.ship(now(memory), begun.shipments[1], 10, None, clock())
-    fulfilling.ship_parcel(ORDER, "token-2", clock=clock)
-    fulfilling.record_delivery(ORDER, "system", clock=clock)
+    handovers.ship_parcel(ORDER, "token-2", clock=clock)
+    deliveries.record_delivery(ORDER, "system", clock=clock)
     done = now(memory)
     assert done.order.status is OrderStatus.DELIVERED
     assert {name: line.quantity_delivered for name, line in done.order.lines_by_id.items()} == {"1": 1, "2": 0}

@@ -6,8 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orders.domain.lines import Line
 from orders.domain.money import Money
-from orders.domain.order import Line
 from orders.domain.pricing import Discount, ShippingCharge, totals
 from orders.domain.shares import LineShare, Shares, shares, spread
 from tests.harness.orders import an_order

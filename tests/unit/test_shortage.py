@@ -15,14 +15,15 @@ from orders.domain.decisions import cancelling, ending, paying, placing, shortag
 from orders.domain.errors import ConstraintViolated, OrderOver, ShortagePending
 from orders.domain.events import EventType, FollowUp
 from orders.domain.identifiers import OrderId
+from orders.domain.lines import Line
 from orders.domain.money import Money
-from orders.domain.order import Change, Line, Snapshot
+from orders.domain.order import Change, Snapshot
 from orders.domain.pricing import Discount, ShippingCharge
 from orders.domain.shortage import Shortage, ShortagePolicy
 from orders.domain.statuses import OrderStatus, OverallStatus, PaymentMethod, StepStatus
 from orders.domain.steps import TIMED_OUT, CancelReason, OutOfStock, StepName
 from orders.domain.waits import remaining_waits
-from orders.services import charging, commands, fulfilling
+from orders.services import charging, commands, deliveries, failing, fulfilling, handovers
 from orders.services.changes import SeenAt
 from tests.harness.memory_store import MemoryStore, in_memory
 from tests.harness.orders import CUP, CUSTOMER, HOME, START, TEAPOT, WAITS, later
@@ -252,10 +253,10 @@ class Race:
                 fulfilling.ask_customer(order_id, "token", 60)
                 next(self._answers)(order_id)
             charging.charge_payment(order_id)
-            fulfilling.ship_parcel(order_id, None)
-            fulfilling.record_delivery(order_id, "system")
+            handovers.ship_parcel(order_id, None)
+            deliveries.record_delivery(order_id, "system")
         except (OutOfStock, OrderOver) as refusal:
-            fulfilling.begin_unwinding(order_id, type(refusal).__name__, fulfilling.report_of(refusal))
+            failing.begin_unwinding(order_id, type(refusal).__name__, failing.report_of(refusal))
             fulfilling.record(order_id, unwinding.release_stock)
             fulfilling.record(order_id, unwinding.close)
 
@@ -266,7 +267,7 @@ class Race:
         commands.cancel(order_id, Actor("ada"), None, SeenAt())
 
     def _say_nothing(self, order_id: OrderId) -> None:
-        fulfilling.begin_unwinding(order_id, TIMED_OUT, "")
+        failing.begin_unwinding(order_id, TIMED_OUT, "")
 
 
 @pytest.fixture

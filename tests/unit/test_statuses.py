@@ -26,7 +26,7 @@ from orders.domain.statuses import (
     may_become,
 )
 from orders.domain.steps import STEPS, CancelReason
-from orders.services.recovery import STUCK_STATUSES
+from orders.services.stuck import STUCK_STATUSES
 from tests.harness import behavior
 
 PROMISED = behavior.transitions("statuses")

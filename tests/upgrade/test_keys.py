@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from orders.domain.errors import IdempotencyMismatch
-from orders.web import bodies
+from orders.web import order_bodies
 from tests.harness.bodies import a_body
 from tests.upgrade.releases import Release
 from tests.upgrade.shared_table import SharedTable
@@ -13,7 +13,7 @@ from tests.upgrade.shared_table import SharedTable
 KEY = {"idempotency-key": "one key"}
 
 
-class Later(bodies.PlaceOrder):
+class Later(order_bodies.PlaceOrder):
     """The request as a later release may take it: members with defaults, one of them edition one's with another default."""
 
     gift: bool = False
@@ -24,7 +24,7 @@ class Later(bodies.PlaceOrder):
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """The present code takes what a later release takes."""
-    monkeypatch.setattr(bodies, "PlaceOrder", Later)
+    monkeypatch.setattr(order_bodies, "PlaceOrder", Later)
 
 
 def post(table: SharedTable, body: dict[str, Any], release: Release) -> tuple[int, str]:
@@ -44,7 +44,7 @@ def test_a_member_with_a_default_breaks_no_key_given_before(
         placed = post(table, a_body(), given)
         assert placed[0] == 202
         with monkeypatch.context() as patch:
-            patch.setattr(bodies, "PlaceOrder", Later)
+            patch.setattr(order_bodies, "PlaceOrder", Later)
             assert post(table, a_body(), new) == placed
             assert post(table, a_body(gift=True), new) == MISMATCH
             assert post(table, a_body(gift=False), new) == MISMATCH, "it is another body, whatever it means"

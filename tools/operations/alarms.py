@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orders.metrics import Metric
-from orders.services.recovery import STUCK_STATUSES
+from orders.services.stuck import STUCK_STATUSES
 from tools.operations.declared import GROUPS, MACHINES, Declared, Group, MachineAlarms
 from tools.operations.measures import (
     Expression,

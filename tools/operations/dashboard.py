@@ -6,7 +6,7 @@ from typing import Any
 
 from orders.domain.statuses import FORWARD_PATH
 from orders.metrics import Metric
-from orders.services.recovery import STUCK_STATUSES
+from orders.services.stuck import STUCK_STATUSES
 from tools.operations.alarms import ENDS
 from tools.operations.declared import MACHINES, Declared
 from tools.operations.measures import of_api, of_function, of_machine, own, waiting

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from orders.domain.address import ADDRESS_PARTS, Address, Contact
 from orders.domain.money import Money
-from orders.domain.order import ADDRESS_PARTS, Address, Contact, Order, timestamp
+from orders.domain.order import Order, timestamp
 from orders.domain.parcels import Shipment, TrackingDetail
 from orders.domain.payment import Dispute, Payment
 from orders.domain.payment_reports import PaymentReport

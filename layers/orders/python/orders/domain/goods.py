@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from orders.domain.identifiers import TrackingNumber
-from orders.domain.order import Line, Order, Snapshot
+from orders.domain.lines import Line
+from orders.domain.order import Order, Snapshot
 from orders.domain.parcels import Shipment
 from orders.domain.statuses import TERMINAL, OrderStatus, ParcelEnd, ShipmentStatus, StepStatus, has_reached
 from orders.domain.steps import StepName

@@ -1,13 +1,15 @@
 """An order, its payment, its shipment and its audit events as plain values, and ``Change``: one atomic step between them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from orders.domain import pricing, refund, shares
+from orders.domain.address import Address, Contact
 from orders.domain.events import EventType, FollowUp, Signal
 from orders.domain.identifiers import CustomerId, OrderId
+from orders.domain.lines import Line, RequestedLine, fulfillment_of
 from orders.domain.money import Money
 from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
@@ -39,81 +41,6 @@ def moment(text: str) -> datetime:
     if parsed.tzinfo is None:
         raise ValueError(f"{text!r} has no offset from UTC")
     return parsed.astimezone(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One product on the order, at the price that the catalog had, or a shop named, when it was placed.
-
-    ``discount`` and ``tax`` are the whole line's. A product may be on several lines. Of its pieces some may be cancelled,
-    handed over, delivered and given back; what is cancelled is never handed over.
-    """
-
-    product_id: Impersonal
-    name: Impersonal
-    quantity: int
-    unit_price: Money
-    discount: Money | None = None
-    tax: Money | None = None
-    quantity_cancelled: int = 0
-    quantity_shipped: int = 0
-    quantity_delivered: int = 0
-    quantity_returned: int = 0
-    requires_shipping: bool = True
-    """Whether it is sent; what is not is handed over and delivered when it is paid."""
-
-    @property
-    def wanted(self) -> int:
-        """The pieces that are not cancelled."""
-        return self.quantity - self.quantity_cancelled
-
-
-@dataclass(frozen=True, slots=True)
-class RequestedLine:
-    """So many pieces of one product, at the catalog's price if there is none beside them."""
-
-    product_id: Impersonal
-    quantity: int
-    unit_price: Money | None = None
-    discount: Money | None = None
-    tax: Money | None = None
-
-
-@guarded
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where the parcel goes. The country stays when the rest is erased: which tax was due depends on it.
-
-    ``city`` and ``postal_code`` are empty where a country has none.
-    """
-
-    name: Personal
-    line1: Personal
-    city: Personal
-    postal_code: Personal
-    country: Impersonal
-    line2: Forgotten | None = None
-    company: Forgotten | None = None
-    region: Forgotten | None = None
-    phone: Forgotten | None = None
-    unknown: Annotated[Mapping[str, Any], Privacy.FORGOTTEN] = field(default_factory=dict)
-    """What a later release has written beside it: kept, until an erasure."""
-
-
-NO_ADDRESS = Address("", "", "", "", "")
-"""Of an order of which nothing is sent."""
-ADDRESS_PARTS = ("name", "company", "line1", "line2", "city", "region", "postal_code", "country", "phone")
-"""The parts of an address in the order in which they are written."""
-
-
-@guarded
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """How the customer is reached; ``locale`` is the language, as a tag such as ``de-AT``."""
-
-    email: Forgotten | None = None
-    phone: Forgotten | None = None
-    locale: Impersonal | None = None
 
 
 @guarded
@@ -276,7 +203,7 @@ class Order(OrderDetails):
     @property
     def fulfillment_status(self) -> FulfillmentStatus:
         """How much of what is wanted has been handed over, delivered and given back."""
-        return _fulfillment_status(self.lines)
+        return fulfillment_of(self.lines)
 
     @property
     def totals(self) -> Totals:
@@ -352,24 +279,6 @@ class Order(OrderDetails):
             after = replace(after, started_at=before.started_at or now, completed_at=now)
         steps = tuple(after if step.name is name else step for step in self.steps)
         return replace(self, steps=steps)
-
-
-_F = FulfillmentStatus
-_PARTS = (
-    ("quantity_returned", _F.RETURNED, _F.PARTIALLY_RETURNED),
-    ("quantity_delivered", _F.DELIVERED, _F.PARTIALLY_DELIVERED),
-    ("quantity_shipped", _F.SHIPPED, _F.PARTIALLY_SHIPPED),
-)
-
-
-def _fulfillment_status(lines: Sequence[Line]) -> FulfillmentStatus:
-    """The first that holds, of all or of some of the pieces that are not cancelled."""
-    wanted = sum(line.wanted for line in lines)
-    for name, of_all, of_some in _PARTS:
-        pieces = sum(getattr(line, name) for line in lines)
-        if pieces:
-            return of_all if pieces >= wanted else of_some
-    return _F.UNFULFILLED
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,17 @@ from orders.adapters.carriers.registry import parcel_carrier
 from orders.adapters.store import orders
 from orders.domain import goods
 from orders.domain.actors import Actor
+from orders.domain.address import Address
 from orders.domain.decisions import cancelling, delivering, describing, ending, parcels_back, reviewing, shipping, shortage
 from orders.domain.decisions.refunds import WantedRefund
 from orders.domain.decisions.reported import OUTSIDE_CARRIER
 from orders.domain.decisions.shipping import RequestedParcel
 from orders.domain.errors import ConstraintViolated, IllegalTransition
 from orders.domain.identifiers import OrderId, TrackingNumber
-from orders.domain.order import Address, Change, Order, Snapshot
+from orders.domain.order import Change, Order, Snapshot
 from orders.domain.statuses import TRANSITIONS, OrderStatus, may_become
 from orders.domain.steps import CancelReason, PaymentDeclined
-from orders.services import charging, fulfilling, refunding
+from orders.services import charging, deliveries, failing, fulfilling, handovers, refunding
 from orders.services.changes import Apply, Clock, SeenAt, apply, utc_now
 
 
@@ -81,13 +82,13 @@ def settle_lost(snapshot: Snapshot, by: str, clock: Clock = utc_now) -> Snapshot
 
 def hand_over(order_id: OrderId, actor: Actor, wanted: RequestedParcel, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
     """Hands a parcel over."""
-    return fulfilling.hand_over(order_id, wanted, actor.by, seen, clock)
+    return handovers.hand_over(order_id, wanted, actor.by, seen, clock)
 
 
 def finish_handovers(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     """The order, once the parcels that were begun for it are handed over: a request that is repeated may have failed midway."""
     found = orders.load(order_id)
-    return fulfilling.finish_handovers(found, clock=clock) if goods.begun(found) and not found.order.is_over else found
+    return handovers.finish_begun(found, clock=clock) if goods.begun(found) and not found.order.is_over else found
 
 
 def change_address(order_id: OrderId, actor: Actor, address: Address, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
@@ -163,7 +164,7 @@ def mark_delivered(order_id: OrderId, actor: Actor, reason: str | None, seen: Se
     seen.check(found)
     if not may_become(found.order.status, OrderStatus.DELIVERED) and not goods.under_way(found):
         raise _refused(found.order, OrderStatus.DELIVERED)
-    return fulfilling.record_delivery(order_id, actor.by, reason, clock, seen)
+    return deliveries.record_delivery(order_id, actor.by, reason, clock, seen)
 
 
 def mark_parcel_delivered(
@@ -180,7 +181,7 @@ def mark_parcel_delivered(
     parcel = delivering.found(found, shipment_id)
     if parcel not in goods.under_way(found):
         raise _refused(found.order, OrderStatus.DELIVERED)
-    return fulfilling.record_parcel_delivery(order_id, parcel.number, actor.by, reason, clock, seen)
+    return deliveries.record_parcel_delivery(order_id, parcel.number, actor.by, reason, clock, seen)
 
 
 def set_status(
@@ -203,9 +204,9 @@ def set_status(
     if found.order.is_over:
         raise ConstraintViolated("The order is being unwound.", order_status=found.order.status)
     if wanted is OrderStatus.DELIVERED:
-        return fulfilling.record_delivery(order_id, actor.by, seen.reason, clock, seen)
+        return deliveries.record_delivery(order_id, actor.by, seen.reason, clock, seen)
     if wanted is OrderStatus.SHIPPED:
-        return fulfilling.ship_parcel(order_id, None, actor.by, clock, seen)
+        return handovers.ship_parcel(order_id, None, actor.by, clock, seen)
     if wanted is OrderStatus.CONFIRMED and not found.order.pays_on_delivery:
         raise ConstraintViolated(
             "Only a cash-on-delivery order can be confirmed before payment.", order_status=found.order.status
@@ -228,7 +229,7 @@ def _bring_to_preparation(found: Snapshot, wanted: OrderStatus, actor: Actor, cl
         try:
             charging.charge_payment(order_id, actor.by, clock, change)
         except PaymentDeclined as declined:
-            fulfilling.begin_unwinding(order_id, PaymentDeclined.__name__, fulfilling.report_of(declined), clock)
+            failing.begin_unwinding(order_id, PaymentDeclined.__name__, failing.report_of(declined), clock)
             raise
     if wanted is OrderStatus.CONFIRMED:
         return orders.load(order_id)

@@ -30,7 +30,7 @@ from orders.domain.order import Change, Order, Snapshot
 from orders.domain.scans import Scan, is_foreign, scanned
 from orders.domain.statuses import CANCELLABLE, FULFILLMENT_MEANS, TERMINAL, OrderStatus, ShipmentStatus, has_reached
 from orders.domain.steps import CancelReason, OutOfStock, PaymentDeclined
-from orders.services import capturing, charging, commands, fulfilling, refunding
+from orders.services import capturing, charging, commands, failing, fulfilling, refunding
 from orders.services.changes import Clock, Decide, apply, utc_now
 
 logger = logs.logger()
@@ -227,7 +227,7 @@ def _bring_in_what_is_due(order: Order, event: FulfillmentEvent, clock: Clock) -
     except (ApprovalPending, PaymentPending, ShortagePending, OrderOnHold) as pending:
         return pending.detail
     except (PaymentDeclined, OutOfStock) as refusal:
-        fulfilling.begin_unwinding(event.order_id, type(refusal).__name__, fulfilling.report_of(refusal), clock)
+        failing.begin_unwinding(event.order_id, type(refusal).__name__, failing.report_of(refusal), clock)
         return refusal.detail
     return None
 

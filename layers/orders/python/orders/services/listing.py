@@ -9,8 +9,9 @@ from itertools import chain, islice
 
 from orders.adapters.store import indexes
 from orders.adapters.store.indexes import Reference, Span
+from orders.domain.address import Contact
 from orders.domain.identifiers import CustomerId, TrackingNumber
-from orders.domain.order import Contact, Order, Snapshot, timestamp
+from orders.domain.order import Order, Snapshot, timestamp
 from orders.domain.statuses import OrderStatus, PaymentStatus, ReturnStatus
 
 

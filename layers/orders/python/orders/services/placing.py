@@ -9,12 +9,14 @@ from orders.adapters.payments.registry import minimum
 from orders.adapters.store import catalog, orders
 from orders.domain import pricing
 from orders.domain.actors import Actor
+from orders.domain.address import NO_ADDRESS
 from orders.domain.decisions import placing
 from orders.domain.digests import IdempotencyRecord, RequestDigest
 from orders.domain.errors import AlreadyExists, IdempotencyMismatch, InvalidArgument
 from orders.domain.identifiers import OrderId, uuid7
+from orders.domain.lines import Line, RequestedLine
 from orders.domain.money import Money
-from orders.domain.order import NO_ADDRESS, Change, Line, OrderRequest, RequestedLine, Snapshot, details
+from orders.domain.order import Change, OrderRequest, Snapshot, details
 from orders.domain.products import Product
 from orders.domain.statuses import PaymentMethod
 from orders.services.changes import Clock, utc_now, with_retries

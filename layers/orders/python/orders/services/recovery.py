@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 
 from orders import settings
 from orders.adapters import workflow
@@ -23,7 +22,7 @@ from orders.domain.order import Change, Order, Snapshot, moment, timestamp
 from orders.domain.scans import is_undecided
 from orders.domain.statuses import CANCELLABLE, ENDED, OrderStatus, OverallStatus, has_reached
 from orders.domain.steps import ApprovalRejected, CancelReason
-from orders.domain.waits import GRACE, Waits, remaining_waits
+from orders.domain.waits import GRACE, remaining_waits
 from orders.services import capturing, charging, handovers, holding, inbound, refunding
 from orders.services.changes import Clock, apply, utc_now
 
@@ -108,7 +107,7 @@ def sync(order_id: OrderId, by: str, clock: Clock = utc_now) -> Snapshot:
 
     An order that is over, or whose execution is running, is left alone; the latter is checked again later.
     """
-    return _synced(handovers.finish(refunding.tried(orders.load(order_id), clock), clock), by, clock)
+    return _synced(handovers.finish_left(refunding.tried(orders.load(order_id), clock), clock), by, clock)
 
 
 def execution_ended(execution_arn: str, status: str, error: str | None, clock: Clock = utc_now) -> str | None:
@@ -313,7 +312,7 @@ class Sweep:
 
     def _finish(self, before: Snapshot, place: indexes.Reference) -> bool:
         """Finishes the hand-overs that a request has begun, and returns whether that changed the order."""
-        after = handovers.finish(before, self._clock)
+        after = handovers.finish_left(before, self._clock)
         if after.order.version != before.order.version:
             return True
         if handovers.is_left(after):
@@ -358,41 +357,3 @@ def sweep(
 ) -> Swept:
     """Repairs each order that is overdue (or every open one), paced below the quota of what it asks the workflow service."""
     return Sweep(everything=everything, cursor=cursor, clock=clock).run(Pace(settings.sweep_rate()), seconds_left)
-
-
-STUCK_STATUSES = (OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
-"""The statuses that an order should leave by itself; SHIPPED is not one: the carrier decides."""
-MOST_LOOKED_AT = 100
-"""How many orders that look stuck are read to find out whether they wait for their payment."""
-STUCK_MARGIN = timedelta(minutes=15)
-"""What retries, queues and a sweep may take beside the configured waits."""
-
-
-def stuck_after(waits: Waits) -> dict[OrderStatus, timedelta]:
-    """How old an order may be in a status it should have left; counted from when it was placed."""
-    charged = waits.approval + waits.payment
-    prepared = charged + waits.preparation + (settings.warehouse_overdue() if waits.warehouse else 0)
-    seconds = dict(zip(STUCK_STATUSES, (charged, prepared, prepared), strict=True))
-    return {status: timedelta(seconds=waited) + STUCK_MARGIN for status, waited in seconds.items()}
-
-
-def stuck(clock: Clock = utc_now) -> dict[OrderStatus, int]:
-    """How many orders are stuck in each status, counted from an index."""
-    now: datetime = clock()
-    found = {status: indexes.count_in_status(status, now - age) for status, age in stuck_after(settings.waits()).items()}
-    if found[OrderStatus.PENDING]:
-        found[OrderStatus.PENDING] -= _waiting_to_be_paid(now - stuck_after(settings.waits())[OrderStatus.PENDING], now)
-    return found
-
-
-def _waiting_to_be_paid(until: datetime, now: datetime) -> int:
-    """How many of the oldest orders that are not paid still wait for their payment, within its time."""
-    oldest = islice(indexes.orders_placed_before(OrderStatus.PENDING, until), MOST_LOOKED_AT)
-    return sum(_is_awaited(orders.load_order(one.order_id, to_show=True), now) for one in oldest)
-
-
-def _is_awaited(order: Order, now: datetime) -> bool:
-    """Whether it waits for its payment, or for its customer's answer about a shortage, within the time for that."""
-    asked_until = order.shortage.expires_at if order.shortage and order.is_asked else None
-    until = order.confirmation_due_at or asked_until
-    return until is not None and until > now

@@ -7,7 +7,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from orders import logs
 from orders.domain.errors import NotFound, StoreBusy
 from orders.metrics import Metric, measuring
-from orders.services import recovery
+from orders.services import recovery, stuck
 from orders.services.recovery import Swept
 
 logger = logs.logger()
@@ -51,16 +51,16 @@ def look_after(execution_arn: str, status: str, error: str | None) -> str:
 def _measure(swept: Swept) -> None:
     throttled = swept.throttled
     try:
-        stuck = recovery.stuck()
+        found = stuck.count()
     except StoreBusy:
-        stuck = {}
+        found = {}
         throttled += 1
     logger.info("Swept", looked_at=swept.looked_at, restarted=len(swept.restarted), throttled=throttled, cursor=swept.cursor)
     with measuring() as measured:
         measured.add_metric(Metric.SWEEPS, MetricUnit.Count, 1)
         measured.add_metric(Metric.ORDERS_RESTARTED, MetricUnit.Count, len(swept.restarted))
         measured.add_metric(Metric.SWEEP_THROTTLES, MetricUnit.Count, throttled)
-    for status, count in stuck.items():
+    for status, count in found.items():
         with measuring() as measured:
             measured.add_dimension(name="status", value=status)
             measured.add_metric(Metric.ORDERS_STUCK, MetricUnit.Count, count)

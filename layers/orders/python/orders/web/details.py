@@ -1,16 +1,34 @@
-"""What a caller says of an order besides what is ordered: whom to reach, and what they and their own system noted."""
+"""What bodies are made of: amounts, addresses, whom to reach, and what a caller and their own system have noted."""
 
 import json
 import re
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
 
 from orders.domain import limits
-from orders.domain.order import Contact
-from orders.web.texts import LEGIBLE, PRINTED_TEXT, WRITTEN, BadMember, Body, text_of
+from orders.domain.address import Address, Contact
+from orders.domain.money import Money
+from orders.web import addresses
+from orders.web.texts import (
+    LEGIBLE,
+    PRINTED_TEXT,
+    WRITTEN,
+    BadMember,
+    Body,
+    MissingPart,
+    Text20,
+    Text56,
+    Text100,
+    Text200,
+    text_of,
+)
+
+MOST_LINES, MOST_PRODUCTS = 100, 90
+"""A transaction that reserves an order's stock has an action for each product, and a hundred at most."""
+MOST_PIECES = 10_000
 
 
 def _email(text: str) -> str:
@@ -55,3 +73,47 @@ Metadata = Annotated[dict[str, _Value], _MOST, AfterValidator(_fitting)]
 """A shop's own data: texts by their names."""
 MetadataPatch = Annotated[dict[str, _Value | None], _MOST, AfterValidator(_fitting)]
 """The same, as a change of it: ``null`` takes an entry away."""
+
+
+class AddressBody(Body):
+    """Where the parcel goes; ``country`` is a code of two letters or an English name, and decides what else is needed."""
+
+    name: Text100
+    company: Text100 | None = None
+    line1: Text200
+    line2: Text200 | None = None
+    city: Text100 | None = None
+    region: Text100 | None = None
+    postal_code: Text20 | None = None
+    country: Text56
+    phone: Phone | None = None
+
+    def address(self) -> Address:
+        """The domain's value."""
+        parts = self.model_dump()
+        return Address(**parts | {"city": self.city or "", "postal_code": self.postal_code or ""})
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "AddressBody":
+        if (part := addresses.missing(self.model_dump())) == "country":
+            raise MissingPart(part, f"{self.country!r} is no country that is known: a code of two letters, such as GB")
+        if part:
+            instead = ", or a postal_code" if part == "region" else ""
+            raise MissingPart(part, f"is missing: an address in {self.country} needs it{instead}")
+        return self
+
+
+class MoneyBody(Body):
+    """Minor units beside an ISO 4217 currency."""
+
+    amount: Annotated[int, Field(ge=0, le=10**12)]
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+    def money(self) -> Money:
+        """The domain's value."""
+        return Money(self.amount, self.currency)
+
+
+def money_of(body: MoneyBody | None) -> Money | None:
+    """The domain's value of what may be left out."""
+    return body.money() if body else None

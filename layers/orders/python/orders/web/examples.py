@@ -6,14 +6,16 @@ from functools import cache
 from typing import Any
 
 from orders.domain import errors, notifications
+from orders.domain.address import Address, Contact
 from orders.domain.decisions import placing
 from orders.domain.decisions.placing import PricedRequest
 from orders.domain.errors import IllegalTransition, InvalidArgument, OrderError
 from orders.domain.events import ORDER_STATUS_CHANGED, EventType, Signal
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
+from orders.domain.lines import Line
 from orders.domain.mails import Mail, MailKind, MailStatus
 from orders.domain.money import Money
-from orders.domain.order import Address, Contact, Event, Line, Measures, Order, Snapshot
+from orders.domain.order import Event, Measures, Order, Snapshot
 from orders.domain.parcels import Shipment, TrackingDetail
 from orders.domain.payment import Payment
 from orders.domain.products import Product

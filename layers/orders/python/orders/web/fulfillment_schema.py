@@ -12,7 +12,7 @@ from orders.domain.fulfillment import FulfillmentEvent, ReportedItem, scan_of
 from orders.domain.order import moment
 from orders.services.carrier_reports import SENDERS
 from orders.web import bodies
-from orders.web.bodies import MOST_LINES, MOST_PIECES
+from orders.web.details import MOST_LINES, MOST_PIECES
 from orders.web.texts import Body, ForeignId, OrderIdText, Text100, Text200
 
 LARGEST_METADATA = 8 * 1024

@@ -8,7 +8,7 @@ import jwt
 
 from orders import settings
 from orders.domain.errors import IssuerUnavailable, Unauthenticated
-from orders.web.handling import Principal
+from orders.web.callers import Principal
 
 ALGORITHMS = ["RS256"]
 

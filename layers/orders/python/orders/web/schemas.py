@@ -12,7 +12,7 @@ from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get
 
 from orders import web
 from orders.domain import limits
-from orders.web import bodies, event_views
+from orders.web import bodies, details, event_views, order_bodies, return_bodies
 from orders.web.descriptions import described
 from orders.web.routes import ROUTES
 from orders.web.shapes import NULL, ForeignId, Keywords
@@ -172,6 +172,7 @@ def references(schema: Any) -> list[str]:
 
 OF_SENDERS = {"CarrierEvent": "As the carrier documents it.", "PaymentEvent": "As the payment provider documents it."}
 """Bodies that others define."""
+_BODIES = (bodies, details, order_bodies, return_bodies)
 _SCHEMA_PREFIX = "#/components/schemas/{model}"
 
 
@@ -179,11 +180,16 @@ def request_bodies() -> dict[str, Schema]:
     """The request bodies' schemas, their nested definitions beside them."""
     found: dict[str, Schema] = {}
     for name in sorted({route.body for route in ROUTES.values() if route.body} - set(OF_SENDERS)):
-        model: type[Body] = getattr(bodies, name)
-        schema = model.model_json_schema(ref_template=_SCHEMA_PREFIX)
+        schema = _model(name).model_json_schema(ref_template=_SCHEMA_PREFIX)
         for each in (*schema.pop("$defs", {}).items(), (name, schema)):
             found[each[0]] = _told(*each)
     return found | {name: {"type": "object", "description": text} for name, text in OF_SENDERS.items()}
+
+
+def _model(name: str) -> type[Body]:
+    """The body of that name; raises ``StopIteration`` where there is none."""
+    found: type[Body] = next(getattr(module, name) for module in _BODIES if hasattr(module, name))
+    return found
 
 
 def _told(name: str, schema: Schema) -> Schema:

@@ -5,10 +5,12 @@ from enum import StrEnum
 from typing import Any, NotRequired, TypedDict, cast
 
 from orders.domain import facts
+from orders.domain.address import NO_ADDRESS, Address, Contact
 from orders.domain.decisions import reviewing
 from orders.domain.events import CARRIER_PREFIX, FULFILLMENT, SHOP_PREFIX, SYSTEM
 from orders.domain.identifiers import CustomerId, OrderId
-from orders.domain.order import NO_ADDRESS, Address, Contact, Event, Line, Order, Snapshot, timestamp
+from orders.domain.lines import Line
+from orders.domain.order import Event, Order, Snapshot, timestamp
 from orders.domain.refund import Refund
 from orders.domain.statuses import (
     ApprovalStatus,

@@ -1,7 +1,8 @@
 """No carrier at all: parcels are handed over by people, each with the tracking number that it travels under."""
 
 from orders.adapters.carriers.protocol import Booking, Carrier
-from orders.domain.order import Address, Line
+from orders.domain.address import Address
+from orders.domain.lines import Line
 from orders.domain.steps import ShippingRefused
 
 

@@ -6,8 +6,9 @@ A carrier is a module of this package, named like the carrier, in which ``CARRIE
 from dataclasses import dataclass
 from typing import Protocol
 
+from orders.domain.address import Address
 from orders.domain.identifiers import TrackingNumber
-from orders.domain.order import Address, Line
+from orders.domain.lines import Line
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ import re
 from orders.adapters.carriers.protocol import Booking, Carrier
 from orders.adapters.random_faults import maybe_fail
 from orders.adapters.store import keys, ledgers
+from orders.domain.address import ADDRESS_PARTS, Address
 from orders.domain.errors import CarrierUnavailable, OutcomeUnknown
 from orders.domain.identifiers import TrackingNumber
-from orders.domain.order import ADDRESS_PARTS, Address, Line
+from orders.domain.lines import Line
 from orders.domain.steps import ShippingRefused
 
 BOOKED, REFUSED, RECALLED = "booked", "refused", "recalled"

@@ -14,8 +14,9 @@ from orders.adapters.store.refund_items import refund_from_item
 from orders.adapters.store.return_items import return_from_item
 from orders.domain import goods, legacy
 from orders.domain.identifiers import OrderId
+from orders.domain.lines import Line
 from orders.domain.money import Money
-from orders.domain.order import Line, Order, Snapshot, Step, moment, timestamp
+from orders.domain.order import Order, Snapshot, Step, moment, timestamp
 from orders.domain.parcels import Shipment, TrackingDetail
 from orders.domain.payment import Capture, Payment
 from orders.domain.pricing import Discount

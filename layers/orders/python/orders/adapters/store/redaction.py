@@ -9,9 +9,10 @@ from orders.adapters.store import deliveries, event_items, keys, ledgers, orders
 from orders.adapters.store.attributes import Item, to_json
 from orders.adapters.store.keys import Key
 from orders.domain import personal
+from orders.domain.address import Address
 from orders.domain.errors import OrderChanged
 from orders.domain.identifiers import CustomerId, OrderId
-from orders.domain.order import Address, Event
+from orders.domain.order import Event
 from orders.domain.personal import ERASED, Privacy
 
 

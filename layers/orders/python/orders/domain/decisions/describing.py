@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from orders.domain import facts, limits, recording
+from orders.domain.address import Contact
 from orders.domain.errors import InvalidArgument
 from orders.domain.events import EventType
-from orders.domain.order import Change, Contact, Order, Snapshot
+from orders.domain.order import Change, Order, Snapshot
 
 
 def change_details(snapshot: Snapshot, patch: Mapping[str, Any], now: datetime, by: str) -> Change | None:

@@ -9,8 +9,9 @@ from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive
 from orders.domain.events import SYSTEM, EventType, FollowUp
 from orders.domain.identifiers import OrderId
+from orders.domain.lines import Line
 from orders.domain.money import Money
-from orders.domain.order import Approval, Change, Line, Order, OrderDetails, Snapshot, details
+from orders.domain.order import Approval, Change, Order, OrderDetails, Snapshot, details
 from orders.domain.personal import guarded
 from orders.domain.shortage import ShortagePolicy
 from orders.domain.statuses import ApprovalStatus, OrderStatus, OverallStatus, StepStatus

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orders.domain import facts, goods, recording
+from orders.domain.address import Address
 from orders.domain.decisions import capturing
 from orders.domain.decisions.advancing import step_done
 from orders.domain.decisions.ending import alive
@@ -14,7 +15,7 @@ from orders.domain.errors import ConstraintViolated, IllegalTransition, InvalidA
 from orders.domain.events import SYSTEM, EventType, FollowUp
 from orders.domain.identifiers import TrackingNumber
 from orders.domain.limits import MOST_PARCELS
-from orders.domain.order import Address, Change, Order, Snapshot
+from orders.domain.order import Change, Order, Snapshot
 from orders.domain.parcels import Shipment
 from orders.domain.statuses import TERMINAL, TRANSITIONS, OrderStatus, ShipmentStatus, StepStatus, has_reached
 from orders.domain.steps import StepName

@@ -1,0 +1,66 @@
+"""Handing parcels over, and where they are."""
+
+from orders.web.routes.route import CHANGE, CHANGE_ONCE, DOCK, FIELD, Route
+
+PARCELS = (
+    Route(
+        "PUT /orders/{id}/shipment/location",
+        FIELD,
+        "setLocation",
+        "Note where the parcel is",
+        "change_order",
+        body="SetLocation",
+        answer="OrderAnswer",
+        refusals=CHANGE,
+    ),
+    Route(
+        "POST /orders/{id}/delivered",
+        FIELD,
+        "markDelivered",
+        "Mark all parcels under way as delivered",
+        "change_order",
+        body="WithReason",
+        answer="OrderAnswer",
+        refusals=CHANGE_ONCE,
+    ),
+    Route(
+        "POST /orders/{id}/shipments",
+        DOCK,
+        "handOver",
+        "Hand a parcel over: of some pieces, or of all that is left; without a tracking number it is booked",
+        "change_order",
+        body="HandOver",
+        answer="OrderAnswer",
+        refusals=CHANGE_ONCE,
+    ),
+    Route(
+        "PUT /orders/{id}/shipments/{shipment_id}/location",
+        FIELD,
+        "setParcelLocation",
+        "Note where a parcel is",
+        "change_order",
+        body="SetLocation",
+        answer="OrderAnswer",
+        refusals=CHANGE,
+    ),
+    Route(
+        "POST /orders/{id}/shipments/{shipment_id}/delivered",
+        FIELD,
+        "markParcelDelivered",
+        "Mark a parcel as delivered; the order with its last",
+        "change_order",
+        body="WithReason",
+        answer="OrderAnswer",
+        refusals=CHANGE_ONCE,
+    ),
+    Route(
+        "POST /orders/{id}/shipments/{shipment_id}/returned",
+        DOCK,
+        "markReturned",
+        "A parcel has come back undelivered: refund and restock",
+        "change_order",
+        body="WithReason",
+        answer="OrderAnswer",
+        refusals=CHANGE_ONCE,
+    ),
+)

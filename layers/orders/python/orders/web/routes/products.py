@@ -1,0 +1,87 @@
+"""The catalog and its stock."""
+
+from http import HTTPStatus
+
+from orders.web.routes.route import ANYONE, KEEPER, STOCK, Route
+
+PRODUCTS = (
+    Route(
+        "GET /products",
+        ANYONE,
+        "listProducts",
+        "List the catalog",
+        "manage_products",
+        query=("product_id", "limit", "cursor"),
+        answer="ProductList",
+    ),
+    Route(
+        "PUT /products",
+        KEEPER,
+        "putProductByQuery",
+        "Create a product or set its name, price and stock; for ids with / ? #, which no path can name",
+        "manage_products",
+        body="SetProduct",
+        query=("product_id",),
+        answer="Product",
+        refusals=("IdempotencyMismatch",),
+    ),
+    Route(
+        "DELETE /products",
+        KEEPER,
+        "removeProductByQuery",
+        "Take a product off the catalog; for ids with / ? #, which no path can name",
+        "manage_products",
+        query=("product_id",),
+        status=HTTPStatus.NO_CONTENT,
+        refusals=("NotFound",),
+    ),
+    Route(
+        "POST /products/stock",
+        KEEPER,
+        "changeStockByQuery",
+        "Add pieces to a product's stock, or take some away; for ids with / ? #, which no path can name",
+        "manage_products",
+        body="ChangeStock",
+        query=("product_id",),
+        answer="Product",
+        refusals=STOCK,
+    ),
+    Route(
+        "GET /products/{id}",
+        ANYONE,
+        "getProduct",
+        "Read a product",
+        "manage_products",
+        answer="Product",
+        refusals=("NotFound",),
+    ),
+    Route(
+        "PUT /products/{id}",
+        KEEPER,
+        "putProduct",
+        "Create a product or set its name, price and stock",
+        "manage_products",
+        body="SetProduct",
+        answer="Product",
+        refusals=("IdempotencyMismatch",),
+    ),
+    Route(
+        "DELETE /products/{id}",
+        KEEPER,
+        "removeProduct",
+        "Take a product off the catalog; what orders need of it is kept",
+        "manage_products",
+        status=HTTPStatus.NO_CONTENT,
+        refusals=("NotFound",),
+    ),
+    Route(
+        "POST /products/{id}/stock",
+        KEEPER,
+        "changeStock",
+        "Add pieces to a product's stock, or take some away, whatever is sold meanwhile",
+        "manage_products",
+        body="ChangeStock",
+        answer="Product",
+        refusals=STOCK,
+    ),
+)

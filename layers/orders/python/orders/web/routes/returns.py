@@ -1,0 +1,66 @@
+"""Asking for a return, and what becomes of it."""
+
+from orders.web.routes.route import CHANGE_ONCE, DOCK, FOR_OWNER, OWNER, STAFF, Route
+
+RETURNS = (
+    Route(
+        "POST /orders/{id}/return",
+        OWNER,
+        "returnOrder",
+        "Ask for a return of everything; by staff: take a delivered order back now, refund and restock",
+        "change_order",
+        body="WithReason",
+        answer="OrderAnswer",
+        refusals=CHANGE_ONCE,
+    ),
+    Route(
+        "POST /orders/{id}/returns",
+        FOR_OWNER,
+        "requestReturn",
+        "Ask to send back some of what was delivered",
+        "change_order",
+        body="RequestReturn",
+        answer="OrderAnswer",
+        refusals=CHANGE_ONCE,
+    ),
+    Route(
+        "POST /orders/{id}/returns/{return_id}/approve",
+        STAFF,
+        "approveReturn",
+        "Approve a return: the goods may be sent back",
+        "change_order",
+        body="WithReason",
+        answer="OrderAnswer",
+        refusals=CHANGE_ONCE,
+    ),
+    Route(
+        "POST /orders/{id}/returns/{return_id}/decline",
+        STAFF,
+        "declineReturn",
+        "Decline a return: the goods stay with the customer",
+        "change_order",
+        body="WithReason",
+        answer="OrderAnswer",
+        refusals=CHANGE_ONCE,
+    ),
+    Route(
+        "POST /orders/{id}/returns/{return_id}/receive",
+        DOCK,
+        "receiveReturn",
+        "Some of a return has come back: refund it, and restock what can be sold",
+        "change_order",
+        body="ReceiveReturn",
+        answer="OrderAnswer",
+        refusals=CHANGE_ONCE,
+    ),
+    Route(
+        "POST /orders/{id}/returns/{return_id}/cancel",
+        OWNER,
+        "cancelReturn",
+        "Cancel a return of which nothing has come back",
+        "change_order",
+        body="WithReason",
+        answer="OrderAnswer",
+        refusals=CHANGE_ONCE,
+    ),
+)
