@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 
 const KEYS = { "/": "Search", j: "The next entry of the list", k: "The one before", Enter: "Open it", "?": "This list" };
 
-const isTyping = (target) => target.closest?.("input, textarea, select, [contenteditable], dialog") !== null;
+const isTyping = (target) => target.closest?.("input, textarea, select, [contenteditable], dialog[open]") !== null;
 const entries = () => [...document.querySelectorAll("main table.list tbody th a, main ul.list > li h2 a")];
 
 function move(step) {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from orders.adapters.store import items, keys, refund_items
 from orders.domain.payment import Payment
-from orders.domain.refund import Refund, is_open
+from orders.domain.refund import Refund, is_open, left
 from orders.domain.statuses import OrderStatus, RefundStatus
 from simulator.functions import Outcome
 from simulator.loop import START
@@ -120,15 +120,18 @@ class Operator:
                 world.people.ask("POST /orders/{id}/release", SUPPORT, path, {})
 
     def pay_out(self) -> None:
-        """Hands out the cash that is owed, and has refunds that failed made again."""
+        """Hands out the cash that is owed, and has refunds that failed made again; if too much by now, as what is left."""
         world = self._world
-        for order_id, refund in self.owed():
+        for order_id, refund, remaining in self.owed():
+            if refund.status is RefundStatus.FAILED and refund.amount.amount > remaining:
+                world.people.ask("POST /orders/{id}/refunds", SUPPORT, {"id": order_id}, {"reason": "What is left"})
+                continue
             way = "retry" if refund.status is RefundStatus.FAILED else "complete"
             path = {"id": order_id, "refund_id": refund.refund_id}
             world.people.ask(f"POST /orders/{{id}}/refunds/{{refund_id}}/{way}", SUPPORT, path, {})
 
-    def owed(self) -> list[tuple[str, Refund]]:
-        """The refunds that people have to do something about, by their orders."""
+    def owed(self) -> list[tuple[str, Refund, int]]:
+        """The refunds that people have to do something about, by their orders, each with what is left of its payment."""
         kept: dict[str, list[Refund]] = {}
         payments: dict[str, Payment] = {}
         for item in self._world.table.rows():
@@ -138,7 +141,7 @@ class Operator:
             elif sort == keys.PAYMENT:
                 payments[order_id] = items.payment_from_item(item)
         return [
-            (order_id, refund)
+            (order_id, refund, left(payments[order_id], refunds))
             for order_id, refunds in kept.items()
             for refund in refunds
             if not refund.due_at and is_open(refund, payments[order_id], refunds)

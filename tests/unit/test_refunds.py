@@ -56,7 +56,10 @@ def test_what_is_about_to_be_given_back_is_not_left() -> None:
 def test_a_refund_that_failed_is_open_until_others_have_given_as_much_back() -> None:
     failed = a_refund(FAILED, 3000)
     assert is_open(failed, PAYMENT, [failed])
-    assert not is_open(failed, PAYMENT, [failed, a_refund(PENDING, refund_id="ref-2")])
+    assert is_open(failed, PAYMENT, [failed, a_refund(PENDING, refund_id="ref-2")]), "only a third of it"
+    assert not is_open(failed, PAYMENT, [failed, a_refund(PENDING, 3000, refund_id="ref-2")])
+    assert not is_open(a_refund(FAILED, 1000), PAYMENT, [a_refund(COMPLETED, 1000, refund_id="ref-2")])
+    assert not is_open(failed, replace(PAYMENT, amount_refunded=3000), [failed]), "nothing is left"
     assert is_open(a_refund(PENDING), PAYMENT, [])
     assert not is_open(a_refund(COMPLETED), PAYMENT, [])
 

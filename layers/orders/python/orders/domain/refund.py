@@ -92,9 +92,10 @@ def is_arranged(payment: Payment, refunds: Iterable[Refund]) -> bool:
 
 
 def is_open(refund: Refund, payment: Payment, refunds: Iterable[Refund]) -> bool:
-    """Whether somebody still waits for the money: one that has failed is settled by others for as much."""
+    """Whether somebody still waits for the money: a failed one is settled by later ones for as much, or if nothing is left."""
     if refund.status is RefundStatus.FAILED:
-        return refund.amount.amount <= left(payment, refunds)
+        later = (one for one in refunds if one.status is not RefundStatus.FAILED and one.created_at >= refund.created_at)
+        return left(payment, refunds) > 0 and sum(one.amount.amount for one in later) < refund.amount.amount
     return refund.status is RefundStatus.PENDING
 
 
