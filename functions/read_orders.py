@@ -1,7 +1,9 @@
 """Reading orders: one, a list, an audit trail."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from enum import StrEnum
 from urllib.parse import quote
 
 from orders import settings
@@ -9,7 +11,13 @@ from orders.domain import limits
 from orders.domain.errors import InvalidArgument, PermissionDenied
 from orders.domain.identifiers import CustomerId, TrackingNumber, comparable
 from orders.domain.order import moment, timestamp
-from orders.domain.status_names import parse_event_type, parse_payment_status, parse_return_status, parse_status
+from orders.domain.status_names import (
+    parse_dispute_status,
+    parse_event_type,
+    parse_payment_status,
+    parse_return_status,
+    parse_status,
+)
 from orders.services import listing, mails, reading
 from orders.services.changes import utc_now
 from orders.services.listing import Part
@@ -26,7 +34,12 @@ FILTERS = (
 )
 EMAIL = rf"(?=.{{3,{limits.LONGEST_EMAIL}}}$){limits.EMAIL}"
 TRACKING_NUMBER = rf"{limits.PRINTED}{{1,{limits.LONGEST_TRACKING_NUMBER}}}"
-RETURN_STATUS = "return_status"
+RETURN_STATUS, DISPUTE_STATUS = "return_status", "dispute_status"
+QUEUES: dict[str, tuple[Callable[[str], StrEnum], Callable[..., listing.Page]]] = {
+    RETURN_STATUS: (parse_return_status, listing.page_by_return),
+    DISPUTE_STATUS: (parse_dispute_status, listing.page_by_dispute),
+}
+"""The queues of the desk, by the parameter that asks for one: how its status is read, and its pages."""
 OVERDUE = "overdue"
 """The scope of the list of overdue orders."""
 
@@ -60,8 +73,8 @@ def list_orders(request: Request) -> Answer:
     """Orders, newest first: their own for customers, anybody's for staff and shops, who may ask for the overdue ones."""
     if "overdue" in request.query:
         return list_overdue(request)
-    if RETURN_STATUS in request.query:
-        return list_by_return(request)
+    if queue := next((name for name in QUEUES if name in request.query), None):
+        return list_queue(request, queue)
     wanted, deprecated = _wanted(request)
     expand = _expand(request)
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
@@ -75,7 +88,7 @@ def list_overdue(request: Request) -> Answer:
     if not request.caller.acts_for_anyone:
         raise PermissionDenied("Only staff and shops can ask for overdue orders.")
     request.text("overdue", "true")
-    if others := [name for name in (*FILTERS, RETURN_STATUS) if name in request.query]:
+    if others := [name for name in (*FILTERS, *QUEUES) if name in request.query]:
         raise InvalidArgument.of("overdue", f"cannot be combined with {', '.join(others)}")
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
     transit = None if settings.delivery_is_timed() else timedelta(seconds=settings.waits().delivery)
@@ -85,18 +98,18 @@ def list_overdue(request: Request) -> Answer:
     return _list(request, page, scope, expand)
 
 
-def list_by_return(request: Request) -> Answer:
-    """Orders with an open return of a status, newest first: the queues of the desk."""
+def list_queue(request: Request, name: str) -> Answer:
+    """Orders with a return, or a dispute, of a status, newest first."""
     if not request.caller.acts_for_anyone:
-        raise PermissionDenied("Only staff and shops can ask for orders by their returns.")
-    if others := [name for name in FILTERS if name in request.query]:
-        raise InvalidArgument.of(RETURN_STATUS, f"cannot be combined with {', '.join(others)}")
-    status = parse_return_status(request.query[RETURN_STATUS])
+        raise PermissionDenied(f"Only staff and shops can ask for orders by {name}.")
+    if others := [one for one in (*FILTERS, *QUEUES) if one in request.query and one != name]:
+        raise InvalidArgument.of(name, f"cannot be combined with {', '.join(others)}")
+    parse, page = QUEUES[name]
+    status = parse(request.query[name])
     limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
     expand = _expand(request)
-    scope = _scope(f"{RETURN_STATUS}/{status}", expand)
-    page = listing.page_by_return(status, limit, pagination.place(request, scope), expand)
-    return _list(request, page, scope, expand)
+    scope = _scope(f"{name}/{status}", expand)
+    return _list(request, page(status, limit, pagination.place(request, scope), expand), scope, expand)
 
 
 def _wanted(request: Request) -> tuple[listing.Filter, bool]:

@@ -147,6 +147,7 @@ def test_several_orders_in_one_parcel_come_newest_first(five: World) -> None:
             "created_after": at(0),
             "created_before": at(9),
             "overdue": "true",
+            "dispute_status": "open",
             "expand": "payment,shipments",
         }.items()
     ],

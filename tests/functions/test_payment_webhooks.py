@@ -13,7 +13,6 @@ from standardwebhooks.webhooks import Webhook
 from orders import settings
 from orders.adapters import stripe_client
 from orders.adapters.payments.stripe import GATEWAY
-from orders.domain.decisions import paying
 from orders.domain.events import PROVIDERS_SOURCE
 from orders.services import charging
 from orders.services.changes import utc_now
@@ -25,6 +24,7 @@ from tests.harness.world import World
 from tests.providers.webhooks import signature
 
 SECRET, OLD_SECRET, GENERIC_SECRET = "whsec_new", "whsec_old", "c2VjcmV0IG9mIHRoZSB0ZXN0cw=="
+SONG = {"name": "Song", "unit_price": {"amount": 300, "currency": "USD"}, "stock": 10, "requires_shipping": False}
 KEY = "POST /payments/{provider}/events"
 
 
@@ -114,13 +114,18 @@ def test_what_changed_is_looked_up_and_not_believed(world: World, book: StripeBo
     assert world.snapshot().order.status == "PROCESSING"
 
 
+@pytest.mark.parametrize("is_digital", [False, True])
 def test_a_webhook_that_comes_before_the_intent_s_id_was_kept_is_matched_by_its_metadata(
-    world: World, book: StripeBook
+    world: World, book: StripeBook, monkeypatch: pytest.MonkeyPatch, is_digital: bool
 ) -> None:
-    world.place("order-1", token=stripe_book.GOOD)
+    if is_digital:
+        # What is delivered at once is paid at once, however all the rest is captured.
+        monkeypatch.setenv("CAPTURE_MODE", "on_shipment")
+        world.http("PUT /products/{id}", "song", SONG, by="amy", groups=["admin"])
+    world.place("order-1", token=stripe_book.GOOD, product="song" if is_digital else None)
     world.step("reserve_stock")
     order = world.order()
-    begun = paying.new_payment(order, charging.payment_id_of(order), "stripe", utc_now())
+    begun = charging.payment_for(order, utc_now())
     asked = charging.intent_of(order, begun)
     GATEWAY.authorize(replace(asked, reference=GATEWAY.open(asked)))
     (intent,) = book.intents.values()
@@ -130,7 +135,7 @@ def test_a_webhook_that_comes_before_the_intent_s_id_was_kept_is_matched_by_its_
     world.step("charge_payment", outcomes=True)
     payment = world.snapshot().payment
     assert payment
-    assert (payment.provider_reference, payment.status) == (intent["id"], "COMPLETED")
+    assert (payment.provider_reference, payment.status, payment.is_captured_later) == (intent["id"], "COMPLETED", False)
     assert book.calls.count("confirm") == len(book.intents) == 1
 
 
@@ -204,6 +209,26 @@ def test_a_refund_that_fails_later_has_failed(world: World, book: StripeBook) ->
     assert [(one.status, one.failure_reason) for one in found.refunds] == [("FAILED", "lost_or_stolen_card")]
     assert found.payment
     assert (found.payment.amount_refunded, found.payment.status) == (0, "COMPLETED")
+
+
+def listed(world: World, status: str) -> list[str]:
+    answer = world.support("GET /orders", query={"dispute_status": status})
+    return [order["order_id"] for order in answer.body["orders"]]
+
+
+def test_the_desk_lists_the_disputed_orders_of_a_status(world: World, book: StripeBook) -> None:
+    intent = paid(world, book)
+    assert listed(world, "open") == []
+    for event_id, (kind, status, found) in enumerate(
+        (("created", "needs_response", (["order-1"], [])), ("closed", "lost", ([], ["order-1"])))
+    ):
+        assert post(stripe_event(f"charge.dispute.{kind}", dispute_of(intent, status), f"evt_{event_id}"))[0] == 200
+        deliver(world)
+        assert (listed(world, "open"), listed(world, "LOST")) == found
+    assert world.http("GET /orders", query={"dispute_status": "open"}).status == 403
+    assert world.support("GET /orders", query={"dispute_status": "ajar"}).fields == ["dispute_status"]
+    both = {"dispute_status": "open", "return_status": "requested"}
+    assert world.support("GET /orders", query=both).status == 400
 
 
 def test_nothing_is_refunded_while_the_payment_is_disputed(world: World, book: StripeBook) -> None:

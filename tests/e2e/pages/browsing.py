@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwrig
 
 from local.cli.carriers import SIGNERS, secret_of
 from local.cli.client import Api
+from local.cli.place import Place
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -100,6 +101,17 @@ class Stack:
         api.send("POST", "/carriers/generic/events", body, SIGNERS["generic"](body, secret_of(api, "generic"), event_id))
         wait_for(lambda: at in [seen["at"] for seen in self.order(order_id)["shipment"]["scans"]])
         return at
+
+    def dispute(self, order_id: str) -> None:
+        """Has the payment provider report that the customer's bank asks for the money back."""
+        event_id = str(uuid.uuid4())
+        dispute = {"dispute_id": "d-1", "status": "OPEN", "amount": {"amount": 500, "currency": "USD"}, "reason": "fraudulent"}
+        event = {"event_type": "payment.disputed", "event_id": event_id, "order_id": order_id, "dispute": dispute}
+        place, body = Place(None, self.url), json.dumps(event).encode()
+        kept = place.client("secretsmanager").get_secret_value(SecretId=place.resources["GenericPaymentSecret"])
+        headers = SIGNERS["generic"](body, str(kept["SecretString"]), event_id)
+        Api(self.url).send("POST", "/payments/generic/events", body, headers)
+        wait_for(lambda: self.order(order_id)["payment"]["dispute"] is not None)
 
     def shipped(self) -> str:
         """The id of an order whose parcel is on its way."""

@@ -26,6 +26,7 @@ def orders(patient: Stack) -> Placed:
     }
     wait_for(lambda: patient.order(placed["declined"]["order"]["order_id"])["order"]["status"] == "CANCELLED")
     wait_for(lambda: patient.order(placed["packed"]["order"]["order_id"])["order"]["status"] == "PROCESSING")
+    patient.dispute(placed["packed"]["order"]["order_id"])
     return placed
 
 
@@ -73,6 +74,7 @@ def test_the_desk_is_for_everybody(patient: Stack, orders: Placed, visit: Visiti
         for view, sign in (
             ("reviews", "button:text('Approve')"),
             ("returns", "h2:text('Requested')"),
+            ("disputes", ".disputes .card"),
             ("analytics", ".chart"),
             ("webhooks", "[data-part=list] .card"),
         ):
@@ -139,6 +141,7 @@ def test_the_desk_is_light_with_everything_open(patient: Stack, orders: Placed, 
             ("", "table"),
             ("reviews", ".reviews .card"),
             ("returns", "h2:text('Requested')"),
+            ("disputes", ".disputes .card"),
             ("analytics", ".chart"),
             ("webhooks", "[data-part=list] .card"),
         ):

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from orders.domain.errors import InvalidArgument
 from orders.domain.events import EventType
-from orders.domain.statuses import DEPRECATED_NAMES, OPEN_RETURNS, OrderStatus, PaymentStatus, ReturnStatus
+from orders.domain.statuses import DEPRECATED_NAMES, OPEN_RETURNS, DisputeStatus, OrderStatus, PaymentStatus, ReturnStatus
 
 
 def parse_status(text: str, field: str = "status") -> tuple[OrderStatus, bool]:
@@ -44,6 +44,15 @@ def parse_return_status(text: str, field: str = "return_status") -> ReturnStatus
     if status not in OPEN_RETURNS:
         raise InvalidArgument.of(field, f"must be one of {', '.join(OPEN_RETURNS)}")
     return status
+
+
+def parse_dispute_status(text: str, field: str = "dispute_status") -> DisputeStatus:
+    """The status of a dispute that a caller names in whatever letter case.
+
+    Raises:
+        InvalidArgument: no such status.
+    """
+    return _member(DisputeStatus, text, field)
 
 
 def parse_event_type(text: str, field: str = "event_type") -> EventType:

@@ -6,6 +6,7 @@ that id is ever confirmed. A call whose outcome is not known is looked up by tha
 
 import hashlib
 from dataclasses import replace
+from datetime import datetime
 
 from orders import settings
 from orders.adapters import cash_book, workflow
@@ -108,6 +109,12 @@ def look_up_payment(snapshot: Snapshot, clock: Clock = utc_now) -> Snapshot:
     return apply(order.order_id, lambda found: paying.confirmed(found, outcome, clock()), snapshot)
 
 
+def payment_for(order: Order, now: datetime) -> Payment:
+    """The payment that this deployment's provider is asked for; what is digital is paid at once, as it is delivered at once."""
+    is_later, provider = settings.captures_on_shipment() and not order.has_digital, settings.payment_provider()
+    return paying.new_payment(order, payment_id_of(order), provider, now, is_captured_later=is_later)
+
+
 def _intended(found: Snapshot, by: str, clock: Clock, change: Apply) -> Snapshot:
     """The order with the intent of its payment written down, and with it the provider's own id.
 
@@ -118,8 +125,7 @@ def _intended(found: Snapshot, by: str, clock: Clock, change: Apply) -> Snapshot
     paying.check_due(found)
     if payment is not None and (payment.provider_reference or payment.status is not PaymentStatus.PROCESSING):
         return found
-    is_later, provider = settings.captures_on_shipment() and not order.has_digital, settings.payment_provider()
-    begun = payment or paying.new_payment(order, payment_id_of(order), provider, clock(), is_captured_later=is_later)
+    begun = payment or payment_for(order, clock())
     reference = payment_gateway(begun.provider).open(intent_of(order, begun))
     opened = OpenedPayment(begun.payment_id, begun.provider, reference, begun.is_captured_later, begun.amount)
     intended = change(order.order_id, lambda snapshot: paying.start_payment(snapshot, opened, clock(), by), found)

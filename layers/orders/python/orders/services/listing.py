@@ -12,7 +12,7 @@ from orders.adapters.store.indexes import Reference, Span
 from orders.domain.address import Contact
 from orders.domain.identifiers import CustomerId, TrackingNumber
 from orders.domain.order import Order, Snapshot, timestamp
-from orders.domain.statuses import OrderStatus, PaymentStatus, ReturnStatus
+from orders.domain.statuses import DisputeStatus, OrderStatus, PaymentStatus, ReturnStatus
 
 
 class Part(StrEnum):
@@ -119,6 +119,12 @@ def _looked_at(wanted: Filter, references: Iterator[Reference], expand: Expand) 
 def page_by_return(status: ReturnStatus, limit: int, before: str | None, expand: Expand = NOTHING) -> Page:
     """One page of the orders that have a return of a status, newest first, from behind the place ``before`` on."""
     references = indexes.orders_with_return(status, Span(before), limit + 1)
+    return _page(_matching(references, lambda _: True, limit), limit, expand)
+
+
+def page_by_dispute(status: DisputeStatus, limit: int, before: str | None, expand: Expand = NOTHING) -> Page:
+    """One page of the orders whose payment has a dispute of a status, the one that was opened last first."""
+    references = indexes.orders_with_dispute(status, Span(before), limit + 1)
     return _page(_matching(references, lambda _: True, limit), limit, expand)
 
 

@@ -6,7 +6,7 @@ whichever is first wins. The change carries the event's marker, so that the even
 
 from dataclasses import replace
 
-from orders import logs, settings
+from orders import logs
 from orders.adapters.payments.registry import payment_gateway
 from orders.adapters.store import orders
 from orders.domain.decisions import disputing, paying
@@ -92,14 +92,12 @@ def _begun(found: Snapshot, report: PaymentReport, clock: Clock) -> Snapshot:
     order = found.order
     if found.payment or report.sender is None or report.reference is None:
         return found
-    provider = settings.payment_provider()
-    is_later = settings.captures_on_shipment()
-    begun = paying.new_payment(order, charging.payment_id_of(order), provider, clock(), is_captured_later=is_later)
+    begun = charging.payment_for(order, clock())
     if report.payment_id != begun.payment_id or is_foreign(begun, report.sender):
         return found
     if order.is_over:
         return replace(found, payment=replace(begun, provider_reference=report.reference))
-    opened = OpenedPayment(begun.payment_id, provider, report.reference, begun.is_captured_later)
+    opened = OpenedPayment(begun.payment_id, begun.provider, report.reference, begun.is_captured_later)
     try:
         return apply(order.order_id, lambda now: paying.start_payment(now, opened, clock(), PAYMENTS), found)
     except OrderOver:

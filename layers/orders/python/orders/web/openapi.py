@@ -9,6 +9,7 @@ from orders.domain.notifications import EVENT_TYPES
 from orders.domain.statuses import (
     DEPRECATED_NAMES,
     OPEN_RETURNS,
+    DisputeStatus,
     OrderStatus,
     PaymentStatus,
     transitions,
@@ -82,6 +83,13 @@ PARAMETERS: dict[str, Schema] = {
         "description": "For staff and shops: orders with an open return of that status, in any letter case. "
         "Goes with no other filter.",
         "schema": {"type": "string", "enum": list(OPEN_RETURNS)},
+    },
+    "dispute_status": {
+        "name": "dispute_status",
+        "in": "query",
+        "description": "For staff and shops: orders whose payment has a dispute of that status, in any letter case, the last "
+        "dispute first. Goes with no other filter.",
+        "schema": one_of(DisputeStatus),
     },
     "overdue": {
         "name": "overdue",

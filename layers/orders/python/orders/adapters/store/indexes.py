@@ -9,7 +9,7 @@ from typing import Any
 from orders.adapters.store import items, keys, table
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.order import Order, Snapshot, timestamp
-from orders.domain.statuses import OrderStatus, ReturnStatus
+from orders.domain.statuses import DisputeStatus, OrderStatus, ReturnStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,11 @@ def orders_of_email(email: str, span: Span = EVERYTHING, page: int = 50) -> Iter
 def orders_with_return(status: ReturnStatus, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
     """The orders that have an open return of that status, newest first."""
     return _newest_first({"IndexName": keys.BY_KEY}, "GSI1", keys.returns_partition(status.value), span, page)
+
+
+def orders_with_dispute(status: DisputeStatus, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
+    """The orders whose payment has a dispute of that status, the one that was opened last first."""
+    return _newest_first({"IndexName": keys.BY_KEY}, "GSI1", keys.disputes_partition(status.value), span, page)
 
 
 MOST_OF_ONE_PARCEL = 500

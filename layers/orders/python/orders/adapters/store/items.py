@@ -192,7 +192,7 @@ def _was_delivered(steps: tuple[Step, ...]) -> bool:
 
 
 def payment_to_item(order_id: OrderId, payment: Payment) -> Item:
-    """A payment as its item; ``payment_from_item`` is the inverse."""
+    """A payment as its item, found by its dispute too; ``payment_from_item`` is the inverse."""
     nearest = legacy.payment_status(payment.status.value)
     text = {
         "kind": "payment",
@@ -202,6 +202,8 @@ def payment_to_item(order_id: OrderId, payment: Payment) -> Item:
         "currency": payment.amount.currency,
         "provider": payment.provider,
         "captures": to_json([_capture_to_json(capture) for capture in payment.captures]) if payment.captures else None,
+        "GSI1PK": keys.disputes_partition(payment.dispute.status) if payment.dispute else None,
+        "GSI1SK": f"{timestamp(payment.dispute.opened_at)}#{order_id}" if payment.dispute else None,
     }
     own = {**as_texts(text), **as_numbers({"amount": payment.amount.amount})}
     return {**keys.payment_key(order_id), **_PAYMENT.write(payment), **own}
@@ -266,7 +268,7 @@ def shipment_from_item(item: Item) -> Shipment:
 
 def optional_of_payment() -> tuple[str, ...]:
     """The attributes that the item of a payment may not have."""
-    return (*_PAYMENT.optional, "exact_status", "captures")
+    return (*_PAYMENT.optional, "exact_status", "captures", "GSI1PK", "GSI1SK")
 
 
 def optional_of_shipment() -> tuple[str, ...]:

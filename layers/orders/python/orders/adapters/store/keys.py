@@ -59,6 +59,11 @@ def returns_partition(status: str) -> str:
     return f"RETURNS#{status}"
 
 
+def disputes_partition(status: str) -> str:
+    """The index key of the payments whose dispute has one status."""
+    return f"DISPUTES#{status}"
+
+
 REFUND_PREFIX = "#REFUND#"
 
 
