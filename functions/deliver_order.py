@@ -6,5 +6,5 @@ from orders.tasks import Event, result, task
 
 @task
 def handler(event: Event) -> dict[str, object]:
-    """Records the delivery, or reports the parcel as overdue where only the carrier may say that it arrived."""
+    """Records the delivery; where only the carrier may say that it arrived, the next run waits for that."""
     return result(deliveries.deliver(event["order_id"]))

@@ -13,7 +13,7 @@ NOT_FULFILLED = "Not fulfilled"
 
 
 def executions(books: Books) -> Iterator[str]:
-    """An execution succeeds only where its order arrived or is overdue, and fails with the reason that the row has."""
+    """An execution succeeds only where its order arrived, and fails with the reason that the row has."""
     for arn, execution in books.world.workflows.executions.items():
         states = execution.machine.definition["States"]
         account = books.accounts.get(workflow.order_of_execution(execution.name))
@@ -26,7 +26,7 @@ def executions(books: Books) -> Iterator[str]:
 
 def _error_of_end(execution: Execution, account: Account, last: str | None) -> str | None:
     arrived = any(event.status is OrderStatus.DELIVERED for event in account.trail)
-    if execution.status == "SUCCEEDED" and not (arrived or account.times("DELIVERY_OVERDUE")):
+    if execution.status == "SUCCEEDED" and not arrived:
         return "has succeeded, and its order has not arrived"
     if execution.status != "FAILED" or last != NOT_FULFILLED or execution.error == "States.Runtime":
         return None

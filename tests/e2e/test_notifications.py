@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
-import httpx
 import pytest
 
 from local.cli.listen import Receiver
@@ -218,26 +217,3 @@ def test_a_poisoned_record_reaches_its_destination_while_the_others_go_on(here: 
     assert poisoned == {f"ORDER#bad-{number}" for number in (0, 5, 10, 15)}
     delivered = {d["order_id"] for d in take() if d["event_type"] == "OrderStatusChanged" and d["new_status"] == "DELIVERED"}
     assert delivered == set(ids)
-
-
-def test_a_parcel_the_carrier_is_silent_about_is_reported_and_stays_findable() -> None:
-    carrier = {
-        "DeliveryMode": "carrier",
-        "DeliveryOverdueSeconds": "1",
-        "PaymentWaitSeconds": "0",
-        "PreparationWaitSeconds": "0",
-    }
-    with running(Settings(parameters=carrier)) as inside:
-        stack = Here(inside).outside
-        order_id = stack.ada.place()["order"]["order_id"]
-        stack.ada.until_status(order_id, "SHIPPED")
-        until(lambda: stack.ada.history(order_id)[-1]["event_type"] == "DELIVERY_OVERDUE", what="the report")
-        overdue = "/orders?overdue=true"
-        for _ in range(3):
-            httpx.post(f"{inside.url}/.local/sweep", trust_env=False)
-            assert order_id in [order["order_id"] for order in stack.support.get(overdue).json()["orders"]]
-        assert stack.ada.order(order_id)["order"]["status"] == "SHIPPED", "not delivered by default"
-        assert stack.carrier.post(f"/orders/{order_id}/delivered").status_code == 200
-        stack.ada.until_status(order_id, "DELIVERED")
-        assert stack.support.get(overdue).json()["orders"] == []
-        stack.close()

@@ -14,14 +14,16 @@ from standardwebhooks import Webhook as Signer
 
 from orders import settings
 from orders.adapters.store import orders, scans
+from orders.domain.errors import DeliveryPending
 from orders.domain.identifiers import OrderId, TrackingNumber
 from orders.domain.order import timestamp
 from orders.domain.statuses import OrderStatus, PaymentStatus, ShipmentStatus
-from orders.services import recovery
+from orders.domain.waits import LONGEST
+from orders.services import arrivals, recovery
 from orders.services.changes import utc_now
 from tests.harness.caches import forget_settings
 from tests.harness.events import ALL_TAKEN, a_batch, a_message, on_bus
-from tests.harness.world import CUSTOMER, STRANGER, Answer, World
+from tests.harness.world import CUSTOMER, FULFIL, STRANGER, Answer, World, in_a_while
 
 SECRET = base64.b64encode(b"what the carriers of these tests sign with").decode()
 RETURNED = "POST /orders/{id}/shipments/{shipment_id}/returned"
@@ -161,11 +163,43 @@ def test_a_delivery_of_a_parcel_on_its_way_back_stays_overdue_until_staff_have_s
 def test_no_timer_delivers_a_parcel_that_is_lost_or_on_its_way_back(world: World, status: str) -> None:
     world.live(OrderStatus.SHIPPED)
     report(world, status, 10)
-    world.step("deliver_order")
-    assert world.order().status is OrderStatus.SHIPPED
-    recovery.sweep(clock=lambda: utc_now() + timedelta(days=1))
-    assert (world.order().status, world.order().run) == (OrderStatus.SHIPPED, 1)
+    the_transit_ends(world)
+    order, waits = world.order(), json.loads(world.executions.executions[f"{FULFIL}:_2_order-1"]["input"])["waits"]
+    assert (order.status, order.run) == (OrderStatus.SHIPPED, 2), "its execution waits, and does not end as if it had arrived"
+    assert waits["delivery"] == waits["transit"] == LONGEST
+    assert recovery.sweep(clock=in_a_while(86_400)).overdue == 1
+    assert (world.trail()[-1], world.order().run) == ("DELIVERY_OVERDUE", 2)
     assert world.http("GET /orders/{id}/status", "order-1").body["estimated_completion"] is None
+
+
+def test_a_parcel_that_is_found_again_is_delivered_by_the_timer(world: World) -> None:
+    world.live(OrderStatus.SHIPPED)
+    report(world, "LOST", 10)
+    the_transit_ends(world)
+    world.executions.waiting.add("second")
+    world.step("ship_parcel", task_token="second", transit=LONGEST, run=2)
+    report(world, "IN_TRANSIT", 20)
+    recovery.sweep(clock=in_a_while(86_400))
+    assert world.executions.answers["second"]["shipment"]["status"] == "IN_TRANSIT"
+    world.step("deliver_order")
+    assert (world.order().status, world.order().run) == (OrderStatus.DELIVERED, 2)
+    world.add_up()
+
+
+def test_money_that_is_looked_at_early_does_not_end_the_transit(world: World) -> None:
+    """The order is due for other things too: what counts is when the last parcel left."""
+    arrivals.wake(world.live(OrderStatus.SHIPPED), utc_now())
+    assert "ship-order-1" in world.executions.waiting
+
+
+def the_transit_ends(world: World) -> None:
+    """The timer of the first run; what becomes of its failure, and what follows."""
+    with pytest.raises(DeliveryPending):
+        world.step("deliver_order")
+    failure = {"Error": DeliveryPending.__name__, "Cause": "{}"}
+    report = world.step("begin_unwinding", so_far={"failure": failure}, run=1)
+    assert (report["error"], report["status"]) == ("replaced", "SHIPPED")
+    world.follow_up()
 
 
 # --- the timeline ---

@@ -1,5 +1,6 @@
 """Keeping the workflow going: what follows from a change, what the sweep finds, what sync repairs; each order for itself."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from orders.adapters.store import indexes, orders, table
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.statuses import OrderStatus, OverallStatus
-from orders.domain.waits import GRACE
+from orders.domain.waits import GRACE, LONGEST
 from orders.services import recovery, stuck
 from orders.services.changes import utc_now
 from tests.harness.caches import forget_settings
@@ -404,18 +405,41 @@ def test_a_parcel_that_only_the_carrier_may_report_costs_no_question(world: Worl
 
 
 def test_a_silent_carrier_is_reported_once_in_a_while_and_the_parcel_stays_shipped(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DELIVERY_MODE", "carrier")
+    forget_settings()
+    world.live(OrderStatus.SHIPPED)
+    waits = json.loads(world.executions.executions[f"{FULFIL}:order-1"]["input"])["waits"]
+    assert (waits["delivery"], waits["transit"]) == (LONGEST, LONGEST), "its execution waits for the carrier"
+    overdue = settings.waits().delivery
+    assert sweep_later(world, LONG) == []
+    world.executions.executions.clear()
+    due("order-1", minutes=1)
+    world.invoke("sweep_orders", {})
+    assert '"parcels_overdue_total":[1.0]' in capsys.readouterr().out
+    recovery.sweep(clock=in_a_while(overdue - LONG))
+    assert world.trail().count("DELIVERY_OVERDUE") == 1
+    assert (world.order().status, world.order().run) == (OrderStatus.SHIPPED, 1)
+    assert world.http("POST /orders/{id}/delivered", "order-1", {}, by="carl", groups=["carrier"]).status == 200
+    world.follow_up()
+    assert world.executions.answers["ship-order-1"]["status"] == "DELIVERED", "and ends when it has arrived"
+
+
+def test_a_carrier_s_parcel_whose_execution_is_aborted_is_waited_for_by_the_next_run(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DELIVERY_MODE", "carrier")
     forget_settings()
     world.live(OrderStatus.SHIPPED)
-    overdue = settings.waits().delivery
-    assert sweep_later(world, LONG) == []
-    world.executions.executions.clear()
-    recovery.sweep(clock=in_a_while(overdue + LONG))
-    recovery.sweep(clock=in_a_while(overdue + LONG + 10))
-    assert world.trail().count("DELIVERY_OVERDUE") == 1
-    assert (world.order().status, world.order().run) == (OrderStatus.SHIPPED, 1)
+    world.executions.end(f"{FULFIL}:order-1", "ABORTED")
+    world.invoke("sweep_orders", ended("order-1"))
+    world.follow_up()
+    assert world.executions.running() == ["fulfil _2_order-1"]
+    world.executions.end(f"{FULFIL}:_2_order-1", "ABORTED")
+    assert world.support("POST /orders/{id}/sync", "order-1").status == 200
+    world.follow_up()
+    assert world.executions.running() == ["fulfil _3_order-1"]
 
 
 # --- what the service says of an execution ---

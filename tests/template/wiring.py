@@ -62,6 +62,7 @@ BUSINESS: tuple[tuple[str, str], ...] = (
     ("payment_disputes_opened_total", "service=orders"),
     ("authorizations_ended_total", "service=orders"),
     ("captures_refused_total", "service=orders"),
+    ("parcels_overdue_total", "service=orders"),
     ("payments_after_the_end_total", "service=orders"),
     ("refunds_failed_total", "service=orders"),
     ("step_refusals_total", "service=orders"),

@@ -304,6 +304,12 @@ OF_THE_BUSINESS = (
 
 OF_THE_SWEEP = (
     Alarm(
+        "parcels-overdue",
+        "Parcels have not arrived in time, and only their carriers, or people, can say what becomes of them",
+        "parcels-overdue",
+        own(Metric.PARCELS_OVERDUE, period=300),
+    ),
+    Alarm(
         "sweep-missing",
         "The sweep has not run for five minutes: lost workflows are not restarted",
         "sweep-missing",

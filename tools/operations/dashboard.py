@@ -44,7 +44,8 @@ def widgets(found: Declared) -> Iterator[Widget]:
     """What the dashboard shows, with its titles."""
     counted = (Metric.ORDERS_PLACED, Metric.ORDERS_CANCELLED, Metric.TRANSITIONS, Metric.INVALID_TRANSITIONS)
     yield "Orders", [own(metric).shown() for metric in counted]
-    yield "Stuck orders", [own(Metric.ORDERS_STUCK, "Maximum", status=status.value).shown() for status in STUCK_STATUSES]
+    stuck = [own(Metric.ORDERS_STUCK, "Maximum", status=status.value).shown() for status in STUCK_STATUSES]
+    yield "Stuck orders", [*stuck, own(Metric.PARCELS_OVERDUE).shown()]
     yield "Sweep", [own(metric).shown() for metric in (Metric.SWEEPS, Metric.ORDERS_RESTARTED, Metric.SWEEP_THROTTLES)]
     for machine, name in found.machines.items():
         what = MACHINES[machine].alarms

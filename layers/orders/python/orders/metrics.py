@@ -29,6 +29,7 @@ class Metric(StrEnum):
     CAPTURES_REFUSED = "captures_refused_total"
     HOLDS_ENDED = "authorizations_ended_total"
     ORDERS_STUCK = "orders_stuck"
+    PARCELS_OVERDUE = "parcels_overdue_total"
     ORDERS_RESTARTED = "orders_restarted_total"
     EXECUTIONS_ENDED_EARLY = "executions_ended_early_total"
     SWEEPS = "sweeps_total"

@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import cache
 
 from orders.domain import steps
-from orders.domain.waits import Waits
+from orders.domain.waits import LONGEST, Waits
 
 TIMED, CARRIER = "timed", "carrier"
 """What ends the transit: a timer, or nothing but the carrier's own event."""
@@ -65,12 +65,12 @@ def delivery_is_timed() -> bool:
 
 @cache
 def waits() -> Waits:
-    """The workflow's waits in seconds. In carrier mode the transit lasts until the carrier reports or the parcel is overdue."""
+    """The workflow's waits in seconds. In carrier mode the transit lasts until the carrier reports; late is what is overdue."""
     by_timer = delivery_is_timed()
     names = {wait.name: wait.setting if by_timer else wait.for_carrier or wait.setting for wait in steps.WAITS}
     # Where nothing says so, no warehouse is waited for.
     given = {"WAREHOUSE_WAIT_SECONDS": "0", **os.environ}
-    return Waits(**{name: float(given[setting]) for name, setting in names.items()})
+    return Waits(**{name: float(given[setting]) for name, setting in names.items()}, arrival=0 if by_timer else LONGEST)
 
 
 def warehouse_overdue() -> float:

@@ -80,10 +80,10 @@ def seconds_of(waits: Waits) -> dict[str, float | int]:
         "payment": whole(waits.payment),
         "preparation": whole(waits.preparation),
         # A callback's time-out must be positive: a transit of 0 is answered by the shipping step itself.
-        "delivery": whole(max(waits.delivery, 1 if waits.delivery == 0 else waits.delivery)),
+        "delivery": whole(waits.longest_transit or 1),
         "approval": whole(max(waits.approval, 1)),
         "confirmation": whole(max(waits.confirmation, 1)),
-        "transit": whole(waits.delivery),
+        "transit": whole(waits.longest_transit),
         "shortage": whole(max(waits.shortage, 1)),
         # Whether it is there is what the machine goes by.
         **({"warehouse": whole(waits.warehouse)} if waits.warehouse else {}),

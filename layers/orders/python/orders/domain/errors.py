@@ -186,6 +186,12 @@ class PaymentPending(ConstraintViolated):
     title = "Waiting for the payment"
 
 
+class DeliveryPending(ConstraintViolated):
+    """The parcel has not arrived, and only its carrier, or people, can say what becomes of it."""
+
+    title = "Waiting for the carrier"
+
+
 class OrderOnHold(ConstraintViolated):
     """The order is on hold: nothing is charged or handed over until it is released."""
 

@@ -10,6 +10,9 @@ from orders.domain.statuses import ApprovalStatus, OrderStatus, PaymentMethod, h
 GRACE = timedelta(seconds=60)
 """How long past its expected end the sweep leaves a stage alone: longer than any task's retries take."""
 
+LONGEST = 300 * 86_400
+"""How long at most, in seconds, an execution waits for what people, the warehouse or the carrier do: the next run follows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waits:
@@ -17,7 +20,8 @@ class Waits:
 
     ``confirmation`` is how long a payment may wait for its confirmation, ``transfer`` how long for a bank transfer,
     ``shortage`` how long a customer may take to say what to do about a shortage, ``warehouse`` how long one that prepares
-    orders by itself may take: 0 where a timer hands them over.
+    orders by itself may take: 0 where a timer hands them over. ``arrival`` is how long an execution waits for a parcel of
+    which only the carrier can say that it arrived: 0 where a timer delivers.
     """
 
     payment: float
@@ -28,6 +32,12 @@ class Waits:
     transfer: float
     shortage: float
     warehouse: float = 0
+    arrival: float = 0
+
+    @property
+    def longest_transit(self) -> float:
+        """How long an execution waits for the delivery at most."""
+        return self.arrival or self.delivery
 
     def to_confirm(self, method: PaymentMethod) -> float:
         """How long a payment of that method is waited for."""
@@ -62,6 +72,7 @@ def remaining_waits(order: Order, waits: Waits, now: datetime) -> Waits:
         transfer=confirmation,
         shortage=_like(waits.shortage, (asked_until - now).total_seconds()) if asked_until else waits.shortage,
         warehouse=0 if shipped else waits.warehouse,
+        arrival=waits.arrival,
     )
 
 

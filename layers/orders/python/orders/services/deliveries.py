@@ -8,7 +8,7 @@ from orders.adapters import workflow
 from orders.adapters.store import orders
 from orders.domain import goods
 from orders.domain.decisions import delivering
-from orders.domain.errors import OrderOver
+from orders.domain.errors import DeliveryPending, OrderOver
 from orders.domain.events import SYSTEM
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Change, Snapshot
@@ -30,16 +30,21 @@ def end_transit(task_token: str, result: Mapping[str, Any]) -> None:
 
 
 def deliver(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
-    """The transit is over: delivered by the timer in timed mode; reported as overdue where only the carrier may say so."""
+    """The transit is over: delivered, by the timer where one delivers.
+
+    Raises:
+        DeliveryPending: it is not, as only the carrier, or people, can say what becomes of a parcel.
+    """
     snapshot = orders.load(order_id)
     if not has_reached(snapshot.order.status, OrderStatus.SHIPPED):
         # The transit timer ran while the hand-over was still being tried: it has to come first.
         snapshot = handovers.ship_parcel(order_id, None, clock=clock)
     if settings.delivery_is_timed() or is_delivered(snapshot) or snapshot.order.is_digital:
         # Repeated even if recorded: the earlier caller may have stopped before it recorded the cash.
-        return record_delivery(order_id, SYSTEM, clock=clock, known=snapshot)
-    overdue = settings.waits().delivery
-    return apply(order_id, lambda now: delivering.report_overdue(now, overdue, clock()), snapshot)
+        snapshot = record_delivery(order_id, SYSTEM, clock=clock, known=snapshot)
+    if not is_delivered(snapshot):
+        raise DeliveryPending("Only its carrier, or people, can say what becomes of the parcel.")
+    return snapshot
 
 
 def record_delivery(
@@ -58,7 +63,7 @@ def record_delivery(
         waiting, ready = goods.under_way(snapshot), _deliverable(snapshot, by)
         if waiting and not ready:
             # No timer says that a parcel was delivered which is lost, or on its way back.
-            return delivering.report_overdue(snapshot, settings.waits().delivery, clock())
+            return None
         return delivering.deliver(snapshot, clock(), by, reason, number=ready[0].number if ready else None)
 
     after = change(order_id, delivered, known)

@@ -10,6 +10,7 @@ from orders.domain import errors, goods, outcomes
 from orders.domain.decisions import cancelling, ending, paying, restarting, shortage
 from orders.domain.errors import (
     ApprovalPending,
+    DeliveryPending,
     GatewayUnavailable,
     OrderOnHold,
     OutcomeUnknown,
@@ -29,8 +30,9 @@ NOT_LED_TO = {
     ApprovalPending.__name__: "Waits for its review",
     PaymentPending.__name__: "Waits for its payment",
     OrderOnHold.__name__: "Is on hold",
+    DeliveryPending.__name__: "Waits for its carrier",
 }
-"""The waits that a definition of an earlier release did not lead to from where it was: its executions end there."""
+"""The waits that the definition, or that of an earlier release, does not lead to from where it was: the next run has them."""
 
 
 def report_of(refusal: errors.OrderError) -> str:

@@ -13,17 +13,16 @@ from orders import settings
 from orders.adapters import workflow
 from orders.adapters.store import indexes, keys, orders
 from orders.domain import goods, outcomes
-from orders.domain.decisions import delivering, ending, restarting, reviewing, shipping
+from orders.domain.decisions import ending, restarting, reviewing, shipping
 from orders.domain.decisions.restarting import Fate
 from orders.domain.errors import OrderChanged, StoreBusy, WorkflowBusy
 from orders.domain.events import SYSTEM, FollowUp
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Change, Order, Snapshot, moment, timestamp
-from orders.domain.scans import is_undecided
 from orders.domain.statuses import CANCELLABLE, ENDED, OrderStatus, OverallStatus, has_reached
 from orders.domain.steps import ApprovalRejected, CancelReason
-from orders.domain.waits import GRACE, remaining_waits
-from orders.services import capturing, charging, handovers, holding, inbound, refunding
+from orders.domain.waits import GRACE
+from orders.services import arrivals, capturing, charging, handovers, holding, inbound, refunding
 from orders.services.changes import Clock, apply, utc_now
 
 MOST_FAILED_RUNS = 10
@@ -58,7 +57,7 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
     snapshot = orders.load(order_id)
     order = snapshot.order
     if wanted is FollowUp.START_FULFILLMENT and not order.is_over:
-        workflow.start_fulfillment(order, remaining_waits(order, settings.waits(), clock()))
+        workflow.start_fulfillment(order, arrivals.waits_left(snapshot, clock()))
     _answer(snapshot, wanted)
     if wanted in (FollowUp.CAPTURE_PAYMENT, FollowUp.ANSWER_RELEASED):
         capturing.settle(snapshot, clock)
@@ -151,7 +150,9 @@ def _synced(snapshot: Snapshot, by: str, clock: Clock, fate: Fate | None = None)
     if paid.order.version != snapshot.order.version:
         return paid
     order = snapshot.order
-    if order.due_at is None or order.overall in ENDED or order.hold or _waits_for_the_carrier(snapshot):
+    # With the carrier's reports it goes on, with an execution or without: the sweep does not ask for one.
+    is_unasked = fate is None and by == SYSTEM and arrivals.is_up_to_the_carrier(snapshot)
+    if order.due_at is None or order.overall in ENDED or order.hold or is_unasked:
         return snapshot
     fate = _as_counted(order, fate or workflow.fate(_awaited_execution(order)))
     if fate is Fate.RUNNING:
@@ -189,25 +190,21 @@ def _awaited_execution(order: Order) -> str:
     return unwinding if order.overall is OverallStatus.ROLLING_BACK and unwinding else workflow.fulfillment_arn(order)
 
 
-def _waits_for_the_carrier(snapshot: Snapshot) -> bool:
-    """Whether only the carrier or staff can report the next change: then there is nothing to restart."""
-    order = snapshot.order
-    under_way = not order.is_over and has_reached(order.status, OrderStatus.SHIPPED) and not order.is_digital
-    undecided = any(is_undecided(one) for one in goods.under_way(snapshot))
-    return under_way and (undecided or not settings.delivery_is_timed())
-
-
 # --- all of them ---
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """The result of one sweep; ``cursor`` is where the next one continues, ``None`` when all orders were reached."""
+    """The result of one sweep: ``overdue`` is how many parcels it has reported so.
+
+    ``cursor`` is where the next one continues, ``None`` when all orders were reached.
+    """
 
     looked_at: int
     restarted: tuple[OrderId, ...]
     failures: Mapping[OrderId, Exception]
     throttled: int
+    overdue: int
     cursor: str | None
 
 
@@ -245,6 +242,7 @@ class Sweep:
         self._restarted: list[OrderId] = []
         self._failures: dict[OrderId, Exception] = {}
         self._throttled = 0
+        self._overdue = 0
 
     def run(self, pace: Callable[[], None], seconds_left: Callable[[], float]) -> Swept:
         """Walks until all were reached, the time is nearly over, or the workflow service is busy."""
@@ -254,7 +252,7 @@ class Sweep:
         except (StoreBusy, WorkflowBusy):
             self._throttled += 1
         cursor = None if reached_all else f"{timestamp(self._began)} {self._after or ''}"
-        return Swept(self._looked_at, tuple(self._restarted), self._failures, self._throttled, cursor)
+        return Swept(self._looked_at, tuple(self._restarted), self._failures, self._throttled, self._overdue, cursor)
 
     def _walk(self, pace: Callable[[], None], seconds_left: Callable[[], float]) -> bool:
         for place in self._places():
@@ -330,9 +328,8 @@ class Sweep:
         if order.hold:
             # Late because people want it so: it is counted among the stuck ones, and not repaired.
             self._postpone(place, LONGEST_UNASKED)
-        elif order.status is OrderStatus.SHIPPED and _waits_for_the_carrier(snapshot):
-            overdue = settings.waits().delivery
-            apply(order.order_id, lambda now: delivering.report_overdue(now, overdue, self._clock()), snapshot)
+        elif order.status is OrderStatus.SHIPPED and arrivals.is_up_to_the_carrier(snapshot):
+            self._overdue += arrivals.report_overdue(snapshot, self._clock)
         elif shipping.awaits_warehouse(order):
             late = settings.warehouse_overdue()
             apply(order.order_id, lambda now: shipping.report_overdue_warehouse(now, late, self._clock()), snapshot)
@@ -341,6 +338,7 @@ class Sweep:
             pause = (self._clock() - order.status_since) / PARTS_OF_THE_WAIT
             self._postpone(place, min(max(pause, GRACE), LONGEST_UNASKED))
         else:
+            arrivals.wake(snapshot, self._clock())
             self._postpone(place)
 
     def _postpone(self, place: indexes.Reference, by: timedelta = GRACE) -> None:

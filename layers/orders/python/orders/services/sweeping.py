@@ -60,6 +60,7 @@ def _measure(swept: Swept) -> None:
         measured.add_metric(Metric.SWEEPS, MetricUnit.Count, 1)
         measured.add_metric(Metric.ORDERS_RESTARTED, MetricUnit.Count, len(swept.restarted))
         measured.add_metric(Metric.SWEEP_THROTTLES, MetricUnit.Count, throttled)
+        measured.add_metric(Metric.PARCELS_OVERDUE, MetricUnit.Count, swept.overdue)
     for status, count in found.items():
         with measuring() as measured:
             measured.add_dimension(name="status", value=status)
