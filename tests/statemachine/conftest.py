@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.harness.aws import deployed
 from tests.statemachine.engines import Engine, LocalEngine, MotoEngine, moto_engine
+from tests.statemachine.shop import Shop
 
 
 @pytest.fixture(scope="module")
@@ -21,3 +23,10 @@ def engine(request: pytest.FixtureRequest) -> Engine:
         return LocalEngine()
     found: MotoEngine = request.getfixturevalue("moto")
     return found
+
+
+@pytest.fixture
+def shop(moto: MotoEngine) -> Iterator[Shop]:
+    """The deployed product behind moto's interpreter."""
+    with deployed():
+        yield Shop(moto)

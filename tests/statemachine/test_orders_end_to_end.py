@@ -1,164 +1,18 @@
-"""A whole order with the real handlers, from the HTTP request to its end: what it comes to, and what it costs.
+"""A whole order with the real handlers, from the HTTP request to its end: what it comes to, and what it costs (``shop``)."""
 
-The definitions run on moto's interpreter, the handlers on moto's table; what the stream would bring is handed to its
-consumer. Counted are the transitions AWS bills, the functions invoked, and each request that goes to DynamoDB.
-"""
-
-import json
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from orders import settings
-from orders.adapters.store import catalog, event_items, ledgers, orders, table
-from orders.adapters.store.keys import charge_key
+from orders.adapters.store import catalog, orders
 from orders.domain.events import FollowUp
 from orders.domain.identifiers import OrderId
-from orders.domain.order import Snapshot
 from orders.domain.statuses import OrderStatus, OverallStatus, PaymentStatus, StepStatus
 from orders.domain.steps import CancelReason, StepName
-from tests.harness.aws import deployed
-from tests.harness.bodies import a_body
 from tests.harness.caches import forget_settings
-from tests.harness.events import ALL_TAKEN, a_batch, a_record, http_event, invoke
-from tests.statemachine.engines import Fails, MotoEngine, Reply
+from tests.statemachine.shop import Shop, charge_of
 
 ADDRESS = {"name": "Ada", "line1": "1 Main St", "city": "London", "postal_code": "N1 9GU", "country": "GB"}
-LEDGERS = ("GATEWAY#", "CARRIER#")
-"""Where the simulated gateway and carrier keep their books: a real one keeps them elsewhere."""
-
-
-@dataclass
-class Costs:
-    """What one order has cost so far."""
-
-    transitions: int = 0
-    invocations: Counter[str] = field(default_factory=Counter)
-    requests: Counter[str] = field(default_factory=Counter)
-    """DynamoDB requests by the function that made them; those of the simulated parties apart."""
-    transactions: int = 0
-
-    @property
-    def total_requests(self) -> int:
-        """All of them, the simulated parties' too."""
-        return self.requests.total()
-
-    @property
-    def own_requests(self) -> int:
-        """Those that are left with a real gateway and a real carrier."""
-        return self.total_requests - self.requests["(simulated parties)"]
-
-
-class Shop:
-    """The deployed product: a ``World`` for the engine, and the way in for customers."""
-
-    def __init__(self, engine: MotoEngine) -> None:
-        self.costs = Costs()
-        self._engine = engine
-        self._running: str | None = None
-        self._answer_review: str | None = None
-        self._seen: dict[str, int] = {}
-        engine.meet(self)
-        table.client().meta.events.register("before-call.dynamodb.*", self._count)
-
-    # -- what the engine meets
-
-    def invoke(self, function: str, payload: Any) -> Any:
-        try:
-            return json.loads(json.dumps(self._run(function, payload)))
-        except Exception as error:  # noqa: BLE001 - as Lambda does, whatever it is
-            return Fails(type(error).__name__, str(error))
-
-    def reply(self, function: str, token: str) -> Reply | None:
-        """Whoever reviews does it while the workflow waits; the stream then answers the token."""
-        if function == "request_approval" and self._answer_review:
-            route, self._answer_review = self._answer_review, None
-            self._http("change_order", f"POST /orders/{{id}}/{route}", self._order_id, group="support", body={})
-            self._follow(self._order_id)
-        return None
-
-    # -- what people do
-
-    def place(self, order_id: str, *, review: str | None = None, **fields: Any) -> Snapshot:
-        """Places an order and lives it to its end; answers what is left of it."""
-        self._order_id, self._answer_review = order_id, review
-        body = a_body(order_id=order_id, **{"require_approval": review is not None, **fields})
-        answer = self._http("place_order", "POST /orders", None, body=body)
-        assert answer["statusCode"] == 202, answer
-        self._follow(order_id)
-        self.costs.transitions += self._transitions()
-        return orders.load(OrderId(order_id))
-
-    def cancel(self, order_id: str) -> Snapshot:
-        """Cancels it; answers what is left of it."""
-        answer = self._http("change_order", "POST /orders/{id}/cancel", order_id, body={})
-        assert answer["statusCode"] == 200, answer
-        self._follow(order_id)
-        return orders.load(OrderId(order_id))
-
-    def _http(self, function: str, route: str, order_id: str | None, *, group: str = "", body: Any) -> dict[str, Any]:
-        claims, path = {"sub": "ada", "cognito:groups": [group]}, {"id": order_id} if order_id else None
-        answer: dict[str, Any] = self._run(function, http_event(route, path=path, claims=claims, body=json.dumps(body)))
-        return answer
-
-    def _follow(self, order_id: str) -> None:
-        """The stream: each event with a follow-up is brought to its consumer once, and what that starts is run to its end."""
-        while fresh := [event for event in orders.history(OrderId(order_id), self._seen.get(order_id, 0)) if event.follow_up]:
-            for event in fresh:
-                self._seen[order_id] = event.version
-                image = event_items.event_to_item(event)
-                assert self._run("drive_workflow", a_batch([a_record(image)])) == ALL_TAKEN
-
-    # -- counting
-
-    def _run(self, function: str, event: Any) -> Any:
-        outer, self._running = self._running, function
-        self.costs.invocations[function] += 1
-        try:
-            return invoke(function, event)
-        finally:
-            self._running = outer
-
-    def _count(self, params: Any, **_: Any) -> None:
-        if self._running:
-            simulated = any(ledger in params["body"].decode() for ledger in LEDGERS)
-            self.costs.requests["(simulated parties)" if simulated else self._running] += 1
-            self.costs.transactions += params["headers"]["X-Amz-Target"].endswith("TransactWriteItems")
-
-    def _transitions(self) -> int:
-        billed = 0
-        for execution in self._executions():
-            kinds = [event["type"] for event in self._engine.history(execution["executionArn"])]
-            entered = sum(kind.endswith("StateEntered") for kind in kinds)
-            billed += 1 + entered + kinds.count("TaskScheduled") - kinds.count("TaskStateEntered")
-        return billed
-
-    def histories(self) -> list[tuple[str, str]]:
-        """Everything that the last order's executions show, as text, and how each has ended; the fulfillment first."""
-        found = [(self._engine.history(one["executionArn"]), one["status"]) for one in self._executions()]
-        return [(json.dumps(events, default=str), status) for events, status in found]
-
-    def _executions(self) -> Iterator[Any]:
-        client = self._engine.client
-        for machine in (settings.fulfill_machine_arn(), settings.unwind_machine_arn()):
-            every = client.list_executions(stateMachineArn=machine)["executions"]
-            yield from (execution for execution in every if execution["name"] == self._order_id)
-
-
-@pytest.fixture
-def shop(moto: MotoEngine) -> Iterator[Shop]:
-    with deployed():
-        yield Shop(moto)
-
-
-def charge_of(snapshot: Snapshot) -> str | None:
-    """What the gateway's books say of the order's payment."""
-    assert snapshot.payment
-    entry = ledgers.entry(charge_key(snapshot.payment.payment_id))
-    return entry.state if entry else None
 
 
 def stock() -> dict[str, int]:
