@@ -28,7 +28,7 @@ class Account:
 
     order: Order
     payment: Payment | None = None
-    shipment: Shipment | None = None
+    shipments: list[Shipment] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
     returns: list[Return] = field(default_factory=list)
     trail: list[Event] = field(default_factory=list)
@@ -36,6 +36,11 @@ class Account:
     def times(self, kind: str) -> int:
         """How often something has happened to it."""
         return sum(event.type.value == kind for event in self.trail)
+
+    @property
+    def is_divided(self) -> bool:
+        """Whether some of its pieces went another way than others."""
+        return bool(self.times("ITEMS_CANCELLED") or any(one.items for one in self.shipments))
 
     def story(self) -> str:
         """Its trail in one line."""
@@ -52,7 +57,8 @@ class Entry:
     @property
     def given_back(self) -> int:
         """What the provider has given back of a payment; edition one's line of one that is given back has no refunds."""
-        return int(self.facts["amount"]) if self.state == "refunded" else sum(self.facts.get("refunds", {}).values())
+        refunds = self.facts.get("refunds", {})
+        return int(self.facts["amount"]) if self.state == "refunded" and not refunds else sum(refunds.values())
 
 
 class Books:
@@ -96,8 +102,8 @@ class Books:
     def _enter_part(self, account: Account, sort: str, item: Json) -> None:
         if sort == "#PAYMENT":
             account.payment = items.payment_from_item(item)
-        elif sort == "#SHIPMENT":
-            account.shipment = items.shipment_from_item(item)
+        elif sort.partition("#SHIPMENT")[:2] == ("", "#SHIPMENT"):
+            account.shipments.append(items.shipment_from_item(item))
         elif sort.startswith(keys.REFUND_PREFIX):
             account.refunds.append(refund_items.refund_from_item(item))
         elif sort.startswith(keys.RETURN_PREFIX):
@@ -113,10 +119,6 @@ class Books:
             return None
         by_parcel = [self.ledger[key] for key in keys_of(account.payment) if key in self.ledger]
         return by_parcel[0] if len(by_parcel) == 1 else _together(by_parcel) if by_parcel else None
-
-    def booked(self, account: Account) -> Entry | None:
-        """What the carrier has of an order's parcel."""
-        return self.bookings.get(account.shipment.shipment_id) if account.shipment else None
 
     @cached_property
     def messages(self) -> dict[str, Json]:

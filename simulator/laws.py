@@ -11,7 +11,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-from orders.domain import goods as pieces
+from orders.domain import goods as counting
 from orders.domain.events import SYSTEM
 from orders.domain.order import Event
 from orders.domain.status_names import parse_status
@@ -30,12 +30,12 @@ from simulator.books import Account, Books
 from simulator.executions import discretion, executions
 from simulator.laws_of_messages import counters, dead_letters, events, notices, webhooks
 from simulator.laws_of_money import captures, money, payments
+from simulator.laws_of_parts import OF_PARTS, is_done, parcels, pieces
 from simulator.laws_of_returns import OF_RETURNS, came_back, is_kept, returns
 from simulator.loop import START
 from simulator.parties import people
 
 _O, _P = OrderStatus, PaymentStatus
-OURS = "SimEx"
 LIVE_SECONDS = 3600.0
 """How long after the last fault an order may take to its end, its waits included."""
 WAKING_SECONDS = 150.0
@@ -130,47 +130,9 @@ def _sold(books: Books) -> Counter[str]:
     gone: Counter[str] = Counter()
     for account in books.accounts.values():
         if account.order.is_asked or account.order.step(StepName.INVENTORY).status is StepStatus.COMPLETED:
-            gone.update(pieces.by_product(account.order, pieces.out(account.order)))
-        gone.update(pieces.by_product(account.order, came_back(account, damaged=True)))
+            gone.update(counting.by_product(account.order, counting.out(account.order)))
+        gone.update(counting.by_product(account.order, came_back(account, damaged=True)))
     return gone
-
-
-def parcels(books: Books) -> Iterator[str]:
-    """The carrier has the parcels of what was delivered, for the right address, and none of what was cancelled."""
-    for name, account in books.accounts.items():
-        for error in _errors_of_parcel(books, account):
-            yield f"{name}: {error}: {account.story()}"
-    known = {account.shipment.shipment_id for account in books.accounts.values() if account.shipment}
-    for key, entry in books.bookings.items():
-        if key not in known and entry.state == "booked":
-            yield f"the carrier's {key} belongs to no parcel"
-
-
-def _errors_of_parcel(books: Books, account: Account) -> Iterator[str]:
-    order, shipment, entry = account.order, account.shipment, books.booked(account)
-    state = entry.state if entry else "nothing"
-    if order.status in (_O.DELIVERED, _O.RETURNED) and shipment is None:
-        yield f"{order.status} without a parcel"
-    if shipment is None:
-        return
-    # One that the warehouse reported as shipped before our carrier had answered is the warehouse's parcel.
-    handed_over = next((event for event in account.trail if event.type.value == "ORDER_SHIPPED"), None)
-    by_us = handed_over is not None and handed_over.by == SYSTEM and shipment.carrier == OURS
-    if entry and state == "booked":
-        yield from _errors_of_booking(account, entry.facts)
-        if by_us and shipment.tracking_number is None:
-            yield f"{order.status}, booked, and without a tracking number"
-    if order.status is _O.DELIVERED and by_us and state != "booked":
-        yield f"delivered, and the carrier says {state}"
-
-
-def _errors_of_booking(account: Account, facts: Mapping[str, Any]) -> Iterator[str]:
-    order = account.order
-    expected = {name: getattr(order.shipping_address, name) for name in facts}
-    if dict(facts) != expected:
-        yield f"the carrier was given {facts}, the order says {expected}"
-    if order.status is _O.CANCELLED:
-        yield "cancelled, and the carrier has the parcel"
 
 
 def promises(books: Books) -> Iterator[str]:
@@ -178,7 +140,7 @@ def promises(books: Books) -> Iterator[str]:
     for order_id, wish in books.world.people.by_id().items():
         account = books.accounts.get(order_id)
         for promise, what in wish.promises if account else ():
-            holds = is_kept if promise in OF_RETURNS else _is_kept
+            holds = is_kept if promise in OF_RETURNS else is_done if promise in OF_PARTS else _is_kept
             if account and not holds(account, promise, what):
                 yield f"{order_id} was {promise} {what or ''}, and is {account.order.status}: {account.story()}"
 
@@ -258,7 +220,8 @@ def unwinding(books: Books) -> Iterator[str]:
     """What is undone is undone in reverse: the parcel, then the money, then the goods, then the order is closed."""
     for name, account in books.accounts.items():
         by_refunds = any(_unwinds(event) for event in account.trail)
-        done = ["PAYMENT" if _is_about_the_money(event, by_refunds) else event.type.value for event in account.trail]
+        ending = [event for event in account.trail if event.status in TERMINAL]
+        done = ["PAYMENT" if _is_about_the_money(event, by_refunds) else event.type.value for event in ending]
         order = [kind for kind in done if kind in UNDOING]
         if order != [kind for kind in UNDOING if kind in order]:
             yield f"{name}: undone in another order, or twice: {account.story()}"
@@ -346,6 +309,7 @@ LAWS: Mapping[str, Law] = MappingProxyType(
             captures,
             goods,
             returns,
+            pieces,
             parcels,
             events,
             counters,

@@ -32,7 +32,7 @@ def money(books: Books) -> Iterator[str]:
     """Charged at most once; kept of what was delivered, given back of what was not; the row says what the provider says."""
     for name, account in books.accounts.items():
         # Of an order that comes to nothing edition one takes a payment of nothing: there is nothing to keep or to give back.
-        for error in _errors_of_money(books, account) if not account.order.is_free else ():
+        for error in _errors_of_money(books, account) if not _is_nothing_due(books, account) else ():
             yield f"{name}: {error}: {account.story()}"
         by_edition_one = two_releases.may_have_charged(books, account)
         if account.order.is_free and account.payment is not None and not by_edition_one:
@@ -46,6 +46,13 @@ def money(books: Books) -> Iterator[str]:
         yield f"the provider's {key} belongs to no payment"
 
 
+def _is_nothing_due(books: Books, account: Account) -> bool:
+    """Whether an order came to nothing, or all of it that cost something was cancelled before it was paid."""
+    order = account.order
+    is_unpaid = order.status is _O.DELIVERED and not order.due.amount and books.charged(account) is None
+    return order.is_free or is_unpaid
+
+
 def _errors_of_money(books: Books, account: Account) -> Iterator[str]:
     order, payment, entry = account.order, account.payment, books.charged(account)
     state = entry.state if entry else "nothing"
@@ -54,8 +61,8 @@ def _errors_of_money(books: Books, account: Account) -> Iterator[str]:
     if order.status is _O.DELIVERED and not is_paid and not account.times("CAPTURE_REFUSED"):
         yield f"delivered, the payment is {payment and payment.status}, the provider says {state}"
     yield from _errors_of_refunds(books, account, entry)
-    if entry and state in ("charged", "refunded") and (entry.facts["amount"], entry.facts["currency"]) != _total(account):
-        yield f"charged {entry.facts} for {order.total}"
+    if entry and state in ("charged", "refunded"):
+        yield from _errors_of_amount(account, entry)
     if order.status in TERMINAL and state == "charged" and not _was_refused(account, entry):
         yield f"{order.status}, and the money was kept"
     if order.status in TERMINAL and payment and payment.status in {*VOIDABLE, *TAKEN}:
@@ -105,8 +112,12 @@ def _was_refused(account: Account, entry: Entry | None) -> bool:
     return has_ended and entry is not None and bool(entry.facts.get("refused")) and bool(account.times("PAYMENT_REPORTED"))
 
 
-def _total(account: Account) -> tuple[int, str]:
-    return account.order.total.amount, account.order.total.currency
+def _errors_of_amount(account: Account, entry: Entry) -> Iterator[str]:
+    """Of an order whose pieces go several ways less may be charged than all of it, never more."""
+    amount, total = entry.facts["amount"], account.order.total
+    is_right = amount <= total.amount if account.is_divided else amount == total.amount
+    if not is_right or entry.facts["currency"] != total.currency:
+        yield f"charged {entry.facts} for {total}"
 
 
 def payments(books: Books) -> Iterator[str]:
@@ -146,5 +157,9 @@ def _errors_of_captures(account: Account, payment: Payment, entry: Entry | None)
     if payment.amount_captured and not account.times("HANDOVER_STARTED") and not account.times("ORDER_SHIPPED"):
         yield "money was taken before anything was handed over"
     order = account.order
-    if order.status is _O.DELIVERED and payment.amount_captured not in (order.total.amount, 0):
-        yield f"delivered, and {payment.amount_captured} of {order.total.amount} was taken"
+    sent = {name: line.quantity_shipped for name, line in order.lines_by_id.items()}
+    worth = order.shares.to_take(sent) if account.is_divided else order.total.amount
+    # What was taken for a parcel that was given up is given back.
+    least, most = payment.amount_captured - (payment.amount_refunded if account.is_divided else 0), payment.amount_captured
+    if order.status is _O.DELIVERED and most and not least <= worth <= most:
+        yield f"delivered, and {payment.amount_captured} of {worth} was taken"

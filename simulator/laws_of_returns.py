@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orders.domain.returns import Return
-from orders.domain.statuses import Condition, OrderStatus, RefundStatus, ReturnStatus
+from orders.domain.statuses import Condition, OrderStatus, ParcelEnd, RefundStatus, ReturnStatus
 from simulator.books import Account, Books
 from simulator.parties import returning
 from simulator.parties.people import Wish
@@ -31,11 +31,14 @@ def returns(books: Books) -> Iterator[str]:
 def _errors(account: Account) -> Iterator[str]:
     order = account.order
     back = came_back(account)
+    back_with_parcels = Counter[str]()
+    for shipment in account.shipments:
+        back_with_parcels.update(shipment.items if shipment.ended is ParcelEnd.RETURNED else {})
     for line_id, line in order.lines_by_id.items():
         named = sum(one.claims(line_id) for one in account.returns)
         if named > line.quantity_delivered:
             yield f"of line {line_id} {line.quantity_delivered} were delivered, and {named} are sent back"
-        if order.status is not OrderStatus.RETURNED and line.quantity_returned != back[line_id]:
+        if order.status is not OrderStatus.RETURNED and line.quantity_returned != back[line_id] + back_with_parcels[line_id]:
             yield f"of line {line_id} {back[line_id]} came back, and {line.quantity_returned} are counted"
     for one in account.returns:
         waits = any(refund.return_id == one.return_id and refund.status is RefundStatus.PENDING for refund in account.refunds)

@@ -101,14 +101,15 @@ class Operator:
         for _, (partition, sort) in list(world.table.in_index("by_due", "DUE")):
             if sort != "#ORDER":
                 continue
-            order, shipment = world.table.item((partition, "#ORDER")), world.table.item((partition, "#SHIPMENT"))
-            order_id = partition.removeprefix("ORDER#")
-            if not order or not shipment or order["status"]["S"] != OrderStatus.SHIPPED:
+            order, order_id = world.table.item((partition, "#ORDER")), partition.removeprefix("ORDER#")
+            shipments = [item for item in world.table.rows() if _is_parcel(item, partition)]
+            if not order or not shipments or order["status"]["S"] != OrderStatus.SHIPPED:
                 continue
             if self._asked.get(order_id, -PAUSE) + PAUSE > world.loop.now:
                 continue
             self._asked[order_id] = world.loop.now
-            self._close(order_id, shipment)
+            for shipment in shipments:
+                self._close(order_id, shipment)
 
     def release(self) -> None:
         """Lets the orders go on that are still on hold."""
@@ -157,6 +158,11 @@ class Operator:
             world.people.ask("POST /orders/{id}/delivered", SUPPORT, {"id": order_id}, {})
         elif not world.is_timed:
             drivers.report(world, shipment["tracking_number"]["S"], ("DELIVERED",), 30, order_id)
+
+
+def _is_parcel(item: Json, partition: str) -> bool:
+    """Whether it is a parcel of that order, and has come to no end of its own."""
+    return item["PK"]["S"] == partition and item["SK"]["S"].startswith(keys.SHIPMENT) and "ended" not in item
 
 
 def _dead(world: World) -> list[str]:

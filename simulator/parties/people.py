@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from orders.domain.statuses import DEPRECATED_NAMES, OrderStatus
 from orders.web.routes import ROUTES
 from simulator.functions import Outcome
-from simulator.parties import drivers, returning, shelves
+from simulator.parties import drivers, parts, returning, shelves
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -119,6 +119,7 @@ class People:
             (0.08, self._is_held),
             (0.35, lambda wish: returning.customer(self._world, wish)),
             (0.20, lambda wish: drivers.warehouse(self._world, wish)),
+            (0.20, lambda wish: parts.change_parts(self._world, wish)),
             (0.15, lambda wish: drivers.carrier(self._world, wish)),
         )
 
