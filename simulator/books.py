@@ -134,7 +134,12 @@ def keys_of(payment: Payment) -> list[str]:
 def _together(lines: list[Entry]) -> Entry:
     """Several lines of one payment in cash as one."""
     state = "charged" if any(line.state == "charged" for line in lines) else lines[0].state
-    refunds = {name: amount for line in lines for name, amount in line.facts.get("refunds", {}).items()}
+    # One refund may be given back from several lines.
+    refunds = {
+        f"{number}-{name}": amount
+        for number, line in enumerate(lines)
+        for name, amount in line.facts.get("refunds", {}).items()
+    }
     facts = {**lines[0].facts, "amount": sum(line.facts["amount"] for line in lines), "refunds": refunds}
     return Entry(state, facts)
 

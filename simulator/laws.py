@@ -147,12 +147,11 @@ def promises(books: Books) -> Iterator[str]:
 
 def _is_kept(account: Account, promise: str, what: Any) -> bool:
     order = account.order
-    passed = {event.status for event in account.trail}
-    if promise in ("cancelled", "returned", "delivered"):
-        return _O(promise.upper()) in passed
-    if promise == "set":
-        wanted, _ = parse_status(what)
-        return wanted in passed
+    if promise in ("cancelled", "returned", "delivered", "set"):
+        wanted, _ = parse_status(what or promise)
+        # Of an order of which a part has left all that had not is cancelled.
+        in_part = promise == "cancelled" and counting.is_partly_handed_over(order) and account.times("ITEMS_CANCELLED")
+        return bool(in_part) or wanted in {event.status for event in account.trail}
     if promise == "moved":
         return all(getattr(order.shipping_address, name) == value for name, value in what.items())
     if promise == "approved":
@@ -285,6 +284,9 @@ def peace(books: Books) -> Iterator[str]:
             continue
         # A provider that takes no calls for longer than a step's retries is the order's own token.
         if account.times("PAYMENT_DELAYED"):
+            continue
+        # What our carrier refuses of an order that has partly left is cancelled, and the next run waits for what has left.
+        if any(event.type.value == "ITEMS_CANCELLED" and event.by == SYSTEM for event in account.trail):
             continue
         repaired = [event for event in account.trail if event.type.value in REPAIRS and event.by == SYSTEM]
         # An approval in the very moment at which its wait runs out finds the workflow gone on: nothing went wrong there.

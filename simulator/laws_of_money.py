@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from orders.domain.events import SYSTEM
 from orders.domain.payment import Payment
 from orders.domain.refund import is_open, total
 from orders.domain.statuses import (
@@ -17,6 +18,7 @@ from orders.domain.statuses import (
     VOIDABLE,
     CaptureStatus,
     OrderStatus,
+    ParcelEnd,
     PaymentMethod,
     PaymentStatus,
     RefundStatus,
@@ -24,6 +26,7 @@ from orders.domain.statuses import (
 )
 from simulator import two_releases
 from simulator.books import Account, Books, Entry, keys_of
+from simulator.laws_of_parts import in_parcels
 
 _O, _P = OrderStatus, PaymentStatus
 
@@ -60,6 +63,7 @@ def _errors_of_money(books: Books, account: Account) -> Iterator[str]:
     is_paid = taken and state in ("charged", "refunded")
     if order.status is _O.DELIVERED and not is_paid and not account.times("CAPTURE_REFUSED"):
         yield f"delivered, the payment is {payment and payment.status}, the provider says {state}"
+    yield from _errors_of_what_is_kept(account, payment) if order.status is _O.DELIVERED and payment else ()
     yield from _errors_of_refunds(books, account, entry)
     if entry and state in ("charged", "refunded"):
         yield from _errors_of_amount(account, entry)
@@ -74,6 +78,17 @@ def _errors_of_money(books: Books, account: Account) -> Iterator[str]:
         yield "its payment was completed twice"
     if cash and entry and state in ("charged", "refunded") and not has_reached(order.status, _O.DELIVERED):
         yield f"cash was collected of an order that is {order.status}"
+
+
+def _errors_of_what_is_kept(account: Account, payment: Payment) -> Iterator[str]:
+    """The customer has paid what they have got is worth, and less only where staff gave money back, or it was refused."""
+    order, lost = account.order, in_parcels(account, ParcelEnd.LOST)
+    got = {name: line.wanted - line.quantity_returned - lost[name] for name, line in order.lines_by_id.items()}
+    worth = order.shares.to_take(got) if any(got.values()) else 0
+    kept = payment.amount_captured - payment.amount_refunded
+    is_given = any(refund.requested_by != SYSTEM and refund.return_id is None for refund in account.refunds)
+    if kept > worth or (kept < worth and not is_given and not account.times("CAPTURE_REFUSED")):
+        yield f"{kept} is kept for goods worth {worth}"
 
 
 def _errors_of_refunds(books: Books, account: Account, entry: Entry | None) -> Iterator[str]:

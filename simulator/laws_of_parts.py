@@ -11,12 +11,14 @@ from orders.domain.events import SYSTEM
 from orders.domain.parcels import Shipment
 from orders.domain.statuses import OrderStatus, ParcelEnd
 from simulator.books import Account, Books, Entry
+from simulator.laws_of_returns import came_back
 from simulator.parties import parts
 
 _O = OrderStatus
 OURS = "SimEx"
-OF_PARTS = (parts.CANCELLED, parts.HANDED_OVER)
+OF_PARTS = (parts.CANCELLED, parts.HANDED_OVER, parts.ARRIVED, parts.CAME_BACK)
 """The promises that are about parts of an order."""
+ENDS = {parts.ARRIVED: ParcelEnd.DELIVERED, parts.CAME_BACK: ParcelEnd.RETURNED}
 
 
 def pieces(books: Books) -> Iterator[str]:
@@ -27,22 +29,34 @@ def pieces(books: Books) -> Iterator[str]:
             yield f"{name}: {error}: {account.story()}"
 
 
-def _errors_of_lines(account: Account) -> Iterator[str]:
-    order, packed, ended = account.order, Counter[str](), Counter[str]()
+def in_parcels(account: Account, *ends: ParcelEnd | None) -> Counter[str]:
+    """How many pieces of each line are in the parcels that have left and ended so; ``None`` is one that has not ended."""
+    found: Counter[str] = Counter()
     for one in account.shipments:
-        if goods.is_handed_over(order, one) and not one.recalled:
-            packed.update(goods.in_parcel(order, one))
-            ended.update(goods.in_parcel(order, one) if goods.end_of(order, one) else {})
+        if goods.is_handed_over(account.order, one) and not one.recalled and goods.end_of(account.order, one) in ends:
+            found.update(goods.in_parcel(account.order, one))
+    return found
+
+
+def _errors_of_lines(account: Account) -> Iterator[str]:
+    order, back = account.order, came_back(account)
+    if order.status is _O.CANCELLED:
+        yield from (f"line {line_id}: {line}" for line_id, line in order.lines_by_id.items() if line.wanted)
+        return
+    arrived, returned, lost = (in_parcels(account, end) for end in (ParcelEnd.DELIVERED, ParcelEnd.RETURNED, ParcelEnd.LOST))
+    under_way = in_parcels(account, None)
     for line_id, line in order.lines_by_id.items():
+        sent = arrived[line_id] + returned[line_id] + lost[line_id]
         if line.quantity_cancelled + line.quantity_shipped != line.quantity:
             yield f"line {line_id}: {line.quantity_cancelled} canceled and {line.quantity_shipped} sent of {line.quantity}"
-        if order.status is not _O.CANCELLED and not packed[line_id] == ended[line_id] == line.quantity_shipped:
-            yield f"line {line_id}: {line.quantity_shipped} sent, {packed[line_id]} in parcels, {ended[line_id]} at an end"
-        if (
-            not 0 <= line.quantity_delivered <= line.quantity_shipped
-            or not 0 <= line.quantity_returned <= line.quantity_shipped
-        ):
-            yield f"line {line_id}: {line.quantity_delivered} arrived, {line.quantity_returned} came back"
+        if line.quantity_shipped != sent or under_way[line_id]:
+            yield f"line {line_id}: {line.quantity_shipped} sent, {sent} in parcels, {under_way[line_id]} on their way"
+        if line.quantity_delivered != arrived[line_id]:
+            yield f"line {line_id}: {line.quantity_delivered} arrived, {arrived[line_id]} in parcels"
+        all_back = line.quantity_shipped - lost[line_id]
+        wanted_back = all_back if order.status is _O.RETURNED else returned[line_id] + back[line_id]
+        if line.quantity_returned != wanted_back:
+            yield f"line {line_id}: {line.quantity_returned} came back, {wanted_back} should have"
 
 
 def _errors_of_promises(wish: Any, account: Account) -> Iterator[str]:
@@ -56,8 +70,13 @@ def _errors_of_promises(wish: Any, account: Account) -> Iterator[str]:
             yield f"{count} of line {line_id} were to be canceled"
 
 
-def is_done(account: Account, promise: str, _: Any) -> bool:
-    """Whether a hand-over was begun, which may be given up; what was canceled is counted by the law of pieces."""
+def is_done(account: Account, promise: str, what: Any) -> bool:
+    """Whether a hand-over was begun, which may be given up, or a parcel has ended as it was said.
+
+    What was canceled is counted by the law of pieces.
+    """
+    if promise in ENDS:
+        return any(goods.end_of(account.order, one) is ENDS[promise] for one in account.shipments if one.shipment_id == what)
     return promise == parts.CANCELLED or bool(account.times("HANDOVER_STARTED"))
 
 

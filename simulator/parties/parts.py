@@ -18,6 +18,7 @@ Json = Any
 
 SUPPORT, WAREHOUSE = ("sue", ("support",)), ("wim", ("warehouse",))
 CANCELLED, HANDED_OVER = "had pieces cancelled", "had pieces handed over"
+ARRIVED, CAME_BACK = "had a parcel delivered", "had a parcel come back"
 REPORTED = ("packed", "shipped", "shipped", "completed", "cancelled")
 LATEST = 25.0
 
@@ -55,18 +56,20 @@ def _hand_over(world: World, wish: Wish, number: int) -> None:
     route = "POST /orders/{id}/shipments"
     _ask(world, wish, route, WAREHOUSE, body, (HANDED_OVER, (number, body.get("items"))))
     if dice.likely(0.4):
-        end = dice.pick(("delivered", "delivered", "returned"))
+        end = dice.pick((ARRIVED, ARRIVED, CAME_BACK))
         world.people.later(dice.uniform(2, 60), partial(_end, world, wish, end))
 
 
 def _end(world: World, wish: Wish, end: str) -> None:
     """Staff enter that one of the parcels has arrived, or is back."""
+    way = "delivered" if end == ARRIVED else "returned"
 
     def told(status: int, body: Json) -> None:
         parcels = body.get("shipments") or [] if status == 200 else []
         if parcels:
             path = {"id": wish.order_id, "shipment_id": parcels[world.dice.below(len(parcels))]["shipment_id"]}
-            world.people.ask(f"POST /orders/{{id}}/shipments/{{shipment_id}}/{end}", SUPPORT, path, {})
+            accepted = partial(_accepted, wish, (end, path["shipment_id"]))
+            world.people.ask(f"POST /orders/{{id}}/shipments/{{shipment_id}}/{way}", SUPPORT, path, {}, accepted)
 
     if wish.order_id:
         world.people.ask("GET /orders/{id}", SUPPORT, {"id": wish.order_id}, None, told)
@@ -97,10 +100,12 @@ def _tell(world: World, wish: Wish, name: str, status: str, items: list[Json]) -
     world.bus.put("warehouse", FULFILLMENT_STATUS_CHANGED, detail)
 
 
-def _ask(world: World, wish: Wish, route: str, who: tuple[str, tuple[str, ...]], body: Json, promise: Json) -> None:
-    def told(status: int, _body: Json) -> None:
-        if status == 200 and promise not in wish.promises:
-            wish.promises.append(promise)
+def _accepted(wish: Wish, promise: tuple[str, Json], status: int, _body: Json) -> None:
+    if status == 200 and promise not in wish.promises:
+        wish.promises.append(promise)
 
+
+def _ask(world: World, wish: Wish, route: str, who: tuple[str, tuple[str, ...]], body: Json, promise: Json) -> None:
     if wish.order_id:
-        world.people.ask(route, who, {"id": wish.order_id}, body, told, f"{promise[0]} {wish.number} {promise[1][0]}")
+        told, key = partial(_accepted, wish, promise), f"{promise[0]} {wish.number} {promise[1][0]}"
+        world.people.ask(route, who, {"id": wish.order_id}, body, told, key)

@@ -298,18 +298,14 @@ class People:
         def told(status: int, body: Json) -> None:
             if status == 200 and body.get("shipment"):
                 path = {"id": wish.order_id, "shipment_id": body["shipment"]["shipment_id"]}
-                self.ask(route, SUPPORT, path, {"reason": "Nobody was there"}, partial(self._promised, wish, "returned"))
+                promise = (parts.CAME_BACK, path["shipment_id"])
+                self.ask(route, SUPPORT, path, {"reason": "Nobody was there"}, partial(_promised, wish, promise))
 
         def look() -> None:
             if wish.order_id:
                 self.ask("GET /orders/{id}", SUPPORT, {"id": wish.order_id}, None, told)
 
         self._soon(40, look)
-
-    @staticmethod
-    def _promised(wish: Wish, promise: str, status: int, _body: Json) -> None:
-        if status == 200:
-            wish.promises.append((promise, None))
 
     def _has_arrived(self, wish: Wish) -> None:
         self._soon(40, lambda: self._ask_of(wish, "POST /orders/{id}/delivered", SUPPORT, {}, ("delivered", None)))
@@ -360,6 +356,11 @@ def is_awaited(payment: Json) -> bool:
 
 def _total(body: Json) -> int:
     return sum(PRICES[item["product_id"]] * item["quantity"] for item in body["items"])
+
+
+def _promised(wish: Wish, promise: tuple[str, Json], status: int, _body: Json) -> None:
+    if status == 200:
+        wish.promises.append(promise)
 
 
 def _nothing(_status: int, _body: Json) -> None:
