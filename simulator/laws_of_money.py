@@ -169,7 +169,9 @@ def _errors_of_captures(account: Account, payment: Payment, entry: Entry | None)
         yield f"captured {len(taken)} times for one parcel"
     if any(capture.status is CaptureStatus.PENDING for capture in payment.captures):
         yield "a capture was never decided"
-    if payment.amount_captured and not account.times("HANDOVER_STARTED") and not account.times("ORDER_SHIPPED"):
+    if payment.amount_captured and not any(
+        account.times(kind) for kind in ("HANDOVER_STARTED", "PARCEL_SHIPPED", "ORDER_SHIPPED")
+    ):
         yield "money was taken before anything was handed over"
     order = account.order
     sent = {name: line.quantity_shipped for name, line in order.lines_by_id.items()}

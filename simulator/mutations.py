@@ -103,6 +103,13 @@ MUTATIONS = (
         "booking = parcel_carrier().book(shipment.shipment_id,",
         'booking = parcel_carrier().book(fulfilling.new_id("ship", clock),',
     ),
+    # --- parts of orders ---
+    Mutation("a parcel that was given up is delivered with the others", _ORDERS + "domain/goods.py", "is_withdrawn = shipment.recalled and", "is_withdrawn = False and"),
+    Mutation("pieces that are in a parcel can be handed over in another", _DECISIONS + "shipping.py", "if pieces > free.get(line_id, 0):", "if pieces > order.lines_by_id[line_id].quantity:"),
+    Mutation("pieces that are cancelled are not put back", _DECISIONS + "cancelling.py", '"stock": cancelled if is_reserved else {},', '"stock": {},'),
+    Mutation("pieces that are cancelled are not paid back", _DECISIONS + "cancelling.py", '"refunds": (refund,) if refund else (),', '"refunds": (),'),
+    Mutation("a parcel that comes back among others is not paid back", _DECISIONS + "parcels_back.py", "goods.by_product(order, pieces), (refund,) if refund else ()", "goods.by_product(order, pieces), ()"),
+    Mutation("only the first parcel's money is taken", _DECISIONS + "capturing.py", 'return f"capture-{shipment.shipment_id}"', 'return "capture"'),
     # --- reviews, cancelling, unwinding ---
     Mutation("a review that nobody has answered is no obstacle", _DECISIONS + "reviewing.py", "if order.approval is not None and order.approval.status is ApprovalStatus.PENDING:", "if False:"),
     Mutation(
