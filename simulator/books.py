@@ -88,7 +88,7 @@ class Books:
         kind, _, name = partition.partition("#")
         if kind in ("GATEWAY", "CARRIER") and "state" in item:
             book = self.ledger if kind == "GATEWAY" else self.bookings
-            book[name] = Entry(item["state"]["S"], json.loads(item["facts"]["S"]))
+            book[name] = _entry(item["state"]["S"], json.loads(item["facts"]["S"]))
         elif kind == "PRODUCT":
             self.stock[name] = int(item["stock"]["N"])
         elif kind == "ORDER" and name in self.accounts:
@@ -124,6 +124,13 @@ class Books:
     def messages(self) -> dict[str, Json]:
         """Every notification that follows from the trails, by its id."""
         return {detail["event_id"]: detail for account in self.accounts.values() for detail in _messages_of(account)}
+
+
+def _entry(state: str, facts: Json) -> Entry:
+    """A line; one whose money was given back before the rest of its hold was released is one of money that is given back."""
+    captured = sum(facts.get("captures", {}).values())
+    is_back = state == "charged" and captured and captured == sum(facts.get("refunds", {}).values())
+    return Entry("refunded" if is_back else state, facts)
 
 
 def keys_of(payment: Payment) -> list[str]:

@@ -50,9 +50,9 @@ def money(books: Books) -> Iterator[str]:
 
 
 def _is_nothing_due(books: Books, account: Account) -> bool:
-    """Whether an order came to nothing, or all of it that cost something was cancelled before it was paid."""
+    """Whether an order came to nothing, or nothing was paid and all of it that cost something did not arrive."""
     order = account.order
-    is_unpaid = order.status is _O.DELIVERED and not order.due.amount and books.charged(account) is None
+    is_unpaid = order.status is _O.DELIVERED and not _worth_of_what_is_kept(account) and books.charged(account) is None
     return order.is_free or is_unpaid
 
 
@@ -82,13 +82,17 @@ def _errors_of_money(books: Books, account: Account) -> Iterator[str]:
 
 def _errors_of_what_is_kept(account: Account, payment: Payment) -> Iterator[str]:
     """The customer has paid what they have got is worth, and less only where staff gave money back, or it was refused."""
-    order, lost = account.order, in_parcels(account, ParcelEnd.LOST)
-    got = {name: line.wanted - line.quantity_returned - lost[name] for name, line in order.lines_by_id.items()}
-    worth = order.shares.to_take(got) if any(got.values()) else 0
+    worth = _worth_of_what_is_kept(account)
     kept = payment.amount_captured - payment.amount_refunded
     is_given = any(refund.requested_by != SYSTEM and refund.return_id is None for refund in account.refunds)
     if kept > worth or (kept < worth and not is_given and not account.times("CAPTURE_REFUSED")):
         yield f"{kept} is kept for goods worth {worth}"
+
+
+def _worth_of_what_is_kept(account: Account) -> int:
+    lost = in_parcels(account, ParcelEnd.LOST)
+    got = {name: line.wanted - line.quantity_returned - lost[name] for name, line in account.order.lines_by_id.items()}
+    return account.order.shares.to_take(got) if any(got.values()) else 0
 
 
 def _errors_of_refunds(books: Books, account: Account, entry: Entry | None) -> Iterator[str]:

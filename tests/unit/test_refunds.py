@@ -6,14 +6,15 @@ from functools import partial
 import pytest
 
 from orders.domain import goods
-from orders.domain.decisions import paying, refunds
+from orders.domain.decisions import ending, paying, refunds
 from orders.domain.decisions.refunds import WantedRefund
 from orders.domain.errors import ConstraintViolated
 from orders.domain.money import Money
 from orders.domain.payment import Dispute
 from orders.domain.pricing import ShippingCharge
 from orders.domain.refund import Refund, RefundedLine, is_open, left, pieces, with_changed
-from orders.domain.statuses import DisputeStatus, OrderStatus, PaymentStatus, RefundStatus
+from orders.domain.statuses import DisputeStatus, OrderStatus, PaymentStatus, RefundStatus, StepStatus
+from orders.domain.steps import CancelReason, StepName
 from tests.harness.orders import an_order, later
 
 PENDING, COMPLETED, FAILED = RefundStatus
@@ -112,6 +113,21 @@ def test_what_was_never_captured_of_cancelled_pieces_is_not_given_back() -> None
     refund = refunds.for_pieces(replace(snapshot, payment=whole), after, {"2": 1}, "ref-1", None, later())
     assert refund
     assert refund.amount.amount == 1000
+
+
+@pytest.mark.parametrize(("status", "ends_as"), [(PENDING, PaymentStatus.COMPLETED), (COMPLETED, PaymentStatus.REFUNDED)])
+def test_a_hold_is_released_of_which_all_that_was_taken_is_given_back(status: RefundStatus, ends_as: PaymentStatus) -> None:
+    life = an_order(OrderStatus.PROCESSING)
+    payment, given_back = paying.payment_of(life.snapshot), 1000 if status is COMPLETED else 0
+    held = replace(payment, status=PaymentStatus.AUTHORIZED, amount_captured=1000, amount_refunded=given_back)
+    cancelled = ending.cancel(life.snapshot, CancelReason.STAFF, later(), "sue").order
+    snapshot = replace(life.snapshot, order=cancelled, payment=held, refunds=(a_refund(status),))
+    released = refunds.unwind(snapshot, captured=1000, now=later())
+    assert released
+    assert released.payment
+    assert (released.payment.status, released.payment.amount_captured) == (ends_as, 1000)
+    assert released.order.step(StepName.PAYMENT).status is StepStatus.COMPENSATED
+    assert refunds.unwind(replace(snapshot, payment=released.payment), captured=1000, now=later()) is None
 
 
 def test_refunds_are_kept_by_their_ids_the_oldest_first() -> None:

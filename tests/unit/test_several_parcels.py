@@ -35,7 +35,9 @@ from orders.domain.statuses import (
     PaymentMethod,
     PaymentStatus,
     ShipmentStatus,
+    StepStatus,
 )
+from orders.domain.steps import StepName
 from orders.services import charging, commands, deliveries, failing, fulfilling, handovers
 from orders.services.changes import SeenAt
 from orders.services.inbound import Outcome, take
@@ -383,10 +385,28 @@ def test_what_is_cancelled_beside_what_was_missing_is_taken_off_by_the_same_shar
     assert short.due.amount == 101 - 67
 
 
+FREE_AND_DEAR = (Line("prod-001", "Teapot", 1, Money(1000, "USD")), Line("prod-002", "Leaflet", 1, Money(0, "USD")))
+
+
+def test_cash_of_which_nothing_is_collected_is_voided(memory: MemoryStore) -> None:
+    memory.commit(placing.place(a_wish(method=PaymentMethod.CASH_ON_DELIVERY, lines=FREE_AND_DEAR), WAITS, START, by="ada"))
+    fulfilling.reserve_stock(ORDER, clock)
+    charging.charge_payment(ORDER, clock=clock)
+    hand_over({"2": 1})
+    commands.cancel(ORDER, GRACE, None, SeenAt(), clock)
+    delivered = commands.mark_delivered(ORDER, GRACE, None, SeenAt(), clock)
+    assert delivered.payment
+    assert (delivered.payment.status, delivered.payment.amount_captured) == (PaymentStatus.VOIDED, 0)
+    assert (delivered.order.status, delivered.order.step(StepName.PAYMENT).status) == (
+        OrderStatus.DELIVERED,
+        StepStatus.SKIPPED,
+    )
+    assert not [entry for entry in memory.ledger.values() if entry.facts.get("cash")]
+
+
 @pytest.mark.parametrize("method", [PaymentMethod.CREDIT_CARD, PaymentMethod.CASH_ON_DELIVERY])
 def test_nobody_is_asked_for_money_where_only_what_is_free_is_left(memory: MemoryStore, method: PaymentMethod) -> None:
-    lines = (Line("prod-001", "Teapot", 1, Money(1000, "USD")), Line("prod-002", "Leaflet", 1, Money(0, "USD")))
-    memory.commit(placing.place(a_wish(method=method, lines=lines), WAITS, START, by="ada"))
+    memory.commit(placing.place(a_wish(method=method, lines=FREE_AND_DEAR), WAITS, START, by="ada"))
     fulfilling.reserve_stock(ORDER, clock)
     commands.cancel(ORDER, GRACE, None, SeenAt(), clock, items={"1": 1})
     assert charging.charge_payment(ORDER, clock=clock).payment is None

@@ -30,9 +30,12 @@ def collected(snapshot: Snapshot, shipment: Shipment, now: datetime) -> Payment 
 
 
 def settled(snapshot: Snapshot, delivered: Shipment | None, now: datetime) -> Payment:
-    """The payment once the last parcel is over its way: all of it, or what was collected with the parcels that have arrived."""
+    """The payment once the last parcel is over its way: all of it, or what was collected with the parcels that have arrived.
+
+    It is voided where that is nothing.
+    """
     if all(not one.items for one in snapshot.shipments):
         return payment_of(snapshot).completed()
     last = collected(snapshot, delivered, now) if delivered else None
     payment = last or payment_of(snapshot)
-    return payment.completed(payment.amount_captured)
+    return payment.completed(payment.amount_captured) if payment.amount_captured else payment.voided(None)

@@ -75,7 +75,8 @@ def arrived_at_last(snapshot: Snapshot, after: Order, parcel: Shipment | None, n
     collects = (order.pays_on_delivery and not order.is_settled_unpaid) or _agreed_on_cash(snapshot.payment)
     if collects:
         payment = cash.settled(snapshot, parcel if parcel and parcel.ended is not ParcelEnd.RETURNED else None, now)
-        after = after.with_step(StepName.PAYMENT, StepStatus.COMPLETED, now)
+        is_taken = payment.status is not PaymentStatus.VOIDED
+        after = after.with_step(StepName.PAYMENT, StepStatus.COMPLETED if is_taken else StepStatus.SKIPPED, now)
     is_held = snapshot.payment is not None and snapshot.payment.status is PaymentStatus.AUTHORIZED
     after = replace(after, overall=OverallStatus.COMPLETED, due_at=now + GRACE if is_held else None)
     return recording.move(

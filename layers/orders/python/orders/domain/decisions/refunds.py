@@ -177,10 +177,18 @@ def unwind(snapshot: Snapshot, *, captured: int, now: datetime) -> Change | None
     known = payment if payment.status in TAKEN else payment.completed(captured)
     owed = left(known, snapshot.refunds)
     if is_arranged(known, snapshot.refunds) or not owed:
-        return None
+        return _released(snapshot, known, now)
     why = outcomes.why_not_fulfilled(order)["cause"]
     refund = _new(of_unwinding(known), known, owed, why, now, SYSTEM)
     return _started(snapshot, known, refund, now, SYSTEM)
+
+
+def _released(snapshot: Snapshot, known: Payment, now: datetime) -> Change | None:
+    """Nothing more is taken of a payment of which all that was is given back already; ``None`` when that is on record."""
+    if known == snapshot.payment:
+        return None
+    after = _undone_if_arranged(snapshot.order, known, snapshot.refunds, now)
+    return recording.change(snapshot.order, after, EventType.AUTHORIZATION_RELEASED, now, payment=known)
 
 
 def arrange(snapshot: Snapshot, now: datetime) -> Change | None:
