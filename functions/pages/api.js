@@ -1,25 +1,32 @@
 // Talking to the API: JSON in, JSON out, and every refusal as one kind of error.
 
 import { bearer, forget } from "./auth.js";
+import { has, language, t } from "./language.js";
 
-// API Gateway's own refusals are a bare { message }: these are the texts shown instead.
+// API Gateway's own refusals are a bare { message }: these are their codes.
 const GATEWAY = {
-  401: ["UNAUTHENTICATED", "Your sign-in has ended. Sign in again."],
-  403: ["PERMISSION_DENIED", "You may not do this."],
-  404: ["NOT_FOUND", "Not found."],
-  413: ["INVALID_ARGUMENT", "This is too large to be sent."],
-  429: ["RESOURCE_EXHAUSTED", "There are too many requests. Try again in a moment."],
-  500: ["INTERNAL", "Something went wrong in the service. Try again in a moment."],
+  401: "UNAUTHENTICATED",
+  403: "PERMISSION_DENIED",
+  404: "NOT_FOUND",
+  413: "TOO_LARGE",
+  429: "RESOURCE_EXHAUSTED",
+  500: "INTERNAL",
 };
-const SILENT = ["UNAVAILABLE", "The service did not answer. Try again in a moment."];
+const SILENT = "UNAVAILABLE";
+
+/** A refusal in words: the API's own where they are in the reader's language, else what its code means. */
+function wordsOf(code, detail) {
+  if (detail && language === "en") return detail;
+  return t(has(`problem.${code}`) ? `problem.${code}` : "problem.INTERNAL");
+}
 
 /** A refusal: a problem (application/problem+json), or API Gateway's own message. */
 export class Problem extends Error {
   constructor(status, document) {
-    const [code, words] = GATEWAY[status] ?? SILENT;
-    super(document?.detail ?? words);
+    const code = document?.code ?? GATEWAY[status] ?? SILENT;
+    super(document?.shown ?? wordsOf(code, document?.detail));
     this.status = status;
-    this.code = document?.code ?? code;
+    this.code = code;
     this.fields = document?.errors ?? [];
   }
 }
@@ -39,7 +46,7 @@ export async function call(method, path, { body, headers, anonymous } = {}) {
   try {
     response = await fetch(path, { method, headers: sent, body: body === undefined ? undefined : JSON.stringify(body) });
   } catch {
-    throw new Problem(0, { detail: "There is no connection to the service." });
+    throw new Problem(0, { shown: t("error.connection") });
   }
   if (response.ok) return bodyOf(response);
   if (response.status === 401 && token) forget();

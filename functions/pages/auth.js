@@ -2,6 +2,7 @@
 // The token lives as long as the tab does.
 
 import { island } from "./dom.js";
+import { language, t } from "./language.js";
 
 const SESSION = "session";
 const PENDING = "sign-in";
@@ -89,9 +90,9 @@ export async function comeBack() {
   sessionStorage.removeItem(PENDING);
   // What was kept came from location itself, and is checked all the same.
   const back = onThisSite(pending?.back);
-  if (answer.has("error")) throw new Error(answer.get("error_description") ?? "You were not signed in.");
+  if (answer.has("error")) throw new Error((language === "en" && answer.get("error_description")) || t("sign_in.bad.refused"));
   if (!answer.has("code")) return back;
-  if (!pending?.state || answer.get("state") !== pending.state) throw new Error("This sign-in was not begun in this tab.");
+  if (!pending?.state || answer.get("state") !== pending.state) throw new Error(t("sign_in.bad.other_tab"));
   const grant = {
     grant_type: "authorization_code",
     code: answer.get("code"),
@@ -99,7 +100,7 @@ export async function comeBack() {
     redirect_uri: home,
   };
   const token = await ask(grant);
-  if (!token) throw new Error("The sign-in took too long or was used before.");
+  if (!token) throw new Error(t("sign_in.bad.late"));
   store(token);
   return back;
 }

@@ -5,7 +5,7 @@ import { read } from "./desk-execution-history.js";
 import { fact, statusPill, word } from "./desk-words.js";
 import { h } from "./dom.js";
 import { addressLines, ago, dayName, dayOf, exactTime, full, money, sumsOf } from "./format.js";
-import { TABLES } from "./sentences.js";
+import { TABLES } from "./language.js";
 import { timeline } from "./timeline.js";
 import { headline, isFree, outlook, paid, parcel, parcels, steps, whereTheMoneyIs } from "./words.js";
 
@@ -158,8 +158,8 @@ const parcelList = (every) =>
   h(
     "ol",
     { class: "small" },
-    every.map(({ now, carrier, number, holds }) =>
-      h("li", {}, `${holds}: ${now}, ${carrier}`, number && [" ", h("code", {}, number)]),
+    every.map(({ now, carrier, tracking, holds }) =>
+      h("li", {}, `${holds}: ${now}, ${carrier}`, tracking && [" ", h("code", {}, tracking)]),
     ),
   );
 

@@ -1,6 +1,7 @@
 // Asking before something is done: a dialog with a few fields, which stays open and says why when it is refused.
 
 import { h } from "./dom.js";
+import { language, t } from "./language.js";
 
 function control(field) {
   const shared = {
@@ -29,11 +30,17 @@ function control(field) {
 const given = (form) =>
   Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value));
 
+/** What is wrong with a field: in the API's own language its words, else the field by its label. */
+function faultOf({ field, message }, fields) {
+  const label = fields.find(({ name }) => name === field.split(".").at(-1))?.label ?? field;
+  return language === "en" ? `${label}: ${message}` : t("problem.field", { field: label });
+}
+
 /**
  * Asks, and does it: `act(values)` is called with the fields' values, empty ones left out. Resolves to true when it was
  * done, to false when the dialog was dismissed.
  */
-export function ask({ title, words, fields = [], action, danger = false, dismiss = "Not now", act }) {
+export function ask({ title, words, fields = [], action, danger = false, dismiss = t("not_now"), act }) {
   return new Promise((resolve) => {
     const alert = h("p", { class: "alert", role: "alert", hidden: true });
     const go = h("button", { class: danger ? "main danger" : "main" }, action);
@@ -56,10 +63,7 @@ export function ask({ title, words, fields = [], action, danger = false, dismiss
         done = true;
         dialog.close();
       } catch (problem) {
-        alert.textContent = [
-          problem.message,
-          ...(problem.fields ?? []).map((field) => `${field.field}: ${field.message}`),
-        ].join(" ");
+        alert.textContent = [problem.message, ...(problem.fields ?? []).map((field) => faultOf(field, fields))].join(" ");
         alert.hidden = false;
         go.disabled = false;
       }

@@ -1,14 +1,16 @@
 // Money, times and addresses as the reader writes them.
 
 import { MINOR_UNITS } from "./currencies.js";
+import { locale, t } from "./language.js";
 
-// The page speaks English: of the reader's languages the first English one decides how dates are written.
-const locale = navigator.languages?.find((name) => name.startsWith("en")) ?? "en-GB";
 const clock = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" });
 const exact = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit", second: "2-digit" });
 const weekday = new Intl.DateTimeFormat(locale, { weekday: "long" });
 const day = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long" });
 const whole = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+const brief = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+const near = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+const past = new Intl.RelativeTimeFormat(locale, { style: "short" });
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -41,9 +43,9 @@ export function minorUnits(text, currency) {
 /** What an order's total has besides its lines, each by its name: nothing where the lines are all. */
 export const sumsOf = (order) =>
   [
-    ["Discount", order.discount_total, -1],
-    ["Shipping", order.shipping_total, 1],
-    ["Tax", order.tax_total, 1],
+    [t("order.discount"), order.discount_total, -1],
+    [t("order.shipping"), order.shipping_total, 1],
+    [t("order.tax"), order.tax_total, 1],
   ]
     .filter(([, sum]) => sum?.amount)
     .map(([name, sum, sign]) => [name, money({ ...sum, amount: sign * sum.amount })]);
@@ -60,27 +62,34 @@ const daysBetween = (from, to) => Math.round((midnight(to) - midnight(from)) / D
 /** Whether it is the reader's day of today. */
 export const isToday = (text, now = new Date()) => daysBetween(now, new Date(text)) === 0;
 
+/** Yesterday, today and tomorrow by their names; any other day has none. */
+const named = (days) => (Math.abs(days) < 2 ? near.format(days, "day") : null);
+
 /** A moment of the past or future, with as much of its date as is needed to tell the day. */
 export function moment(text, now = new Date()) {
   const date = new Date(text);
-  const days = daysBetween(now, date);
-  const named = { [-1]: "yesterday", 0: "today", 1: "tomorrow" }[days];
-  return `${named ?? day.format(date)} at ${clock.format(date)}`;
+  return t("time.at", { day: named(daysBetween(now, date)) ?? day.format(date), time: clock.format(date) });
+}
+
+/** A moment in the fewest words: its time if it is today, else its day with it. */
+export function short(text, now = new Date()) {
+  const date = new Date(text);
+  return isToday(text, now) ? clock.format(date) : `${brief.format(date)}, ${clock.format(date)}`;
 }
 
 /** When it should be there, in words: near times are counted, far ones named. */
 export function arrival(text, now = new Date()) {
   const date = new Date(text);
   const ahead = date - now;
-  if (ahead <= 0) return "any moment now";
-  if (ahead < 10 * SECOND) return "in a few seconds";
-  if (ahead < 50 * SECOND) return `in about ${Math.ceil(ahead / (10 * SECOND)) * 10} seconds`;
-  if (ahead < 90 * SECOND) return "in about a minute";
-  if (ahead < 50 * MINUTE) return `in about ${Math.round(ahead / MINUTE)} minutes, around ${clock.format(date)}`;
+  const at = clock.format(date);
+  if (ahead <= 0) return t("arrival.now");
+  if (ahead < 10 * SECOND) return t("arrival.soon");
+  if (ahead < 50 * SECOND) return t("arrival.seconds", { count: Math.ceil(ahead / (10 * SECOND)) * 10 });
+  if (ahead < 90 * SECOND) return t("arrival.minute");
+  if (ahead < 50 * MINUTE) return t("arrival.minutes", { count: Math.round(ahead / MINUTE), time: at });
   const days = daysBetween(now, date);
-  if (days === 0) return `today around ${clock.format(date)}`;
-  if (days === 1) return `tomorrow around ${clock.format(date)}`;
-  return days < 7 ? `on ${weekday.format(date)} around ${clock.format(date)}` : `on ${day.format(date)}`;
+  const known = named(days) ?? t("arrival.on", { day: (days < 7 ? weekday : day).format(date) });
+  return days < 7 ? t("arrival.around", { day: known, time: at }) : known;
 }
 
 /** The day that is meant, where no time of day is: carriers give a day as its midnight in UTC. */
@@ -95,17 +104,16 @@ export const isOver = (date, now = new Date()) => daysBetween(now, date) < 0;
 /** A day by its name: "today", "on Wednesday". */
 export function dayName(date, now = new Date()) {
   const days = daysBetween(now, date);
-  const named = { [-1]: "yesterday", 0: "today", 1: "tomorrow" }[days];
-  return named ?? `on ${(days > 0 && days < 7 ? weekday : day).format(date)}`;
+  return named(days) ?? t("arrival.on", { day: (days > 0 && days < 7 ? weekday : day).format(date) });
 }
 
 /** How long ago, in words. */
 export function ago(text, now = new Date()) {
   const gone = now - new Date(text);
-  if (gone < 5 * SECOND) return "just now";
-  if (gone < MINUTE) return `${Math.floor(gone / SECOND)} s ago`;
-  if (gone < HOUR) return `${Math.floor(gone / MINUTE)} min ago`;
-  if (gone < DAY) return `${Math.floor(gone / HOUR)} h ago`;
+  if (gone < 5 * SECOND) return t("ago.now");
+  if (gone < MINUTE) return past.format(-Math.floor(gone / SECOND), "second");
+  if (gone < HOUR) return past.format(-Math.floor(gone / MINUTE), "minute");
+  if (gone < DAY) return past.format(-Math.floor(gone / HOUR), "hour");
   return moment(text, now);
 }
 
@@ -118,7 +126,6 @@ export function span(seconds) {
   return `${Math.floor(seconds / 86400)} d ${Math.round((seconds % 86400) / 3600)} h`;
 }
 
-export const time = (text) => clock.format(new Date(text));
 export const exactTime = (text) => exact.format(new Date(text));
 export const full = (text) => whole.format(new Date(text));
 

@@ -1,7 +1,7 @@
 // Following one order: the status stream by fetch, which can carry a bearer token where EventSource cannot, with
 // reconnect and Last-Event-ID; when the stream is blocked, by polling.
 
-import { TABLES } from "./sentences.js";
+import { TABLES } from "./language.js";
 
 const POLL_MILLISECONDS = 2500;
 const LONGEST_PAUSE = 15000;

@@ -2,13 +2,14 @@
 
 import { h } from "./dom.js";
 import { full, money } from "./format.js";
+import { has, t } from "./language.js";
 
-const WORDS = {
-  PENDING: "Is being refunded",
-  COMPLETED: "Refunded",
-  FAILED: "Could not be refunded yet",
+/** How a refund stands; a status of a later release is shown as it is. */
+const standing = ({ status }, method) => {
+  const keys = [method === "CASH_ON_DELIVERY" && `refund.${status}.cash`, `refund.${status}`].filter(Boolean);
+  const key = keys.find(has);
+  return key ? t(key) : status;
 };
-const IN_CASH = { PENDING: "Is handed out to you in cash" };
 
 /** What of the refunds is drawn: each with what it is of. */
 export const refundsOf = ({ refunds, order, payment }) => ({ refunds, items: order.items, method: payment?.method });
@@ -17,7 +18,6 @@ export const refundsOf = ({ refunds, order, payment }) => ({ refunds, items: ord
 export function drawRefunds({ refunds, items, method }, title, buttons = () => null) {
   if (!refunds.length) return null;
   const names = Object.fromEntries(items.map((item) => [item.line_id, item.name]));
-  const words = method === "CASH_ON_DELIVERY" ? { ...WORDS, ...IN_CASH } : WORDS;
   return h(
     "section",
     { class: "card" },
@@ -26,14 +26,19 @@ export function drawRefunds({ refunds, items, method }, title, buttons = () => n
       h(
         "div",
         { class: "refund", "data-status": one.status },
-        h("p", {}, h("strong", {}, money(one.amount)), ` ${words[one.status] ?? one.status}`),
-        one.items && h("p", {}, one.items.map((item) => `${item.quantity} × ${names[item.line_id]}`).join(", ")),
-        one.failure_reason && h("p", { class: "alert" }, one.failure_reason),
-        h("p", { class: "small quiet" }, one.completed_at ? full(one.completed_at) : `Begun ${full(one.created_at)}`, why(one)),
+        h("p", {}, h("strong", {}, money(one.amount)), ` ${standing(one, method)}`),
+        one.items && h("p", { dir: "auto" }, one.items.map((item) => `${item.quantity} × ${names[item.line_id]}`).join(", ")),
+        one.failure_reason && h("p", { class: "alert", dir: "auto" }, one.failure_reason),
+        h(
+          "p",
+          { class: "small quiet" },
+          one.completed_at ? full(one.completed_at) : t("refund.begun", { time: full(one.created_at) }),
+          why(one),
+        ),
         h("div", { class: "row" }, buttons(one)),
       ),
     ),
   );
 }
 
-const why = (one) => one.reason && `. ${one.reason}`;
+const why = (one) => one.reason && [". ", h("bdi", {}, one.reason)];

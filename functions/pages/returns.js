@@ -3,10 +3,11 @@
 import { ask } from "./dialog.js";
 import { h } from "./dom.js";
 import { full } from "./format.js";
+import { number, t } from "./language.js";
 import { returned } from "./words.js";
 
 const WITHDRAWN = ["DECLINED", "CANCELED"];
-const REASON = { name: "reason", label: "Reason (optional)", long: true };
+const REASON = { name: "reason", label: t("reason"), long: true };
 
 /** How many pieces of a line a return has, or is still to have. */
 const claimed = (one, lineId) =>
@@ -40,7 +41,7 @@ export const outstanding = (one, lines) =>
 const pieceFields = (lines) =>
   lines.map((line) => ({
     name: `pieces of ${line.line_id}`,
-    label: `${line.name}: how many of ${line.left}`,
+    label: t("return.pieces", { name: line.name, count: line.left }),
     type: "number",
     min: 0,
     max: line.left,
@@ -49,11 +50,11 @@ const pieceFields = (lines) =>
 
 /** The question which of the lines go back: the request it makes has those with pieces. */
 export const returnQuestion = (view, change) => ({
-  title: "What do you want to return?",
-  words: "You are refunded once we have the goods.",
+  title: t("return.question"),
+  words: t("return.words"),
   fields: [...pieceFields(returnable(view)), REASON],
-  action: "Ask to return it",
-  dismiss: "Keep it",
+  action: t("return.go"),
+  dismiss: t("keep"),
   act: ({ reason, ...pieces }) => {
     const chosen = returnable(view).map((line) => ({
       line_id: line.line_id,
@@ -84,15 +85,15 @@ export function drawReturns({ returns, items }, title, buttons) {
           "ul",
           {},
           one.items.map((item) =>
-            h("li", {}, `${item.quantity} × ${names[item.line_id]}`, conditions(item), said(item.reason)),
+            h("li", {}, `${number(item.quantity)} × `, h("bdi", {}, names[item.line_id]), conditions(item), said(item.reason)),
           ),
         ),
-        one.note && h("p", { class: "small" }, one.note),
+        one.note && h("p", { class: "small", dir: "auto" }, one.note),
         h(
           "p",
           { class: "small quiet" },
-          `Asked for ${full(one.created_at)}`,
-          one.decision_reason && `. ${one.decision_reason}`,
+          t("return.asked", { time: full(one.created_at) }),
+          one.decision_reason && [". ", h("bdi", {}, one.decision_reason)],
         ),
         h("div", { class: "row" }, buttons(one)),
       ),
@@ -100,11 +101,15 @@ export function drawReturns({ returns, items }, title, buttons) {
   );
 }
 
-const said = (reason) => (reason ? h("span", { class: "quiet" }, ` ${reason}`) : null);
+const said = (reason) => (reason ? h("span", { class: "quiet" }, " ", h("bdi", {}, reason)) : null);
 
 const conditions = (item) =>
-  item.received.length > 0 &&
-  h("span", { class: "quiet" }, ` (${item.received.map((part) => `${part.quantity} received, ${part.condition}`).join("; ")})`);
+  item.received.length > 0 && h("span", { class: "quiet" }, ` (${item.received.map(received).join("; ")})`);
+
+const received = ({ condition, quantity }) =>
+  condition === "resellable"
+    ? t("return.received.resellable", { count: quantity })
+    : t("return.received.damaged", { count: quantity });
 
 /** Where a return's requests go. */
 export const returnPath = (one, verb) => `/returns/${encodeURIComponent(one.return_id)}/${verb}`;
@@ -117,12 +122,12 @@ export const cancelButton = (one, change) =>
     {
       onclick: () =>
         ask({
-          title: "Cancel this return?",
+          title: t("return.cancel.question"),
           fields: [REASON],
-          action: "Cancel the return",
-          dismiss: "Keep it",
+          action: t("return.cancel"),
+          dismiss: t("keep"),
           act: (values) => change("POST", returnPath(one, "cancel"), values),
         }),
     },
-    "Cancel the return",
+    t("return.cancel"),
   );

@@ -2,6 +2,7 @@
 
 import { comeBack } from "./auth.js";
 import { h } from "./dom.js";
+import { t } from "./language.js";
 
 try {
   location.replace(await comeBack());
@@ -9,8 +10,8 @@ try {
   document
     .getElementById("page")
     .replaceChildren(
-      h("h1", {}, "You are not signed in"),
+      h("h1", {}, t("sign_in.bad.title")),
       h("p", {}, reason.message),
-      h("p", {}, h("a", { href: "/admin" }, "Try again")),
+      h("p", {}, h("a", { href: "/admin" }, t("sign_in.bad.again"))),
     );
 }

@@ -2,12 +2,13 @@
 
 import { h } from "./dom.js";
 import { full } from "./format.js";
+import { t } from "./language.js";
 import { scanned } from "./words.js";
 
 export const timeline = (scans) =>
   h(
     "ol",
-    { class: "scans", "aria-label": "The parcel's way" },
+    { class: "scans", "aria-label": t("delivery.way.label") },
     scans
       .toReversed()
       .map((scan) =>
@@ -16,8 +17,8 @@ export const timeline = (scans) =>
           { "data-status": scan.status },
           h("time", { class: "small quiet", datetime: scan.at }, full(scan.at)),
           h("strong", {}, scanned(scan.status)),
-          scan.location && h("span", {}, scan.location),
-          scan.message && h("span", { class: "small quiet" }, scan.message),
+          scan.location && h("span", { dir: "auto" }, scan.location),
+          scan.message && h("span", { class: "small quiet", dir: "auto" }, scan.message),
         ),
       ),
   );

@@ -2,29 +2,30 @@
 
 import { ask } from "./dialog.js";
 import { h, island } from "./dom.js";
+import { t } from "./language.js";
 import { returnQuestion, returnable } from "./returns.js";
 import { isFree } from "./words.js";
 
 const may = island("config").transitions;
-const REASON = { name: "reason", label: "Reason (optional)", long: true };
+const REASON = { name: "reason", label: t("reason"), long: true };
 const ADDRESS = [
-  ["name", "Name", "name", 100, true],
-  ["company", "Company (optional)", "organization", 100, false],
-  ["line1", "Street and number", "address-line1", 200, true],
-  ["line2", "Apartment, floor, c/o (optional)", "address-line2", 200, false],
-  ["city", "City", "address-level2", 100, false],
-  ["region", "State, province or region", "address-level1", 100, false],
-  ["postal_code", "Postal code", "postal-code", 20, false],
-  ["country", "Country", "country-name", 56, true],
-  ["phone", "Telephone (optional)", "tel", 32, false],
+  ["name", "name", 100, true],
+  ["company", "organization", 100, false],
+  ["line1", "address-line1", 200, true],
+  ["line2", "address-line2", 200, false],
+  ["city", "address-level2", 100, false],
+  ["region", "address-level1", 100, false],
+  ["postal_code", "postal-code", 20, false],
+  ["country", "country-name", 56, true],
+  ["phone", "tel", 32, false],
 ];
 
 const IF_CANCELLED = {
-  PROCESSING: "A payment has begun. If it succeeds, it will be refunded.",
-  REQUIRES_ACTION: "A payment has begun. If it succeeds, it will be refunded.",
-  AUTHORIZED: "The money that is held for it is released.",
-  COMPLETED: "You get back what you paid.",
-  PARTIALLY_REFUNDED: "You get back the rest of what you paid.",
+  PROCESSING: "cancel.begun",
+  REQUIRES_ACTION: "cancel.begun",
+  AUTHORIZED: "cancel.authorized",
+  COMPLETED: "cancel.paid",
+  PARTIALLY_REFUNDED: "cancel.part",
 };
 
 const mayCancel = (view) => may[view.order.status].includes("CANCELLED") && view.progress.overall_status !== "ROLLING_BACK";
@@ -32,52 +33,52 @@ const mayCancel = (view) => may[view.order.status].includes("CANCELLED") && view
 /** Each: for which orders it is offered, and what is asked before `change(method, path, body)` is called. */
 const ACTIONS = [
   {
-    label: "Take what is there",
+    label: t("action.amend"),
     allowed: (view) => Boolean(view.order.shortage),
     question: (view, change) => ({
-      title: "Take what is there?",
-      words: "We send and charge what we have of this order, and take the rest off it.",
+      title: t("amend.question"),
+      words: t("amend.words"),
       fields: [],
-      action: "Take it",
-      dismiss: "Not yet",
+      action: t("amend.go"),
+      dismiss: t("not_yet"),
       act: () => change("POST", "/amend", {}),
     }),
   },
   {
-    label: "Cancel the order",
+    label: t("action.cancel"),
     danger: true,
     allowed: mayCancel,
     question: (view, change) => ({
-      title: "Cancel this order?",
-      words: isFree(view) ? "There is nothing to pay." : (IF_CANCELLED[view.payment?.status] ?? "You will not be charged."),
+      title: t("cancel.question"),
+      words: t(isFree(view) ? "cancel.free" : (IF_CANCELLED[view.payment?.status] ?? "cancel.unpaid")),
       fields: [REASON],
-      action: "Cancel the order",
-      dismiss: "Keep it",
+      action: t("action.cancel"),
+      dismiss: t("keep"),
       danger: true,
       act: (values) => change("POST", "/cancel", values),
     }),
   },
   {
-    label: "Change the address",
+    label: t("action.address"),
     allowed: (view) => mayCancel(view) && !view.shipment && view.order.shipping_address,
     question: (view, change) => ({
-      title: "Where should it go?",
+      title: t("address.question"),
       fields: addressFields(view.order.shipping_address),
-      action: "Send it there",
+      action: t("address.go"),
       act: (values) => change("PUT", "/address", values),
     }),
   },
   {
-    label: "Return it",
+    label: t("action.return"),
     allowed: (view) => returnable(view).length > 0,
     question: returnQuestion,
   },
 ];
 
 const addressFields = (address) =>
-  ADDRESS.map(([name, label, autocomplete, most, required]) => ({
+  ADDRESS.map(([name, autocomplete, most, required]) => ({
     name,
-    label,
+    label: t(`address.${name}`),
     autocomplete,
     most,
     required,

@@ -1,7 +1,8 @@
 // The tracking page's parts, each drawn from the order as it is.
 
 import { h } from "./dom.js";
-import { addressLines, ago, exactTime, full, money, sumsOf, time, zone } from "./format.js";
+import { addressLines, ago, exactTime, full, money, short, sumsOf, zone } from "./format.js";
+import { TABLES, language, number, pieces, t } from "./language.js";
 import { timeline } from "./timeline.js";
 import { headline, isComing, outlook, paid, parcel, parcels, steps, whereTheMoneyIs } from "./words.js";
 
@@ -25,7 +26,7 @@ export function drawSteps(list, slot) {
   const reached = list.findLastIndex((one) => ["done", "doing", "failed", "undoing", "undone"].includes(one.state));
   const share = list.length > 1 ? Math.max(0, reached) / (list.length - 1) : 0;
   const same = slot.querySelectorAll("li").length === list.length;
-  const line = same ? slot.querySelector("ol") : h("ol", { class: "steps", "aria-label": "Steps" });
+  const line = same ? slot.querySelector("ol") : h("ol", { class: "steps", "aria-label": t("steps") });
   line.style.setProperty("--share", share);
   line.style.setProperty("--count", list.length);
   line.classList.toggle(
@@ -42,21 +43,13 @@ const drawStep = (one) =>
     { class: `step ${one.state}`, "aria-current": one.state === "doing" ? "step" : null },
     h("span", { class: "dot", "aria-hidden": "true" }, MARKS[one.state] ?? ""),
     h("span", { class: "label" }, one.label, h("span", { class: "unseen" }, `, ${one.said}`)),
-    one.at && one.state !== "skipped" && h("time", { datetime: one.at, title: full(one.at) }, time(one.at)),
+    one.at && one.state !== "skipped" && h("time", { datetime: one.at, title: full(one.at) }, short(one.at)),
   );
 
 export const stepsOf = steps;
 
 /** When the page was updated, and whether it is live. */
 export function drawFreshness({ state, updated, heard }, now) {
-  const words = {
-    live: "Live",
-    polling: "Checking every few seconds",
-    reconnecting: "Reconnecting",
-    over: "Final",
-    refused: "This link no longer opens the order",
-    loading: "Connecting",
-  }[state];
   const calm = ["over", "loading"].includes(state) ? "calm" : state === "live" ? "good" : "wait";
   return h(
     "p",
@@ -65,10 +58,10 @@ export function drawFreshness({ state, updated, heard }, now) {
       "span",
       { class: `pill ${calm}`, "data-state": state },
       state === "live" && h("span", { class: "beat", "aria-hidden": "true" }),
-      words,
+      t(`fresh.${state}`),
     ),
-    h("span", {}, "Last updated ", h("time", { datetime: updated, title: full(updated) }, ago(updated, now))),
-    heard && state !== "over" && h("span", {}, `checked ${exactTime(heard)}`),
+    h("span", {}, pieces("fresh.updated", { time: h("time", { datetime: updated, title: full(updated) }, ago(updated, now)) })),
+    heard && state !== "over" && h("span", {}, t("fresh.checked", { time: exactTime(heard) })),
   );
 }
 
@@ -85,30 +78,28 @@ export function drawPay(data) {
   if (!data) return null;
   if (data.shortage) return drawShortage(data);
   const { type, url, amount } = data;
-  const asked = type === "bank_transfer" ? "Please transfer" : "Please confirm your payment of";
-  return h(
-    "p",
-    { class: "card" },
-    `${asked} ${money(amount)}. `,
-    url?.startsWith("https://") && h("a", { href: url, rel: "noopener noreferrer" }, "Go to the payment page"),
-  );
+  const asked = type === "bank_transfer" ? "pay.transfer" : "pay.confirm";
+  return h("p", { class: "card" }, `${t(asked, { amount: money(amount) })} `, outside(url, t("pay.link")));
 }
 
+/** A link to another site, in a tab of its own; none where there is no secure address. */
+const outside = (url, words) =>
+  url?.startsWith("https://") && h("a", { href: url, rel: "noopener noreferrer", target: "_blank" }, words);
+
 function drawShortage({ shortage, items }) {
-  const named = ({ line_id: id, quantity }) => `${quantity} × ${items.find((one) => one.line_id === id)?.name ?? "an item"}`;
+  const nameOf = (id) => items.find((one) => one.line_id === id)?.name ?? t("shortage.item");
+  const named = ({ line_id: id, quantity }) => `${number(quantity)} × ${nameOf(id)}`;
   return h(
     "p",
     { class: "card" },
-    `We are out of ${shortage.missing.map(named).join(", ")}. Sign in to take the rest, or to cancel the order. `,
-    "Without an answer it is cancelled ",
-    h("time", { datetime: shortage.expires_at, title: full(shortage.expires_at) }, full(shortage.expires_at)),
-    ".",
+    `${t("shortage.words", { items: shortage.missing.map(named).join(", ") })} `,
+    pieces("shortage.answer", { time: h("time", { datetime: shortage.expires_at }, full(shortage.expires_at)) }),
   );
 }
 
 /** Where the money is. */
 export function drawEnding(words) {
-  return words && h("p", { class: "card ending" }, h("strong", {}, "Your money: "), words);
+  return words && h("p", { class: "card ending" }, h("strong", {}, t("money")), " ", words);
 }
 
 export const endingOf = whereTheMoneyIs;
@@ -127,25 +118,31 @@ export function drawDelivery({ shipment, parcelNow, every, address, ended }) {
   return h(
     "section",
     { class: "card" },
-    h("h2", {}, "Delivery"),
+    h("h2", {}, t("delivery")),
     h(
       "dl",
       { class: "facts" },
-      shipment && [h("dt", {}, "Parcel"), h("dd", {}, parcelNow)],
-      shipment && [h("dt", {}, "Carrier"), h("dd", {}, shipment.carrier)],
+      shipment && [h("dt", {}, t("delivery.parcel")), h("dd", {}, parcelNow)],
+      shipment && [h("dt", {}, t("delivery.carrier")), h("dd", { dir: "auto" }, shipment.carrier)],
       shipment?.tracking_number && [
-        h("dt", {}, "Tracking number"),
-        h("dd", {}, h("code", {}, shipment.tracking_number), " ", copyButton(shipment.tracking_number)),
+        h("dt", {}, t("delivery.number")),
+        h(
+          "dd",
+          {},
+          h("code", { dir: "ltr" }, shipment.tracking_number),
+          " ",
+          copyButton(shipment.tracking_number),
+          " ",
+          outside(shipment.tracking_url, t("delivery.follow")),
+        ),
       ],
-      shipment?.current_location && [h("dt", {}, "Last seen"), h("dd", {}, shipment.current_location)],
-      h("dt", {}, ended ? "Meant for" : "Goes to"),
+      shipment?.current_location && [h("dt", {}, t("delivery.seen")), h("dd", { dir: "auto" }, shipment.current_location)],
+      h("dt", {}, t(ended ? "delivery.meant" : "delivery.goes")),
       h("dd", {}, h("address", {}, drawAddress(address))),
     ),
-    every.length > 0 && [h("h3", {}, "All parcels"), drawParcels(every)],
-    shipment?.scans?.length > 0 && [h("h3", {}, "Where it has been"), timeline(shipment.scans)],
-    !shipment &&
-      !ended &&
-      h("p", { class: "small quiet" }, "The carrier's tracking number appears here once the parcel is handed over."),
+    every.length > 0 && [h("h3", {}, t("delivery.all")), drawParcels(every)],
+    shipment?.scans?.length > 0 && [h("h3", {}, t("delivery.way")), timeline(shipment.scans)],
+    !shipment && !ended && h("p", { class: "small quiet" }, t("delivery.later")),
   );
 }
 
@@ -153,22 +150,28 @@ const drawParcels = (every) =>
   h(
     "ol",
     { class: "small" },
-    every.map(({ now, carrier, number, holds }) =>
-      h("li", {}, `${holds}: ${now}, ${carrier}`, number && [" ", h("code", {}, number)]),
+    every.map(({ now, carrier, tracking, url, holds }) =>
+      h(
+        "li",
+        {},
+        [h("bdi", {}, holds), `: ${now}, `, h("bdi", {}, carrier)],
+        tracking && [" ", h("code", { dir: "ltr" }, tracking)],
+        [" ", outside(url, t("delivery.follow"))],
+      ),
     ),
   );
 
 function drawAddress(address) {
-  if (!address) return "Nothing is sent: what you ordered is digital.";
+  if (!address) return t("delivery.digital");
   const [name, ...rest] = addressLines(address);
-  return [name, rest.map((line) => [h("br"), line])];
+  return [h("bdi", {}, name), rest.map((line) => [h("br"), h("bdi", {}, line)])];
 }
 
 function copyButton(text) {
-  const button = h("button", { class: "plain small", type: "button", "aria-label": "Copy the tracking number" }, "Copy");
+  const button = h("button", { class: "plain small", type: "button", "aria-label": t("copy.number") }, t("copy"));
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
+    button.textContent = t("copied");
   });
   return button;
 }
@@ -184,7 +187,7 @@ export function drawOrder({ order, paidHow }) {
   return h(
     "section",
     { class: "card" },
-    h("h2", {}, "What you ordered"),
+    h("h2", {}, t("order")),
     h(
       "ul",
       { class: "items" },
@@ -192,14 +195,14 @@ export function drawOrder({ order, paidHow }) {
         h(
           "li",
           {},
-          h("span", { class: "count" }, `${item.quantity}\u2009×`),
-          h("span", { class: "name" }, item.name),
+          h("span", { class: "count" }, `${number(item.quantity)}\u2009×`),
+          h("span", { class: "name", dir: "auto" }, item.name),
           h("span", { class: "price" }, money({ ...item.unit_price, amount: item.unit_price.amount * item.quantity })),
         ),
       ),
     ),
     order.sums.map(([name, amount]) => h("p", { class: "sum" }, h("span", {}, name), h("span", {}, amount))),
-    h("p", { class: "total" }, h("span", {}, "Total"), h("strong", {}, money(order.total))),
+    h("p", { class: "total" }, h("span", {}, t("order.total")), h("strong", {}, money(order.total))),
     h("p", { class: "small quiet" }, paidHow),
   );
 }
@@ -209,8 +212,22 @@ export function drawFooter({ id, placed }) {
   return h(
     "p",
     { class: "small quiet footer" },
-    "Order ",
-    h("code", {}, id),
-    `, placed ${full(placed)}. Times are yours: ${zone()}.`,
+    pieces("footer", { order: h("code", { dir: "ltr" }, id), placed: full(placed), zone: zone() }),
   );
+}
+
+/** The other languages, each by its own name: the same page in it. */
+export const drawLanguages = () =>
+  h(
+    "nav",
+    { class: "small footer", "aria-label": t("language") },
+    Object.entries(TABLES.languages)
+      .filter(([code]) => code !== language)
+      .map(([code, name]) => h("a", { href: inLanguage(code), lang: code, hreflang: code }, name)),
+  );
+
+function inLanguage(code) {
+  const query = new URLSearchParams(location.search);
+  query.set("lang", code);
+  return `?${query}`;
 }

@@ -3,6 +3,7 @@
 import { Problem, call, get, getIfAny, orderPath } from "./api.js";
 import { bearer, canSignIn, person, signIn, signOut } from "./auth.js";
 import { h, island, parts } from "./dom.js";
+import { pieces, t } from "./language.js";
 import { follow, isFinal } from "./live.js";
 import { drawRefunds, refundsOf } from "./refunds.js";
 import { cancelButton, drawReturns, returnsOf } from "./returns.js";
@@ -14,6 +15,7 @@ import {
   drawFooter,
   drawFreshness,
   drawHeadline,
+  drawLanguages,
   drawOrder,
   drawOutlook,
   drawPay,
@@ -72,7 +74,8 @@ function draw() {
     page.replaceChildren();
     part = parts(page);
   }
-  document.title = `${headlineOf(view).words} · Order ${view.order.order_id}`;
+  view.isOwn = isOwn;
+  document.title = t("order.title", { headline: headlineOf(view).words, order: view.order.order_id });
   drawClock();
   part("pay", payOf(view), drawPay);
   part("steps", stepsOf(view), drawSteps);
@@ -81,12 +84,13 @@ function draw() {
     isOwn ? drawActions(names, () => view, change) : offerSignIn(names),
   );
   part("returns", [returnsOf(view), isOwn], ([data]) =>
-    drawReturns(data, "Your returns", (one) => isOwn && cancelButton(one, change)),
+    drawReturns(data, t("returns"), (one) => isOwn && cancelButton(one, change)),
   );
-  part("refunds", refundsOf(view), (data) => drawRefunds(data, "Refunds"));
+  part("refunds", refundsOf(view), (data) => drawRefunds(data, t("refunds")));
   part("delivery", deliveryOf(view), drawDelivery);
   drawOrderNow();
   part("footer", { id: view.order.order_id, placed: view.order.created_at }, drawFooter);
+  part("languages", null, drawLanguages);
 }
 
 // Their times are named by the day, so that they change at midnight.
@@ -114,7 +118,9 @@ function drawAccount() {
   const who = person();
   document
     .getElementById("account")
-    .replaceChildren(...(who ? [h("span", {}, who.name), h("button", { class: "plain", onclick: signOut }, "Sign out")] : []));
+    .replaceChildren(
+      ...(who ? [h("span", {}, who.name), h("button", { class: "plain", onclick: signOut }, t("sign_out"))] : []),
+    );
 }
 
 function say(title, words, ...more) {
@@ -122,30 +128,17 @@ function say(title, words, ...more) {
   page.replaceChildren(h("h1", {}, title), h("p", {}, words), ...more.filter(Boolean));
 }
 
-const signInButton = () => canSignIn() && h("p", {}, h("button", { class: "main", onclick: signIn }, "Sign in"));
+const signInButton = () => canSignIn() && h("p", {}, h("button", { class: "main", onclick: signIn }, t("sign_in")));
 
 function explain(problem) {
-  if (problem.status === 404) return say("There is no such order", "Check the address, or the link you were sent.");
-  if (problem.status === 403)
-    return say(
-      "This order belongs to another customer",
-      "Sign in as the person who ordered, or ask them for a tracking link.",
-      signOutButton(),
-    );
-  if (problem.status === 401)
-    return say(
-      "Sign in to see this order",
-      "Or open the tracking link you were sent: it shows the order without signing in.",
-      signInButton(),
-    );
-  return say(
-    "We cannot show the order at the moment",
-    problem.message,
-    h("p", {}, h("button", { onclick: () => location.reload() }, "Try again")),
-  );
+  if (problem.status === 404) return say(t("refused.404.title"), t("refused.404.words"));
+  if (problem.status === 403) return say(t("sign_in.foreign.title"), t("sign_in.foreign.words"), signOutButton());
+  if (problem.status === 401) return say(t("sign_in.needed.title"), t("sign_in.needed.words"), signInButton());
+  const again = h("button", { onclick: () => location.reload() }, t("error.again"));
+  return say(t("error.title"), problem.message, h("p", {}, again));
 }
 
-const signOutButton = () => person() && h("p", {}, h("button", { onclick: signOut }, "Sign in as another person"));
+const signOutButton = () => person() && h("p", {}, h("button", { onclick: signOut }, t("sign_in.another")));
 
 /** For a reader who is not signed in, where the owner could change something. */
 function offerSignIn(names) {
@@ -153,9 +146,7 @@ function offerSignIn(names) {
   return h(
     "p",
     { class: "small quiet actions" },
-    "Is this your order? ",
-    h("button", { class: "plain", onclick: signIn }, "Sign in"),
-    " to change, cancel or return it.",
+    pieces("owner.offer", { link: h("button", { class: "plain", onclick: signIn }, t("sign_in")) }),
   );
 }
 

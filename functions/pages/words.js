@@ -1,8 +1,8 @@
-// What the statuses mean, in a customer's words: which sentence of the table (sentences.js) is true of an order, filled with
-// the reader's money and times. Everything here is derived from the order, without requests.
+// What the statuses mean, in a customer's words: which sentence of the table is true of an order, filled with the reader's
+// money and times. Everything here is derived from the order, without requests.
 
 import { arrival, dayName, dayOf, isOver, isToday, moment, money } from "./format.js";
-import { TABLES } from "./sentences.js";
+import { TABLES, filled, t, told } from "./language.js";
 
 const STEP = TABLES.names;
 const NONE = "NONE";
@@ -35,6 +35,7 @@ const factsOf = (view) => ({
   method: view.payment?.method ?? NONE,
   parcel: view.shipment?.status ?? NONE,
   reason: view.order.cancellation?.reason ?? NONE,
+  own: view.isOwn ? "yes" : "no",
 });
 
 /** What the sentences are filled with; a sentence whose value is not known is not said. */
@@ -47,8 +48,8 @@ function valuesOf(view, now) {
     total: money(order.total),
     account: method.account,
     by: method.by,
-    failure: view.progress.steps.find((one) => one.status === "FAILED")?.error_message,
-    declined: pay?.status === "FAILED" ? sentence(pay.error_message) : undefined,
+    failure: told(view.progress.steps.find((one) => one.status === "FAILED")?.error_message),
+    declined: pay?.status === "FAILED" ? told(sentence(pay.error_message)) : undefined,
     delivered_at: said(deliveredAt(order, shipment, step(view, STEP.delivery)), now),
     refunded_at: said(payment?.refunded_at, now),
   };
@@ -60,7 +61,7 @@ const deliveredAt = (order, shipment, delivery) =>
 function timesOf({ order, shipment, progress }, now) {
   const expected = (order.status === "SHIPPED" && shipment?.estimated_delivery) || progress.estimated_completion;
   const seen = shipment?.scans?.at(-1)?.at;
-  const today = !seen || isToday(seen, now) ? "today" : undefined;
+  const today = !seen || isToday(seen, now) ? dayName(now, now) : undefined;
   const day = dayOf(expected);
   if (day) return { arrival: isOver(day, now) ? undefined : dayName(day, now), expected: dayName(day, now), today };
   const isAhead = expected && now - new Date(expected) < GRACE;
@@ -84,7 +85,7 @@ const find = (table, facts, values) =>
 
 const mentions = (says) => [...says.matchAll(/\{(\w+)\}/g)].map((found) => found[1]);
 
-const fill = (row, values) => row?.says.replaceAll(/\{(\w+)\}/g, (_, name) => values[name]);
+const fill = (row, values) => row && filled(row.says, values);
 
 const say = (table, view, now, more = {}) => {
   const values = valuesOf(view, now);
@@ -97,7 +98,7 @@ const say = (table, view, now, more = {}) => {
  */
 export function headline(view) {
   const row = find(TABLES.headlines, factsOf(view), {});
-  return row ? { mood: row.mood, words: row.says } : { mood: "busy", words: `This order is ${view.order.status}` };
+  return row ? { mood: row.mood, words: row.says } : { mood: "busy", words: t("order.unknown", { status: view.order.status }) };
 }
 
 /** The sentence below it: when it comes, or why it does not. */
@@ -119,11 +120,12 @@ export const parcels = (view) =>
     : view.shipments.map((shipment) => ({
         now: parcel({ ...view, shipment }),
         carrier: shipment.carrier,
-        number: shipment.tracking_number,
+        tracking: shipment.tracking_number,
+        url: shipment.tracking_url,
         holds: shipment.items.map((packed) => `${packed.quantity} × ${nameOf(view.order, packed.line_id)}`).join(", "),
       }));
 
-const nameOf = (order, lineId) => order.items.find((line) => line.line_id === lineId)?.name ?? `line ${lineId}`;
+const nameOf = (order, lineId) => order.items.find((line) => line.line_id === lineId)?.name ?? t("line", { line: lineId });
 
 /** How a return stands, in the table's words. */
 export const returned = (status) => fill(find(TABLES.returns, { sent_back: status }, {})) ?? status;
@@ -148,9 +150,7 @@ export function steps(view) {
       const facts = { ...factsOf(view), step: one.name, state: one.status };
       const later =
         one.name === STEP.payment && one.status === "SKIPPED" && facts.method === "CASH_ON_DELIVERY" && facts.way === "on";
-      const shown = later
-        ? { state: "later", says: "on delivery" }
-        : (TABLES.states[one.status] ?? { state: "todo", says: one.status });
+      const shown = later ? TABLES.later : (TABLES.states[one.status] ?? { state: "todo", says: one.status });
       const label = fill(find(TABLES.steps, facts, {})) ?? one.name;
       return { name: one.name, label, state: shown.state, said: shown.says, at: timeOf(one, shown.state, view) };
     });

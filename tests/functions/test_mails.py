@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from string import Template
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -14,10 +15,12 @@ from orders.adapters import mail_service
 from orders.domain import mails
 from orders.domain.events import MAIL_SOURCE
 from orders.domain.identifiers import CustomerId
-from orders.domain.mails import ABOUT, LANGUAGES, UNSUBSCRIBABLE, MailKind
+from orders.domain.languages import LANGUAGES, direction_of
+from orders.domain.mails import ABOUT, UNSUBSCRIBABLE, MailKind
 from orders.domain.statuses import OrderStatus
 from orders.domain.steps import CancelReason
 from orders.services import letters, privacy
+from orders.settings import Shop
 from orders.web import personal_data
 from tests.harness.world import CUSTOMER, World
 
@@ -138,7 +141,8 @@ def test_a_mail_that_came_back_for_now_stops_nothing(world: World, outbox: Outbo
 def test_who_unsubscribes_hears_only_what_they_have_to(world: World, outbox: Outbox) -> None:
     world.live(OrderStatus.SHIPPED, contact={"email": ADDRESS})
     deliver()
-    token = {"token": outbox.sent[-1]["unsubscribe"].partition("token=")[2]}
+    token = dict(parse_qsl(urlsplit(outbox.sent[-1]["unsubscribe"]).query))
+    assert token["lang"] == "en"
     asked = world.http("GET /unsubscribe", by=None, query=token)
     assert (asked.status, '<form method="post">' in asked.text) == (200, True)
     assert "form-action 'self'" in asked.headers["content-security-policy"]
@@ -170,6 +174,7 @@ def test_no_log_has_an_address(world: World, outbox: Outbox, caplog: pytest.LogC
     assert "example" not in " ".join(str(vars(record)) for record in caplog.records)
 
 
+SHOP = Shop("<shop>", "https://shop.example/logo.svg", "help@shop.example")
 VALUES = {
     **dict.fromkeys(("items", "total", "refunded", "carrier", "tracking_number", "order", "tracking_url"), "<x>"),
     **dict.fromkeys(("name", "action_url", "unsubscribe_url"), "<x>"),
@@ -180,11 +185,15 @@ VALUES = {
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", MailKind)
 def test_every_mail_is_there_in_every_language(kind: MailKind, language: str) -> None:
-    letter = letters.written(kind, language, VALUES)
+    letter = letters.written(kind, language, VALUES, SHOP)
     assert letter.subject
     assert "\n" not in letter.subject
     assert "<x>" in (letter.text or "")
     assert "<x>" not in (letter.html or "")
+    assert (letter.text or "").endswith("\n\n-- \n<shop>\nhelp@shop.example\n")
+    assert f'<html lang="{language}" dir="{direction_of(language)}">' in (letter.html or "")
+    assert '<img src="https://shop.example/logo.svg" alt="&lt;shop&gt;"' in (letter.html or "")
+    assert '<a href="mailto:help@shop.example">' in (letter.html or "")
     source = (letters.FOLDER / language / f"{kind}.txt").read_text(encoding="utf-8")
     assert set(Template(source).get_identifiers()) <= {*VALUES, "why"}
     assert ("unsubscribe_url" in source) is (kind in UNSUBSCRIBABLE)
@@ -193,6 +202,15 @@ def test_every_mail_is_there_in_every_language(kind: MailKind, language: str) ->
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_reason_has_a_sentence_in_every_language(language: str) -> None:
     assert set(letters._reasons(language)) == set(CancelReason)
+
+
+def test_from_right_to_left_each_value_keeps_its_own_direction_and_links_stay_links() -> None:
+    values = {**VALUES, "order": "#1001", "items": "2 x Teapot\n1 x Cup", "tracking_url": "https://shop.example/track/1"}
+    letter = letters.written(MailKind.PLACED, "ar", values, Shop("", "", ""))
+    assert "\u2068#1001\u2069" in (letter.subject or "")
+    assert "\u20682 x Teapot\u2069\n\u20681 x Cup\u2069" in (letter.text or "")
+    assert '<a href="https://shop.example/track/1">' in (letter.html or "")
+    assert "--" not in (letter.text or "")
 
 
 def test_every_mail_is_about_a_change_and_no_file_is_left_over() -> None:

@@ -108,6 +108,52 @@ def test_what_a_customer_types_cannot_end_the_block_it_stands_in(world: World) -
     assert shown["order"]["shipping_address"]["line1"] == wicked.replace("\u2028", " ")
 
 
+def test_the_page_is_in_the_order_s_language_then_the_browser_s_and_the_reader_may_choose(world: World) -> None:
+    world.place(contact={"locale": "de-AT"})
+    world.place("order-2")
+    arabic = {"accept-language": "ar-EG,ar;q=0.9,en;q=0.5"}
+    german = open_page(world, query=link(), headers=arabic).text
+    assert '<html lang="de-AT" dir="ltr">' in german
+    assert "catalog-de.js" in german
+    assert "<title>Ihre Bestellung</title>" in german
+    assert '<html lang="ar-EG" dir="rtl">' in open_page(world, "order-2", query=link("order-2"), headers=arabic).text
+    assert '<html lang="ar" dir="rtl">' in open_page(world, query=link() | {"lang": "ar"}).text
+    assert '<html lang="en" dir="ltr">' in open_page(world, "order-2", query=link("order-2") | {"lang": '"><b>'}).text
+    for refused in (
+        open_page(world, query={"token": "x"}, headers=arabic),
+        open_page(world, "none", query=link("none"), headers=arabic),
+    ):
+        assert 'dir="rtl"' in refused.text
+    for path in ("GET /signed-in", "GET /unsubscribe"):
+        assert '<html lang="ar-EG" dir="rtl">' in world.http(path, by=None, headers=arabic).text
+
+
+def test_the_shop_s_name_logo_and_contact_stand_on_what_customers_see_and_nowhere_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logo = "https://shop.example/logo.svg"
+    monkeypatch.setenv("SHOP_NAME", "Tea & Cups")
+    monkeypatch.setenv("SHOP_LOGO_URL", logo)
+    monkeypatch.setenv("SHOP_CONTACT", "help@shop.example")
+    world.place()
+    seen = [
+        open_page(world, query=link()),
+        open_page(world, query={"token": "x"}),
+        world.http("GET /unsubscribe", by=None),
+    ]
+    for page in seen:
+        assert f'<img src="{logo}" alt="Tea &amp; Cups">' in page.text
+        assert '<a href="mailto:help@shop.example">' in page.text
+        assert f"img-src 'self' {logo};" in page.headers["content-security-policy"]
+    desk = world.http(DESK, by=None)
+    assert logo not in desk.text
+    assert "img-src 'self';" in desk.headers["content-security-policy"]
+    monkeypatch.setenv("SHOP_LOGO_URL", "")
+    plain = open_page(world, query=link())
+    assert '<span class="brand">Tea &amp; Cups</span>' in plain.text
+    assert "img-src 'self';" in plain.headers["content-security-policy"]
+
+
 def test_a_placeholder_in_somebody_s_words_is_not_filled(world: World) -> None:
     address = {"name": "{{config}}", "line1": "{{assets}}", "city": "L", "postal_code": "1", "country": "GB"}
     world.place(shipping_address=address)
@@ -208,7 +254,7 @@ def test_only_what_a_page_loads_is_served(world: World, name: str) -> None:
 def test_every_file_that_a_page_or_a_script_names_is_there() -> None:
     names = set(show_pages.PAGES.assets)
     for path in [*show_pages.PAGES.folder.glob("*.html"), *show_pages.PAGES.folder.glob("*.js")]:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8").replace("{{language}}", "en")
         for named in re.findall(r"\{\{assets\}\}/([\w./-]+)", text) + re.findall(
             r"(?:from|import\()\s*\"\./([\w./-]+)\"", text
         ):

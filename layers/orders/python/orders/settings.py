@@ -1,6 +1,7 @@
 """What a deployment sets through the template: read from the environment when it is needed, named once."""
 
 import os
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 
@@ -26,6 +27,26 @@ def mail_sender() -> str:
 def mail_configuration_set() -> str:
     """SES's configuration set, which reports bounces and complaints."""
     return os.environ["MAIL_CONFIGURATION_SET"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Whose orders these are, as customers see it: each may be empty."""
+
+    name: str
+    logo_url: str
+    contact: str
+    """Where questions go: an e-mail address, or an https URL."""
+
+    @property
+    def contact_url(self) -> str:
+        """The contact as a link's address."""
+        return self.contact if self.contact.startswith("https://") or not self.contact else f"mailto:{self.contact}"
+
+
+def shop() -> Shop:
+    """The shop, for the pages and the mails."""
+    return Shop(os.environ.get("SHOP_NAME", ""), os.environ.get("SHOP_LOGO_URL", ""), os.environ.get("SHOP_CONTACT", ""))
 
 
 def table_name() -> str:

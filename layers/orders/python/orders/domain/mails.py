@@ -13,8 +13,6 @@ from orders.domain.notifications import Message, stable_id
 from orders.domain.order import Event, Snapshot, timestamp
 from orders.domain.personal import Forgotten, Impersonal, guarded
 
-LANGUAGES = ("en", "de", "fr")
-"""The first one is for everybody whose language is none of them."""
 MAIL_DUE = "MailDue"
 """What travels on the bus of a change that a mail is about."""
 
@@ -92,12 +90,6 @@ class Mail:
     subject: Forgotten | None = None
     text: Forgotten | None = None
     reason: Impersonal | None = None
-
-
-def language_of(locale: str | None) -> str:
-    """The language that a mail is written in, from a tag such as ``de-AT``."""
-    wanted = (locale or "").partition("-")[0].lower()
-    return wanted if wanted in LANGUAGES else LANGUAGES[0]
 
 
 def digest_of(address: str) -> str:

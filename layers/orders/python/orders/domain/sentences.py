@@ -1,10 +1,11 @@
-"""What customers read about an order: one table of sentences, for the pages (as ``sentences.js``) and for the notices.
+"""What customers read about an order: one table of sentences, for the pages and for the notices. Other languages have each by
+its English sentence (``web/catalogs.py``).
 
 A table is a list of rows; the first row that fits is read. A row fits when every axis it names has one of the values it
 lists, and every value that its sentence mentions is there: a sentence with a time is never read without one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from string import Formatter
@@ -57,6 +58,7 @@ AXES: Mapping[str, frozenset[str]] = MappingProxyType(
         "parcel": frozenset({NONE, *ShipmentStatus}),
         "sent_back": frozenset(ReturnStatus),
         "reason": frozenset({NONE, *CancelReason}),
+        "own": frozenset({YES, NO}),
         "step": frozenset(StepName),
         "state": frozenset(StepStatus),
     }
@@ -132,6 +134,7 @@ WHY_CANCELLED: Table = tuple(row(says, reason=reason) for reason, says in steps.
 """Why there is nothing to come."""
 
 OUTLOOKS: Table = (
+    row("You cancelled it.", order=_O.CANCELLED, reason=_C.CUSTOMER, own=YES),
     *(Row(one.says, {"order": (_O.CANCELLED,), **one.when}) for one in WHY_CANCELLED),
     row("The carrier could not deliver it.", order=_O.RETURNED, parcel=_S.RETURNED_TO_SENDER),
     row("Your return has been accepted.", order=_O.RETURNED),
@@ -309,6 +312,8 @@ STATES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 """How each status of a step is drawn, and what a screen reader says of it."""
+ON_DELIVERY: Mapping[str, str] = MappingProxyType({"state": "later", "says": "on delivery"})
+"""The same of a payment in cash before the delivery."""
 
 NOTICES: Table = (
     row("Thank you! We have received your order {order_id}.", subject="We have your order", order=_O.PENDING),
@@ -344,8 +349,8 @@ def say(table: Table, facts: Mapping[str, str], values: Mapping[str, str]) -> st
     return found.says.format_map(values) if found else None
 
 
-def for_pages() -> dict[str, Any]:
-    """The tables that pages read, as JSON."""
+def for_pages(told: Callable[[str], str] = str) -> dict[str, Any]:
+    """The tables that pages read, as JSON; ``told`` is a sentence in the reader's language."""
     tables = {
         "headlines": HEADLINES,
         "outlooks": OUTLOOKS,
@@ -356,8 +361,11 @@ def for_pages() -> dict[str, Any]:
         "returns": RETURNS,
         "steps": STEPS,
     }
-    whole = {name: [_plain(one) for one in table] for name, table in tables.items()}
-    return whole | {"methods": {**METHODS}, "states": {**STATES}, "ended": sorted(ENDED), **_names()}
+    whole = {name: [_plain(one, told) for one in table] for name, table in tables.items()}
+    methods = {method: {name: told(said) for name, said in words.items()} for method, words in METHODS.items()}
+    states = {state: _drawn(shown, told) for state, shown in STATES.items()}
+    drawn = {"methods": methods, "states": states, "later": _drawn(ON_DELIVERY, told)}
+    return whole | drawn | {"ended": sorted(ENDED), **_names()}
 
 
 def _names() -> dict[str, Any]:
@@ -370,5 +378,9 @@ def _names() -> dict[str, Any]:
     }
 
 
-def _plain(one: Row) -> dict[str, Any]:
-    return {"says": one.says, "when": {**one.when}, **({"mood": one.mood} if one.mood else {})}
+def _plain(one: Row, told: Callable[[str], str]) -> dict[str, Any]:
+    return {"says": told(one.says), "when": {**one.when}, **({"mood": one.mood} if one.mood else {})}
+
+
+def _drawn(shown: Mapping[str, str], told: Callable[[str], str]) -> dict[str, str]:
+    return {"state": shown["state"], "says": told(shown["says"])}

@@ -8,7 +8,7 @@ from orders import logs, settings
 from orders.adapters import mail_service
 from orders.adapters.mail_service import MailRefused
 from orders.adapters.store import mails as store
-from orders.domain import mails
+from orders.domain import languages, mails
 from orders.domain.errors import NotFound
 from orders.domain.identifiers import OrderId
 from orders.domain.mails import UNSUBSCRIBABLE, Mail, MailKind, MailStatus, Suppression
@@ -33,9 +33,9 @@ def send(detail: Mapping[str, Any], clock: Clock = utc_now) -> None:
     address = order.contact.email if order.contact else None
     if address is None or store.find(order_id, mail_id):
         return
-    language = mails.language_of(order.contact.locale if order.contact else None)
-    links = _links(order, kind, address)
-    letter = letters.written(kind, language, mails.values_of(snapshot, links))
+    language = languages.language_of(order.contact.locale if order.contact else None)
+    links = _links(order, kind, address, language)
+    letter = letters.written(kind, language, mails.values_of(snapshot, links), settings.shop())
     mail = Mail(mail_id, kind, MailStatus.SENT, clock(), language, address, letter.subject, letter.text)
     status, reason = _sent(mail, letter.html or "", links["unsubscribe_url"])
     store.keep(order_id, replace(mail, status=status, reason=reason))
@@ -54,13 +54,13 @@ def _sent(mail: Mail, html: str, unsubscribe_url: str) -> tuple[MailStatus, str 
     return MailStatus.SENT, None
 
 
-def _links(order: Order, kind: MailKind, address: str) -> dict[str, str]:
+def _links(order: Order, kind: MailKind, address: str, language: str) -> dict[str, str]:
     """The addresses in a mail; none where the deployment does not know its own."""
     site = settings.pages_url().rstrip("/")
     token = tracking_links.seal(UNSUBSCRIBE, mails.digest_of(address), keys.signing_key()) if site else ""
     return {
         "tracking_url": f"{site}{tracking_links.tracking_path(order)}" if site else "",
-        "unsubscribe_url": f"{site}/unsubscribe?token={token}" if site and kind in UNSUBSCRIBABLE else "",
+        "unsubscribe_url": f"{site}/unsubscribe?token={token}&lang={language}" if site and kind in UNSUBSCRIBABLE else "",
     }
 
 

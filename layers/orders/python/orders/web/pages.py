@@ -1,7 +1,7 @@
 """Pages and what they load, from one folder of plain files; nothing is built.
 
 Data enters a page in one place, a block of JSON that no browser runs, and leaves it as text nodes only: the policy below
-lets no other script in and no string become markup.
+lets no other script in and no string become markup. What customers see is in their language, under the shop's name.
 """
 
 import gzip
@@ -19,13 +19,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from orders import settings
-from orders.domain import sentences
 from orders.domain.errors import NotFound, OrderError
+from orders.domain.languages import direction_of, language_of
 from orders.domain.statuses import transitions
+from orders.web import catalogs
 from orders.web.handling import SECURITY_HEADERS, Answer, Request, problem
 
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-SENTENCES = "sentences.js"
 HTML, JSON = "text/html; charset=utf-8", "application/json"
 
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -35,26 +35,21 @@ ASK_AGAIN = "private, no-cache"
 KEEP_NOTHING = {"cache-control": "no-store"}
 """For what is opened by an address that is a key in itself: a tracking link, or the code that a sign-in comes back with."""
 
-UNSUBSCRIBING = {
-    "asked": ("No more mails?", "You will still hear of what you order, of what is to be done and of your money."),
-    "done": ("No more mails", "You get no more mails about the progress of your orders."),
-    "unknown": ("This link ends no mails", "Use the one in the latest mail."),
-}
-
-TITLES = {
-    HTTPStatus.FORBIDDEN: "This link does not open the order",
-    HTTPStatus.NOT_FOUND: "There is no such order",
-    HTTPStatus.BAD_REQUEST: "There is no such order",
-}
+REFUSED = {HTTPStatus.FORBIDDEN: 403, HTTPStatus.NOT_FOUND: 404, HTTPStatus.BAD_REQUEST: 404}
+"""What a refusal is told as; any other is told as 503."""
 
 
 @cache
-def policy() -> str:
-    """The Content-Security-Policy: our own files, our own API and the sign-in's token address; nothing inline."""
+def policy(picture: str = "") -> str:
+    """The Content-Security-Policy: our own files, our own API and the sign-in's token address; nothing inline.
+
+    ``picture`` is the one address outside that a picture may come from.
+    """
     address = urlsplit(settings.sign_in_url())
     sign_in = f" {address.scheme}://{address.netloc}" if address.netloc else ""
+    pictures = f" {picture}" if picture else ""
     return (
-        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'{sign_in}; "
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{pictures}; connect-src 'self'{sign_in}; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
@@ -69,11 +64,10 @@ class Pages:
 
     @cached_property
     def assets(self) -> Mapping[str, bytes]:
-        """Everything a page may load, by its path: the folder's files, and the table of sentences as a module."""
+        """Everything a page may load, by its path: the folder's files, and the texts of each language as a module."""
         found = sorted(path for path in self.folder.rglob("*") if path.suffix in TYPES)
         files = {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in found}
-        tables = json.dumps(sentences.for_pages(), separators=(",", ":"))
-        return files | {SENTENCES: f"export const TABLES = {tables};\n".encode()}
+        return files | catalogs.modules()
 
     @cached_property
     def version(self) -> str:
@@ -105,9 +99,10 @@ class Pages:
             self._packed[name] = b64encode(gzip.compress(self.assets[name], mtime=0)).decode()
         return self._packed[name]
 
-    def page(self, name: str, order: Mapping[str, Any] | None = None) -> Answer:
-        """A page that is not cached, with the order that it shows."""
-        return _answer(HTTPStatus.OK, _headers() | KEEP_NOTHING, self._page(name, order))
+    def page(self, name: str, tag: str, order: Mapping[str, Any] | None = None) -> Answer:
+        """A customer's page in the language of the tag, with the order that it shows; it is not cached."""
+        body = self._for_customers(name, tag, config=_island(_config()), order=_island(order))
+        return _answer(HTTPStatus.OK, _headers(settings.shop().logo_url) | KEEP_NOTHING, body)
 
     def fresh(self, name: str, request: Request, parts: Mapping[str, str] = MappingProxyType({})) -> Answer:
         """A page that is asked for again each time, and sent again only when it has changed; ``parts`` are markup."""
@@ -121,28 +116,58 @@ class Pages:
         packed = b64encode(gzip.compress(body.encode(), mtime=0)).decode()
         return _answer(HTTPStatus.OK, headers | {"content-encoding": "gzip"}, packed) | {"isBase64Encoded": True}
 
-    def unsubscribing(self, stage: str, status: HTTPStatus = HTTPStatus.OK) -> Answer:
+    def unsubscribing(self, stage: str, tag: str, status: HTTPStatus = HTTPStatus.OK) -> Answer:
         """The page that ends mails: a form without a script, which sends to the address that the page was opened by."""
-        title, words = UNSUBSCRIBING[stage]
-        form = '<form method="post"><button class="main">Send no more</button></form>' if stage == "asked" else ""
-        headers = _headers() | KEEP_NOTHING
-        headers["content-security-policy"] = policy().replace("form-action 'none'", "form-action 'self'")
-        return _answer(status, headers, self._filled("unsubscribe.html", title=title, words=words, form=form))
+        title, words, button = (
+            escape(catalogs.text(tag, f"unsubscribe.{key}")) for key in (f"{stage}.title", f"{stage}.words", "go")
+        )
+        form = f'<form method="post"><button class="main">{button}</button></form>' if stage == "asked" else ""
+        headers = _headers(settings.shop().logo_url) | KEEP_NOTHING
+        headers["content-security-policy"] = headers["content-security-policy"].replace(
+            "form-action 'none'", "form-action 'self'"
+        )
+        return _answer(status, headers, self._for_customers("unsubscribe.html", tag, title=title, words=words, form=form))
 
-    def refusal(self, refusal: OrderError) -> Answer:
+    def refusal(self, refusal: OrderError, tag: str) -> Answer:
         """A refusal as a page of its own, with a way on."""
-        words = {"title": TITLES.get(refusal.http_status, refusal.title), "words": refusal.detail}
-        body = self._filled("refused.html", **{name: escape(text) for name, text in words.items()})
-        return _answer(refusal.http_status, _headers() | KEEP_NOTHING, body)
+        told = f"refused.{REFUSED.get(refusal.http_status, 503)}"
+        title, words, way, link = (
+            escape(catalogs.text(tag, key)) for key in (f"{told}.title", f"{told}.words", "refused.way", "refused.sign_in")
+        )
+        way = way.replace("{link}", f'<a href="?lang={tag}">{link}</a>')
+        body = self._for_customers("refused.html", tag, title=title, words=words, way=way)
+        return _answer(refusal.http_status, _headers(settings.shop().logo_url) | KEEP_NOTHING, body)
 
-    def _page(self, name: str, order: Mapping[str, Any] | None = None) -> str:
-        return self._filled(name, config=_island(_config()), order=_island(order))
+    def _for_customers(self, name: str, tag: str, **parts: str) -> str:
+        """A page that customers see: in their language, under the shop's name."""
+        shop = settings.shop()
+        brand = escape(shop.name or catalogs.text(tag, "page.brand"))
+        logo = f'<img src="{escape(shop.logo_url)}" alt="{brand}">'
+        link = f'<a href="{escape(shop.contact_url)}"><bdi>{escape(shop.contact)}</bdi></a>'
+        asked = escape(catalogs.text(tag, "contact")).replace("{contact}", link)
+        return self._filled(
+            name,
+            tag,
+            brand=logo if shop.logo_url else brand,
+            contact=f'<footer class="contact small quiet">{asked}</footer>' if shop.contact else "",
+            lang=tag,
+            dir=direction_of(tag),
+            language=language_of(tag),
+            **parts,
+        )
 
-    def _filled(self, name: str, **parts: str) -> str:
-        """A page with its placeholders filled, all in one pass: what is filled in is not looked into again."""
+    def _filled(self, name: str, tag: str = "", **parts: str) -> str:
+        """A page with its placeholders filled, all in one pass: what is filled in is not looked into again.
+
+        A placeholder with a dot in it is a text of the catalog.
+        """
         parts["assets"] = f"/assets/{self.version}"
         text = (self.folder / name).read_text(encoding="utf-8")
-        return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], text)
+        return re.sub(
+            r"\{\{([\w.]+)\}\}",
+            lambda found: escape(catalogs.text(tag, found[1])) if "." in found[1] else parts[found[1]],
+            text,
+        )
 
 
 def json_of_page(view: Mapping[str, Any]) -> Answer:
@@ -167,11 +192,11 @@ def _island(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).translate(_HARMLESS)
 
 
-def _headers() -> dict[str, str]:
+def _headers(picture: str = "") -> dict[str, str]:
     return {
         "content-type": HTML,
         "cache-control": ASK_AGAIN,
-        "content-security-policy": policy(),
+        "content-security-policy": policy(picture),
         # A tracking link is a key: it is not sent to whatever is opened from the page.
         "referrer-policy": "no-referrer",
         "cross-origin-opener-policy": "same-origin",
