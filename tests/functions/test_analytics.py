@@ -74,6 +74,8 @@ def test_figures_of_some_days_are_what_happened_in_them(world: World) -> None:
     whole = shown(world, MONDAY, THURSDAY)
     assert (whole["from"], whole["to"], whole["orders_placed"], whole["payment_failures"]) == (MONDAY, THURSDAY, 3, 1)
     assert (whole["cancel_rate"], whole["return_rate"]) == (round(2 / 3, 4), 1.0)
+    reasons = {one["reason"]: one["count"] for one in whole["cancel_reasons"] if one["count"]}
+    assert reasons == {"customer": 1, "payment_failed": 1}
     assert {one["status"]: one["count"] for one in whole["statuses"]} == {
         "PENDING": 3,
         "CONFIRMED": 0,

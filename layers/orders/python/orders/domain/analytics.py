@@ -58,12 +58,20 @@ def _of_day(detail: Mapping[str, Any]) -> Counter[str]:
     return counters
 
 
+def cancelled(reason: str) -> str:
+    """The counter of the orders that were cancelled for a reason."""
+    return f"cancelled:{reason}"
+
+
 def _of_leaving(detail: Mapping[str, Any]) -> Counter[str]:
     old = detail["old_status"]
     counters: Counter[str] = Counter({f"move:{old}:{detail['new_status']}": 1})
     _observe(counters, f"status:{old}", detail["seconds_in_old_status"])
     for step, seconds in detail["step_seconds"].items():
         _observe(counters, f"step:{step}", seconds)
+    # Events of earlier releases do not say why.
+    if reason := detail.get("cancellation_reason"):
+        counters[cancelled(reason)] += 1
     return counters
 
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated, TypedDict
 
-from orders.domain.analytics import PAYMENT_FAILURES, PLACED, Counters, added, duration, step_history
+from orders.domain.analytics import PAYMENT_FAILURES, PLACED, Counters, added, cancelled, duration, step_history
 from orders.domain.progress import Duration
 from orders.domain.statuses import FORWARD_PATH, TRANSITIONS, OrderStatus
-from orders.domain.steps import StepName
+from orders.domain.steps import CancelReason, StepName
 from orders.web.payment_views import MoneyView
 from orders.web.shapes import Count, Keywords
 
@@ -40,6 +40,11 @@ class _ConversionView(TypedDict):
     rate: Share | None
 
 
+class _ReasonView(TypedDict):
+    reason: CancelReason
+    count: Count
+
+
 class _RatesView(TypedDict):
     orders_placed: Count
     payment_failures: Count
@@ -53,6 +58,7 @@ class _DayFiguresView(_RatesView):
 
 
 class _FiguresView(_RatesView):
+    cancel_reasons: list[_ReasonView]
     conversion: list[_ConversionView]
     statuses: list[_StatusFiguresView]
     steps: list[_StepView]
@@ -86,6 +92,7 @@ def of_days(days: Mapping[str, Counters], first: date, last: date) -> AnalyticsV
 def _figures(counters: Counters) -> _FiguresView:
     return {
         **_rates(counters),
+        "cancel_reasons": [{"reason": one, "count": int(counters.get(cancelled(one), 0))} for one in CancelReason],
         "statuses": [_status(status, counters) for status in OrderStatus],
         "conversion": [_conversion(stage, counters) for stage in FORWARD_PATH if TRANSITIONS[stage] & set(FORWARD_PATH)],
         "steps": [{"step": step, **_seconds(known)} for step, known in step_history(counters).items()],

@@ -16,6 +16,7 @@ MEMBERS: Mapping[str, str] = {
     "attempts": "Every attempt, the first one first.",
     "billing_address": "The address on the invoice, if it is another one.",
     "cancel_rate": "Cancelled orders per order placed.",
+    "cancel_reasons": "Cancelled orders by their reason, counted from the first release that has it.",
     "cancellation": "Why, when and by whom it was cancelled; null for every other order.",
     "cancelled_at": "When it was cancelled.",
     "cancelled_by": "Who cancelled it: a `sub`, `shop:` and a client's id, or a part of the pipeline.",
