@@ -20,7 +20,7 @@ const BY_HAND = {
     path: "/delivered",
   },
   CANCELLED: {
-    label: "Cancel",
+    label: "Cancel order",
     words: "Completed steps are undone now: the payment is refunded and the stock is released.",
     path: "/cancel",
     danger: true,

@@ -1,4 +1,4 @@
-// Analytics of all orders, as small charts that a screen reader reads as tables.
+// Analytics of the orders of some days, as small charts that a screen reader reads as tables.
 
 import { getIfAny } from "./api.js";
 import { word } from "./desk-words.js";
@@ -6,40 +6,63 @@ import { h, parts } from "./dom.js";
 import { money, span } from "./format.js";
 
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
+const change = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 0, signDisplay: "exceptZero" });
 
-const DAYS = 14;
+const PERIODS = [7, 14, 30, 90];
+const USUAL = 14;
 const dayBefore = (count) => new Date(Date.now() - count * 86400000).toISOString().slice(0, 10);
+const summaryOf = (from, to) => getIfAny(`/analytics/summary?${new URLSearchParams({ from, to })}`);
 
 export function show(host, _argument, desk) {
   const part = parts(host);
-  part("title", null, () => h("h1", {}, "Analytics"));
+  const asked = Number(new URLSearchParams(location.hash.split("?")[1]).get("days"));
+  const length = PERIODS.includes(asked) ? asked : USUAL;
+  part("title", null, () => [h("h1", {}, "Analytics"), periods(length)]);
   return desk.watch(async () => {
-    const [summary, lately] = await Promise.all([desk.summary(), getIfAny(`/analytics/summary?from=${dayBefore(DAYS - 1)}`)]);
+    const [summary, lately, before] = await Promise.all([
+      desk.summary(),
+      summaryOf(dayBefore(length - 1), dayBefore(0)),
+      summaryOf(dayBefore(2 * length - 1), dayBefore(length)),
+    ]);
     part("missing", summary === null, (missing) =>
       missing ? h("p", { class: "card" }, "This deployment has no analytics.") : null,
     );
-    if (!summary) return;
-    part("tiles", [summary.orders_placed, summary.cancel_rate, summary.payment_failures, summary.statuses], () =>
-      tiles(summary),
-    );
+    if (!summary || !lately) return;
+    part("tiles", [summary.statuses, lately, before], () => tiles(summary, lately, before, length));
     part("counts", summary.statuses, counts);
-    if (lately) part("conversion", lately.conversion, conversion);
-    if (lately) part("days", lately.days, days);
-    part("times", [summary.statuses, summary.steps], ([statuses, steps]) => times(statuses, steps));
+    part("reasons", lately.cancel_reasons, (list) => reasons(list, length));
+    part("conversion", lately.conversion, (stages) => conversion(stages, length));
+    part("days", lately.days, days);
+    part("times", [lately.statuses, lately.steps], ([statuses, steps]) => times(statuses, steps, length));
   }, 3000);
 }
 
-const tile = (label, value) => h("div", { class: "card tile" }, h("dt", {}, label), h("dd", {}, value));
+/** The days that are looked at; they stand in the address. */
+const periods = (length) =>
+  h(
+    "nav",
+    { class: "statuses", "aria-label": "Period" },
+    PERIODS.map((one) =>
+      h("a", { href: `#/analytics?days=${one}`, "aria-current": one === length ? "true" : null }, `Last ${one} days`),
+    ),
+  );
 
-function tiles(summary) {
+const tile = (label, value, trend) =>
+  h("div", { class: "card tile" }, h("dt", {}, label), h("dd", {}, value), trend && h("dd", { class: "trend" }, trend));
+
+function tiles(summary, lately, before, length) {
   const open = summary.statuses.filter((one) => ["PENDING", "CONFIRMED", "PROCESSING", "SHIPPED"].includes(one.status));
+  const against = (name, said) => before?.orders_placed > 0 && `${said(lately[name], before[name])} the ${length} days before`;
+  const number = (now, then) => (then ? `${change.format(now / then - 1)} on ${then} in` : `none in`);
+  const share = (_now, then) => `${percent.format(then)} in`;
   return h(
     "dl",
     { class: "tiles" },
-    tile("Orders placed", String(summary.orders_placed)),
     tile("Open now", String(open.reduce((sum, one) => sum + one.count, 0))),
-    tile("Cancelled", percent.format(summary.cancel_rate)),
-    tile("Payments failed", String(summary.payment_failures)),
+    tile("Orders placed", String(lately.orders_placed), against("orders_placed", number)),
+    tile("Cancelled", percent.format(lately.cancel_rate), against("cancel_rate", share)),
+    tile("Returned", percent.format(lately.return_rate), against("return_rate", share)),
+    tile("Payments failed", String(lately.payment_failures), against("payment_failures", number)),
   );
 }
 
@@ -68,36 +91,52 @@ function chart(title, heads, rows) {
   );
 }
 
+const row = (name, drawn, ...figures) =>
+  h("tr", {}, h("th", { scope: "row" }, name), h("td", { class: "drawn" }, drawn), h("td", { class: "number quiet" }, figures));
+
 function counts(statuses) {
   const most = Math.max(1, ...statuses.map((one) => one.count));
   return chart(
-    "Orders by status, and what they are worth on average",
+    "All orders by status now, and what they are worth on average",
     ["Status", "Orders", "Mean value"],
     statuses.map((one) =>
-      h(
-        "tr",
-        {},
-        h("th", { scope: "row" }, word(one.status)),
-        h("td", { class: "drawn" }, bar(one.count / most, one.status.toLowerCase()), h("span", {}, String(one.count))),
-        h("td", { class: "number quiet" }, one.mean_order_value ? `⌀ ${money(one.mean_order_value)}` : "–"),
+      row(
+        word(one.status),
+        [bar(one.count / most, one.status.toLowerCase()), h("span", {}, String(one.count))],
+        one.mean_order_value ? `⌀ ${money(one.mean_order_value)}` : "–",
       ),
     ),
   );
 }
 
-function conversion(stages) {
+function reasons(list, length) {
+  const known = list.filter((one) => one.count).toSorted((one, other) => other.count - one.count);
+  const all = known.reduce((sum, one) => sum + one.count, 0);
+  if (!all) return null;
+  return chart(
+    `Why orders were cancelled in the last ${length} days`,
+    ["Reason", "Orders", "Share"],
+    known.map((one) =>
+      row(
+        word(one.reason.toUpperCase()),
+        [bar(one.count / all, "cancelled"), h("span", {}, String(one.count))],
+        percent.format(one.count / all),
+      ),
+    ),
+  );
+}
+
+function conversion(stages, length) {
   const left = stages.filter((one) => one.left);
   if (!left.length) return null;
   return chart(
-    `Of the orders that left a stage in the last ${DAYS} days, the share that continued`,
+    `Of the orders that left a stage in the last ${length} days, the share that continued`,
     ["Stage", "Share", "Orders"],
     left.map((one) =>
-      h(
-        "tr",
-        {},
-        h("th", { scope: "row" }, word(one.status)),
-        h("td", { class: "drawn" }, bar(one.rate, one.status.toLowerCase()), h("span", {}, percent.format(one.rate))),
-        h("td", { class: "number quiet" }, `${one.went_on} of ${one.left}`),
+      row(
+        word(one.status),
+        [bar(one.rate, one.status.toLowerCase()), h("span", {}, percent.format(one.rate))],
+        `${one.went_on} of ${one.left}`,
       ),
     ),
   );
@@ -111,22 +150,16 @@ function days(list) {
     list
       .toReversed()
       .map((one) =>
-        h(
-          "tr",
-          {},
-          h("th", { scope: "row" }, h("time", { datetime: one.date }, one.date)),
-          h("td", { class: "drawn" }, bar(one.orders_placed / most), h("span", {}, String(one.orders_placed))),
-          h(
-            "td",
-            { class: "number quiet" },
-            `${one.entered.DELIVERED} delivered, ${one.entered.CANCELLED} cancelled, ${one.entered.RETURNED} returned`,
-          ),
+        row(
+          h("time", { datetime: one.date }, one.date),
+          [bar(one.orders_placed / most), h("span", {}, String(one.orders_placed))],
+          `${one.entered.DELIVERED} delivered, ${one.entered.CANCELLED} cancelled, ${one.entered.RETURNED} returned`,
         ),
       ),
   );
 }
 
-function times(statuses, steps) {
+function times(statuses, steps, length) {
   const lasted = [
     ...statuses
       .filter((one) => one.time_in_status)
@@ -136,7 +169,7 @@ function times(statuses, steps) {
   if (!lasted.length) return null;
   const longest = Math.max(...lasted.map((one) => one.p95_seconds));
   return chart(
-    "How long it takes: mean and 95th percentile",
+    `How long it took in the last ${length} days: mean and 95th percentile`,
     ["Stage", "Mean and 95th percentile", "In words"],
     lasted.map((one) =>
       h(
@@ -144,7 +177,12 @@ function times(statuses, steps) {
         {},
         h("th", { scope: "row" }, one.name),
         h("td", { class: "drawn range" }, bar(one.p95_seconds / longest, "far"), bar(one.mean_seconds / longest)),
-        h("td", { class: "number" }, span(one.mean_seconds), h("span", { class: "quiet" }, ` ≤ ${span(one.p95_seconds)}`)),
+        h(
+          "td",
+          { class: "number" },
+          `mean ${span(one.mean_seconds)}`,
+          h("span", { class: "quiet" }, `, 95th percentile ${span(one.p95_seconds)}`),
+        ),
       ),
     ),
   );

@@ -1,6 +1,7 @@
 // What went into a state and what came out: JSON that can be copied, with what the state has changed marked.
 
-import { h } from "./dom.js";
+import { COPY } from "./desk-words.js";
+import { copyButton, h } from "./dom.js";
 
 function pretty(text) {
   try {
@@ -23,16 +24,7 @@ export function data(label, text, before = null) {
     "details",
     { open: true },
     h("summary", {}, label),
-    h("button", { class: "plain small", "data-key": `copy ${label}`, onclick: (click) => copy(click.target, shown) }, "Copy"),
+    copyButton(shown, COPY, { "data-key": `copy ${label}` }),
     h("pre", { tabindex: "0" }, lines),
   );
-}
-
-async function copy(button, text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
-  } catch {
-    button.textContent = "The browser does not allow it";
-  }
 }

@@ -1,6 +1,7 @@
 // What the desk shows of one order, each part drawn from the order as it is.
 
 import { drawDeliveries as deliveryList } from "./desk-deliveries.js";
+import { customersPage } from "./desk-details.js";
 import { read } from "./desk-execution-history.js";
 import { fact, statusPill, word } from "./desk-words.js";
 import { h } from "./dom.js";
@@ -68,8 +69,8 @@ export const drawSteps = (view) =>
 const NOT_CALLED = "The payment gateway has not been called.";
 
 /** The cards of an order, its payment and its shipment, side by side. */
-export const drawFacts = ({ order, payment, shipment, paidHow, parcelNow, every, tries }) => [
-  card("Order", orderFacts(order)),
+export const drawFacts = ({ page, order, payment, shipment, paidHow, parcelNow, every, tries }) => [
+  card("Order", orderFacts(order, page)),
   card(
     "Payment",
     payment ? paymentFacts(payment, paidHow) : nothing(isFree({ order, payment }) ? "Nothing to pay." : NOT_CALLED),
@@ -85,6 +86,7 @@ export const drawFacts = ({ order, payment, shipment, paidHow, parcelNow, every,
 
 /** What the three cards depend on. */
 export const factsOf = (view) => ({
+  page: view.tracking_url,
   order: view.order,
   payment: view.payment,
   shipment: view.shipment,
@@ -97,12 +99,13 @@ export const factsOf = (view) => ({
 const card = (title, ...content) => h("section", { class: "card" }, h("h2", {}, title), content);
 const nothing = (words) => h("p", { class: "quiet" }, words);
 
-function orderFacts({ approval, cancellation, hold, ...order }) {
+function orderFacts({ approval, cancellation, hold, ...order }, page) {
   const customer = `#/?${new URLSearchParams({ q: order.customer_id })}`;
   return h(
     "dl",
     { class: "facts" },
     fact("Customer", h("a", { href: customer }, order.customer_id)),
+    fact("Customer's page", page && customersPage(page)),
     fact("Items", h("ul", {}, order.items.map(drawItem))),
     sumsOf(order).map(([name, amount]) => fact(name, amount)),
     fact("Total", h("strong", {}, money(order.total))),

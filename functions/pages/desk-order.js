@@ -4,6 +4,7 @@ import { get, getIfAny, orderPath } from "./api.js";
 import { bearer } from "./auth.js";
 import { actionsFor } from "./desk-actions.js";
 import { deliveriesOf } from "./desk-deliveries.js";
+import { detailButtons } from "./desk-details.js";
 import { viewer } from "./desk-execution.js";
 import { drawDeliveries, drawFacts, drawHead, drawHistory, drawMails, drawSteps, factsOf, headOf } from "./desk-order-view.js";
 import { refundButton, refundButtons } from "./desk-refunds.js";
@@ -45,9 +46,9 @@ export function show(host, id, desk) {
     const { order, payment, refunds, shipment } = view;
     part("head", headOf(view, freshness), drawHead);
     part("steps", view.progress.steps, () => drawSteps(view));
-    const now = [order.status, order.approval, view.allowed_actions];
+    const now = [order.status, order.approval, view.allowed_actions, order.note, order.shipping_address];
     part("actions", { order: now, payment, refunds, shipment, overall: view.progress.overall_status }, () =>
-      h("div", { class: "row actions" }, actionsFor(view, reload), refundButton(view, reload)),
+      h("div", { class: "row actions" }, actionsFor(view, reload), refundButton(view, reload), detailButtons(view, reload)),
     );
     part("returns", returnsOf(view), (data) => drawReturns(data, "Returns", (one) => returnButtons(one, order, reload)));
     part("refunds", refundsOf(view), (data) => drawRefunds(data, "Refunds", (one) => refundButtons(one, view, reload)));

@@ -80,6 +80,22 @@ async function countByHand() {
 // Customers' ids may have any characters; those of a path would lead elsewhere.
 const ORDER_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
+const LATEST = 3;
+
+/** Of the newest few hundred orders those whose id begins or ends so: what people read out of an order is its end. */
+async function byPartOfId(wanted) {
+  const part = wanted.replace(/^…/, "");
+  const found = [];
+  let cursor = null;
+  for (let page = 0; page < LATEST; page += 1) {
+    const answer = await get(query({ limit: 100, cursor }));
+    found.push(...answer.orders.filter(({ order_id: id }) => id.startsWith(part) || id.endsWith(part)));
+    cursor = answer.next_cursor;
+    if (!cursor) break;
+  }
+  return found;
+}
+
 /** The order of that id, and the orders of the customer, external id, parcel or e-mail address of that name; each once. */
 async function search(wanted) {
   const [order, ...lists] = await Promise.all([
@@ -90,7 +106,8 @@ async function search(wanted) {
     wanted.includes("@") ? get(query({ email: wanted, limit: 100 })).catch(missing) : null,
   ]);
   const found = [...(order ? [order.order] : []), ...lists.flatMap((list) => list?.orders ?? [])];
-  return { orders: [...new Map(found.map((one) => [one.order_id, one])).values()], next_cursor: null };
+  const orders = found.length || !/^…?[\w.-]{4,}$/.test(wanted) ? found : await byPartOfId(wanted);
+  return { orders: [...new Map(orders.map((one) => [one.order_id, one])).values()], next_cursor: null };
 }
 
 const dayOf = (text) => (/^\d{4}-\d\d-\d\d$/.test(text ?? "") ? text : null);
@@ -124,7 +141,7 @@ function searchForm(wanted) {
   const field = h("input", {
     type: "search",
     name: "q",
-    placeholder: "Order, customer, external id, e-mail or parcel",
+    placeholder: "Order or its end, customer, external id, e-mail, parcel",
     "aria-label": "Search by order, customer, external id, e-mail or tracking number",
     value: wanted ?? "",
   });
@@ -184,7 +201,7 @@ const COLUMNS = [
   { head: "Changed", cell: ({ updated_at: at }) => h("time", { datetime: at, title: full(at) }, ago(at)) },
 ];
 
-const isInReview = (order) => order.approval?.status === "PENDING";
+const isInReview = (order) => order.status === "PENDING" && order.approval?.status === "PENDING";
 const reviewPill = () => h("span", { class: "pill wait" }, "In review");
 
 function itemsInWords([first, ...more]) {
@@ -194,7 +211,7 @@ function itemsInWords([first, ...more]) {
 
 /** The text of an empty list of orders. */
 function emptyFor({ empty, wanted, status }) {
-  if (wanted) return ["There is no order or customer with the id ", h("strong", {}, wanted), "."];
+  if (wanted) return ["Nothing is found for ", h("strong", {}, wanted), "."];
   if (empty) return firstVisit();
   return status ? `No order is ${word(status).toLowerCase()} now.` : "There are no orders.";
 }
@@ -204,15 +221,7 @@ function firstVisit() {
     "section",
     { class: "card welcome" },
     h("h2", {}, "No orders yet"),
-    h(
-      "p",
-      {},
-      "Orders are placed with ",
-      h("code", {}, "POST /orders"),
-      " (see ",
-      h("a", { href: "/docs" }, "the API"),
-      "). Or place a sample order here and follow it:",
-    ),
-    h("div", { class: "row" }, offerSample("main")),
+    h("p", {}, "Orders are placed with ", h("code", {}, "POST /orders"), " (see ", h("a", { href: "/docs" }, "the API"), ")."),
+    offerSample("main", "Or place a sample order here and follow it:"),
   );
 }

@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { orderHref } from "./desk-words.js";
 import { ask } from "./dialog.js";
-import { h } from "./dom.js";
+import { h, island } from "./dom.js";
 
 const STORIES = {
   "Everything goes well": { method: "CREDIT_CARD", token: "tok_ok" },
@@ -39,20 +39,26 @@ async function place(story) {
   location.hash = orderHref(order.order_id);
 }
 
-/** The button that asks for a scenario and places its order. */
-export const offerSample = (kind) =>
+/** The button that asks for a scenario and places its order; none where real money or parcels would move. */
+export const offerSample = (kind, words) =>
+  island("config").simulated &&
   h(
-    "button",
-    {
-      class: kind,
-      onclick: () =>
-        ask({
-          title: "Place a sample order",
-          words: "It is processed like every order, with the simulated payment gateway and carrier.",
-          fields: [{ name: "story", label: "What should happen?", choices: Object.keys(STORIES) }],
-          action: "Place it",
-          act: ({ story }) => place(story),
-        }),
-    },
-    "Place a sample order",
+    "div",
+    { class: "row" },
+    words && h("p", {}, words),
+    h(
+      "button",
+      {
+        class: kind,
+        onclick: () =>
+          ask({
+            title: "Place a sample order",
+            words: "It is processed like every order, with the simulated payment gateway and carrier.",
+            fields: [{ name: "story", label: "What should happen?", choices: Object.keys(STORIES) }],
+            action: "Place it",
+            act: ({ story }) => place(story),
+          }),
+      },
+      "Place a sample order",
+    ),
   );

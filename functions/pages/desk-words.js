@@ -22,6 +22,9 @@ export const word = words;
 export const statusPill = (status) =>
   h("span", { class: `pill ${MOOD[status] ?? "calm"}`, "data-status": status }, words(status));
 
+/** What a button says that copies something: before, after, and where the browser does not allow it. */
+export const COPY = ["Copy", "Copied", "The browser does not allow it"];
+
 /** The address of an order at the desk. */
 export const orderHref = (id) => `#/order/${encodeURIComponent(id)}`;
 

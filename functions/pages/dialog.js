@@ -9,6 +9,7 @@ function control(field) {
     required: field.required,
     maxlength: field.most ?? 500,
     autocomplete: field.autocomplete ?? "off",
+    dir: "auto",
   };
   if (field.choices) {
     return h(

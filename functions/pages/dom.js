@@ -19,6 +19,19 @@ export const h = (tag, properties, ...children) => fill(document.createElement(t
 /** An SVG element. */
 export const svg = (tag, properties, ...children) => fill(document.createElementNS(SVG, tag), properties, children);
 
+/** A button that copies a text; `words` are what it says before, after, and where the browser does not allow it. */
+export function copyButton(text, [before, after, refused], properties) {
+  const copy = async ({ target }) => {
+    try {
+      await navigator.clipboard.writeText(text);
+      target.textContent = after;
+    } catch {
+      target.textContent = refused;
+    }
+  };
+  return h("button", { class: "plain small", type: "button", onclick: copy, ...properties }, before);
+}
+
 /** A JSON block the server has put into the page. */
 export const island = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "null");
 

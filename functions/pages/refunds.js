@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { full, money } from "./format.js";
-import { has, t } from "./language.js";
+import { has, t, told } from "./language.js";
 
 /** How a refund stands; a status of a later release is shown as it is. */
 const standing = ({ status }, method) => {
@@ -41,4 +41,4 @@ export function drawRefunds({ refunds, items, method }, title, buttons = () => n
   );
 }
 
-const why = (one) => one.reason && [". ", h("bdi", {}, one.reason)];
+const why = (one) => one.reason && [". ", h("bdi", {}, told(one.reason) ?? one.reason)];

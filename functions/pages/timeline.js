@@ -17,8 +17,8 @@ export const timeline = (scans) =>
           { "data-status": scan.status },
           h("time", { class: "small quiet", datetime: scan.at }, full(scan.at)),
           h("strong", {}, scanned(scan.status)),
-          scan.location && h("span", { dir: "auto" }, scan.location),
-          scan.message && h("span", { class: "small quiet", dir: "auto" }, scan.message),
+          scan.location && h("span", {}, h("bdi", {}, scan.location)),
+          scan.message && h("span", { class: "small quiet" }, h("bdi", {}, scan.message)),
         ),
       ),
   );

@@ -1,5 +1,6 @@
 // What customers may do to their order now: from the transition table the API serves, each with a question first.
 
+import { addressFields } from "./address.js";
 import { ask } from "./dialog.js";
 import { h, island } from "./dom.js";
 import { t } from "./language.js";
@@ -8,18 +9,6 @@ import { isFree } from "./words.js";
 
 const may = island("config").transitions;
 const REASON = { name: "reason", label: t("reason"), long: true };
-const ADDRESS = [
-  ["name", "name", 100, true],
-  ["company", "organization", 100, false],
-  ["line1", "address-line1", 200, true],
-  ["line2", "address-line2", 200, false],
-  ["city", "address-level2", 100, false],
-  ["region", "address-level1", 100, false],
-  ["postal_code", "postal-code", 20, false],
-  ["country", "country-name", 56, true],
-  ["phone", "tel", 32, false],
-];
-
 const IF_CANCELLED = {
   PROCESSING: "cancel.begun",
   REQUIRES_ACTION: "cancel.begun",
@@ -74,16 +63,6 @@ const ACTIONS = [
     question: returnQuestion,
   },
 ];
-
-const addressFields = (address) =>
-  ADDRESS.map(([name, autocomplete, most, required]) => ({
-    name,
-    label: t(`address.${name}`),
-    autocomplete,
-    most,
-    required,
-    value: address[name],
-  }));
 
 /** What the order allows now, by the labels of the buttons. */
 export const actionsOf = (view) => ACTIONS.filter((action) => action.allowed(view)).map((action) => action.label);

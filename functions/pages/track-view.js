@@ -1,6 +1,6 @@
 // The tracking page's parts, each drawn from the order as it is.
 
-import { h } from "./dom.js";
+import { copyButton, h } from "./dom.js";
 import { addressLines, ago, exactTime, full, money, short, sumsOf, zone } from "./format.js";
 import { TABLES, language, number, pieces, t } from "./language.js";
 import { timeline } from "./timeline.js";
@@ -123,7 +123,7 @@ export function drawDelivery({ shipment, parcelNow, every, address, ended }) {
       "dl",
       { class: "facts" },
       shipment && [h("dt", {}, t("delivery.parcel")), h("dd", {}, parcelNow)],
-      shipment && [h("dt", {}, t("delivery.carrier")), h("dd", { dir: "auto" }, shipment.carrier)],
+      shipment && [h("dt", {}, t("delivery.carrier")), h("dd", {}, h("bdi", {}, shipment.carrier))],
       shipment?.tracking_number && [
         h("dt", {}, t("delivery.number")),
         h(
@@ -131,12 +131,12 @@ export function drawDelivery({ shipment, parcelNow, every, address, ended }) {
           {},
           h("code", { dir: "ltr" }, shipment.tracking_number),
           " ",
-          copyButton(shipment.tracking_number),
+          copyNumber(shipment.tracking_number),
           " ",
           outside(shipment.tracking_url, t("delivery.follow")),
         ),
       ],
-      shipment?.current_location && [h("dt", {}, t("delivery.seen")), h("dd", { dir: "auto" }, shipment.current_location)],
+      shipment?.current_location && [h("dt", {}, t("delivery.seen")), h("dd", {}, h("bdi", {}, shipment.current_location))],
       h("dt", {}, t(ended ? "delivery.meant" : "delivery.goes")),
       h("dd", {}, h("address", {}, drawAddress(address))),
     ),
@@ -167,14 +167,7 @@ function drawAddress(address) {
   return [h("bdi", {}, name), rest.map((line) => [h("br"), h("bdi", {}, line)])];
 }
 
-function copyButton(text) {
-  const button = h("button", { class: "plain small", type: "button", "aria-label": t("copy.number") }, t("copy"));
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(text);
-    button.textContent = t("copied");
-  });
-  return button;
-}
+const copyNumber = (text) => copyButton(text, [t("copy"), t("copied"), t("copy.refused")], { "aria-label": t("copy.number") });
 
 /** What is drawn of the order. */
 export const orderOf = (view, now) => ({
@@ -196,7 +189,7 @@ export function drawOrder({ order, paidHow }) {
           "li",
           {},
           h("span", { class: "count" }, `${number(item.quantity)}\u2009×`),
-          h("span", { class: "name", dir: "auto" }, item.name),
+          h("span", { class: "name" }, h("bdi", {}, item.name)),
           h("span", { class: "price" }, money({ ...item.unit_price, amount: item.unit_price.amount * item.quantity })),
         ),
       ),

@@ -208,7 +208,18 @@ def test_the_policy_and_the_page_know_where_people_sign_in(world: World, monkeyp
             "groups_claim": "cognito:groups",
         },
         "transitions": statuses.transitions(),
+        "simulated": True,
     }
+
+
+@pytest.mark.parametrize("name", ["PAYMENT_PROVIDER", "CARRIER_PROVIDER"])
+def test_sample_orders_are_offered_only_where_both_parties_are_simulated(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "another")
+    config = island(world.http(DESK, by=None).text, "config")
+    assert isinstance(config, dict)
+    assert config["simulated"] is False
 
 
 def test_no_page_holds_a_script_or_a_style_of_its_own() -> None:

@@ -15,7 +15,21 @@ from orders.web.catalogs import FOLDER, catalog, modules
 PAGES = Path(__file__).parents[2] / "functions/pages"
 OTHERS = LANGUAGES[1:]
 CUSTOMERS = (
-    *("api", "auth", "dialog", "dom", "format", "language", "live", "refunds", "returns", "signed-in", "timeline", "words"),
+    *(
+        "address",
+        "api",
+        "auth",
+        "dialog",
+        "dom",
+        "format",
+        "language",
+        "live",
+        "refunds",
+        "returns",
+        "signed-in",
+        "timeline",
+        "words",
+    ),
     *("track", "track-actions", "track-view"),
 )
 """The scripts of the pages that customers see."""

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.pages.browsing import ColorScheme, Stack, Visit, wait_for
 from tests.e2e.pages.conftest import Visiting
+from tests.unit.test_catalogs import CATEGORIES
 
 KB = 1024
 TRACK_BYTES, DESK_BYTES = 150 * KB, 400 * KB
@@ -49,6 +50,7 @@ def test_the_tracking_page_is_for_everybody(patient: Stack, orders: Placed, visi
             tab.page.goto(patient.link(placed))
             expect(tab.page.locator("[data-state=live], [data-state=over]")).to_be_visible()
             look(tab, what)
+        in_arabic(tab, patient.link(orders["declined"]))
         order_id = orders["packed"]["order"]["order_id"]
         for path, what in ((f"/track/{order_id}", "without a token"), (f"/track/{order_id}?token=x", "with a bad token")):
             tab.page.goto(f"{patient.url}{path}")
@@ -57,6 +59,21 @@ def test_the_tracking_page_is_for_everybody(patient: Stack, orders: Placed, visi
         tab.sign_in("Ada", f"/track/{order_id}")
         tab.page.get_by_role("button", name="Change the address").click()
         look(tab, "the dialog")
+
+
+def in_arabic(tab: Visit, link: str) -> None:
+    """The page from right to left, on a phone: what it says, its digits, and the forms of its plurals."""
+    tab.page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+    tab.page.goto(f"{link}&lang=ar")
+    expect(tab.heading()).to_have_text("أُلغي هذا الطلب")
+    expect(tab.page.get_by_text("لم يُخصم منك شيء: رُفضت البطاقة.")).to_be_visible()
+    assert tab.page.evaluate("getComputedStyle(document.body).direction") == "rtl"
+    assert tab.violations() == []
+    assert tab.fits()
+    forms = "(tag) => new Intl.PluralRules(tag).resolvedOptions().pluralCategories"
+    assert {tag: set(tab.page.evaluate(forms, tag)) for tag in CATEGORIES} == CATEGORIES
+    tab.page.get_by_role("link", name="Deutsch").click()
+    expect(tab.heading()).to_have_text("Diese Bestellung wurde storniert")
 
 
 def test_the_desk_is_for_everybody(patient: Stack, orders: Placed, visit: Visiting) -> None:

@@ -238,12 +238,28 @@ def test_the_viewer_shows_where_an_execution_waits_and_where_it_was_aborted(pati
     with visit(patient) as tab:
         tab.sign_in("Sam", "/admin#/order/stopped")
         expect(state(tab, "Wait for preparation")).to_have_class(has("running"))
-        tab.page.get_by_role("button", name="Cancel", exact=True).click()
-        tab.page.get_by_role("dialog").get_by_role("button", name="Cancel", exact=True).click()
+        tab.page.get_by_role("button", name="Cancel order", exact=True).click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="Cancel order", exact=True).click()
         expect(tab.page.get_by_text("This order was cancelled")).to_be_visible()
         expect(state(tab, "Refund payment")).to_have_class(has("succeeded"))
         tab.page.get_by_role("button", name="Fulfillment").click()
         expect(state(tab, "Wait for preparation")).to_have_class(has("aborted"))
+
+
+def _change_details(tab: Visit) -> None:
+    """The address, the note and the customer's page, each from the order's own place."""
+    actions, dialog = tab.page.locator(".actions"), tab.page.get_by_role("dialog")
+    actions.get_by_role("button", name="Change address").click()
+    dialog.get_by_label("Street and number").fill("221B Baker Street")
+    dialog.get_by_role("button", name="Change address").click()
+    expect(tab.page.get_by_text("221B Baker Street, SW1Y 4JH London", exact=False).first).to_be_visible()
+    actions.get_by_role("button", name="Note").click()
+    dialog.get_by_label("Note").fill("Called twice, wants a gift box")
+    dialog.get_by_role("button", name="Save the note").click()
+    expect(tab.page.get_by_text("Called twice, wants a gift box").first).to_be_visible()
+    link = tab.page.get_by_role("link", name="Open", exact=True)
+    expect(link).to_have_attribute("href", re.compile(r"^/track/packed\?token="))
+    expect(tab.page.get_by_role("button", name="Copy link")).to_be_visible()
 
 
 def test_only_what_the_table_allows_is_offered(patient: Stack, visit: Visiting) -> None:
@@ -252,7 +268,10 @@ def test_only_what_the_table_allows_is_offered(patient: Stack, visit: Visiting) 
     with visit(patient) as tab:
         tab.sign_in("Sam", "/admin#/order/packed")
         actions = tab.page.locator(".actions")
-        expect(actions.get_by_role("button")).to_have_text(["Hold", "Cancel", "Mark as shipped", "Repair", "Refund"])
+        expect(actions.get_by_role("button")).to_have_text(
+            ["Hold", "Cancel order", "Mark as shipped", "Repair", "Refund", "Change address", "Note"]
+        )
+        _change_details(tab)
         actions.get_by_role("button", name="Mark as shipped").click()
         tab.page.get_by_role("dialog").get_by_role("button", name="Mark as shipped").click()
         expect(actions.get_by_role("button", name="Mark as delivered")).to_be_visible()

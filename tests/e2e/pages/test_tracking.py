@@ -263,7 +263,7 @@ def test_nothing_a_customer_types_is_ever_run(quick: Stack, visit: Visiting) -> 
     Api(quick.url).signed_in("ada", ()).call("POST", f"/orders/{order_id}/cancel", {"reason": WICKED})
     with visit(quick) as tab:
         tab.page.goto(quick.link(placed))
-        expect(tab.page.get_by_text(WICKED)).to_have_count(2)
+        expect(tab.page.get_by_text(WICKED)).to_have_count(3)
     with visit(quick) as tab:
         tab.sign_in("Sam", f"/admin#/order/{order_id}")
         expect(tab.page.get_by_text(WICKED).first).to_be_visible()

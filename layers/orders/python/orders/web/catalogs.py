@@ -11,6 +11,7 @@ from typing import Any
 
 from orders.domain import sentences
 from orders.domain.languages import LANGUAGES, NAMES, language_of
+from orders.domain.steps import WHY_CANCELLED
 
 FOLDER = Path(__file__).parents[1] / "catalogs"
 
@@ -37,7 +38,9 @@ def _module(language: str) -> str:
     # English is the table's own language.
     spoken = ours.get("sentences")
     tables = sentences.for_pages(lambda said: said if spoken is None else spoken[said])
-    values = {"TABLES": tables | {"languages": NAMES}, "TEXTS": ours["texts"], "MESSAGES": ours.get("messages")}
+    # Why an order was cancelled is the reason of its refund too.
+    messages = spoken and ours["messages"] | {why: spoken[why] for why in WHY_CANCELLED.values()}
+    values = {"TABLES": tables | {"languages": NAMES}, "TEXTS": ours["texts"], "MESSAGES": messages}
     return "".join(f"export const {name} = {_script(value)};\n" for name, value in values.items())
 
 

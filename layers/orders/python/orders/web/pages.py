@@ -177,11 +177,14 @@ def json_of_page(view: Mapping[str, Any]) -> Answer:
 
 
 def _config() -> dict[str, Any]:
-    """How people sign in here (any OAuth 2 server with Cognito's addresses, or none), and which changes may be offered."""
+    """How people sign in here (any OAuth 2 server with Cognito's addresses, or none), which changes may be offered, and whether
+    orders move neither money nor parcels.
+    """
     url = settings.sign_in_url()
     known = {"url": url, "client_id": settings.jwt_audience(), "groups_claim": settings.groups_claim()}
     sign_in = known if url else None
-    return {"sign_in": sign_in, "transitions": transitions()}
+    simulated = set(settings.providers().values()) == {settings.SIMULATED}
+    return {"sign_in": sign_in, "transitions": transitions(), "simulated": simulated}
 
 
 _HARMLESS = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
