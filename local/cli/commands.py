@@ -96,7 +96,8 @@ def bench(options: argparse.Namespace) -> int:
     """The benchmarks, as `make bench` runs them."""
     from bench.report import main as measure  # noqa: PLC0415
 
-    return measure(["--times", str(options.times), *(["--skip", *options.skip] if options.skip else [])])
+    only = ["--only", options.only] if options.only else []
+    return measure(["--times", str(options.times), *only, *(["--skip", *options.skip] if options.skip else [])])
 
 
 def load(options: argparse.Namespace) -> int:
@@ -145,6 +146,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Any]:
     command = commands.add_parser("bench", help="run the benchmarks, also of other engines, and write docs/benchmarks.md")
     command.add_argument("--times", type=int, default=3, help="runs of each measurement (default %(default)s)")
     command.add_argument("--skip", nargs="*", default=[], choices=["rivals", "cold", "units"], help="parts to leave out")
+    command.add_argument("--only", choices=["units"], help="count what an order uses, and leave the rest of the page as it is")
     command.set_defaults(run=bench)
 
     command = commands.add_parser("load", help="place orders at a steady rate on a temporary stack and measure it")
