@@ -3,6 +3,7 @@
 import { drawDeliveries as deliveryList } from "./desk-deliveries.js";
 import { customersPage } from "./desk-details.js";
 import { read } from "./desk-execution-history.js";
+import { drawMoney, moneyOf } from "./desk-money.js";
 import { fact, statusPill, word } from "./desk-words.js";
 import { h } from "./dom.js";
 import { addressLines, ago, dayName, dayOf, exactTime, full, money, sumsOf } from "./format.js";
@@ -69,11 +70,12 @@ export const drawSteps = (view) =>
 const NOT_CALLED = "The payment gateway has not been called.";
 
 /** The cards of an order, its payment and its shipment, side by side. */
-export const drawFacts = ({ page, order, payment, shipment, paidHow, parcelNow, every, tries }) => [
+export const drawFacts = ({ page, order, payment, shipment, paidHow, parcelNow, every, tries, moved }) => [
   card("Order", orderFacts(order, page)),
   card(
     "Payment",
     payment ? paymentFacts(payment, paidHow) : nothing(isFree({ order, payment }) ? "Nothing to pay." : NOT_CALLED),
+    drawMoney(moved),
     tries.length > 0 && [h("h3", {}, "Calls to the gateway"), h("ol", { class: "trials small" }, tries.map(drawTry))],
   ),
   card(
@@ -94,6 +96,7 @@ export const factsOf = (view) => ({
   parcelNow: view.shipment && parcel(view),
   every: parcels(view),
   tries: gatewayTries(view),
+  moved: moneyOf(view),
 });
 
 const card = (title, ...content) => h("section", { class: "card" }, h("h2", {}, title), content);
@@ -147,6 +150,7 @@ const paymentFacts = (payment, paidHow) =>
     fact("Status", paidHow),
     fact("Amount", money(payment.amount)),
     fact("Captured", payment.amount_captured.amount > 0 && money(payment.amount_captured)),
+    fact("Held until", payment.authorization_expires_at && full(payment.authorization_expires_at)),
     fact("Given back", payment.amount_refunded.amount > 0 && money(payment.amount_refunded)),
     fact("Provider", payment.provider),
     fact("Gateway's key", h("code", {}, payment.payment_id)),

@@ -180,6 +180,17 @@ def test_money_is_given_back_in_part_and_its_customer_sees_it(quick: Stack, visi
         tab.page.get_by_role("button", name="Try the refund again").click()
         tab.page.get_by_role("dialog").get_by_role("button", name="Try the refund again").click()
         expect(refund).to_contain_text("US$5.50 Refunded")
+        moved = tab.page.get_by_role("list", name="What happened to the money").get_by_role("listitem")
+        words = [
+            "Payment started US$20.00",
+            "Payment completed",
+            "Refund started",
+            "Refund failed",
+            "Refund retried",
+            "Payment refunded",
+        ]
+        expect(moved).to_contain_text(words)
+        expect(moved.last).to_contain_text("US$5.50")
         tab.page.goto(quick.link(quick.order("scratched")))
         expect(tab.page.locator(".refund")).to_contain_text("US$5.50 Refunded")
 
