@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from local.fastpath import fast_json
-from orders.adapters.store import event_items, items, keys, refund_items, return_items
+from orders.adapters.store import event_items, figure_items, items, keys, refund_items, return_items
 from orders.domain import notifications
 from orders.domain.order import Event, Order
 from orders.domain.parcels import Shipment
@@ -70,6 +70,8 @@ class Books:
         self.ledger: dict[str, Entry] = {}
         self.bookings: dict[str, Entry] = {}
         self.stock: dict[str, int] = {}
+        self.figures: dict[str, tuple[int, ...]] = {}
+        """What each product counts as reserved and as sold."""
         self.deliveries: dict[tuple[str, str], Json] = {}
         self.markers: Counter[tuple[str, str]] = Counter()
         """The outside events that were applied: order and event."""
@@ -91,6 +93,7 @@ class Books:
             book[name] = _entry(item["state"]["S"], json.loads(item["facts"]["S"]))
         elif kind == "PRODUCT":
             self.stock[name] = int(item["stock"]["N"])
+            self.figures[name] = tuple(int(item.get(figure, {"N": "0"})["N"]) for figure in ("reserved", "sold"))
         elif kind == "ORDER" and name in self.accounts:
             self._enter_part(self.accounts[name], sort, item)
         elif kind == "WEBHOOK" and sort.startswith("DELIVERY#"):
@@ -104,6 +107,8 @@ class Books:
             account.payment = items.payment_from_item(item)
         elif sort.partition("#SHIPMENT")[:2] == ("", "#SHIPMENT"):
             account.shipments.append(items.shipment_from_item(item))
+        elif sort == keys.COUNTED:
+            account.order = replace(account.order, counted=figure_items.counted_from_item(item))
         elif sort.startswith(keys.REFUND_PREFIX):
             account.refunds.append(refund_items.refund_from_item(item))
         elif sort.startswith(keys.RETURN_PREFIX):

@@ -32,6 +32,7 @@ from simulator.laws_of_messages import counters, dead_letters, events, notices, 
 from simulator.laws_of_money import captures, money, payments
 from simulator.laws_of_parts import OF_PARTS, is_done, parcels, pieces
 from simulator.laws_of_returns import OF_RETURNS, came_back, is_kept, returns
+from simulator.laws_of_stock import figures
 from simulator.loop import START
 from simulator.parties import people
 
@@ -310,6 +311,7 @@ LAWS: Mapping[str, Law] = MappingProxyType(
             payments,
             captures,
             goods,
+            figures,
             returns,
             pieces,
             parcels,

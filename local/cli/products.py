@@ -1,4 +1,4 @@
-"""`orders products import`: writes the products of a CSV file to a running stack's catalog, each row once."""
+"""`orders products`: lists the catalog with what is on hand, reserved and sold; writes the products of a CSV file to it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from typing import Any
 from urllib.parse import quote
 
 from local.cli.client import Api, Refused, url_of
+from local.cli.rendering import money, print_json, print_table, words
 from local.people import ADMIN
 
+FIGURES = ("stock", "reserved", "on_hand", "sold")
 COLUMNS = ("product_id", "name", "amount", "currency", "stock")
 AT_ONCE = 8
 BUSY, ATTEMPTS = (429, 503), 6
@@ -35,16 +37,49 @@ class Row:
 
 
 def register(commands: Any, remote: Callable[..., argparse.ArgumentParser]) -> None:
-    command = remote(commands, "products", "write the products of a CSV file to the catalog", import_file)
-    command.add_argument("what", choices=["import"])
+    command = remote(commands, "products", "list the catalog, or write the products of a CSV file to it", run)
+    command.add_argument("what", nargs="?", choices=["list", "import"], default="list")
     command.add_argument(
         "file",
+        nargs="?",
         type=Path,
         metavar="FILE.csv",
-        help=f"with the columns {', '.join(COLUMNS)}; amount in minor units. A row of a file is imported once: "
+        help=f"for import: with the columns {', '.join(COLUMNS)}; amount in minor units. A row of a file is imported once: "
         "running it again changes nothing, whatever was sold since",
     )
     command.add_argument("--again", action="store_true", help="import rows that are imported already too")
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.what == "list":
+        return list_catalog(options)
+    if options.file is None:
+        raise SystemExit("orders: name the file to import: orders products import FILE.csv")
+    return import_file(options)
+
+
+def list_catalog(options: argparse.Namespace) -> int:
+    """Prints what is there of each product."""
+    found = list(_pages(Api(url_of(options.url))))
+    if options.json:
+        print_json(found)
+    else:
+        print_table(
+            ["Product", *map(words, FIGURES), "Price", "Name"],
+            [
+                [one["product_id"], *(str(one[name]) for name in FIGURES), money(one["unit_price"]), one["name"]]
+                for one in found
+            ],
+        )
+    return 0
+
+
+def _pages(api: Api) -> Iterator[dict[str, Any]]:
+    path: str | None = "/products?limit=100"
+    while path:
+        page = api.call("GET", path)
+        yield from page["products"]
+        path = f"/products?limit=100&cursor={quote(page['next_cursor'])}" if page["next_cursor"] else None
 
 
 def rows(text: str) -> Iterator[Row]:

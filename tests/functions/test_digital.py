@@ -18,7 +18,13 @@ BOTH = [{"product_id": "song", "quantity": 2}, {"product_id": "prod-001", "quant
 
 @pytest.fixture
 def shelf(world: World) -> World:
-    assert world.http("PUT /products/{id}", "song", SONG, **ADMIN).body == {"product_id": "song"} | SONG
+    assert world.http("PUT /products/{id}", "song", SONG, **ADMIN).body == {
+        "product_id": "song",
+        **SONG,
+        "on_hand": 10,
+        "reserved": 0,
+        "sold": 0,
+    }
     return world
 
 

@@ -26,7 +26,15 @@ def left(world: World, product_id: str = "vase") -> int:
 
 def test_pieces_are_added_and_taken_and_never_more_than_there_are(world: World) -> None:
     vase(world)
-    assert world.http(CHANGE, "vase", {"change": 5}, **ADMIN).body == {"product_id": "vase"} | PRODUCT | {"stock": 15}
+    assert world.http(CHANGE, "vase", {"change": 5}, **ADMIN).body == {
+        "product_id": "vase",
+        "name": "Vase",
+        "unit_price": {"amount": 1250, "currency": "USD"},
+        "stock": 15,
+        "on_hand": 15,
+        "reserved": 0,
+        "sold": 0,
+    }
     assert world.shop(CHANGE, "vase", {"change": -15}).body["stock"] == 0
     refused = world.http(CHANGE, "vase", {"change": -1}, **ADMIN)
     assert (refused.status, refused.code, refused.body["stock"]) == (409, "FAILED_PRECONDITION", 0)
@@ -112,3 +120,61 @@ def test_a_removed_product_comes_back_as_it_is_written_again(world: World) -> No
     assert world.http("GET /products", query={"product_id": "vase"}, by=None).body["products"] == []
     vase(world)
     assert left(world) == 10
+
+
+# --- on hand, reserved, sold ---
+
+
+def figures(world: World, product_id: str = "prod-001") -> tuple[int, int, int, int]:
+    """What can be ordered of a product, what is on hand, what is reserved, and what is sold, as the catalog shows it."""
+    shown = world.http("GET /products/{id}", product_id, by=None).body
+    world.add_up()
+    return shown["stock"], shown["on_hand"], shown["reserved"], shown["sold"]
+
+
+def test_what_is_reserved_is_on_hand_until_it_is_handed_over_and_sold_unless_it_comes_back(world: World) -> None:
+    world.live(OrderStatus.PROCESSING, product="prod-001", quantity=3)
+    assert figures(world) == (97, 100, 3, 0)
+    part = {"items": [{"line_id": "1", "quantity": 1}]}
+    assert world.support("POST /orders/{id}/shipments", "order-1", part).status == 200
+    assert figures(world) == (97, 99, 2, 1)
+    assert world.support("POST /orders/{id}/cancel", "order-1", part).status == 200
+    assert figures(world) == (98, 99, 1, 1)
+    for route in ("POST /orders/{id}/shipments", "POST /orders/{id}/delivered"):
+        assert world.support(route, "order-1").status == 200
+    assert figures(world) == (98, 98, 0, 2)
+    asked = world.support("POST /orders/{id}/returns", "order-1", {"items": [{"line_id": "1", "quantity": 2}]})
+    back = {"id": "order-1", "return_id": asked.body["returns"][0]["return_id"]}
+    world.support("POST /orders/{id}/returns/{return_id}/approve", back)
+    pieces = [{"line_id": "1", "quantity": 1, "condition": condition} for condition in ("resellable", "damaged")]
+    assert world.support("POST /orders/{id}/returns/{return_id}/receive", back, {"items": pieces}).status == 200
+    world.unwind()
+    world.stocked["prod-001"] = 99
+    assert figures(world) == (99, 99, 0, 0), "the damaged piece is neither sold nor there"
+
+
+def test_what_was_reserved_is_so_until_its_stock_is_put_back(world: World) -> None:
+    world.live(OrderStatus.CANCELLED, product="prod-001", quantity=4)
+    assert figures(world) == (96, 100, 4, 0)
+    world.unwind()
+    assert figures(world) == (100, 100, 0, 0)
+
+
+def test_a_parcel_that_comes_back_is_sold_until_its_stock_is_put_back(world: World) -> None:
+    shipped = world.live(OrderStatus.SHIPPED, product="prod-001", quantity=4)
+    assert shipped.shipment
+    parcel = {"id": "order-1", "shipment_id": shipped.shipment.shipment_id}
+    assert world.support("POST /orders/{id}/shipments/{shipment_id}/returned", parcel).status == 200
+    assert figures(world) == (96, 96, 0, 4)
+    world.unwind()
+    assert figures(world) == (100, 100, 0, 0)
+
+
+def test_counting_and_adding_leave_alone_what_orders_hold(world: World) -> None:
+    world.live(OrderStatus.PROCESSING, product="prod-001", quantity=3)
+    body = PRODUCT | {"stock": 50}
+    world.stocked["prod-001"] = 53
+    assert world.http("PUT /products/{id}", "prod-001", body, **ADMIN).body["on_hand"] == 53
+    world.http(CHANGE, "prod-001", {"change": -10}, **ADMIN)
+    world.stocked["prod-001"] = 43
+    assert figures(world) == (40, 43, 3, 0)

@@ -17,6 +17,7 @@ from orders.domain.payment import Payment
 from orders.domain.refund import Refund, is_arranged
 from orders.domain.statuses import ENDED, TERMINAL, TRANSITIONS, OrderStatus, PaymentMethod, PaymentStatus, StepStatus
 from orders.domain.steps import StepName
+from tests.harness.figures import reserved_and_sold
 from tests.harness.stacks import Deployment, until
 
 _O, _P = OrderStatus, PaymentStatus
@@ -43,11 +44,12 @@ class Books:
     ledger: dict[str, tuple[str, dict[str, Any]]]
     bookings: dict[str, tuple[str, dict[str, Any]]]
     stock: dict[str, int]
+    figures: dict[str, tuple[int, int]]
 
     @classmethod
     def of(cls, stack: Deployment) -> "Books":
         """Everything, by a scan: the engine's is as good as any moment once nothing moves any more."""
-        books = cls({}, {}, {}, {})
+        books = cls({}, {}, {}, {}, {})
         rows = list(_scan(stack))
         for item in rows:
             if item.get("SK", {}).get("S") == "#ORDER":
@@ -68,6 +70,7 @@ class Books:
             self.bookings[name] = (item["state"]["S"], json.loads(item["facts"]["S"]))
         elif kind == "PRODUCT":
             self.stock[name] = int(item["stock"]["N"])
+            self.figures[name] = int(item.get("reserved", {"N": "0"})["N"]), int(item.get("sold", {"N": "0"})["N"])
         elif kind == "ORDER" and name in self.accounts:
             self._enter_part(self.accounts[name], sort, item)
 
@@ -154,6 +157,13 @@ class Books:
         for product_id, before in stocked.items():
             if self.stock[product_id] + gone[product_id] != before:
                 yield f"{product_id}: {before} before, {self.stock[product_id]} now, {gone[product_id]} sold"
+        yield from self._figure_errors(stocked)
+
+    def _figure_errors(self, products: Iterable[str]) -> Iterator[str]:
+        wanted = reserved_and_sold(account.order for account in self.accounts.values())
+        for product_id in products:
+            if self.figures[product_id] != wanted.get(product_id, (0, 0)):
+                yield f"{product_id}: {self.figures[product_id]} reserved and sold, by its orders {wanted.get(product_id)}"
 
     @staticmethod
     def _times(account: Account, kind: str) -> int:

@@ -32,6 +32,7 @@ from tests.harness.bodies import a_body
 from tests.harness.cloudformation import Deployed, environment, expanded, table_properties
 from tests.harness.events import ALL_TAKEN, a_batch, a_record, http_event, invoke
 from tests.harness.fakes import FakeBus, FakeStepFunctions
+from tests.harness.figures import reserved_and_sold
 
 ISSUER, AUDIENCE = "https://issuer.test", "orders-test"
 SHOP = "shop-client"
@@ -315,9 +316,15 @@ class World:
     def pieces(self, product_id: str) -> int:
         return catalog.product(product_id).stock
 
+    def figures(self, product_id: str) -> tuple[int, int]:
+        """The pieces of a product that are reserved, and those that are sold."""
+        product = catalog.product(product_id)
+        return product.reserved, product.sold
+
     def add_up(self) -> None:
         """Whatever happened: money, goods and trail agree."""
         gone: dict[str, int] = {}
+        found_orders: list[Order] = []
         kept = charged = refunded = 0
         for entry in self.ledger():
             taken = sum(entry["captures"].values()) if "captures" in entry else entry.get("amount", 0)
@@ -328,6 +335,7 @@ class World:
                 continue
             order_id = item["order_id"]["S"]
             found = orders.load(order_id)
+            found_orders.append(found.order)
             _check_trail(order_id, found)
             kept += found.payment.left if found.payment else 0
             if found.order.step(StepName.INVENTORY).status.value in ("COMPLETED", "COMPENSATING"):
@@ -338,6 +346,13 @@ class World:
         assert charged == kept + refunded
         for product_id, pieces in self.stocked.items():
             assert self.pieces(product_id) == pieces - gone.get(product_id, 0)
+        self.check_figures(found_orders)
+
+    def check_figures(self, found: list[Order]) -> None:
+        """Each product counts what its orders hold of it, as soon as none of them is being unwound."""
+        if not any(step.status.value == "COMPENSATING" for order in found for step in order.steps):
+            wanted = dict.fromkeys(self.stocked, (0, 0)) | reserved_and_sold(found)
+            assert {product_id: self.figures(product_id) for product_id in wanted} == wanted
 
 
 def _check_trail(order_id: str, found: Snapshot) -> None:

@@ -285,7 +285,27 @@ def test_a_file_of_products_is_sent_row_by_row_and_bad_rows_are_named(
     assert catalog.sent["/products?product_id=a"][-1] is None
 
 
-def test_a_file_without_the_columns_is_refused() -> None:
+def test_the_catalog_is_listed_page_by_page_with_what_is_on_hand_reserved_and_sold(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vase = {"product_id": "vase", "name": "Vase", "unit_price": {"amount": 1250, "currency": "USD"}}
+    figures = {"stock": 7, "reserved": 2, "on_hand": 9, "sold": 30}
+    pages = {
+        "/products?limit=100": {"products": [vase | figures], "next_cursor": "a/b"},
+        "/products?limit=100&cursor=a/b": {"products": [vase | figures | {"product_id": "cup"}], "next_cursor": None},
+    }
+    monkeypatch.setattr(Api, "call", lambda _, method, path: pages[path])
+    assert commands.main(["products", "--url", "http://stack"]) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["Product", "Stock", "Reserved", "On", "hand", "Sold", "Price", "Name"],
+        ["vase", "7", "2", "9", "30", "12.50", "USD", "Vase"],
+        ["cup", "7", "2", "9", "30", "12.50", "USD", "Vase"],
+    ]
+
+
+def test_a_file_without_the_columns_is_refused_and_so_is_no_file() -> None:
+    with pytest.raises(SystemExit, match="name the file"):
+        commands.main(["products", "import"])
     with pytest.raises(SystemExit, match="missing: amount, stock"):
         list(products.rows("product_id,name,currency\na,b,USD\n"))
 

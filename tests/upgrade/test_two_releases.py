@@ -8,7 +8,7 @@ import pytest
 from orders.domain import legacy
 from tests.harness.bodies import a_body
 from tests.harness.world import CUSTOMER
-from tests.upgrade.lives import ID, LIVES, Call
+from tests.upgrade.lives import ID, LIVES, Call, follow_up, place, ship, step
 from tests.upgrade.releases import Release
 from tests.upgrade.shared_table import URL, SharedTable, part_of
 
@@ -178,3 +178,24 @@ def test_the_catalog_and_lists_are_both_releases(table: SharedTable, forwards: b
     lists = table.seen_by_all("GET /orders", "", by=CUSTOMER)
     part_of(*lists)
     assert [one["order_id"] for one in lists[0]["orders"]] == [ID]
+
+
+@pytest.mark.parametrize(("reserved_by", "shipped_by"), [(0, 1), (1, 0)])
+def test_what_products_count_is_put_right_by_this_release_s_next_change(
+    table: SharedTable, reserved_by: int, shipped_by: int
+) -> None:
+    """Edition one counts neither what it reserves nor what it hands over: until then the one is missing, the other too many."""
+    table.release = table.releases[reserved_by]
+    place()(table)
+    follow_up(table)
+    step("reserve_stock")(table)
+    assert table.figures("prod-001") == ((2, 0) if reserved_by else (0, 0))
+    step("charge_payment")(table)
+    assert table.figures("prod-001") == ((2, 0) if reserved_by else (0, 0))
+    table.release = table.releases[shipped_by]
+    ship(table)
+    assert table.figures("prod-001") == ((0, 2) if shipped_by else (2, 0))
+    table.release = table.releases[True]
+    step("deliver_order")(table)
+    assert table.figures("prod-001") == (0, 2)
+    table.add_up()

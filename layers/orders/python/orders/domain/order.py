@@ -180,6 +180,10 @@ class Order(OrderDetails):
     """The ids of its parcels behind the first, in their order."""
     restock: Annotated[Mapping[str, int] | None, Privacy.IMPERSONAL] = None
     """What the unwinding puts back into stock, by product, where that is not all that was ordered."""
+    counted: tuple[tuple[int, int], ...] = ()
+    """The pieces of each line that its product counts as reserved, and as sold, for this order (``stock_figures``).
+
+    It is an item of its own: an order that is read alone has none."""
     unknown_steps: Annotated[tuple[Any, ...], Privacy.HIDDEN] = ()
     """Rows of steps that a later release has written behind those this one knows: kept."""
 
@@ -359,6 +363,8 @@ class Change:
     returns: tuple[Return, ...] = ()
     refunds: tuple[Refund, ...] = ()
     """Those that are new, or have changed."""
+    figures: Annotated[Mapping[str, tuple[int, int]], Privacy.IMPERSONAL] = field(default_factory=dict)
+    """By how much the pieces of each product move that are reserved, and those that are sold."""
 
     def applied_to(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot as it is once this change is committed."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from orders.domain import facts, goods
+from orders.domain import facts, goods, stock_figures
 from orders.domain.errors import ConstraintViolated, IllegalTransition
 from orders.domain.events import SYSTEM, EventType, FollowUp, Signal
 from orders.domain.order import Change, Event, Measures, Order
@@ -51,12 +51,12 @@ def change(  # noqa: PLR0913 - everything that can be part of one atomic change
     if _has_progressed(before, after):
         after = replace(after, failed_runs=0, provider_down_since=None)
     token = None if _is_past_charging(after, payment) else after.payment_token
-    order = replace(after, version=before.version + 1, updated_at=at, payment_token=token)
+    counted = stock_figures.due(after)
+    order = replace(after, version=before.version + 1, updated_at=at, payment_token=token, counted=counted)
     known = {**(metadata or {}), **_facts(kind, payment, shipment, stock or {}), **facts.of_refunds(refunds)}
     written = event(before, order, kind, at, by, reason=reason, metadata=known, follow_up=follow_up)
-    return Change(
-        before, order, written, payment, (shipment,) if shipment else (), stock or {}, returns=returns, refunds=refunds
-    )
+    parcels, figures = (shipment,) if shipment else (), stock_figures.moves(order, before.counted, counted)
+    return Change(before, order, written, payment, parcels, stock or {}, returns=returns, refunds=refunds, figures=figures)
 
 
 def _facts(kind: EventType, payment: Payment | None, shipment: Shipment | None, stock: Mapping[str, int]) -> Mapping[str, Any]:

@@ -36,7 +36,7 @@ def save(saved: Product, call: KeyedCall | None = None) -> tuple[Product, bool]:
 
     def written() -> Product:
         catalog.save_product(saved, CallRecord(call, saved.product_id) if call else None)
-        return saved
+        return catalog.product(saved.product_id)
 
     return once(call, written, _as_it_is)
 

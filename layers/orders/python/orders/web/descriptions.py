@@ -196,6 +196,9 @@ MEMBERS: Mapping[str, str] = {
     "shortage": "What is missing in stock, while the customer is asked about it; null otherwise.",
     "PlaceOrder.shortage": "What becomes of the order where not all is in stock: it is cancelled, what is missing is dropped, "
     "or the customer is asked.",
+    "on_hand": "How many pieces are in the warehouse: `stock` and what is `reserved`.",
+    "reserved": "How many pieces are reserved by orders and not handed over yet.",
+    "sold": "How many pieces were handed over with orders and have not come back.",
     "stock": "How many pieces are neither sold nor reserved.",
     "stopped_at": "When it ended; null while it runs.",
     "subtotal": "Pieces times prices.",

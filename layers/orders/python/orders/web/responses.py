@@ -16,6 +16,9 @@ class ProductView(TypedDict):
     name: str
     unit_price: MoneyView
     stock: Count
+    on_hand: Count
+    reserved: Count
+    sold: Count
     requires_shipping: NotRequired[bool]
 
 
@@ -34,6 +37,9 @@ def product_view(product: Product) -> ProductView:
         "name": product.name,
         "unit_price": money_view(product.unit_price),
         "stock": product.stock,
+        "on_hand": product.on_hand,
+        "reserved": product.reserved,
+        "sold": product.sold,
         **digital,  # type: ignore[typeddict-item]
     }
     return view

@@ -16,6 +16,8 @@ from orders.domain.money import Money
 from orders.domain.order import timestamp
 from orders.domain.products import Product
 
+RESERVED, SOLD = "reserved", "sold"
+"""The attributes that a product does not have before the first piece of it is reserved, or handed over."""
 REMOVED = "removed_at"
 IS_KEPT = f"{table.EXISTS} AND attribute_not_exists({REMOVED})"
 
@@ -115,4 +117,13 @@ def remove_product(product_id: str, now: datetime) -> None:
 
 def _product_from_item(item: Item) -> Product:
     price = Money(int(item["amount"]["N"]), item["currency"]["S"])
-    return Product(item["product_id"]["S"], item["name"]["S"], price, int(item["stock"]["N"]), "digital" not in item)
+    reserved, sold = (int(item[name]["N"]) if name in item else 0 for name in (RESERVED, SOLD))
+    return Product(
+        product_id=item["product_id"]["S"],
+        name=item["name"]["S"],
+        unit_price=price,
+        stock=int(item["stock"]["N"]),
+        requires_shipping="digital" not in item,
+        reserved=reserved,
+        sold=sold,
+    )

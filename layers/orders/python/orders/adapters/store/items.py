@@ -9,6 +9,7 @@ from typing import Any
 from orders.adapters.store import keys
 from orders.adapters.store.attributes import Item, as_numbers, as_texts, json_of, text_of, time_from, to_json, when
 from orders.adapters.store.codec import Codec
+from orders.adapters.store.figure_items import counted_from_item
 from orders.adapters.store.newer import named
 from orders.adapters.store.refund_items import refund_from_item
 from orders.adapters.store.return_items import return_from_item
@@ -36,7 +37,18 @@ from orders.domain.steps import STEPS, StepName
 _ORDER = Codec(
     Order,
     own=frozenset(
-        {"lines", "total", "discounts", "metadata", "steps", "unknown_steps", "further_parcels", "restock", "shortage"}
+        {
+            "lines",
+            "total",
+            "discounts",
+            "metadata",
+            "steps",
+            "unknown_steps",
+            "further_parcels",
+            "restock",
+            "shortage",
+            "counted",
+        }
     ),
     always=frozenset({"overall", "run", "unwind_run"}),
     with_nulls=frozenset({"cancellation", "approval"}),
@@ -291,6 +303,8 @@ def snapshot_of(order: Order, parts: Mapping[str, Item]) -> Snapshot:
     shipments = map(shipment_from_item, of_kind(parts, keys.SHIPMENT))
     returns = tuple(map(return_from_item, of_kind(parts, keys.RETURN_PREFIX)))
     refunds = with_changed((), tuple(map(refund_from_item, of_kind(parts, keys.REFUND_PREFIX))))
+    counted = counted_from_item(parts.get(keys.COUNTED))
+    order = replace(order, counted=counted) if counted else order
     found = Snapshot(order, payment_from_item(payment) if payment else None, returns=returns, refunds=refunds)
     return found.with_shipments(*shipments)
 

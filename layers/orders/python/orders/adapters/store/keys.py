@@ -46,6 +46,15 @@ def shipment_key(order_id: OrderId, further: str | None = None) -> Key:
     return item_key(order_partition(order_id), SHIPMENT if further is None else f"{SHIPMENT}#{further}")
 
 
+COUNTED = "#COUNTED"
+"""The sort key of what products count for an order."""
+
+
+def counted_key(order_id: OrderId) -> Key:
+    """What products count for an order."""
+    return item_key(order_partition(order_id), COUNTED)
+
+
 RETURN_PREFIX = "#RETURN#"
 
 

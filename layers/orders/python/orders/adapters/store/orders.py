@@ -3,7 +3,19 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from orders.adapters.store import calls, event_items, items, keys, lookups, newer, refund_items, return_items, table
+from orders.adapters.store import (
+    calls,
+    catalog,
+    event_items,
+    figure_items,
+    items,
+    keys,
+    lookups,
+    newer,
+    refund_items,
+    return_items,
+    table,
+)
 from orders.adapters.store.attributes import Item
 from orders.domain.digests import CallRecord, IdempotencyRecord
 from orders.domain.errors import AlreadyApplied, AlreadyExists, KeyUsed, NotFound, OrderChanged, OrderError
@@ -83,7 +95,7 @@ def _lost(change: Change, failed: Mapping[str, Item]) -> OrderError:
 
 
 ORDER, EVENT, PAYMENT, SHIPMENT, MARKER, STOCK_OF = "order", "event", "payment", "shipment", "marker", "stock of "
-RETURN, REFUND = "return", "refund"
+RETURN, REFUND, COUNTED = "return", "refund", "counted pieces"
 RECORD, ERASED_RECORD, CALL = "idempotency record", "erased idempotency record", "record of the call"
 """The parts of a change, by which a failed condition is known."""
 
@@ -110,7 +122,10 @@ def _actions(change: Change, record: IdempotencyRecord | CallRecord | None) -> l
         actions.append((RECORD, table.put_action(event_items.idempotency_record_to_item(record), table.IS_NEW)))
         actions.append((ERASED_RECORD, table.check_action(erased, table.IS_NEW)))
     actions.extend(lookups.actions(change))
-    actions.extend((f"{STOCK_OF}{product_id}", _move_stock(product_id, delta)) for product_id, delta in change.stock.items())
+    if change.figures:
+        actions.append((COUNTED, table.put_action(figure_items.counted_to_item(change.order))))
+    moved = {product_id: pieces for product_id, pieces in change.stock.items() if pieces} | dict(change.figures)
+    actions.extend((f"{STOCK_OF}{product_id}", _move_stock(product_id, change)) for product_id in moved)
     return actions
 
 
@@ -134,16 +149,21 @@ def _all_known(item: Item, optional: Iterable[str]) -> Any:
     return table.update_action(**table.changes(key, attributes, [name for name in optional if name not in item]))
 
 
-def _move_stock(product_id: str, delta: int) -> Any:
+def _move_stock(product_id: str, change: Change) -> Any:
+    """What a change moves of a product: what can be ordered of it, what is reserved, what is sold."""
+    delta, (reserved, sold) = change.stock.get(product_id, 0), change.figures.get(product_id, (0, 0))
+    by_name = {"stock": delta, catalog.RESERVED: reserved, catalog.SOLD: sold}
+    moved = {name: pieces for name, pieces in by_name.items() if pieces}
+    values = {f":{name}": {"N": str(pieces)} for name, pieces in moved.items()}
     wanted = {":wanted": {"N": str(-delta)}} if delta < 0 else {}
     # What is there tells how many of the pieces could be had.
     found = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"} if delta < 0 else {}
     return table.update_action(
         **found,
         Key=keys.product_key(product_id),
-        UpdateExpression="ADD stock :delta",
+        UpdateExpression="ADD " + ", ".join(f"{name} :{name}" for name in moved),
         ConditionExpression="stock >= :wanted" if delta < 0 else table.EXISTS,
-        ExpressionAttributeValues={":delta": {"N": str(delta)}} | wanted,
+        ExpressionAttributeValues=values | wanted,
     )
 
 
