@@ -37,25 +37,18 @@ class Row:
 
 
 def register(commands: Any, remote: Callable[..., argparse.ArgumentParser]) -> None:
-    command = remote(commands, "products", "list the catalog, or write the products of a CSV file to it", run)
-    command.add_argument("what", nargs="?", choices=["list", "import"], default="list")
-    command.add_argument(
+    command = remote(commands, "products", "list the catalog, or write the products of a CSV file to it", list_catalog)
+    kinds = command.add_subparsers(metavar="list | import")
+    remote(kinds, "list", "what is there of each product (the default)", list_catalog)
+    importing = remote(kinds, "import", "write the products of a CSV file", import_file)
+    importing.add_argument(
         "file",
-        nargs="?",
         type=Path,
         metavar="FILE.csv",
-        help=f"for import: with the columns {', '.join(COLUMNS)}; amount in minor units. A row of a file is imported once: "
+        help=f"with the columns {', '.join(COLUMNS)}; amount in minor units. A row of a file is imported once: "
         "running it again changes nothing, whatever was sold since",
     )
-    command.add_argument("--again", action="store_true", help="import rows that are imported already too")
-
-
-def run(options: argparse.Namespace) -> int:
-    if options.what == "list":
-        return list_catalog(options)
-    if options.file is None:
-        raise SystemExit("orders: name the file to import: orders products import FILE.csv")
-    return import_file(options)
+    importing.add_argument("--again", action="store_true", help="import rows that are imported already too")
 
 
 def list_catalog(options: argparse.Namespace) -> int:

@@ -223,7 +223,7 @@ PROGRESS = {
         }
     ],
 }
-PRODUCT = {"product_id": TEXT, "name": TEXT, "unit_price": MONEY, "stock": int}
+PRODUCT = {"product_id": TEXT, "name": TEXT, "unit_price": MONEY, "stock": int, "on_hand": int, "reserved": int, "sold": int}
 ITEM_ERROR = {"field": TEXT, "message": TEXT}
 
 

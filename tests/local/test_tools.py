@@ -303,9 +303,7 @@ def test_the_catalog_is_listed_page_by_page_with_what_is_on_hand_reserved_and_so
     ]
 
 
-def test_a_file_without_the_columns_is_refused_and_so_is_no_file() -> None:
-    with pytest.raises(SystemExit, match="name the file"):
-        commands.main(["products", "import"])
+def test_a_file_without_the_columns_is_refused() -> None:
     with pytest.raises(SystemExit, match="missing: amount, stock"):
         list(products.rows("product_id,name,currency\na,b,USD\n"))
 

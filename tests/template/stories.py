@@ -18,7 +18,7 @@ from orders import settings
 from orders.adapters import secret_store
 from orders.adapters.carriers.simulated import SimulatedCarrier
 from orders.adapters.payments.simulated import SimulatedGateway
-from orders.adapters.store import event_items, keys, orders, table
+from orders.adapters.store import catalog, event_items, keys, orders, table
 from orders.domain import notifications
 from orders.domain.errors import ApprovalPending, GatewayUnavailable, OutcomeUnknown
 from orders.domain.identifiers import OrderId
@@ -584,6 +584,32 @@ def an_order_is_short(world: RecordingWorld) -> None:
     world.step("begin_unwinding", "short-silent", failure={"Error": "States.Timeout", "Cause": ""})
 
 
+def digital_orders_are_delivered_by_their_payment(world: RecordingWorld) -> None:
+    song = {"name": "Song", "unit_price": {"amount": 300, "currency": "USD"}, "stock": 10, "requires_shipping": False}
+    world.http("manage_products", "PUT /products/{id}", id="song", group="admin", body=song)
+    for order_id, token in (("song-at-once", "tok_ok"), ("song-later", "tok_requires_action")):
+        world.place(order_id, product="song", token=token)
+        world.step("reserve_stock", order_id)
+        world.step("charge_payment", order_id, outcomes=True)
+    world.step("await_payment", "song-later", seconds=3600)
+    said = {"event_type": "payment.confirmed", "order_id": "song-later"}
+    assert world.run("on_payment_event", a_batch([a_message(said)])) == ALL_TAKEN
+    assert catalog.product("song").sold == 2
+
+
+def a_release_without_figures_has_put_the_stock_back(world: RecordingWorld) -> None:
+    world.place("uncounted")
+    world.step("reserve_stock", "uncounted")
+    counted = table.get(keys.counted_key(OrderId("uncounted")))
+    assert counted
+    before = catalog.product("prod-001").reserved
+    world.change("uncounted", "POST /orders/{id}/cancel")
+    world.step("release_stock", "uncounted")
+    table.put(counted)
+    world.step("close_order", "uncounted")
+    assert catalog.product("prod-001").reserved == before - 2
+
+
 def an_order_is_cancelled_after_its_hand_over_began(world: RecordingWorld) -> None:
     world.place("regret")
     world.step("reserve_stock", "regret")
@@ -772,6 +798,8 @@ STORIES: tuple[Callable[[RecordingWorld], None], ...] = (
     a_refund_is_refused_and_made_again,
     an_order_is_reviewed,
     an_order_is_short,
+    digital_orders_are_delivered_by_their_payment,
+    a_release_without_figures_has_put_the_stock_back,
     an_order_is_cancelled_after_its_hand_over_began,
     support_sets_each_status_by_hand,
     a_lost_workflow_is_repaired,

@@ -37,10 +37,9 @@ def filled(kind: Any, name: str) -> Any:
         hints = get_type_hints(kind)
         known = [field.name for field in fields(kind) if not field.name.startswith("unknown")]
         return kind(**{field: filled(hints[field], f"{name}.{field}") for field in known})
-    if get_origin(kind) is Mapping:
-        return {name: name}
-    if get_origin(kind) is tuple:
-        return tuple(filled(one, name) for one in get_args(kind) if one is not ...)
+    if get_origin(kind) in (Mapping, tuple):
+        whole = tuple(filled(one, name) for one in get_args(kind) if one not in (..., Any))
+        return {name: name} if get_origin(kind) is Mapping else whole
     if get_origin(kind) in (Union, UnionType):
         return filled(next(one for one in get_args(kind) if one is not NoneType), name)
     if issubclass(kind, Enum):

@@ -51,7 +51,7 @@ def change(  # noqa: PLR0913 - everything that can be part of one atomic change
     if _has_progressed(before, after):
         after = replace(after, failed_runs=0, provider_down_since=None)
     token = None if _is_past_charging(after, payment) else after.payment_token
-    counted = stock_figures.due(after)
+    counted = stock_figures.due(before, after)
     order = replace(after, version=before.version + 1, updated_at=at, payment_token=token, counted=counted)
     known = {**(metadata or {}), **_facts(kind, payment, shipment, stock or {}), **facts.of_refunds(refunds)}
     written = event(before, order, kind, at, by, reason=reason, metadata=known, follow_up=follow_up)
