@@ -20,8 +20,8 @@ Moves = Mapping[str, tuple[int, int]]
 def due(before: Order, after: Order) -> Counted:
     """What has to be counted for an order as it is then: reserved until it is handed over, sold unless it has come back.
 
-    A change that is about neither goods nor the saga moves nothing. While the order is unwound nothing moves before its stock is
-    put back.
+    A change that is about neither goods nor the saga moves nothing. While the order is unwound, nothing moves before its stock
+    is put back.
     """
     status = after.step(StepName.INVENTORY).status
     if status is StepStatus.COMPENSATING or not _is_about_goods(before, after):
