@@ -18,14 +18,16 @@ from orders import settings
 from orders.adapters import queues
 from orders.adapters.store import deliveries, event_items, indexes, keys, orders, redaction, scans, table, webhooks
 from orders.domain import erasure, facts, notifications
+from orders.domain.decisions import disputing
 from orders.domain.errors import ConstraintViolated, OrderChanged
 from orders.domain.events import FULFILLMENT
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.order import timestamp
-from orders.domain.statuses import OrderStatus
+from orders.domain.payment import Dispute
+from orders.domain.statuses import DisputeStatus, OrderStatus
 from orders.domain.webhooks import Attempt, WebhookStatus, attempted
 from orders.services import privacy
-from orders.services.changes import utc_now
+from orders.services.changes import apply, utc_now
 from orders.web import personal_data
 from tests.harness.bodies import a_body
 from tests.harness.world import CUSTOMER, STRANGER, World
@@ -513,6 +515,16 @@ def test_a_customer_who_waits_for_money_is_not_erased(world: World) -> None:
     assert privacy.erase(ADA, "grace") == ["order-1"]
     (kept,) = orders.load(OrderId("order-1")).refunds
     assert (kept.reason, kept.amount.amount) == ("(erased)", 3000)
+
+
+def test_a_customer_whose_bank_asks_for_the_money_back_is_not_erased_until_that_is_decided(world: World) -> None:
+    world.live(OrderStatus.DELIVERED, "order-1")
+    asked = Dispute("dp-1", DisputeStatus.OPEN, utc_now(), reason="fraudulent")
+    apply(OrderId("order-1"), lambda found: disputing.follow(found, asked, utc_now()))
+    with pytest.raises(ConstraintViolated, match="The payment of order-1 is disputed"):
+        privacy.erase(ADA, "grace")
+    apply(OrderId("order-1"), lambda found: disputing.follow(found, replace(asked, status=DisputeStatus.WON), utc_now()))
+    assert privacy.erase(ADA, "grace") == ["order-1"]
 
 
 @pytest.mark.parametrize("end", [OrderStatus.CANCELLED, OrderStatus.RETURNED])

@@ -54,7 +54,7 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
     """Erases a customer's personal data from all their orders, and returns those orders' ids. Doing it again changes nothing.
 
     Raises:
-        ConstraintViolated: an order, or a return of one, is still open; nothing has been erased then.
+        ConstraintViolated: an order, or a return, a refund or a dispute of one, is open; nothing has been erased then.
     """
     order_ids = _orders_of(customer_id)
     found = indexes.orders_by_id(order_ids)
@@ -62,9 +62,7 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
     if still_open:
         raise _refusal(still_open)
     for order in found:
-        snapshot = orders.load(order.order_id, to_show=True)
-        _refuse_open_returns(snapshot)
-        _refuse_open_refunds(snapshot)
+        _refuse_what_is_open(orders.load(order.order_id, to_show=True))
     for order_id in order_ids:
         snapshot = apply(order_id, lambda found: _without_person(found, by, clock))
         _erase_parcels(snapshot, orders.history(order_id))
@@ -76,6 +74,19 @@ def erase(customer_id: CustomerId, by: str, clock: Clock = utc_now) -> list[Orde
     redaction.redact_deliveries(frozenset(order_ids), erasure.redacted_payload)
     with_retries(lambda: redaction.redact_idempotency_keys(customer_id))
     return order_ids
+
+
+def _refuse_what_is_open(found: Snapshot) -> None:
+    _refuse_open_returns(found)
+    _refuse_open_refunds(found)
+    _refuse_open_dispute(found)
+
+
+def _refuse_open_dispute(found: Snapshot) -> None:
+    """What the shop answers the customer's bank with is needed until the bank has decided."""
+    dispute, order_id = found.payment and found.payment.dispute, found.order.order_id
+    if dispute and dispute.is_open:
+        raise ConstraintViolated(f"The payment of {order_id} is disputed: wait for what is decided.", orders=[order_id])
 
 
 def _refuse_open_refunds(found: Snapshot) -> None:
@@ -122,8 +133,7 @@ def _without_person(found: Snapshot, by: str, clock: Clock) -> Change | None:
     order, payment = found.order, found.payment
     if order.overall in OPEN:
         raise _refusal([order])
-    _refuse_open_returns(found)
-    _refuse_open_refunds(found)
+    _refuse_what_is_open(found)
     if order.erased_at:
         return None
     now = clock()
