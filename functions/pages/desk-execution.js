@@ -4,8 +4,8 @@
 import { data } from "./desk-execution-data.js";
 import { drawEvents, drawTimes } from "./desk-execution-events.js";
 import { LEGEND, consoleLink, read } from "./desk-execution-history.js";
-import { fact, word } from "./desk-words.js";
-import { h, parts } from "./dom.js";
+import { COPY, fact, word } from "./desk-words.js";
+import { copyButton, h, parts } from "./dom.js";
 import { exactTime, full, span } from "./format.js";
 import { draw } from "./desk-execution-graph.js";
 
@@ -80,6 +80,8 @@ export function viewer(host) {
         h("code", {}, execution.name),
         ` began ${full(execution.started_at)}`,
         execution.stopped_at ? `, took ${length(execution.started_at, execution.stopped_at)}` : ", still running",
+        " ",
+        copyButton(execution.execution_arn, ["Copy the ARN", ...COPY.slice(1)], { "data-key": "copy the ARN" }),
         link && [" · ", h("a", { href: link, rel: "noreferrer", target: "_blank" }, "Open in the AWS console")],
       ),
       h(

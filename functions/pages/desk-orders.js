@@ -18,7 +18,7 @@ export function show(host, argument, desk) {
   const wanted = asked.get("q")?.trim() || null;
   const days = { from: dayOf(asked.get("from")), until: dayOf(asked.get("until")) };
   const filters = { status, created_after: startOf(days.from), created_before: startOf(days.until, 1) };
-  const cursors = [null];
+  const cursors = [null, asked.get("cursor")].slice(0, asked.has("cursor") ? 2 : 1);
   const picked = selection(() => load());
   const part = parts(host);
 
@@ -50,6 +50,10 @@ export function show(host, argument, desk) {
     if (!more && depth === 1) return null;
     const turn = (change) => {
       change();
+      const next = new URLSearchParams(asked);
+      if (cursors.at(-1)) next.set("cursor", cursors.at(-1));
+      else next.delete("cursor");
+      history.replaceState(null, "", `#/?${next}`);
       load();
     };
     return h(
@@ -123,6 +127,7 @@ function startOf(day, later = 0) {
 function daysForm(asked, days) {
   const change = (name) => (event) => {
     const next = new URLSearchParams(asked);
+    next.delete("cursor");
     if (event.target.value) next.set(name, event.target.value);
     else next.delete(name);
     location.hash = `#/?${next}`;

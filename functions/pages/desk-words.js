@@ -33,4 +33,6 @@ export const shortId = (id) => (/^[0-9a-f-]{36}$/.test(id) ? `…${id.slice(-12)
 
 /** A term and its value, for a list of facts; left out when there is none. */
 export const fact = (term, ...value) =>
-  value.some((one) => one !== null && one !== undefined && one !== "") ? [h("dt", {}, term), h("dd", {}, value)] : [];
+  value.some((one) => one !== null && one !== undefined && one !== false && one !== "")
+    ? [h("dt", {}, term), h("dd", {}, value)]
+    : [];

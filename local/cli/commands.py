@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib.metadata import version
+from math import inf
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -109,7 +110,7 @@ def load(options: argparse.Namespace) -> int:
 
 def token(options: argparse.Namespace) -> int:
     """Prints a token that the running stack takes."""
-    if options.shop is (options.subject is not None):
+    if options.shop is bool(options.subject):
         print("orders: say whom the token is for: a SUB, or --shop", file=sys.stderr)
         return 2
     api = Api(url_of(options.url))
@@ -133,6 +134,17 @@ def operate(options: argparse.Namespace) -> int:
     return run(options)
 
 
+def _more_than_none(text: str) -> float:
+    """A number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number
+
+
 def _parser() -> tuple[argparse.ArgumentParser, Any]:
     """The whole command line, and its commands."""
     parser = argparse.ArgumentParser(prog="orders", description="Order fulfillment on this machine: no Docker, no AWS account.")
@@ -150,8 +162,12 @@ def _parser() -> tuple[argparse.ArgumentParser, Any]:
     command.set_defaults(run=bench)
 
     command = commands.add_parser("load", help="place orders at a steady rate on a temporary stack and measure it")
-    command.add_argument("--rate", type=float, default=20.0, metavar="R", help="orders a second (default %(default)g)")
-    command.add_argument("--minutes", type=float, default=30.0, metavar="M", help="for how long (default %(default)g)")
+    command.add_argument(
+        "--rate", type=_more_than_none, default=20.0, metavar="R", help="orders a second (default %(default)g)"
+    )
+    command.add_argument(
+        "--minutes", type=_more_than_none, default=30.0, metavar="M", help="for how long (default %(default)g)"
+    )
     command.set_defaults(run=load)
 
     command = _remote(commands, "token", "print a token of the running stack", token)

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from local.cli.client import Api, url_of
+from local.cli.serving import port_number
 from local.people import ADMIN
 
 LARGEST_BODY = 1_000_000
@@ -16,7 +17,7 @@ LARGEST_BODY = 1_000_000
 
 def register(commands: Any, remote: Callable[..., argparse.ArgumentParser]) -> None:
     command = remote(commands, "listen", "receive webhooks, verify and print them", listen)
-    command.add_argument("--port", type=int, default=0, help="port to listen on (default: any free one)")
+    command.add_argument("--port", type=port_number, default=0, help="port to listen on (default: any free one)")
     command.add_argument("--event", action="append", default=[], metavar="TYPE", help="only this type; may be repeated")
     command.add_argument("--answer", type=int, default=204, metavar="CODE", help="response status (default %(default)s)")
 

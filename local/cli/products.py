@@ -125,7 +125,8 @@ def import_file(options: argparse.Namespace) -> int:
         content = options.file.read_bytes()
         text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as failure:
-        raise SystemExit(f"orders: {options.file} cannot be read: {failure}") from None
+        why = failure.strerror if isinstance(failure, OSError) else "it is not UTF-8"
+        raise SystemExit(f"orders: {options.file} cannot be read: {why}") from None
     found = list(rows(text))
     api = Api(url_of(options.url)).signed_in(ADMIN.subject, ADMIN.groups)
     file = None if options.again else hashlib.sha256(content).hexdigest()

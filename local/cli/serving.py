@@ -58,12 +58,21 @@ EXAMPLE = {
 """A whole order, as a body of ``POST /orders``."""
 
 
+def port_number(text: str) -> int:
+    """A port, 0 for any free one."""
+    if text.isascii() and text.isdecimal() and int(text) < 2**16:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no port: a whole number from 0 to 65535")
+
+
 def register(commands: Any) -> None:
     """Adds the command, with its options."""
     command = commands.add_parser("serve", help="run the whole stack until Ctrl-C")
     command.set_defaults(run=serve)
-    command.add_argument("--port", type=int, default=3000, help="of the HTTP API (default %(default)s; 0: any free one)")
-    command.add_argument("--aws-port", type=int, default=0, help="of the local AWS (default: any free one)")
+    command.add_argument(
+        "--port", type=port_number, default=3000, help="of the HTTP API (default %(default)s; 0: any free one)"
+    )
+    command.add_argument("--aws-port", type=port_number, default=0, help="of the local AWS (default: any free one)")
     command.add_argument("--data", type=Path, metavar="DIR", help=DATA_HELP)
     command.add_argument("--for-containers", type=_container_host, metavar="HOST", help=CONTAINERS_HELP)
     for name, what, default in (

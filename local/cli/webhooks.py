@@ -32,6 +32,9 @@ def register(commands: Any, remote: Callable[..., argparse.ArgumentParser]) -> N
     ):
         action = actions.add_parser(name, help=does)
         action.set_defaults(what=name)
+        # Taken after the second word too; what is left out there is as it was given before it.
+        action.add_argument("--url", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         for word in asked:
             action.add_argument(word, metavar=word.removesuffix("_of_receiver").upper())
 

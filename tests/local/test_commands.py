@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import threading
 from collections.abc import Iterator
@@ -173,6 +174,28 @@ def test_a_misspelled_command_is_guessed(word: str, meant: str, capsys: pytest.C
     assert f"there is no command '{word}'; did you mean {meant}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["serve", "--port", "99999"], ["serve", "--port", "-1"], ["serve", "--aws-port", "x"], ["listen", "--port", "1e9"]),
+        *(
+            ["serve", "--payment-seconds", "-1"],
+            ["serve", "--set", "Nope"],
+            ["load", "--rate", "0"],
+            ["load", "--minutes", "nan"],
+        ),
+        *(["show"], ["hold", "x"], ["return", "everything", "x"], ["redrive", "nothing"], ["token"]),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_starts(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        code = commands.main(words)
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    assert code == 2
+    assert re.search(r"^orders.*: .*", capsys.readouterr().err, re.MULTILINE)
+
+
 def test_a_refusal_is_told_once() -> None:
     problem = {
         "code": "INVALID_ARGUMENT",
@@ -209,7 +232,18 @@ def elsewhere() -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "words", [["list"], ["show", "a b/#?"], ["pay", "é"], ["watch", "x"], ["place", ":", "a:b:c"], ["webhooks"]]
+    "words",
+    [
+        *(["list"], ["show", "a b/#?"], ["pay", "é"], ["watch", "x"], ["place", ":", "a:b:c"], ["webhooks"]),
+        *(["webhooks", "add", "nowhere"], ["show", ""], ["refund", "x", "--amount", "1e9"], ["return", "take", "../x"]),
+        *(
+            ["address", "x", "city="],
+            ["sync", "\N{RIGHT-TO-LEFT OVERRIDE}"],
+            ["hold", "x", ""],
+            ["export", "\\"],
+            ["token", "ada"],
+        ),
+    ],
 )
 def test_what_is_no_stack_is_said_so(elsewhere: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     for url in (elsewhere, "nowhere", "ftp://127.0.0.1", "http://127.0.0.1:1"):
