@@ -1,4 +1,4 @@
-"""200 orders raced between the workflow, a customer, staff, the provider's events and the warehouse: the money adds up.
+"""200 orders raced between the workflow, a customer, staff, the provider, the bus and the warehouse: the money adds up.
 
 Who is next is drawn before each call of the table and of the provider: the interleavings are the same in every run.
 """
@@ -15,11 +15,11 @@ from orders.domain.actors import Actor
 from orders.domain.decisions import placing, unwinding
 from orders.domain.decisions.refunds import WantedRefund
 from orders.domain.errors import OrderError, TransientError
-from orders.domain.events import PAYMENT_CONFIRMED
+from orders.domain.events import PAYMENT_CHANGED, PAYMENT_CONFIRMED
 from orders.domain.fulfillment import FulfillmentEvent
 from orders.domain.identifiers import OrderId
 from orders.domain.money import Money
-from orders.domain.payment_reports import PaymentReport
+from orders.domain.payment_reports import OTHERS, PaymentReport
 from orders.domain.statuses import ENDED, TERMINAL, OrderStatus, OverallStatus, PaymentStatus
 from orders.domain.steps import PaymentDeclined, unwound_from
 from orders.services import capturing, charging, commands, failing, fulfilling, handovers, inbound, payment_events, refunding
@@ -105,6 +105,7 @@ def racers(order_id: OrderId, dice: Random, turns: Turns) -> list[Act]:
     status = dice.choice(("shipped", "shipped", "completed", "cancelled"))
     event = FulfillmentEvent(order_id, "box-1", status, later(50), event_id="f-1")
     paid = PaymentReport(order_id, PAYMENT_CONFIRMED, "p-1")
+    webhook = PaymentReport(order_id, PAYMENT_CHANGED, "w-1", sender=OTHERS)
     first = {"1": 1}
     everybody: list[Act] = [
         lambda: commands.cancel(order_id, ADA, None, SeenAt(), clock),
@@ -112,6 +113,7 @@ def racers(order_id: OrderId, dice: Random, turns: Turns) -> list[Act]:
         lambda: refunding.request(order_id, WantedRefund("Late", None), GRACE, SeenAt(), clock),
         lambda: payment_events.take(paid, clock),
         lambda: payment_events.take(paid, clock),
+        lambda: payment_events.take(webhook, clock),
         lambda: inbound.take(event, clock),
         lambda: commands.hand_over(order_id, GRACE, commands.parcel(first, None, None, clock), SeenAt(), clock),
         lambda: unwind(order_id),
