@@ -62,3 +62,16 @@ def test_an_execution_of_the_first_definition_gets_its_errors_from_the_present_f
         call(table)
     order = table.snapshot(ID).order
     assert order.is_over == (life == "declined")
+
+
+def test_an_execution_of_the_first_definition_whose_parcel_is_overdue_is_followed_by_one_that_waits(
+    table: SharedTable, new: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DELIVERY_MODE", "carrier")
+    table.release = new
+    for call in LIVES["shipped"]:
+        call(table)
+    table.refused("DeliveryPending", "deliver_order", ID)
+    table.step("begin_unwinding", ID, failure={"Error": "DeliveryPending", "Cause": "{}"})
+    order = table.snapshot(ID).order
+    assert (order.status, order.run, order.is_over) == ("SHIPPED", 2, False)
