@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from queue import Queue
@@ -24,15 +25,20 @@ from urllib.parse import urlencode
 
 import pytest
 
+from local.stack.running import running
+from local.stack.settings import Settings
 from orders.adapters import stripe_client
 from orders.adapters.payments.protocol import Intent
 from orders.adapters.payments.stripe import GATEWAY
+from orders.domain.events import PAYMENTS
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
 from orders.domain.payment import GatewayOutcome, OutcomeKind
 from orders.domain.statuses import PaymentMethod
+from tests.harness.bodies import a_body
 from tests.harness.caches import forget
 from tests.harness.events import ALL_TAKEN, a_batch, a_message, http_event, invoke
+from tests.harness.stacks import Api, Deployment, in_this_process, until
 from tests.harness.world import World
 
 PINNED = "localstripe==1.15.10"
@@ -61,7 +67,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     uvx = shutil.which("uvx", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if uvx is None:
         pytest.skip("localstripe is not run: there is no uvx")
-    tried = subprocess.run([uvx, "--from", PINNED, "localstripe", "--help"], capture_output=True, text=True, check=False)
+    tried = subprocess.run([uvx, "--from", PINNED, "python", "-c", ""], capture_output=True, text=True, check=False)
     if tried.returncode:
         pytest.skip(f"localstripe is not run, as it cannot be installed: {tried.stderr.strip()[-300:]}")
     port, folder = free_port(), tmp_path_factory.mktemp("localstripe")
@@ -243,3 +249,70 @@ def _named(webhooks: "Queue[tuple[str, str]]", reference: str) -> tuple[str, str
         body, signature = webhooks.get(timeout=30)
         if json.loads(body)["data"]["object"]["id"] == reference:
             return body, signature
+
+
+# --- through a whole stack ---
+
+AS_IN_PRODUCTION = {
+    "PaymentProvider": "stripe",
+    "CarrierProvider": "none",
+    "PreparationMode": "warehouse",
+    "CaptureMode": "on_shipment",
+    "PaymentWaitSeconds": "0",
+}
+SONG = {"name": "Song", "unit_price": {"amount": 300, "currency": "USD"}, "stock": 10, "requires_shipping": False}
+
+
+@pytest.fixture
+def shop(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """A stack that is paid there, and gets its webhooks."""
+    monkeypatch.setenv("STRIPE_SECRET_KEY", KEY)
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", SECRET)
+    with running(Settings(parameters=AS_IN_PRODUCTION | {"StripeApiBase": server})) as started:
+        call(server, "/_config/webhooks/ours", url=f"{started.url}/payments/stripe/events", secret=SECRET)
+        found = in_this_process(started)
+        yield found
+        found.close()
+    forget(stripe_client)
+
+
+def placed(shop: Deployment, url: str, number: str, **more: Any) -> str:
+    """The id of an order whose customer has to go to their bank's page first."""
+    order_id = str(shop.ada.post("/orders", a_body(token=card(url, number), **more)).json()["order"]["order_id"])
+    found = until(lambda: _payment(shop.ada, order_id, "REQUIRES_ACTION"))
+    assert found["payment"]["next_action"]["type"] == "use_stripe_sdk"
+    assert found["order"]["status"] == "PENDING"
+    authenticate(url, found["payment"]["provider_reference"])
+    return order_id
+
+
+def _payment(api: Api, order_id: str, status: str) -> dict[str, Any] | None:
+    found = api.order(order_id)
+    return found if found["payment"] and found["payment"]["status"] == status else None
+
+
+def _author(api: Api, order_id: str, event_type: str) -> str | None:
+    return next((one["triggered_by"] for one in api.history(order_id) if one["event_type"] == event_type), None)
+
+
+def test_a_shop_is_paid_from_the_customers_bank_to_a_refund_in_part(shop: Deployment, server: str) -> None:
+    assert shop.admin.put("/products/song", SONG).status_code == 200
+    song, parcel = placed(shop, server, ASKS, product="song"), placed(shop, server, ASKS)
+    # Of money that is only held this server sends nothing, so people ask. What was paid at once it reports by itself.
+    assert shop.support.post(f"/orders/{parcel}/sync").status_code == 200
+    held = until(lambda: _payment(shop.ada, parcel, "AUTHORIZED"))["payment"]
+    assert held["amount_captured"]["amount"] == 0
+    assert "next_action" not in held
+    handed = {"items": [{"line_id": "1", "quantity": 1}], "tracking_number": "1Z999"}
+    until(lambda: shop.support.post(f"/orders/{parcel}/shipments", handed).status_code == 200)
+    # Such a hold is captured once: the first parcel takes what the second one is worth too.
+    taken = shop.ada.order(parcel)
+    assert (taken["order"]["fulfillment_status"], taken["payment"]["status"]) == ("PARTIALLY_SHIPPED", "COMPLETED")
+    assert taken["payment"]["amount_captured"] == taken["order"]["total"]
+    back = {"amount": {"amount": 400, "currency": "USD"}, "reason": "Scratched"}
+    refunded = shop.support.post(f"/orders/{parcel}/refunds", back).json()
+    assert [(one["status"], one["amount"]["amount"]) for one in refunded["refunds"]] == [("COMPLETED", 400)]
+    reports = {song: "PAYMENT_COMPLETED", parcel: "PAYMENT_REPORTED"}
+    for order_id, event_type in reports.items():
+        assert until(partial(_author, shop.support, order_id, event_type)) == PAYMENTS
+    assert shop.ada.order(song)["order"]["fulfillment_status"] == "DELIVERED"
