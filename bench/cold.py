@@ -87,7 +87,7 @@ class Here:
     bare: Path
 
 
-def _python() -> str:
+def lambda_python() -> str:
     """A shim of a version manager answers to the name and runs nothing: the interpreter itself is asked for."""
     kept = sorted((Path.home() / ".pyenv/versions").glob(f"{PYTHON}*/bin/python{PYTHON}"))
     for candidate in (*map(str, reversed(kept)), shutil.which(f"python{PYTHON}") or ""):
@@ -99,13 +99,13 @@ def _python() -> str:
 def measure(times: int = 5) -> list[ColdStart]:
     """Every function of the template."""
     with tempfile.TemporaryDirectory() as folder, running(Settings(parameters=invoke.SLOW)) as stack:
-        python = _python()
+        python = lambda_python()
         here = Here(build(Path(folder), PYTHON, Path(python)), python, Path(folder) / "bare")
         here.bare.mkdir()
-        layers = _layers()
+        layers = layers_by_module()
         found = []
         for module in _modules(stack):
-            config = _config(stack, module)
+            config = config_of(stack, module)
             event = invoke._filled((ROOT / f"events/{module}.json").read_text(encoding="utf-8"))  # noqa: SLF001
             paths = [here.built.functions, *(here.built.layers[layer] for layer in layers[module])]
             services = _services(here, config, paths, event)
@@ -121,12 +121,14 @@ def _modules(stack: Stack) -> list[str]:
     return [*LIFE, *(module for module in modules if module not in LIFE)]
 
 
-def _config(stack: Stack, module: str) -> Config:
+def config_of(stack: Stack, module: str) -> Config:
+    """How the function of that module runs."""
     configs = (stack.lambdas.config(name) for name in stack.lambdas.names())
     return next(config for config in configs if config.handler == f"{module}.handler")
 
 
-def _layers() -> dict[str, list[str]]:
+def layers_by_module() -> dict[str, list[str]]:
+    """The layers of each function, by its module."""
     resources = expand(ROOT / "template.yaml")["Resources"]
     names = {name: layer for name in resources for layer in LAYERS.values() if name.startswith(layer)}
     functions = (made["Properties"] for made in resources.values() if made["Type"] == "AWS::Lambda::Function")
@@ -138,7 +140,7 @@ def _services(here: Here, config: Config, paths: Sequence[Path], event: str) -> 
     done = subprocess.run(
         command,
         input=event,
-        env=_environment(config, paths),
+        env=environment_of(config, paths),
         cwd=here.built.functions,
         capture_output=True,
         text=True,
@@ -157,7 +159,8 @@ def _median(measured: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return statistics.median(first for first, _ in measured), statistics.median(cpu for _, cpu in measured)
 
 
-def _environment(config: Config, paths: Sequence[Path]) -> dict[str, str]:
+def environment_of(config: Config, paths: Sequence[Path]) -> dict[str, str]:
+    """What a function's process has, with its layers' packages at these places."""
     inherited = {name: value for name, value in invoke._environment(config).items() if name != "VIRTUAL_ENV"}  # noqa: SLF001
     return {**inherited, "PYTHONPATH": os.pathsep.join(map(str, paths))}
 
@@ -186,7 +189,7 @@ def _emulating(here: Here, config: Config, handler: str, paths: Sequence[Path]) 
         *(here.python, "-S", "-m", "awslambdaric", handler),
     ]
     quiet: Any = subprocess.DEVNULL
-    environment = _environment(config, [*paths, here.built.runtime])
+    environment = environment_of(config, [*paths, here.built.runtime])
     process = subprocess.Popen(command, env=environment, cwd=paths[0], stdout=quiet, stderr=quiet)
     try:
         invoke._await_port(door)  # noqa: SLF001

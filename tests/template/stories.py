@@ -407,18 +407,7 @@ def payments_are_at_stripe(world: RecordingWorld) -> None:
         patch.setenv("STRIPE_API_BASE", book.url)
         patch.setenv("PAGES_URL", "https://shop.example")
         patch.setattr(stripe_book, "KEY", "s" * 40)
-        said = {"event_type": "payment.confirmed"}
-        for order_id in ("stripe-asked", "stripe-swept", "stripe-told"):
-            world.place(order_id, token=stripe_book.LATER)
-            world.step("reserve_stock", order_id)
-            world.step("charge_payment", order_id, outcomes=True)
-            world.step("await_payment", order_id, seconds=3600)
-        world.http("repair_order", "POST /orders/{id}/sync", id="stripe-asked", group="support", body={})
-        world.make_overdue("stripe-swept")
-        world.run("sweep_orders", {})
-        assert world.run("on_payment_event", a_batch([a_message(said | {"order_id": "stripe-told"})])) == ALL_TAKEN
-        world.change("stripe-told", "POST /orders/{id}/cancel")
-        world.unwind("stripe-told")
+        _orders_are_paid(world, "stripe", token=stripe_book.GOOD, later=stripe_book.LATER)
         reported = json.dumps({"id": "evt_1", "type": "charge.dispute.created", "data": {"object": _dispute(book)}})
         signed = {"stripe-signature": _stripe_signature(reported)}
         key, stripe = "POST /payments/{provider}/events", {"sub": "", "provider": "stripe"}
@@ -428,12 +417,29 @@ def payments_are_at_stripe(world: RecordingWorld) -> None:
         assert world.run("on_payment_event", a_batch([a_message(disputed)])) == ALL_TAKEN
         for provider in ("stripe", "generic"):
             world.http("receive_payment_event", key, sub="", provider=provider, body={}, refused=401)
-        world.place("stripe-by-hand", token=stripe_book.GOOD)
-        world.change("stripe-by-hand", "PATCH /orders/{id}/status", {"status": "PROCESSING"})
-        world.place("stripe-ahead", token=stripe_book.GOOD)
-        told = {"event_type": "fulfillment.status_changed", "fulfillment_id": "f-1", "order_id": "stripe-ahead"}
-        assert world.run("on_fulfillment_event", a_batch([a_message(told | {"new_status": "packed"})])) == ALL_TAKEN
         assert [one["status"] for one in book.intents.values()] == ["succeeded"] * 5
+
+
+def _orders_are_paid(world: RecordingWorld, name: str, *, token: str, later: str) -> None:
+    """Each function that asks this deployment's provider for money, or about it, does; ``later`` is decided later."""
+    asked, swept, told, by_hand, ahead = (f"{name}-{one}" for one in ("asked", "swept", "told", "by-hand", "ahead"))
+    for order_id in (asked, swept, told):
+        world.place(order_id, token=later)
+        world.step("reserve_stock", order_id)
+        world.step("charge_payment", order_id, outcomes=True)
+        world.step("await_payment", order_id, seconds=3600)
+    world.http("repair_order", "POST /orders/{id}/sync", id=asked, group="support", body={})
+    world.make_overdue(swept)
+    world.run("sweep_orders", {})
+    said = {"event_type": "payment.confirmed", "order_id": told}
+    assert world.run("on_payment_event", a_batch([a_message(said)])) == ALL_TAKEN
+    world.change(told, "POST /orders/{id}/cancel")
+    world.unwind(told)
+    world.place(by_hand, token=token)
+    world.change(by_hand, "PATCH /orders/{id}/status", {"status": "PROCESSING"})
+    world.place(ahead, token=token)
+    packed = {"event_type": "fulfillment.status_changed", "fulfillment_id": "f-1", "order_id": ahead, "new_status": "packed"}
+    assert world.run("on_fulfillment_event", a_batch([a_message(packed)])) == ALL_TAKEN
 
 
 DISPUTE = {"dispute_id": "dp_1", "status": "OPEN", "opened_at": "2026-11-20T12:00:00Z"}
