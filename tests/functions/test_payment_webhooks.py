@@ -101,6 +101,17 @@ def test_a_payment_that_failed_ends_its_order(world: World, book: StripeBook) ->
     assert (found.payment.status, found.payment.failure_reason) == ("FAILED", "Your card was declined.")
 
 
+def test_an_intent_that_people_cancel_on_stripe_s_pages_ends_its_order(world: World, book: StripeBook) -> None:
+    intent = waiting(world, book)
+    book.call("POST", f"/v1/payment_intents/{intent['id']}/cancel", {}, None, stripe_book.KEY)
+    assert post(stripe_event("payment_intent.canceled", intent)) == (200, {"accepted": True})
+    deliver(world)
+    payment = world.snapshot().payment
+    assert payment
+    assert payment.status == "FAILED"
+    assert payment.failure_reason
+
+
 def test_what_changed_is_looked_up_and_not_believed(world: World, book: StripeBook) -> None:
     intent = waiting(world, book)
     claimed = intent | {"status": "succeeded"}
@@ -209,6 +220,35 @@ def test_a_refund_that_fails_later_has_failed(world: World, book: StripeBook) ->
     assert [(one.status, one.failure_reason) for one in found.refunds] == [("FAILED", "lost_or_stolen_card")]
     assert found.payment
     assert (found.payment.amount_refunded, found.payment.status) == (0, "COMPLETED")
+
+
+def test_a_refund_that_people_make_on_stripe_s_pages_is_the_payment_s_too(world: World, book: StripeBook) -> None:
+    intent = paid(world, book)
+    world.support("POST /orders/{id}/refunds", "order-1", {"amount": {"amount": 500, "currency": "USD"}, "reason": "Late"})
+    by_hand = {"payment_intent": intent["id"], "amount": "700"}
+    assert book.call("POST", "/v1/refunds", by_hand, None, stripe_book.KEY)
+    for event_id in ("evt_1", "evt_2"):
+        assert post(stripe_event("charge.refunded", intent["latest_charge"], event_id)) == (200, {"accepted": True})
+    deliver(world)
+    found = world.http("GET /orders/{id}", "order-1").body
+    assert [(one["status"], one["amount"]["amount"]) for one in found["refunds"]] == [("COMPLETED", 500), ("COMPLETED", 700)]
+    assert (found["payment"]["status"], found["payment"]["amount_refunded"]["amount"]) == ("PARTIALLY_REFUNDED", 1200)
+    all_of_it = {"amount": {"amount": intent["amount"], "currency": "USD"}, "reason": "Late"}
+    assert world.support("POST /orders/{id}/refunds", "order-1", all_of_it).status == 409
+
+
+@pytest.mark.parametrize("own", [None, "https://shop.example/thanks"])
+def test_a_customer_comes_back_to_the_shop_s_page_or_to_the_order_s(
+    world: World, book: StripeBook, monkeypatch: pytest.MonkeyPatch, own: str | None
+) -> None:
+    monkeypatch.setenv("PAGES_URL", "https://orders.example")
+    payment = {"method": "CREDIT_CARD", "token": stripe_book.ASKS} | ({"return_url": own} if own else {})
+    tracking = world.place("order-1", payment=payment).body["tracking_url"]
+    world.step("reserve_stock")
+    world.step("charge_payment", outcomes=True)
+    (intent,) = book.intents.values()
+    back = intent["next_action"]["redirect_to_url"]["return_url"]
+    assert back == (own or f"https://orders.example{tracking}")
 
 
 def listed(world: World, status: str) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orders.adapters import workflow
+from orders.adapters.payment_webhooks import FROM_STRIPE
 from orders.domain.identifiers import OrderId
 from orders.domain.statuses import TRANSITIONS
 from tests.template.test_operations import ALARMS, OPERATIONS, of
@@ -115,6 +116,11 @@ def test_a_user_that_is_made_by_hand_is_sent_a_mail() -> None:
     ]
     assert commands
     assert [command for command in commands if "--desired-delivery-mediums EMAIL" not in command] == []
+
+
+def test_stripe_is_asked_for_each_webhook_that_is_read() -> None:
+    named = set(re.findall(r"enabled_events\[\]=([\w.]+)", DEPLOY))
+    assert named == FROM_STRIPE - {"charge.refund.updated"}, "the last one is the older name of another"
 
 
 def test_the_first_line_on_a_release_while_an_alarm_is_on_is_the_command_that_makes_it() -> None:

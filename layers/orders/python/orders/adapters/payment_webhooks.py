@@ -109,6 +109,8 @@ _INTENTS: Mapping[str, str] = MappingProxyType(
 )
 _DISPUTES = ("charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed")
 _REFUNDS = ("refund.failed", "refund.updated", "charge.refund.updated")
+FROM_STRIPE = frozenset({*_INTENTS, *_DISPUTES, *_REFUNDS, "charge.refunded"})
+"""The types of Stripe's events that are read."""
 _DISPUTE_ENDS = MappingProxyType(
     {
         "won": DisputeStatus.WON,

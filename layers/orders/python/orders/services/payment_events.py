@@ -9,7 +9,7 @@ from dataclasses import replace
 from orders import logs
 from orders.adapters.payments.registry import payment_gateway
 from orders.adapters.store import orders
-from orders.domain.decisions import disputing, paying
+from orders.domain.decisions import disputing, paying, refunds
 from orders.domain.errors import AlreadyApplied, ConstraintViolated, OrderOver, RefundRefused
 from orders.domain.events import PAYMENT_CHANGED, PAYMENT_CONFIRMED, PAYMENT_FAILED, PAYMENTS, REFUND_FAILED
 from orders.domain.order import Change, Order, Snapshot
@@ -183,12 +183,19 @@ def _follow(report: PaymentReport, outcome: GatewayOutcome, clock: Clock) -> Out
         if _is_too_late(found, outcome, report):
             raise _ClosedMeanwhile
         change = paying.confirmed(_by_its_intent(found, report, outcome), said, clock(), PAYMENTS)
+        change = change or _refunded_elsewhere(found, report, outcome, clock)
         is_applied = change is not None
         note = paying.record_report(found, report, clock(), f"The payment is {found.payment and found.payment.status}")
         return replace(change or note, marker=report.marker)
 
     apply(report.order_id, step)
     return Outcome.APPLIED if is_applied else Outcome.RECORDED
+
+
+def _refunded_elsewhere(found: Snapshot, report: PaymentReport, outcome: GatewayOutcome, clock: Clock) -> Change | None:
+    if found.payment is None or report.event_type != PAYMENT_CHANGED or _is_of_another_intent(found.payment, report):
+        return None
+    return refunds.made_elsewhere(found, refunding.new_id(clock), outcome.refunded, clock())
 
 
 def _record(report: PaymentReport, reason: str, clock: Clock) -> Outcome:

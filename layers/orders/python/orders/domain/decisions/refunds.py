@@ -1,13 +1,13 @@
 """Giving money back: asked for by staff, or because of what was cancelled or came back; and what the provider says of it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orders.domain import outcomes, recording, returns
 from orders.domain.decisions.paying import payment_of
 from orders.domain.errors import ConstraintViolated, InvalidArgument, NotFound
-from orders.domain.events import SYSTEM, EventType
+from orders.domain.events import PAYMENTS, SYSTEM, EventType
 from orders.domain.money import Money
 from orders.domain.order import Change, Order, Snapshot
 from orders.domain.payment import Payment
@@ -159,6 +159,22 @@ def fail(snapshot: Snapshot, refund_id: str, reason: str, now: datetime, by: str
     if refund.status is RefundStatus.FAILED:
         return None
     return _settled(snapshot, refund.failed(reason), EventType.REFUND_FAILED, now, by)
+
+
+ELSEWHERE = "Refunded at the payment provider"
+
+
+def made_elsewhere(snapshot: Snapshot, refund_id: str, refunded: int, now: datetime) -> Change | None:
+    """The provider has given back more than it was asked for here, as people do on its own pages; ``None`` if it has not."""
+    payment = snapshot.payment
+    if payment is None or payment.status not in TAKEN:
+        return None
+    more = refunded - payment.amount_refunded - total(snapshot.refunds, RefundStatus.PENDING)
+    if more <= 0:
+        return None
+    refund = replace(_new(refund_id, payment, more, ELSEWHERE, now, PAYMENTS), due_at=None)
+    known = replace(snapshot, refunds=(*snapshot.refunds, refund))
+    return _settled(known, refund.completed(now), EventType.PAYMENT_REFUNDED, now, PAYMENTS)
 
 
 def unwind(snapshot: Snapshot, *, captured: int, now: datetime) -> Change | None:
