@@ -27,8 +27,8 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "await_payment": (*_CHANGE, "SendTaskSuccess"),
         "await_release": (*_CHANGE, "SendTaskSuccess"),
         "await_warehouse": (*_CHANGE, "SendTaskSuccess"),
-        "ship_parcel": (*_CHANGE, "GetItem", "UpdateItem", "SendTaskSuccess", "capture", "look_up", "book"),
-        "deliver_order": (*_CHANGE, "GetItem", "UpdateItem", "capture", "look_up", "book"),
+        "ship_parcel": (*_CHANGE, "GetItem", "UpdateItem", "SendTaskSuccess", "capture", "void", "look_up", "book"),
+        "deliver_order": (*_CHANGE, "GetItem", "UpdateItem", "capture", "void", "look_up", "book"),
         "begin_unwinding": _CHANGE,
         "recall_shipment": (*_CHANGE, "UpdateItem", "recall"),
         "refund_payment": (*_CHANGE, "UpdateItem", "GetItem", "void", "refund"),
@@ -37,13 +37,15 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "place_order": ("BatchGetItem", "TransactWriteItems", "GetItem", "Query", "GetSecretValue"),
         "read_orders": ("Query", "GetItem", "BatchGetItem", "GetSecretValue"),
         "change_order": (
-            *_CHANGE, "GetItem", "UpdateItem", "GetSecretValue", "open", "authorize", "look_up", "capture", "book", "refund",
+            *_CHANGE, "GetItem", "UpdateItem", "GetSecretValue", "open", "authorize", "look_up", "capture", "void",
+            "book", "refund",
         ),
         "repair_order": (
-            *_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "GetSecretValue", "look_up", "capture", "refund",
+            *_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "GetSecretValue", "look_up", "capture", "void", "renew",
+            "book", "refund",
         ),
         "drive_workflow": (
-            *_CHANGE, "GetItem", "UpdateItem", "capture", "look_up",
+            *_CHANGE, "GetItem", "UpdateItem", "capture", "void", "look_up",
             "StartExecution", "StopExecution", "SendTaskSuccess", "SendTaskFailure",
         ),
         "publish_changes": ("PutEvents",),
@@ -53,11 +55,14 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "deliver_webhook": ("GetItem", "UpdateItem", "SendMessage"),
         "on_fulfillment_event": (
             *_CHANGE, "GetItem", "UpdateItem", "ChangeMessageVisibility", "open", "authorize", "look_up", "capture",
+            "void", "refund",
         ),
         "on_payment_event": (*_CHANGE, "GetItem", "UpdateItem", "ChangeMessageVisibility", "look_up", "refund"),
         "receive_carrier_event": ("Query", "GetItem", "PutItem", "PutEvents", "GetSecretValue"),
         "manage_products": ("GetItem", "BatchGetItem", "TransactWriteItems"),
-        "sweep_orders": (*_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "look_up", "capture", "renew", "refund"),
+        "sweep_orders": (
+            *_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "look_up", "capture", "void", "renew", "book", "refund",
+        ),
     }
 )  # fmt: skip
 """What each function calls in a history: the operations of AWS, and of the payment provider and the carrier."""

@@ -169,8 +169,8 @@ def _errors_of_captures(account: Account, payment: Payment, entry: Entry | None)
         yield f"money is still held: the payment is {payment.status}, the provider says {entry and entry.state}"
     if sum(taken.values()) != payment.amount_captured:
         yield f"the provider has taken {sum(taken.values())}, the payment says {payment.amount_captured}"
-    if len(taken) > 1 and not account.times("PARCEL_SHIPPED"):
-        yield f"captured {len(taken)} times for one parcel"
+    if len(taken) > len(account.shipments):
+        yield f"captured {len(taken)} times for {len(account.shipments)} parcels"
     if any(capture.status is CaptureStatus.PENDING for capture in payment.captures):
         yield "a capture was never decided"
     if payment.amount_captured and not any(

@@ -28,6 +28,7 @@ PARAMETERS = {
     "PaymentConfirmationSeconds": "240",
     "BankTransferConfirmationSeconds": "300",
     "ShortageTimeoutSeconds": "120",
+    "WarehouseOverdueSeconds": "240",
 }
 PSEUDO = {"Partition": "aws", "Region": "us-east-1", "AccountId": "123456789012", "StackName": "orders", "URLSuffix": "test"}
 

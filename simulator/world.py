@@ -41,6 +41,8 @@ AFTERMATH, LONG_AFTERMATH = 90.0, 420.0
 BOUND = 4 * 3600.0
 """How many seconds after the last fault everything must have come to rest."""
 TICK = 60.0
+WAREHOUSE_WAIT = 600
+"""How long an execution waits for the warehouse, in seconds, before the next run follows: 300 days on AWS."""
 MOST_HAPPENINGS = 1500
 """For each order: ten times what is usual. Past that something is going round in circles."""
 SHORT_OUTAGE, LONGEST_OUTAGE = 900.0, 4500.0
@@ -65,6 +67,8 @@ class World:
         self.is_timed = dice.likely(0.75)
         self.is_held_first = dice.likely(0.35)
         """Whether money is held at first, and captured with the parcels."""
+        self.is_prepared_by_hand = dice.likely(0.25)
+        """Whether no timer hands parcels over, but the warehouse and staff."""
         self.calm_at = 0.0
         self.happenings = 0
         self.closed: dict[str, float] = {}
@@ -89,6 +93,7 @@ class World:
         os.environ.update(self.wiring.environment)
         os.environ["DELIVERY_MODE"] = "timed" if self.is_timed else "carrier"
         os.environ["CAPTURE_MODE"] = "on_shipment" if self.is_held_first else "immediate"
+        os.environ["WAREHOUSE_WAIT_SECONDS"] = str(WAREHOUSE_WAIT if self.is_prepared_by_hand else 0)
 
     def note(self, line: str) -> None:
         """Takes down one thing that happened. Where more happens than ever should, nothing more does."""
@@ -196,6 +201,7 @@ class World:
             self.operator.redrive()
             self.operator.decide()
             self.operator.release()
+            self.operator.hand_over()
             self.operator.pay_out()
         self.loop.call_later(TICK, self._tick)
 

@@ -33,6 +33,16 @@ def change_parts(world: World, wish: Wish) -> None:
         world.people.later(dice.uniform(0, LATEST), partial(what, world, wish, number))
 
 
+def prepare(world: World, wish: Wish) -> None:
+    """The warehouse hands all over that is left, which it or staff report; now and then it forgets to, until somebody asks."""
+    dice, at = world.dice, world.dice.uniform(2, 90)
+    if dice.likely(0.5) or world.releases.over:
+        world.people.later(at, partial(_tell, world, wish, f"q-{wish.number}", "shipped"))
+    elif dice.likely(0.7):
+        route, promise = "POST /orders/{id}/shipments", (HANDED_OVER, ("rest", None))
+        world.people.later(at, partial(_ask, world, wish, route, WAREHOUSE, {}, promise))
+
+
 def _pieces(world: World, wish: Wish) -> list[Json]:
     """One or two pieces of some lines: now and then more than there are."""
     lines = [str(place + 1) for place in range(len(wish.body["items"]))]
@@ -77,8 +87,6 @@ def _end(world: World, wish: Wish, end: str) -> None:
 
 def _report(world: World, wish: Wish, number: int) -> None:
     """The warehouse reports a parcel of some pieces, and most often its delivery."""
-    if not wish.order_id:
-        return
     items, name = _pieces(world, wish), f"p-{wish.number}-{number}"
     said = world.dice.pick(REPORTED)
     _tell(world, wish, name, said, items)
@@ -86,7 +94,9 @@ def _report(world: World, wish: Wish, number: int) -> None:
         world.people.later(world.dice.uniform(1, 60), partial(_tell, world, wish, name, "completed", items))
 
 
-def _tell(world: World, wish: Wish, name: str, status: str, items: list[Json]) -> None:
+def _tell(world: World, wish: Wish, name: str, status: str, items: list[Json] | None = None) -> None:
+    if not wish.order_id:
+        return
     event_id = f"{name}-{status}"
     detail = {
         "event_type": FULFILLMENT_STATUS_CHANGED,
@@ -94,7 +104,7 @@ def _tell(world: World, wish: Wish, name: str, status: str, items: list[Json]) -
         "fulfillment_id": name,
         "order_id": wish.order_id,
         "new_status": status,
-        "items": items,
+        **({"items": items} if items else {}),
     }
     world.people.reported.append((wish.order_id, event_id))
     world.bus.put("warehouse", FULFILLMENT_STATUS_CHANGED, detail)

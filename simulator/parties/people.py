@@ -194,6 +194,8 @@ class People:
             drivers.bank(self._world, wish)
         if wish.body.get("shortage") == "ask":
             shelves.answers(self._world, wish)
+        if self._world.is_prepared_by_hand:
+            parts.prepare(self._world, wish)
         if dice.likely(0.05):
             shelves.recount(self._world, number, SCARCE)
         if wish.body["require_approval"] or _total(wish.body) >= THRESHOLD:
