@@ -302,6 +302,15 @@ def test_a_hold_that_is_captured_once_is_captured_for_all_that_is_wanted_at_the_
     assert taken(world) == 3000
 
 
+def test_what_is_cancelled_after_the_one_capture_is_refunded(world: World) -> None:
+    two_and_one(world, token="tok_capture_once")
+    hand_over(world, items=[{"line_id": "1", "quantity": 2}])
+    assert world.support("POST /orders/{id}/cancel", "order-1", {}).status == 200
+    world.follow_up()
+    assert (sums(world), taken(world)) == (("PARTIALLY_REFUNDED", 3000, 1000), 3000)
+    assert world.order().status == OrderStatus.SHIPPED
+
+
 def test_a_capture_that_is_refused_ends_what_is_left_and_keeps_what_was_sent(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
