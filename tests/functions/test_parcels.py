@@ -15,11 +15,12 @@ from standardwebhooks import Webhook as Signer
 from orders import settings
 from orders.adapters.store import orders, scans
 from orders.domain.errors import DeliveryPending
+from orders.domain.events import FollowUp
 from orders.domain.identifiers import OrderId, TrackingNumber
 from orders.domain.order import timestamp
 from orders.domain.statuses import OrderStatus, PaymentStatus, ShipmentStatus
 from orders.domain.waits import LONGEST
-from orders.services import arrivals, recovery
+from orders.services import recovery
 from orders.services.changes import utc_now
 from tests.harness.caches import forget_settings
 from tests.harness.events import ALL_TAKEN, a_batch, a_message, on_bus
@@ -179,17 +180,14 @@ def test_a_parcel_that_is_found_again_is_delivered_by_the_timer(world: World) ->
     world.executions.waiting.add("second")
     world.step("ship_parcel", task_token="second", transit=LONGEST, run=2)
     report(world, "IN_TRANSIT", 20)
-    recovery.sweep(clock=in_a_while(86_400))
+    later = in_a_while(86_400)
+    recovery.follow_up(OrderId("order-1"), FollowUp.ANSWER_DELIVERED)
+    assert "second" in world.executions.waiting, "the transit is not over"
+    recovery.follow_up(OrderId("order-1"), FollowUp(world.items("order-1", "EVENT#")[-1]["follow_up"]["S"]), later)
     assert world.executions.answers["second"]["shipment"]["status"] == "IN_TRANSIT"
     world.step("deliver_order")
     assert (world.order().status, world.order().run) == (OrderStatus.DELIVERED, 2)
     world.add_up()
-
-
-def test_money_that_is_looked_at_early_does_not_end_the_transit(world: World) -> None:
-    """The order is due for other things too: what counts is when the last parcel left."""
-    arrivals.wake(world.live(OrderStatus.SHIPPED), utc_now())
-    assert "ship-order-1" in world.executions.waiting
 
 
 def the_transit_ends(world: World) -> None:

@@ -36,8 +36,8 @@ def report_overdue(snapshot: Snapshot, clock: Clock) -> bool:
 
 
 def wake(snapshot: Snapshot, now: datetime) -> None:
-    """Lets the workflow go on whose transit is over: it may wait for a parcel that was lost, and has been found again."""
+    """Lets the workflow go on that waits for what has arrived, or for a transit that is over: what was lost is found again."""
     order = snapshot.order
     is_late = order.status is OrderStatus.SHIPPED and not waits_left(snapshot, now).longest_transit
-    if is_late and order.delivery_token:
+    if order.delivery_token and (is_late or has_reached(order.status, OrderStatus.DELIVERED)):
         workflow.answer(order.delivery_token, outcomes.of(snapshot))

@@ -58,7 +58,7 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
     order = snapshot.order
     if wanted is FollowUp.START_FULFILLMENT and not order.is_over:
         workflow.start_fulfillment(order, arrivals.waits_left(snapshot, clock()))
-    _answer(snapshot, wanted)
+    _answer(snapshot, wanted, clock)
     if wanted in (FollowUp.CAPTURE_PAYMENT, FollowUp.ANSWER_RELEASED):
         capturing.settle(snapshot, clock)
     # The unwinding starts before the fulfillment ends: a consumer of that end finds the unwinding started.
@@ -68,7 +68,7 @@ def follow_up(order_id: OrderId, wanted: FollowUp, clock: Clock = utc_now) -> No
         workflow.stop_fulfillment(order)
 
 
-def _answer(snapshot: Snapshot, wanted: FollowUp) -> None:
+def _answer(snapshot: Snapshot, wanted: FollowUp, clock: Clock) -> None:
     """Returns the task token of the workflow that waits for what has been decided."""
     order = snapshot.order
     if wanted is FollowUp.ANSWER_AMENDED and order.shortage_token:
@@ -83,10 +83,10 @@ def _answer(snapshot: Snapshot, wanted: FollowUp) -> None:
     elif wanted is FollowUp.ANSWER_RELEASED and order.release_token and not order.hold:
         holding.answer(snapshot, order.release_token)
     else:
-        _answer_of_parcels(snapshot, wanted)
+        _answer_of_parcels(snapshot, wanted, clock)
 
 
-def _answer_of_parcels(snapshot: Snapshot, wanted: FollowUp) -> None:
+def _answer_of_parcels(snapshot: Snapshot, wanted: FollowUp, clock: Clock) -> None:
     """Returns the task token of the workflow that waits for what happens to the parcels."""
     order = snapshot.order
     if wanted in (FollowUp.ANSWER_HANDED_OVER, FollowUp.CAPTURE_PAYMENT):
@@ -94,8 +94,7 @@ def _answer_of_parcels(snapshot: Snapshot, wanted: FollowUp) -> None:
             workflow.answer(order.warehouse_token, outcomes.of(snapshot))
     elif wanted is FollowUp.ANSWER_DELIVERED:
         charging.collect_cash(snapshot)
-        if order.delivery_token and has_reached(order.status, OrderStatus.DELIVERED):
-            workflow.answer(order.delivery_token, outcomes.of(snapshot))
+        arrivals.wake(snapshot, clock())
 
 
 # --- one order ---
@@ -338,7 +337,6 @@ class Sweep:
             pause = (self._clock() - order.status_since) / PARTS_OF_THE_WAIT
             self._postpone(place, min(max(pause, GRACE), LONGEST_UNASKED))
         else:
-            arrivals.wake(snapshot, self._clock())
             self._postpone(place)
 
     def _postpone(self, place: indexes.Reference, by: timedelta = GRACE) -> None:

@@ -12,6 +12,7 @@ from orders.domain.events import SYSTEM, EventType, FollowUp
 from orders.domain.order import Change, Order, Snapshot, timestamp
 from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
+from orders.domain.scans import is_undecided
 from orders.domain.statuses import (
     OrderStatus,
     OverallStatus,
@@ -159,10 +160,16 @@ def record_fulfillment(
 ) -> Change:
     """Records a fulfillment event that does not change the order's status; ``refused`` is the reason if it was refused.
 
-    ``parcel`` is the one it is about, after it.
+    ``parcel`` is the one it is about, after it. The workflow that waits for one that was lost, and is found again, goes on
+    where a timer delivers.
     """
-    kind = EventType.FULFILLMENT_REFUSED if refused else kind
-    return recording.change(snapshot.order, snapshot.order, kind, now, by, reason=refused, metadata=metadata, shipment=parcel)
+    order, kind = snapshot.order, EventType.FULFILLMENT_REFUSED if refused else kind
+    before = next((one for one in snapshot.shipments if parcel and one.number == parcel.number), None)
+    is_found = order.delivery_token is not None and is_undecided(before) and not is_undecided(parcel)
+    follow_up = FollowUp.ANSWER_DELIVERED if is_found else None
+    return recording.change(
+        order, order, kind, now, by, reason=refused, metadata=metadata, shipment=parcel, follow_up=follow_up
+    )
 
 
 def question_delivery(
