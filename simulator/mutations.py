@@ -83,8 +83,8 @@ MUTATIONS = (
     Mutation(
         "the follow-up of a delivery enters no cash",
         _SERVICES + "recovery.py",
-        "        charging.collect_cash(snapshot)\n        if order.delivery_token and",
-        "        if order.delivery_token and",
+        "        charging.collect_cash(snapshot)\n        arrivals.wake",
+        "        arrivals.wake",
     ),
     Mutation("the token of the customer's card is kept", _ORDERS + "domain/recording.py", "token = None if _is_past_charging(after, payment) else after.payment_token", "token = after.payment_token"),
     # --- goods and parcels ---
