@@ -1,5 +1,6 @@
-"""The catalog: anyone reads it, admins and shops keep it."""
+"""The catalog: anyone reads it, admins and shops keep it, and staff read what is there of it."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from orders.domain.errors import InvalidArgument
@@ -7,7 +8,7 @@ from orders.domain.products import Product
 from orders.services import catalog
 from orders.web import bodies, pagination
 from orders.web.handling import REPLAYED, Answer, Request, answer, serve
-from orders.web.responses import ProductListView, product_view
+from orders.web.responses import ProductListView, StockListView, product_view, stock_view
 
 USUAL_PAGE, LARGEST_PAGE = 50, 100
 SCOPE = "products"
@@ -15,24 +16,27 @@ SCOPE = "products"
 
 def list_products(request: Request) -> Answer:
     """The catalog, page by page, or the product of one id."""
-    if "product_id" in request.query:
-        return _find_product(request)
-    limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
-    products, following = catalog.page(pagination.place(request, SCOPE), limit)
-    body: ProductListView = {
-        "products": [product_view(product) for product in products],
-        "next_cursor": pagination.cursor(following, SCOPE),
-    }
+    products, following = _page(request)
+    body: ProductListView = {"products": [product_view(product) for product in products], "next_cursor": following}
     return answer(body)
 
 
-def _find_product(request: Request) -> Answer:
-    """The product of that id, if there is one."""
+def list_stock(request: Request) -> Answer:
+    """What is on hand, reserved and sold, page by page, or of the product of one id."""
+    products, following = _page(request)
+    body: StockListView = {"products": [stock_view(product) for product in products], "next_cursor": following}
+    return answer(body)
+
+
+def _page(request: Request) -> tuple[Sequence[Product], str | None]:
+    """The products that are asked for, and the cursor of the next page, if there is one."""
+    if "product_id" not in request.query:
+        limit = request.number("limit", USUAL_PAGE, LARGEST_PAGE)
+        products, following = catalog.page(pagination.place(request, SCOPE), limit)
+        return products, pagination.cursor(following, SCOPE)
     if {"cursor", "limit"} & set(request.query):
         raise InvalidArgument.of("product_id", "cannot be combined with limit or cursor")
-    found = catalog.find(request.product_id)
-    body: ProductListView = {"products": [product_view(product) for product in found], "next_cursor": None}
-    return answer(body)
+    return catalog.find(request.product_id), None
 
 
 def get_product(request: Request) -> Answer:
@@ -67,6 +71,7 @@ def remove_product(request: Request) -> Answer:
 handler = serve(
     {
         "GET /products": list_products,
+        "GET /stock": list_stock,
         "PUT /products": put_product,
         "DELETE /products": remove_product,
         "POST /products/stock": change_stock,

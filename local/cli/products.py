@@ -53,7 +53,7 @@ def register(commands: Any, remote: Callable[..., argparse.ArgumentParser]) -> N
 
 def list_catalog(options: argparse.Namespace) -> int:
     """Prints what is there of each product."""
-    found = list(_pages(Api(url_of(options.url))))
+    found = list(_pages(Api(url_of(options.url)).signed_in(ADMIN.subject, ADMIN.groups)))
     if options.json:
         print_json(found)
     else:
@@ -68,11 +68,11 @@ def list_catalog(options: argparse.Namespace) -> int:
 
 
 def _pages(api: Api) -> Iterator[dict[str, Any]]:
-    path: str | None = "/products?limit=100"
+    path: str | None = "/stock?limit=100"
     while path:
         page = api.call("GET", path)
         yield from page["products"]
-        path = f"/products?limit=100&cursor={quote(page['next_cursor'])}" if page["next_cursor"] else None
+        path = f"/stock?limit=100&cursor={quote(page['next_cursor'])}" if page["next_cursor"] else None
 
 
 def rows(text: str) -> Iterator[Row]:

@@ -223,7 +223,8 @@ PROGRESS = {
         }
     ],
 }
-PRODUCT = {"product_id": TEXT, "name": TEXT, "unit_price": MONEY, "stock": int, "on_hand": int, "reserved": int, "sold": int}
+PRODUCT = {"product_id": TEXT, "name": TEXT, "unit_price": MONEY, "stock": int}
+COUNTED = PRODUCT | {"on_hand": int, "reserved": int, "sold": int}
 ITEM_ERROR = {"field": TEXT, "message": TEXT}
 
 
@@ -326,6 +327,7 @@ def test_each_read_has_its_shape(swift: Deployment, over: dict[str, Any]) -> Non
     assert differences(listed, {"orders": [ORDER], "next_cursor": Maybe(TEXT)}) == []
     assert differences(swift.anybody.get("/products/prod-001").json(), PRODUCT) == []
     assert differences(swift.anybody.get("/products").json(), {"products": [PRODUCT], "next_cursor": Maybe(TEXT)}) == []
+    assert differences(swift.support.get("/stock").json(), {"products": [COUNTED], "next_cursor": Maybe(TEXT)}) == []
 
 
 def test_every_change_answers_with_the_order(swift: Deployment) -> None:

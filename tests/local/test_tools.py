@@ -291,9 +291,10 @@ def test_the_catalog_is_listed_page_by_page_with_what_is_on_hand_reserved_and_so
     vase = {"product_id": "vase", "name": "Vase", "unit_price": {"amount": 1250, "currency": "USD"}}
     figures = {"stock": 7, "reserved": 2, "on_hand": 9, "sold": 30}
     pages = {
-        "/products?limit=100": {"products": [vase | figures], "next_cursor": "a/b"},
-        "/products?limit=100&cursor=a/b": {"products": [vase | figures | {"product_id": "cup"}], "next_cursor": None},
+        "/stock?limit=100": {"products": [vase | figures], "next_cursor": "a/b"},
+        "/stock?limit=100&cursor=a/b": {"products": [vase | figures | {"product_id": "cup"}], "next_cursor": None},
     }
+    monkeypatch.setattr(Api, "signed_in", lambda self, *_: self)
     monkeypatch.setattr(Api, "call", lambda _, method, path: pages[path])
     assert commands.main(["products", "--url", "http://stack"]) == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [

@@ -314,6 +314,7 @@ def keep_a_catalog(world: RecordingWorld) -> None:
     cursor = json.loads(page["body"])["next_cursor"]
     world.http("manage_products", "GET /products", sub="", query={"limit": "1", "cursor": cursor})
     world.http("manage_products", "GET /products/{id}", sub="", id="prod-001")
+    world.http("manage_products", "GET /stock", group="support", query={"limit": "1"})
     key = {"idempotency-key": "count-1"}
     for _ in range(2):
         world.http(

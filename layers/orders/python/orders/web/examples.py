@@ -33,7 +33,7 @@ from orders.domain.waits import Waits
 from orders.domain.webhooks import Attempt, Delivery, DeliveryStatus, Secret, Webhook
 from orders.web import analytics_views, event_views, mail_views, progress_views, views, webhook_views
 from orders.web.handling import anchor
-from orders.web.responses import product_view
+from orders.web.responses import product_view, stock_view
 from orders.web.views import Audience
 
 Example = dict[str, Any]
@@ -191,8 +191,13 @@ def _mails() -> Example:
 
 
 def _of_products() -> Example:
-    teapot = product_view(Product("prod-001", "Teapot", Money(1000, "USD"), 9998))
-    return {"Product": teapot, "ProductList": {"products": [teapot], "next_cursor": None}}
+    product = Product("prod-001", "Teapot", Money(1000, "USD"), 9998)
+    teapot = product_view(product)
+    return {
+        "Product": teapot,
+        "ProductList": {"products": [teapot], "next_cursor": None},
+        "StockList": {"products": [stock_view(replace(product, reserved=2, sold=40))], "next_cursor": None},
+    }
 
 
 def _of_webhooks(event: Event) -> Example:

@@ -16,10 +16,22 @@ class ProductView(TypedDict):
     name: str
     unit_price: MoneyView
     stock: Count
+    requires_shipping: NotRequired[bool]
+
+
+class StockView(ProductView):
+    """A product, with what its keeper counts: nobody else is told what was sold."""
+
     on_hand: Count
     reserved: Count
     sold: Count
-    requires_shipping: NotRequired[bool]
+
+
+class StockListView(TypedDict):
+    """A page of what there is of each product."""
+
+    products: list[StockView]
+    next_cursor: str | None
 
 
 class ProductListView(TypedDict):
@@ -37,12 +49,14 @@ def product_view(product: Product) -> ProductView:
         "name": product.name,
         "unit_price": money_view(product.unit_price),
         "stock": product.stock,
-        "on_hand": product.on_hand,
-        "reserved": product.reserved,
-        "sold": product.sold,
         **digital,  # type: ignore[typeddict-item]
     }
     return view
+
+
+def stock_view(product: Product) -> StockView:
+    """A product, with what is on hand, reserved and sold of it."""
+    return {**product_view(product), "on_hand": product.on_hand, "reserved": product.reserved, "sold": product.sold}
 
 
 class HealthView(TypedDict):

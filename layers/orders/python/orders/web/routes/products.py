@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from orders.web.routes.route import ANYONE, KEEPER, STOCK, Route
+from orders.web.routes.route import ANYONE, KEEPER, STAFF, STOCK, Route
 
 PRODUCTS = (
     Route(
@@ -13,6 +13,15 @@ PRODUCTS = (
         "manage_products",
         query=("product_id", "limit", "cursor"),
         answer="ProductList",
+    ),
+    Route(
+        "GET /stock",
+        KEEPER | STAFF,
+        "listStock",
+        "List what is on hand, reserved and sold of each product",
+        "manage_products",
+        query=("product_id", "limit", "cursor"),
+        answer="StockList",
     ),
     Route(
         "PUT /products",
