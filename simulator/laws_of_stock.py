@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from orders.domain.statuses import StepStatus
 from orders.domain.steps import StepName
 from simulator.books import Account, Books
-from simulator.two_releases import was_ended_by_edition_one
+from simulator.two_releases import was_moved_by_edition_one
 
 
 def figures(books: Books) -> Iterator[str]:
@@ -18,7 +18,7 @@ def figures(books: Books) -> Iterator[str]:
         for line, counted in zip(account.order.lines, account.order.counted, strict=False):
             reserved[line.product_id] += counted[0]
             sold[line.product_id] += counted[1]
-        if account.order.counted != (wanted := _held(account)) and not was_ended_by_edition_one(books, account):
+        if account.order.counted != (wanted := _held(account)) and not was_moved_by_edition_one(books, account):
             yield f"{name}: {account.order.counted} is counted, and it holds {wanted}: {account.story()}"
     for product, (waiting, gone) in books.figures.items():
         if (waiting, gone) != (reserved[product], sold[product]):

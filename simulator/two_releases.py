@@ -44,6 +44,13 @@ def was_ended_by_edition_one(books: Books, account: Account) -> bool:
     return over > 0 and account.order.updated_at.timestamp() <= START + over + LONGEST_INVOCATION
 
 
+def was_moved_by_edition_one(books: Books, account: Account) -> bool:
+    """Whether the last change of an order's status may be edition one's: it told its products nothing of that."""
+    over = books.world.releases.over
+    moved_at = max(event.at for event in account.trail if event.status is not event.old_status)
+    return over > 0 and moved_at.timestamp() <= START + over + LONGEST_INVOCATION
+
+
 def may_have_charged(books: Books, account: Account) -> bool:
     """Whether an order's payment may be edition one's: it made one of an order that comes to nothing, too."""
     over = books.world.releases.over
