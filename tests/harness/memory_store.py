@@ -3,6 +3,7 @@
 Whether DynamoDB itself keeps those conditions is shown elsewhere, against the table.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -40,6 +41,8 @@ class MemoryStore:
         self.trails: dict[str, list[Event]] = {}
         self.markers: dict[tuple[str, str], int] = {}
         self.stock = stock
+        self.taken: Counter[str] = Counter()
+        """What is out of stock, by product."""
         self.ledger: dict[str, Entry] = {}
         self.attempts: dict[str, int] = {}
 
@@ -70,6 +73,7 @@ class MemoryStore:
         if taken > self.stock:
             raise OutOfStock("not enough", left=dict.fromkeys(change.stock, self.stock), products=list(change.stock))
         self.stock -= taken
+        self.taken.subtract(change.stock)
         self.orders[order_id] = change.applied_to(found)
         self.trails.setdefault(order_id, []).append(change.event)
         if change.marker:
