@@ -1,4 +1,4 @@
-"""``python -m tests.goods --sequences 2000``: the model against a stack that is started for it, or the one that ORDERS_URL names.
+"""``python -m tests.goods --sequences 2000``: the model against a stack started for it, or the one that ORDERS_URL names.
 
 A sequence is one order with so many steps. The first that breaks a law ends the run.
 """
@@ -62,9 +62,10 @@ def main() -> int:
     done = PartsOfAnOrder.steps
     steps = sum(count for name, count in done.items() if not name.endswith(" refused") and name != "place")
     refused = sum(count for name, count in done.items() if name.endswith(" refused"))
-    print(f"{done['place']} sequences, {steps} steps ({refused} refused), {asked} requests, {time.monotonic() - began:.0f} s")
-    for name, count in sorted(done.items()):
-        print(f"  {count:6} {name}")
+    seconds = time.monotonic() - began
+    lines = [f"{done['place']} sequences, {steps} steps ({refused} refused), {asked} requests, {seconds:.0f} s"]
+    lines += [f"  {count:6} {name}" for name, count in sorted(done.items())]
+    sys.stdout.write("\n".join([*lines, ""]))
     return 0
 
 

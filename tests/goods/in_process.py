@@ -12,12 +12,13 @@ from orders.domain.decisions.refunds import WantedRefund
 from orders.domain.errors import OrderError
 from orders.domain.fulfillment import FulfillmentEvent, ReportedItem
 from orders.domain.identifiers import OrderId
+from orders.domain.lines import Line
 from orders.domain.money import Money
-from orders.domain.order import Line, Snapshot
+from orders.domain.order import Snapshot
 from orders.domain.refund import RefundedLine
 from orders.domain.scans import Scan
 from orders.domain.statuses import SCAN_MEANS, OverallStatus, PaymentMethod, ShipmentStatus
-from orders.services import capturing, charging, commands, fulfilling, holding, refunding
+from orders.services import capturing, charging, commands, fulfilling, handovers, holding, refunding
 from orders.services.changes import SeenAt
 from orders.services.inbound import take
 from orders.web.views import Audience, snapshot_view
@@ -129,7 +130,7 @@ class InProcess:
     def _follow_up(self) -> None:
         capturing.settle(self.now, clock)
         if self.now.order.overall is OverallStatus.ROLLING_BACK:
-            fulfilling.recall_shipment(ORDER, clock)
+            handovers.recall_shipment(ORDER, clock)
             refunding.unwind_payment(ORDER, clock)
             fulfilling.record(ORDER, unwinding.release_stock, clock)
             fulfilling.record(ORDER, unwinding.close, clock)

@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 Json = Any
-Rule = TypeVar("Rule", bound=Callable[..., Any])
+Draw = Callable[..., Any]
 Pieces = Mapping[str, int]
 """How many pieces of which line, by the lines' ids."""
 
@@ -127,15 +127,29 @@ class Door(Protocol):
 
 some_pieces = st.dictionaries(st.sampled_from(list(LINES)), st.integers(1, 3), min_size=1)
 few_or_all = st.none() | some_pieces
-places = st.integers(0, 5)
 seldom = st.integers(0, 7).map(lambda number: number == 0)
 METHODS = ("CREDIT_CARD", "CASH_ON_DELIVERY")
 OPEN = ("PENDING", "CONFIRMED", "PROCESSING")
 
 
-def when(holds: Callable[[Found], bool]) -> Callable[[Rule], Rule]:
-    """A rule that is tried where it may do something; that others are refused is shown elsewhere, for each status."""
-    return precondition(lambda model: holds(model.now))
+def _may(now: Found) -> dict[str, int]:
+    """What may have an effect on the order now, each with its weight: that others are refused is shown elsewhere."""
+    order, payment = now.body["order"], now.body["payment"]
+    is_open, is_held, is_way = now.status in OPEN, order["hold"] is not None, bool(now.under_way)
+    return {
+        "pay": 2 * (now.status == "PENDING"),
+        "hand_over": 3 * is_open,
+        "warehouse_says": 2,
+        "carrier_says": 2 * any(parcel["tracking_number"] for parcel in now.body["shipments"]),
+        "cancel_a_part": 2 * is_open,
+        "cancel_the_rest": int(is_open and bool(now.body["shipments"])),
+        "deliver": 2 * is_way,
+        "deliver_all": int(is_way),
+        "bring_back": int(is_way),
+        "give_money_back": int(bool(payment and payment["amount_captured"]["amount"])),
+        "hold": int(is_open and not is_held),
+        "release": 3 * is_held,
+    }
 
 
 class PartsOfAnOrder(RuleBasedStateMachine):
@@ -178,19 +192,7 @@ class PartsOfAnOrder(RuleBasedStateMachine):
             self.steps[f"{name} refused"] += 1
             assert self.now.lines == before.lines, "a refusal moves no piece"
 
-    def parcel(self, place: int, *, is_any: bool) -> str:
-        """One of the parcels under way, or any, of which it may be refused."""
-        found = self.now.body["shipments"] if is_any else self.now.under_way
-        return str(found[place % len(found)]["shipment_id"])
-
     # --- what is done ---
-
-    def some_left(self, pieces: Pieces | None, *, is_too_much: bool) -> Pieces | None:
-        """As many of these pieces as are left, or all of them, which may be refused."""
-        if pieces is None or is_too_much:
-            return pieces
-        left = self.now.left
-        return {name: min(count, left[name]) for name, count in pieces.items() if name in left} or None
 
     @initialize(method=st.sampled_from(METHODS), is_unpaid=seldom)
     def place(self, method: str, is_unpaid: bool) -> None:
@@ -198,87 +200,84 @@ class PartsOfAnOrder(RuleBasedStateMachine):
         self.takes_at_once = self.captures_at_once and method == "CREDIT_CARD"
         self.door.place(method, is_paid=not is_unpaid)
 
-    @when(lambda now: now.status == "PENDING")
-    @rule()
-    def pay(self) -> None:
+    @rule(data=st.data())
+    def next(self, data: st.DataObject) -> None:
+        """One of the things that may be done now."""
+        may = [name for name, weight in _may(self.now).items() for _ in range(weight)]
+        getattr(self, data.draw(st.sampled_from(may), "what"))(data.draw)
+
+    def pay(self, _: Draw) -> None:
         with self.asked("pay"):
             self.door.pay()
 
-    @when(lambda now: now.status in OPEN)
-    @rule(pieces=few_or_all, is_too_much=seldom)
-    def hand_over(self, pieces: Pieces | None, is_too_much: bool) -> None:
-        is_held = self.now.body["order"]["hold"] is not None
-        wanted = self.some_left(pieces, is_too_much=is_too_much)
+    def hand_over(self, draw: Draw) -> None:
+        is_held, wanted = self.now.body["order"]["hold"] is not None, self.some_left(draw, few_or_all)
         with self.asked("hand over"):
             self.door.hand_over(wanted)
             assert not is_held, "nothing is handed over by hand while the order is on hold"
 
-    @rule(pieces=few_or_all, is_too_much=seldom, name=st.sampled_from("abc"), status=st.sampled_from(SAID))
-    def warehouse_says(self, pieces: Pieces | None, is_too_much: bool, name: str, status: str) -> None:
-        said = self.some_left(pieces, is_too_much=is_too_much)
+    def warehouse_says(self, draw: Draw) -> None:
+        status, name = draw(st.sampled_from(SAID)), draw(st.sampled_from("abc"))
+        said = self.some_left(draw, few_or_all)
         with self.asked(f"warehouse: {status}"):
             self.door.warehouse_says(name, status, said or {})
 
-    @when(lambda now: any(parcel["tracking_number"] for parcel in now.body["shipments"]))
-    @rule(place=places, status=st.sampled_from(SCANNED))
-    def carrier_says(self, place: int, status: str) -> None:
-        numbers = [parcel["tracking_number"] for parcel in self.now.body["shipments"] if parcel["tracking_number"]]
-        number = numbers[place % len(numbers)]
+    def carrier_says(self, draw: Draw) -> None:
+        number = draw(st.sampled_from([one["tracking_number"] for one in self.now.body["shipments"] if one["tracking_number"]]))
+        status = draw(st.sampled_from(SCANNED))
         with self.asked(f"carrier: {status}"):
             self.door.carrier_says(number, status)
 
-    @when(lambda now: now.status in OPEN)
-    @rule(pieces=some_pieces, is_too_much=seldom)
-    def cancel_a_part(self, pieces: Pieces, is_too_much: bool) -> None:
-        part = self.some_left(pieces, is_too_much=is_too_much)
-        with self.asked("cancel a part"):
+    def cancel_a_part(self, draw: Draw) -> None:
+        part = self.some_left(draw, some_pieces)
+        with self.asked("cancel a part" if part else "cancel the rest"):
             self.door.cancel(part)
 
-    @when(lambda now: now.status in OPEN)
-    @rule(is_meant=seldom)
-    def cancel_the_rest(self, is_meant: bool) -> None:
-        if is_meant:
-            with self.asked("cancel the rest"):
-                self.door.cancel(None)
+    def cancel_the_rest(self, _: Draw) -> None:
+        with self.asked("cancel the rest"):
+            self.door.cancel(None)
 
-    @when(lambda now: bool(now.under_way))
-    @rule(place=places, is_any=seldom)
-    def deliver_one(self, place: int, is_any: bool) -> None:
-        parcel = self.parcel(place, is_any=is_any)
+    def deliver(self, draw: Draw) -> None:
+        parcel = self.parcel(draw)
         with self.asked("deliver a parcel"):
             self.door.deliver(parcel)
 
-    @when(lambda now: bool(now.under_way))
-    @rule()
-    def deliver_all(self) -> None:
+    def deliver_all(self, _: Draw) -> None:
         with self.asked("deliver all"):
             self.door.deliver(None)
 
-    @when(lambda now: bool(now.under_way))
-    @rule(place=places, is_any=seldom)
-    def bring_back(self, place: int, is_any: bool) -> None:
-        parcel = self.parcel(place, is_any=is_any)
+    def bring_back(self, draw: Draw) -> None:
+        parcel = self.parcel(draw)
         with self.asked("bring back"):
             self.door.bring_back(parcel)
 
-    @when(lambda now: bool(now.body["payment"] and now.body["payment"]["amount_captured"]["amount"]))
-    @rule(pieces=some_pieces)
-    def give_money_back(self, pieces: Pieces) -> None:
+    def give_money_back(self, draw: Draw) -> None:
+        pieces = draw(some_pieces)
         with self.asked("refund"):
             self.door.refund(pieces)
             self.staff_gave = True
 
-    @when(lambda now: now.status in OPEN and not now.body["order"]["hold"])
-    @rule()
-    def hold(self) -> None:
+    def hold(self, _: Draw) -> None:
         with self.asked("hold"):
             self.door.hold()
 
-    @when(lambda now: bool(now.body["order"]["hold"]))
-    @rule()
-    def release(self) -> None:
+    def release(self, _: Draw) -> None:
         with self.asked("release"):
             self.door.release()
+
+    # --- what is drawn ---
+
+    def parcel(self, draw: Draw) -> str:
+        """One of the parcels under way, or seldom any, of which it may be refused."""
+        found = self.now.body["shipments"] if draw(seldom) else self.now.under_way
+        return str(draw(st.sampled_from([one["shipment_id"] for one in found])))
+
+    def some_left(self, draw: Draw, pieces: st.SearchStrategy[Pieces | None]) -> Pieces | None:
+        """As many pieces as are left, all of them, or seldom too many, which is refused."""
+        found, left = draw(pieces), self.now.left
+        if found is None or draw(seldom):
+            return found
+        return {name: min(count, left[name]) for name, count in found.items() if name in left} or None
 
     # --- what holds ---
 

@@ -64,6 +64,16 @@ class Capture:
     at: datetime
 
 
+def capture_key(shipment_id: str) -> str:
+    """The id of the capture for a parcel, and the provider's idempotency key of it."""
+    return f"capture-{shipment_id}"
+
+
+def cash_key(shipment_id: str) -> str:
+    """The id of the cash that is collected with a parcel."""
+    return f"cash-{shipment_id}"
+
+
 @guarded
 @dataclass(frozen=True, slots=True)
 class Dispute:
@@ -163,6 +173,11 @@ class Payment:
     def capture(self, capture_id: str) -> Capture | None:
         """The capture of that id, if there is one."""
         return next((one for one in self.captures if one.capture_id == capture_id), None)
+
+    def taken_for(self, shipment_id: str) -> int:
+        """What was captured, or collected in cash, for a parcel."""
+        ids = (capture_key(shipment_id), cash_key(shipment_id))
+        return sum(one.amount for one in self.captures if one.status is CaptureStatus.COMPLETED and one.capture_id in ids)
 
     def with_capture(self, capture: Capture) -> "Payment":
         """The payment with a capture written down, or decided; the sum captured follows from them."""

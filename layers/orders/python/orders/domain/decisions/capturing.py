@@ -10,9 +10,9 @@ from orders.domain import facts, goods, recording
 from orders.domain.events import SYSTEM, EventType
 from orders.domain.order import Change, Order, Snapshot
 from orders.domain.parcels import Shipment
-from orders.domain.payment import Capture, GatewayOutcome, Payment
+from orders.domain.payment import Capture, GatewayOutcome, Payment, capture_key
 from orders.domain.shares import shares
-from orders.domain.statuses import CaptureStatus, OrderStatus, OverallStatus, PaymentStatus, has_reached
+from orders.domain.statuses import CaptureStatus, OrderStatus, OverallStatus, ParcelEnd, PaymentStatus, has_reached
 from orders.domain.waits import GRACE
 
 LOOKED_AT_BEFORE = timedelta(days=1)
@@ -28,14 +28,9 @@ def is_held(payment: Payment | None) -> bool:
 # --- what is taken ---
 
 
-def capture_id_of(shipment: Shipment) -> str:
-    """The provider's idempotency key of the capture for a parcel."""
-    return f"capture-{shipment.shipment_id}"
-
-
 def begun(snapshot: Snapshot, shipment: Shipment, now: datetime) -> Payment | None:
     """The payment with the capture for a parcel written down; ``None`` where there is nothing (more) to take for it now."""
-    payment, key = snapshot.payment, capture_id_of(shipment)
+    payment, key = snapshot.payment, capture_key(shipment.shipment_id)
     if payment is None or not is_held(payment) or payment.capture(key) or payment.pending_capture:
         return None
     amount = _share(snapshot, payment, shipment)
@@ -46,7 +41,7 @@ def _share(snapshot: Snapshot, payment: Payment, shipment: Shipment) -> int:
     """What the pieces of a parcel come to, with the delivery for the first one; all that is wanted where it is taken once."""
     order = snapshot.order
     worth = shares(order.lines_by_id, order.shipping_charge, order.discounts)
-    earlier = [one for one in snapshot.shipments if _is_counted(payment.capture(capture_id_of(one)))]
+    earlier = [one for one in snapshot.shipments if _is_counted(payment.capture(capture_key(one.shipment_id)))]
     counted = {line_id: line.quantity_cancelled for line_id, line in order.lines_by_id.items()}
     for one in earlier:
         for line_id, count in goods.in_parcel(order, one).items():
@@ -88,9 +83,10 @@ def _uncaptured(snapshot: Snapshot) -> Shipment | None:
     """A parcel that was handed over, and whose money is not taken, as far as is known."""
     payment = snapshot.payment
     for shipment in snapshot.shipments:
-        known = payment.capture(capture_id_of(shipment)) if payment else None
+        known = payment.capture(capture_key(shipment.shipment_id)) if payment else None
         is_open = known is None or known.status is CaptureStatus.PENDING
-        if is_open and not shipment.recalled and goods.is_handed_over(snapshot.order, shipment):
+        is_back = shipment.ended is ParcelEnd.RETURNED
+        if is_open and not (shipment.recalled or is_back) and goods.is_handed_over(snapshot.order, shipment):
             return shipment
     return None
 

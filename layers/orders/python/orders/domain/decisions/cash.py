@@ -6,7 +6,7 @@ from orders.domain import goods
 from orders.domain.decisions.paying import payment_of
 from orders.domain.order import Order, Snapshot
 from orders.domain.parcels import Shipment
-from orders.domain.payment import Capture, Payment
+from orders.domain.payment import Capture, Payment, cash_key
 from orders.domain.statuses import CaptureStatus, PaymentMethod, PaymentStatus
 
 
@@ -26,7 +26,7 @@ def collected(snapshot: Snapshot, shipment: Shipment, now: datetime) -> Payment 
     amount = share_of(snapshot.order, shipment)
     if not amount:
         return None
-    return payment.with_capture(Capture(f"cash-{shipment.shipment_id}", amount, CaptureStatus.COMPLETED, now))
+    return payment.with_capture(Capture(cash_key(shipment.shipment_id), amount, CaptureStatus.COMPLETED, now))
 
 
 def settled(snapshot: Snapshot, delivered: Shipment | None, now: datetime) -> Payment:

@@ -53,7 +53,7 @@ def _ended(
         return return_order(known, now, by, reason, to_sender=True, parcel=parcel)
     pieces = goods.in_parcel(order, parcel) if parcel.ended is not ParcelEnd.LOST else {}
     after = goods.returned(order, pieces)
-    refund = refunds.for_pieces(snapshot, after, pieces, refund_id, reason, now) if refund_id else None
+    refund = refunds.for_pieces(snapshot, after, pieces, refund_id, reason, now, parcel) if refund_id else None
     stock, given_back = goods.by_product(order, pieces), (refund,) if refund else ()
     if last:
         said = facts.of_parcel(parcel)

@@ -10,6 +10,7 @@ from orders.domain.errors import ConstraintViolated, InvalidArgument, NotFound
 from orders.domain.events import PAYMENTS, SYSTEM, EventType
 from orders.domain.money import Money
 from orders.domain.order import Change, Order, Snapshot
+from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
 from orders.domain.personal import Personal, guarded
 from orders.domain.refund import Refund, RefundedLine, is_arranged, left, of_unwinding, pieces, total, with_changed
@@ -84,24 +85,30 @@ def _worth(order: Order, wanted: WantedRefund, refunds: Iterable[Refund]) -> int
 
 
 def for_pieces(
-    snapshot: Snapshot, after: Order, given_up: Pieces, refund_id: str, reason: str | None, now: datetime
+    snapshot: Snapshot,
+    after: Order,
+    given_up: Pieces,
+    refund_id: str,
+    reason: str | None,
+    now: datetime,
+    parcel: Shipment | None = None,
 ) -> Refund | None:
     """The refund for pieces that are cancelled or came back, as a part of the change that makes the order ``after``.
 
     It is no more than what was taken for them, and than what is left; ``None`` where that is nothing. What the delivery cost
-    is given back with the last pieces, where nothing of the order is kept.
+    is given back with the last pieces, where nothing of the order is kept. ``parcel`` is the one that came back with them.
     """
     payment = snapshot.payment
     if payment is None or not any(given_up.values()):
         return None
-    kept = {
-        line_id: line.quantity - line.quantity_cancelled - line.quantity_returned for line_id, line in after.lines_by_id.items()
-    }
+    kept = {line_id: line.wanted - line.quantity_returned for line_id, line in after.lines_by_id.items()}
     shares = after.shares
     keeps_something = any(kept.values())
-    before = _given_up_before(snapshot)
-    worth = shares.of_goods(given_up, before) + (0 if keeps_something else shares.shipping)
+    worth = shares.of_goods(given_up, _given_up_before(snapshot)) + (0 if keeps_something else shares.shipping)
     taken_for_them = payment.amount_captured - (shares.to_take(kept) if keeps_something else 0)
+    if payment.status not in TAKEN:
+        # It is taken parcel by parcel, and more of it is still to come.
+        taken_for_them = payment.taken_for(parcel.shipment_id) if parcel else 0
     amount = min(worth, taken_for_them, left(payment, snapshot.refunds))
     if amount <= 0:
         return None
