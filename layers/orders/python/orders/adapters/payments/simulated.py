@@ -119,7 +119,9 @@ class SimulatedGateway:
                 return None
             if len(refused) < entry.facts.get("refuses", 0):
                 return _moved(entry, entry.state, refused=[*refused, refund_id])
-            return _moved(entry, REFUNDED if amount == left else entry.state, refunds={**refunds, refund_id: amount})
+            # Of money that is held more may be captured yet.
+            is_all = amount == left and not _is_held(entry)
+            return _moved(entry, REFUNDED if is_all else entry.state, refunds={**refunds, refund_id: amount})
 
         entry = _changed(intent, refunded)
         # A line that edition one refunded has no ids: it gave everything back.
@@ -218,7 +220,8 @@ def _released(entry: Entry) -> Entry | None:
     """The line with which no more is taken; what was captured stays."""
     if entry.state not in (HELD, WAITING, PENDING) and (entry.facts.get("released") or "captures" not in entry.facts):
         return None
-    return _moved(entry, CHARGED if _captured(entry) else VOIDED, released=True)
+    is_kept = _captured(entry) > _refunded(entry)
+    return _moved(entry, CHARGED if is_kept else REFUNDED if _captured(entry) else VOIDED, released=True)
 
 
 def _moved(entry: Entry, state: str, **facts: Any) -> Entry:
