@@ -87,11 +87,12 @@ def hand_over(request: Request) -> Answer:
     """Hands a parcel over; a repetition finishes what the first request has begun."""
     body, call = request.parse(bodies.HandOver), request.call
     order_id, actor = _admitted(request)
-    wanted, seen = commands.parcel(body.pieces, body.carrier, body.tracking_number), SeenAt(request.if_match, call=call)
+    wanted = commands.parcel(body.pieces, body.carrier, body.tracking_number, call=call)
+    seen = SeenAt(request.if_match, call=call)
     snapshot, is_new = once(
         call,
         lambda: commands.hand_over(order_id, actor, wanted, seen),
-        lambda record: commands.finish_handovers(OrderId(record.result)),
+        lambda record: commands.hand_over_again(OrderId(record.result), actor, wanted, record.call),
     )
     return order_answer(request, snapshot, headers=None if is_new else REPLAYED)
 

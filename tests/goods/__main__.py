@@ -36,7 +36,7 @@ def live(stack: Deployment, given: argparse.Namespace) -> int:
         suppress_health_check=list(HealthCheck),
         print_blob=False,
     )
-    run_state_machine_as_test(seed(given.seed)(OnTheStack), settings=rules)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(seed(given.seed)(OnTheStack), settings=rules)
     return next(people.requests)
 
 

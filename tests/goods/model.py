@@ -274,7 +274,8 @@ class PartsOfAnOrder(RuleBasedStateMachine):
 
     def some_left(self, draw: Draw, pieces: st.SearchStrategy[Pieces | None]) -> Pieces | None:
         """As many pieces as are left, all of them, or seldom too many, which is refused."""
-        found, left = draw(pieces), self.now.left
+        found: Pieces | None = draw(pieces)
+        left = self.now.left
         if found is None or draw(seldom):
             return found
         return {name: min(count, left[name]) for name, count in found.items() if name in left} or None

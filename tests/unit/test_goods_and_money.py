@@ -16,4 +16,4 @@ def test_goods_and_money_of_an_order_add_up_after_each_step(capture_mode: str) -
         def opened(self) -> InProcess:
             return InProcess(capture_mode)
 
-    run_state_machine_as_test(InThisProcess, settings=settings(max_examples=15, stateful_step_count=20, deadline=None))  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(InThisProcess, settings=settings(max_examples=15, stateful_step_count=20, deadline=None))

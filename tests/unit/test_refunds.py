@@ -109,7 +109,7 @@ def test_what_was_never_captured_of_cancelled_pieces_is_not_given_back() -> None
     snapshot = replace(life.snapshot, payment=held)
     after = goods.cancelled(life.order, {"2": 1})
     assert refunds.for_pieces(snapshot, after, {"2": 1}, "ref-1", None, later()) is None
-    whole = replace(held, amount_captured=3000)
+    whole = replace(held, status=PaymentStatus.COMPLETED, amount_captured=3000)
     refund = refunds.for_pieces(replace(snapshot, payment=whole), after, {"2": 1}, "ref-1", None, later())
     assert refund
     assert refund.amount.amount == 1000

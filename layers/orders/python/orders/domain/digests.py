@@ -1,9 +1,11 @@
 """What an idempotency key was used with: digests of a request, to recognize a repetition."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from orders.domain import legacy
 from orders.domain.identifiers import CustomerId, OrderId, fingerprint
@@ -44,6 +46,11 @@ class KeyedCall:
     """Of the path and the key: a key belongs to its path."""
     sent: str
     """Of the body."""
+
+    def id_of(self, prefix: str, attempt: int) -> str:
+        """An id for what the call makes, the same on each repetition; what is tried again is another thing."""
+        digest = hashlib.sha256(f"{self.caller}\n{self.place}\n{attempt}".encode()).digest()
+        return f"{prefix}-{UUID(bytes=digest[:16])}"
 
 
 @dataclass(frozen=True, slots=True)

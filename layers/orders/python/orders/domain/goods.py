@@ -77,6 +77,11 @@ def is_handed_over(order: Order, shipment: Shipment) -> bool:
     return has_reached(order.status, OrderStatus.SHIPPED) and not is_withdrawn
 
 
+def is_withdrawn(order: Order, shipment: Shipment) -> bool:
+    """Whether a parcel was given up before it left."""
+    return shipment.recalled and not is_handed_over(order, shipment)
+
+
 def is_to_be_handed_over(order: Order, shipment: Shipment) -> bool:
     """Whether the hand-over of a parcel has begun, and is neither recorded nor given up."""
     return not (is_handed_over(order, shipment) or shipment.recalled)
@@ -84,7 +89,7 @@ def is_to_be_handed_over(order: Order, shipment: Shipment) -> bool:
 
 def end_of(order: Order, shipment: Shipment) -> ParcelEnd | None:
     """What became of a parcel; of one with the whole order in it, what became of the order."""
-    if shipment.ended or shipment.items:
+    if shipment.ended or shipment.items or is_withdrawn(order, shipment):
         return shipment.ended
     was_delivered = order.step(StepName.DELIVERY).status is StepStatus.COMPLETED
     if order.status is OrderStatus.RETURNED and not was_delivered:
@@ -130,7 +135,7 @@ def with_parcel(order: Order, shipment: Shipment) -> Order:
 
 def shipped_at(order: Order, shipment: Shipment) -> datetime | None:
     """When a parcel was handed over; an order's only parcel, when the order was shipped."""
-    if shipment.shipped_at or shipment.status is ShipmentStatus.CREATED:
+    if shipment.shipped_at or shipment.status is ShipmentStatus.CREATED or is_withdrawn(order, shipment):
         return shipment.shipped_at
     return order.step(StepName.SHIPPING).completed_at
 

@@ -4,7 +4,10 @@ Each request is one change of the row; what the workflow has to do follows from 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
+from itertools import count
 from typing import Any
 
 from orders import settings
@@ -17,6 +20,7 @@ from orders.domain.decisions import cancelling, delivering, describing, ending, 
 from orders.domain.decisions.refunds import WantedRefund
 from orders.domain.decisions.reported import OUTSIDE_CARRIER
 from orders.domain.decisions.shipping import RequestedParcel
+from orders.domain.digests import KeyedCall
 from orders.domain.errors import ConstraintViolated, IllegalTransition
 from orders.domain.identifiers import OrderId, TrackingNumber
 from orders.domain.order import Change, Order, Snapshot
@@ -24,6 +28,9 @@ from orders.domain.statuses import TRANSITIONS, OrderStatus, may_become
 from orders.domain.steps import CancelReason, PaymentDeclined
 from orders.services import charging, deliveries, failing, fulfilling, handovers, refunding
 from orders.services.changes import Apply, Clock, SeenAt, apply, utc_now
+
+PARCEL = "ship"
+"""What the ids of parcels begin with that are given here."""
 
 
 def cancel(
@@ -53,13 +60,18 @@ def settle(snapshot: Snapshot, by: str, clock: Clock = utc_now) -> Snapshot:
 
 
 def parcel(
-    items: Mapping[str, int] | None, carrier: str | None, tracking_number: str | None, clock: Clock = utc_now
+    items: Mapping[str, int] | None,
+    carrier: str | None,
+    tracking_number: str | None,
+    clock: Clock = utc_now,
+    call: KeyedCall | None = None,
 ) -> RequestedParcel:
     """A parcel to be handed over: at the configured carrier, unless it travels under a number of its own already."""
     number = TrackingNumber(tracking_number) if tracking_number else None
     configured = parcel_carrier().name
     named = (carrier or OUTSIDE_CARRIER) if number else configured
-    return RequestedParcel(fulfilling.new_id("ship", clock), named, items, number)
+    shipment_id = call.id_of(PARCEL, 0) if call else fulfilling.new_id(PARCEL, clock)
+    return RequestedParcel(shipment_id, named, items, number)
 
 
 def refund(order_id: OrderId, wanted: WantedRefund, actor: Actor, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
@@ -85,10 +97,24 @@ def hand_over(order_id: OrderId, actor: Actor, wanted: RequestedParcel, seen: Se
     return handovers.hand_over(order_id, wanted, actor.by, seen, clock)
 
 
-def finish_handovers(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
-    """The order, once the parcels that were begun for it are handed over: a request that is repeated may have failed midway."""
+def hand_over_again(
+    order_id: OrderId, actor: Actor, wanted: RequestedParcel, call: KeyedCall, clock: Clock = utc_now
+) -> Snapshot:
+    """What a repeated request for a parcel led to, once that is handed over: the first may have failed midway.
+
+    One that the carrier has refused is tried again as another parcel, as no refusal is kept.
+    """
     found = orders.load(order_id)
-    return handovers.finish_begun(found, clock=clock) if goods.begun(found) and not found.order.is_over else found
+    if found.order.is_over:
+        return found
+    made = {one.shipment_id: one for one in found.shipments}
+    attempts = iter(map(partial(call.id_of, PARCEL), count()))
+    last = next(attempts)
+    while (parcel := made.get(last)) and goods.is_withdrawn(found.order, parcel):
+        last = next(attempts)
+    if last in made or last == wanted.shipment_id:
+        return handovers.finish_begun(found, clock=clock, withdraws=True) if goods.begun(found) else found
+    return handovers.hand_over(order_id, replace(wanted, shipment_id=last), actor.by, SeenAt(), clock)
 
 
 def change_address(order_id: OrderId, actor: Actor, address: Address, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:

@@ -84,6 +84,8 @@ def _begun_by_hand(snapshot: Snapshot, wanted: shipping.RequestedParcel, now: da
     if wanted.items is None and goods.begun(snapshot) and not goods.unpacked(snapshot):
         # All that is left was begun before: it is finished.
         return None
+    if any(one.shipment_id == wanted.shipment_id for one in snapshot.shipments):
+        return None
     return shipping.start_parcel(snapshot, wanted, now, by)
 
 
@@ -134,6 +136,10 @@ def _paid(found: Snapshot, parcel: Shipment, clock: Clock, change: Apply) -> Sna
         raise
 
 
+def _recalled(found: Snapshot, *, number: int, clock: Clock) -> Change | None:
+    return shipping.recalled(found, number, clock())
+
+
 def _withdrawn(found: Snapshot, *, number: int, why: str, clock: Clock, by: str) -> Change | None:
     return shipping.withdraw(found, number, clock(), by, why)
 
@@ -161,17 +167,26 @@ def recall_shipment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
 
 
 def is_left(snapshot: Snapshot) -> bool:
-    """Whether a hand-over that a request has begun is to be finished, now or after the order's release."""
+    """Whether a hand-over that a request has begun is to be finished, now or after the order's release, or to be undone."""
+    return bool(shipping.to_recall(snapshot)) or _is_begun(snapshot)
+
+
+def _is_begun(snapshot: Snapshot) -> bool:
     return not snapshot.order.is_over and any(one.due_at for one in goods.begun(snapshot))
 
 
 def finish_left(snapshot: Snapshot, clock: Clock = utc_now) -> Snapshot:
     """Does what the request would have done: takes the money, books the parcel and records it, or withdraws what is refused.
 
+    A parcel that was given up is recalled.
+
     Raises:
         CarrierUnavailable, GatewayUnavailable, OutcomeUnknown: to be tried again.
     """
-    if not is_left(snapshot) or snapshot.order.hold:
+    for parcel in shipping.to_recall(snapshot):
+        parcel_carrier().recall(parcel.shipment_id)
+        snapshot = apply(snapshot.order.order_id, partial(_recalled, number=parcel.number, clock=clock), snapshot)
+    if not _is_begun(snapshot) or snapshot.order.hold:
         return snapshot
     try:
         return finish_begun(snapshot, clock=clock, withdraws=True)

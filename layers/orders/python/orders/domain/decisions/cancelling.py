@@ -8,7 +8,7 @@ from typing import Any
 from orders.domain import facts, goods, recording
 from orders.domain.decisions import capturing, ending, refunds
 from orders.domain.decisions.advancing import step_done
-from orders.domain.decisions.shipping import all_handed_over, check_pieces
+from orders.domain.decisions.shipping import all_handed_over, check_pieces, given_up
 from orders.domain.decisions.shortage import answered
 from orders.domain.errors import ConstraintViolated, IllegalTransition
 from orders.domain.events import EventType, FollowUp
@@ -106,7 +106,7 @@ def cut_short(
     change = _without(
         snapshot, goods.cancelled(order, pieces), pieces, transit_seconds, now, by, note=reason, refund_id=refund_id
     )
-    withdrawn = tuple(replace(one, recalled=True, due_at=None) for one in goods.begun(snapshot))
+    withdrawn = tuple(given_up(one, now) for one in goods.begun(snapshot))
     payment = snapshot.payment
     lost = capturing.lost(payment, now, reason) if payment and is_unpaid and capturing.is_held(payment) else change.payment
     return replace(change, shipments=withdrawn, payment=lost)

@@ -189,9 +189,30 @@ def withdraw(snapshot: Snapshot, number: int, now: datetime, by: str, reason: st
     parcel = next((one for one in goods.begun(snapshot) if one.number == number), None)
     if parcel is None:
         return None
-    gone = replace(parcel, recalled=True, status=ShipmentStatus.FAILED, due_at=None)
+    # With its pieces named, as it is not the parcel that the order's status tells of.
+    packed = goods.in_parcel(snapshot.order, parcel)
+    gone = replace(parcel, recalled=True, status=ShipmentStatus.FAILED, due_at=None, items=packed)
     kind = EventType.SHIPMENT_RECALLED
     return recording.change(snapshot.order, snapshot.order, kind, now, by, reason=reason, shipment=gone)
+
+
+def given_up(parcel: Shipment, now: datetime) -> Shipment:
+    """A parcel that is not handed over after all, to be recalled where our carrier may have it."""
+    return replace(parcel, recalled=True, due_at=None if parcel.tracking_number else now + GRACE)
+
+
+def to_recall(snapshot: Snapshot) -> list[Shipment]:
+    """The parcels that were given up, and that our carrier may have."""
+    return [one for one in snapshot.shipments if one.recalled and one.due_at]
+
+
+def recalled(snapshot: Snapshot, number: int, now: datetime) -> Change | None:
+    """Our carrier does not deliver a parcel that was given up; ``None`` where that is on record."""
+    found = next((one for one in to_recall(snapshot) if one.number == number), None)
+    if found is None:
+        return None
+    done = replace(found, due_at=None)
+    return recording.change(snapshot.order, snapshot.order, EventType.SHIPMENT_RECALLED, now, shipment=done)
 
 
 def _overtaken(snapshot: Snapshot, booked: Shipment, token: str | None, now: datetime) -> Change | None:

@@ -1,0 +1,171 @@
+"""Parcels that do not leave, or come back: refused by the carrier, given up, on hold; and their goods and money."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+
+from orders.adapters.carriers.simulated import BOOKED, RECALLED, SimulatedCarrier
+from orders.domain import goods
+from orders.domain.actors import Actor
+from orders.domain.decisions import placing
+from orders.domain.digests import KeyedCall
+from orders.domain.errors import OrderOnHold, OutcomeUnknown
+from orders.domain.fulfillment import FulfillmentEvent
+from orders.domain.identifiers import OrderId
+from orders.domain.order import Snapshot
+from orders.domain.statuses import FulfillmentStatus, OrderStatus, PaymentStatus
+from orders.domain.steps import ShippingRefused
+from orders.services import charging, commands, failing, fulfilling, handovers, holding, inbound
+from orders.services.changes import SeenAt
+from tests.harness.memory_store import MemoryStore, in_memory
+from tests.harness.orders import START, WAITS, a_wish, later
+
+ORDER = OrderId("order-1")
+GRACE = Actor("grace", staff=True)
+CALL = KeyedCall("grace", "of the path and the key", "of the body")
+BOOK = SimulatedCarrier.book
+
+
+@pytest.fixture
+def memory() -> Iterator[MemoryStore]:
+    with in_memory() as made:
+        yield made
+
+
+def clock() -> datetime:
+    return later(1000)
+
+
+def prepared(memory: MemoryStore) -> None:
+    """Two teapots and a cup for 30.00, paid and not handed over."""
+    memory.commit(placing.place(a_wish(), WAITS, START, by="ada"))
+    fulfilling.reserve_stock(ORDER, clock)
+    charging.charge_payment(ORDER, clock=clock)
+
+
+def hand_over(items: dict[str, int] | None = None) -> Snapshot:
+    return commands.hand_over(ORDER, GRACE, commands.parcel(items, None, None, clock), SeenAt(), clock)
+
+
+def repeated(items: dict[str, int] | None = None) -> Snapshot:
+    return commands.hand_over_again(ORDER, GRACE, commands.parcel(items, None, None, clock, CALL), CALL, clock)
+
+
+def refusing(*_: object) -> None:
+    raise ShippingRefused("The carrier cannot deliver to this address.")
+
+
+def test_a_parcel_that_was_given_up_is_recalled_by_the_sweep(memory: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The carrier has booked it, and nobody has heard of that, when the rest of the order is cancelled."""
+    prepared(memory)
+    first = hand_over({"1": 1})
+
+    def unheard(*given: object) -> None:
+        BOOK(*given)  # type: ignore[arg-type]
+        raise OutcomeUnknown("The response was lost.")
+
+    monkeypatch.setattr(SimulatedCarrier, "book", unheard)
+    with pytest.raises(OutcomeUnknown):
+        handovers.ship_parcel(ORDER, None, clock=clock)
+    failing.begin_unwinding(ORDER, OutcomeUnknown.__name__, "", clock)
+    found = memory.load(ORDER)
+    left, given_up = (f"CARRIER#{one.shipment_id}" for one in found.shipments)
+    assert found.order.status is OrderStatus.SHIPPED
+    assert [memory.ledger[name].state for name in (left, given_up)] == [BOOKED, BOOKED]
+    assert handovers.is_left(found)
+    after = handovers.finish_left(found, clock)
+    assert [memory.ledger[name].state for name in (left, given_up)] == [BOOKED, RECALLED]
+    assert not handovers.is_left(after)
+    assert [one.shipment_id for one in goods.under_way(after)] == [one.shipment_id for one in first.shipments]
+
+
+def test_a_refusal_is_not_kept_under_its_idempotency_key(memory: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared(memory)
+    wanted = commands.parcel({"1": 1}, None, None, clock, CALL)
+    monkeypatch.setattr(SimulatedCarrier, "book", refusing)
+    with pytest.raises(ShippingRefused):
+        commands.hand_over(ORDER, GRACE, wanted, SeenAt(), clock)
+    with pytest.raises(ShippingRefused):
+        repeated({"1": 1})
+    monkeypatch.setattr(SimulatedCarrier, "book", BOOK)
+    sent = repeated({"1": 1})
+    assert [goods.is_handed_over(sent.order, one) for one in sent.shipments] == [False, False, True]
+    assert sent.order.fulfillment_status is FulfillmentStatus.PARTIALLY_SHIPPED
+    assert repeated({"1": 1}) == sent, "what it has led to is not done again"
+
+
+def test_a_parcel_that_the_carrier_refused_is_never_shipped_nor_delivered(
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had the whole order in it, as the one that arrived."""
+    prepared(memory)
+    monkeypatch.setattr(SimulatedCarrier, "book", refusing)
+    with pytest.raises(ShippingRefused):
+        hand_over()
+    monkeypatch.setattr(SimulatedCarrier, "book", BOOK)
+    hand_over()
+    arrived = commands.mark_delivered(ORDER, GRACE, None, SeenAt(), clock)
+    refused, sent = arrived.shipments
+    assert (goods.end_of(arrived.order, refused), goods.shipped_at(arrived.order, refused)) == (None, None)
+    assert goods.shipped_at(arrived.order, sent) is not None
+    back = commands.set_status(ORDER, OrderStatus.RETURNED, GRACE, SeenAt(), clock)
+    assert not goods.is_handed_over(back.order, back.shipments[0])
+
+
+def test_money_goes_back_for_a_parcel_that_comes_back_while_others_are_still_to_be_captured(
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAPTURE_MODE", "on_shipment")
+    prepared(memory)
+    parcel = hand_over({"1": 1}).shipments[0]
+    back = commands.mark_returned(ORDER, parcel.shipment_id, GRACE, None, SeenAt(), clock)
+    assert back.payment
+    assert (back.payment.status, back.payment.amount_captured, back.payment.amount_refunded) == (
+        PaymentStatus.AUTHORIZED,
+        1000,
+        1000,
+    )
+    rest = hand_over()
+    assert rest.payment
+    assert (rest.payment.status, rest.payment.amount_captured, rest.payment.amount_refunded) == (
+        PaymentStatus.PARTIALLY_REFUNDED,
+        3000,
+        1000,
+    )
+
+
+def test_no_money_is_taken_for_a_parcel_that_came_back_before_its_order_was_released(
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAPTURE_MODE", "on_shipment")
+    prepared(memory)
+    holding.hold(ORDER, GRACE, "The address looks odd", SeenAt(), clock)
+    inbound.take(FulfillmentEvent(ORDER, "box-1", "shipped", later(100)), clock)
+    assert memory.load(ORDER).order.status is OrderStatus.SHIPPED
+    commands.mark_returned(ORDER, "box-1", GRACE, None, SeenAt(), clock)
+    payment = memory.load(ORDER).payment
+    assert payment
+    assert payment.amount_captured == 0
+
+
+def test_an_order_on_hold_keeps_its_parcels_and_goes_on_after_its_release(memory: MemoryStore) -> None:
+    """As Shopify's fulfillment holds: what has left is delivered, nothing more leaves, what a warehouse says is a fact."""
+    prepared(memory)
+    first = hand_over({"1": 1})
+    holding.hold(ORDER, GRACE, "The address looks odd", SeenAt(), clock)
+    with pytest.raises(OrderOnHold):
+        hand_over({"1": 1})
+    with pytest.raises(OrderOnHold):
+        handovers.ship_parcel(ORDER, None, clock=clock)
+    commands.mark_parcel_delivered(ORDER, first.shipments[0].shipment_id, GRACE, None, SeenAt(), clock)
+    inbound.take(FulfillmentEvent(ORDER, "box-2", "completed", later(100)), clock)
+    part = commands.cancel(ORDER, GRACE, None, SeenAt(), clock, items={"2": 1})
+    assert part.order.hold
+    assert part.order.fulfillment_status is FulfillmentStatus.PARTIALLY_DELIVERED
+    holding.release(ORDER, GRACE, None, SeenAt(), clock)
+    hand_over()
+    arrived = commands.mark_delivered(ORDER, GRACE, None, SeenAt(), clock)
+    assert (arrived.order.status, arrived.order.fulfillment_status) == (OrderStatus.DELIVERED, FulfillmentStatus.DELIVERED)
+    assert arrived.payment
+    assert (arrived.payment.amount_captured, arrived.payment.amount_refunded) == (3000, 1000)
