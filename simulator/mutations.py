@@ -109,7 +109,7 @@ MUTATIONS = (
     Mutation("pieces that are cancelled are not put back", _DECISIONS + "cancelling.py", '"stock": cancelled if is_reserved else {},', '"stock": {},'),
     Mutation("pieces that are cancelled are not paid back", _DECISIONS + "cancelling.py", '"refunds": (refund,) if refund else (),', '"refunds": (),'),
     Mutation("a parcel that comes back among others is not paid back", _DECISIONS + "parcels_back.py", "goods.by_product(order, pieces), (refund,) if refund else ()", "goods.by_product(order, pieces), ()"),
-    Mutation("only the first parcel's money is taken", "layers/orders/python/orders/domain/payment.py", 'return f"capture-{shipment_id}"', 'return "capture"'),
+    Mutation("only the first parcel's money is taken", _ORDERS + "domain/payment.py", 'return f"capture-{shipment_id}"', 'return "capture"'),
     # --- reviews, cancelling, unwinding ---
     Mutation("a review that nobody has answered is no obstacle", _DECISIONS + "reviewing.py", "if order.approval is not None and order.approval.status is ApprovalStatus.PENDING:", "if False:"),
     Mutation(
