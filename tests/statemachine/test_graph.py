@@ -31,11 +31,11 @@ from orders.domain.steps import (
     StepDefinition,
     StepName,
 )
-from orders.domain.waits import Waits, remaining_waits
+from orders.domain.waits import LONGEST, Waits, remaining_waits
 from tests.harness.fakes import FakeStepFunctions
 from tests.harness.orders import WAITS
 from tests.statemachine.graph import billed_transitions, faults, happy_path
-from tests.statemachine.machines import FILES, FULFIL, INPUTS, UNDOING, UNWIND, definition, rules, substitutions
+from tests.statemachine.machines import FILES, FULFIL, INPUTS, UNDOING, UNWIND, definition, rules, substitutions, template
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -223,6 +223,18 @@ def test_a_warehouse_is_waited_for_where_the_table_says_and_costs_one_transition
     assert entries == [{"Variable": "$.waits.warehouse", "IsPresent": True, "Next": waiting.task.state}]
     path = ["Reserve stock", "What next?", "Charge payment", "Paid yet?", waiting.task.state, ARRIVAL.state, "Deliver order"]
     assert billed_transitions(len(path)) == 8
+
+
+def test_whatever_others_do_is_waited_for_as_long() -> None:
+    assert definition(FULFIL)["States"][RELEASE.state]["TimeoutSeconds"] == LONGEST
+    warehouse = template()["Resources"]["AwaitWarehouseFunction"]["Properties"]["Environment"]["Variables"]
+    assert warehouse["WAREHOUSE_WAIT_SECONDS"] == {"Fn::If": ["PreparesByWarehouse", LONGEST, 0]}
+
+
+def test_where_only_the_carrier_delivers_it_is_waited_for_as_long(started: FakeStepFunctions) -> None:
+    workflow.start_fulfillment(an_order(), Waits(5, 5, 10, 300, 3600, 604_800, 86_400, arrival=LONGEST))
+    waits = input_of(started)["waits"]
+    assert (waits["delivery"], waits["transit"]) == (LONGEST, LONGEST)
 
 
 def test_an_unwinding_is_started_with_what_its_machine_reads(started: FakeStepFunctions) -> None:
