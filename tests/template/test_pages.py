@@ -71,6 +71,13 @@ def test_a_style_names_what_a_page_or_a_script_does() -> None:
             assert {one for one in classes if not re.search(rf"\b{one}\b", used)} == set(), name
 
 
+def test_the_runbook_sends_people_to_views_that_the_desk_has() -> None:
+    runbook = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`/admin`, \*([A-Z]\w+)\*", runbook))
+    assert named
+    assert named <= set(re.findall(r'label: "(\w+)"', MODULES["desk.js"]))
+
+
 def test_no_line_is_longer_than_those_of_the_python_code() -> None:
     long = [
         f"{name}:{number}"

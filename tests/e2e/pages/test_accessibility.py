@@ -61,6 +61,18 @@ def test_the_tracking_page_is_for_everybody(patient: Stack, orders: Placed, visi
         look(tab, "the dialog")
 
 
+CARRIER_LINKS = """async (urls) => {
+  const folder = document.querySelector("script[src]").src.replace("track.js", "");
+  const { drawDelivery } = await import(`${folder}track-view.js`);
+  const drawn = (url) => {
+    const shipment = { carrier: "UPS", tracking_number: "1Z", tracking_url: url, scans: [] };
+    return drawDelivery({ shipment, parcelNow: "", every: [], address: null, ended: false });
+  };
+  return urls.map((url) => drawn(url).querySelector("a")?.href ?? null);
+}"""
+"""Where the link to a carrier's own page leads, for each address that a parcel may have."""
+
+
 def in_arabic(tab: Visit, link: str) -> None:
     """The page from right to left, on a phone: what it says, its digits, and the forms of its plurals."""
     tab.page.set_viewport_size({"width": WIDTHS[0], "height": 900})
@@ -70,6 +82,10 @@ def in_arabic(tab: Visit, link: str) -> None:
     assert tab.page.evaluate("getComputedStyle(document.body).direction") == "rtl"
     assert tab.violations() == []
     assert tab.fits()
+    links = tab.page.evaluate(
+        CARRIER_LINKS, ["https://carrier.example/1Z", "http://carrier.example", "javascript:alert(1)", None]
+    )
+    assert links == ["https://carrier.example/1Z", None, None, None]
     forms = "(tag) => new Intl.PluralRules(tag).resolvedOptions().pluralCategories"
     assert {tag: set(tab.page.evaluate(forms, tag)) for tag in CATEGORIES} == CATEGORIES
     tab.page.get_by_role("link", name="Deutsch").click()
@@ -87,6 +103,7 @@ def test_the_desk_is_for_everybody(patient: Stack, orders: Placed, visit: Visiti
         tab.page.get_by_role("link", name="Alex").click()
         expect(tab.page.get_by_role("table").first).to_be_visible()
         look(tab, "orders")
+        on_a_phone(tab)
         # Each sign is its own view's only: the view before it stands until the next has been loaded.
         for view, sign in (
             ("reviews", "button:text('Approve')"),
@@ -103,6 +120,15 @@ def test_the_desk_is_for_everybody(patient: Stack, orders: Placed, visit: Visiti
         tab.page.locator('[data-state="Charge payment"]').click()
         expect(tab.page.locator(".chosen")).to_contain_text("declined")
         look(tab, "an order")
+
+
+def on_a_phone(tab: Visit) -> None:
+    """The first order is seen without scrolling, and the tabs of the statuses scroll sideways in one line."""
+    tab.page.set_viewport_size({"width": WIDTHS[0], "height": 780})
+    first = tab.page.locator("table.list tbody th").first.bounding_box()
+    assert first
+    assert first["y"] + first["height"] < 780
+    assert tab.page.locator(".statuses").evaluate("(tabs) => tabs.scrollWidth > tabs.clientWidth && tabs.clientHeight < 60")
 
 
 def test_the_keyboard_alone_cancels_an_order(patient: Stack, visit: Visiting) -> None:

@@ -195,6 +195,14 @@ def test_money_is_given_back_in_part_and_its_customer_sees_it(quick: Stack, visi
         expect(tab.page.locator(".refund")).to_contain_text("US$5.50 Refunded")
 
 
+CONSOLE_LINKS = """async (arns) => {
+  const module = document.querySelector("script[src]").src.replace("desk.js", "desk-execution-history.js");
+  const { consoleLink } = await import(module);
+  return arns.map(consoleLink);
+}"""
+"""Where AWS's console shows an execution."""
+
+
 def test_the_viewer_shows_what_succeeded_and_how_often_it_was_tried(quick: Stack, visit: Visiting) -> None:
     quick.place(order_id="flaky", token="tok_flaky_1")
     with visit(quick) as tab:
@@ -209,6 +217,12 @@ def test_the_viewer_shows_what_succeeded_and_how_often_it_was_tried(quick: Stack
         expect(chosen.locator("mark", has_text='"payment_id"')).to_have_count(1)
         expect(chosen.locator("mark", has_text='"order_id": "flaky"')).to_have_count(0)
         expect(tab.page.locator(".times li", has_text="Deliver order")).to_contain_text("Succeeded")
+        expect(tab.page.get_by_role("button", name="Copy the ARN")).to_be_visible()
+        here, there = (
+            f"arn:aws:states:eu-west-1:{account}:execution:fulfil-order:flaky" for account in ("0" * 12, "123456789012")
+        )
+        console = "https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/"
+        assert tab.page.evaluate(CONSOLE_LINKS, [here, there]) == [None, f"{console}{there}"]
         events = tab.page.get_by_role("list", name="Events")
         expect(events).to_contain_text("ExecutionSucceeded")
         tab.page.get_by_label("Show").select_option("Failures only")

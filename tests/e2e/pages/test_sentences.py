@@ -23,6 +23,7 @@ from orders.domain import notifications
 from orders.domain.decisions import delivering, ending
 from orders.domain.errors import OrderError
 from orders.domain.events import ORDER_STATUS_CHANGED
+from orders.domain.languages import LANGUAGES, direction_of
 from orders.domain.order import Change, Event, Snapshot
 from orders.domain.scans import Scan, scanned
 from orders.domain.statuses import OrderStatus, OverallStatus, PaymentMethod, PaymentStatus, ShipmentStatus, StepStatus
@@ -38,6 +39,8 @@ Facts = tuple[Any, ...]
 OURS = replace(WAITS, delivery=86_400)
 PAGE = "http://pages.test/"
 LATE = timedelta(days=9)
+SHARE = 11
+"""Of that many orders one is read in each other language: the table is the same, and its translations are compared."""
 
 
 def _scanned(status: ShipmentStatus, ahead: timedelta | None) -> Doing:
@@ -179,9 +182,10 @@ READ = """async (text) => {
 
 
 def _serve(route: Route) -> None:
-    name = route.request.url.removeprefix(PAGE)
+    name, _, language = route.request.url.removeprefix(PAGE).partition("?")
     if not name:
-        route.fulfill(body="<!doctype html><title>Words</title>", content_type="text/html")
+        page = f'<!doctype html><html lang="{language}" dir="{direction_of(language)}"><title>Words</title>'
+        route.fulfill(body=page, content_type="text/html")
         return
     route.fulfill(body=show_pages.PAGES.assets[name], content_type="text/javascript")
 
@@ -213,13 +217,13 @@ _READ: dict[str, Reading] = {}
 """What has been read, by what was asked: most orders look the same in both modes of delivery."""
 
 
-def read(browser: Browser, plain: list[Reading], zone: str = "UTC") -> list[Reading]:
+def read(browser: Browser, plain: list[Reading], zone: str = "UTC", language: str = "en") -> list[Reading]:
     """What a browser says of each view at its ``now``."""
     context = browser.new_context(locale="en-GB", timezone_id=zone)
     try:
         page = context.new_page()
         page.route(f"{PAGE}**", _serve)
-        page.goto(PAGE)
+        page.goto(f"{PAGE}?{language}")
         said = json.loads(page.evaluate(READ, json.dumps(plain)))
     finally:
         context.close()
@@ -273,6 +277,18 @@ def test_every_order_has_its_sentences(readings: list[Reading]) -> None:
         assert (reading["money"] is not None) >= undone(reading), about(reading)
         assert bool(reading["parcel"]) is bool(reading["view"]["shipment"]), about(reading)
         assert all(step["label"] not in set(StepName) or step["label"] == "Delivery" for step in reading["steps"])
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_every_order_has_its_sentences_in_every_language(readings: list[Reading], browser: Browser, language: str) -> None:
+    some = readings[::SHARE]
+    found = read(browser, [{"view": one["view"], "now": one["now"]} for one in some], language=language)
+    for english, reading in zip(some, found, strict=True):
+        assert all(words_of(reading)), about(reading)
+        assert not any(re.search(r"\b[A-Z]{4,}|[{}]|undefined|null|NaN", text) for text in words_of(reading)), about(reading)
+        assert reading["headline"]["words"] != english["headline"]["words"], about(reading)
+        assert (reading["money"] is None) is (english["money"] is None), about(reading)
+        assert [step["state"] for step in reading["steps"]] == [step["state"] for step in english["steps"]], about(reading)
 
 
 def test_money_is_said_to_have_moved_only_once_it_has(readings: list[Reading]) -> None:
