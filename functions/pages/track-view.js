@@ -82,9 +82,11 @@ export function drawPay(data) {
   return h("p", { class: "card" }, `${t(asked, { amount: money(amount) })} `, outside(url, t("pay.link")));
 }
 
-/** A link to another site, in a tab of its own; none where there is no secure address. */
-const outside = (url, words) =>
-  url?.startsWith("https://") && h("a", { href: url, rel: "noopener noreferrer", target: "_blank" }, words);
+/** A link to another site; none where there is no secure address. */
+const outside = (url, words, target = null) =>
+  url?.startsWith("https://") && h("a", { href: url, rel: "noopener noreferrer", target }, words);
+
+const follow = (url) => outside(url, t("delivery.follow"), "_blank");
 
 function drawShortage({ shortage, items }) {
   const nameOf = (id) => items.find((one) => one.line_id === id)?.name ?? t("shortage.item");
@@ -133,7 +135,7 @@ export function drawDelivery({ shipment, parcelNow, every, address, ended }) {
           " ",
           copyNumber(shipment.tracking_number),
           " ",
-          outside(shipment.tracking_url, t("delivery.follow")),
+          follow(shipment.tracking_url),
         ),
       ],
       shipment?.current_location && [h("dt", {}, t("delivery.seen")), h("dd", {}, h("bdi", {}, shipment.current_location))],
@@ -156,7 +158,7 @@ const drawParcels = (every) =>
         {},
         [h("bdi", {}, holds), `: ${now}, `, h("bdi", {}, carrier)],
         tracking && [" ", h("code", { dir: "ltr" }, tracking)],
-        [" ", outside(url, t("delivery.follow"))],
+        [" ", follow(url)],
       ),
     ),
   );

@@ -74,7 +74,8 @@ function draw() {
     page.replaceChildren();
     part = parts(page);
   }
-  view.isOwn = isOwn;
+  // Support sees what the owner sees, and has ordered nothing.
+  view.isOwn = isOwn && person()?.subject === view.order.customer_id;
   document.title = t("order.title", { headline: headlineOf(view).words, order: view.order.order_id });
   drawClock();
   part("pay", payOf(view), drawPay);

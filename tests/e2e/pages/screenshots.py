@@ -40,9 +40,9 @@ def tell_a_story(stack: Stack) -> None:
     wait_for(lambda: stack.order("teapot-7309")["order"]["status"] == "PROCESSING", 60)
 
 
-def track(tab: Visit, order_id: str, name: str) -> None:
+def track(tab: Visit, order_id: str, name: str, language: str = "en") -> None:
     placed = tab.stack.order(order_id)
-    tab.page.goto(tab.stack.link(placed))
+    tab.page.goto(f"{tab.stack.link(placed)}&lang={language}")
     expect(tab.page.locator("[data-state=live], [data-state=over]")).to_be_visible()
     tab.page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
 
@@ -64,7 +64,7 @@ def desk(tab: Visit) -> None:
 
 def figures(tab: Visit) -> None:
     tab.sign_in("Sam", "/admin#/analytics")
-    expect(tab.page.locator(".chart")).to_have_count(4)
+    expect(tab.page.locator(".chart")).to_have_count(5)
     tab.page.screenshot(path=FOLDER / "figures-dark.png", full_page=True)
 
 
@@ -75,6 +75,7 @@ def take(browser: Browser, stack: Stack) -> None:
         track(tab, "teapot-7305", "tracking-phone-dark")
     with visiting(browser, stack, width=390) as tab:
         track(tab, "teapot-7306", "tracking-declined")
+        track(tab, "teapot-7305", "tracking-phone-arabic", "ar")
     with visiting(browser, stack, width=1280) as tab:
         desk(tab)
     with visiting(browser, stack, width=1000, scheme="dark") as tab:

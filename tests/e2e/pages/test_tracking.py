@@ -146,6 +146,7 @@ def test_a_customer_signs_in_and_cancels_in_the_middle(patient: Stack, visit: Vi
         dialog.get_by_label("Reason").fill("I found a better one")
         dialog.get_by_role("button", name="Cancel the order").click()
         expect(tab.heading()).to_have_text("This order was cancelled")
+        expect(tab.page.get_by_text("You cancelled it.")).to_be_visible()
         expect(tab.page.get_by_text("US$20.00 was refunded to your card")).to_be_visible()
         expect(tab.page.get_by_role("button", name="Cancel the order")).to_have_count(0)
     cancellation = patient.order(order_id)["order"]["cancellation"]
