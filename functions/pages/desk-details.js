@@ -33,7 +33,7 @@ export function detailButtons({ order, allowed_actions: allowed }, done) {
   };
   const note = {
     title: "Note on this order",
-    words: "Staff and the shop read it; its customer sees it with their own data. Empty, it is taken away.",
+    words: "One note stands with the order, and its customer can read it. Empty, it is taken away.",
     fields: [{ name: "note", label: "Note", long: true, most: 500, value: order.note }],
     action: "Save the note",
   };
