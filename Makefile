@@ -120,7 +120,7 @@ screenshots: $(READY) browser ## take the screenshots of the documentation again
 
 # What needs no running stack: that the template, the machines, the tables in the code and the documents fit together.
 FITTING := tests/template tests/statemachine/test_graph.py \
-  $(patsubst %,tests/unit/test_%.py,steps statuses sentences openapi decisions fields personal_data views)
+  $(patsubst %,tests/unit/test_%.py,steps statuses sentences catalogs openapi decisions fields personal_data views)
 
 check: lint ## formatting, lint, types, the lock, and that the template, the machines, the tables and the documents fit together
 	@$(BIN)/pytest --quiet -n auto --dist loadfile $(FITTING)
