@@ -16,6 +16,7 @@ from orders.domain.status_names import (
     parse_event_type,
     parse_payment_status,
     parse_return_status,
+    parse_shortage_status,
     parse_status,
 )
 from orders.services import listing, mails, reading
@@ -34,10 +35,11 @@ FILTERS = (
 )
 EMAIL = rf"(?=.{{3,{limits.LONGEST_EMAIL}}}$){limits.EMAIL}"
 TRACKING_NUMBER = rf"{limits.PRINTED}{{1,{limits.LONGEST_TRACKING_NUMBER}}}"
-RETURN_STATUS, DISPUTE_STATUS = "return_status", "dispute_status"
+RETURN_STATUS, DISPUTE_STATUS, SHORTAGE_STATUS = "return_status", "dispute_status", "shortage_status"
 QUEUES: dict[str, tuple[Callable[[str], StrEnum], Callable[..., listing.Page]]] = {
     RETURN_STATUS: (parse_return_status, listing.page_by_return),
     DISPUTE_STATUS: (parse_dispute_status, listing.page_by_dispute),
+    SHORTAGE_STATUS: (parse_shortage_status, listing.page_by_shortage),
 }
 """The queues of the desk, by the parameter that asks for one: how its status is read, and its pages."""
 OVERDUE = "overdue"
@@ -99,7 +101,7 @@ def list_overdue(request: Request) -> Answer:
 
 
 def list_queue(request: Request, name: str) -> Answer:
-    """Orders with a return, or a dispute, of a status, newest first."""
+    """Orders with a return, a dispute or a shortage of a status, newest first."""
     if not request.caller.acts_for_anyone:
         raise PermissionDenied(f"Only staff and shops can ask for orders by {name}.")
     if others := [one for one in (*FILTERS, *QUEUES) if one in request.query and one != name]:

@@ -70,6 +70,23 @@ export const decide = (order, done) => [
   ),
 ];
 
+/** The two answers to a shortage, on behalf of the customer. */
+export const answerShortage = (order, done) => [
+  button(
+    {
+      label: "Send what is there",
+      title: "Send what is there?",
+      words: "What is missing is taken off the order, and is not charged.",
+      fields: [],
+      path: "/amend",
+      main: true,
+    },
+    order,
+    done,
+  ),
+  button({ ...BY_HAND.CANCELLED, words: "What is reserved is released; nothing is charged." }, order, done),
+];
+
 const BACK_AGAIN = {
   label: "The parcel is back",
   words: "It came back without being delivered: the payment is refunded and the stock is released.",
@@ -135,6 +152,7 @@ export function actionsFor(view, done) {
   const allows = (operation) => view.allowed_actions.includes(operation);
   return [
     allows("approveOrder") && decide(order, done),
+    allows("amendOrder") && answerShortage(order, done)[0],
     allows("releaseOrder") && button(RELEASE, order, done),
     allows("holdOrder") && button(HOLD, order, done),
     !undoing && changes(view).map((change) => button(change, order, done)),

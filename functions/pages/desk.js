@@ -17,7 +17,9 @@ const VIEWS = {
   order: { load: () => import("./desk-order.js"), groups: STAFF },
   reviews: { label: "Reviews", load: () => import("./desk-reviews.js"), groups: STAFF },
   returns: { label: "Returns", load: () => import("./desk-returns.js"), groups: STAFF },
+  shortages: { label: "Shortages", load: () => import("./desk-shortages.js"), groups: STAFF },
   disputes: { label: "Disputes", load: () => import("./desk-disputes.js"), groups: STAFF },
+  products: { label: "Products", load: () => import("./desk-products.js"), groups: STAFF },
   analytics: { label: "Analytics", load: () => import("./desk-analytics.js"), groups: STAFF },
   webhooks: { label: "Webhooks", load: () => import("./desk-webhooks.js"), groups: ["admin"] },
 };

@@ -148,6 +148,7 @@ def test_several_orders_in_one_parcel_come_newest_first(five: World) -> None:
             "created_before": at(9),
             "overdue": "true",
             "dispute_status": "open",
+            "shortage_status": "asked",
             "expand": "payment,shipments",
         }.items()
     ],

@@ -30,6 +30,11 @@ def asked(world: World) -> None:
     assert world.step("ask_customer", task_token="asked", seconds=60) == {}
 
 
+def waiting(world: World, status: str = "asked") -> list[str]:
+    """The desk's queue of orders that wait for their customers."""
+    return [order["order_id"] for order in world.support("GET /orders", query={"shortage_status": status}).body["orders"]]
+
+
 def test_the_default_is_to_cancel(world: World) -> None:
     assert short(world, "cancel")["stock"]["outcome"] == "out_of_stock"
     assert world.pieces("few") == 1
@@ -50,6 +55,9 @@ def test_what_is_missing_is_dropped_and_not_charged(world: World) -> None:
 
 def test_the_customer_is_asked_and_takes_what_is_there(world: World) -> None:
     asked(world)
+    assert (waiting(world), waiting(world, "ASKED")) == (["order-1"], ["order-1"])
+    assert world.http("GET /orders", query={"shortage_status": "asked"}).status == 403
+    assert world.support("GET /orders", query={"shortage_status": "told"}).fields == ["shortage_status"]
     order = world.http("GET /orders/{id}", "order-1").order
     assert order["shortage"]["missing"] == [{"line_id": "1", "product_id": "few", "quantity": 1}]
     assert world.pieces("few") == 0
@@ -62,6 +70,7 @@ def test_the_customer_is_asked_and_takes_what_is_there(world: World) -> None:
     assert world.http(AMEND, "order-1").status == 409
     assert world.follow_up() == [FollowUp.ANSWER_AMENDED.name]
     assert "asked" not in world.executions.waiting
+    assert waiting(world) == []
     assert world.step("reserve_stock", outcomes=True)["stock"] == {"outcome": "reserved"}
     world.go_on(OrderStatus.DELIVERED)
     world.add_up()
@@ -76,8 +85,9 @@ def test_an_order_that_is_not_amended_gives_back_what_was_reserved(world: World,
         world.step("begin_unwinding", run=1, so_far={"failure": OUT})
         order = world.http("GET /orders/{id}", "order-1").order
         assert (order["status"], order["cancellation"]["reason"]) == ("CANCELLED", "out_of_stock")
+    assert waiting(world) == []
     world.unwind()
-    assert world.pieces("few") == 1
+    assert (world.pieces("few"), world.figures("few")) == (1, (0, 0))
     assert orders.load(OrderId("order-1")).payment is None
 
 

@@ -679,6 +679,7 @@ def orders_are_read_and_watched(world: RecordingWorld) -> None:
     world.http("read_orders", "GET /orders", group="support", query={"overdue": "true"})
     world.http("read_orders", "GET /orders", group="support", query={"return_status": "requested"})
     world.http("read_orders", "GET /orders", group="support", query={"dispute_status": "open"})
+    world.http("read_orders", "GET /orders", group="support", query={"shortage_status": "asked"})
     token = tokens.tracking_token(OrderId("seen-1"), utc_now(), secret_store.signing_key())
     for key in ("GET /orders/{id}/status", "GET /orders/{id}/status/stream"):
         world.http("watch_status", key, sub="", id="seen-1", query={"token": token}, headers={"last-event-id": "0"})

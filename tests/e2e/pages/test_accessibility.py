@@ -109,6 +109,7 @@ def test_the_desk_is_for_everybody(patient: Stack, orders: Placed, visit: Visiti
             ("reviews", "button:text('Approve')"),
             ("returns", "h2:text('Requested')"),
             ("disputes", ".disputes .card"),
+            ("products", ".products tbody tr"),
             ("analytics", ".chart"),
             ("webhooks", "[data-part=list] .card"),
         ):
@@ -185,6 +186,7 @@ def test_the_desk_is_light_with_everything_open(patient: Stack, orders: Placed, 
             ("reviews", ".reviews .card"),
             ("returns", "h2:text('Requested')"),
             ("disputes", ".disputes .card"),
+            ("products", ".products tbody tr"),
             ("analytics", ".chart"),
             ("webhooks", "[data-part=list] .card"),
         ):

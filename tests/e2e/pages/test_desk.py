@@ -161,6 +161,24 @@ def test_a_return_is_approved_and_received_from_the_queue(quick: Stack, visit: V
     assert found["payment"]["amount_refunded"] == found["order"]["items"][0]["unit_price"]
 
 
+def test_a_shortage_is_answered_from_the_queue_and_the_catalog_says_what_is_left(quick: Stack, visit: Visiting) -> None:
+    product = {"name": "Rare vase", "unit_price": {"amount": 1000, "currency": "USD"}, "stock": 1}
+    quick.as_("alex", "admin").call("PUT", "/products/a-rare-vase", product)
+    order_id = quick.place(product="a-rare-vase", shortage="ask")["order"]["order_id"]
+    with visit(quick) as tab:
+        tab.sign_in("Sam", "/admin#/shortages")
+        card = tab.page.locator(".shortages > li").filter(has_text=order_id[-6:])
+        expect(card).to_contain_text("Rare vase missing")
+        expect(tab.page.get_by_role("heading", name="Shortages 1")).to_be_visible()
+        card.get_by_role("button", name="Send what is there").click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="Send what is there").click()
+        expect(card).to_have_count(0)
+        wait_for(lambda: quick.order(order_id)["order"]["status"] == "DELIVERED")
+        tab.page.goto(f"{quick.url}/admin#/products")
+        row = tab.page.get_by_role("row").filter(has_text="a-rare-vase")
+        expect(row.get_by_role("cell")).to_have_text(["10.00 USD", "0", "0", "0", "1"])
+
+
 def test_money_is_given_back_in_part_and_its_customer_sees_it(quick: Stack, visit: Visiting) -> None:
     quick.place(order_id="scratched", token="tok_refund_declined_1")
     wait_for(lambda: quick.order("scratched")["order"]["status"] == "DELIVERED")

@@ -19,6 +19,13 @@ class ShortagePolicy(StrEnum):
     """What is there is reserved, and the customer is asked."""
 
 
+class ShortageStatus(StrEnum):
+    """What a shortage of an order waits for."""
+
+    ASKED = "ASKED"
+    """The customer's answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shortage:
     """How many pieces of which lines were missing; ``expires_at`` is until when its customer may answer, while asked."""

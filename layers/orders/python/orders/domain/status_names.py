@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from orders.domain.errors import InvalidArgument
 from orders.domain.events import EventType
+from orders.domain.shortage import ShortageStatus
 from orders.domain.statuses import DEPRECATED_NAMES, OPEN_RETURNS, DisputeStatus, OrderStatus, PaymentStatus, ReturnStatus
 
 
@@ -53,6 +54,15 @@ def parse_dispute_status(text: str, field: str = "dispute_status") -> DisputeSta
         InvalidArgument: no such status.
     """
     return _member(DisputeStatus, text, field)
+
+
+def parse_shortage_status(text: str, field: str = "shortage_status") -> ShortageStatus:
+    """What orders with a shortage wait for, as a caller names it in whatever letter case.
+
+    Raises:
+        InvalidArgument: no such status.
+    """
+    return _member(ShortageStatus, text, field)
 
 
 def parse_event_type(text: str, field: str = "event_type") -> EventType:

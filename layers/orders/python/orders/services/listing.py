@@ -12,6 +12,7 @@ from orders.adapters.store.indexes import Reference, Span
 from orders.domain.address import Contact
 from orders.domain.identifiers import CustomerId, TrackingNumber
 from orders.domain.order import Order, Snapshot, timestamp
+from orders.domain.shortage import ShortageStatus
 from orders.domain.statuses import DisputeStatus, OrderStatus, PaymentStatus, ReturnStatus
 
 
@@ -126,6 +127,12 @@ def page_by_dispute(status: DisputeStatus, limit: int, before: str | None, expan
     """One page of the orders whose payment has a dispute of a status, the one that was opened last first."""
     references = indexes.orders_with_dispute(status, Span(before), limit + 1)
     return _page(_matching(references, lambda _: True, limit), limit, expand)
+
+
+def page_by_shortage(status: ShortageStatus, limit: int, before: str | None, expand: Expand = NOTHING) -> Page:
+    """One page of the orders whose customers are asked about a shortage, newest first."""
+    references = indexes.orders_with_shortage(status, Span(before), limit + 1)
+    return _page(_matching(references, lambda order: order.is_asked, limit), limit, expand)
 
 
 def overdue_page(

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from orders.domain import errors, limits
 from orders.domain.events import EventType
 from orders.domain.notifications import EVENT_TYPES
+from orders.domain.shortage import ShortageStatus
 from orders.domain.statuses import (
     DEPRECATED_NAMES,
     OPEN_RETURNS,
@@ -90,6 +91,13 @@ PARAMETERS: dict[str, Schema] = {
         "description": "For staff and shops: orders whose payment has a dispute of that status, in any letter case, the last "
         "dispute first. Goes with no other filter.",
         "schema": one_of(DisputeStatus),
+    },
+    "shortage_status": {
+        "name": "shortage_status",
+        "in": "query",
+        "description": "For staff and shops: orders that wait for their customers' answer about a shortage (`ASKED`), in any "
+        "letter case. Goes with no other filter.",
+        "schema": one_of(ShortageStatus),
     },
     "overdue": {
         "name": "overdue",

@@ -9,6 +9,7 @@ from typing import Any
 from orders.adapters.store import items, keys, table
 from orders.domain.identifiers import CustomerId, OrderId, TrackingNumber
 from orders.domain.order import Order, Snapshot, timestamp
+from orders.domain.shortage import ShortageStatus
 from orders.domain.statuses import DisputeStatus, OrderStatus, ReturnStatus
 
 
@@ -78,6 +79,11 @@ def orders_with_return(status: ReturnStatus, span: Span = EVERYTHING, page: int 
 def orders_with_dispute(status: DisputeStatus, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
     """The orders whose payment has a dispute of that status, the one that was opened last first."""
     return _newest_first({"IndexName": keys.BY_KEY}, "GSI1", keys.disputes_partition(status.value), span, page)
+
+
+def orders_with_shortage(status: ShortageStatus, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
+    """The orders whose shortage waits for that, newest first."""
+    return _newest_first({"IndexName": keys.BY_KEY}, "GSI1", keys.shortages_partition(status.value), span, page)
 
 
 MOST_OF_ONE_PARCEL = 500

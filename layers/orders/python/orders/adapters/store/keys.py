@@ -55,6 +55,11 @@ def counted_key(order_id: OrderId) -> Key:
     return item_key(order_partition(order_id), COUNTED)
 
 
+def shortages_partition(status: str) -> str:
+    """The index key of the orders whose shortage waits for something."""
+    return f"SHORTAGES#{status}"
+
+
 RETURN_PREFIX = "#RETURN#"
 
 

@@ -122,7 +122,7 @@ def _actions(change: Change, record: IdempotencyRecord | CallRecord | None) -> l
         actions.append((RECORD, table.put_action(event_items.idempotency_record_to_item(record), table.IS_NEW)))
         actions.append((ERASED_RECORD, table.check_action(erased, table.IS_NEW)))
     actions.extend(lookups.actions(change))
-    if change.figures:
+    if change.figures or change.order.is_asked is not (change.before is not None and change.before.is_asked):
         actions.append((COUNTED, table.put_action(figure_items.counted_to_item(change.order))))
     moved = {product_id: pieces for product_id, pieces in change.stock.items() if pieces} | dict(change.figures)
     actions.extend((f"{STOCK_OF}{product_id}", _move_stock(product_id, change)) for product_id in moved)

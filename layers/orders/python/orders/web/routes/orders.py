@@ -24,7 +24,8 @@ ORDERS = (
         "read_orders",
         query=(
             *("customer_id", "status", "external_id", "email", "tracking_number", "payment_status"),
-            *("created_after", "created_before", "return_status", "dispute_status", "overdue", "expand", "limit", "cursor"),
+            *("created_after", "created_before", "return_status", "dispute_status", "shortage_status"),
+            *("overdue", "expand", "limit", "cursor"),
         ),
         answer="OrderList",
     ),
