@@ -1,10 +1,12 @@
-"""What the laws ask where edition one's functions took part: it published less of an event, and counted less."""
+"""What the laws ask where edition one's functions took part: it published less, and counted less."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
 
+from orders.domain.events import REFUND_STATUS_CHANGED, RETURN_STATUS_CHANGED
+from orders.domain.order import moment
 from simulator import edition_one
 from simulator.books import Account, Books
 from simulator.loop import START
@@ -21,6 +23,13 @@ def is_as_told(books: Books, found: Json, wanted: Json | None) -> bool:
         return wanted is not None
     is_part: bool = all(name in wanted and wanted[name] == value for name, value in found.items())
     return is_part and found["event_id"] in books.world.bus.by_edition_one
+
+
+def may_be_untold(books: Books, detail: Json) -> bool:
+    """Whether a notification is of a type that edition one does not have, of a change that its consumer may have taken."""
+    over = books.world.releases.over
+    is_new = detail["event_type"] in (RETURN_STATUS_CHANGED, REFUND_STATUS_CHANGED)
+    return is_new and over > 0 and moment(detail["timestamp"]).timestamp() <= START + over + LONGEST_INVOCATION
 
 
 def are_both_counting(books: Books) -> bool:

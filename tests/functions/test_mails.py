@@ -80,6 +80,30 @@ def test_an_order_s_life_is_told_in_its_customer_s_language(world: World, outbox
     assert shipped["unsubscribe"] in shipped["text"]
 
 
+def test_a_return_of_a_part_is_told_until_its_money_is_back(world: World, outbox: Outbox) -> None:
+    world.live(OrderStatus.DELIVERED, product="prod-001", quantity=3, contact={"email": ADDRESS})
+    deliver()
+    outbox.sent.clear()
+    ask, path = {"items": [{"line_id": "1", "quantity": 2}]}, {"id": "order-1"}
+    for end in ("cancel", "approve"):
+        asked = world.http("POST /orders/{id}/returns", "order-1", ask).body["returns"][-1]
+        path = path | {"return_id": asked["return_id"]}
+        assert world.support(f"POST /orders/{{id}}/returns/{{return_id}}/{end}", path).status == 200
+    back = {"items": [{"line_id": "1", "quantity": 1, "condition": "damaged"}]}
+    assert world.support("POST /orders/{id}/returns/{return_id}/receive", path, back).status == 200
+    deliver()
+    assert [mail["subject"] for mail in outbox.sent] == [
+        "We have your request to return items of order order-1",
+        "Your return of items of order order-1 is canceled",
+        "We have your request to return items of order order-1",
+        "Please send back your items of order order-1",
+        "We have what you sent back of order order-1",
+        "Money back for your order order-1",
+    ]
+    assert "these have arrived:\n1 x Product prod-001\n" in outbox.sent[4]["text"]
+    assert "10.00 USD has been given back" in outbox.sent[5]["text"]
+
+
 def test_what_is_published_for_a_mail_says_nothing_personal(world: World, outbox: Outbox) -> None:
     world.live(OrderStatus.DELIVERED, contact={"email": ADDRESS}, note="a word")
     assert not re.search("example|Ada|word", json.dumps(due()))
@@ -176,7 +200,7 @@ def test_no_log_has_an_address(world: World, outbox: Outbox, caplog: pytest.LogC
 
 SHOP = Shop("<shop>", "https://shop.example/logo.svg", "help@shop.example")
 VALUES = {
-    **dict.fromkeys(("items", "total", "refunded", "carrier", "tracking_number", "order", "tracking_url"), "<x>"),
+    **dict.fromkeys(("items", "total", "refunded", "received", "carrier", "tracking_number", "order", "tracking_url"), "<x>"),
     **dict.fromkeys(("name", "action_url", "unsubscribe_url"), "<x>"),
     "reason": "customer",
 }

@@ -8,7 +8,7 @@ import pytest
 
 from orders.domain import notifications
 from orders.domain.decisions import delivering, paying
-from orders.domain.events import ORDER_STATUS_CHANGED, Signal
+from orders.domain.events import ORDER_STATUS_CHANGED, REFUND_STATUS_CHANGED, RETURN_STATUS_CHANGED, Signal
 from orders.domain.notifications import EVENT_TYPES, messages, notice
 from orders.domain.statuses import OrderStatus
 from orders.domain.steps import CancelReason
@@ -60,7 +60,9 @@ def test_every_change_of_status_is_published_with_what_is_promised() -> None:
 
 
 def test_the_types_of_events_are_those_that_are_promised() -> None:
-    assert (ORDER_STATUS_CHANGED, *behavior.listed("for the steps")) == EVENT_TYPES
+    further = (RETURN_STATUS_CHANGED, REFUND_STATUS_CHANGED)
+    assert (ORDER_STATUS_CHANGED, *behavior.listed("for the steps"), *further) == EVENT_TYPES
+    assert all(f"`{kind}` (" in behavior.section("notifications") for kind in further)
 
 
 def test_the_saga_is_told_step_by_step() -> None:

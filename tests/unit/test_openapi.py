@@ -11,12 +11,15 @@ from jsonschema import Draft202012Validator
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from orders.domain import notifications
+from orders.domain.decisions import refunds, returning
+from orders.domain.decisions.returning import Receipt, ReturnRules
 from orders.domain.notifications import EVENT_TYPES
 from orders.domain.order import timestamp
-from orders.domain.statuses import DEPRECATED_NAMES, TRANSITIONS, OrderStatus
+from orders.domain.returns import ReturnedPieces, ReturnItem
+from orders.domain.statuses import DEPRECATED_NAMES, TRANSITIONS, Condition, OrderStatus
 from orders.web import bodies, descriptions, event_views, examples, openapi
 from orders.web.routes import ROUTES, Route, Who
-from tests.harness.orders import a_cod_order, an_order
+from tests.harness.orders import CUSTOMER, a_cod_order, an_order
 
 DOCUMENT = openapi.document()
 DESCRIBED = [route for route in ROUTES.values() if not route.is_page]
@@ -228,6 +231,13 @@ def test_every_event_of_a_webhook_is_described(kind: str) -> None:
 @pytest.mark.parametrize("status", OrderStatus)
 def test_what_is_published_of_an_order_is_as_described(status: OrderStatus) -> None:
     life = an_order(status) if status is not OrderStatus.CONFIRMED else a_cod_order(status)
+    if status is OrderStatus.DELIVERED:
+        pieces = [ReturnItem("1", 1, "Too small"), ReturnItem("2", 1, None)]
+        rules = ReturnRules(None, is_approved=True)
+        life.apply(returning.request(life.snapshot, "ret-1", pieces, None, rules, life.tick(), CUSTOMER))
+        receipt = Receipt((ReturnedPieces("1", 1, Condition.DAMAGED),))
+        life.apply(returning.receive(life.snapshot, "ret-1", receipt, "refund-1", life.tick(), "wim"))
+        life.apply(refunds.complete(life.snapshot, "refund-1", life.tick()))
     published = [message for event in life.trail for message in notifications.messages(event)]
     assert published
     for kind, detail, at in published:

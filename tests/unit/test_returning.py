@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from orders.domain import notifications
 from orders.domain.decisions import refunds, returning
 from orders.domain.decisions.refunds import WantedRefund
 from orders.domain.decisions.returning import Receipt, ReturnRules
 from orders.domain.errors import ConstraintViolated, IllegalTransition, InvalidArgument, NotFound
-from orders.domain.events import EventType
+from orders.domain.events import REFUND_STATUS_CHANGED, RETURN_STATUS_CHANGED, EventType
 from orders.domain.money import Money
 from orders.domain.order import Change
 from orders.domain.pricing import ShippingCharge
@@ -261,3 +262,72 @@ def test_a_free_order_comes_back_without_a_refund() -> None:
     assert (life.order.status, amounts(life)) == (OrderStatus.RETURNED, [])
     life.unwind()
     assert the_return(life).status is ReturnStatus.CLOSED
+
+
+# --- what is published of it ---
+
+
+def published(*changes: Change) -> list[tuple[str, str, list[str]]]:
+    """The events about returns and refunds that follow from changes: the type, the new status, and what else is said."""
+    told = [detail for change in changes for _, detail, _ in notifications.messages(change.event)]
+    about = [one for one in told if one["event_type"] in (RETURN_STATUS_CHANGED, REFUND_STATUS_CHANGED)]
+    return [
+        (
+            one["event_type"],
+            one.get("return_status") or one["refund_status"],
+            sorted(set(one) & {"items", "received", "amount", "return_id"}),
+        )
+        for one in about
+    ]
+
+
+def complete(life: Life, refund_id: str) -> Change:
+    change = refunds.complete(life.snapshot, refund_id, life.tick())
+    assert change
+    life.apply(change)
+    return change
+
+
+def test_a_return_and_its_refund_are_published_from_the_request_to_the_last_cent() -> None:
+    life = an_order(OrderStatus.DELIVERED)
+    asked_for = asked(life, line_1=2)
+    life.apply(decided := returning.approve(life.snapshot, "ret-1", life.tick(), "sue", None))
+    half, rest = received(life, (TEAPOTS, 1, DAMAGED)), received(life, (TEAPOTS, 1, GOOD))
+    paid = [complete(life, name) for name in ("refund-1", "refund-2")]
+    of_return, of_refund = RETURN_STATUS_CHANGED, REFUND_STATUS_CHANGED
+    back, money = ["items", "received", "return_id"], ["amount", "items", "return_id"]
+    assert published(asked_for, decided, half, rest, *paid) == [
+        (of_return, "REQUESTED", ["items", "return_id"]),
+        (of_return, "APPROVED", ["items", "return_id"]),
+        (of_return, "RECEIVED", back),
+        (of_refund, "PENDING", money),
+        (of_return, "RECEIVED", back),
+        (of_refund, "PENDING", money),
+        (of_refund, "COMPLETED", money),
+        (of_return, "CLOSED", ["return_id"]),
+        (of_refund, "COMPLETED", money),
+    ]
+
+
+@pytest.mark.parametrize(("end", "status"), [(returning.decline, "DECLINED"), (returning.cancel, "CANCELED")])
+def test_a_return_of_which_nothing_comes_is_published_too(end: Callable[..., Change], status: str) -> None:
+    life = an_order(OrderStatus.DELIVERED)
+    asked(life, line_1=1)
+    change = end(life.snapshot, "ret-1", life.tick(), "sue", "Worn")
+    assert published(change) == [(RETURN_STATUS_CHANGED, status, ["items", "return_id"])]
+    assert "At the back door" not in str(notifications.messages(change.event))
+
+
+def test_open_returns_that_staff_take_back_with_the_order_are_published() -> None:
+    life = an_order(OrderStatus.DELIVERED)
+    approved(life, line_1=1)
+    before = len(life.trail)
+    life.return_goods().unwind()
+    about = [
+        (detail["return_id"], detail["return_status"])
+        for event in life.trail[before:]
+        for kind, detail, _ in notifications.messages(event)
+        if kind == RETURN_STATUS_CHANGED
+    ]
+    assert [name for name, _ in about] == ["ret-1"] * len(about)
+    assert about[-1] == ("ret-1", "CLOSED")

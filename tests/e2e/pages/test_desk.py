@@ -176,7 +176,7 @@ def test_a_shortage_is_answered_from_the_queue_and_the_catalog_says_what_is_left
         wait_for(lambda: quick.order(order_id)["order"]["status"] == "DELIVERED")
         tab.page.goto(f"{quick.url}/admin#/products")
         row = tab.page.get_by_role("row").filter(has_text="a-rare-vase")
-        expect(row.get_by_role("cell")).to_have_text(["10.00 USD", "0", "0", "0", "1"])
+        expect(row.get_by_role("cell")).to_have_text(["US$10.00", "0", "0", "0", "1"])
 
 
 def test_money_is_given_back_in_part_and_its_customer_sees_it(quick: Stack, visit: Visiting) -> None:

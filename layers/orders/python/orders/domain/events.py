@@ -109,6 +109,7 @@ class FollowUp(StrEnum):
 
 
 ORDER_STATUS_CHANGED = "OrderStatusChanged"
+RETURN_STATUS_CHANGED, REFUND_STATUS_CHANGED = "ReturnStatusChanged", "RefundStatusChanged"
 FULFILLMENT_STATUS_CHANGED = "fulfillment.status_changed"
 PAYMENT_EVENTS = PAYMENT_CONFIRMED, PAYMENT_FAILED = "payment.confirmed", "payment.failed"
 PROVIDERS_EVENTS = PAYMENT_CHANGED, PAYMENT_DISPUTED, REFUND_FAILED = (

@@ -108,10 +108,12 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "payment_event": _accounted(),
         "payment_status": _accounted(),
         "refund_id": _accounted(),
+        "refund_status": _accounted(),
         "refunded_items": _accounted("line_id", "quantity"),
         "return_id": _accounted(),
         "return_status": _accounted(),
         "received": _accounted("line_id", "product_id", "quantity", "condition"),
+        "returns": _accounted("return_id", "return_status"),
         "return_items": _accounted("line_id", "product_id", "quantity"),
         "run": _accounted(),
         "shipment_id": _accounted(),
@@ -178,7 +180,8 @@ def of_refunds(refunds: Iterable[Refund]) -> Facts:
     """Which refund, of what amount, and the pieces it is for; a change is about one of them."""
     found: Facts = {}
     for one in refunds:
-        found |= {"refund_id": one.refund_id, "amount": _money(one.amount)}
+        found |= {"refund_id": one.refund_id, "refund_status": one.status.value, "amount": _money(one.amount)}
+        found |= {"return_id": one.return_id} if one.return_id else {}
         if one.items:
             found["refunded_items"] = [{"line_id": line.line_id, "quantity": line.quantity} for line in one.items]
     return found
@@ -221,6 +224,13 @@ def of_return(order: Order, one: Return) -> Facts:
         {"line_id": item.line_id, "product_id": lines[item.line_id].product_id, "quantity": item.quantity} for item in one.items
     ]
     return {"return_id": one.return_id, "return_status": one.status.value, "return_items": items}
+
+
+def of_further_returns(returns: Iterable[Return], said: Mapping[str, Any]) -> Facts:
+    """Which returns a change has moved, and how far, but for the one that it ``said`` already."""
+    found = [{"return_id": one.return_id, "return_status": one.status.value} for one in returns]
+    further = [one for one in found if one["return_id"] != said.get("return_id")]
+    return {"returns": further} if further else {}
 
 
 def of_receipt(order: Order, pieces: Iterable[ReturnedPieces]) -> Facts:

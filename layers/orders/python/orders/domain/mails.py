@@ -30,6 +30,8 @@ class MailKind(StrEnum):
     RETURN_REQUESTED = "return_requested"
     RETURN_APPROVED = "return_approved"
     RETURN_DECLINED = "return_declined"
+    RETURN_CANCELED = "return_canceled"
+    RETURN_RECEIVED = "return_received"
     RETURNED = "returned"
 
 
@@ -46,6 +48,8 @@ ABOUT: Mapping[EventType, MailKind] = {
     EventType.RETURN_REQUESTED: MailKind.RETURN_REQUESTED,
     EventType.RETURN_APPROVED: MailKind.RETURN_APPROVED,
     EventType.RETURN_DECLINED: MailKind.RETURN_DECLINED,
+    EventType.RETURN_CANCELED: MailKind.RETURN_CANCELED,
+    EventType.RETURN_RECEIVED: MailKind.RETURN_RECEIVED,
     EventType.ORDER_RETURNED: MailKind.RETURNED,
 }
 """The mail about a change, by the type of its audit event; of the others nothing is sent."""
@@ -130,8 +134,18 @@ def values_of(snapshot: Snapshot, links: Mapping[str, str]) -> dict[str, str]:
         "items": "\n".join(f"{line.quantity} x {line.name}" for line in order.lines),
         "total": str(order.total),
         "refunded": str(refunded or ""),
+        "received": _received(snapshot),
         "carrier": parcel.carrier if parcel else "",
         "tracking_number": (parcel.tracking_number or "") if parcel else "",
         "action_url": (action.url or "") if action else "",
         **links,
     }
+
+
+def _received(snapshot: Snapshot) -> str:
+    """What has come back of the return of which something has come back last."""
+    found = [one for one in snapshot.returns if one.received_at]
+    if not found:
+        return ""
+    lines, last = snapshot.order.lines_by_id, max(found, key=lambda one: one.received_at or one.created_at)
+    return "\n".join(f"{item.received} x {lines[item.line_id].name}" for item in last.items if item.received)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from orders.domain import sentences
-from orders.domain.events import ORDER_STATUS_CHANGED, Signal
+from orders.domain.events import ORDER_STATUS_CHANGED, REFUND_STATUS_CHANGED, RETURN_STATUS_CHANGED, Signal
 from orders.domain.facts import NOT_ASKED
 from orders.domain.identifiers import uuid7
 from orders.domain.money import Money
@@ -19,7 +19,7 @@ from orders.domain.statuses import TERMINAL, OrderStatus
 
 Message = tuple[str, dict[str, Any], datetime]
 
-EVENT_TYPES = (ORDER_STATUS_CHANGED, *(signal.value for signal in Signal))
+EVENT_TYPES = (ORDER_STATUS_CHANGED, *(signal.value for signal in Signal), RETURN_STATUS_CHANGED, REFUND_STATUS_CHANGED)
 """Every type of notification, by the name it travels under."""
 
 
@@ -34,6 +34,8 @@ def messages(event: Event) -> list[Message]:
         kinds.append((ORDER_STATUS_CHANGED, _status_changed(event)))
     for signal, step in event.signals:
         kinds.append((signal.value, {"step": step.value} if step else {}))
+    kinds += [(RETURN_STATUS_CHANGED, one) for one in _returns_changed(event.metadata)]
+    kinds += [(REFUND_STATUS_CHANGED, _refund_changed(event))] if "refund_status" in event.metadata else []
     return [(kind, _common(event, kind, position) | more, event.at) for position, (kind, more) in enumerate(kinds)]
 
 
@@ -61,6 +63,20 @@ def _status_changed(event: Event) -> dict[str, Any]:
         "seconds_in_old_status": measures.status_seconds,
         "step_seconds": dict(measures.step_seconds),
     }
+
+
+def _returns_changed(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """How far returns have come; the one that the change is about with what it is of, and what has come back of it."""
+    names = {"return_id": "return_id", "return_status": "return_status", "items": "return_items", "received": "received"}
+    one = {name: facts[fact] for name, fact in names.items() if fact in facts} if "return_status" in facts else None
+    return [*([one] if one else []), *(dict(further) for further in facts.get("returns", ()))]
+
+
+def _refund_changed(event: Event) -> dict[str, Any]:
+    """How far a refund has come; with its pieces, and the return that it is for, where it has these."""
+    names = {"refund_id": "refund_id", "refund_status": "refund_status", "amount": "amount"}
+    names |= {"items": "refunded_items", "return_id": "return_id"}
+    return {name: event.metadata[fact] for name, fact in names.items() if fact in event.metadata}
 
 
 def stable_id(event: Event, position: int) -> str:

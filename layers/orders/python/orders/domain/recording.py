@@ -53,7 +53,8 @@ def change(  # noqa: PLR0913 - everything that can be part of one atomic change
     token = None if _is_past_charging(after, payment) else after.payment_token
     counted = stock_figures.due(before, after)
     order = replace(after, version=before.version + 1, updated_at=at, payment_token=token, counted=counted)
-    known = {**(metadata or {}), **_facts(kind, payment, shipment, stock or {}), **facts.of_refunds(refunds)}
+    known = {**(metadata or {}), **_facts(kind, payment, shipment, stock or {})}
+    known = {**facts.of_further_returns(returns, known), **known, **facts.of_refunds(refunds)}
     written = event(before, order, kind, at, by, reason=reason, metadata=known, follow_up=follow_up)
     parcels, figures = (shipment,) if shipment else (), stock_figures.moves(order, before.counted, counted)
     return Change(before, order, written, payment, parcels, stock or {}, returns=returns, refunds=refunds, figures=figures)

@@ -154,6 +154,8 @@ MEMBERS: Mapping[str, str] = {
     "requested_by": "Who asked for it.",
     "ReceiveReturn.final": "Whether nothing more of the return comes back.",
     "return_id": "The return's id.",
+    "return_status": "How far the return has come.",
+    "refund_status": "How far the refund has come.",
     "returns": "What the customer sends back.",
     "region": "The state or province, where the country has such a part in its addresses.",
     "dispute": "The customer's bank asks for the money back; null where it does not.",

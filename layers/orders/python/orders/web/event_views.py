@@ -5,13 +5,13 @@
 
 from typing import Annotated, NotRequired, TypedDict
 
-from orders.domain.events import ORDER_STATUS_CHANGED, Signal
+from orders.domain.events import ORDER_STATUS_CHANGED, REFUND_STATUS_CHANGED, RETURN_STATUS_CHANGED, Signal
 from orders.domain.facts import NOT_ASKED
 from orders.domain.identifiers import CustomerId, OrderId
-from orders.domain.statuses import OrderStatus, PaymentMethod, PaymentStatus
+from orders.domain.statuses import Condition, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus, ReturnStatus
 from orders.domain.steps import CancelReason, StepName
 from orders.web.payment_views import MoneyView
-from orders.web.shapes import Keywords, Time, Version
+from orders.web.shapes import Count, ForeignId, Keywords, Time, Version
 
 
 class _AnyEventView(TypedDict):
@@ -48,6 +48,46 @@ class StepChangeView(_AnyEventView):
     step: NotRequired[StepName]
 
 
+class ReturnedPiecesView(TypedDict):
+    """Pieces of a line that are sent back."""
+
+    line_id: str
+    product_id: ForeignId
+    quantity: Count
+
+
+class ReceivedPiecesView(ReturnedPiecesView):
+    """Pieces that have come back, and how they were found."""
+
+    condition: Condition
+
+
+class ReturnChangeView(_AnyEventView):
+    """A return has come further: it is asked for, decided, received in part or in whole, or closed."""
+
+    return_id: str
+    return_status: ReturnStatus
+    items: NotRequired[list[ReturnedPiecesView]]
+    received: NotRequired[list[ReceivedPiecesView]]
+
+
+class RefundedPiecesView(TypedDict):
+    """Pieces of a line that money is given back for."""
+
+    line_id: str
+    quantity: Count
+
+
+class RefundChangeView(_AnyEventView):
+    """A refund is begun, made, or has failed."""
+
+    refund_id: str
+    refund_status: RefundStatus
+    amount: MoneyView
+    items: NotRequired[list[RefundedPiecesView]]
+    return_id: NotRequired[str]
+
+
 class OrderStatusChangedView(TypedDict):
     """The body of a webhook's request about a status."""
 
@@ -62,6 +102,22 @@ class StepChangedView(TypedDict):
     type: Annotated[str, Keywords(enum=[signal.value for signal in Signal])]
     timestamp: Time
     data: StepChangeView
+
+
+class ReturnStatusChangedView(TypedDict):
+    """The body of a webhook's request about a return."""
+
+    type: Annotated[str, Keywords(enum=[RETURN_STATUS_CHANGED])]
+    timestamp: Time
+    data: ReturnChangeView
+
+
+class RefundStatusChangedView(TypedDict):
+    """The body of a webhook's request about a refund."""
+
+    type: Annotated[str, Keywords(enum=[REFUND_STATUS_CHANGED])]
+    timestamp: Time
+    data: RefundChangeView
 
 
 HEADERS = {
@@ -79,12 +135,14 @@ WORDS = {
     Signal.STEP_COMPENSATED.value: "A step is undone",
     Signal.SAGA_COMPLETED.value: "An order is delivered",
     Signal.SAGA_FAILED.value: "An order has ended without that",
+    RETURN_STATUS_CHANGED: "A return has come further",
+    REFUND_STATUS_CHANGED: "A refund has come further",
 }
 
-EVENTS = ("OrderStatusChanged", "StepChanged")
-"""The schemas of the bodies: of a change of status, and of every other event."""
+EVENTS = (ORDER_STATUS_CHANGED, "StepChanged", RETURN_STATUS_CHANGED, REFUND_STATUS_CHANGED)
+"""The schemas of the bodies, named as their types of events are; one is for all that are about steps."""
 
 
 def schema_name(event_type: str) -> str:
     """The schema of the body for a type of event."""
-    return EVENTS[0] if event_type == ORDER_STATUS_CHANGED else EVENTS[1]
+    return event_type if event_type in EVENTS else EVENTS[1]

@@ -25,6 +25,8 @@ from orders.domain.statuses import (
     OverallStatus,
     PaymentMethod,
     PaymentStatus,
+    RefundStatus,
+    ReturnStatus,
     ShipmentStatus,
     StepStatus,
 )
@@ -223,12 +225,29 @@ def _of_webhooks(event: Event) -> Example:
 
 def events() -> dict[str, Example]:
     """The bodies of webhooks' requests, by the name of their schema."""
-    messages = notifications.messages(_shipped()[1][-1])
+    shipped = _shipped()[1][-1]
+    messages = notifications.messages(shipped) + notifications.messages(_received(shipped))
     by_schema: dict[str, Example] = {}
     for kind, detail, _ in messages:
         body = {"type": kind, "timestamp": detail["timestamp"], "data": detail}
         by_schema.setdefault(event_views.schema_name(kind), body)
     return by_schema
+
+
+def _received(event: Event) -> Event:
+    """What comes of a return's last piece: one that is damaged."""
+    piece = {"line_id": "1", "product_id": "prod-001", "quantity": 1}
+    metadata = {
+        "return_id": "0199f1c6-0d1a-7c52-b1c3-8f6f0f7d2a13",
+        "return_status": str(ReturnStatus.RECEIVED),
+        "return_items": [piece],
+        "received": [piece | {"condition": str(Condition.DAMAGED)}],
+        "refund_id": "0199f1c6-1e2b-7d63-a2d4-907a108e3b24",
+        "refund_status": str(RefundStatus.PENDING),
+        "amount": {"amount": 1000, "currency": "USD"},
+        "refunded_items": [{"line_id": "1", "quantity": 1}],
+    }
+    return replace(event, type=EventType.RETURN_RECEIVED, old_status=event.status, signals=(), metadata=metadata)
 
 
 def problems() -> dict[str, Example]:

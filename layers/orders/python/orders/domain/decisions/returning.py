@@ -136,9 +136,10 @@ def receive(
     after = goods.returned(order, counts)
     refund = refunds.for_pieces(snapshot, after, counts, refund_id, None, now)
     begun = (replace(refund, return_id=return_id),) if refund else ()
+    (back,) = values.closed((back,), snapshot.payment, (*snapshot.refunds, *begun), now) or (back,)
     written: dict[str, Any] = {
         "refunds": begun,
-        "returns": values.closed((back,), snapshot.payment, (*snapshot.refunds, *begun), now) or (back,),
+        "returns": (back,),
         "stock": goods.by_product(order, values.counted(receipt.pieces, Condition.RESELLABLE)),
     }
     told = facts.of_return(order, back) | facts.of_receipt(order, receipt.pieces)
