@@ -13,7 +13,7 @@ UV_VERSION := 0.13.8
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := $(wildcard functions layers local simulator bench tests tools examples)
+SOURCES := $(wildcard functions layers local simulator bench tests tools examples clients)
 MODULES := $(wildcard functions layers/orders/python/orders local simulator bench tests tools examples)
 # An activated environment must not decide where this one is created; a company's own certificates are the system's.
 UV := env -u VIRTUAL_ENV UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
@@ -29,7 +29,7 @@ EXPORT := $(UV) export --frozen --quiet --no-emit-project --no-header --no-annot
 
 FUNCTION ?= reserve_stock
 
-.PHONY: help setup demo bench chaos simulate simulate-mutations test test-pythons browser screenshots check lint lint-types lint-code lint-lock lint-templates lint-pages check-sam check-security audit e2e deploy invoke fuzz openapi operations lint-fix lock clean
+.PHONY: help setup demo bench chaos simulate simulate-mutations test test-pythons browser screenshots check lint lint-types lint-code lint-lock lint-templates lint-pages check-sam check-security audit e2e deploy invoke fuzz openapi clients operations lint-fix lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -77,6 +77,36 @@ $(CLIENTS_NODE)/.ready: $(addprefix tools/clients/,package.json package-lock.jso
 	@mkdir -p $(@D)
 	@cp $^ $(@D)/
 	@npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error && touch $@ || rm -f $@
+
+# Packages of the API's clients. What is generated of them stays out of git: docs/decisions/035 says why.
+PYTHON_CLIENT := clients/python
+TYPESCRIPT_CLIENT := clients/typescript
+GENERATED := .cache/clients
+PACKED := dist/clients
+
+clients: $(PACKED)/.python $(if $(shell command -v npm),$(PACKED)/.typescript) ## build the Python and the TypeScript client from docs/openapi.json
+	@ls $(PACKED)/*
+
+$(PACKED)/.python: docs/openapi.json $(firstword $(MAKEFILE_LIST)) $(wildcard tools/clients/python.yaml tools/clients/templates/* $(PYTHON_CLIENT)/* \
+  $(addprefix $(PYTHON_CLIENT)/orders_client/,__init__.py connection.py paging.py webhooks.py)) $(TOOLS)/clients/.ready
+	@mkdir -p $(GENERATED) $(PACKED)
+	@$(TOOLS)/clients/bin/openapi-python-client generate --path docs/openapi.json --meta none --output-path $(GENERATED)/python \
+	  --overwrite --fail-on-warning --config tools/clients/python.yaml --custom-template-path tools/clients/templates >/dev/null
+	@rm -rf $(addprefix $(PYTHON_CLIENT)/orders_client/,api models)
+	@cp -r $(addprefix $(GENERATED)/python/,api models client.py errors.py types.py) $(PYTHON_CLIENT)/orders_client/
+	@rm -f $(PACKED)/*.whl
+	@cd $(PYTHON_CLIENT) && $(CURDIR)/$(TOOLS)/clients/bin/hatchling build --target wheel --directory $(CURDIR)/$(PACKED) >/dev/null
+	@touch $@
+
+$(PACKED)/.typescript: docs/openapi.json $(firstword $(MAKEFILE_LIST)) $(wildcard $(TYPESCRIPT_CLIENT)/*.* \
+  $(addprefix $(TYPESCRIPT_CLIENT)/src/,index.ts connection.ts paging.ts webhooks.ts)) $(CLIENTS_NODE)/.ready
+	@mkdir -p $(PACKED)
+	@ln -sfn ../../$(CLIENTS_NODE)/node_modules $(TYPESCRIPT_CLIENT)/node_modules
+	@node $(CLIENTS_NODE)/node_modules/openapi-typescript/bin/cli.js docs/openapi.json --default-non-nullable false --output $(TYPESCRIPT_CLIENT)/src/api.ts >/dev/null
+	@node $(CLIENTS_NODE)/node_modules/typescript/bin/tsc --project $(TYPESCRIPT_CLIENT)
+	@rm -f $(PACKED)/*.tgz
+	@npm pack ./$(TYPESCRIPT_CLIENT) --pack-destination $(PACKED) --silent >/dev/null
+	@touch $@
 
 demo: $(READY) ## run three orders on a temporary local stack and follow them
 	@$(BIN)/orders demo

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 SHARED: dict[str, tuple[str, ...]] = {
     "tests/e2e/pages": ("tests/e2e/pages/",),
     "the stacks of tests/e2e": tuple(
-        f"tests/e2e/test_{name}." for name in ("access", "bad_orders", "lifecycle", "races", "responses")
+        f"tests/e2e/test_{name}." for name in ("access", "bad_orders", "documents", "lifecycle", "races", "responses")
     ),
 }
 """Files that use the same stacks, and the same browser: one worker runs them all, so that each is started once."""

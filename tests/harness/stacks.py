@@ -234,6 +234,8 @@ class Served(Deployment):
 
     signing_key: str | None = None
     """What its issuer signs with, where a test has put it there."""
+    variables: Path
+    """The file that sets its tokens in a shell."""
 
     def __init__(self, *options: str) -> None:
         self.log = Path(tempfile.mkstemp(prefix="orders-serve-", suffix=".log")[1])
@@ -250,8 +252,10 @@ class Served(Deployment):
             )
         printed = self._until_ready()
         self.seconds_to_ready = time.monotonic() - began
-        url = re.search(r"http://[\d.:]+", printed)
+        url, variables = re.search(r"http://[\d.:]+", printed), re.search(r"tokens +\. (\S+)", printed)
         assert url is not None
+        assert variables is not None
+        self.variables = Path(variables[1])
         super().__init__(url.group(), self._token, sign_shop=self._shop_token)
         known = httpx.post(f"{self.url}/.local/stack", trust_env=False).json()
         self.aws_url, self.aws_names = known["aws_url"], known["outputs"] | known["resources"]

@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 from html import unescape
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -45,8 +46,13 @@ def test_the_curl_line_of_an_operation_is_that_request(method: str, path: str, o
     assert words[0] == "curl"
     assert given.get("-X", "GET") == method
     (address,) = [word for word in words if word.startswith("$URL")]
-    assert re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/{}]+", re.escape(path)), address.removeprefix("$URL"))
-    assert ("Authorization: Bearer $TOKEN" in words) is bool(operation["security"])
+    asked, _, query = address.removeprefix("$URL").partition("?")
+    assert re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/{}]+", re.escape(path)), asked)
+    required = {one["name"] for one in operation["parameters"] if one["in"] == "query" and one.get("required")}  # type: ignore[attr-defined]
+    assert dict(parse_qsl(query)).keys() == required
+    schemes = {name for one in operation["security"] for name in one}  # type: ignore[attr-defined]
+    assert ("Authorization: Bearer $TOKEN" in words) is bool(schemes & {"token", "shop"})
+    assert ("webhook-signature: $SIGNATURE" in words) is ("webhook" in schemes)
     if "-d" in given:
         assert json.loads(given["-d"]) == reference._example_of(operation)
 

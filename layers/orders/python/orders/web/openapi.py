@@ -229,8 +229,8 @@ OPTIONAL_BODIES = frozenset({"WithReason", "CancelOrder", "HandOver", "Empty", "
 
 def _parameters(route: Route) -> list[Schema]:
     found = [_path_parameter(name, route.path) for name in re.findall(r"\{(\w+)\}", route.path)]
-    # A change names what it changes; what is read may be all.
-    needed = {"required": True} if route.method != "GET" else {}
+    # A change names what it changes; what is read may be all, and a sender's secret is for those who do not sign.
+    needed = {"required": True} if route.method != "GET" and Who.SIGNED not in route.who else {}
     found += [PARAMETERS[name] | needed for name in route.query]
     if "VersionMismatch" in route.refusals:
         found.append(_IF_MATCH)

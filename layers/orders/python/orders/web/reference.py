@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from html import escape
 from typing import Any
+from urllib.parse import urlencode
 
 from orders.domain import errors
 from orders.web import examples, openapi
@@ -100,7 +101,9 @@ def _tried(method: str, path: str, operation: Schema) -> dict[str, Any]:
     return {"method": method, "path": path, "fields": fields, "body": _example_of(operation)}
 
 
-_SAMPLES = {"id": "order-1001", "product_id": "prod-001", "carrier": "generic"}
+_SAMPLES = {"id": "order-1001", "product_id": "prod-001", "carrier": "generic", "provider": "generic"}
+_IDS = {"/products/": "prod-001", "/webhooks/": "hook-1"}
+"""What `id` is an id of, where that is no order."""
 
 
 def _sample(parameter: Schema) -> str:
@@ -114,18 +117,33 @@ def _example_of(operation: Schema) -> Any:
 
 def curl(method: str, path: str, operation: Schema) -> str:
     """The request as a line for a shell: ``URL`` and ``TOKEN`` are the caller's."""
-    address = re.sub(r"\{(\w+)\+?\}", lambda found: _SAMPLES.get(found[1], "1"), path)
-    if path.startswith(("/products/{id}", "/webhooks/{id}")):
-        address = address.replace("order-1001", "prod-001" if path.startswith("/products") else "hook-1")
-    words = ["curl", *(["-X", method] if method != "GET" else []), f'"$URL{address}"']
-    if operation["security"]:
-        words += ["-H", '"Authorization: Bearer $TOKEN"']
+    words = ["curl", *(["-X", method] if method != "GET" else []), f'"$URL{_address(path, operation)}"']
+    headers = _credentials(operation)
     if any(one["name"] == "Idempotency-Key" for one in operation["parameters"]):
-        words += ["-H", '"Idempotency-Key: $KEY"']
+        headers.append("Idempotency-Key: $KEY")
     body = _example_of(operation)
     if body is not None:
-        words += ["-H", '"Content-Type: application/json"', "-d", shlex.quote(json.dumps(body, ensure_ascii=False))]
+        headers.append("Content-Type: application/json")
+    words += [word for header in headers for word in ("-H", f'"{header}"')]
+    if body is not None:
+        words += ["-d", shlex.quote(json.dumps(body, ensure_ascii=False))]
     return " ".join(words)
+
+
+def _address(path: str, operation: Schema) -> str:
+    """The path of an example, with what has to be in its query."""
+    ids = _SAMPLES | {"id": next((one for start, one in _IDS.items() if path.startswith(start)), _SAMPLES["id"])}
+    asked = [one["name"] for one in operation["parameters"] if one["in"] == "query" and one.get("required")]
+    query = urlencode({name: ids.get(name, "1") for name in asked})
+    return re.sub(r"\{(\w+)\+?\}", lambda found: ids.get(found[1], "1"), path) + (query and f"?{query}")
+
+
+def _credentials(operation: Schema) -> list[str]:
+    """The headers by which the caller is known; what others send is signed, here by Standard Webhooks."""
+    schemes = {name for alternative in operation["security"] for name in alternative}
+    if "webhook" in schemes:
+        return ["webhook-id: $KEY", "webhook-timestamp: $(date +%s)", "webhook-signature: $SIGNATURE"]
+    return ["Authorization: Bearer $TOKEN"] if schemes else []
 
 
 def _parameters(operation: Schema) -> str:
