@@ -104,6 +104,27 @@ def test_a_return_of_a_part_is_told_until_its_money_is_back(world: World, outbox
     assert "10.00 USD has been given back" in outbox.sent[5]["text"]
 
 
+def test_a_mail_about_a_refund_says_how_much_it_was_and_how_much_in_all(world: World, outbox: Outbox) -> None:
+    world.live(OrderStatus.DELIVERED, contact={"email": ADDRESS})
+    for cents in (500, 700):
+        body = {"amount": {"amount": cents, "currency": "USD"}, "reason": "Arrived scratched"}
+        assert world.support("POST /orders/{id}/refunds", "order-1", body).status == 200
+    deliver()
+    first, second = [mail["text"] for mail in outbox.sent if mail["subject"] == "Money back for your order order-1"]
+    assert ("5.00 USD has been given back" in first, "7.00 USD has been given back" in second) == (True, True)
+    assert "In all, 12.00 USD" in second
+
+
+def test_each_parcel_s_mail_has_its_own_number_however_late_it_is_sent(world: World, outbox: Outbox) -> None:
+    world.live(OrderStatus.PROCESSING, contact={"email": ADDRESS})
+    for line_id, number in (("1", "JD0001"), ("2", "JD0002")):
+        body = {"items": [{"line_id": line_id, "quantity": 1}], "carrier": "DHL", "tracking_number": number}
+        assert world.support("POST /orders/{id}/shipments", "order-1", body).status == 200
+    deliver()
+    first, second = [mail["text"] for mail in outbox.sent if "Its tracking number" in mail["text"]]
+    assert ("JD0001" in first, "JD0002" in first, "JD0002" in second) == (True, False, True)
+
+
 def test_what_is_published_for_a_mail_says_nothing_personal(world: World, outbox: Outbox) -> None:
     world.live(OrderStatus.DELIVERED, contact={"email": ADDRESS}, note="a word")
     assert not re.search("example|Ada|word", json.dumps(due()))
@@ -200,7 +221,8 @@ def test_no_log_has_an_address(world: World, outbox: Outbox, caplog: pytest.LogC
 
 SHOP = Shop("<shop>", "https://shop.example/logo.svg", "help@shop.example")
 VALUES = {
-    **dict.fromkeys(("items", "total", "refunded", "received", "carrier", "tracking_number", "order", "tracking_url"), "<x>"),
+    **dict.fromkeys(("items", "total", "refunded", "refunded_in_all", "received", "carrier", "tracking_number"), "<x>"),
+    **dict.fromkeys(("order", "tracking_url"), "<x>"),
     **dict.fromkeys(("name", "action_url", "unsubscribe_url"), "<x>"),
     "reason": "customer",
 }

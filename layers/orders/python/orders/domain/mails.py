@@ -101,6 +101,8 @@ def digest_of(address: str) -> str:
     return fingerprint(address.casefold())
 
 
+_NAMED = ("refund_id", "shipment_id")
+"""What of an order a mail is about, as the facts of its change name it."""
 _PLACE = 255
 """Behind all notifications of the same change: its id is another one."""
 
@@ -118,22 +120,27 @@ def due(event: Event) -> Message | None:
         "customer_id": event.customer_id,
         "timestamp": timestamp(event.at),
         "version": event.version,
+        **{name: event.metadata[name] for name in _NAMED if name in event.metadata},
     }
     return MAIL_DUE, detail, event.at
 
 
-def values_of(snapshot: Snapshot, links: Mapping[str, str]) -> dict[str, str]:
-    """What a mail about the order is filled with; what there is nothing of is empty."""
-    order, payment, parcel = snapshot.order, snapshot.payment, snapshot.shipment
+def values_of(snapshot: Snapshot, links: Mapping[str, str], due: Mapping[str, Any]) -> dict[str, str]:
+    """What a mail about the order is filled with; what there is nothing of is empty.
+
+    ``due`` names the refund or the parcel that it is about. Releases before did not: then it is about the latest parcel, and
+    about all money that was given back.
+    """
+    order, payment = snapshot.order, snapshot.payment
+    parcel = next((one for one in snapshot.shipments if one.shipment_id == due.get("shipment_id")), snapshot.shipment)
     action = payment.next_action if payment else None
-    refunded = Money(payment.amount_refunded, order.total.currency) if payment and payment.amount_refunded else None
     return {
         "reason": order.cancellation.reason if order.cancellation else "",
         "order": order.external_id or order.order_id,
         "name": order.shipping_address.name,
         "items": "\n".join(f"{line.quantity} x {line.name}" for line in order.lines),
         "total": str(order.total),
-        "refunded": str(refunded or ""),
+        **_refunded(snapshot, due.get("refund_id")),
         "received": _received(snapshot),
         "carrier": parcel.carrier if parcel else "",
         "tracking_number": (parcel.tracking_number or "") if parcel else "",
@@ -149,3 +156,11 @@ def _received(snapshot: Snapshot) -> str:
         return ""
     lines, last = snapshot.order.lines_by_id, max(found, key=lambda one: one.received_at or one.created_at)
     return "\n".join(f"{item.received} x {lines[item.line_id].name}" for item in last.items if item.received)
+
+
+def _refunded(snapshot: Snapshot, refund_id: str | None) -> dict[str, str]:
+    """What was given back, and in all where that is more."""
+    currency = snapshot.order.total.currency
+    in_all = Money(snapshot.payment.amount_refunded if snapshot.payment else 0, currency)
+    now = next((one.amount for one in snapshot.refunds if one.refund_id == refund_id), in_all)
+    return {"refunded": str(now) if now.amount else "", "refunded_in_all": str(in_all) if in_all.amount > now.amount else ""}

@@ -35,7 +35,7 @@ def send(detail: Mapping[str, Any], clock: Clock = utc_now) -> None:
         return
     language = languages.language_of(order.contact.locale if order.contact else None)
     links = _links(order, kind, address, language)
-    letter = letters.written(kind, language, mails.values_of(snapshot, links), settings.shop())
+    letter = letters.written(kind, language, mails.values_of(snapshot, links, detail), settings.shop())
     mail = Mail(mail_id, kind, MailStatus.SENT, clock(), language, address, letter.subject, letter.text)
     status, reason = _sent(mail, letter.html or "", links["unsubscribe_url"])
     store.keep(order_id, replace(mail, status=status, reason=reason))
