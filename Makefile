@@ -78,7 +78,7 @@ $(CLIENTS_NODE)/.ready: $(addprefix tools/clients/,package.json package-lock.jso
 	@cp $^ $(@D)/
 	@npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error && touch $@ || rm -f $@
 
-# Packages of the API's clients. What is generated of them stays out of git: docs/decisions/035 says why.
+# Packages of the API's clients. What is generated of them stays out of git: docs/decisions/035-clients-are-built-not-kept.md.
 PYTHON_CLIENT := clients/python
 TYPESCRIPT_CLIENT := clients/typescript
 GENERATED := .cache/clients

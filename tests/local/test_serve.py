@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from local.cli import commands
 from local.cli.client import Api, Unreachable
 from local.stack.running import wait_until
 from local.stack.settings import ROOT
@@ -103,13 +104,22 @@ def test_it_says_how_it_is_used_and_leaves_nothing_behind(serve: Callable[..., S
         served.api.call("GET", "/health")
 
 
-def test_any_parameter_of_the_template_can_be_set(serve: Callable[..., Served]) -> None:
-    served = serve("--set", "ReviewThreshold=3000", "--set", "ApprovalTimeoutSeconds=60", "--approval-seconds", "90")
+def test_any_parameter_of_the_template_can_be_set_and_mails_are_kept_where_there_is_a_sender(
+    serve: Callable[..., Served], capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("ReviewThreshold=3000", "ApprovalTimeoutSeconds=60", "MailSender=shop@example.com")
+    served = serve(*(word for option in options for word in ("--set", option)), "--approval-seconds", "90")
     support = served.api.signed_in("sam", ["support"])
-    order = support.call("GET", f"/orders/{place(served.api)}")["order"]
+    order_id = place(served.api, contact={"email": "sue@example.com", "locale": "de"})
+    order = support.call("GET", f"/orders/{order_id}")["order"]
     assert order["approval"]["status"] == "PENDING"
     seconds = datetime.fromisoformat(order["approval"]["expires_at"]) - datetime.fromisoformat(order["created_at"])
     assert seconds == timedelta(seconds=60)
+    wait_until(lambda: support.call("GET", f"/orders/{order_id}/mails")["mails"] != [])
+    assert commands.main(["mail", order_id, "--url", served.url]) == 0
+    mail = capsys.readouterr().out
+    assert mail.startswith("To: sue@example.com\nDate: ")
+    assert f"\nSubject: Wir haben Ihre Bestellung {order_id} erhalten\nStatus: SENT\n\nGuten Tag" in mail
 
 
 def test_a_limit_that_is_tried_out_does_not_keep_the_catalog_from_being_written(serve: Callable[..., Served]) -> None:

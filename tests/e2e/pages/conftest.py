@@ -22,8 +22,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def quick(browser: Browser) -> Iterator[Stack]:
-    """Each wait is a second: an order is delivered in three."""
-    with serving("--payment-seconds", "1", "--preparation-seconds", "1", "--delivery-seconds", "1") as stack:
+    """Each wait is a second: an order is delivered in three. Customers get mails."""
+    waits = ("--payment-seconds", "1", "--preparation-seconds", "1", "--delivery-seconds", "1")
+    with serving(*waits, "--set", "MailSender=shop@example.com") as stack:
         yield stack
 
 

@@ -180,7 +180,7 @@ def test_a_shortage_is_answered_from_the_queue_and_the_catalog_says_what_is_left
 
 
 def test_money_is_given_back_in_part_and_its_customer_sees_it(quick: Stack, visit: Visiting) -> None:
-    quick.place(order_id="scratched", token="tok_refund_declined_1")
+    quick.place(order_id="scratched", token="tok_refund_declined_1", contact={"email": "ada@example.com"})
     wait_for(lambda: quick.order("scratched")["order"]["status"] == "DELIVERED")
     with visit(quick) as tab:
         tab.sign_in("Sam", "/admin#/order/scratched")
@@ -209,6 +209,12 @@ def test_money_is_given_back_in_part_and_its_customer_sees_it(quick: Stack, visi
         ]
         expect(moved).to_contain_text(words)
         expect(moved.last).to_contain_text("US$5.50")
+        read = quick.as_("sam", "support")
+        wait_for(lambda: "Money back" in str(read.call("GET", "/orders/scratched/mails")))
+        tab.page.reload()
+        kept = tab.page.locator("details").filter(has_text="Money back for your order scratched (sent)")
+        kept.locator("summary").click()
+        expect(kept).to_contain_text("5.50 USD has been given back to you")
         tab.page.goto(quick.link(quick.order("scratched")))
         expect(tab.page.locator(".refund")).to_contain_text("US$5.50 Refunded")
 
