@@ -9,6 +9,7 @@ from orders.domain import goods
 from orders.domain.decisions import ending, paying, refunds
 from orders.domain.decisions.refunds import WantedRefund
 from orders.domain.errors import ConstraintViolated
+from orders.domain.events import SYSTEM
 from orders.domain.money import Money
 from orders.domain.payment import Dispute
 from orders.domain.pricing import ShippingCharge
@@ -60,6 +61,8 @@ def test_a_refund_that_failed_is_open_until_others_have_given_as_much_back() -> 
     assert is_open(failed, PAYMENT, [failed, a_refund(PENDING, refund_id="ref-2")]), "only a third of it"
     assert not is_open(failed, PAYMENT, [failed, a_refund(PENDING, 3000, refund_id="ref-2")])
     assert not is_open(a_refund(FAILED, 1000), PAYMENT, [a_refund(COMPLETED, 1000, refund_id="ref-2")])
+    of_others = replace(a_refund(COMPLETED, 3000, refund_id="ref-2", line_1=1), requested_by=SYSTEM)
+    assert is_open(failed, PAYMENT, [failed, of_others]), "that is for other pieces, which came back"
     assert not is_open(failed, replace(PAYMENT, amount_refunded=3000), [failed]), "nothing is left"
     assert is_open(a_refund(PENDING), PAYMENT, [])
     assert not is_open(a_refund(COMPLETED), PAYMENT, [])

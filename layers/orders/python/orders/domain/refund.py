@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orders.domain.errors import ConstraintViolated
+from orders.domain.events import SYSTEM
 from orders.domain.money import Money
 from orders.domain.payment import Payment
 from orders.domain.personal import Impersonal, Personal, guarded
@@ -92,10 +93,14 @@ def is_arranged(payment: Payment, refunds: Iterable[Refund]) -> bool:
 
 
 def is_open(refund: Refund, payment: Payment, refunds: Iterable[Refund]) -> bool:
-    """Whether somebody still waits for the money: a failed one is settled by later ones for as much, or if nothing is left."""
+    """Whether somebody still waits for the money: a failed one is settled by later ones for as much, or if nothing is left.
+
+    What is given back for other pieces, as they are cancelled or come back, does not settle it.
+    """
     if refund.status is RefundStatus.FAILED:
         later = (one for one in refunds if one.status is not RefundStatus.FAILED and one.created_at >= refund.created_at)
-        return left(payment, refunds) > 0 and sum(one.amount.amount for one in later) < refund.amount.amount
+        given = sum(one.amount.amount for one in later if not (one.items and one.requested_by == SYSTEM))
+        return left(payment, refunds) > 0 and given < refund.amount.amount
     return refund.status is RefundStatus.PENDING
 
 
