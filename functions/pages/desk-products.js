@@ -21,7 +21,7 @@ export function show(host, _argument, desk) {
 
   async function load() {
     const cursor = cursors.at(-1);
-    const found = await get(`/products?limit=${PAGE}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+    const found = await get(`/stock?limit=${PAGE}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
     part("list", found.products, (products) =>
       table(products, { kind: "products", empty: "There are none.", columns: COLUMNS }),
     );
