@@ -75,6 +75,7 @@ class Reply:
     during: bool = False
     error: str | None = None
     words: str = ""
+    output: Json = field(default_factory=dict)
 
 
 class World(Protocol):
@@ -212,7 +213,7 @@ class LocalServices:
             if callback and reply.error:
                 callback.fail(reply.error, reply.words)
             elif callback:
-                callback.succeed({})
+                callback.succeed(reply.output)
 
         if reply.during:
             settle()
@@ -353,7 +354,7 @@ class MotoEngine:
         if reply.error:
             self.client.send_task_failure(taskToken=token, error=reply.error, cause=reply.words)
         else:
-            self.client.send_task_success(taskToken=token, output="{}")
+            self.client.send_task_success(taskToken=token, output=json.dumps(reply.output))
 
     def sleep(self, seconds: float) -> None:
         """In the place of ``time.sleep``."""

@@ -11,7 +11,7 @@ from tests.statemachine.engines import Engine, Fails, Reply, Script, Walk, repor
 from tests.statemachine.machines import FULFIL, definition, substitutions
 from tests.statemachine.raises import raised_by
 
-WAITS = {"payment": 5, "preparation": 6, "delivery": 10, "approval": 300, "transit": 10}
+WAITS = {"payment": 5, "preparation": 6, "delivery": 10, "approval": 300, "transit": 10, "confirmation": 3600}
 FACTS = {"order_id": "order-1", "run": 1, "waits": WAITS}
 
 STEPS = [one.task.function for one in DEFINITIONS]
@@ -153,6 +153,73 @@ def test_silence_in_the_review_is_a_no(engine: Engine) -> None:
     unwound = walk.of("begin_unwinding")[0]
     assert (unwound.at, unwound.payload["so_far"]["failure"]["Error"]) == (300, "States.Timeout")
     assert len(walk.of("request_approval")) == 1, "nobody is asked twice"
+
+
+# --- a payment that is decided later, and an order on hold ---
+
+
+CONFIRMING = [*CHARGE, "Paid yet?", "Wait for payment confirmation"]
+PENDING = reported(payment={"payment_id": "pay-1", "status": "REQUIRES_ACTION", "outcome": "pending"})
+
+
+def decided(outcome: str, **when: Any) -> Script:
+    """A payment that is awaited, and what is said of it then."""
+    reply = Reply(output=reported(payment={"payment_id": "pay-1", "outcome": outcome}), **when)
+    return Script({"charge_payment": [PENDING]}, {"await_payment": reply})
+
+
+@pytest.mark.parametrize("when", [{"after": 100}, {"during": True}], ids=["while it is awaited", "before the wait began"])
+def test_a_payment_that_is_confirmed_goes_on(engine: Engine, when: dict[str, Any]) -> None:
+    walk = fulfill(engine, decided("paid", **when))
+    assert walk.path == [*CONFIRMING, "Paid yet?", *DELIVER[-3:]]
+    assert (walk.status, walk.transitions, walk.ended) == ("SUCCEEDED", 11, 5 + when.get("after", 0) + 6 + 10)
+    (asked,) = walk.of("await_payment")
+    assert asked.payload == {"order_id": "order-1", "run": 1, "task_token": asked.payload["task_token"], "seconds": 3600}
+    assert walk.limits == [3600, 10]
+    assert walk.output["charged"]["payment"] == {"payment_id": "pay-1", "outcome": "paid"}
+
+
+def test_a_payment_that_is_confirmed_costs_nine_transitions_without_waits(engine: Engine) -> None:
+    assert fulfill(engine, decided("paid", after=1), payment=0, preparation=0).transitions == 9
+
+
+def test_a_payment_that_fails_while_it_is_awaited_is_unwound(engine: Engine) -> None:
+    walk = fulfill(engine, decided("declined", after=100))
+    assert walk.path == [*CONFIRMING, "Paid yet?", *UNWOUND]
+    assert (walk.status, walk.transitions, walk.ended) == ("FAILED", 10, 105)
+
+
+def test_a_payment_that_nobody_confirms_is_unwound_at_the_end_of_its_time(engine: Engine) -> None:
+    walk = fulfill(engine, Script({"charge_payment": [PENDING]}), confirmation=600)
+    assert walk.path == [*CONFIRMING, *UNWOUND]
+    (unwound,) = walk.of("begin_unwinding")
+    assert (unwound.at, unwound.payload["so_far"]["failure"]["Error"]) == (605, "States.Timeout")
+    assert (walk.transitions, len(walk.of("await_payment"))) == (9, 1), "nobody is asked twice"
+
+
+@pytest.mark.parametrize(
+    ("script", "path", "billed"),
+    [
+        (
+            {"charge_payment": [reported(payment={"outcome": "on_hold"})]},
+            [*CHARGE, "Paid yet?", "Wait for release", "Charge payment", "Paid yet?", "Ship parcel and await delivery"],
+            11,
+        ),
+        (
+            {"ship_parcel": [Fails("OrderOnHold")]},
+            [*DELIVER[:-1], "Wait for release", "Charge payment", "Paid yet?", "Ship parcel and await delivery"],
+            13,
+        ),
+    ],
+    ids=["before the charge", "before the hand-over"],
+)
+def test_an_order_on_hold_waits_for_its_release_and_for_what_is_left_of_its_waits(
+    engine: Engine, script: dict[str, Any], path: list[str], billed: int
+) -> None:
+    released = Reply(after=50, output=WAITS | {"preparation": 0, "delivery": 7, "transit": 7})
+    walk = fulfill(engine, Script(script, {"await_release": released}))
+    assert walk.path == [*path, "Deliver order"]
+    assert (walk.status, walk.transitions, walk.limits[-1]) == ("SUCCEEDED", billed, 7)
 
 
 # --- faults that pass ---
