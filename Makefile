@@ -117,10 +117,10 @@ bench: $(READY) ## run the benchmarks, also of DBOS and Restate, and write docs/
 chaos: $(READY) ## 2,000 orders with injected faults and two kills, then reconcile the ledgers: SEEDS=1 ORDERS=2000
 	@$(BIN)/python -m tests.chaos --seeds $(or $(SEEDS),1) --orders $(or $(ORDERS),2000)
 
-# Two processes share the seeds. FAULTS and MOST are for a history that was made shorter: see what a failing seed prints.
+# Two processes share the seeds. FAULTS, MOST and TOWARD are for a history that was made shorter: see what a failing seed prints.
 simulate: $(READY) ## orders under everything AWS may do, in virtual time, by the seed: SEEDS=1,7,100-130 ORDERS=2000
 	@$(BIN)/python -m simulator --seeds $(or $(SEEDS),1-20) --orders $(or $(ORDERS),100) \
-	  $(if $(filter undefined,$(origin FAULTS)),,--faults '$(FAULTS)') $(if $(MOST),--most $(MOST))
+	  $(if $(filter undefined,$(origin FAULTS)),,--faults '$(FAULTS)') $(if $(MOST),--most $(MOST)) $(if $(TOWARD),--toward $(TOWARD))
 
 simulate-mutations: $(READY) ## plant each defect of simulator/mutations.py in a copy, and see which law finds it (some minutes)
 	@$(BIN)/python -m simulator.mutation_check

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := sorted(set(chosen or ()) - set(FAULTS)):
         sys.exit(f"There is no fault {', '.join(unknown)}: there are {', '.join(FAULTS)}.")
     faults = None if chosen is None else frozenset(chosen)
-    plans = [Plan(seed, asked.orders, faults, asked.most) for seed in seeds_of(asked.seeds)]
+    plans = [Plan(seed, asked.orders, faults, asked.most, asked.toward) for seed in seeds_of(asked.seeds)]
     total = Total(time.monotonic())
     for report in lived(plans, asked.processes):
         if report.broken:
@@ -102,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--most", type=int, help="no more faults than this")
     parser.add_argument("--processes", type=int, default=2, help="how many processes share the seeds")
     parser.add_argument("--coverage", type=Path, help="a file in which what was met is gathered; its table is printed")
+    parser.add_argument("--toward", type=Path, help="such a file: what it has not met happens more often")
     parser.add_argument("--first", action="store_true", help="stop at the first seed that fails")
     parser.add_argument("--whole", action="store_true", help="print what failed as it is, not the shortest history that fails")
     return parser

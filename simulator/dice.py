@@ -24,6 +24,9 @@ CLOSER, MOST = 12.0, 0.75
 faults too. But one in four goes well.
 """
 
+SOON = 0.5
+"""How often a fault happens that is wanted: one that no run has met."""
+
 FAULTLESS = 0.1
 """The share of the seeds in which nothing goes wrong at all."""
 
@@ -32,10 +35,17 @@ class Dice:
     """Everything that a history leaves to chance, from one seed.
 
     A seed leaves some faults out altogether: histories differ more than if each had a little of everything.
-    ``most`` ends all faults after so many, which is how a history that fails is made shorter.
+    ``most`` ends all faults after so many, which is how a history that fails is made shorter. What is ``wanted`` of them
+    happens half of the times that it may, until it has.
     """
 
-    def __init__(self, seed: int, allowed: Collection[str] | None = None, most: int | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        allowed: Collection[str] | None = None,
+        most: int | None = None,
+        wanted: Collection[tuple[str, str, str, str]] = (),
+    ) -> None:
         self._random = random.Random(seed)
         self.chance = self._random.random
         drawn = [name for name in FAULTS if self._random.random() < 0.75]
@@ -51,6 +61,7 @@ class Dice:
         self.covered: Counter[tuple[str, str, str, str]] = Counter()
         self.calls: Counter[tuple[str, str]] = Counter()
         """Every call of every function: the moments around which faults lie."""
+        self._wanted = frozenset(cell for cell in wanted if cell[2] in self.allowed)
         self._around: dict[str, tuple[tuple[str, str], ...]] = {}
         self._weights: dict[str, list[float]] = {}
 
@@ -86,7 +97,11 @@ class Dice:
 
     def happens(self, name: str, where: str = "", call: str = "", moment: str = "") -> bool:
         """Whether that fault happens here and now."""
-        return self.chance() < SHARES[name] and self._takes(name, where, call, moment)
+        share = SOON if self._wants((where, call, name, moment)) else SHARES[name]
+        return self.chance() < share and self._takes(name, where, call, moment)
+
+    def _wants(self, cell: tuple[str, str, str, str]) -> bool:
+        return cell in self._wanted and not self.covered[cell]
 
     def _takes(self, name: str, where: str, call: str, moment: str) -> bool:
         if self.calm or name not in self.allowed or self.left == 0:
@@ -105,6 +120,8 @@ class Dice:
         """What goes wrong around a call of a function, if anything does: the fault, and its moment."""
         self.calls[where, call] += 1
         nth = self.calls[where, call]
+        if self._wanted and (found := self._wanted_around(where, call)):
+            return found
         rate = min(self.rate * CLOSER / nth, MOST) if nth < CLOSER else self.rate
         if self.chance() >= rate:
             return None
@@ -115,4 +132,11 @@ class Dice:
         if not options:
             return None
         ((name, moment),) = self._random.choices(options, self._weights[call])
+        return (name, moment) if self._takes(name, where, call, moment) else None
+
+    def _wanted_around(self, where: str, call: str) -> tuple[str, str] | None:
+        wanted = [(fault.name, moment) for fault, moment in around(call) if self._wants((where, call, fault.name, moment))]
+        if not wanted or self.chance() >= SOON:
+            return None
+        name, moment = self._random.choice(wanted)
         return (name, moment) if self._takes(name, where, call, moment) else None

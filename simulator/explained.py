@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.coverage import Cell, Universe
+from simulator.wiring import Wiring
 
 RECORDED = Path(__file__).with_name("coverage.json")
 
@@ -70,6 +71,11 @@ def recorded() -> Counter[Cell]:
 def gathered(path: Path) -> Counter[Cell]:
     """What the runs have met that were gathered in a file."""
     return Counter({(where, call, fault, moment): times for where, call, fault, moment, times in json.loads(path.read_text())})
+
+
+def unmet(wiring: Wiring, path: Path | None) -> list[Cell]:
+    """What those runs have not met; nothing where there is no file of them."""
+    return Universe(wiring).left(gathered(path)) if path else []
 
 
 def keep(covered: Counter[Cell], path: Path) -> None:

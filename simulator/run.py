@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from pathlib import Path
 from types import SimpleNamespace
 
 import orjson
@@ -32,12 +33,15 @@ class Plan:
     orders: int = ORDERS
     faults: frozenset[str] | None = None
     most: int | None = None
+    toward: Path | None = None
+    """What runs have met so far: what they have not happens more often."""
 
     def command(self) -> str:
         """How it is run again."""
         faults = "" if self.faults is None else f" FAULTS='{','.join(sorted(self.faults))}'"
         most = "" if self.most is None else f" MOST={self.most}"
-        return f"make simulate SEEDS={self.seed} ORDERS={self.orders}{faults}{most}"
+        toward = "" if self.toward is None else f" TOWARD={self.toward}"
+        return f"make simulate SEEDS={self.seed} ORDERS={self.orders}{faults}{most}{toward}"
 
 
 @dataclass
@@ -95,14 +99,15 @@ def run(plan: Plan, *, kept: bool = False) -> Report:
 
 
 def _lived(known: Wiring, plan: Plan, *, kept: bool) -> Report:
-    from simulator.books import Books  # noqa: PLC0415 - see above
+    from simulator import explained  # noqa: PLC0415 - see above
+    from simulator.books import Books  # noqa: PLC0415
     from simulator.dice import Dice  # noqa: PLC0415
     from simulator.history import History  # noqa: PLC0415
     from simulator.laws import broken  # noqa: PLC0415
     from simulator.world import World  # noqa: PLC0415
 
     began = time.process_time()
-    history, dice = History(kept=kept), Dice(plan.seed, plan.faults, plan.most)
+    history, dice = History(kept=kept), Dice(plan.seed, plan.faults, plan.most, explained.unmet(known, plan.toward))
     world = World(known, dice, history)
     world.live(plan.orders)
     history.end_with(orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in world.table.rows())
