@@ -11,6 +11,7 @@ from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.order import timestamp
 from orders.domain.statuses import OrderStatus
 from orders.services import listing, privacy
+from orders.web.routes import ROUTES
 from read_orders import FILTERS
 from tests.harness.world import CUSTOMER, STRANGER, World
 
@@ -133,27 +134,28 @@ def test_several_orders_in_one_parcel_come_newest_first(five: World) -> None:
     assert list(every_page(five, tracking_number="T1", limit="2")) == [["order-4", "order-3"], ["order-0"]]
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        {name: value}
-        for name, value in {
-            "customer_id": CUSTOMER,
-            "status": "PENDING",
-            "payment_status": "PENDING",
-            "external_id": "#1",
-            "email": "ada@example.com",
-            "tracking_number": "T1",
-            "created_after": at(0),
-            "created_before": at(9),
-            "overdue": "true",
-            "dispute_status": "open",
-            "shortage_status": "asked",
-            "expand": "payment,shipments",
-        }.items()
-    ],
-    ids=str,
-)
+TRIED = {
+    "customer_id": CUSTOMER,
+    "status": "PENDING",
+    "payment_status": "PENDING",
+    "external_id": "#1",
+    "email": "ada@example.com",
+    "tracking_number": "T1",
+    "created_after": at(0),
+    "created_before": at(9),
+    "overdue": "true",
+    "return_status": "requested",
+    "dispute_status": "open",
+    "shortage_status": "asked",
+    "expand": "payment,shipments",
+}
+
+
+def test_every_filter_is_among_those_that_are_tried() -> None:
+    assert TRIED.keys() == set(ROUTES["GET /orders"].query) - {"limit", "cursor"}
+
+
+@pytest.mark.parametrize("query", [{name: value} for name, value in TRIED.items()], ids=str)
 def test_no_filter_scans(world: World, query: dict[str, str]) -> None:
     world.place(external_id="#1", contact={"email": "ada@example.com"})
     asked: list[str] = []

@@ -39,9 +39,10 @@ NOT_RUN: Mapping[tuple[str, str], str] = {
     **{
         ("docs/deploy.md", beginning): AWS
         for beginning in (
-            "POOL=",
             "STACK=orders-dev",
-            "output()",
+            "CLIENT=",
+            "sam deploy",
+            "API=",
             "for group in",
             f"{LOGGED}: states",
             "aws cloudwatch get-metric-statistics",
