@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from enum import StrEnum
 from urllib.parse import quote
 
 from orders import settings
@@ -36,10 +35,24 @@ FILTERS = (
 EMAIL = rf"(?=.{{3,{limits.LONGEST_EMAIL}}}$){limits.EMAIL}"
 TRACKING_NUMBER = rf"{limits.PRINTED}{{1,{limits.LONGEST_TRACKING_NUMBER}}}"
 RETURN_STATUS, DISPUTE_STATUS, SHORTAGE_STATUS = "return_status", "dispute_status", "shortage_status"
-QUEUES: dict[str, tuple[Callable[[str], StrEnum], Callable[..., listing.Page]]] = {
+TO_SHIP = "to_ship"
+
+
+def _is_to_ship(text: str) -> str:
+    if text != "true":
+        raise InvalidArgument.of(TO_SHIP, "must be true")
+    return text
+
+
+def _to_ship(_: str, limit: int, after: str | None, expand: listing.Expand) -> listing.Page:
+    return listing.to_ship_page(utc_now(), limit, after, expand)
+
+
+QUEUES: dict[str, tuple[Callable[[str], str], Callable[..., listing.Page]]] = {
     RETURN_STATUS: (parse_return_status, listing.page_by_return),
     DISPUTE_STATUS: (parse_dispute_status, listing.page_by_dispute),
     SHORTAGE_STATUS: (parse_shortage_status, listing.page_by_shortage),
+    TO_SHIP: (_is_to_ship, _to_ship),
 }
 """The queues of the desk, by the parameter that asks for one: how its status is read, and its pages."""
 OVERDUE = "overdue"
@@ -101,7 +114,7 @@ def list_overdue(request: Request) -> Answer:
 
 
 def list_queue(request: Request, name: str) -> Answer:
-    """Orders with a return, a dispute or a shortage of a status, newest first."""
+    """Orders with a return, a dispute or a shortage of a status, newest first; or those to be shipped, oldest first."""
     if not request.caller.acts_for_anyone:
         raise PermissionDenied(f"Only staff and shops can ask for orders by {name}.")
     if others := [one for one in (*FILTERS, *QUEUES) if one in request.query and one != name]:

@@ -9,7 +9,7 @@ import { h } from "./dom.js";
 import { addressLines, ago, dayName, dayOf, exactTime, full, money, sumsOf } from "./format.js";
 import { TABLES } from "./language.js";
 import { timeline } from "./timeline.js";
-import { headline, isFree, outlook, paid, parcel, parcels, steps, whereTheMoneyIs } from "./words.js";
+import { headline, isFree, outlook, paid, parcel, steps, whereTheMoneyIs } from "./words.js";
 
 const FRESHNESS = {
   live: ["good", "Live"],
@@ -70,7 +70,7 @@ export const drawSteps = (view) =>
 const NOT_CALLED = "The payment gateway has not been called.";
 
 /** The cards of an order, its payment and its shipment, side by side. */
-export const drawFacts = ({ page, order, payment, shipment, paidHow, parcelNow, every, tries, moved }) => [
+export const drawFacts = ({ page, order, payment, shipment, paidHow, parcelNow, tries, moved }) => [
   card("Order", orderFacts(order, page)),
   card(
     "Payment",
@@ -81,7 +81,6 @@ export const drawFacts = ({ page, order, payment, shipment, paidHow, parcelNow, 
   card(
     "Shipment",
     shipment ? shipmentFacts(shipment, parcelNow) : nothing("No parcel yet."),
-    every.length > 0 && [h("h3", {}, "All parcels"), parcelList(every)],
     shipment?.scans?.length > 0 && [h("h3", {}, "Scans"), timeline(shipment.scans)],
   ),
 ];
@@ -94,7 +93,6 @@ export const factsOf = (view) => ({
   shipment: view.shipment,
   paidHow: paid(view, new Date()),
   parcelNow: view.shipment && parcel(view),
-  every: parcels(view),
   tries: gatewayTries(view),
   moved: moneyOf(view),
 });
@@ -159,15 +157,6 @@ const paymentFacts = (payment, paidHow) =>
     fact("Refused", payment.failure_reason),
     fact("Disputed", payment.dispute && disputeNow(payment.dispute)),
     fact("Refunded", payment.refunded_at && full(payment.refunded_at)),
-  );
-
-const parcelList = (every) =>
-  h(
-    "ol",
-    { class: "small" },
-    every.map(({ now, carrier, tracking, holds }) =>
-      h("li", {}, `${holds}: ${now}, ${carrier}`, tracking && [" ", h("code", {}, tracking)]),
-    ),
   );
 
 function shipmentFacts(shipment, parcelNow) {

@@ -7,6 +7,7 @@ import { deliveriesOf } from "./desk-deliveries.js";
 import { detailButtons } from "./desk-details.js";
 import { viewer } from "./desk-execution.js";
 import { drawDeliveries, drawFacts, drawHead, drawHistory, drawMails, drawSteps, factsOf, headOf } from "./desk-order-view.js";
+import { drawParcels, parcelsOf, partButtons } from "./desk-parcels.js";
 import { refundButton, refundButtons } from "./desk-refunds.js";
 import { returnButtons } from "./desk-returns.js";
 import { h, parts } from "./dom.js";
@@ -46,10 +47,18 @@ export function show(host, id, desk) {
     const { order, payment, refunds, shipment } = view;
     part("head", headOf(view, freshness), drawHead);
     part("steps", view.progress.steps, () => drawSteps(view));
-    const now = [order.status, order.approval, view.allowed_actions, order.note, order.shipping_address];
+    const now = [order.status, order.items, order.approval, view.allowed_actions, order.note, order.shipping_address];
     part("actions", { order: now, payment, refunds, shipment, overall: view.progress.overall_status }, () =>
-      h("div", { class: "row actions" }, actionsFor(view, reload), refundButton(view, reload), detailButtons(view, reload)),
+      h(
+        "div",
+        { class: "row actions" },
+        actionsFor(view, reload),
+        partButtons(view, reload),
+        refundButton(view, reload),
+        detailButtons(view, reload),
+      ),
     );
+    part("parcels", parcelsOf(view), (data) => drawParcels(data, reload));
     part("returns", returnsOf(view), (data) => drawReturns(data, "Returns", (one) => returnButtons(one, order, reload)));
     part("refunds", refundsOf(view), (data) => drawRefunds(data, "Refunds", (one) => refundButtons(one, view, reload)));
     part("facts", factsOf(view), drawFacts);

@@ -16,6 +16,7 @@ const VIEWS = {
   "": { label: "Orders", load: () => import("./desk-orders.js"), groups: STAFF },
   order: { load: () => import("./desk-order.js"), groups: STAFF },
   reviews: { label: "Reviews", load: () => import("./desk-reviews.js"), groups: STAFF },
+  shipping: { label: "To ship", load: () => import("./desk-shipping.js"), groups: STAFF },
   returns: { label: "Returns", load: () => import("./desk-returns.js"), groups: STAFF },
   shortages: { label: "Shortages", load: () => import("./desk-shortages.js"), groups: STAFF },
   disputes: { label: "Disputes", load: () => import("./desk-disputes.js"), groups: STAFF },

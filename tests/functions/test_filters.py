@@ -147,6 +147,7 @@ TRIED = {
     "return_status": "requested",
     "dispute_status": "open",
     "shortage_status": "asked",
+    "to_ship": "true",
     "expand": "payment,shipments",
 }
 

@@ -10,6 +10,7 @@ from itertools import chain, islice
 from orders.adapters.store import indexes
 from orders.adapters.store.indexes import Reference, Span
 from orders.domain.address import Contact
+from orders.domain.decisions import shipping
 from orders.domain.identifiers import CustomerId, TrackingNumber
 from orders.domain.order import Order, Snapshot, timestamp
 from orders.domain.shortage import ShortageStatus
@@ -133,6 +134,14 @@ def page_by_shortage(status: ShortageStatus, limit: int, before: str | None, exp
     """One page of the orders whose customers are asked about a shortage, newest first."""
     references = indexes.orders_with_shortage(status, Span(before), limit + 1)
     return _page(_matching(references, lambda order: order.is_asked, limit), limit, expand)
+
+
+def to_ship_page(now: datetime, limit: int, after: str | None, expand: Expand = NOTHING) -> Page:
+    """One page of the orders that wait for their warehouse to hand over what is left, the oldest first."""
+    waiting = (OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
+    oldest_first = [indexes.orders_placed_before(status, now, after, limit + 1) for status in waiting]
+    references = heapq.merge(*oldest_first, key=lambda reference: reference.sort)
+    return _page(_matching(references, lambda order: shipping.awaits_warehouse(order) and not order.hold, limit), limit, expand)
 
 
 def overdue_page(

@@ -219,6 +219,7 @@ MEMBERS: Mapping[str, str] = {
     "tracking_number": "The carrier's number of the parcel.",
     "allowed_actions": "The operations, by their ids, that the caller may ask of the order as it is now.",
     "tracking_url": "A link to the customer's tracking page, which needs no sign-in.",
+    "Shipment.tracking_url": "The carrier's own page about the parcel, where its carrier is one whose page is known.",
     "triggered_by": "Who made the change: a `sub`, `shop:` and a client's id, "
     "`carrier:` and its name, or a part of the pipeline.",
     "type": "The kind.",

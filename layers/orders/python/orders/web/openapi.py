@@ -99,6 +99,13 @@ PARAMETERS: dict[str, Schema] = {
         "letter case. Goes with no other filter.",
         "schema": one_of(ShortageStatus),
     },
+    "to_ship": {
+        "name": "to_ship",
+        "in": "query",
+        "description": "For staff and shops: orders that wait for their warehouse to hand over parcels, the oldest first. "
+        "Goes with no other filter.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
     "overdue": {
         "name": "overdue",
         "in": "query",

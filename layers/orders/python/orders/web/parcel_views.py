@@ -2,7 +2,7 @@
 
 from typing import NotRequired, TypedDict
 
-from orders.domain import goods
+from orders.domain import goods, tracking_pages
 from orders.domain.order import Order, timestamp
 from orders.domain.parcels import Shipment
 from orders.domain.statuses import ShipmentStatus
@@ -27,6 +27,7 @@ class ShipmentView(TypedDict):
     shipment_id: str
     items: list[_PackedView]
     tracking_number: str | None
+    tracking_url: NotRequired[str | None]
     carrier: str
     status: ShipmentStatus
     current_location: str | None
@@ -45,6 +46,7 @@ def shipment_view(order: Order, shipment: Shipment, *, for_staff: bool) -> Shipm
         shipment_id=shipment.shipment_id,
         items=[{"line_id": line_id, "quantity": pieces} for line_id, pieces in goods.in_parcel(order, shipment).items()],
         tracking_number=shipment.tracking_number,
+        tracking_url=tracking_pages.page_of(shipment.carrier, shipment.tracking_number),
         carrier=shipment.carrier,
         status=shipment.status,
         current_location=shipment.current_location,

@@ -25,7 +25,7 @@ ORDERS = (
         query=(
             *("customer_id", "status", "external_id", "email", "tracking_number", "payment_status"),
             *("created_after", "created_before", "return_status", "dispute_status", "shortage_status"),
-            *("overdue", "expand", "limit", "cursor"),
+            *("to_ship", "overdue", "expand", "limit", "cursor"),
         ),
         answer="OrderList",
     ),
