@@ -56,9 +56,10 @@ class Entry:
 
     @property
     def given_back(self) -> int:
-        """What the provider has given back of a payment; edition one's line of one that is given back has no refunds."""
-        refunds = self.facts.get("refunds", {})
-        return int(self.facts["amount"]) if self.state == "refunded" and not refunds else sum(refunds.values())
+        """What the provider has given back of a payment; edition one's line of one that is given back names no refunds."""
+        if self.state == "refunded":
+            return sum(self.facts.get("captures", {}).values()) or int(self.facts["amount"])
+        return sum(self.facts.get("refunds", {}).values())
 
 
 class Books:
