@@ -111,3 +111,36 @@ def test_a_fulfillment_event_does_not_run_ahead_of_the_answer(world: World) -> N
     asked(world)
     refused = world.http("PATCH /orders/{id}/status", "order-1", {"status": "PROCESSING"}, by="grace", groups=["support"])
     assert (refused.status, refused.body["title"]) == (409, "Waiting for the customer's answer")
+
+
+@pytest.mark.parametrize("answer", ["amend", "cancel", "silence"])
+def test_an_item_is_unavailable_and_its_customer_amends_cancels_or_says_nothing(world: World, answer: str) -> None:
+    """As in Temporal's reference application: one item is there and another is not, and the order waits for its customer."""
+    world.stock("nike", 5)
+    world.stock("adidas", 0)
+    items = [{"product_id": "nike", "quantity": 2}, {"product_id": "adidas", "quantity": 1}]
+    world.place(items=items, shortage="ask")
+    world.follow_up()
+    assert world.step("reserve_stock", outcomes=True)["stock"] == {"outcome": "short"}
+    world.executions.waiting.add("asked")
+    world.step("ask_customer", task_token="asked", seconds=60)
+    missing = world.http("GET /orders/{id}", "order-1").order["shortage"]["missing"]
+    assert missing == [{"line_id": "2", "product_id": "adidas", "quantity": 1}]
+    if answer == "silence":
+        world.step("begin_unwinding", run=1, so_far={"failure": OUT})
+    else:
+        assert world.http(f"POST /orders/{{id}}/{answer}", "order-1").status == 200
+    if answer == "amend":
+        world.follow_up()
+        world.go_on(OrderStatus.DELIVERED)
+        shown = world.http("GET /orders/{id}", "order-1").body
+        assert [(one["quantity_cancelled"], one["quantity_delivered"]) for one in shown["order"]["items"]] == [(0, 2), (1, 0)]
+        assert shown["payment"]["amount_captured"] == {"amount": 2000, "currency": "USD"}
+        assert (world.pieces("nike"), world.figures("nike")) == (3, (0, 2))
+    else:
+        world.unwind()
+        shown = world.http("GET /orders/{id}", "order-1").body
+        reason = {"cancel": "customer", "silence": "out_of_stock"}[answer]
+        assert (shown["order"]["status"], shown["order"]["cancellation"]["reason"]) == ("CANCELLED", reason)
+        assert (shown["payment"], world.pieces("nike"), world.figures("nike")) == (None, 5, (0, 0))
+    world.add_up()

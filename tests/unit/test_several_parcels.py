@@ -10,8 +10,9 @@ import pytest
 from orders.adapters.carriers.simulated import SimulatedCarrier
 from orders.domain import goods
 from orders.domain.actors import Actor
-from orders.domain.decisions import paying, placing, refunds, shipping, shortage
+from orders.domain.decisions import paying, placing, refunds, shipping, shortage, unwinding
 from orders.domain.decisions.refunds import WantedRefund
+from orders.domain.decisions.returning import Receipt, approve
 from orders.domain.errors import (
     CarrierUnavailable,
     ConstraintViolated,
@@ -28,17 +29,20 @@ from orders.domain.lines import Line
 from orders.domain.money import Money
 from orders.domain.order import Order, Snapshot
 from orders.domain.refund import RefundedLine
+from orders.domain.returns import ReturnedPieces, ReturnItem
 from orders.domain.shortage import ShortagePolicy
 from orders.domain.statuses import (
+    Condition,
     FulfillmentStatus,
     OrderStatus,
     PaymentMethod,
     PaymentStatus,
+    RefundStatus,
     ShipmentStatus,
     StepStatus,
 )
 from orders.domain.steps import StepName
-from orders.services import charging, commands, deliveries, failing, fulfilling, handovers
+from orders.services import charging, commands, deliveries, failing, fulfilling, handovers, refunding, returning
 from orders.services.changes import SeenAt
 from orders.services.inbound import Outcome, take
 from tests.harness.memory_store import MemoryStore, in_memory
@@ -257,6 +261,41 @@ def test_an_order_all_of_whose_parcels_come_back_is_returned(memory: MemoryStore
     back = commands.mark_returned(ORDER, second.shipment.shipment_id, GRACE, None, SeenAt(), clock)
     assert standing(back)[:2] == (OrderStatus.RETURNED, F.RETURNED)
     assert back.order.restock == {"prod-001": 1, "prod-002": 1}, "the first parcel's pieces are back already"
+
+
+@pytest.mark.parametrize("method", [PaymentMethod.CREDIT_CARD, PaymentMethod.CASH_ON_DELIVERY])
+@pytest.mark.parametrize("last", ["by the customer", "to the sender"])
+def test_an_order_is_returned_when_one_parcel_came_back_to_its_sender_and_the_other_from_the_customer(
+    memory: MemoryStore, method: PaymentMethod, last: str
+) -> None:
+    prepared(memory, method)
+    stock = memory.stock + 3
+    first, second = hand_over({"1": 1}), hand_over()
+    assert first.shipment
+    assert second.shipment
+    arrived, undelivered = first.shipment.shipment_id, second.shipment.shipment_id
+    commands.mark_parcel_delivered(ORDER, arrived, GRACE, None, SeenAt(), clock)
+    for way in ("to the sender", "by the customer") if last == "by the customer" else ("by the customer", "to the sender"):
+        assert now(memory).order.status is not OrderStatus.RETURNED
+        if way == "to the sender":
+            commands.mark_returned(ORDER, undelivered, GRACE, None, SeenAt(), clock)
+        else:
+            returning.request(ORDER, GRACE, [ReturnItem("1", 1, "Too small")], None, SeenAt(), clock)
+            (asked,) = now(memory).returns
+            returning.decide(ORDER, asked.return_id, GRACE, None, SeenAt(), approve, clock)
+            receipt = Receipt((ReturnedPieces("1", 1, Condition.RESELLABLE),))
+            returning.receive(ORDER, asked.return_id, GRACE, receipt, SeenAt(), clock)
+    refunding.unwind_payment(ORDER, clock)
+    fulfilling.record(ORDER, unwinding.release_stock)
+    back = now(memory)
+    assert standing(back)[:2] == (OrderStatus.RETURNED, F.RETURNED)
+    assert (memory.stock, back.order.counted) == (stock, ())
+    assert back.payment
+    paid = 1000 if method is PaymentMethod.CASH_ON_DELIVERY else 3000
+    assert (back.payment.amount_captured, sum(one.amount.amount for one in back.refunds)) == (paid, paid)
+    # Cash is handed out by people.
+    done = RefundStatus.PENDING if method is PaymentMethod.CASH_ON_DELIVERY else RefundStatus.COMPLETED
+    assert {one.status for one in back.refunds} == {done}
 
 
 def test_cash_is_collected_with_each_parcel(memory: MemoryStore) -> None:

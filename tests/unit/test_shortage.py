@@ -227,7 +227,7 @@ class Race:
         self._memory = memory
         self._dice = random.Random(policy)  # noqa: S311 - the same race each time
         self._waiting = [OrderId(f"order-{number}") for number in range(ORDERS)]
-        self._depth = 0
+        self._depth = self._reserved = self._sold = 0
         self._answers = cycle((self._amend, self._cancel, self._say_nothing))
         self._commit = orders.commit
         for order_id in self._waiting:
@@ -240,7 +240,10 @@ class Race:
             self._live(self._waiting.pop())
             self._depth -= 1
         self._commit(change, record)
-        assert self._memory.stock >= 0
+        for reserved, sold in change.figures.values():
+            self._reserved, self._sold = self._reserved + reserved, self._sold + sold
+        assert min(self._memory.stock, self._reserved, self._sold) >= 0
+        assert self._memory.stock + self._reserved + self._sold == PIECES, "on hand, and sold"
 
     def run(self) -> list[Snapshot]:
         while self._waiting:
