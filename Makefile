@@ -100,13 +100,15 @@ $(PACKED)/.python: docs/openapi.json $(firstword $(MAKEFILE_LIST)) $(wildcard to
 
 $(PACKED)/.typescript: docs/openapi.json $(firstword $(MAKEFILE_LIST)) $(wildcard $(TYPESCRIPT_CLIENT)/*.* \
   $(addprefix $(TYPESCRIPT_CLIENT)/src/,index.ts connection.ts paging.ts webhooks.ts)) $(CLIENTS_NODE)/.ready
-	@mkdir -p $(PACKED)
-	@ln -sfn ../../$(CLIENTS_NODE)/node_modules $(TYPESCRIPT_CLIENT)/node_modules
-	@node $(CLIENTS_NODE)/node_modules/openapi-typescript/bin/cli.js docs/openapi.json --default-non-nullable false --output $(TYPESCRIPT_CLIENT)/src/api.ts >/dev/null
-	@node $(CLIENTS_NODE)/node_modules/typescript/bin/tsc --project $(TYPESCRIPT_CLIENT)
-	@rm -f $(PACKED)/*.tgz
-	@npm pack ./$(TYPESCRIPT_CLIENT) --pack-destination $(PACKED) --silent >/dev/null
-	@touch $@
+	@test -f $(CLIENTS_NODE)/.ready || { echo "The TypeScript client is not built: npm could not install what generates it." >&2; exit 0; }; \
+	  mkdir -p $(PACKED); \
+	  ln -sfn ../../$(CLIENTS_NODE)/node_modules $(TYPESCRIPT_CLIENT)/node_modules; \
+	  node $(CLIENTS_NODE)/node_modules/openapi-typescript/bin/cli.js docs/openapi.json --default-non-nullable false \
+	    --output $(TYPESCRIPT_CLIENT)/src/api.ts >/dev/null; \
+	  node $(CLIENTS_NODE)/node_modules/typescript/bin/tsc --project $(TYPESCRIPT_CLIENT); \
+	  rm -f $(PACKED)/*.tgz; \
+	  npm pack ./$(TYPESCRIPT_CLIENT) --pack-destination $(PACKED) --silent >/dev/null; \
+	  touch $@
 
 demo: $(READY) ## run three orders on a temporary local stack and follow them
 	@$(BIN)/orders demo
@@ -257,4 +259,4 @@ lock: $(READY) ## resolve the dependencies, and write the requirements of the la
 	@$(EXPORT) --only-group stripe --output-file layers/stripe/requirements.txt
 
 clean: ## remove the environment and everything built
-	rm -rf $(VENV) .venvs .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venvs .aws-sam $(PACKED) $(GENERATED) .mypy_cache .pytest_cache .ruff_cache .hypothesis
