@@ -87,6 +87,7 @@ async def main(options: Json) -> None:
         "PreparationWaitSeconds": "0",
         "DeliveryWaitSeconds": "0",
         "ApprovalTimeoutSeconds": "3",
+        "ShortageTimeoutSeconds": "3",
     }
     faults = Faults(options["seed"], options["rate"], Path(options["data"]))
     stack = Watched(Settings(data=Path(options["data"]), parameters=waits, disorder=options["seed"]), faults)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,7 +30,7 @@ from tests.harness.stacks import ROOT, Deployment
 
 Json = Any
 
-STOCKED = {"mug": 100_000, "scarce": 25}
+STOCKED = {"mug": 100_000, "scarce": 9}
 WORKERS = 8
 
 
@@ -159,8 +160,9 @@ class Crowd:
         method = dice.choices(["CREDIT_CARD", "CASH_ON_DELIVERY"], [6, 1])[0]
         tokens = ["tok_ok", "tok_declined", "tok_flaky_2", "tok_timeout_1", "tok_timeout_3"]
         wish = a_body(
-            product=dice.choices(["mug", "scarce"], [12, 1])[0],
+            product=dice.choices(["mug", "scarce"], [3, 1])[0],
             quantity=dice.randint(1, 3),
+            shortage=dice.choice(["cancel", "drop", "ask"]),
             method=method,
             order_id=order_id,
             require_approval=dice.random() < 0.08,
@@ -174,8 +176,17 @@ class Crowd:
         self.placed[order_id] = order_id
         if wish["require_approval"]:
             self._call("sue", "POST", f"/orders/{order_id}/{dice.choice(['approve', 'reject'])}", {})
-        if dice.random() < 0.25:
+        if wish["shortage"] == "ask" and dice.random() < 0.5:
+            self._amend(order_id)
+        elif dice.random() < 0.25:
             self._meddle(order_id, dice)
+
+    def _amend(self, order_id: str) -> None:
+        """Takes what is there, if the order turns out to be short before its customer loses patience."""
+        for _ in range(20):
+            if self._call("ada", "POST", f"/orders/{order_id}/amend", {}).status_code != HTTPStatus.CONFLICT:
+                return
+            time.sleep(0.05)
 
     def _meddle(self, order_id: str, dice: random.Random) -> None:
         path = f"/orders/{order_id}"

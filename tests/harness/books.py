@@ -149,10 +149,9 @@ class Books:
         for account in self.accounts.values():
             if account.order.step(StepName.INVENTORY).status is StepStatus.COMPLETED:
                 for line in account.order.lines:
-                    gone[line.product_id] += line.quantity
-            if account.order.status in TERMINAL and self._times(account, "STOCK_RESERVED") != self._times(
-                account, "STOCK_RELEASED"
-            ):
+                    gone[line.product_id] += line.wanted - line.quantity_returned
+            taken = self._times(account, "STOCK_RESERVED") + self._times(account, "STOCK_SHORT")
+            if account.order.status in TERMINAL and taken != self._times(account, "STOCK_RELEASED"):
                 yield f"{account.order.order_id}: its goods are not back: {told(account.trail)}"
         for product_id, before in stocked.items():
             if self.stock[product_id] + gone[product_id] != before:
