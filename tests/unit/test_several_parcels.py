@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orders.adapters.carriers.simulated import SimulatedCarrier
+from orders.adapters.payments.simulated import CHARGED
 from orders.domain import goods
 from orders.domain.actors import Actor
 from orders.domain.decisions import paying, placing, refunds, shipping, shortage, unwinding
@@ -28,6 +29,7 @@ from orders.domain.identifiers import OrderId
 from orders.domain.lines import Line
 from orders.domain.money import Money
 from orders.domain.order import Order, Snapshot
+from orders.domain.payment import GatewayOutcome, OutcomeKind
 from orders.domain.refund import RefundedLine
 from orders.domain.returns import ReturnedPieces, ReturnItem
 from orders.domain.shortage import ShortagePolicy
@@ -462,6 +464,26 @@ def test_a_payment_that_was_opened_before_a_part_was_cancelled_is_opened_anew(me
     commands.cancel(ORDER, GRACE, None, SeenAt(), clock, items={"1": 1})
     with pytest.raises(OrderChanged):
         paying.start_payment(memory.load(ORDER), opened, clock())
+
+
+@pytest.mark.parametrize("token", ["tok_requires_action", "tok_async"])
+def test_what_is_cancelled_while_it_is_being_paid_is_given_back_with_the_payment(memory: MemoryStore, token: str) -> None:
+    memory.commit(placing.place(a_wish(payment_token=token), WAITS, START, by="ada"))
+    fulfilling.reserve_stock(ORDER, clock)
+    charging.charge_payment(ORDER, clock=clock, waits=True)
+    asked = commands.cancel(ORDER, GRACE, None, SeenAt(), clock, items={"1": 1})
+    assert asked.payment
+    assert (asked.order.status, asked.payment.amount.amount, asked.refunds) == (OrderStatus.PENDING, 3000, ())
+    settled = paying.confirmed(now(memory), GatewayOutcome(OutcomeKind.SETTLED, captured=3000), clock())
+    assert settled
+    memory.commit(settled)
+    assert [(one.amount.amount, one.due_at is not None) for one in now(memory).refunds] == [(1000, True)]
+    memory.ledger = {
+        key: replace(entry, state=CHARGED) if key.startswith("GATEWAY") else entry for key, entry in memory.ledger.items()
+    }
+    assert captured_and_returned(refunding.settle(now(memory), clock)) == (3000, 1000)
+    part = commands.cancel(ORDER, GRACE, None, SeenAt(), clock, items={"1": 1})
+    assert captured_and_returned(part) == (3000, 2000), "each piece once"
 
 
 def test_each_cancelled_piece_is_given_back_once(memory: MemoryStore) -> None:

@@ -13,7 +13,7 @@ from orders.domain.decisions.shortage import answered
 from orders.domain.errors import ConstraintViolated, IllegalTransition
 from orders.domain.events import EventType, FollowUp
 from orders.domain.order import Change, Order, Snapshot
-from orders.domain.statuses import CANCELLABLE, TRANSITIONS, UNSETTLED, OrderStatus, StepStatus
+from orders.domain.statuses import CANCELLABLE, TRANSITIONS, OrderStatus, StepStatus
 from orders.domain.steps import CancelReason, StepName
 from orders.domain.waits import GRACE
 
@@ -31,10 +31,10 @@ def cancel(  # noqa: PLR0913 - what is cancelled, why, by whom, and what is give
 ) -> Change:
     """Cancels these pieces, or all that is not handed over; the order as a whole where nothing else is left of it.
 
-    What was paid for them is given back by the refund of that id.
+    What was paid for them is given back by the refund of that id; while the payment is being made, with its arrival.
 
     Raises:
-        IllegalTransition, ConstraintViolated: they are handed over, or about to be; or the payment is being made.
+        IllegalTransition, ConstraintViolated: they are handed over, or about to be.
         ShortagePending: the customer is asked about the order as a whole.
     """
     order = snapshot.order
@@ -49,8 +49,6 @@ def cancel(  # noqa: PLR0913 - what is cancelled, why, by whom, and what is give
     if not any(line.wanted for line in after.lines):
         return ending.cancel(snapshot, reason, now, by, note)
     answered(order)
-    if snapshot.payment and snapshot.payment.status in UNSETTLED:
-        raise ConstraintViolated("A part can be cancelled once the payment is decided.", order_status=order.status)
     return _without(snapshot, after, pieces, transit_seconds, now, by, note=note, refund_id=refund_id)
 
 

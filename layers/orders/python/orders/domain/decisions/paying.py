@@ -12,13 +12,25 @@ from orders.domain.decisions.reviewing import review_answered
 from orders.domain.decisions.shortage import answered
 from orders.domain.errors import ConstraintViolated, OrderChanged, OrderOver
 from orders.domain.events import PAYMENTS, SYSTEM, EventType, FollowUp
+from orders.domain.money import Money
 from orders.domain.order import Change, Hold, Order, Snapshot
 from orders.domain.payment import AT_THE_DOOR, GatewayOutcome, OpenedPayment, OutcomeKind, Payment
 from orders.domain.payment_reports import PaymentReport
-from orders.domain.statuses import UNSETTLED, VOIDABLE, OrderStatus, PaymentMethod, PaymentStatus, StepStatus, has_reached
+from orders.domain.refund import Refund
+from orders.domain.statuses import (
+    UNSETTLED,
+    VOIDABLE,
+    OrderStatus,
+    PaymentMethod,
+    PaymentStatus,
+    RefundStatus,
+    StepStatus,
+    has_reached,
+)
 from orders.domain.steps import CancelReason, PaymentDeclined, StepName
 from orders.domain.waits import GRACE
 
+CANCELLED_MEANWHILE = "Cancelled while the payment was being made"
 PROVIDER_DOWN = "The payment provider cannot be reached: it is asked again."
 LONGEST_PAUSE = timedelta(hours=1)
 """How long at most a step is not tried again whose provider takes no calls."""
@@ -194,7 +206,19 @@ def payment_authorized(snapshot: Snapshot, outcome: GatewayOutcome, now: datetim
 def _paid(order: Order, payment: Payment, kind: EventType, due: datetime | None, now: datetime, by: str) -> Change:
     after = replace(goods.digital_delivered(step_done(order, StepName.PAYMENT, now)), due_at=due)
     follow_up = FollowUp.ANSWER_PAID if order.confirmation_token else None
-    return recording.move(order, after, OrderStatus.PROCESSING, kind, now, by, payment=payment, follow_up=follow_up)
+    back = _cancelled_meanwhile(order, payment, now)
+    return recording.move(
+        order, after, OrderStatus.PROCESSING, kind, now, by, payment=payment, follow_up=follow_up, refunds=back
+    )
+
+
+def _cancelled_meanwhile(order: Order, payment: Payment, now: datetime) -> tuple[Refund, ...]:
+    """The refund of what was taken for pieces that were cancelled while the payment was being made; the sweep asks for it."""
+    more = payment.amount_captured - order.due.amount
+    if more <= 0:
+        return ()
+    amount, refund_id = Money(more, payment.amount.currency), f"refund-{payment.payment_id}-cancelled"
+    return (Refund(refund_id, RefundStatus.PENDING, amount, now, SYSTEM, CANCELLED_MEANWHILE, due_at=now + GRACE),)
 
 
 def _next_look(order: Order, now: datetime) -> datetime | None:
