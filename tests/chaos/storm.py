@@ -160,8 +160,10 @@ class Crowd:
         method = dice.choices(["CREDIT_CARD", "CASH_ON_DELIVERY"], [6, 1])[0]
         tokens = ["tok_ok", "tok_declined", "tok_flaky_2", "tok_timeout_1", "tok_timeout_3"]
         wish = a_body(
-            product=dice.choices(["mug", "scarce"], [3, 1])[0],
-            quantity=dice.randint(1, 3),
+            items=[
+                {"product_id": product, "quantity": dice.randint(1, 3)}
+                for product in dice.choices([("mug",), ("mug", "scarce")], [2, 1])[0]
+            ],
             shortage=dice.choice(["cancel", "drop", "ask"]),
             method=method,
             order_id=order_id,

@@ -36,6 +36,11 @@ class Account:
     trail: list[Event] = field(default_factory=list)
 
 
+def _keys_of(payment: Payment) -> list[str]:
+    """Under which keys a payment may be in the gateway's book: cash is collected with a parcel that is not of everything."""
+    return [payment.payment_id, *(f"{payment.payment_id}-{one.capture_id}" for one in payment.captures)]
+
+
 @dataclass
 class Books:
     """A table at one moment."""
@@ -89,7 +94,7 @@ class Books:
     def errors(self, stocked: Mapping[str, int] | None = None) -> list[str]:
         """Every law that is broken; ``stocked`` is what the products had before their first order."""
         found = [f"{name}: {error}" for name, account in self.accounts.items() for error in self._wrong_with(account)]
-        known = {account.payment.payment_id for account in self.accounts.values() if account.payment}
+        known = {key for account in self.accounts.values() if account.payment for key in _keys_of(account.payment)}
         found += [f"the gateway's {key} belongs to no payment" for key in self.ledger.keys() - known]
         return [*found, *self._stock_errors(stocked or {})]
 
@@ -109,7 +114,8 @@ class Books:
 
     def _money_errors(self, account: Account) -> Iterator[str]:
         order, payment = account.order, account.payment
-        state, facts = self.ledger.get(payment.payment_id, ("", {})) if payment else ("", {})
+        lines = [self.ledger[key] for key in _keys_of(payment) if key in self.ledger] if payment else []
+        state, facts = lines[0] if lines else ("", {})
         kept = order.status is _O.DELIVERED and not order.is_free
         if kept and state != "charged":
             yield f"delivered, and the gateway says {state or 'nothing'}: {told(account.trail)}"
