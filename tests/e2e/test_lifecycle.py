@@ -4,7 +4,11 @@ import uuid
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
 
+from tests.goods.model import PartsOfAnOrder
+from tests.goods.over_http import OverHttp, People
 from tests.harness.bodies import ELSEWHERE, HOME
 from tests.harness.stacks import Api, Deployment, until
 
@@ -277,3 +281,25 @@ def test_the_carrier_says_where_the_parcel_is_and_that_it_arrived(patient: Deplo
     assert over["order"]["status"] == "DELIVERED"
     assert patient.ada.history(order_id)[-1]["triggered_by"] == "carl"
     assert patient.carrier.post(f"/orders/{order_id}/delivered").status_code == 409
+
+
+def test_goods_and_money_of_an_order_add_up_on_a_stack_too(patient: Deployment) -> None:
+    """So few sequences as show that the model and the requests still fit; `python -m tests.goods` runs thousands."""
+    if patient.aws_url is None:
+        pytest.skip("needs the stack's own bus")
+    people = People(patient)
+
+    class OnTheStack(PartsOfAnOrder):
+        def opened(self) -> OverHttp:
+            return OverHttp(people)
+
+    few = settings(
+        max_examples=3,
+        stateful_step_count=5,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(OnTheStack, settings=few)

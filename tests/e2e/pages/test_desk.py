@@ -318,9 +318,13 @@ def test_only_what_the_table_allows_is_offered(patient: Stack, visit: Visiting) 
         tab.sign_in("Sam", "/admin#/order/packed")
         actions = tab.page.locator(".actions")
         expect(actions.get_by_role("button")).to_have_text(
-            ["Hold", "Cancel order", "Mark as shipped", "Repair", "Refund", "Change address", "Note"]
+            [
+                *("Hold", "Cancel order", "Mark as shipped", "Repair"),
+                *("Ship items", "Cancel items", "Refund", "Change address", "Note"),
+            ]
         )
         _change_details(tab)
+        _ship_one(tab)
         actions.get_by_role("button", name="Mark as shipped").click()
         tab.page.get_by_role("dialog").get_by_role("button", name="Mark as shipped").click()
         expect(actions.get_by_role("button", name="Mark as delivered")).to_be_visible()
@@ -329,6 +333,21 @@ def test_only_what_the_table_allows_is_offered(patient: Stack, visit: Visiting) 
         dialog.get_by_label("Place").fill("Sorting center Utrecht")
         dialog.get_by_role("button", name="Set location").click()
         expect(tab.page.get_by_text("Sorting center Utrecht").first).to_be_visible()
+        parcels = tab.page.locator(".parcels > li")
+        expect(parcels).to_have_count(2)
+        parcels.first.get_by_role("button", name="It was delivered").click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="It was delivered").click()
+        expect(parcels.first.get_by_role("button")).to_have_count(0)
+        expect(parcels.last.get_by_role("button")).to_have_text(["Set its location", "It was delivered", "It is back"])
+
+
+def _ship_one(tab: Visit) -> None:
+    """One of two pieces leaves in a parcel of its own."""
+    tab.page.locator(".actions").get_by_role("button", name="Ship items").click()
+    dialog = tab.page.get_by_role("dialog")
+    dialog.get_by_label("how many of 2").fill("1")
+    dialog.get_by_role("button", name="Ship items").click()
+    expect(dialog).to_have_count(0)
 
 
 def test_an_admin_keeps_webhooks_and_sends_what_failed_again(quick: Stack, visit: Visiting) -> None:
