@@ -139,13 +139,22 @@ test: lint browser ## all checks and all tests
 test-pythons: $(READY) ## all tests except e2e, with each other installed Python from 3.11 on
 	@$(BIN)/python -m tests.pythons -n auto --dist loadfile $(filter-out tests/e2e tests/versions,$(TESTS))
 
-# Without it the tests of the pages are skipped and say so: no reason to fail where nothing can be installed.
-browser:
-	@command -v chromium chromium-browser google-chrome >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
-	  && echo "Installing Chromium, for the tests of the pages ..." && export DEBIAN_FRONTEND=noninteractive \
-	  && apt-get -qq -o Acquire::Retries=3 update >/dev/null \
-	  && apt-get -qq -o Acquire::Retries=3 install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null 2>&1; } \
-	  || echo "Chromium is not installed (on Debian and Ubuntu: apt install chromium): the tests of the pages are skipped."
+# Without it the tests of the pages are skipped and say so: no reason to fail where nothing can be installed. The headless shell
+# is tried for once, as it takes a fraction of what Chromium takes; not every system has a package of it.
+CHROMIUMS := chromium chromium-browser google-chrome
+INSTALL := apt-get -qq -o Acquire::Retries=3 install -y --no-install-recommends fonts-dejavu-core
+
+browser: $(VENV)/.browser
+	@command -v chromium-headless-shell $(CHROMIUMS) >/dev/null \
+	  || echo "Chromium is not installed (on Debian: apt install chromium-headless-shell): the tests of the pages are skipped."
+
+$(VENV)/.browser: | $(READY)
+	@command -v chromium-headless-shell >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || { \
+	  echo "Installing Chromium, for the tests of the pages ..." && export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get -qq -o Acquire::Retries=3 update >/dev/null; \
+	  $(INSTALL) chromium-headless-shell >/dev/null 2>&1 || command -v $(CHROMIUMS) >/dev/null \
+	  || $(INSTALL) chromium >/dev/null 2>&1 || true; }
+	@touch $@
 
 screenshots: $(READY) browser ## take the screenshots of the documentation again
 	@$(BIN)/python -m tests.e2e.pages.screenshots
