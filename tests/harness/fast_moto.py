@@ -33,6 +33,8 @@ MOSTLY_EMPTY = {"AttributeValue", "HistoryEvent"}
 """The structures that could have many members and have few."""
 PLAIN = {"S", "B", "BOOL"}
 """The types whose value is compared as it stands."""
+WITHOUT_PARTS = {"S", "N", "BOOL", "NULL", "SS", "NS"}
+"""The types whose values stand in the response as they are."""
 PLAIN_CALLS = {
     *("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query"),
     *("Scan", "TransactGetItems", "TransactWriteItems", "UpdateItem"),
@@ -42,8 +44,8 @@ BYTES = b'"B'
 REPLACED: dict[Any, tuple[str, ...]] = {
     BaseClient: ("_make_request",),
     DynamoDBBackend: ("update_item",),
-    DynamoType: ("__deepcopy__", "__eq__", "__ne__", "__hash__", "__lt__", "cast_value"),
-    Item: ("__init__", "__deepcopy__"),
+    DynamoType: ("__deepcopy__", "__eq__", "__ne__", "__hash__", "__lt__", "cast_value", "size"),
+    Item: ("__init__", "__deepcopy__", "size"),
     ResponseSerializer: ("_serialize_type_structure",),
     Table: ("query", "all_items"),
     responses: ("method_names_from_class",),
@@ -81,6 +83,7 @@ def _take_short_ways(patch: pytest.MonkeyPatch) -> None:
         *fast_updates.SHORT_WAYS,
         _look_at_one_partition,
         _compare_plainly,
+        _measure_plainly,
         _serialize_by_name,
         _list_methods_once,
     ):
@@ -278,6 +281,27 @@ def _compare_plainly(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(DynamoType, "__lt__", lambda value, other: value_of(value) < value_of(other))
 
 
+def _measure_plainly(patch: pytest.MonkeyPatch) -> None:
+    """A row is measured each time it is read; a value's type is asked for five times before a string is measured."""
+    its_own = DynamoType.size
+
+    def size(value: DynamoType) -> int:
+        if value.type == "S":
+            return len(value.value.encode())
+        if value.type == "L":
+            return sum(part.size() for part in value.value)
+        if value.type == "M":
+            return sum(len(name.encode()) + _as_value(part).size() for name, part in value.value.items())
+        return its_own(value)
+
+    patch.setattr(DynamoType, "size", size)
+    patch.setattr(Item, "size", lambda item: sum(len(name.encode()) + size(value) for name, value in item.attrs.items()))
+
+
+def _as_value(part: Any) -> DynamoType:
+    return part if type(part) is DynamoType else DynamoType(part)
+
+
 def _serialize_by_name(patch: pytest.MonkeyPatch) -> None:
     """moto looks for each of the ten types that an item's attribute might have, and the forty details that an event of an
     execution might have, under seven names each.
@@ -287,6 +311,9 @@ def _serialize_by_name(patch: pytest.MonkeyPatch) -> None:
     def serialize(self: ResponseSerializer, serialized: Any, value: Any, shape: Any, key: str) -> None:
         if shape.name not in MOSTLY_EMPTY or type(value) is not dict or not key or not value.keys() <= shape.members.keys():
             its_own(self, serialized, value, shape, key)
+            return
+        if len(value) == 1 and value.keys() <= WITHOUT_PARTS and shape.name == "AttributeValue":
+            self._default_serialize(serialized, value, shape, key)
             return
         made: Any = self.MAP_TYPE()
         for name, part in value.items():
