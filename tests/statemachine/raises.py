@@ -61,25 +61,27 @@ def raised_by(function: str) -> Raises:
         module, node = waiting.pop()
         if id(node) not in seen:
             seen.add(id(node))
-            found |= _documented(node)
-            waiting.extend(_called(module, node, found))
+            made, called = _called(module, node)
+            found |= _documented(node) | made
+            waiting.extend(called)
     return Raises(frozenset(filter(is_passing, found)), frozenset(name for name in found if not is_passing(name)))
 
 
-def _called(module: str, node: Function, found: set[str]) -> Iterator[tuple[str, Function]]:
-    """What the code reaches next; the errors it makes are added to ``found``. A field that is read is no call."""
-    parts = _parts(node)
+@cache
+def _called(module: str, node: Function) -> tuple[set[str], list[tuple[str, Function]]]:
+    """The errors that the code makes, and what it reaches next. A field that is read is no call."""
+    parts, made, reached = _parts(node), set[str](), list[tuple[str, Function]]()
     called = {id(inner.func) for inner in parts if isinstance(inner, ast.Call)}
     for inner in parts:
         if isinstance(inner, ast.Call):
-            found |= _made(module, inner.func)
+            made |= _made(module, inner.func)
         if isinstance(inner, ast.Name):
-            yield from _behind_name(module, inner.id)
+            reached += _behind_name(module, inner.id)
         elif isinstance(inner, ast.Attribute) and (id(inner) in called or inner.attr not in _fields()):
-            yield from _behind_attribute(module, inner)
+            reached += _behind_attribute(module, inner)
+    return made, reached
 
 
-@cache
 def _parts(node: Function) -> list[ast.AST]:
     return list(ast.walk(node))
 

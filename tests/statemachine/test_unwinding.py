@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from orders.domain.steps import UNWINDING, unwound_from
+from tests.statemachine.both import on_both, some_of
 from tests.statemachine.engines import Engine, Fails, Script, Walk
 from tests.statemachine.machines import UNWIND, definition, substitutions
 from tests.statemachine.raises import raised_by
@@ -46,15 +47,18 @@ def test_only_what_took_effect_is_undone_in_reverse(engine: Engine, undo_from: s
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_fault_that_passes_costs_a_delay_and_nothing_else(engine: Engine, function: str) -> None:
-    for error in retried(function):
+    for error in some_of(engine, retried(function)):
         walk = unwind(engine, {function: [Fails(error)]})
         assert walk.path == ["What is to be undone?", *STATES], error
         assert len(walk.of(function)) == 2, error
         assert (walk.ended, walk.transitions) == (1, 7), error
 
 
-@pytest.mark.parametrize("jitter", [0, 0.25, 1])
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize(
+    ("engine", "function", "jitter"),
+    on_both([(one, jitter) for one in FUNCTIONS for jitter in (0.25, 0, 1)]),
+    indirect=["engine"],
+)
 def test_an_undoing_is_tried_for_minutes(engine: Engine, function: str, jitter: float) -> None:
     walk = unwind(engine, {function: [Fails("StoreBusy")] * 10}, jitter=jitter)
     assert walk.backoffs == LONGEST
@@ -75,7 +79,7 @@ def test_what_cannot_be_undone_is_left_to_the_sweep(engine: Engine, function: st
 REFUSALS = [(function, error) for function in FUNCTIONS for error in (*sorted(raised_by(function).refusals), "KeyError")]
 
 
-@pytest.mark.parametrize(("function", "error"), REFUSALS)
+@pytest.mark.parametrize(("engine", "function", "error"), on_both(REFUSALS), indirect=["engine"])
 def test_a_refusal_is_not_tried_again(engine: Engine, function: str, error: str) -> None:
     walk = unwind(engine, {function: [Fails(error)]})
     assert walk.path[-2:] == [STATES[FUNCTIONS.index(function)], "Left to the sweep"]
