@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +22,13 @@ SENSITIVE = (
     "tests/local/test_invoke.py",
 )
 """What a Python may change: words and defaults of its library, what it warns of, imports; and one stack from start to stop."""
+BETWEEN = (
+    *(f"tests/unit/test_{name}.py" for name in ("bodies", "logs", "openapi", "tokens", "values", "webhook_sender")),
+    "tests/template/test_imports.py",
+    "tests/local/test_invoke.py",
+)
+"""Of these, what is tried with a Python that is neither the oldest nor the newest here: what both of them pass it passes too,
+but for what was there for a while only."""
 QUICKLY = ("--quiet", "--hypothesis-profile=few", "-p", "no:xdist", "-p", "tests.backwards")
 """Properties are tried with a few examples: ``make test-pythons`` tries all. Backwards, so that no test leans on one before."""
 VERSION = "import sys; print(*sys.version_info[:2], sys.version_info.releaselevel)"
@@ -49,6 +56,11 @@ def others() -> dict[tuple[int, int], Path]:
         if version and version >= OLDEST and version != sys.version_info[:2]:
             found.setdefault(version, python)
     return dict(sorted(found.items()))
+
+
+def asked_of(version: tuple[int, int], here: Collection[tuple[int, int]]) -> Sequence[str]:
+    """The tests that are run with one of the versions that are here."""
+    return SENSITIVE if version in (min(here), max(here)) else BETWEEN
 
 
 def passes(name: str, python: Path, arguments: Sequence[str], output: IO[str] | None = None) -> bool:

@@ -65,3 +65,13 @@ def test_one_that_fails_fails_them_all_and_the_others_are_still_run(
     assert pythons.main(["tests/unit"]) == 1
     assert run == ["3.96", "3.97", "3.98"]
     assert "It fails with Python 3.97." in capsys.readouterr().err
+
+
+def test_a_version_between_two_others_is_asked_less() -> None:
+    here = {(3, 11), (3, 12), (3, 13)}
+    assert [pythons.asked_of(version, here) for version in sorted(here)] == [
+        pythons.SENSITIVE,
+        pythons.BETWEEN,
+        pythons.SENSITIVE,
+    ]
+    assert [name for name in pythons.BETWEEN if not (pythons.ROOT / name).exists()] == []
