@@ -28,9 +28,9 @@ def prepare(aws_url: str, code: Sequence[Path]) -> None:
 
 def forget_settings(code: Sequence[Path]) -> None:
     """What handlers keep between invocations belongs to an earlier stack of this process, if there was one."""
+    folders = tuple(f"{folder}{os.sep}" for folder in code)
     for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if file and any(Path(file).is_relative_to(folder) for folder in code):
+        if (getattr(module, "__file__", None) or "").startswith(folders):
             for value in list(vars(module).values()):
                 clear = getattr(value, "cache_clear", None)
                 if callable(clear):

@@ -9,8 +9,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from simulator.run import Plan, Report, run
 from simulator.shrink import Shrinking
 
@@ -39,19 +37,19 @@ TWO_RELEASES = 8
 """A seed in which edition one's functions are loaded while it lives."""
 
 
-@pytest.mark.parametrize("seed", [7, TWO_RELEASES])
-def test_a_seed_gives_the_same_history_in_any_process(seed: int) -> None:
-    def line(hash_seed: str) -> str:
-        command = [sys.executable, "-m", "simulator", "--seeds", str(seed), "--orders", "15", "--processes", "1"]
-        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        output = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
-        return output.splitlines()[0]
+SAME = (7, TWO_RELEASES)
 
-    report = run(Plan(seed, 15))
-    here = report.line()
-    assert here.startswith(f"seed {seed}: 15 orders, ")
-    assert report.happened["release"] == (seed == TWO_RELEASES)
-    assert line("1") == line("2") == here
+
+def test_a_seed_gives_the_same_history_in_any_process() -> None:
+    command = [sys.executable, "-m", "simulator", "--seeds", ",".join(map(str, SAME)), "--orders", "15", "--processes", "1"]
+    # This process hashes by chance; that one so that sets and dictionaries of texts have another order.
+    environment = {**os.environ, "PYTHONHASHSEED": "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"}
+    there = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()
+    for seed in SAME:
+        report = run(Plan(seed, 15))
+        assert report.line().startswith(f"seed {seed}: 15 orders, ")
+        assert report.happened["release"] == (seed == TWO_RELEASES)
+        assert report.line() in there
 
 
 def test_histories_of_two_seeds_differ() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
+from local import documents
 from local.cli import commands
 from local.stack.parameters import problems
 from local.stack.settings import ROOT
@@ -69,7 +69,7 @@ def test_a_name_that_there_is_none_of_is_refused_with_those_there_are() -> None:
 
 
 def test_every_default_of_the_product_s_template_is_within_its_limits() -> None:
-    declared = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))["Parameters"]
+    declared = documents.read(ROOT / "template.yaml")["Parameters"]
     assert problems(declared, {name: str(parameter["Default"]) for name, parameter in declared.items()}) == []
 
 

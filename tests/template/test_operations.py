@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
+from local import documents
 from orders.metrics import NAMESPACE, Metric
 from orders.services.stuck import STUCK_STATUSES
 from tests.harness.cloudformation import expanded
@@ -18,7 +18,7 @@ from tools.operations.file import written
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
-OPERATIONS: dict[str, Any] = yaml_parse((ROOT / "operations.yaml").read_text(encoding="utf-8"))
+OPERATIONS: dict[str, Any] = documents.read(ROOT / "operations.yaml")
 ALARMS = wiring.alarms(OPERATIONS)
 
 

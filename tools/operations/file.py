@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from samtranslator.yaml_helper import yaml_parse
 
+from local import documents
 from tools.operations.alarms import alarms
 from tools.operations.dashboard import dashboard
 from tools.operations.declared import declared
@@ -59,4 +59,4 @@ def written(template: Path = TEMPLATE, operations: Path = OPERATIONS) -> str:
     by_hand, line, _ = operations.read_text(encoding="utf-8").partition(DERIVED)
     if not line:
         raise ValueError(f"{operations.name} has no line under which the derived part belongs")
-    return by_hand + line + "\n" + derived(yaml_parse(template.read_text(encoding="utf-8")))
+    return by_hand + line + "\n" + derived(documents.read(template))
