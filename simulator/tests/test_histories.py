@@ -33,7 +33,7 @@ def _shortest(report: Report) -> str:
     return f"{report.line()}\n{found.broken}\nRun it again: {found.plan.command()}"
 
 
-TWO_RELEASES = 8
+TWO_RELEASES = 9
 """A seed in which edition one's functions are loaded while it lives."""
 
 
