@@ -45,8 +45,6 @@ REASONS: tuple[Reason, ...] = (
             "failing before",
             "answer lost after",
             "killed after",
-            "timed out before",
-            "timed out after",
         ),
     ),
     Reason(

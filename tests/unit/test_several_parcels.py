@@ -227,6 +227,13 @@ def test_an_order_whose_parcel_has_arrived_is_delivered_when_the_rest_is_cancell
     assert [event.status for event in memory.trails[ORDER]][-2:] == [OrderStatus.SHIPPED, OrderStatus.DELIVERED]
 
 
+def test_an_order_whose_parcel_has_arrived_is_delivered_when_the_rest_cannot_be_handed_over(memory: MemoryStore) -> None:
+    prepared(memory)
+    said("shipped", "a", {"1": 1})
+    said("completed", "a")
+    assert failing.begin_unwinding(ORDER, "States.TaskFailed", "", clock).order.status is OrderStatus.DELIVERED
+
+
 def test_pieces_are_cancelled_until_nothing_is_left(memory: MemoryStore) -> None:
     prepared(memory)
     stock = memory.stock

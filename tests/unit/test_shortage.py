@@ -197,6 +197,13 @@ def test_a_cancelled_or_unanswered_order_gives_back_what_was_reserved() -> None:
     assert shortage.unanswered(amended(asked()), later(5)) is None
 
 
+def test_an_order_whose_customer_cannot_be_asked_gives_back_what_was_reserved(memory: MemoryStore) -> None:
+    memory.orders[ORDER] = asked()
+    failed = failing.begin_unwinding(ORDER, "States.TaskFailed", "").order
+    assert (failed.status, failed.overall) == (OrderStatus.CANCELLED, OverallStatus.ROLLING_BACK)
+    assert failed.step(StepName.INVENTORY).status is StepStatus.COMPENSATING
+
+
 def test_a_restart_waits_for_what_is_left_of_the_time() -> None:
     left = remaining_waits(asked(needs_review=True).order, WAITS, later(1 + 86_000))
     assert (left.shortage, left.approval) == (400, 300)

@@ -6,12 +6,14 @@ from datetime import datetime
 from orders import settings
 from orders.adapters import workflow
 from orders.domain import goods, outcomes
-from orders.domain.decisions import delivering
+from orders.domain.decisions import delivering, parcels_back
+from orders.domain.events import SYSTEM
 from orders.domain.order import Snapshot
 from orders.domain.scans import is_undecided
 from orders.domain.statuses import OrderStatus, has_reached
 from orders.domain.waits import LONGEST, Waits, remaining_waits
-from orders.services.changes import Clock, apply
+from orders.services import charging
+from orders.services.changes import Clock, apply, utc_now
 
 
 def is_up_to_the_carrier(snapshot: Snapshot) -> bool:
@@ -31,8 +33,18 @@ def waits_left(snapshot: Snapshot, now: datetime) -> Waits:
 def report_overdue(snapshot: Snapshot, clock: Clock) -> bool:
     """Records that a parcel should have arrived, and returns whether that is so."""
     order, overdue = snapshot.order, settings.waits().delivery
-    after = apply(order.order_id, lambda now: delivering.report_overdue(now, overdue, clock()), snapshot)
-    return after.order.version != order.version
+    settled = settle(snapshot, SYSTEM, clock)
+    after = apply(order.order_id, lambda now: delivering.report_overdue(now, overdue, clock()), settled)
+    return after.order.version != settled.order.version
+
+
+def settle(snapshot: Snapshot, by: str, clock: Clock = utc_now) -> Snapshot:
+    """The order over its way, where all that is left of it is: its parcels have arrived or come back, the rest is cancelled."""
+    if snapshot.order.status is not OrderStatus.SHIPPED or goods.under_way(snapshot):
+        return snapshot
+    after = apply(snapshot.order.order_id, lambda now: parcels_back.settled(now, clock(), by), snapshot)
+    charging.collect_cash(after)
+    return after
 
 
 def wake(snapshot: Snapshot, now: datetime) -> None:

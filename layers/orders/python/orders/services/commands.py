@@ -26,7 +26,7 @@ from orders.domain.identifiers import OrderId, TrackingNumber
 from orders.domain.order import Change, Order, Snapshot
 from orders.domain.statuses import TRANSITIONS, OrderStatus, may_become
 from orders.domain.steps import CancelReason, PaymentDeclined
-from orders.services import charging, deliveries, failing, fulfilling, handovers, refunding
+from orders.services import arrivals, charging, deliveries, failing, fulfilling, handovers, refunding
 from orders.services.changes import Apply, Clock, SeenAt, apply, utc_now
 
 PARCEL = "ship"
@@ -47,16 +47,7 @@ def cancel(
     after = seen(
         order_id, lambda now: cancelling.cancel(now, items, reason, transit, clock(), actor.by, note=note, refund_id=refund)
     )
-    return refunding.tried(settle(after, actor.by, clock), clock)
-
-
-def settle(snapshot: Snapshot, by: str, clock: Clock = utc_now) -> Snapshot:
-    """The order over its way, where all that is left of it is."""
-    if snapshot.order.status is not OrderStatus.SHIPPED or goods.under_way(snapshot):
-        return snapshot
-    after = apply(snapshot.order.order_id, lambda now: parcels_back.settled(now, clock(), by), snapshot)
-    charging.collect_cash(after)
-    return after
+    return refunding.tried(arrivals.settle(after, actor.by, clock), clock)
 
 
 def parcel(

@@ -22,7 +22,7 @@ from orders.domain.identifiers import OrderId
 from orders.domain.order import Change, Order, Snapshot
 from orders.domain.statuses import UNSETTLED, ApprovalStatus
 from orders.domain.steps import TIMED_OUT, CancelReason, PaymentDeclined, reason_of
-from orders.services import charging, fulfilling
+from orders.services import arrivals, charging, fulfilling
 from orders.services.changes import Clock, apply, utc_now
 
 NOT_LED_TO = {
@@ -63,11 +63,8 @@ def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = ut
         order, now = snapshot.order, clock()
         if run not in (None, order.run):
             return None
-        if goes_on := _tried_again(snapshot, error, now):
-            return goes_on
-        if error == TIMED_OUT and (order.is_asked or charging.is_awaited(snapshot)):
-            late = "The payment was not made in time."
-            return shortage.unanswered(snapshot, now) or ending.fail(snapshot, CancelReason.EXPIRED, late, now)
+        if decided := _tried_again(snapshot, error, now) or _unanswered(snapshot, error, now):
+            return decided
         if goods.is_partly_handed_over(order):
             is_unpaid = error == PaymentDeclined.__name__
             transit, refund = settings.waits().delivery, fulfilling.new_id("ref", clock)
@@ -78,7 +75,7 @@ def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = ut
             return paying.payment_declined(snapshot, message, now)
         return ending.fail(snapshot, reason, message, now)
 
-    return apply(order_id, failed)
+    return arrivals.settle(apply(order_id, failed), SYSTEM, clock)
 
 
 def _tried_again(snapshot: Snapshot, error: str, now: datetime) -> Change | None:
@@ -86,6 +83,14 @@ def _tried_again(snapshot: Snapshot, error: str, now: datetime) -> Change | None
     if why := _why_it_goes_on(snapshot, error):
         return restarting.restart(snapshot, settings.waits(), now, SYSTEM, why)
     return paying.delayed(snapshot, now) if _is_provider_s_fault(snapshot, error) else None
+
+
+def _unanswered(snapshot: Snapshot, error: str, now: datetime) -> Change | None:
+    """The end of an order whose customer has not answered or paid in time; ``None`` where nobody waited for that."""
+    if error == TIMED_OUT and charging.is_awaited(snapshot) and not snapshot.order.is_asked:
+        return ending.fail(snapshot, CancelReason.EXPIRED, "The payment was not made in time.", now)
+    # What was there of it is reserved, whatever became of the question: it is put back.
+    return shortage.unanswered(snapshot, now)
 
 
 def _is_provider_s_fault(snapshot: Snapshot, error: str) -> bool:

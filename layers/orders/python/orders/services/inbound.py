@@ -30,7 +30,7 @@ from orders.domain.order import Change, Order, Snapshot
 from orders.domain.scans import Scan, is_foreign, scanned
 from orders.domain.statuses import CANCELLABLE, FULFILLMENT_MEANS, TERMINAL, OrderStatus, ShipmentStatus, has_reached
 from orders.domain.steps import CancelReason, OutOfStock, PaymentDeclined
-from orders.services import capturing, charging, commands, failing, fulfilling, refunding
+from orders.services import arrivals, capturing, charging, failing, fulfilling, refunding
 from orders.services.changes import Clock, Decide, apply, utc_now
 
 logger = logs.logger()
@@ -253,7 +253,7 @@ def _cancel(event: FulfillmentEvent, clock: Clock) -> Outcome:
         refused = False
         return _marked(event, change)
 
-    after = commands.settle(_apply(event, step), event.source, clock)
+    after = arrivals.settle(_apply(event, step), event.source, clock)
     if not refused:
         return Outcome.APPLIED
     return Outcome.RECORDED if after.order.status is OrderStatus.CANCELLED else Outcome.REFUSED
