@@ -355,7 +355,10 @@ def test_a_trail_holds_the_facts_of_each_change(world: World) -> None:
     assert facts_of(world, "STOCK_RESERVED") == {"items": items} == facts_of(world, "STOCK_RELEASED")
     for kind in ("PAYMENT_STARTED", "PAYMENT_COMPLETED"):
         assert facts_of(world, kind) == paid, kind
-    assert facts_of(world, "PAYMENT_REFUNDED") == paid | {"refund_id": whole["refunds"][0]["refund_id"]}
+    assert facts_of(world, "PAYMENT_REFUNDED") == paid | {
+        "refund_id": whole["refunds"][0]["refund_id"],
+        "refund_status": "COMPLETED",
+    }
     assert facts_of(world, "HANDOVER_STARTED") == {name: sent[name] for name in ("shipment_id", "carrier")}
     assert facts_of(world, "ORDER_SHIPPED") == sent
     assert facts_of(world, "ORDER_DELIVERED") == {**sent, "delivered_at": parcel["delivered_at"]}

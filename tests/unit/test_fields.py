@@ -53,7 +53,7 @@ def everything() -> Snapshot:
     return Snapshot(
         order,
         filled(Payment, "payment"),
-        (filled(Shipment, "shipment"),),
+        (replace(filled(Shipment, "shipment"), carrier="UPS"),),
         (filled(Return, "return"),),
         (filled(Refund, "refund"),),
     )

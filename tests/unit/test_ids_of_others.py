@@ -1,6 +1,7 @@
 """Ids that others give may have any characters: no two things ever get one key, or one cursor, because of them."""
 
 import re
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -81,4 +82,4 @@ def test_an_order_of_such_ids_is_read_back_as_it_was(customer: str, product: str
     lines = tuple(line for line in a_wish().lines)
     named = tuple(type(line)(product, line.name, line.quantity, line.unit_price) for line in lines)
     order = an_order(OrderStatus.SHIPPED, customer_id=CustomerId(customer), lines=named).order
-    assert items.order_from_item(items.order_to_item(order)) == order
+    assert items.order_from_item(items.order_to_item(order)) == replace(order, counted=())

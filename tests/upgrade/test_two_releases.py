@@ -71,7 +71,8 @@ def test_an_order_lives_its_life_whoever_answers(table: SharedTable, name: str, 
     table.add_up()
     assert endings.setdefault(name, found) == found
     old, new = table.published_by_all(ID)
-    part_of(old, new)
+    known = {one["event_type"] for one in old}
+    part_of(old, [one for one in new if one["event_type"] in known])
     assert old[0]["event_type"] == "OrderStatusChanged"
 
 
