@@ -30,10 +30,12 @@ from orders.web.views import OrderListView, history_view, listed_view
 USUAL_PAGE, LARGEST_PAGE = 20, 100
 FILTERS = (
     *("customer_id", "status", "external_id", "email", "tracking_number", "payment_status"),
-    *("created_after", "created_before"),
+    *("created_after", "created_before", "sort"),
 )
 EMAIL = rf"(?=.{{3,{limits.LONGEST_EMAIL}}}$){limits.EMAIL}"
 TRACKING_NUMBER = rf"{limits.PRINTED}{{1,{limits.LONGEST_TRACKING_NUMBER}}}"
+OLDEST_FIRST = "created_at"
+SORTS = (f"-{OLDEST_FIRST}", OLDEST_FIRST)
 RETURN_STATUS, DISPUTE_STATUS, SHORTAGE_STATUS = "return_status", "dispute_status", "shortage_status"
 TO_SHIP = "to_ship"
 
@@ -85,7 +87,7 @@ def list_mails(request: Request) -> Answer:
 
 
 def list_orders(request: Request) -> Answer:
-    """Orders, newest first: their own for customers, anybody's for staff and shops, who may ask for the overdue ones."""
+    """Orders by time: their own for customers, anybody's for staff and shops, who may ask for the overdue ones."""
     if "overdue" in request.query:
         return list_overdue(request)
     if queue := next((name for name in QUEUES if name in request.query), None):
@@ -147,6 +149,7 @@ def _wanted(request: Request) -> tuple[listing.Filter, bool]:
         _moment(request, "created_before"),
         TrackingNumber(number) if (number := request.text("tracking_number", TRACKING_NUMBER)) else None,
         request.text("email", EMAIL),
+        request.text("sort", "|".join(SORTS)) == OLDEST_FIRST,
     )
     return wanted, deprecated
 
@@ -173,6 +176,7 @@ def name_of(wanted: listing.Filter) -> str:
         "payment_status": wanted.payment_status,
         "created_after": wanted.created_after and timestamp(wanted.created_after),
         "created_before": wanted.created_before and timestamp(wanted.created_before),
+        "sort": OLDEST_FIRST if wanted.oldest_first else None,
     }
     rest = "".join(f"&{name}={quote(value, safe='')}" for name, value in further.items() if value)
     return f"{customer}/{wanted.status or '*'}{rest}"

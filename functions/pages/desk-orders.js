@@ -5,11 +5,13 @@ import { selection } from "./desk-bulk.js";
 import { exportButton } from "./desk-csv.js";
 import { table } from "./desk-list.js";
 import { offerSample } from "./desk-sample.js";
-import { STATUSES, orderHref, shortId, statusPill, word } from "./desk-words.js";
+import { PAYMENT_STATUSES, STATUSES, orderHref, shortId, statusPill, word } from "./desk-words.js";
 import { h, parts } from "./dom.js";
 import { ago, full, money } from "./format.js";
 
 const PAGE = 25;
+const MOST_ASKED = 4;
+const OLDEST_FIRST = "created_at";
 const query = (values) => `/orders?${new URLSearchParams(Object.entries(values).filter(([, value]) => value))}`;
 
 export function show(host, argument, desk) {
@@ -17,7 +19,15 @@ export function show(host, argument, desk) {
   const status = STATUSES.includes(asked.get("status")) ? asked.get("status") : null;
   const wanted = asked.get("q")?.trim() || null;
   const days = { from: dayOf(asked.get("from")), until: dayOf(asked.get("until")) };
-  const filters = { status, created_after: startOf(days.from), created_before: startOf(days.until, 1) };
+  const paid = PAYMENT_STATUSES.includes(asked.get("payment")) ? asked.get("payment") : null;
+  const sort = asked.get("sort") === OLDEST_FIRST ? OLDEST_FIRST : null;
+  const filters = {
+    status,
+    payment_status: paid,
+    created_after: startOf(days.from),
+    created_before: startOf(days.until, 1),
+    sort,
+  };
   const cursors = [null, asked.get("cursor")].slice(0, asked.has("cursor") ? 2 : 1);
   const picked = selection(() => load());
   const part = parts(host);
@@ -25,7 +35,7 @@ export function show(host, argument, desk) {
   part("title", status, () => [
     h("h1", {}, "Orders"),
     searchForm(wanted),
-    daysForm(asked, days),
+    filtersForm(asked, { ...days, payment: paid, sort }),
     exportButton(query({ ...filters, limit: 100 })),
     offerSample(""),
   ]);
@@ -35,15 +45,17 @@ export function show(host, argument, desk) {
     const [summary, overdue, found] = await Promise.all([
       desk.summary(),
       wanted ? null : getIfAny(query({ overdue: "true", limit: 50 })),
-      wanted ? search(wanted) : get(query({ ...filters, limit: PAGE, cursor })),
+      wanted ? search(wanted) : pageOf(filters, cursor),
     ]);
     const counts = summary ? Object.fromEntries(summary.statuses.map((one) => [one.status, one.count])) : await countByHand();
     const late = overdue?.orders ?? [];
-    part("tabs", { counts, status, wanted }, drawTabs);
+    part("tabs", { counts, status, wanted, kept: asked.toString() }, drawTabs);
     part("attention", late, drawAttention);
     part("bulk", picked.ids(), picked.bar);
-    part("list", { orders: found.orders, empty: isEmpty(counts), wanted, status, picked: picked.ids() }, drawList);
-    part("pages", { more: found.next_cursor ?? null, depth: cursors.length }, drawPages);
+    const more = found.next_cursor ?? null;
+    const why = { empty: isEmpty(counts), wanted, status, isPart: Boolean(paid || days.from || days.until || more) };
+    part("list", { orders: found.orders, ...why, picked: picked.ids() }, drawList);
+    part("pages", { more, depth: cursors.length }, drawPages);
   }
 
   function drawPages({ more, depth }) {
@@ -56,11 +68,12 @@ export function show(host, argument, desk) {
       history.replaceState(null, "", `#/?${next}`);
       load();
     };
+    const [back, on] = sort ? ["Older", "Newer"] : ["Newer", "Older"];
     return h(
       "div",
       { class: "row pages" },
-      h("button", { disabled: depth === 1, onclick: () => turn(() => cursors.pop()) }, "Newer"),
-      h("button", { disabled: !more, onclick: () => turn(() => cursors.push(more)) }, "Older"),
+      h("button", { disabled: depth === 1, onclick: () => turn(() => cursors.pop()) }, back),
+      h("button", { disabled: !more, onclick: () => turn(() => cursors.push(more)) }, on),
     );
   }
 
@@ -71,6 +84,20 @@ export function show(host, argument, desk) {
   ];
 
   return desk.watch(load);
+}
+
+/** A page of the list. By payment the API looks at so many orders at a time: it is asked on while the page is not full. */
+async function pageOf(filters, cursor) {
+  const orders = [];
+  let next = cursor;
+  const most = filters.payment_status ? MOST_ASKED : 1;
+  for (let asked = 0; asked < most && orders.length < PAGE; asked += 1) {
+    const found = await get(query({ ...filters, limit: PAGE - orders.length, cursor: next }));
+    orders.push(...found.orders);
+    next = found.next_cursor;
+    if (!next) break;
+  }
+  return { orders, next_cursor: next };
 }
 
 const isEmpty = (counts) => Object.values(counts).every((count) => !count);
@@ -123,8 +150,8 @@ function startOf(day, later = 0) {
   return new Date(year, month - 1, date + later).toISOString();
 }
 
-/** The days on which the orders were placed that are listed; they stand in the address. */
-function daysForm(asked, days) {
+/** Which orders are listed, by their days and their payment, and in which order; all of it stands in the address. */
+function filtersForm(asked, chosen) {
   const change = (name) => (event) => {
     const next = new URLSearchParams(asked);
     next.delete("cursor");
@@ -133,8 +160,34 @@ function daysForm(asked, days) {
     location.hash = `#/?${next}`;
   };
   const field = (name, label) =>
-    h("label", { class: "small" }, label, h("input", { type: "date", name, value: days[name] ?? "", onchange: change(name) }));
-  return h("div", { class: "row days" }, field("from", "Placed from "), field("until", "to "));
+    h(
+      "label",
+      { class: "small" },
+      label,
+      h("input", { type: "date", name, value: chosen[name] ?? "", onchange: change(name) }),
+    );
+  const choice = (name, label, options) =>
+    h(
+      "label",
+      { class: "small" },
+      label,
+      h(
+        "select",
+        { name, onchange: change(name) },
+        options.map(([value, words]) => h("option", { value, selected: value === (chosen[name] ?? "") }, words)),
+      ),
+    );
+  return h(
+    "div",
+    { class: "row days" },
+    field("from", "Placed from "),
+    field("until", "to "),
+    choice("payment", "Payment ", [["", "Any"], ...PAYMENT_STATUSES.map((one) => [one, word(one)])]),
+    choice("sort", "Sorted ", [
+      ["", "newest first"],
+      [OLDEST_FIRST, "oldest first"],
+    ]),
+  );
 }
 
 function missing(problem) {
@@ -158,7 +211,7 @@ function searchForm(wanted) {
   return form;
 }
 
-function drawTabs({ counts, status, wanted }) {
+function drawTabs({ counts, status, wanted, kept }) {
   const whole = Object.values(counts).every((count) => typeof count === "number");
   const all = whole ? Object.values(counts).reduce((sum, count) => sum + count, 0) : null;
   const tab = (href, label, count, current) =>
@@ -171,9 +224,17 @@ function drawTabs({ counts, status, wanted }) {
   return h(
     "nav",
     { class: "statuses", "aria-label": "Orders by status" },
-    tab("#/", "All", all, !status && !wanted),
-    STATUSES.map((one) => tab(`#/?status=${one}`, word(one), counts[one] ?? 0, one === status)),
+    tab(tabHref(kept, null), "All", all, !status && !wanted),
+    STATUSES.map((one) => tab(tabHref(kept, one), word(one), counts[one] ?? 0, one === status)),
   );
+}
+
+/** The list of a status, in the same order and of the same days and payments. */
+function tabHref(kept, status) {
+  const next = new URLSearchParams(kept);
+  for (const name of ["q", "cursor", "status"]) next.delete(name);
+  if (status) next.set("status", status);
+  return next.size ? `#/?${next}` : "#/";
 }
 
 function drawAttention(orders) {
@@ -215,9 +276,10 @@ function itemsInWords([first, ...more]) {
 }
 
 /** The text of an empty list of orders. */
-function emptyFor({ empty, wanted, status }) {
+function emptyFor({ empty, wanted, status, isPart }) {
   if (wanted) return ["Nothing is found for ", h("strong", {}, wanted), "."];
   if (empty) return firstVisit();
+  if (isPart) return "There are no such orders here.";
   return status ? `No order is ${word(status).toLowerCase()} now.` : "There are no orders.";
 }
 

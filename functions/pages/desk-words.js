@@ -2,7 +2,10 @@
 
 import { h, island } from "./dom.js";
 
-export const STATUSES = Object.keys(island("config").transitions);
+const { transitions, payment_statuses: ofPayments } = island("config");
+
+export const STATUSES = Object.keys(transitions);
+export const PAYMENT_STATUSES = ofPayments;
 
 const MOOD = {
   PENDING: "wait",

@@ -126,12 +126,13 @@ def test_orders_are_found_by_a_parcels_number_as_people_write_it(world: World) -
     assert by_staff(world, tracking_number="nobody's") == []
 
 
-def test_several_orders_in_one_parcel_come_newest_first(five: World) -> None:
+def test_several_orders_in_one_parcel_come_by_their_time(five: World) -> None:
     for minute in (0, 3, 4):
         key = keys.shipment_key(OrderId(f"order-{minute}"))
         table.put({**key, "GSI1PK": {"S": "TRACKING#T1"}, "GSI1SK": {"S": f"order-{minute}"}})
     assert by_staff(five, tracking_number="t 1") == ["order-4", "order-3", "order-0"]
     assert list(every_page(five, tracking_number="T1", limit="2")) == [["order-4", "order-3"], ["order-0"]]
+    assert list(every_page(five, tracking_number="T1", limit="2", sort="created_at")) == [["order-0", "order-3"], ["order-4"]]
 
 
 TRIED = {
@@ -143,6 +144,7 @@ TRIED = {
     "tracking_number": "T1",
     "created_after": at(0),
     "created_before": at(9),
+    "sort": "created_at",
     "overdue": "true",
     "return_status": "requested",
     "dispute_status": "open",
@@ -189,6 +191,17 @@ def test_times_are_exact_to_the_millisecond_and_neither_end_belongs_to_them(five
         for last in (0, 1, 3, 5):
             between = [name for name in wanted if int(name[-1]) < last]
             assert by_staff(five, created_after=at(first), created_before=at(last), **of) == between
+
+
+@pytest.mark.parametrize("of", [{}, {"customer_id": CUSTOMER}, {"status": "PENDING"}, {"email": "ada@example.com"}])
+def test_the_oldest_come_first_where_that_is_asked_for_page_by_page_in_each_index(five: World, of: dict[str, str]) -> None:
+    for span in ({}, {"created_after": at(0)}, {"created_before": at(4)}, {"created_after": at(0), "created_before": at(4)}):
+        newest_first = by_staff(five, **of, **span)
+        assert by_staff(five, **of, **span, sort="-created_at") == newest_first
+        pages = list(every_page(five, **of, **span, sort="created_at", limit="1"))
+        assert [name for page in pages for name in page] == newest_first[::-1]
+    cursor = five.support("GET /orders", query={**of, "sort": "created_at", "limit": "1"}).body["next_cursor"]
+    assert five.support("GET /orders", query={**of, "cursor": cursor}).fields == ["cursor"]
 
 
 @pytest.mark.parametrize("of", [{}, {"customer_id": CUSTOMER}, {"external_id": "#1"}])
@@ -262,6 +275,7 @@ def test_a_cursor_goes_on_with_the_same_filter_only(five: World) -> None:
         ("created_after", "2026-11-20T12:00:00 01:00"),
         ("created_before", "2026-13-20T12:00:00Z"),
         ("created_before", "0001-01-01T00:00:00+14:00"),
+        ("sort", "total"),
         ("external_id", "a\nb"),
         ("email", "ada"),
         ("email", f"{'a' * 250}@b.cd"),

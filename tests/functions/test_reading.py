@@ -223,8 +223,8 @@ JSON_ROUTES = [key for key, route in ROUTES.items() if not route.is_page and rou
 @pytest.mark.parametrize("key", JSON_ROUTES)
 def test_a_parameter_the_route_does_not_know_is_refused_by_its_name(world: World, key: str) -> None:
     path = dict.fromkeys(re.findall(r"\{(\w+)\}", key), "some-1") | ({"carrier": "generic"} if "{carrier}" in key else {})
-    answer = world.http(key, path, by="root", groups=["support", "admin"], query={"utm_source": "mail", "sort": "up"})
-    assert (answer.status, answer.code, answer.fields) == (400, "INVALID_ARGUMENT", ["utm_source", "sort"]), key
+    answer = world.http(key, path, by="root", groups=["support", "admin"], query={"utm_source": "mail", "order": "up"})
+    assert (answer.status, answer.code, answer.fields) == (400, "INVALID_ARGUMENT", ["utm_source", "order"]), key
 
 
 KNOWN_PARAMETERS = [(key, name) for key in JSON_ROUTES for name in ROUTES[key].query if name != "token"]
@@ -245,8 +245,8 @@ def test_an_empty_token_opens_nothing(world: World, key: str) -> None:
 
 
 def test_who_may_not_use_a_route_hears_that_and_nothing_of_its_parameters(world: World) -> None:
-    assert world.http("GET /orders", query={"sort": "up"}, by=None).status == 401
-    assert world.http("GET /analytics/summary", query={"sort": "up"}).status == 403
+    assert world.http("GET /orders", query={"order": "up"}, by=None).status == 401
+    assert world.http("GET /analytics/summary", query={"order": "up"}).status == 403
 
 
 def test_pages_ignore_what_a_link_gained_on_its_way(world: World) -> None:

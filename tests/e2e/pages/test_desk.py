@@ -48,6 +48,8 @@ def test_orders_are_counted_by_status_and_found(quick: Stack, visit: Visiting) -
 
 
 def test_the_desk_goes_by_keyboard_and_by_days_and_saves_what_it_lists(quick: Stack, visit: Visiting) -> None:
+    quick.place(order_id="not-paid", token="tok_declined")
+    wait_for(lambda: quick.order("not-paid")["order"]["status"] == "CANCELLED")
     quick.place("=cmd, a customer", order_id="by-keyboard")
     with visit(quick) as tab:
         tab.sign_in("Sam")
@@ -67,11 +69,40 @@ def test_the_desk_goes_by_keyboard_and_by_days_and_saves_what_it_lists(quick: St
         saved = download.value.path().read_text()
         assert saved.startswith("order_id,customer_id,external_id,status,items,total,created_at,updated_at")
         assert '\nby-keyboard,"\'=cmd, a customer",,' in saved.replace("\r", "")
+        _check_sorting(tab)
         tab.page.get_by_label("to", exact=True).fill("2020-02-29")
         tab.page.get_by_label("to", exact=True).blur()
         expect(tab.page).to_have_url(re.compile(r"until=2020-02-29"))
+        expect(tab.page.get_by_text("There are no such orders here.")).to_be_visible()
         expect(tab.page.get_by_role("row")).to_have_count(0)
         assert tab.violations() == []
+
+
+def _check_sorting(tab: Visit) -> None:
+    """The order, the payment's status and the page stand in the address, and a reload shows the same."""
+    first = tab.page.locator("[data-part=list] tbody th a").first
+    tab.page.route("**/orders?*limit=25*", lambda route: route.continue_(url=route.request.url.replace("limit=25", "limit=1")))
+    tab.page.get_by_label("Sorted").select_option("oldest first")
+    expect(tab.page).to_have_url(re.compile(r"sort=created_at"))
+    expect(first).not_to_have_text("by-keyboard")
+    expect(tab.page.get_by_role("button", name="Older")).to_be_disabled()
+    oldest = first.inner_text()
+    tab.page.get_by_role("button", name="Newer").click()
+    expect(first).not_to_have_text(oldest)
+    expect(tab.page).to_have_url(re.compile(r"cursor=.+"))
+    second = first.inner_text()
+    tab.page.reload()
+    expect(first).to_have_text(second)
+    tab.page.get_by_role("button", name="Older").click()
+    expect(first).to_have_text(oldest)
+    tab.page.unroute("**/orders?*limit=25*")
+    tab.page.get_by_label("Sorted").select_option("newest first")
+    tab.page.get_by_label("Payment").select_option("Failed")
+    expect(tab.page).to_have_url(re.compile(r"#/\?payment=FAILED$"))
+    expect(tab.page.get_by_role("link", name="by-keyboard")).to_have_count(0)
+    expect(tab.page.get_by_role("link", name="not-paid")).to_be_visible()
+    tab.page.get_by_label("Payment").select_option("Any")
+    expect(first).to_have_text("by-keyboard")
 
 
 def test_several_orders_are_cancelled_at_once(quick: Stack, visit: Visiting) -> None:

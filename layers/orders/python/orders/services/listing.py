@@ -1,4 +1,4 @@
-"""Lists of orders, newest first, page by page: queries, never a scan."""
+"""Lists of orders, newest or oldest first, page by page: queries, never a scan."""
 
 import heapq
 from collections.abc import Callable, Iterator
@@ -40,6 +40,7 @@ class Filter:
     created_before: datetime | None = None
     tracking_number: TrackingNumber | None = None
     email: str | None = None
+    oldest_first: bool = False
 
     @property
     def is_sifted(self) -> bool:
@@ -79,23 +80,23 @@ MISSING = "missing/"
 """What the places of its second part begin with."""
 
 
-def page(wanted: Filter, limit: int, before: str | None, expand: Expand = NOTHING) -> Page:
-    """One page of a list, from behind the place ``before`` on.
+def page(wanted: Filter, limit: int, place: str | None, expand: Expand = NOTHING) -> Page:
+    """One page of a list, from behind the place ``place`` on.
 
     By external id, e-mail or payment it may have fewer orders than ``limit``, even none, with more to follow: no index has the
     payments, and so many orders that do not belong are looked at, and no more.
     """
     if wanted.is_sifted:
-        return _sifted(wanted, limit, before, expand)
-    found = _matching(_references(wanted, before, limit + 1), wanted.takes, limit)
+        return _sifted(wanted, limit, place, expand)
+    found = _matching(_references(wanted, place, limit + 1), wanted.takes, limit)
     return _page(found, limit, expand)
 
 
-def _sifted(wanted: Filter, limit: int, before: str | None, expand: Expand) -> Page:
+def _sifted(wanted: Filter, limit: int, place: str | None, expand: Expand) -> Page:
     """A page of those that belong among the next ``MOST_LOOKED_AT``."""
     found: list[Snapshot] = []
-    place, looked_at = before, 0
-    references = islice(_references(wanted, before, CHUNK), MOST_LOOKED_AT)
+    looked_at = 0
+    references = islice(_references(wanted, place, CHUNK), MOST_LOOKED_AT)
     for reference, snapshot in _looked_at(wanted, references, expand):
         place, looked_at = reference.sort, looked_at + 1
         found += [snapshot] if snapshot else []
@@ -196,9 +197,16 @@ def _matching(
             yield order, reference
 
 
-def _references(wanted: Filter, before: str | None, page_size: int) -> Iterator[Reference]:
-    # A place of the list lies before the moment already.
-    span = Span(before or (timestamp(wanted.created_before) if wanted.created_before else None), wanted.created_after)
+def _span(wanted: Filter, place: str | None) -> Span:
+    """What is left of a list behind a place, which lies between the two moments already."""
+    until = timestamp(wanted.created_before) if wanted.created_before else None
+    if wanted.oldest_first:
+        return Span(until, wanted.created_after, after=place, oldest_first=True)
+    return Span(place or until, wanted.created_after)
+
+
+def _references(wanted: Filter, place: str | None, page_size: int) -> Iterator[Reference]:
+    span = _span(wanted, place)
     if wanted.tracking_number is not None:
         return indexes.orders_of_parcel(wanted.tracking_number, span)
     if wanted.external_id is not None:
@@ -208,5 +216,5 @@ def _references(wanted: Filter, before: str | None, page_size: int) -> Iterator[
     if wanted.customer_id is not None:
         return indexes.orders_of_customer(wanted.customer_id, span, page_size)
     statuses = [wanted.status] if wanted.status else list(OrderStatus)
-    newest_first = [indexes.orders_in_status(status, span, page_size) for status in statuses]
-    return heapq.merge(*newest_first, key=lambda reference: reference.sort, reverse=True)
+    in_order = [indexes.orders_in_status(status, span, page_size) for status in statuses]
+    return heapq.merge(*in_order, key=lambda reference: reference.sort, reverse=not wanted.oldest_first)

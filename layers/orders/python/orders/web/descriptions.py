@@ -122,7 +122,7 @@ MEMBERS: Mapping[str, str] = {
     "order_id": "The order's id.",
     "PlaceOrder.order_id": "An id of your choice; without one it gets a UUIDv7.",
     "order_status": "The status that the order has.",
-    "orders": "The orders of this page, newest first.",
+    "orders": "The orders of this page, in the order that was asked for.",
     "orders_placed": "How many orders were placed.",
     "overall_status": "How far the workflow is as a whole.",
     "p95_seconds": "The 95th percentile, in seconds; at most 9 % too high.",

@@ -113,6 +113,13 @@ PARAMETERS: dict[str, Schema] = {
         "Goes with no other filter.",
         "schema": {"type": "string", "enum": ["true"]},
     },
+    "sort": {
+        "name": "sort",
+        "in": "query",
+        "description": "`-created_at`, the order without this: newest first. `created_at`: oldest first. Goes with every "
+        "filter but those of the queues and `overdue`, which have an order of their own.",
+        "schema": {"type": "string", "enum": ["-created_at", "created_at"]},
+    },
     "expand": {
         "name": "expand",
         "in": "query",

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from orders import settings
 from orders.domain.errors import NotFound, OrderError
 from orders.domain.languages import direction_of, language_of
-from orders.domain.statuses import transitions
+from orders.domain.statuses import PaymentStatus, transitions
 from orders.web import catalogs
 from orders.web.handling import SECURITY_HEADERS, Answer, Request, problem
 
@@ -177,14 +177,14 @@ def json_of_page(view: Mapping[str, Any]) -> Answer:
 
 
 def _config() -> dict[str, Any]:
-    """How people sign in here (any OAuth 2 server with Cognito's addresses, or none), which changes may be offered, and whether
-    orders move neither money nor parcels.
+    """How people sign in here (any OAuth 2 server with Cognito's addresses, or none), which changes may be offered, which
+    statuses payments have, and whether orders move neither money nor parcels.
     """
     url = settings.sign_in_url()
     known = {"url": url, "client_id": settings.jwt_audience(), "groups_claim": settings.groups_claim()}
     sign_in = known if url else None
     simulated = set(settings.providers().values()) == {settings.SIMULATED}
-    return {"sign_in": sign_in, "transitions": transitions(), "simulated": simulated}
+    return {"sign_in": sign_in, "transitions": transitions(), "payment_statuses": list(PaymentStatus), "simulated": simulated}
 
 
 _HARMLESS = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}

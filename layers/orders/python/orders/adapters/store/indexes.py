@@ -15,7 +15,7 @@ from orders.domain.statuses import DisputeStatus, OrderStatus, ReturnStatus
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An order's place in a list that is sorted newest first; ``sort`` is unique and ordered by creation.
+    """An order's place in a list that is sorted by time; ``sort`` is unique and ordered by creation.
 
     In the list of what is due ``item`` is which of the order's items is: the order itself, a refund, or a parcel.
     """
@@ -37,53 +37,58 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What part of a list is read: what lies behind the place ``before`` and was placed after ``since``, if these are given."""
+    """What part of a list is read, and from which end: what sorts before ``before``, and was placed after ``since``.
+
+    A list that is read ``oldest_first`` goes on behind the place ``after``, any other behind the place ``before``.
+    """
 
     before: str | None = None
     since: datetime | None = None
+    after: str | None = None
+    oldest_first: bool = False
 
     @property
     def first(self) -> str:
-        """What sorts directly before all that was placed later than ``since``: ids have no ``~``."""
-        return f"{timestamp(self.since)}#~" if self.since else "0"
+        """What sorts directly before all that was placed later than ``since``, as ids have no ``~``; or the place ``after``."""
+        return self.after or (f"{timestamp(self.since)}#~" if self.since else "0")
 
 
 EVERYTHING = Span()
 
 
 def orders_of_customer(customer_id: CustomerId, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
-    """A customer's orders, newest first; read page by page as they are asked for."""
-    return _newest_first({"IndexName": keys.BY_KEY}, "GSI1", f"CUSTOMER#{customer_id}", span, page)
+    """A customer's orders, in the order of the span; read page by page as they are asked for."""
+    return _in_order({"IndexName": keys.BY_KEY}, "GSI1", f"CUSTOMER#{customer_id}", span, page)
 
 
 def orders_in_status(status: OrderStatus, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
-    """All orders of one status, newest first."""
-    return _newest_first({"IndexName": keys.BY_STATUS}, "GSI2", f"STATUS#{status.value}", span, page)
+    """All orders of one status, in the order of the span."""
+    return _in_order({"IndexName": keys.BY_STATUS}, "GSI2", f"STATUS#{status.value}", span, page)
 
 
 def orders_of_external_id(external_id: str, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
-    """The orders that another system calls by that id, newest first."""
-    return _newest_first({"ConsistentRead": True}, "", keys.external_id_partition(external_id), span, page)
+    """The orders that another system calls by that id, in the order of the span."""
+    return _in_order({"ConsistentRead": True}, "", keys.external_id_partition(external_id), span, page)
 
 
 def orders_of_email(email: str, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
-    """The orders whose customers are reached by that address, newest first."""
-    return _newest_first({"ConsistentRead": True}, "", keys.email_partition(email), span, page)
+    """The orders whose customers are reached by that address, in the order of the span."""
+    return _in_order({"ConsistentRead": True}, "", keys.email_partition(email), span, page)
 
 
 def orders_with_return(status: ReturnStatus, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
     """The orders that have an open return of that status, newest first."""
-    return _newest_first({"IndexName": keys.BY_KEY}, "GSI1", keys.returns_partition(status.value), span, page)
+    return _in_order({"IndexName": keys.BY_KEY}, "GSI1", keys.returns_partition(status.value), span, page)
 
 
 def orders_with_dispute(status: DisputeStatus, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
     """The orders whose payment has a dispute of that status, the one that was opened last first."""
-    return _newest_first({"IndexName": keys.BY_KEY}, "GSI1", keys.disputes_partition(status.value), span, page)
+    return _in_order({"IndexName": keys.BY_KEY}, "GSI1", keys.disputes_partition(status.value), span, page)
 
 
 def orders_with_shortage(status: ShortageStatus, span: Span = EVERYTHING, page: int = 50) -> Iterator[Reference]:
     """The orders whose shortage waits for that, newest first."""
-    return _newest_first({"IndexName": keys.BY_KEY}, "GSI1", keys.shortages_partition(status.value), span, page)
+    return _in_order({"IndexName": keys.BY_KEY}, "GSI1", keys.shortages_partition(status.value), span, page)
 
 
 MOST_OF_ONE_PARCEL = 500
@@ -91,11 +96,11 @@ MOST_OF_ONE_PARCEL = 500
 
 
 def orders_of_parcel(number: TrackingNumber, span: Span = EVERYTHING) -> Iterator[Reference]:
-    """The orders that have a parcel of that number, newest first: one, but where a warehouse puts several into a parcel."""
+    """The orders that have a parcel of that number, in the span's order: one, but where a warehouse put several into it."""
     ids = [OrderId(order_id) for order_id in islice(_ids_of_parcel(number), MOST_OF_ONE_PARCEL)]
     found = (Reference(order.order_id, f"{timestamp(order.created_at)}#{order.order_id}") for order in orders_by_id(ids))
-    newest_first = sorted(set(found), key=lambda one: one.sort, reverse=True)
-    return (one for one in newest_first if span.first < one.sort < (span.before or "~"))
+    in_order = sorted(set(found), key=lambda one: one.sort, reverse=not span.oldest_first)
+    return (one for one in in_order if span.first < one.sort < (span.before or "~"))
 
 
 def _ids_of_parcel(number: TrackingNumber) -> Iterator[str]:
@@ -108,21 +113,25 @@ def _ids_of_parcel(number: TrackingNumber) -> Iterator[str]:
         yield from map(keys.order_id_of, found)
 
 
-def _newest_first(of: dict[str, Any], prefix: str, partition: str, span: Span, page: int) -> Iterator[Reference]:
+def _in_order(of: dict[str, Any], prefix: str, partition: str, span: Span, page: int) -> Iterator[Reference]:
     values = {":pk": {"S": partition}} | ({":before": {"S": span.before}} if span.before else {})
     condition = f"{prefix}PK = :pk" + (f" AND {prefix}SK < :before" if span.before else "")
-    if span.since:
+    if span.since or span.after:
         # Both ends included, as there is no other condition of two ends.
         values |= {":first": {"S": span.first}, ":before": {"S": span.before or "~"}}
         condition = f"{prefix}PK = :pk AND {prefix}SK BETWEEN :first AND :before"
         if values[":first"]["S"] > values[":before"]["S"]:
             return
     found = table.pages(
-        **of, KeyConditionExpression=condition, ExpressionAttributeValues=values, ScanIndexForward=False, Limit=page
+        **of,
+        KeyConditionExpression=condition,
+        ExpressionAttributeValues=values,
+        ScanIndexForward=span.oldest_first,
+        Limit=page,
     )
     for item in found:
         sort = item[f"{prefix}SK"]["S"]
-        if sort != span.before:
+        if sort not in (span.before, span.after):
             yield Reference(OrderId(sort.partition("#")[2]), sort)
 
 
