@@ -1,6 +1,7 @@
 """What holds for every test: no outcome depends on how fast the machine is, and a run that is ended leaves nothing behind."""
 
 import gc
+import os
 import signal
 import sys
 import tempfile
@@ -19,6 +20,9 @@ SHARED: dict[str, tuple[str, ...]] = {
 """Files that use the same stacks, and the same browser: one worker runs them all, so that each is started once."""
 
 STATE = tempfile.TemporaryDirectory(prefix="orders-state-")
+"""Where the stacks of these tests say that they run: the commands of whoever works here go on speaking to that person's own stack."""
+
+os.environ["XDG_STATE_HOME"] = STATE.name
 
 # An example may take as long as it likes, and so may making them: the machine may have other work.
 settings.register_profile("orders", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -259,14 +259,37 @@ def test_the_stack_that_was_started_last_is_found_while_it_runs(tmp_path: Path, 
     assert url_of(None) == "http://127.0.0.1:4711"
     assert variables.read_text() == "export CUSTOMER='it'\"'\"'s'\n"
     assert stat.S_IMODE(variables.stat().st_mode) == stat.S_IRUSR | stat.S_IWUSR
-    latest = tmp_path / "orders" / "stack.json"
-    latest.write_text(latest.read_text().replace(str(os.getpid()), "999999999"))
+    now_ended(tmp_path / "orders/4711.json")
     assert url_of(None) == "http://127.0.0.1:3000"
-    last_stack.withdraw()
-    assert latest.exists(), "it is another stack's"
+
+
+def now_ended(announced: Path) -> None:
+    announced.write_text(announced.read_text().replace(str(os.getpid()), "999999999"))
+
+
+def test_an_older_stack_is_found_again_when_a_later_one_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("ORDERS_URL", raising=False)
+    older = last_stack.announce("http://127.0.0.1:4712", 4712, {"CUSTOMER": "older"})
+    last_stack.announce("http://127.0.0.1:4711", 4711, {"CUSTOMER": "later"})
+    assert url_of(None) == "http://127.0.0.1:4711"
+    now_ended(tmp_path / "orders/4711.json")
+    assert url_of(None) == "http://127.0.0.1:4712"
+    assert older.read_text() == "export CUSTOMER=older\n"
+
+
+def test_a_stack_removes_its_own_files_and_those_of_ended_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    directory = tmp_path / "orders"
     last_stack.announce("http://127.0.0.1:4711", 4711, {})
+    now_ended(directory / "4711.json")
     last_stack.withdraw()
-    assert list((tmp_path / "orders").iterdir()) == []
+    assert {path.name for path in directory.iterdir()} == {"4711.json", "4711.env"}, "they are another stack's"
+    (directory / "4713.json").write_text("{}")
+    last_stack.announce("http://127.0.0.1:4712", 4712, {})
+    assert {path.name for path in directory.iterdir()} == {"4712.json", "4712.env", "4713.json"}
+    last_stack.withdraw()
+    assert [path.name for path in directory.iterdir()] == ["4713.json"]
 
 
 def test_a_running_stack_tells_of_each_change_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
