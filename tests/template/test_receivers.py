@@ -73,6 +73,11 @@ def an_event(version: int, status: str) -> dict[str, Any]:
     return {"type": "OrderStatusChanged", "timestamp": "2026-11-20T12:00:00.000Z", "data": data}
 
 
+def a_step(version: int, event_type: str, **more: str) -> dict[str, Any]:
+    data = {"order_id": "order-1", "version": version, "event_type": event_type, **more}
+    return {"type": event_type, "timestamp": "2026-11-20T12:00:00.000Z", "data": data}
+
+
 def send(client: httpx.Client, event_id: str, event: dict[str, Any], secret: str = SECRET, age: int = 0) -> int:
     body = json.dumps(event)
     at = datetime.now(UTC) - timedelta(seconds=age)
@@ -96,6 +101,22 @@ def test_a_receiver_handles_each_event_once_and_none_that_is_older_over_restarts
         assert send(client, "2", an_event(4, "SHIPPED")) == 204
         assert send(client, "4", an_event(6, "RETURNED")) == 204
         assert process.stdout.readline().split() == ["OrderStatusChanged", "order-1", "RETURNED"]
+
+
+def test_a_receiver_handles_all_events_of_a_version_in_any_order(receiver: Any) -> None:
+    with receiver() as (client, process):
+        for event_id, event in (
+            ("1", a_step(1, "SAGA_STARTED")),
+            ("3", a_step(2, "STEP_STARTED", step="Payment Processing")),
+            ("2", a_step(2, "STEP_COMPLETED", step="Inventory Reservation")),
+        ):
+            assert send(client, event_id, event) == 204
+        handled = [process.stdout.readline().split() for _ in range(3)]
+    assert handled == [
+        ["SAGA_STARTED", "order-1"],
+        ["STEP_STARTED", "order-1", "Payment", "Processing"],
+        ["STEP_COMPLETED", "order-1", "Inventory", "Reservation"],
+    ]
 
 
 def test_a_receiver_refuses_what_is_not_signed_well(receiver: Any) -> None:
