@@ -20,7 +20,7 @@ SHARED: dict[str, tuple[str, ...]] = {
 """Files that use the same stacks, and the same browser: one worker runs them all, so that each is started once."""
 
 STATE = tempfile.TemporaryDirectory(prefix="orders-state-")
-"""Where the stacks of these tests say that they run: the commands of whoever works here go on speaking to that person's own stack."""
+"""Where the stacks of these tests say that they run: the commands of whoever works here go on speaking to their own stack."""
 
 os.environ["XDG_STATE_HOME"] = STATE.name
 
