@@ -6,8 +6,10 @@ call and forgets none. One that forgets, as most do after a day, needs what ``or
 
 import json
 import os
+from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -16,9 +18,10 @@ from urllib.request import Request, urlopen
 from orders.adapters.payments.protocol import Intent, PaymentGateway
 from orders.domain.errors import GatewayUnavailable
 from orders.domain.payment import GatewayOutcome, NextAction, OutcomeKind
+from orders.domain.steps import PaymentDeclined
 
 SECONDS = 6
-"""How long Till may take: three calls of one function end within its 30 s."""
+"""How long Till may take: a hand-over looks up, captures and closes, which is four requests within a function's 30 s."""
 MINIMUM = {"USD": 50, "EUR": 50}
 RETURNS = True
 """Till sends customers to their bank's page, and wants to know where they come back to."""
@@ -34,8 +37,28 @@ KINDS = {
 }
 
 
+DECIDED = ("taken", "refused", "closed")
+"""The states in which nothing more can be taken."""
+MAYBE = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
+"""The statuses with which Till, or what stands before it, does not say whether anything was done."""
+LOST = GatewayOutcome(OutcomeKind.UNKNOWN)
+
+
 class Refused(Exception):
     """Till has refused a call: the payment's state does not allow it."""
+
+
+class Lost(Exception):
+    """No answer came, or none that can be read: whether anything was done is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment as Till has it."""
+
+    reference: str
+    state: str
+    outcome: GatewayOutcome
 
 
 class Till:
@@ -50,85 +73,118 @@ class Till:
             "hold": not intent.capture,
             "order": intent.order_id,
         }
-        made = self._call("POST", "/payments", intent.key, asked)
-        if made is None:
-            raise GatewayUnavailable("The payment provider's response was lost.")
-        return str(made["id"])
+        try:
+            return _call("POST", "/payments", intent.key, asked).reference
+        except Refused as refusal:
+            raise PaymentDeclined(str(refusal)) from None
+        except Lost:
+            raise GatewayUnavailable("The payment provider's response was lost.") from None
 
     def authorize(self, intent: Intent) -> GatewayOutcome:
         """See ``PaymentGateway.authorize``."""
-        return self._moved(intent, "confirm", f"{intent.key}-confirm", {"return_url": intent.return_url})
+        return _moved(intent, "confirm", f"{intent.key}-confirm", {"return_url": intent.return_url})
 
     def capture(self, intent: Intent, capture_id: str, amount: int) -> GatewayOutcome:
         """See ``PaymentGateway.capture``."""
-        return self._moved(intent, "capture", capture_id, {"amount": amount})
+        return _moved(intent, "capture", capture_id, {"amount": amount})
 
     def renew(self, intent: Intent) -> GatewayOutcome:
         """See ``PaymentGateway.renew``. Till cannot."""
         return GatewayOutcome(OutcomeKind.DECLINED, reason=f"{intent.order_id}: Till holds money no longer than it said.")
 
     def void(self, intent: Intent) -> GatewayOutcome:
-        """See ``PaymentGateway.void``."""
-        found = self._call("POST", f"/payments/{intent.reference}/close", f"{intent.key}-close", {})
-        if found is None:
-            return GatewayOutcome(OutcomeKind.UNKNOWN)
-        kind = OutcomeKind.PENDING if found["state"] == "pending" else OutcomeKind.SETTLED
-        return GatewayOutcome(kind, captured=found["taken"], refunded=found["given_back"])
+        """See ``PaymentGateway.void``. What Till does not close may have been taken in the meantime."""
+        try:
+            found = _call("POST", f"/payments/{intent.reference}/close", f"{intent.key}-close", {})
+        except Refused:
+            found = _found(intent)
+        except Lost:
+            return LOST
+        kind = OutcomeKind.SETTLED if found.state in DECIDED else OutcomeKind.PENDING
+        return GatewayOutcome(kind, captured=found.outcome.captured, refunded=found.outcome.refunded)
 
     def refund(self, intent: Intent, refund_id: str, amount: int) -> GatewayOutcome:
         """See ``PaymentGateway.refund``."""
-        return self._moved(intent, "refund", refund_id, {"amount": amount})
+        return _moved(intent, "refund", refund_id, {"amount": amount})
 
     def look_up(self, intent: Intent, reported: OutcomeKind | None = None) -> GatewayOutcome:  # noqa: ARG002 - not believed
         """See ``PaymentGateway.look_up``."""
-        found = self._call("GET", f"/payments/{intent.reference}")
-        if found is None:
-            raise GatewayUnavailable("The payment provider's response was lost.")
-        return _outcome(found)
+        return _found(intent).outcome
 
-    def _moved(self, intent: Intent, what: str, key: str, asked: dict[str, Any]) -> GatewayOutcome:
-        try:
-            found = self._call("POST", f"/payments/{intent.reference}/{what}", key, asked)
-        except Refused as refusal:
-            return GatewayOutcome(OutcomeKind.DECLINED, reason=str(refusal))
-        return _outcome(found) if found else GatewayOutcome(OutcomeKind.UNKNOWN)
 
-    def _call(self, method: str, path: str, key: str = "", asked: dict[str, Any] | None = None) -> dict[str, Any] | None:
-        """The payment as Till has it then; ``None`` where no answer came, so that it is looked up and never guessed.
+def _moved(intent: Intent, what: str, key: str, asked: dict[str, Any]) -> GatewayOutcome:
+    try:
+        return _call("POST", f"/payments/{intent.reference}/{what}", key, asked).outcome
+    except Refused as refusal:
+        return GatewayOutcome(OutcomeKind.DECLINED, reason=str(refusal))
+    except Lost:
+        return LOST
 
-        Raises:
-            Refused: Till does not allow it.
-            GatewayUnavailable: Till is down, or does not know us.
-        """
-        base, secret = os.environ["TILL_URL"], os.environ["TILL_KEY"]
-        if urlsplit(base).scheme not in ("https", "http"):
-            raise GatewayUnavailable("Till's address is none.")
-        headers = {"authorization": f"Bearer {secret}", "content-type": "application/json", "idempotency-key": key}
-        body = None if asked is None else json.dumps(asked).encode()
-        request = Request(f"{base}{path}", body, headers, method=method)  # noqa: S310 - the scheme is checked
-        try:
-            with urlopen(request, timeout=SECONDS) as response:  # noqa: S310
-                found: dict[str, Any] = json.load(response)
-                return found
-        except HTTPError as answer:
-            if answer.code == HTTPStatus.CONFLICT:
-                raise Refused(json.load(answer)["why"]) from None
-            raise GatewayUnavailable("The payment provider did not take the call.") from None
-        except (URLError, TimeoutError, ConnectionError):
-            return None
+
+def _found(intent: Intent) -> Payment:
+    """The payment, or a fault: only a payment that Till has, and has not confirmed, is ``unknown``."""
+    try:
+        return _call("GET", f"/payments/{intent.reference}")
+    except (Refused, Lost):
+        raise GatewayUnavailable("The payment provider does not say what has become of the payment.") from None
+
+
+def _call(method: str, path: str, key: str = "", asked: dict[str, Any] | None = None) -> Payment:
+    """The payment as Till has it after the call.
+
+    Raises:
+        Refused: Till does not allow it.
+        Lost: it may have been done.
+        GatewayUnavailable: it was not done: Till cannot be reached, is busy, or does not know us.
+    """
+    base, secret = os.environ["TILL_URL"], os.environ["TILL_KEY"]
+    if urlsplit(base).scheme not in ("https", "http"):
+        raise GatewayUnavailable("Till's address is none.")
+    headers = {"authorization": f"Bearer {secret}", "content-type": "application/json", "idempotency-key": key}
+    body = None if asked is None else json.dumps(asked).encode()
+    request = Request(f"{base}{path}", body, headers, method=method)  # noqa: S310 - the scheme is checked
+    try:
+        with urlopen(request, timeout=SECONDS) as response:  # noqa: S310
+            return _read(response.read())
+    except HTTPError as answer:
+        raise _refusal(answer) from None
+    except URLError:
+        # So ``urlopen`` calls what goes wrong until the request is sent.
+        raise GatewayUnavailable("The payment provider cannot be reached.") from None
+    except (OSError, HTTPException):
+        raise Lost from None
+
+
+def _refusal(answer: HTTPError) -> Exception:
+    if answer.code == HTTPStatus.CONFLICT:
+        return Refused(_why(answer))
+    return Lost() if answer.code in MAYBE else GatewayUnavailable("The payment provider did not take the call.")
+
+
+def _why(answer: HTTPError) -> str:
+    """Till's words for the customer; ours where it has none."""
+    try:
+        return str(json.loads(answer.read())["why"])
+    except (OSError, HTTPException, ValueError, LookupError, TypeError):
+        return "The payment provider refused."
+
+
+def _read(body: bytes) -> Payment:
+    try:
+        found = json.loads(body)
+        return Payment(str(found["id"]), found["state"], _outcome(found))
+    except (ValueError, LookupError, TypeError):
+        raise Lost from None
 
 
 def _outcome(found: dict[str, Any]) -> GatewayOutcome:
     kind = KINDS[found["state"]]
-    return GatewayOutcome(
-        kind,
-        captured=found["taken"],
-        refunded=found["given_back"],
-        next_action=NextAction("redirect", found["page"]) if kind is OutcomeKind.ACTION_REQUIRED else None,
-        reason=found.get("why") if kind is OutcomeKind.DECLINED else None,
-        expires_at=datetime.fromisoformat(found["held_until"]) if found["state"] == "held" else None,
-        captures_once=False,
-    )
+    said = GatewayOutcome(kind, captured=found["taken"], refunded=found["given_back"])
+    if kind is OutcomeKind.ACTION_REQUIRED:
+        return replace(said, next_action=NextAction("redirect", found["page"]))
+    if found["state"] == "held":
+        return replace(said, expires_at=datetime.fromisoformat(found["held_until"]))
+    return replace(said, reason=found["why"]) if kind is OutcomeKind.DECLINED else said
 
 
 GATEWAY: PaymentGateway = Till()

@@ -23,19 +23,20 @@ Prepare = Callable[[pytest.MonkeyPatch], AbstractContextManager[object]]
 
 @dataclass(frozen=True)
 class PaymentCase:
-    """Tokens of a provider's test mode, by what becomes of a charge.
+    """Tokens of a provider's test mode, by what becomes of a charge; ``None`` for what never becomes of one there.
 
-    ``captures`` is how often it can take of money that is held, ``prepare`` what has to be there before it is called, and
-    ``gateway`` where it is found if it is no module of the product.
+    ``captures`` is how often it can take of money that is held, ``prepare`` what has to be there before it is called,
+    ``lead_to`` what leads its calls to another address, and ``gateway`` where it is found if it is no module of the product.
     """
 
     accepted: str
     declined: str
-    requires_action: str
-    settles_later: str
-    hold_expires: str
+    requires_action: str | None
+    settles_later: str | None
+    hold_expires: str | None
     captures: int
     prepare: Prepare = lambda _: nullcontext()
+    lead_to: Callable[[pytest.MonkeyPatch, str], None] | None = None
     gateway: Callable[[], PaymentGateway] | None = None
 
 
@@ -82,6 +83,7 @@ PAYMENTS = {
         hold_expires=stripe_book.ENDS,
         captures=1,
         prepare=stripe,
+        lead_to=lambda patch, url: patch.setenv("STRIPE_API_BASE", url),
     ),
     "till": PaymentCase(
         accepted="card-ok",
@@ -91,6 +93,7 @@ PAYMENTS = {
         hold_expires="card-ends",
         captures=3,
         prepare=till,
+        lead_to=lambda patch, url: patch.setenv("TILL_URL", url),
         gateway=lambda: example.GATEWAY,
     ),
 }

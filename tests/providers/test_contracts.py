@@ -1,6 +1,6 @@
 """What each payment provider and each carrier does, whichever it is: every call has its effect once for its key."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -8,11 +8,13 @@ import pytest
 from orders.adapters.carriers.protocol import Carrier
 from orders.adapters.carriers.registry import parcel_carrier
 from orders.adapters.payments.protocol import Intent, PaymentGateway
+from orders.domain.errors import GatewayUnavailable
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.money import Money
 from orders.domain.payment import GatewayOutcome, OutcomeKind
 from orders.domain.statuses import PaymentMethod
-from orders.domain.steps import ShippingRefused
+from orders.domain.steps import PaymentDeclined, ShippingRefused
+from tests.harness import mishaps
 from tests.harness.orders import CUP, HOME
 from tests.harness.world import World
 from tests.providers.cases import CARRIERS, PAYMENTS, CarrierCase, PaymentCase, gateway_of
@@ -46,6 +48,19 @@ def opened(gateway: PaymentGateway, token: str, *, capture: bool = True) -> Inte
 
 def sums(outcome: GatewayOutcome) -> tuple[OutcomeKind, int, int]:
     return outcome.kind, outcome.captured, outcome.refunded
+
+
+def came_to(call: Callable[[], GatewayOutcome]) -> OutcomeKind | type[GatewayUnavailable]:
+    """The kind of a call's outcome, or that it ends with the one fault that a provider may have."""
+    try:
+        return call().kind
+    except GatewayUnavailable:
+        return GatewayUnavailable
+
+
+def token_of(token: str | None, outcome: str) -> str:
+    """A token of the test mode; skips the test of a provider that has no such payments."""
+    return token or pytest.skip(f"of this provider no payment {outcome}")
 
 
 @pytest.fixture(params=sorted(PAYMENTS))
@@ -130,12 +145,24 @@ def test_what_is_held_and_not_captured_is_released(payment: Paying) -> None:
     assert sums(gateway.capture(asked, "capture-1", 300)) == (OutcomeKind.SETTLED, 300, 0)
     assert [sums(gateway.void(asked)) for _ in range(2)] == [(OutcomeKind.SETTLED, 300, 0)] * 2
     assert gateway.capture(asked, "capture-2", 1).kind is OutcomeKind.DECLINED
+    after = gateway.look_up(asked)
+    assert (sums(after), after.expires_at) == ((OutcomeKind.SETTLED, 300, 0), None)
     assert sums(gateway.refund(asked, "refund-1", 300)) == (OutcomeKind.SETTLED, 300, 300)
+
+
+def test_a_hold_of_which_nothing_was_captured_is_declined_once_it_is_voided(payment: Paying) -> None:
+    gateway, case = payment
+    asked = opened(gateway, case.accepted, capture=False)
+    gateway.authorize(asked)
+    assert gateway.look_up(asked).expires_at
+    assert sums(gateway.void(asked)) == (OutcomeKind.SETTLED, 0, 0)
+    after = gateway.look_up(asked)
+    assert (sums(after), after.expires_at) == ((OutcomeKind.DECLINED, 0, 0), None)
 
 
 def test_nothing_is_captured_of_what_is_held_no_longer(payment: Paying) -> None:
     gateway, case = payment
-    asked = opened(gateway, case.hold_expires, capture=False)
+    asked = opened(gateway, token_of(case.hold_expires, "loses its hold"), capture=False)
     assert gateway.authorize(asked).kind is OutcomeKind.SETTLED
     for _ in range(2):
         outcome = gateway.capture(asked, "capture-1", 300)
@@ -157,7 +184,7 @@ def test_a_hold_says_when_it_ends_and_is_renewed_where_the_provider_can(payment:
 
 def test_a_payment_that_the_customer_has_to_confirm_takes_nothing_and_says_where(payment: Paying) -> None:
     gateway, case = payment
-    asked = opened(gateway, case.requires_action)
+    asked = opened(gateway, token_of(case.requires_action, "asks its customer for anything"))
     for outcome in (gateway.authorize(asked), gateway.authorize(asked), gateway.look_up(replace(asked, token=None))):
         assert sums(outcome) == (OutcomeKind.ACTION_REQUIRED, 0, 0)
         assert outcome.next_action
@@ -168,9 +195,65 @@ def test_a_payment_that_the_customer_has_to_confirm_takes_nothing_and_says_where
 
 def test_a_payment_that_is_settled_later_is_found_by_looking_it_up(payment: Paying) -> None:
     gateway, case = payment
-    asked = opened(gateway, case.settles_later)
+    asked = opened(gateway, token_of(case.settles_later, "is decided later"))
     assert sums(gateway.authorize(asked)) == (OutcomeKind.PENDING, 0, 0)
     assert sums(gateway.look_up(replace(asked, token=None))) == (OutcomeKind.SETTLED, 1000, 0)
+
+
+def test_a_token_that_a_provider_does_not_have_skips_its_test_with_a_reason() -> None:
+    assert token_of("tok_async", "is decided later") == "tok_async"
+    with pytest.raises(pytest.skip.Exception, match="of this provider no payment is decided later"):
+        token_of(None, "is decided later")
+
+
+# --- what goes wrong on the way, at providers whose calls can be led to another address ---
+
+ELSEWHERE = sorted(name for name, case in PAYMENTS.items() if case.lead_to)
+
+
+def calls_of(gateway: PaymentGateway, asked: Intent) -> dict[str, Callable[[], GatewayOutcome]]:
+    """The calls that may have moved money."""
+    return {
+        "authorize": lambda: gateway.authorize(asked),
+        "capture": lambda: gateway.capture(asked, "capture-1", 300),
+        "void": lambda: gateway.void(asked),
+        "refund": lambda: gateway.refund(asked, "refund-1", 300),
+    }
+
+
+@pytest.mark.parametrize("payment", ELSEWHERE, indirect=True)
+@pytest.mark.parametrize("mishap", mishaps.DECIDES_NOTHING)
+def test_an_answer_that_decides_nothing_is_a_fault_or_unknown(
+    payment: Paying, mishap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, case = payment
+    asked = opened(gateway, case.accepted)
+    with monkeypatch.context() as patch, mishaps.served(mishap) as url:
+        assert case.lead_to
+        case.lead_to(patch, url)
+        for find in (gateway.open, gateway.look_up):
+            with pytest.raises(GatewayUnavailable):
+                find(asked)
+        came = {name: came_to(call) for name, call in calls_of(gateway, asked).items()}
+    assert set(came.values()) <= {GatewayUnavailable, OutcomeKind.UNKNOWN}, came
+    assert gateway.look_up(asked).kind is OutcomeKind.UNKNOWN
+
+
+@pytest.mark.parametrize("payment", ELSEWHERE, indirect=True)
+def test_a_refusal_without_words_is_a_decline_or_a_fault(payment: Paying, monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway, case = payment
+    asked = opened(gateway, case.accepted)
+    with monkeypatch.context() as patch, mishaps.served(mishaps.REFUSAL) as url:
+        assert case.lead_to
+        case.lead_to(patch, url)
+        with pytest.raises((GatewayUnavailable, PaymentDeclined)):
+            gateway.open(asked)
+        with pytest.raises(GatewayUnavailable):
+            gateway.look_up(asked)
+        came = {name: came_to(call) for name, call in calls_of(gateway, asked).items()}
+    undecided = {GatewayUnavailable, OutcomeKind.UNKNOWN, OutcomeKind.PENDING}
+    assert came.pop("void") in undecided, "nobody has said that nothing more is taken"
+    assert set(came.values()) <= {*undecided, OutcomeKind.DECLINED}, came
 
 
 @pytest.fixture(params=sorted(CARRIERS))
