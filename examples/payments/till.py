@@ -20,8 +20,8 @@ from orders.domain.errors import GatewayUnavailable
 from orders.domain.payment import GatewayOutcome, NextAction, OutcomeKind
 from orders.domain.steps import PaymentDeclined
 
-SECONDS = 6
-"""How long Till may take: a hand-over looks up, captures and closes, which is four requests within a function's 30 s."""
+SECONDS = 4
+"""How long Till may take with a request; only ``void`` may make two."""
 MINIMUM = {"USD": 50, "EUR": 50}
 RETURNS = True
 """Till sends customers to their bank's page, and wants to know where they come back to."""

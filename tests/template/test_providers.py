@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from orders.adapters.payment_webhooks import SENDERS
+from orders.domain.payment_reports import OTHERS, OWN_FORMAT
 from orders.settings import NO_CARRIER
 from tests.providers.cases import ADAPTERS, CARRIERS, PAYMENTS, modules
 from tests.template.test_wiring import template
@@ -74,6 +76,16 @@ def test_what_is_missing_of_a_new_provider_is_reported(kind: Kind, tmp_path: Pat
         "docs/providers.md: nothing about `planted`",
         f"{kind.package}/planted.py: no `{kind.constant}: {kind.protocol}`",
     ]
+
+
+def test_every_sender_of_payment_webhooks_is_known_as_one_and_has_its_secret() -> None:
+    assert set(SENDERS) == {*OWN_FORMAT, OTHERS}
+    named = {
+        resource["Properties"].get("Name", {}).get("Fn::Sub")
+        for resource in template()["Resources"].values()
+        if resource["Type"] == "AWS::SecretsManager::Secret"
+    }
+    assert {f"${{AWS::StackName}}/payments/{sender}-webhooks" for sender in SENDERS} <= named
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.package)

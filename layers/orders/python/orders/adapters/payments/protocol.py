@@ -58,7 +58,7 @@ class PaymentGateway(Protocol):
         captured once only. ``action_required`` says what the customer has to do; ``pending`` is decided later.
 
         Raises:
-            GatewayUnavailable: nothing was taken; to be tried again.
+            GatewayUnavailable: to be tried again, once the payment was looked up.
         """
 
     def capture(self, intent: Intent, capture_id: str, amount: int) -> GatewayOutcome:
@@ -76,7 +76,7 @@ class PaymentGateway(Protocol):
         """
 
     def void(self, intent: Intent) -> GatewayOutcome:
-        """Makes sure that nothing more is taken from now on, whether or not the payment was ever confirmed.
+        """Makes sure that nothing more is taken from now on, whether or not the payment was ever confirmed: nor will it be.
 
         ``settled`` says what had been captured before, to be refunded; ``pending`` that this cannot be told yet.
 
@@ -92,8 +92,10 @@ class PaymentGateway(Protocol):
         """
 
     def look_up(self, intent: Intent, reported: OutcomeKind | None = None) -> GatewayOutcome:
-        """What has become of the payment, days later too; ``unknown`` if it was never confirmed, and ``declined`` with what was
-        captured if its money is held no longer.
+        """What has become of the payment, days later too; ``unknown`` only if it was never confirmed: ``authorize`` follows.
+
+        Money that is held no longer, as the hold was voided or has ended, is ``settled`` if a part of it was captured, and
+        otherwise ``declined``; it has no ``expires_at``.
 
         ``reported`` is what an event says of it: a provider that can be asked goes by its own books.
 
