@@ -42,7 +42,7 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "repair_order": (
             *_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "GetSecretValue", "look_up", "capture", "void", "renew",
-            "book", "refund",
+            "book", "recall", "refund",
         ),
         "drive_workflow": (
             *_CHANGE, "GetItem", "UpdateItem", "capture", "void", "look_up",
@@ -61,7 +61,8 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "receive_carrier_event": ("Query", "GetItem", "PutItem", "PutEvents", "GetSecretValue"),
         "manage_products": ("GetItem", "BatchGetItem", "TransactWriteItems"),
         "sweep_orders": (
-            *_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "look_up", "capture", "void", "renew", "book", "refund",
+            *_CHANGE, "GetItem", "UpdateItem", "DescribeExecution", "look_up", "capture", "void", "renew", "book", "recall",
+            "refund",
         ),
     }
 )  # fmt: skip

@@ -220,11 +220,16 @@ def unwinding(books: Books) -> Iterator[str]:
     """What is undone is undone in reverse: the parcel, then the money, then the goods, then the order is closed."""
     for name, account in books.accounts.items():
         by_refunds = any(_unwinds(event) for event in account.trail)
-        ending = [event for event in account.trail if event.status in TERMINAL]
+        ending = [event for event in account.trail if event.status in TERMINAL and not _is_of_one_given_up(event)]
         done = ["PAYMENT" if _is_about_the_money(event, by_refunds) else event.type.value for event in ending]
         order = [kind for kind in done if kind in UNDOING]
         if order != [kind for kind in UNDOING if kind in order]:
             yield f"{name}: undone in another order, or twice: {account.story()}"
+
+
+def _is_of_one_given_up(event: Event) -> bool:
+    """Whether the sweep recalls a parcel that was given up before: nothing is recalled as an order is returned."""
+    return event.type.value == "SHIPMENT_RECALLED" and event.status is _O.RETURNED
 
 
 def _unwinds(event: Event) -> bool:
