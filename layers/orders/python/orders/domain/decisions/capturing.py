@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from orders.domain import facts, goods, recording
+from orders.domain.decisions import taken_late
 from orders.domain.events import SYSTEM, EventType
 from orders.domain.order import Change, Order, Snapshot
 from orders.domain.parcels import Shipment
 from orders.domain.payment import Capture, GatewayOutcome, Payment, capture_key
+from orders.domain.refund import Refund
 from orders.domain.shares import shares
 from orders.domain.statuses import CaptureStatus, OrderStatus, OverallStatus, ParcelEnd, PaymentStatus, has_reached
 from orders.domain.waits import GRACE
@@ -115,7 +117,13 @@ def captured(snapshot: Snapshot, capture_id: str, outcome: GatewayOutcome, trans
     after = after.completed(after.amount_captured) if is_last else after
     due = replace(order, due_at=_due_once_settled(order, transit, now))
     said = facts.of_capture(capture_id, pending.amount, payment.amount.currency)
-    return recording.change(order, due, EventType.PAYMENT_CAPTURED, now, payment=after, metadata=said)
+    back = _given_back(snapshot, after, now)
+    return recording.change(order, due, EventType.PAYMENT_CAPTURED, now, payment=after, metadata=said, refunds=back)
+
+
+def _given_back(snapshot: Snapshot, payment: Payment, now: datetime) -> tuple[Refund, ...]:
+    """What was taken for pieces that were given up before; of an order that is undone the unwinding gives it back."""
+    return taken_late.given_back(snapshot, payment, now) if _goes_on(snapshot.order) else ()
 
 
 def _pending(snapshot: Snapshot, capture_id: str) -> tuple[Payment, Capture] | None:
@@ -165,7 +173,8 @@ def released(snapshot: Snapshot, outcome: GatewayOutcome, transit: float, now: d
         return None
     after = payment.completed(outcome.captured) if outcome.captured else payment.voided(None)
     due = replace(order, due_at=_due_once_settled(order, transit, now))
-    return recording.change(order, due, EventType.AUTHORIZATION_RELEASED, now, payment=after)
+    back = _given_back(snapshot, after, now)
+    return recording.change(order, due, EventType.AUTHORIZATION_RELEASED, now, payment=after, refunds=back)
 
 
 # --- how long it is held ---
