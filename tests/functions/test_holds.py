@@ -144,6 +144,20 @@ def test_cancelling_lifts_a_hold(world: World) -> None:
     world.add_up()
 
 
+def test_cancelling_all_that_is_left_lifts_a_hold_and_wakes_what_waits_for_it(world: World) -> None:
+    world.live(OrderStatus.PROCESSING)
+    parcel = world.support("POST /orders/{id}/shipments", "order-1", {"items": [{"line_id": "1", "quantity": 1}]})
+    assert parcel.status == 200, parcel.text
+    hold(world)
+    await_release(world)
+    answer = world.http("POST /orders/{id}/cancel", "order-1")
+    assert (answer.order["status"], answer.order["hold"]) == ("SHIPPED", None), answer.text
+    world.follow_up()
+    assert "hold-1" in world.executions.answers
+    assert world.support("POST /orders/{id}/release", "order-1", {}).status == 409, "nothing is left to be released"
+    world.add_up()
+
+
 def test_a_charge_in_flight_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     reserved(world)
     real = SimulatedGateway.authorize

@@ -1,7 +1,8 @@
 """Parcels that do not leave, or come back: refused by the carrier, given up, on hold; and their goods and money."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -9,14 +10,28 @@ from orders.adapters.carriers.simulated import BOOKED, RECALLED, SimulatedCarrie
 from orders.domain import goods
 from orders.domain.actors import Actor
 from orders.domain.decisions import placing
+from orders.domain.decisions.returning import Receipt, approve
 from orders.domain.digests import KeyedCall
 from orders.domain.errors import OrderOnHold, OutcomeUnknown
-from orders.domain.fulfillment import FulfillmentEvent
+from orders.domain.events import FollowUp
+from orders.domain.fulfillment import FulfillmentEvent, ReportedItem
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
-from orders.domain.statuses import FulfillmentStatus, OrderStatus, PaymentStatus
+from orders.domain.returns import ReturnedPieces, ReturnItem
+from orders.domain.statuses import Condition, FulfillmentStatus, OrderStatus, PaymentStatus
 from orders.domain.steps import ShippingRefused
-from orders.services import charging, commands, failing, fulfilling, handovers, holding, inbound
+from orders.services import (
+    capturing,
+    charging,
+    commands,
+    failing,
+    fulfilling,
+    handovers,
+    holding,
+    inbound,
+    refunding,
+    returning,
+)
 from orders.services.changes import SeenAt
 from tests.harness.memory_store import MemoryStore, in_memory
 from tests.harness.orders import START, WAITS, a_wish, later
@@ -37,9 +52,9 @@ def clock() -> datetime:
     return later(1000)
 
 
-def prepared(memory: MemoryStore) -> None:
+def prepared(memory: MemoryStore, **wish: Any) -> None:
     """Two teapots and a cup for 30.00, paid and not handed over."""
-    memory.commit(placing.place(a_wish(), WAITS, START, by="ada"))
+    memory.commit(placing.place(a_wish(**wish), WAITS, START, by="ada"))
     fulfilling.reserve_stock(ORDER, clock)
     charging.charge_payment(ORDER, clock=clock)
 
@@ -147,6 +162,73 @@ def test_no_money_is_taken_for_a_parcel_that_came_back_before_its_order_was_rele
     payment = memory.load(ORDER).payment
     assert payment
     assert payment.amount_captured == 0
+
+
+def told(status: str, name: str, items: dict[str, int]) -> None:
+    listed = tuple(ReportedItem(count, line_id) for line_id, count in items.items())
+    inbound.take(FulfillmentEvent(ORDER, name, status, later(100), items=listed), clock)
+
+
+def a_customer_sends_back_a_teapot(memory: MemoryStore) -> None:
+    told("completed", "box-2", {})
+    commands.mark_delivered(ORDER, GRACE, None, SeenAt(), clock)
+    returning.request(ORDER, GRACE, [ReturnItem("1", 1, "Too small")], None, SeenAt(), clock)
+    (asked,) = memory.load(ORDER).returns
+    returning.decide(ORDER, asked.return_id, GRACE, None, SeenAt(), approve, clock)
+    receipt = Receipt((ReturnedPieces("1", 1, Condition.RESELLABLE),))
+    returning.receive(ORDER, asked.return_id, GRACE, receipt, SeenAt(), clock)
+
+
+def a_parcel_comes_back(_: MemoryStore) -> None:
+    commands.mark_returned(ORDER, "box-1", GRACE, None, SeenAt(), clock)
+
+
+def nothing_comes_back(_: MemoryStore) -> None:
+    """What was sent is kept."""
+
+
+@pytest.mark.parametrize("token", ["tok_ok", "tok_capture_once"])
+@pytest.mark.parametrize(
+    ("happens", "lines"),
+    [(a_customer_sends_back_a_teapot, {"1": 1}), (a_parcel_comes_back, {"1": 1}), (nothing_comes_back, {})],
+)
+def test_what_is_given_up_before_its_money_is_taken_is_given_back(
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch, token: str, happens: Callable[[MemoryStore], None], lines: Any
+) -> None:
+    """The capture for the first parcel is written down, and not made before the release."""
+    monkeypatch.setenv("CAPTURE_MODE", "on_shipment")
+    prepared(memory, payment_token=token)
+    holding.hold(ORDER, GRACE, "The address looks odd", SeenAt(), clock)
+    told("shipped", "box-1", {"1": 1})
+    told("shipped", "box-2", {"1": 1, "2": 1})
+    happens(memory)
+    assert memory.load(ORDER).refunds == ()
+    holding.release(ORDER, GRACE, None, SeenAt(), clock)
+    taken = capturing.settle(memory.load(ORDER), clock)
+    assert [{line.line_id: line.quantity for line in one.items} for one in taken.refunds] == ([lines] if lines else [])
+    after = refunding.settle(taken, clock).payment
+    assert after
+    assert (after.amount_captured, after.amount_refunded) == (3000, 1000 if lines else 0)
+    assert capturing.settle(memory.load(ORDER), clock).refunds == memory.load(ORDER).refunds, "once"
+
+
+def test_what_is_cancelled_before_the_one_capture_for_all_is_made_is_given_back(
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left is cancelled while the order is on hold: that lifts the hold."""
+    monkeypatch.setenv("CAPTURE_MODE", "on_shipment")
+    prepared(memory, payment_token="tok_capture_once")
+    commands.cancel(ORDER, GRACE, None, SeenAt(), clock, items={"1": 1})
+    holding.hold(ORDER, GRACE, "The address looks odd", SeenAt(), clock)
+    told("shipped", "box-1", {"1": 1})
+    rest = commands.cancel(ORDER, GRACE, None, SeenAt(), clock)
+    assert (rest.order.status, rest.order.hold, rest.refunds) == (OrderStatus.SHIPPED, None, ())
+    assert memory.trails[ORDER][-1].follow_up is FollowUp.ANSWER_RELEASED
+    taken = capturing.settle(rest, clock)
+    assert [[(line.line_id, line.quantity) for line in one.items] for one in taken.refunds]
+    after = refunding.settle(taken, clock).payment
+    assert after
+    assert (after.amount_captured, after.amount_refunded) == (2000, 1000)
 
 
 def test_an_order_on_hold_keeps_its_parcels_and_goes_on_after_its_release(memory: MemoryStore) -> None:

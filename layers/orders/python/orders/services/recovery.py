@@ -82,6 +82,7 @@ def _answer(snapshot: Snapshot, wanted: FollowUp, clock: Clock) -> None:
         workflow.answer(order.confirmation_token, outcomes.of(snapshot))
     elif wanted is FollowUp.ANSWER_RELEASED and order.release_token and not order.hold:
         holding.answer(snapshot, order.release_token)
+        _answer_of_parcels(snapshot, wanted, clock)
     else:
         _answer_of_parcels(snapshot, wanted, clock)
 
@@ -89,7 +90,7 @@ def _answer(snapshot: Snapshot, wanted: FollowUp, clock: Clock) -> None:
 def _answer_of_parcels(snapshot: Snapshot, wanted: FollowUp, clock: Clock) -> None:
     """Returns the task token of the workflow that waits for what happens to the parcels."""
     order = snapshot.order
-    if wanted in (FollowUp.ANSWER_HANDED_OVER, FollowUp.CAPTURE_PAYMENT):
+    if wanted in (FollowUp.ANSWER_HANDED_OVER, FollowUp.CAPTURE_PAYMENT, FollowUp.ANSWER_RELEASED):
         if order.warehouse_token and has_reached(order.status, OrderStatus.SHIPPED):
             workflow.answer(order.warehouse_token, outcomes.of(snapshot))
     elif wanted is FollowUp.ANSWER_DELIVERED:

@@ -81,6 +81,9 @@ def _without(  # noqa: PLR0913 - what a request and a failure share
     if capturing.is_held(snapshot.payment):
         # What is held for these pieces is released.
         after, follow_up = replace(after, due_at=min(due, now + GRACE)), FollowUp.CAPTURE_PAYMENT
+    if order.hold:
+        # Nothing is left to be held: what waits for the release goes on, and what was sent is paid for.
+        after, follow_up = replace(after, hold=None), FollowUp.ANSWER_RELEASED
     return recording.move(order, after, OrderStatus.SHIPPED, kind, now, by, follow_up=follow_up, **rest)
 
 
