@@ -73,24 +73,37 @@ def _follow(api: Api, orders: list[Watched]) -> None:
 
 def _news(api: Api, order: Watched) -> list[tuple[float, str]]:
     """What happened to the order since the last call: its events, and the steps that changed."""
-    events = api.call("GET", f"/orders/{order.order_id}/history")["history"][order.seen :]
+    history = _history(api, order)
+    events = history[order.seen :]
     if not events:
         return []
     progress = api.call("GET", f"/orders/{order.order_id}/status")
-    moved = [
-        f"{step['name']}: {step['status'].replace('_', ' ').lower()}"
-        for step in progress["steps"]
-        if step["status"] not in {StepStatus.PENDING, StepStatus.SKIPPED, order.steps.get(step["name"])}
-    ]
-    order.steps = {step["name"]: step["status"] for step in progress["steps"]}
-    order.seen += len(events)
+    # Where more has happened meanwhile, the progress may be that of a later event: it is shown with that one.
+    moved = _moved(order, progress["steps"]) if len(_history(api, order)) == len(history) else ""
+    order.seen = len(history)
     lines = []
     for place, event in enumerate(events):
         changed = event["status"] != order.status
         order.status = event["status"]
-        note = event.get("reason") or (", ".join(moved) if place == len(events) - 1 else "")
+        note = event.get("reason") or (moved if place == len(events) - 1 else "")
         lines.append((_epoch(event["timestamp"]), _line(order, event, changed, note)))
     return lines
+
+
+def _history(api: Api, order: Watched) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = api.call("GET", f"/orders/{order.order_id}/history")["history"]
+    return found
+
+
+def _moved(order: Watched, steps: list[dict[str, Any]]) -> str:
+    """The steps whose status is another one than when they were last looked at."""
+    moved = [
+        f"{step['name']}: {step['status'].replace('_', ' ').lower()}"
+        for step in steps
+        if step["status"] not in {StepStatus.PENDING, StepStatus.SKIPPED, order.steps.get(step["name"])}
+    ]
+    order.steps = {step["name"]: step["status"] for step in steps}
+    return ", ".join(moved)
 
 
 def _line(order: Watched, event: dict[str, Any], changed: bool, note: str) -> str:
