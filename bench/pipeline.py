@@ -17,17 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.client import Connection, Request, quantile, send_all
+from local.cli.serving import EXAMPLE
 
 ROOT = Path(__file__).resolve().parent.parent
-ADDRESS = {"name": "Ada Lovelace", "line1": "12 Analytical Way", "city": "London", "postal_code": "10115", "country": "GB"}
 OVER = {"DELIVERED", "CANCELLED", "RETURNED"}
 
 
 def wish(order_id: str, token: str = "tok_ok", **more: Any) -> dict[str, Any]:  # noqa: S107 - a card's token, made up
     """The order everybody is measured with: two products, paid by card."""
-    items = [{"product_id": "prod-001", "quantity": 2}, {"product_id": "prod-002", "quantity": 1}]
-    payment = {"method": "CREDIT_CARD", "token": token}
-    return {"order_id": order_id, "items": items, "payment": payment, "shipping_address": ADDRESS} | more
+    return {"order_id": order_id, **EXAMPLE, "payment": {"method": "CREDIT_CARD", "token": token}} | more
 
 
 @dataclass

@@ -113,6 +113,9 @@ def list_orders(options: argparse.Namespace) -> int:
         print_json(page)
         return 0
     orders = page["orders"]
+    if not orders:
+        print("No orders.")
+        return 0
     rows = [[one["order_id"], one["status"], money(one["total"]), one["customer_id"], one["created_at"]] for one in orders]
     print_table(["Order", "Status", "Total", "Customer", "Placed"], rows, [one["status"] for one in orders])
     if page["next_cursor"]:

@@ -51,7 +51,7 @@ EXAMPLE = {
         "name": "Ada Lovelace",
         "line1": "12 Analytical Way",
         "city": "London",
-        "postal_code": "10115",
+        "postal_code": "SW1Y 4JH",
         "country": "GB",
     },
 }
@@ -104,6 +104,7 @@ def serve(options: argparse.Namespace) -> int:
     from local.stack.stack import Stack  # noqa: PLC0415
 
     log()
+    print("Starting a stack from template.yaml ...", flush=True)
     parameters = {name: str(value) for key, name in SETTINGS.items() if (value := getattr(options, key)) is not None}
     parameters |= dict(options.set)
     settings = Settings(
@@ -210,10 +211,12 @@ def _welcome(stack: Any, variables: Path) -> None:
     print(f"  API       {stack.url}/docs")
     print(f"  tokens    . {variables}   sets $ORDERS_URL, $CUSTOMER, $SUPPORT, $ADMIN, $SHOP, ... for 12 hours")
     print("  commands  .venv/bin/orders place, then: orders show, list, watch, cancel   (orders --help)")
-    print('  curl      curl -s "$ORDERS_URL/orders" -H "authorization: Bearer $CUSTOMER" \\')
+    print('  curl      curl -s "$ORDERS_URL/orders" -H "authorization: Bearer $CUSTOMER" -H "idempotency-key: first" \\')
     print(f"            -H 'content-type: application/json' -d '{json.dumps(EXAMPLE)}'")
     print("Ctrl-C here stops everything.\n")
-    print("ready", flush=True)
+    if not sys.stdout.isatty():
+        print("ready")  # for programs that wait for it
+    sys.stdout.flush()
 
 
 def _parameter(text: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from local.cli import commands, last_stack, lookup, refunds, serving
+from local.cli import commands, demo, last_stack, lookup, refunds, serving
 from local.cli.client import Api, Refused, url_of
 
 ORDERS = ["2f3a9c10-aaaa", "2f3a9c10-bbbb", "7d5e0000-cccc"]
@@ -97,6 +97,16 @@ def test_an_order_is_shown_with_its_trail_and_full_links(stack: FakeStack, capsy
 def test_scripts_get_json(stack: FakeStack, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     assert commands.main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)
+
+
+def test_that_there_are_no_orders_is_said_to_people_only(
+    stack: FakeStack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "call", lambda *_: {"token": "t", "orders": [], "next_cursor": None})
+    assert commands.main(["list"]) == 0
+    assert capsys.readouterr().out == "No orders.\n"
+    assert commands.main(["list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["orders"] == []
 
 
 def test_orders_are_listed_by_what_they_are(stack: FakeStack, capsys: pytest.CaptureFixture[str]) -> None:
@@ -307,6 +317,28 @@ def test_a_running_stack_tells_of_each_change_in_a_line(capsys: pytest.CaptureFi
     for event_name, told in (("INSERT", image), ("MODIFY", image), ("INSERT", image | {"kind": {"S": "order"}})):
         serving._print_change({"eventName": event_name, "dynamodb": {"NewImage": told}})
     assert capsys.readouterr().out == "2026-11-20T12:00:00.000Z  order-1  CANCELLED   Order cancelled       ada  too late\n"
+
+
+class AnOrderThatGoesOn(Api):
+    """Its payment begins while its progress is read for the first time."""
+
+    versions = 1
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        if path.endswith("/history"):
+            types = ["STOCK_RESERVED", "PAYMENT_STARTED"][: self.versions]
+            return {"history": [{**EVENT, "version": at, "event_type": name} for at, name in enumerate(types, 1)]}
+        self.versions = 2
+        return {"steps": [{"name": "Payment Processing", "status": "IN_PROGRESS"}]}
+
+
+def test_the_demo_shows_progress_with_the_change_that_made_it() -> None:
+    api, order = AnOrderThatGoesOn("http://127.0.0.1:3000"), demo.Watched("A", "tok_ok", "a good card", "DELIVERED", "order-1")
+    shown = [line for _ in range(3) for _, line in demo._news(api, order)]
+    assert [re.sub(r".*PENDING +", "", line) for line in shown] == [
+        "Stock reserved",
+        "Payment started       Payment Processing: in progress",
+    ]
 
 
 def test_every_command_completes_and_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -95,9 +97,24 @@ def place(api: Api, **more: Any) -> str:
     return str(api.signed_in("sue").call("POST", "/orders", a_body(**more))["order"]["order_id"])
 
 
+def run_in_a_shell(printed: str) -> str:
+    """Runs the printed curl, after the file of the tokens; returns what it prints."""
+    tokens = re.search(r"^  tokens +(\. \S+)", printed, re.MULTILINE)
+    curl = re.search(r"^  curl +(.*?)^Ctrl-C", printed, re.MULTILINE | re.DOTALL)
+    bash = shutil.which("bash")
+    assert tokens
+    assert curl
+    assert bash
+    done = subprocess.run([bash, "-eu"], input=f"{tokens[1]}\n{curl[1]}", capture_output=True, text=True, check=True)
+    return done.stdout
+
+
 def test_it_says_how_it_is_used_and_leaves_nothing_behind(serve: Callable[..., Served]) -> None:
     served = serve()
+    assert served.printed.startswith("Starting a stack")
     assert "sets $ORDERS_URL, $CUSTOMER" in served.printed
+    placed = [json.loads(run_in_a_shell(served.printed))["order"]["order_id"] for _ in range(2)]
+    assert placed[0] == placed[1], "the printed key makes one order of two requests"
     assert served.signal(signal.SIGINT) == 0
     assert served.session_is_empty()
     with pytest.raises(Unreachable):
