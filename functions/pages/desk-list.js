@@ -8,6 +8,9 @@ function nothing(empty, isWithin) {
   return empty instanceof Node ? empty : h("p", { class: isWithin ? "quiet" : "card quiet" }, empty);
 }
 
+/** A queue's name with how many wait in it; `more` is whether there are others behind these. */
+export const counted = (name, count, more) => [`${name} `, h("span", { class: "count" }, `${count}${more ? "+" : ""}`)];
+
 /** Cards: `card(thing)` returns { title, lines, actions, below }, the actions beside what is said. */
 export const cards = (things, { kind, empty, card }) =>
   things.length

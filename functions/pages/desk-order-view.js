@@ -4,7 +4,7 @@ import { drawDeliveries as deliveryList } from "./desk-deliveries.js";
 import { customersPage } from "./desk-details.js";
 import { read } from "./desk-execution-history.js";
 import { drawMoney, moneyOf } from "./desk-money.js";
-import { fact, statusPill, word } from "./desk-words.js";
+import { fact, numberOf, statusPill, word } from "./desk-words.js";
 import { h } from "./dom.js";
 import { addressLines, ago, dayName, dayOf, exactTime, full, money, sumsOf } from "./format.js";
 import { TABLES } from "./language.js";
@@ -167,7 +167,7 @@ function shipmentFacts(shipment, parcelNow) {
     { class: "facts" },
     fact("Parcel", parcelNow),
     fact("Carrier", shipment.carrier),
-    fact("Tracking number", number && h("code", {}, number)),
+    fact("Tracking number", number && numberOf(shipment)),
     fact("Last seen", shipment.current_location),
     fact("Expected", expected && (day ? dayName(day) : full(expected))),
     fact("Delivered", shipment.delivered_at && full(shipment.delivered_at)),

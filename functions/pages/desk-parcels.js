@@ -2,6 +2,7 @@
 
 import { call, orderPath } from "./api.js";
 import { ask } from "./dialog.js";
+import { numberOf } from "./desk-words.js";
 import { h } from "./dom.js";
 import { parcels } from "./words.js";
 
@@ -137,13 +138,12 @@ export const drawParcels = ({ shipments, order, said }, done) =>
       { class: "list parcels" },
       said.map(({ now, carrier, tracking, holds }, place) => {
         const shipment = shipments[place];
-        const number = h("code", {}, tracking);
         const isUnderWay = shipment.shipped_at && !OVER.includes(shipment.status);
         return h(
           "li",
           {},
           h("p", {}, h("strong", {}, holds), ` ${now}`),
-          h("p", { class: "small quiet" }, carrier, tracking && [" ", shipment.tracking_url ? page(shipment, number) : number]),
+          h("p", { class: "small quiet" }, carrier, tracking && [" ", numberOf(shipment)]),
           isUnderWay &&
             h(
               "div",
@@ -154,5 +154,3 @@ export const drawParcels = ({ shipments, order, said }, done) =>
       }),
     ),
   );
-
-const page = (shipment, number) => h("a", { href: shipment.tracking_url, rel: "noreferrer" }, number);

@@ -2,7 +2,7 @@
 
 import { call, get, orderPath } from "./api.js";
 import { ask } from "./dialog.js";
-import { cards } from "./desk-list.js";
+import { cards, counted } from "./desk-list.js";
 import { orderHref, shortId, word } from "./desk-words.js";
 import { h, parts } from "./dom.js";
 import { ago } from "./format.js";
@@ -96,10 +96,10 @@ export function show(host, _argument, desk) {
 
   async function load() {
     for (const status of OPEN) {
-      const { orders } = await get(`/orders?return_status=${status}&limit=100`);
+      const { orders, next_cursor: more } = await get(`/orders?return_status=${status}&limit=100`);
       const views = await Promise.all(orders.map(whole));
-      part(status, [status, views], () => [
-        h("h2", {}, word(status)),
+      part(status, [status, views, more], () => [
+        h("h2", {}, counted(word(status), countOf(views, status), more)),
         cards(views, { kind: "returns", empty: "None.", card: (view) => sentBack(view, status, load) }),
       ]);
     }
@@ -114,6 +114,8 @@ export function show(host, _argument, desk) {
 
   return desk.watch(load);
 }
+
+const countOf = (views, status) => views.flatMap((view) => view.returns).filter((one) => one.status === status).length;
 
 function sentBack(view, status, reload) {
   const returns = view.returns.filter((one) => one.status === status);

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { answerShortage } from "./desk-actions.js";
-import { cards } from "./desk-list.js";
+import { cards, counted } from "./desk-list.js";
 import { orderHref, shortId } from "./desk-words.js";
 import { h, parts } from "./dom.js";
 import { ago, arrival, full, money } from "./format.js";
@@ -15,7 +15,7 @@ export function show(host, _argument, desk) {
   async function load() {
     const { orders, next_cursor: more } = await get(`/orders?shortage_status=asked&limit=${PAGE}`);
     part("title", [orders.length, more], ([count]) => [
-      h("h1", {}, "Shortages ", h("span", { class: "count" }, more ? `${count}+` : String(count))),
+      h("h1", {}, counted("Shortages", count, more)),
       h("p", { class: "quiet" }, "Orders that wait for their customers: what is there is reserved. Silence cancels them."),
     ]);
     part("list", soonestFirst(orders), (waiting) =>

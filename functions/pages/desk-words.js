@@ -1,6 +1,6 @@
 // How the desk shows statuses.
 
-import { h, island } from "./dom.js";
+import { h, island, outside } from "./dom.js";
 
 const { transitions, payment_statuses: ofPayments } = island("config");
 
@@ -33,6 +33,12 @@ export const orderHref = (id) => `#/order/${encodeURIComponent(id)}`;
 
 /** A UUID is identified by its end; a chosen id is shown whole. */
 export const shortId = (id) => (/^[0-9a-f-]{36}$/.test(id) ? `…${id.slice(-12)}` : id);
+
+/** A parcel's number, which leads to its carrier's page where that is known. */
+export function numberOf({ tracking_number: number, tracking_url: url }) {
+  const shown = h("code", {}, number);
+  return outside(url, shown) || shown;
+}
 
 /** A term and its value, for a list of facts; left out when there is none. */
 export const fact = (term, ...value) =>

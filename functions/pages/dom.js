@@ -32,6 +32,10 @@ export function copyButton(text, [before, after, refused], properties) {
   return h("button", { class: "plain small", type: "button", onclick: copy, ...properties }, before);
 }
 
+/** A link to another site; none where there is no secure address. */
+export const outside = (url, words, target = null) =>
+  url?.startsWith("https://") && h("a", { href: url, rel: "noopener noreferrer", target }, words);
+
 /** A JSON block the server has put into the page. */
 export const island = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "null");
 

@@ -1,6 +1,6 @@
 // The tracking page's parts, each drawn from the order as it is.
 
-import { copyButton, h } from "./dom.js";
+import { copyButton, h, outside } from "./dom.js";
 import { addressLines, ago, exactTime, full, money, short, sumsOf, zone } from "./format.js";
 import { TABLES, language, number, pieces, t } from "./language.js";
 import { timeline } from "./timeline.js";
@@ -66,9 +66,9 @@ export function drawFreshness({ state, updated, heard }, now) {
 }
 
 /** What is asked of the customer: about a shortage, or to pay, and where; null where nothing is. */
-export const payOf = ({ order, payment }) =>
+export const payOf = ({ order, payment, isOwn }) =>
   order.shortage
-    ? { shortage: order.shortage, items: order.items }
+    ? { shortage: order.shortage, items: order.items, isOwn }
     : payment?.next_action && order.status === "PENDING"
       ? { ...payment.next_action, amount: payment.amount }
       : null;
@@ -82,20 +82,18 @@ export function drawPay(data) {
   return h("p", { class: "card" }, `${t(asked, { amount: money(amount) })} `, outside(url, t("pay.link")));
 }
 
-/** A link to another site; none where there is no secure address. */
-const outside = (url, words, target = null) =>
-  url?.startsWith("https://") && h("a", { href: url, rel: "noopener noreferrer", target }, words);
-
 const follow = (url) => outside(url, t("delivery.follow"), "_blank");
 
-function drawShortage({ shortage, items }) {
+function drawShortage({ shortage, items, isOwn }) {
   const nameOf = (id) => items.find((one) => one.line_id === id)?.name ?? t("shortage.item");
   const named = ({ line_id: id, quantity }) => `${number(quantity)} × ${nameOf(id)}`;
   return h(
     "p",
     { class: "card" },
     `${t("shortage.words", { items: shortage.missing.map(named).join(", ") })} `,
-    pieces("shortage.answer", { time: h("time", { datetime: shortage.expires_at }, full(shortage.expires_at)) }),
+    pieces(isOwn ? "shortage.own" : "shortage.answer", {
+      time: h("time", { datetime: shortage.expires_at }, full(shortage.expires_at)),
+    }),
   );
 }
 

@@ -1,10 +1,12 @@
 """What holds for every page: readable to all, at every width, in light and dark, by keyboard, light in weight."""
 
+import re
+from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.e2e.pages.browsing import ColorScheme, Stack, Visit, wait_for
 from tests.e2e.pages.conftest import Visiting
@@ -104,6 +106,7 @@ def test_the_desk_is_for_everybody(patient: Stack, orders: Placed, visit: Visiti
         expect(tab.page.get_by_role("table").first).to_be_visible()
         look(tab, "orders")
         on_a_phone(tab)
+        tab.page.route("**/analytics/summary?*", _earlier)
         # Each sign is its own view's only: the view before it stands until the next has been loaded.
         for view, sign in (
             ("reviews", "button:text('Approve')"),
@@ -116,11 +119,53 @@ def test_the_desk_is_for_everybody(patient: Stack, orders: Placed, visit: Visiti
             tab.page.goto(f"{patient.url}/admin#/{view}")
             expect(tab.page.locator(sign).first).to_be_visible()
             look(tab, view)
+            if view == "analytics":
+                _check_analytics(tab)
         tab.page.goto(f"{patient.url}/admin#/order/{declined}")
         tab.page.get_by_role("button", name="Fulfillment").click()
         tab.page.locator('[data-state="Charge payment"]').click()
         expect(tab.page.locator(".chosen")).to_contain_text("declined")
         look(tab, "an order")
+        _check_stacked(tab)
+
+
+def _earlier(route: Route) -> None:
+    """The figures of the days before these, as if ten orders had been placed on them, and half of the orders cancelled."""
+    figures = route.fetch().json()
+    if figures["to"] < datetime.now(UTC).date().isoformat():
+        figures |= {"orders_placed": 10, "cancel_rate": 0.5, "payment_failures": 2}
+    route.fulfill(json=figures)
+
+
+def _check_analytics(tab: Visit) -> None:
+    """Of a period against the one before: how many, why orders were cancelled; the mean and the 95th percentile by name."""
+    main = tab.page.get_by_role("main")
+    period = tab.page.get_by_role("navigation", name="Period")
+    expect(period.get_by_role("link", name="Last 14 days")).to_have_attribute("aria-current", "true")
+    tile = tab.page.locator(".tile")
+    expect(tile.filter(has_text="Orders placed")).to_contain_text(re.compile(r"% on 10 in the 14 days before"))
+    expect(tile.filter(has_text="Cancelled")).to_contain_text("50% in the 14 days before")
+    expect(main.get_by_role("heading", name="Why orders were cancelled in the last 14 days")).to_be_visible()
+    expect(main.get_by_role("row", name=re.compile(r"^Payment failed 1"))).to_be_visible()
+    expect(main.get_by_role("heading", name="How long it took in the last 14 days: mean and 95th percentile")).to_be_visible()
+    expect(main.get_by_role("row", name=re.compile(r"^As pending mean .+, 95th percentile "))).to_be_visible()
+    period.get_by_role("link", name="Last 7 days").click()
+    expect(tile.filter(has_text="Orders placed")).to_contain_text("on 10 in the 7 days before")
+    expect(tab.page).to_have_url(re.compile(r"#/analytics\?days=7$"))
+
+
+def _check_stacked(tab: Visit) -> None:
+    """In a narrow window each label stands above what it names, and neither is wider than the window."""
+    tab.page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+    names, values = tab.page.locator("[data-part=facts] dt"), tab.page.locator("[data-part=facts] dd")
+    pairs = list(zip(names.all(), values.all(), strict=True))
+    assert len(pairs) > 10
+    for name, value in pairs:
+        above, below = name.bounding_box(), value.bounding_box()
+        assert above
+        assert below
+        assert above["x"] == below["x"]
+        assert above["y"] + above["height"] <= below["y"]
 
 
 def on_a_phone(tab: Visit) -> None:

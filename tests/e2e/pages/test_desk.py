@@ -112,6 +112,8 @@ def test_several_orders_are_cancelled_at_once(quick: Stack, visit: Visiting) -> 
     wait_for(lambda: quick.order("of-many-3")["order"]["status"] == "CANCELLED")
     with visit(quick) as tab:
         tab.sign_in("Sam", "/admin#/?q=many")
+        rows = tab.page.get_by_role("row")
+        expect(rows.filter(has_text="In review")).to_have_count(2)
         for order_id in ("of-many-1", "of-many-2", "of-many-3"):
             tab.page.get_by_label(f"Pick {order_id}").check()
         tab.page.get_by_role("group", name="Picked orders").get_by_role("button", name="Cancel orders").click()
@@ -120,6 +122,8 @@ def test_several_orders_are_cancelled_at_once(quick: Stack, visit: Visiting) -> 
         expect(dialog.get_by_role("alert")).to_contain_text("1 refused. of-many-3: The order is already CANCELLED")
         dialog.get_by_role("button", name="Not now").click()
         expect(tab.page.get_by_role("group", name="Picked orders")).to_contain_text("1 picked")
+        expect(rows.filter(has_text="Cancelled")).to_have_count(3)
+        expect(rows.filter(has_text="In review")).to_have_count(0)
         assert tab.violations() == []
     for order_id in ("of-many-1", "of-many-2"):
         assert quick.order(order_id)["order"]["cancellation"]["reason"] == "staff"
@@ -178,6 +182,8 @@ def test_a_return_is_approved_and_received_from_the_queue(quick: Stack, visit: V
     with visit(quick) as tab:
         tab.sign_in("Sam", "/admin#/returns")
         card = tab.page.locator(".returns > li").filter(has_text=order_id[-6:])
+        requested = tab.page.get_by_role("heading", name=re.compile(r"^Requested [1-9]\d*$"))
+        expect(requested).to_be_visible()
         card.get_by_role("button", name="Approve the return").click()
         tab.page.get_by_role("dialog").get_by_role("button", name="Approve the return").click()
         card.get_by_role("button", name="Receive the goods").click()
@@ -355,6 +361,7 @@ def test_only_what_the_table_allows_is_offered(patient: Stack, visit: Visiting) 
             ]
         )
         _change_details(tab)
+        _hold_and_release(tab)
         _ship_one(tab)
         actions.get_by_role("button", name="Mark as shipped").click()
         tab.page.get_by_role("dialog").get_by_role("button", name="Mark as shipped").click()
@@ -366,19 +373,40 @@ def test_only_what_the_table_allows_is_offered(patient: Stack, visit: Visiting) 
         expect(tab.page.get_by_text("Sorting center Utrecht").first).to_be_visible()
         parcels = tab.page.locator(".parcels > li")
         expect(parcels).to_have_count(2)
+        expect(parcels.first.get_by_role("link", name="1Z 999")).to_be_visible()
         parcels.first.get_by_role("button", name="It was delivered").click()
         tab.page.get_by_role("dialog").get_by_role("button", name="It was delivered").click()
         expect(parcels.first.get_by_role("button")).to_have_count(0)
         expect(parcels.last.get_by_role("button")).to_have_text(["Set its location", "It was delivered", "It is back"])
 
 
+def _hold_and_release(tab: Visit) -> None:
+    """Each is offered where the other is not."""
+    actions, dialog = tab.page.locator(".actions"), tab.page.get_by_role("dialog")
+    hold, release = (actions.get_by_role("button", name=name, exact=True) for name in ("Hold", "Release"))
+    expect(release).to_have_count(0)
+    hold.click()
+    dialog.get_by_label("Reason").fill("The customer calls back")
+    dialog.get_by_role("button", name="Hold").click()
+    expect(tab.page.locator("[data-part=facts]")).to_contain_text("by sam: The customer calls back")
+    expect(hold).to_have_count(0)
+    release.click()
+    dialog.get_by_role("button", name="Release").click()
+    expect(hold).to_be_visible()
+    expect(tab.page.locator("[data-part=facts]")).not_to_contain_text("On hold")
+
+
 def _ship_one(tab: Visit) -> None:
-    """One of two pieces leaves in a parcel of its own."""
+    """One of two pieces leaves in a parcel of its own, of which the carrier has a page."""
     tab.page.locator(".actions").get_by_role("button", name="Ship items").click()
     dialog = tab.page.get_by_role("dialog")
     dialog.get_by_label("how many of 2").fill("1")
+    dialog.get_by_label("Carrier, if").fill("UPS")
+    dialog.get_by_label("Tracking number").fill("1Z 999")
     dialog.get_by_role("button", name="Ship items").click()
     expect(dialog).to_have_count(0)
+    link = tab.page.locator("[data-part=facts]").get_by_role("link", name="1Z 999")
+    expect(link).to_have_attribute("href", "https://www.ups.com/track?tracknum=1Z%20999")
 
 
 def test_an_admin_keeps_webhooks_and_sends_what_failed_again(quick: Stack, visit: Visiting) -> None:

@@ -95,6 +95,16 @@ def clock(moment: datetime) -> str:
     return f"{moment.hour}:{moment:%M}"
 
 
+def _check_dates(tab: Visit, delivered: datetime) -> None:
+    """Each step that was done says when, in the reader's words and for machines, in the order of their times."""
+    dates = tab.page.locator(".step.done time")
+    expect(dates).to_have_count(tab.page.locator(".step.done").count())
+    times = [datetime.fromisoformat(str(date.get_attribute("datetime"))) for date in dates.all()]
+    assert times == sorted(times)
+    assert times[-1] == delivered
+    expect(dates.last).to_contain_text(clock(delivered))
+
+
 def test_a_delivery_says_when_the_carrier_made_it_and_a_refund_when_the_money_went_back(
     patient: Stack, visit: Visiting
 ) -> None:
@@ -104,6 +114,7 @@ def test_a_delivery_says_when_the_carrier_made_it_and_a_refund_when_the_money_we
         tab.page.goto(patient.link(patient.order(order_id)))
         delivered = datetime.fromisoformat(patient.order(order_id)["shipment"]["delivered_at"])
         expect(tab.page.get_by_text(re.compile(rf"Delivered \w+ at {clock(delivered)}\."))).to_be_visible()
+        _check_dates(tab, delivered)
         patient.as_("sam", "support").call("POST", f"/orders/{order_id}/return", {})
         wait_for(lambda: "refunded_at" in patient.order(order_id)["payment"])
         refunded = datetime.fromisoformat(patient.order(order_id)["payment"]["refunded_at"])
@@ -186,6 +197,26 @@ def test_a_customer_asks_to_return_a_delivered_order_and_keeps_it_after_all(quic
         tab.page.get_by_role("dialog").get_by_role("button", name="Cancel the return").click()
         expect(tab.page.get_by_text("This return was canceled.")).to_be_visible()
         expect(tab.heading()).to_have_text("Your parcel has arrived")
+
+
+def test_a_shortage_is_shown_to_the_bearer_of_the_link_and_answered_by_the_customer(quick: Stack, visit: Visiting) -> None:
+    product = {"name": "Last lamp", "unit_price": {"amount": 1500, "currency": "USD"}, "stock": 1}
+    quick.as_("alex", "admin").call("PUT", "/products/a-last-lamp", product)
+    placed = quick.place(product="a-last-lamp", shortage="ask")
+    order_id = placed["order"]["order_id"]
+    wait_for(lambda: quick.order(order_id)["order"].get("shortage") is not None)
+    with visit(quick) as tab:
+        tab.page.goto(quick.link(placed))
+        expect(tab.page.get_by_text("Last lamp. Sign in to take the rest")).to_be_visible()
+        expect(tab.page.get_by_role("button", name="Take what is there")).to_have_count(0)
+        tab.sign_in("Ada", f"/track/{order_id}")
+        expect(tab.page.get_by_text("Last lamp. You can take the rest")).to_be_visible()
+        tab.page.get_by_role("button", name="Take what is there").click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="Take it").click()
+        expect(tab.page.get_by_text("We are out of")).to_have_count(0)
+        expect(tab.heading()).to_have_text("Your parcel has arrived")
+    (line,) = quick.order(order_id)["order"]["items"]
+    assert (line["quantity"], line["quantity_cancelled"]) == (2, 1)
 
 
 def test_the_bearer_of_a_link_may_look_and_not_touch(patient: Stack, visit: Visiting) -> None:
