@@ -34,6 +34,9 @@ FUNCTION ?= reserve_stock
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
+# Says every two seconds that what follows is still going on.
+TICKING := (n=0; while sleep 2 >/dev/null 2>&1; do n=$$((n + 2)); echo "  ... $$n s"; done) & trap "kill $$!" EXIT;
+
 setup: $(READY) ## create .venv from the lock
 	@echo "Ready. Next: make demo (three orders), make test, or $(BIN)/orders serve"
 
@@ -43,18 +46,19 @@ $(READY): pyproject.toml uv.lock $(firstword $(MAKEFILE_LIST))
 	  echo "Install one, then pass it: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.13" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "'$(PYTHON)' has no venv module (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@test "$$($(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)" = "$(UV_VERSION)" \
+	@echo "Creating $(VENV) ..."
+	@$(TICKING) test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(TICKING) test "$$($(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)" = "$(UV_VERSION)" \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement tools/uv.txt
 	@echo "Installing the packages of uv.lock into $(VENV) ..."
-	@$(UV) sync --frozen --quiet
+	@$(TICKING) $(UV) sync --frozen --quiet
 	@touch $@
 
 # Wheels only: what is built from source may ask for more, which no lock names.
 $(TOOLS)/%/.ready: tools/%.txt | $(READY)
 	@echo "Installing the packages of $< into $(@D) ..."
-	@$(UV) venv --quiet --clear --no-project --python $(BIN)/python $(@D)
-	@$(UV) pip sync --quiet --require-hashes --only-binary :all: --python $(@D)/bin/python $<
+	@$(TICKING) $(UV) venv --quiet --clear --no-project --python $(BIN)/python $(@D)
+	@$(TICKING) $(UV) pip sync --quiet --require-hashes --only-binary :all: --python $(@D)/bin/python $<
 	@touch $@
 
 # The linters of the pages' scripts, outside of the deployed folder and of tools/pages.
@@ -67,7 +71,7 @@ $(PAGES_LINT)/.ready: $(addprefix tools/pages/,package.json package-lock.json es
 	@echo "Installing the packages of tools/pages/package-lock.json into $(@D) ..."
 	@mkdir -p $(@D)
 	@cp $^ $(@D)/
-	@npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error && touch $@ || rm -f $@
+	@$(TICKING) npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error && touch $@ || rm -f $@
 
 # What the TypeScript client is generated and checked with, and what the receiver of docs/webhooks.md needs.
 CLIENTS_NODE := $(TOOLS)/clients-node
@@ -76,7 +80,7 @@ $(CLIENTS_NODE)/.ready: $(addprefix tools/clients/,package.json package-lock.jso
 	@echo "Installing the packages of tools/clients/package-lock.json into $(@D) ..."
 	@mkdir -p $(@D)
 	@cp $^ $(@D)/
-	@npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error && touch $@ || rm -f $@
+	@$(TICKING) npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error && touch $@ || rm -f $@
 
 # Packages of the API's clients. What is generated of them stays out of git: docs/decisions/035-clients-are-built-not-kept.md.
 PYTHON_CLIENT := clients/python
@@ -168,7 +172,8 @@ check: lint ## formatting, lint, types, the lock, and that the template, the mac
 
 # The slow ones beside each other; what each of them says comes in one piece.
 lint: $(READY)
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint-types lint-pages lint-templates lint-code lint-lock
+	@echo "Checking types, pages, templates, code and the lock ..."
+	@$(TICKING) $(MAKE) --no-print-directory --jobs 2 --output-sync=target lint-types lint-pages lint-templates lint-code lint-lock
 
 lint-types: $(READY)
 	@$(BIN)/mypy --no-error-summary $(MODULES)

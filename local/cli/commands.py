@@ -31,6 +31,7 @@ from local.cli import (
     webhooks,
 )
 from local.cli.client import DEFAULT_URL, Api, Refused, Unreachable, url_of
+from local.cli.progress import saying
 from local.cli.rendering import print_json
 from local.people import SUPPORT
 
@@ -98,14 +99,16 @@ def bench(options: argparse.Namespace) -> int:
     from bench.report import main as measure  # noqa: PLC0415
 
     only = ["--only", options.only] if options.only else []
-    return measure(["--times", str(options.times), *only, *(["--skip", *options.skip] if options.skip else [])])
+    with saying("orders bench"):
+        return measure(["--times", str(options.times), *only, *(["--skip", *options.skip] if options.skip else [])])
 
 
 def load(options: argparse.Namespace) -> int:
     """A steady load on a temporary stack."""
     from bench.load import run as load_steadily  # noqa: PLC0415
 
-    return load_steadily(options.rate, options.minutes)
+    with saying("orders load"):
+        return load_steadily(options.rate, options.minutes)
 
 
 def token(options: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 from local.cli.client import Api, url_of
 from local.cli.dead_letters import redrive_dead_letters
 from local.cli.place import NotPossible, Place
+from local.cli.progress import saying
 from local.people import ADMIN
 from local.stack.sweeping import SweepTotals
 
@@ -170,7 +171,8 @@ def run(options: argparse.Namespace) -> int:
         "erase": lambda place, asked: erase(place, asked.customer_id, asked.by),
     }
     try:
-        done = acts[options.command](Place(options.stack, url_of(options.url)), options)
+        with saying(f"orders {options.command}"):
+            done = acts[options.command](Place(options.stack, url_of(options.url)), options)
     except NotPossible as reason:
         print(f"orders: {reason}", file=sys.stderr)
         return 1

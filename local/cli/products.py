@@ -140,10 +140,11 @@ def import_file(options: argparse.Namespace) -> int:
 
 
 def _with_progress(results: Iterator[str | None], total: int) -> Iterator[str | None]:
-    """The results as they come, with a line about them: rewritten on a terminal, one for each tenth elsewhere."""
-    on_terminal, step = sys.stderr.isatty(), max(1, total // 10)
+    """The results as they come, with a line about them: rewritten on a terminal, elsewhere one for each tenth and second."""
+    on_terminal, step, told = sys.stderr.isatty(), max(1, total // 10), time.monotonic()
     for done, result in enumerate(results, 1):
-        if on_terminal or done % step == 0 or done == total:
+        if on_terminal or done % step == 0 or done == total or time.monotonic() - told > 1:
+            told = time.monotonic()
             end = "\n" if not on_terminal or done == total else ""
             print(
                 f"\r{done} of {total} rows" if on_terminal else f"{done} of {total} rows", end=end, file=sys.stderr, flush=True
