@@ -2,8 +2,10 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 from random import Random
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -169,6 +171,25 @@ def test_every_step_that_was_completed_is_observed_once() -> None:
         ]
         assert total.get(f"step:{step}:n", 0) == len(took) >= len(finished)
         assert total.get(f"step:{step}:ms", 0) == sum(round(seconds * 1000) for seconds in took)
+
+
+def test_a_carrier_s_times_are_those_of_the_orders_that_it_delivered_in_one_parcel() -> None:
+    events = [event for life in LIVES for event in life.trail if event.status is OrderStatus.DELIVERED is not event.old_status]
+    took = [event.measures.step_seconds[StepName.DELIVERY] for event in events if event.measures]
+    known = analytics.history(ONCE.total())["transit:simex"]
+    assert len(took) == len(events)
+    assert math.isclose(known.mean, sum(took) / len(took), abs_tol=0.001)
+
+    def counted(**facts: Any) -> set[str]:
+        told = counted_by([replace(events[0], metadata={**events[0].metadata, **facts})])
+        return {name.split(":")[1] for one in told for name in (*one.counters, *one.of_day) if name.startswith("transit:")}
+
+    assert counted() == counted(carrier="SimEx Express") == {"simex"}
+    assert counted(carrier="UPS") == {"ups"}
+    assert counted(carrier="Aunt Ada's bicycle") == counted(carrier=["simex"]) == set(), (
+        "so many names there may be, and no more"
+    )
+    assert counted(lines=[{"line_id": "1", "quantity": 1}]) == set(), "the order's times are not the parcel's"
 
 
 def test_the_summary_says_it_in_words() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from orders.domain.decisions import reviewing
 from orders.domain.parcels import Shipment
-from orders.domain.progress import Duration, estimate, running_step
+from orders.domain.progress import Duration, History, estimate, running_step
 from orders.domain.statuses import OrderStatus, ShipmentStatus
 from orders.domain.steps import STEPS, StepName
 from orders.domain.waits import Waits
@@ -20,7 +20,7 @@ histories = st.dictionaries(st.sampled_from(STEPS), durations)
 OPEN = [OrderStatus.PENDING, OrderStatus.PROCESSING, OrderStatus.SHIPPED]
 
 
-def left(life: Life, seconds: float = 0, history: dict[StepName, Duration] | None = None) -> float:
+def left(life: Life, seconds: float = 0, history: History | None = None) -> float:
     now = life.order.updated_at + timedelta(seconds=seconds)
     estimated = estimate(life.order, None, history or {}, WAITS, now)
     assert estimated is not None
@@ -51,6 +51,38 @@ def test_where_only_the_carrier_can_tell_the_estimate_is_the_carrier_s(status: O
     assert estimate(life.order, told, {}, WAITS, later(3601), timed=False) is None, "it was not true"
 
 
+def test_a_carrier_that_says_nothing_is_expected_as_it_came_before_and_nobody_knows_where_it_never_did() -> None:
+    order = an_order(OrderStatus.SHIPPED).order
+    began = order.step(StepName.DELIVERY).started_at
+    assert began
+    parcel = Shipment("ship-1", ShipmentStatus.IN_TRANSIT, "FedEx Ground")
+    history = {"transit:fedex": Duration(mean=1000, p95=3000), str(StepName.DELIVERY): Duration(mean=5, p95=6)}
+
+    def told(parcel: Shipment, seconds: float = 0) -> float | None:
+        found = estimate(order, parcel, history, WAITS, began + timedelta(seconds=seconds), timed=False)
+        return (found - began).total_seconds() if found else None
+
+    assert (told(parcel), told(parcel, 2999)) == (3000, 3000)
+    assert told(parcel, 3001) is None, "nobody can tell any more"
+    assert told(replace(parcel, estimated_delivery=began + timedelta(hours=9))) == 9 * 3600
+    assert told(replace(parcel, carrier="UPS")) is None, "it has delivered nothing so far"
+    assert told(replace(parcel, carrier="Aunt Ada's bicycle")) is None
+    assert told(replace(parcel, status=ShipmentStatus.AVAILABLE_FOR_PICKUP)) is None
+    assert told(replace(parcel, status=ShipmentStatus.LOST)) is None
+    partly = an_order(OrderStatus.PROCESSING).order
+    assert estimate(partly, parcel, history, WAITS, began, timed=False) is None, "the rest is not handed over"
+
+
+def test_where_a_timer_delivers_the_parcel_s_own_carrier_is_believed_more_than_all_of_them() -> None:
+    life = an_order(OrderStatus.SHIPPED)
+    history = {"transit:fedex": Duration(mean=20, p95=50), str(StepName.DELIVERY): Duration(mean=5, p95=6)}
+    now = life.order.updated_at
+    expected = [("FedEx", 50), ("UPS", 6)]
+    for carrier, seconds in expected:
+        parcel = Shipment("ship-1", ShipmentStatus.IN_TRANSIT, carrier)
+        assert estimate(life.order, parcel, history, WAITS, now) == now + timedelta(seconds=seconds)
+
+
 @pytest.mark.parametrize("status", [ShipmentStatus.LOST, ShipmentStatus.RETURNING])
 @pytest.mark.parametrize("timed", [True, False])
 def test_a_parcel_that_is_lost_or_on_its_way_back_is_not_expected(status: ShipmentStatus, timed: bool) -> None:
@@ -69,7 +101,7 @@ def test_the_step_under_way_counts_for_what_is_left_of_it() -> None:
 
 
 def test_measured_steps_are_believed_more_than_configured_ones() -> None:
-    history = {StepName.DELIVERY: Duration(mean=20, p95=50)}
+    history = {str(StepName.DELIVERY): Duration(mean=20, p95=50)}
     assert left(an_order(OrderStatus.SHIPPED), history=history) == 50
     assert left(an_order(OrderStatus.SHIPPED), seconds=30, history=history) == 20
     assert left(an_order(OrderStatus.SHIPPED), seconds=60, history=history) == 0
@@ -81,14 +113,12 @@ def test_an_order_that_is_over_has_no_estimate(status: OrderStatus) -> None:
 
 
 @given(st.sampled_from(OPEN), histories, st.floats(0, 10**7))
-def test_an_estimate_is_never_in_the_past_and_never_early(
-    status: OrderStatus, history: dict[StepName, Duration], seconds: float
-) -> None:
+def test_an_estimate_is_never_in_the_past_and_never_early(status: OrderStatus, history: History, seconds: float) -> None:
     assert left(an_order(status), seconds, history) >= 0
 
 
 @given(st.sampled_from(OPEN), histories)
-def test_waiting_never_brings_the_end_nearer_than_it_was(status: OrderStatus, history: dict[StepName, Duration]) -> None:
+def test_waiting_never_brings_the_end_nearer_than_it_was(status: OrderStatus, history: History) -> None:
     life = an_order(status)
     assert left(life, 10, history) + 10 >= left(life, 0, history) - 0.001
 

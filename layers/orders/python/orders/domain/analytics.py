@@ -12,8 +12,9 @@ from typing import Any
 from orders.domain.events import ORDER_STATUS_CHANGED, Signal
 from orders.domain.identifiers import OrderId
 from orders.domain.order import moment
-from orders.domain.progress import Duration
+from orders.domain.progress import Duration, History, transit_of
 from orders.domain.steps import StepName
+from orders.domain.tracking_pages import KNOWN
 
 RATIO = 2 ** (1 / 8)
 """Each bucket is this much wider than the one before: a percentile is at most 9 % too high."""
@@ -88,6 +89,9 @@ def _of_status(detail: Mapping[str, Any]) -> Counter[str]:
     counters[f"worth:{old}:{currency}"] -= total["amount"]
     counters[f"orders:{old}:{currency}"] -= 1
     counters.update(_of_leaving(detail))
+    transit, took = transit_of(detail.get("carrier", "")), detail["step_seconds"].get(StepName.DELIVERY)
+    if transit and took is not None:
+        _observe(counters, transit, took)
     return counters
 
 
@@ -140,6 +144,13 @@ def duration(counters: Counters, name: str) -> Duration | None:
 
 
 def step_history(counters: Counters) -> dict[StepName, Duration]:
-    """What each step took so far: what the estimates rest on."""
+    """What each step took so far."""
     found = {step: duration(counters, f"step:{step}") for step in StepName}
     return {step: known for step, known in found.items() if known}
+
+
+def history(counters: Counters) -> History:
+    """What each step took so far, and each carrier to deliver: what the estimates rest on."""
+    transits = {name: duration(counters, name) for one in KNOWN if (name := transit_of(one))}
+    steps: dict[str, Duration] = {str(step): known for step, known in step_history(counters).items()}
+    return steps | {name: known for name, known in transits.items() if known}

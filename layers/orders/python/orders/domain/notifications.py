@@ -16,6 +16,7 @@ from orders.domain.identifiers import uuid7
 from orders.domain.money import Money
 from orders.domain.order import Event, timestamp
 from orders.domain.statuses import TERMINAL, OrderStatus
+from orders.domain.tracking_pages import known_name
 
 Message = tuple[str, dict[str, Any], datetime]
 
@@ -55,6 +56,9 @@ def _status_changed(event: Event) -> dict[str, Any]:
     change: dict[str, Any] = {"old_status": event.old_status, "new_status": event.status}
     if event.status in TERMINAL:
         change |= {name: event.metadata[name] for name in HOW_IT_ENDED if name in event.metadata}
+    if event.status is OrderStatus.DELIVERED and "lines" not in event.metadata:
+        # Of a parcel of some of the goods the order's own times say nothing.
+        change |= _carrier(event.metadata)
     measures = event.measures
     if measures is None:
         return change
@@ -63,6 +67,13 @@ def _status_changed(event: Event) -> dict[str, Any]:
         "seconds_in_old_status": measures.status_seconds,
         "step_seconds": dict(measures.step_seconds),
     }
+
+
+def _carrier(facts: Mapping[str, Any]) -> dict[str, str]:
+    """A parcel's carrier by the name that it is known by: what people wrote in its place may be anything."""
+    written = facts.get("carrier")
+    name = known_name(written) if isinstance(written, str) else None
+    return {"carrier": name} if name else {}
 
 
 def _returns_changed(facts: Mapping[str, Any]) -> list[dict[str, Any]]:

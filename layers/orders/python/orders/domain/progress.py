@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from orders.domain import steps
 from orders.domain.order import Order, Step
 from orders.domain.parcels import Shipment
-from orders.domain.statuses import UNDECIDED_BY_TIME, ApprovalStatus, OrderStatus, StepStatus, has_reached
+from orders.domain.statuses import UNDECIDED_BY_TIME, ApprovalStatus, OrderStatus, ShipmentStatus, StepStatus, has_reached
 from orders.domain.steps import StepName
+from orders.domain.tracking_pages import known_name
 from orders.domain.waits import Waits
 
 
@@ -20,7 +21,14 @@ class Duration:
     p95: float
 
 
-History = Mapping[StepName, Duration]
+History = Mapping[str, Duration]
+"""What each step took, by its name, and what each carrier took to deliver, by ``transit_of`` it."""
+
+
+def transit_of(carrier: str) -> str | None:
+    """Under which name a carrier's time to deliver is counted: those that are known by name, so that there are not many."""
+    name = known_name(carrier)
+    return f"transit:{name}" if name else None
 
 
 def expected(waits: Waits) -> dict[StepName, float]:
@@ -38,25 +46,41 @@ def estimate(
 ) -> datetime | None:
     """When the order should be delivered: the mean of what remains, plus a buffer to its 95th percentile.
 
-    The step under way counts for what is left of it. Where no timer delivers (``timed``), it is what the carrier says, as long
-    as that lies ahead. ``None`` where only people can tell, and once the order is over.
+    The step under way counts for what is left of it; a parcel on its way for what its own carrier takes, where that is known.
+    Where no timer delivers (``timed``), it is what the carrier says, or what it took so far for others, as long as that lies
+    ahead. ``None`` where only people can tell, and once the order is over.
     """
     if order.is_over or _is_for_people(order, shipment) or _is_for_warehouse(order, waits):
         return None
+    transit = _transit(order, shipment, history)
     if not timed:
-        estimated = shipment and shipment.estimated_delivery
+        estimated = shipment and (shipment.estimated_delivery or _by_history(order, shipment, transit))
         return estimated if estimated and estimated >= now else None
     configured = expected(waits)
     remaining = spread = 0.0
     for step in order.steps:
         if step.status not in (StepStatus.PENDING, StepStatus.IN_PROGRESS):
             continue
-        known = history.get(step.name)
+        known = (transit if step.name is StepName.DELIVERY else None) or history.get(step.name)
         mean = known.mean if known else configured[step.name]
         gone = (now - step.started_at).total_seconds() if step.started_at else 0.0
         remaining += max(0.0, mean - gone)
         spread += max(0.0, known.p95 - max(known.mean, gone)) if known else 0.0
     return now + timedelta(seconds=remaining + spread)
+
+
+def _transit(order: Order, shipment: Shipment | None, history: History) -> Duration | None:
+    """What the carrier of the order's parcel took for others, once it has the last of its goods."""
+    name = transit_of(shipment.carrier) if shipment and order.status is OrderStatus.SHIPPED else None
+    return history.get(name) if name else None
+
+
+def _by_history(order: Order, shipment: Shipment, transit: Duration | None) -> datetime | None:
+    """When a parcel should arrive that its carrier says nothing of; one to be fetched waits for its customer."""
+    began = order.step(StepName.DELIVERY).started_at
+    if transit is None or began is None or shipment.status is ShipmentStatus.AVAILABLE_FOR_PICKUP:
+        return None
+    return began + timedelta(seconds=max(transit.mean, transit.p95))
 
 
 def _is_for_people(order: Order, shipment: Shipment | None) -> bool:

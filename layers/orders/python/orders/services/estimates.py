@@ -17,9 +17,9 @@ class Memory:
         self._history: History = {}
 
     def history(self, now: datetime) -> History:
-        """Mean and 95th percentile of each step, at most a minute old."""
+        """Mean and 95th percentile of each step, and of each carrier's time to deliver, at most a minute old."""
         if self._read_at is None or now - self._read_at >= KEPT:
-            self._history = analytics.step_history(counters.totals())
+            self._history = analytics.history(counters.totals())
             self._read_at = now
         return self._history
 

@@ -10,6 +10,7 @@ from orders.domain.facts import NOT_ASKED
 from orders.domain.identifiers import CustomerId, OrderId
 from orders.domain.statuses import Condition, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus, ReturnStatus
 from orders.domain.steps import CancelReason, StepName
+from orders.domain.tracking_pages import KNOWN
 from orders.web.payment_views import MoneyView
 from orders.web.shapes import Count, ForeignId, Keywords, Time, Version
 
@@ -26,6 +27,7 @@ class _AnyEventView(TypedDict):
 
 
 SettledPayment = Annotated[str, Keywords(enum=[*map(str, PaymentStatus), NOT_ASKED])]
+KnownCarrier = Annotated[str, Keywords(enum=[*KNOWN])]
 Seconds = Annotated[float, Keywords(minimum=0)]
 
 
@@ -37,6 +39,7 @@ class StatusChangeView(_AnyEventView):
     total: NotRequired[MoneyView]
     seconds_in_old_status: NotRequired[Annotated[Seconds | None, "null"]]
     step_seconds: NotRequired[Annotated[dict[str, float], Keywords(examples=[{str(StepName.SHIPPING): 5.1}])]]
+    carrier: NotRequired[KnownCarrier]
     cancellation_reason: NotRequired[CancelReason]
     method: NotRequired[PaymentMethod]
     payment_status: NotRequired[SettledPayment]
