@@ -24,7 +24,7 @@ NOT_RUN: Mapping[tuple[str, str], str] = {
     ): "tests/e2e/test_documents.py builds them, and these tests use what it builds",
     ("docs/fulfillment-events.md", "orders serve --delivery-mode"): SERVES,
     ("docs/invoke.md", "make invoke"): f"{SAM}; tests/local/test_invoke.py prepares the order of each event",
-    ("docs/invoke.md", "orders serve --for-containers"): SERVES,
+    ("docs/invoke.md", ".venv/bin/orders serve --for-containers"): SERVES,
     ("docs/invoke.md", "alias sam="): f"{SAM}; tests/local/test_sam_invoke.py sends what SAM's container would",
     ("docs/invoke.md", "sam build"): SAM,
     ("docs/invoke.md", "sam remote invoke"): AWS,
