@@ -220,18 +220,21 @@ def unwinding(books: Books) -> Iterator[str]:
     """What is undone is undone in reverse: the parcel, then the money, then the goods, then the order is closed."""
     for name, account in books.accounts.items():
         by_refunds = any(_unwinds(event) for event in account.trail)
-        begun = [event.metadata["shipment_id"] for event in account.trail if event.type.value == "HANDOVER_STARTED"]
+        # Edition one's entries do not name the parcel.
+        begun = [event.metadata.get("shipment_id") for event in account.trail if event.type.value == "HANDOVER_STARTED"]
         ending = [event for event in account.trail if event.status in TERMINAL and not _is_of_one_given_up(event, begun[-1:])]
         done = ["PAYMENT" if _is_about_the_money(event, by_refunds) else event.type.value for event in ending]
         order = [kind for kind in done if kind in UNDOING]
         if order != [kind for kind in UNDOING if kind in order]:
             yield f"{name}: undone in another order, or twice: {account.story()}"
-        recalls = Counter(event.metadata["shipment_id"] for event in account.trail if event.type.value == "SHIPMENT_RECALLED")
-        if any(times > 1 for times in recalls.values()):
+        recalls = Counter(
+            event.metadata.get("shipment_id") for event in account.trail if event.type.value == "SHIPMENT_RECALLED"
+        )
+        if any(times > 1 for parcel, times in recalls.items() if parcel):
             yield f"{name}: a parcel was recalled twice: {account.story()}"
 
 
-def _is_of_one_given_up(event: Event, last: list[str]) -> bool:
+def _is_of_one_given_up(event: Event, last: list[Any]) -> bool:
     """Whether the sweep recalls a parcel that was given up before: another than the last, or of an order that is returned."""
     is_of_another = event.status is _O.RETURNED or event.metadata.get("shipment_id") not in last
     return event.type.value == "SHIPMENT_RECALLED" and is_of_another
