@@ -1,6 +1,6 @@
 """The order on a store in memory: services are called as the functions call them, and what follows is done at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 
@@ -8,7 +8,9 @@ import pytest
 
 from orders.domain.actors import Actor
 from orders.domain.decisions import placing, unwinding
+from orders.domain.decisions import returning as decisions
 from orders.domain.decisions.refunds import WantedRefund
+from orders.domain.decisions.returning import Receipt
 from orders.domain.errors import OrderError
 from orders.domain.fulfillment import FulfillmentEvent, ReportedItem
 from orders.domain.identifiers import OrderId
@@ -16,18 +18,23 @@ from orders.domain.lines import Line
 from orders.domain.money import Money
 from orders.domain.order import Snapshot
 from orders.domain.refund import RefundedLine
+from orders.domain.returns import ReturnedPieces, ReturnItem
 from orders.domain.scans import Scan
-from orders.domain.statuses import SCAN_MEANS, OverallStatus, PaymentMethod, ShipmentStatus
-from orders.services import capturing, charging, commands, fulfilling, handovers, holding, refunding
+from orders.domain.shortage import ShortagePolicy
+from orders.domain.statuses import SCAN_MEANS, Condition, OverallStatus, PaymentMethod, ShipmentStatus
+from orders.domain.steps import TIMED_OUT, OutOfStock
+from orders.services import capturing, charging, commands, failing, fulfilling, handovers, holding, refunding, returning
 from orders.services.changes import SeenAt
 from orders.services.inbound import take
 from orders.web.views import Audience, snapshot_view
-from tests.goods.model import LINES, Found, Ordered, Pieces, Refused
+from tests.goods.door import Condition as Received
+from tests.goods.door import Placed
+from tests.goods.seen import LINES, PRODUCTS, Found, Ordered, Pieces, Refused, Stock
 from tests.harness.memory_store import in_memory
 from tests.harness.orders import START, WAITS, a_wish, later
 
 ORDER = OrderId("order-1")
-GRACE = Actor("grace", staff=True)
+GRACE, ADA = Actor("grace", staff=True), Actor("ada")
 
 
 def clock() -> datetime:
@@ -42,11 +49,13 @@ def _line(ordered: Ordered) -> Line:
 class InProcess:
     """A door to an order of a store of its own."""
 
+    lets_time_pass = True
+
     def __init__(self, capture_mode: str) -> None:
         self._open = ExitStack()
         self._memory = self._open.enter_context(in_memory())
         self._open.enter_context(pytest.MonkeyPatch.context()).setenv("CAPTURE_MODE", capture_mode)
-        self._events = 0
+        self._events, self._is_paid = 0, False
 
     def close(self) -> None:
         self._open.close()
@@ -56,15 +65,37 @@ class InProcess:
         return self._memory.load(ORDER)
 
     def found(self) -> Found:
-        taken = {line.product: self._memory.taken[line.product] for line in LINES.values()}
-        return Found(snapshot_view(self.now, Audience.STAFF), taken, is_settled=True)
+        products = {name: Stock(self._memory.left_of(name), *self._memory.figures[name]) for name in PRODUCTS}
+        return Found(snapshot_view(self.now, Audience.STAFF), products, is_settled=True)
 
-    def place(self, method: str, *, is_paid: bool) -> None:
-        lines = tuple(map(_line, LINES.values()))
-        self._memory.commit(placing.place(a_wish(method=PaymentMethod(method), lines=lines), WAITS, START, by="ada"))
-        fulfilling.reserve_stock(ORDER, clock)
-        if is_paid:
+    def place(self, placed: Placed) -> None:
+        self._memory.stocked, self._is_paid = placed.there, placed.is_paid
+        lines, policy = tuple(map(_line, LINES.values())), ShortagePolicy(placed.shortage)
+        wish = a_wish(method=PaymentMethod(placed.method), lines=lines, on_shortage=policy)
+        self._memory.commit(placing.place(wish, WAITS, START, by="ada"))
+        try:
+            fulfilling.reserve_stock(ORDER, clock)
+        except OutOfStock as refusal:
+            self._fails(OutOfStock.__name__, failing.report_of(refusal))
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """What the machine does once the goods are reserved."""
+        order = self.now.order
+        if order.is_asked:
+            fulfilling.ask_customer(ORDER, "token", WAITS.shortage, clock)
+        elif self._is_paid and not (order.is_over or order.hold):
             self.pay()
+
+    def amend(self) -> None:
+        self._do(lambda: commands.amend(ORDER, ADA, SeenAt(), clock))
+        self._go_on()
+
+    def say_nothing(self) -> None:
+        self._fails(TIMED_OUT, "")
+
+    def _fails(self, error: str, cause: str) -> None:
+        self._do(lambda: failing.begin_unwinding(ORDER, error, cause, clock))
 
     def pay(self) -> None:
         self._do(lambda: charging.charge_payment(ORDER, clock=clock))
@@ -107,6 +138,26 @@ class InProcess:
     def refund(self, pieces: Pieces) -> None:
         wanted = WantedRefund("Broken", items=tuple(RefundedLine(line, count) for line, count in pieces.items()))
         self._do(lambda: commands.refund(ORDER, wanted, GRACE, SeenAt(), clock))
+
+    def hand_out(self, refund_id: str) -> None:
+        self._do(lambda: refunding.hand_out(ORDER, refund_id, GRACE, SeenAt(), clock))
+
+    def ask_to_return(self, pieces: Pieces) -> None:
+        items = [ReturnItem(line, count) for line, count in pieces.items()]
+        self._do(lambda: returning.request(ORDER, ADA, items, None, SeenAt(), clock))
+
+    def decide(self, return_id: str, decision: str) -> None:
+        decided = {"approve": decisions.approve, "decline": decisions.decline, "cancel": decisions.cancel}[decision]
+        self._do(lambda: returning.decide(ORDER, return_id, GRACE, None, SeenAt(), decided, clock))
+
+    def receive(self, return_id: str, pieces: Sequence[Received], *, is_final: bool) -> None:
+        back = tuple(ReturnedPieces(line, count, Condition(condition)) for line, count, condition in pieces)
+        if not back and not is_final:
+            raise Refused("The body of such a request is refused.")
+        self._do(lambda: returning.receive(ORDER, return_id, GRACE, Receipt(back, is_final), SeenAt(), clock))
+
+    def take_back(self) -> None:
+        self._do(lambda: returning.return_order(ORDER, GRACE, None, SeenAt(), clock))
 
     def hold(self) -> None:
         self._do(lambda: holding.hold(ORDER, GRACE, "The address looks odd", SeenAt(), clock))

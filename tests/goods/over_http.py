@@ -6,7 +6,7 @@ Events of a warehouse and scans are sent where the stack is on this machine: its
 import itertools
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -18,11 +18,11 @@ from orders.adapters.store import keys
 from orders.domain.events import FULFILLMENT_STATUS_CHANGED
 from orders.domain.identifiers import OrderId
 from orders.domain.order import timestamp
-from tests.goods.model import LINES, PRODUCTS, Found, Json, Ordered, Pieces, Refused
+from tests.goods.door import Condition, Placed
+from tests.goods.seen import LINES, PRODUCTS, Found, Json, Ordered, Pieces, Refused, Stock
 from tests.harness.bodies import HOME
 from tests.harness.stacks import Api, Deployment, until
 
-STOCK = 1000
 REFUSALS = (400, 409)
 SENDER = "generic"
 
@@ -46,7 +46,6 @@ class People:
     def __init__(self, stack: Deployment) -> None:
         self.stack = stack
         self.shop, self.support, self.admin = stack.shop, stack.support, stack.admin
-        self.anybody = stack.anybody
         self.requests = itertools.count()
 
     @cache  # noqa: B019 - lives as long as the run
@@ -58,6 +57,8 @@ class People:
 class OverHttp:
     """A door to an order of its own, of products of its own."""
 
+    lets_time_pass = False
+
     def __init__(self, people: People) -> None:
         self._people, self._stack = people, people.stack
         self._name = f"goods-{uuid.uuid4()}"
@@ -68,29 +69,58 @@ class OverHttp:
 
     # --- what is asked ---
 
-    def place(self, method: str, *, is_paid: bool) -> None:
-        for product in self._products.values():
-            self._must(self._people.admin, "PUT", f"/products/{product}", _product(product))
+    def place(self, placed: Placed) -> None:
+        for name, product in self._products.items():
+            self._must(self._people.admin, "PUT", f"/products/{product}", _product(product, placed.there[name]))
         lines = [{"product_id": self._products[line.product], "quantity": line.quantity} for line in LINES.values()]
-        token = {} if method == "CASH_ON_DELIVERY" else {"token": "tok_ok"}
+        token = {} if placed.method == "CASH_ON_DELIVERY" else {"token": "tok_ok"}
         body = {
             "order_id": self._name,
             "customer_id": "ada",
             "items": lines,
-            "payment": {"method": method, **token},
+            "payment": {"method": placed.method, **token},
             "shipping_address": HOME,
-            "require_approval": not is_paid,
+            "require_approval": not placed.is_paid,
+            "shortage": placed.shortage,
             "pricing": {"items": [_priced(line) for line in LINES.values()]},
         }
         self._must(self._people.shop, "POST", "/orders", body)
         until(self._is_reserved, what=f"the reservation of {self._name}")
 
     def _is_reserved(self) -> bool:
+        """Or is out of stock, or waits for its customer."""
+        body = self._read()
+        if body["order"]["shortage"]:
+            trail = self._must(self._people.support, "GET", f"/orders/{self._name}/history")["history"]
+            return any(event["event_type"] == "CUSTOMER_ASKED" for event in trail)
         steps = self._must(self._people.support, "GET", f"/orders/{self._name}/status")["steps"]
-        return bool(steps[0]["status"] == "COMPLETED")
+        return bool(body["order"]["status"] == "CANCELLED" or steps[0]["status"] == "COMPLETED")
 
     def pay(self) -> None:
         self._ask("/approve")
+
+    def amend(self) -> None:
+        self._ask("/amend")
+
+    def say_nothing(self) -> None:
+        """The time of a stack is everybody's."""
+        raise NotImplementedError
+
+    def hand_out(self, refund_id: str) -> None:
+        self._ask(f"/refunds/{refund_id}/complete")
+
+    def ask_to_return(self, pieces: Pieces) -> None:
+        self._ask("/returns", _items(pieces), self._people.shop)
+
+    def decide(self, return_id: str, decision: str) -> None:
+        self._ask(f"/returns/{return_id}/{decision}")
+
+    def receive(self, return_id: str, pieces: Sequence[Condition], *, is_final: bool) -> None:
+        items = [{"line_id": line, "quantity": count, "condition": condition} for line, count, condition in pieces]
+        self._ask(f"/returns/{return_id}/receive", {"items": items, "final": is_final})
+
+    def take_back(self) -> None:
+        self._ask("/return")
 
     def hand_over(self, pieces: Pieces | None) -> None:
         self._ask("/shipments", _items(pieces))
@@ -156,17 +186,19 @@ class OverHttp:
         body = self._read()
         if not _is_at_rest(body):
             return None
-        taken = {product: STOCK - self._stock(name) for product, name in self._products.items()}
-        return Found(body, taken, is_settled=True) if self._read()["order"]["version"] == body["order"]["version"] else None
+        products = {product: self._stock(name) for product, name in self._products.items()}
+        return Found(body, products, is_settled=True) if self._read()["order"]["version"] == body["order"]["version"] else None
 
     def _read(self) -> Json:
         return self._must(self._people.support, "GET", f"/orders/{self._name}")
 
-    def _stock(self, product: str) -> int:
-        return int(self._must(self._people.anybody, "GET", f"/products/{product}")["stock"])
+    def _stock(self, product: str) -> Stock:
+        (found,) = self._must(self._people.support, "GET", f"/stock?product_id={product}")["products"]
+        assert found["on_hand"] == found["stock"] + found["reserved"]
+        return Stock(found["stock"], found["reserved"], found["sold"])
 
-    def _ask(self, what: str, body: Mapping[str, Any] | None = None) -> None:
-        answer = self._send(self._people.support, "POST", f"/orders/{self._name}{what}", dict(body or {}))
+    def _ask(self, what: str, body: Mapping[str, Any] | None = None, caller: Api | None = None) -> None:
+        answer = self._send(caller or self._people.support, "POST", f"/orders/{self._name}{what}", dict(body or {}))
         if answer.status_code in REFUSALS:
             raise Refused(answer.json()["detail"])
         assert answer.status_code == 200, f"{what}: {answer.status_code} {answer.text}"
@@ -181,8 +213,8 @@ class OverHttp:
         return caller.call(method, path, body)
 
 
-def _product(name: str) -> Json:
-    return {"name": name, "unit_price": _money(1), "stock": STOCK}
+def _product(name: str, stock: int) -> Json:
+    return {"name": name, "unit_price": _money(1), "stock": stock}
 
 
 def _is_at_rest(body: Json) -> bool:
@@ -191,4 +223,4 @@ def _is_at_rest(body: Json) -> bool:
     if status in ("CANCELLED", "RETURNED"):
         return "syncOrder" not in body["allowed_actions"]
     in_review = order["approval"] is not None and order["approval"]["status"] == "PENDING"
-    return status != "PENDING" or in_review or order["hold"] is not None
+    return status != "PENDING" or in_review or order["hold"] is not None or order["shortage"] is not None

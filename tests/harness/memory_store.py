@@ -3,7 +3,7 @@
 Whether DynamoDB itself keeps those conditions is shown elsewhere, against the table.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -41,10 +41,17 @@ class MemoryStore:
         self.trails: dict[str, list[Event]] = {}
         self.markers: dict[tuple[str, str], int] = {}
         self.stock = stock
+        self.stocked: Mapping[str, int] = {}
+        """How many pieces there are of single products; all others share the ``stock``."""
         self.taken: Counter[str] = Counter()
         """What is out of stock, by product."""
+        self.figures: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
+        """What is reserved and sold, by product."""
         self.ledger: dict[str, Entry] = {}
         self.attempts: dict[str, int] = {}
+
+    def left_of(self, product: str) -> int:
+        return self.stocked[product] - self.taken[product]
 
     # --- what the product calls ---
 
@@ -69,15 +76,23 @@ class MemoryStore:
             raise OrderChanged("somebody else was first")
         # What differs from it is what the table is told.
         assert change.before in (None, found.order)
-        taken = -sum(change.stock.values())
-        if taken > self.stock:
-            raise OutOfStock("not enough", left=dict.fromkeys(change.stock, self.stock), products=list(change.stock))
-        self.stock -= taken
-        self.taken.subtract(change.stock)
+        self._move_stock(change)
         self.orders[order_id] = change.applied_to(found)
         self.trails.setdefault(order_id, []).append(change.event)
         if change.marker:
             self.markers[order_id, change.marker] = change.order.version
+
+    def _move_stock(self, change: Change) -> None:
+        taken = -sum(change.stock.values())
+        if taken > self.stock:
+            raise OutOfStock("not enough", left=dict.fromkeys(change.stock, self.stock), products=list(change.stock))
+        short = {name: self.left_of(name) for name in self.stocked if self.left_of(name) + change.stock.get(name, 0) < 0}
+        if short:
+            raise OutOfStock("not enough", left=short, products=list(short))
+        self.stock -= taken
+        self.taken.subtract(change.stock)
+        for name, (reserved, sold) in change.figures.items():
+            self.figures[name] = self.figures[name][0] + reserved, self.figures[name][1] + sold
 
     def history(self, order_id: str, after_version: int = 0) -> list[Event]:
         return [event for event in self.trails.get(order_id, []) if event.version > after_version]
@@ -117,7 +132,7 @@ def in_memory() -> Iterator[MemoryStore]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
-        for name in (name for name in vars(MemoryStore) if not name.startswith("_")):
+        for name in (name for name in vars(MemoryStore) if not name.startswith("_") and name != "left_of"):
             patch.setattr(orders if hasattr(orders, name) else ledgers, name, getattr(memory, name))
         forget_settings()
         yield memory
