@@ -125,6 +125,16 @@ class Found:
     def returns(self, *statuses: str) -> list[Json]:
         return [one for one in self.body["returns"] if one["status"] in statuses]
 
+    @property
+    def to_come_back(self) -> list[Json]:
+        """The returns that something may still come back with."""
+        return [one for one in self.returns("APPROVED", "RECEIVED") if any(map(still_to_come, one["items"]))]
+
+
+def still_to_come(item: Json) -> int:
+    """How many pieces of an item of a return have not come back."""
+    return int(item["quantity"] - sum(part["quantity"] for part in item["received"]))
+
 
 def missing_of(there: Mapping[str, int]) -> dict[str, int]:
     """The pieces of each line that are not in stock; earlier lines get theirs first."""
