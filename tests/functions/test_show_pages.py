@@ -14,7 +14,7 @@ from orders.adapters import secret_store
 from orders.adapters.store import indexes
 from orders.domain import statuses
 from orders.domain.identifiers import OrderId
-from orders.domain.statuses import TRANSITIONS, OrderStatus
+from orders.domain.statuses import TRANSITIONS, OrderStatus, PaymentStatus
 from orders.services.changes import utc_now
 from orders.web import pages, tokens
 from tests.harness.caches import forget
@@ -208,6 +208,7 @@ def test_the_policy_and_the_page_know_where_people_sign_in(world: World, monkeyp
             "groups_claim": "cognito:groups",
         },
         "transitions": statuses.transitions(),
+        "payment_statuses": list(PaymentStatus),
         "simulated": True,
     }
 
