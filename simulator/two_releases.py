@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from orders.domain.events import REFUND_STATUS_CHANGED, RETURN_STATUS_CHANGED
+from orders.domain.events import ITEMS_CANCELLED, REFUND_STATUS_CHANGED, RETURN_STATUS_CHANGED, SHIPMENT_STATUS_CHANGED
 from orders.domain.order import moment
 from simulator import edition_one
 from simulator.books import Account, Books
 from simulator.loop import START
 
 Json = Any
+
+NEW_TYPES = {RETURN_STATUS_CHANGED, REFUND_STATUS_CHANGED, SHIPMENT_STATUS_CHANGED, ITEMS_CANCELLED}
+"""The types of events that edition one does not have."""
 
 LONGEST_INVOCATION = 60.0
 """How many seconds after the last call that was led to edition one it may still run."""
@@ -28,7 +31,7 @@ def is_as_told(books: Books, found: Json, wanted: Json | None) -> bool:
 def may_be_untold(books: Books, detail: Json) -> bool:
     """Whether a notification is of a type that edition one does not have, of a change that its consumer may have taken."""
     over = books.world.releases.over
-    is_new = detail["event_type"] in (RETURN_STATUS_CHANGED, REFUND_STATUS_CHANGED)
+    is_new = detail["event_type"] in NEW_TYPES
     return is_new and over > 0 and moment(detail["timestamp"]).timestamp() <= START + over + LONGEST_INVOCATION
 
 

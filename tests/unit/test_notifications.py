@@ -8,7 +8,14 @@ import pytest
 
 from orders.domain import notifications
 from orders.domain.decisions import delivering, paying
-from orders.domain.events import ORDER_STATUS_CHANGED, REFUND_STATUS_CHANGED, RETURN_STATUS_CHANGED, Signal
+from orders.domain.events import (
+    ITEMS_CANCELLED,
+    ORDER_STATUS_CHANGED,
+    REFUND_STATUS_CHANGED,
+    RETURN_STATUS_CHANGED,
+    SHIPMENT_STATUS_CHANGED,
+    Signal,
+)
 from orders.domain.notifications import EVENT_TYPES, messages, notice
 from orders.domain.statuses import OrderStatus
 from orders.domain.steps import CancelReason
@@ -60,7 +67,7 @@ def test_every_change_of_status_is_published_with_what_is_promised() -> None:
 
 
 def test_the_types_of_events_are_those_that_are_promised() -> None:
-    further = (RETURN_STATUS_CHANGED, REFUND_STATUS_CHANGED)
+    further = (RETURN_STATUS_CHANGED, REFUND_STATUS_CHANGED, SHIPMENT_STATUS_CHANGED, ITEMS_CANCELLED)
     assert (ORDER_STATUS_CHANGED, *behavior.listed("for the steps"), *further) == EVENT_TYPES
     assert all(f"`{kind}` (" in behavior.section("notifications") for kind in further)
 

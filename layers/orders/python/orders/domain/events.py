@@ -110,6 +110,7 @@ class FollowUp(StrEnum):
 
 ORDER_STATUS_CHANGED = "OrderStatusChanged"
 RETURN_STATUS_CHANGED, REFUND_STATUS_CHANGED = "ReturnStatusChanged", "RefundStatusChanged"
+SHIPMENT_STATUS_CHANGED, ITEMS_CANCELLED = "ShipmentStatusChanged", "ItemsCancelled"
 FULFILLMENT_STATUS_CHANGED = "fulfillment.status_changed"
 PAYMENT_EVENTS = PAYMENT_CONFIRMED, PAYMENT_FAILED = "payment.confirmed", "payment.failed"
 PROVIDERS_EVENTS = PAYMENT_CHANGED, PAYMENT_DISPUTED, REFUND_FAILED = (

@@ -117,6 +117,7 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
         "return_items": _accounted("line_id", "product_id", "quantity"),
         "run": _accounted(),
         "shipment_id": _accounted(),
+        "shipment_status": _accounted(),
         "undone": _accounted(),
         "cancellation_reason": Fact(stays=_is_reason, from_others=True),
         "delivered_at": Fact(stays=_is_time, from_others=True),
@@ -256,6 +257,11 @@ def of_parcel(shipment: Shipment | None) -> Facts:
     packed = of_pieces(shipment.items) if shipment.items else {}
     parcel = {"shipment_id": shipment.shipment_id, "carrier": shipment.carrier, **number}
     return {**parcel, **packed}
+
+
+def of_part(shipment: Shipment | None) -> Facts:
+    """How far a parcel of some of the order's goods has come; of one of all of them the order's own status tells."""
+    return {"shipment_status": shipment.status.value} if shipment and shipment.items else {}
 
 
 def of_scans(details: Sequence[TrackingDetail]) -> Facts:

@@ -10,7 +10,15 @@ from datetime import datetime
 from typing import Any
 
 from orders.domain import sentences
-from orders.domain.events import ORDER_STATUS_CHANGED, REFUND_STATUS_CHANGED, RETURN_STATUS_CHANGED, Signal
+from orders.domain.events import (
+    ITEMS_CANCELLED,
+    ORDER_STATUS_CHANGED,
+    REFUND_STATUS_CHANGED,
+    RETURN_STATUS_CHANGED,
+    SHIPMENT_STATUS_CHANGED,
+    EventType,
+    Signal,
+)
 from orders.domain.facts import NOT_ASKED
 from orders.domain.identifiers import uuid7
 from orders.domain.money import Money
@@ -20,12 +28,22 @@ from orders.domain.tracking_pages import known_name
 
 Message = tuple[str, dict[str, Any], datetime]
 
-EVENT_TYPES = (ORDER_STATUS_CHANGED, *(signal.value for signal in Signal), RETURN_STATUS_CHANGED, REFUND_STATUS_CHANGED)
+EVENT_TYPES = (
+    ORDER_STATUS_CHANGED,
+    *(signal.value for signal in Signal),
+    RETURN_STATUS_CHANGED,
+    REFUND_STATUS_CHANGED,
+    SHIPMENT_STATUS_CHANGED,
+    ITEMS_CANCELLED,
+)
 """Every type of notification, by the name it travels under."""
 
 
 HOW_IT_ENDED = ("cancellation_reason", "method", "payment_status")
 """The facts of an order's end that travel with it."""
+
+_OF_PARCELS = {EventType.PARCEL_SHIPPED, EventType.PARCEL_DELIVERED, EventType.PARCEL_RETURNED, EventType.PARCEL_LOST}
+_OF_LAST_PARCELS = {EventType.ORDER_SHIPPED, EventType.ORDER_DELIVERED, EventType.ORDER_RETURNED}
 
 
 def messages(event: Event) -> list[Message]:
@@ -37,6 +55,8 @@ def messages(event: Event) -> list[Message]:
         kinds.append((signal.value, {"step": step.value} if step else {}))
     kinds += [(RETURN_STATUS_CHANGED, one) for one in _returns_changed(event.metadata)]
     kinds += [(REFUND_STATUS_CHANGED, _refund_changed(event))] if "refund_status" in event.metadata else []
+    kinds += [(SHIPMENT_STATUS_CHANGED, _parcel_changed(event.metadata))] if _is_of_parcel(event) else []
+    kinds += [(ITEMS_CANCELLED, {"items": event.metadata["lines"]})] if event.type is EventType.ITEMS_CANCELLED else []
     return [(kind, _common(event, kind, position) | more, event.at) for position, (kind, more) in enumerate(kinds)]
 
 
@@ -88,6 +108,19 @@ def _refund_changed(event: Event) -> dict[str, Any]:
     names = {"refund_id": "refund_id", "refund_status": "refund_status", "amount": "amount"}
     names |= {"items": "refunded_items", "return_id": "return_id"}
     return {name: event.metadata[fact] for name, fact in names.items() if fact in event.metadata}
+
+
+def _is_of_parcel(event: Event) -> bool:
+    """Whether a change has moved one of several parcels; what is sent back later moves none of them."""
+    is_last = event.type in _OF_LAST_PARCELS and event.old_status is not OrderStatus.DELIVERED
+    return "shipment_status" in event.metadata and (event.type in _OF_PARCELS or is_last)
+
+
+def _parcel_changed(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """How far a parcel has come, with its pieces and where it can be asked for."""
+    names = {"shipment_id": "shipment_id", "shipment_status": "shipment_status", "items": "lines"}
+    names |= {"tracking_number": "tracking_number"}
+    return {name: facts[fact] for name, fact in names.items() if fact in facts} | _carrier(facts)
 
 
 def stable_id(event: Event, position: int) -> str:

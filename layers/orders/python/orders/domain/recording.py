@@ -64,7 +64,12 @@ def _facts(kind: EventType, payment: Payment | None, shipment: Shipment | None, 
     """What the change writes beside the order; of what others report the trail holds what they said, and no more."""
     if kind in (EventType.FULFILLMENT_RECORDED, EventType.FULFILLMENT_REFUSED):
         return {}
-    return {**facts.of_payment(payment), **facts.of_parcel(shipment), **(facts.of_goods(stock) if stock else {})}
+    return {
+        **facts.of_payment(payment),
+        **facts.of_parcel(shipment),
+        **facts.of_part(shipment),
+        **(facts.of_goods(stock) if stock else {}),
+    }
 
 
 def _has_progressed(before: Order, after: Order) -> bool:

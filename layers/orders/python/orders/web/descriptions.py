@@ -155,6 +155,7 @@ MEMBERS: Mapping[str, str] = {
     "ReceiveReturn.final": "Whether nothing more of the return comes back.",
     "return_id": "The return's id.",
     "return_status": "How far the return has come.",
+    "shipment_status": "How far the parcel has come.",
     "refund_status": "How far the refund has come.",
     "returns": "What the customer sends back.",
     "region": "The state or province, where the country has such a part in its addresses.",

@@ -5,10 +5,25 @@
 
 from typing import Annotated, NotRequired, TypedDict
 
-from orders.domain.events import ORDER_STATUS_CHANGED, REFUND_STATUS_CHANGED, RETURN_STATUS_CHANGED, Signal
+from orders.domain.events import (
+    ITEMS_CANCELLED,
+    ORDER_STATUS_CHANGED,
+    REFUND_STATUS_CHANGED,
+    RETURN_STATUS_CHANGED,
+    SHIPMENT_STATUS_CHANGED,
+    Signal,
+)
 from orders.domain.facts import NOT_ASKED
 from orders.domain.identifiers import CustomerId, OrderId
-from orders.domain.statuses import Condition, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus, ReturnStatus
+from orders.domain.statuses import (
+    Condition,
+    OrderStatus,
+    PaymentMethod,
+    PaymentStatus,
+    RefundStatus,
+    ReturnStatus,
+    ShipmentStatus,
+)
 from orders.domain.steps import CancelReason, StepName
 from orders.domain.tracking_pages import KNOWN
 from orders.web.payment_views import MoneyView
@@ -91,6 +106,29 @@ class RefundChangeView(_AnyEventView):
     return_id: NotRequired[str]
 
 
+class PackedPiecesView(TypedDict):
+    """Pieces of a line."""
+
+    line_id: str
+    quantity: Count
+
+
+class ShipmentChangeView(_AnyEventView):
+    """One of several parcels is handed over, has arrived or come back, or is given back as lost."""
+
+    shipment_id: str
+    shipment_status: ShipmentStatus
+    items: list[PackedPiecesView]
+    tracking_number: NotRequired[str]
+    carrier: NotRequired[KnownCarrier]
+
+
+class CancelledItemsView(_AnyEventView):
+    """A part of an order is cancelled, and the rest goes on."""
+
+    items: list[PackedPiecesView]
+
+
 class OrderStatusChangedView(TypedDict):
     """The body of a webhook's request about a status."""
 
@@ -123,6 +161,22 @@ class RefundStatusChangedView(TypedDict):
     data: RefundChangeView
 
 
+class ShipmentStatusChangedView(TypedDict):
+    """The body of a webhook's request about a parcel."""
+
+    type: Annotated[str, Keywords(enum=[SHIPMENT_STATUS_CHANGED])]
+    timestamp: Time
+    data: ShipmentChangeView
+
+
+class ItemsCancelledView(TypedDict):
+    """The body of a webhook's request about a part that is cancelled."""
+
+    type: Annotated[str, Keywords(enum=[ITEMS_CANCELLED])]
+    timestamp: Time
+    data: CancelledItemsView
+
+
 HEADERS = {
     "webhook-id": "The event's id: the same in every attempt.",
     "webhook-timestamp": "When this attempt was signed, in seconds since 1970.",
@@ -140,9 +194,18 @@ WORDS = {
     Signal.SAGA_FAILED.value: "An order has ended without that",
     RETURN_STATUS_CHANGED: "A return has come further",
     REFUND_STATUS_CHANGED: "A refund has come further",
+    SHIPMENT_STATUS_CHANGED: "A parcel has come further",
+    ITEMS_CANCELLED: "A part of an order is cancelled",
 }
 
-EVENTS = (ORDER_STATUS_CHANGED, "StepChanged", RETURN_STATUS_CHANGED, REFUND_STATUS_CHANGED)
+EVENTS = (
+    ORDER_STATUS_CHANGED,
+    "StepChanged",
+    RETURN_STATUS_CHANGED,
+    REFUND_STATUS_CHANGED,
+    SHIPMENT_STATUS_CHANGED,
+    ITEMS_CANCELLED,
+)
 """The schemas of the bodies, named as their types of events are; one is for all that are about steps."""
 
 

@@ -226,7 +226,8 @@ def _of_webhooks(event: Event) -> Example:
 def events() -> dict[str, Example]:
     """The bodies of webhooks' requests, by the name of their schema."""
     shipped = _shipped()[1][-1]
-    messages = notifications.messages(shipped) + notifications.messages(_received(shipped))
+    further = (_received(shipped), *_of_parts(shipped))
+    messages = [message for event in (shipped, *further) for message in notifications.messages(event)]
     by_schema: dict[str, Example] = {}
     for kind, detail, _ in messages:
         body = {"type": kind, "timestamp": detail["timestamp"], "data": detail}
@@ -248,6 +249,23 @@ def _received(event: Event) -> Event:
         "refunded_items": [{"line_id": "1", "quantity": 1}],
     }
     return replace(event, type=EventType.RETURN_RECEIVED, old_status=event.status, signals=(), metadata=metadata)
+
+
+def _of_parts(event: Event) -> list[Event]:
+    """A parcel of one piece is handed over, and another piece is cancelled."""
+    piece = {"line_id": "1", "quantity": 1}
+    parcel = {
+        "shipment_id": "ship-0199f1c6-2f3c-7e74-93e5-a18b219f4c35",
+        "shipment_status": str(ShipmentStatus.IN_TRANSIT),
+        "carrier": "UPS",
+        "tracking_number": "1Z999AA10123456784",
+        "lines": [piece],
+    }
+    unmoved = replace(event, old_status=event.status, signals=())
+    return [
+        replace(unmoved, type=EventType.PARCEL_SHIPPED, metadata=parcel),
+        replace(unmoved, type=EventType.ITEMS_CANCELLED, metadata={"lines": [piece]}),
+    ]
 
 
 def problems() -> dict[str, Example]:
