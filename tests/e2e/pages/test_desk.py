@@ -19,15 +19,33 @@ def has(kind: str) -> re.Pattern[str]:
     return re.compile(rf"\b{kind}\b")
 
 
-def test_a_first_visit_places_a_sample_order_and_watches_it(browser: object, visit: Visiting) -> None:
-    waits = ("--payment-seconds", "0", "--preparation-seconds", "1", "--delivery-seconds", "1")
+def test_a_first_visit_places_a_sample_order_ships_it_from_the_queue_and_watches_it(browser: object, visit: Visiting) -> None:
+    waits = ("--payment-seconds", "0", "--delivery-seconds", "1", "--set", "PreparationMode=warehouse")
     with serving(*waits) as fresh, visit(fresh) as tab:
         tab.sign_in("Sam")
         expect(tab.page.get_by_text("No orders yet")).to_be_visible()
         tab.page.get_by_role("button", name="Place a sample order").last.click()
         tab.page.get_by_role("dialog").get_by_role("button", name="Place it").click()
+        expect(state(tab, "Wait for warehouse")).to_have_class(has("running"))
+        _ship_from_the_queue(tab)
         expect(tab.page.get_by_text("Your parcel has arrived")).to_be_visible()
         expect(state(tab, "Deliver order")).to_have_class(has("succeeded"))
+
+
+def _ship_from_the_queue(tab: Visit) -> None:
+    """The order is listed with what is left of it, and no more once it is handed over."""
+    order, views = tab.page.url, tab.page.get_by_role("navigation").first
+    views.get_by_role("link", name="To ship").click()
+    expect(tab.heading()).to_have_text("To ship")
+    listed = tab.page.locator("[data-part=list]")
+    expect(listed).to_contain_text(re.compile("[1-9] \N{MULTIPLICATION SIGN} "))
+    listed.get_by_role("link").first.click()
+    tab.page.locator(".actions").get_by_role("button", name="Mark as shipped").click()
+    tab.page.get_by_role("dialog").get_by_role("button", name="Mark as shipped").click()
+    expect(state(tab, "Wait for warehouse")).to_have_class(has("succeeded"))
+    views.get_by_role("link", name="To ship").click()
+    expect(listed).to_have_text("Nothing is to be shipped.")
+    tab.page.goto(order)
 
 
 def test_orders_are_counted_by_status_and_found(quick: Stack, visit: Visiting) -> None:
