@@ -105,7 +105,9 @@ class Laws(RuleBasedStateMachine):
             assert ("closed_at" in one) is (one["status"] in ("CLOSED", "DECLINED", "CANCELED"))
         self.returns = {name: one["status"] for name, one in now.items()}
         for name, line in self.now.lines.items():
-            assert self.now.came_back(name) <= line["quantity_delivered"]
+            assert self.now.claimed(name) <= line["quantity_delivered"], (
+                f"line {name} is returned twice: {self.now.body['returns']}"
+            )
 
     @invariant()
     def a_return_is_open_while_somebody_waits_for_money(self) -> None:

@@ -107,6 +107,11 @@ class Found:
         received = (part for item in items for part in item["received"])
         return sum(part["quantity"] for part in received if not conditions or part["condition"] in conditions)
 
+    def claimed(self, line_id: str) -> int:
+        """The pieces of a line that came back with returns, or that a return names of which nothing has come back yet."""
+        open_ = (item for one in self.returns("REQUESTED", "APPROVED") for item in one["items"])
+        return self.came_back(line_id) + sum(int(item["quantity"]) for item in open_ if item["line_id"] == line_id)
+
     @property
     def returnable(self) -> dict[str, int]:
         """What was delivered, and is in no return but those that were withdrawn.
