@@ -10,12 +10,23 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from orders.adapters.store import event_items, items, keys, refund_items
+from orders.adapters.store import event_items, items, keys, refund_items, return_items
 from orders.domain.order import Event, Order
 from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
 from orders.domain.refund import Refund, is_arranged
-from orders.domain.statuses import ENDED, TERMINAL, TRANSITIONS, OrderStatus, PaymentMethod, PaymentStatus, StepStatus
+from orders.domain.returns import Return
+from orders.domain.statuses import (
+    ENDED,
+    TERMINAL,
+    TRANSITIONS,
+    OrderStatus,
+    PaymentMethod,
+    PaymentStatus,
+    RefundStatus,
+    ReturnStatus,
+    StepStatus,
+)
 from orders.domain.steps import StepName
 from tests.harness.figures import reserved_and_sold
 from tests.harness.stacks import Deployment, until
@@ -33,12 +44,20 @@ class Account:
     payment: Payment | None = None
     shipment: Shipment | None = None
     refunds: list[Refund] = field(default_factory=list)
+    returns: list[Return] = field(default_factory=list)
     trail: list[Event] = field(default_factory=list)
 
 
 def _keys_of(payment: Payment) -> list[str]:
     """Under which keys a payment may be in the gateway's book: cash is collected with a parcel that is not of everything."""
     return [payment.payment_id, *(f"{payment.payment_id}-{one.capture_id}" for one in payment.captures)]
+
+
+def _worth_of_what_came_back(order: Order) -> int:
+    lines = order.lines_by_id
+    cancelled = {name: line.quantity_cancelled for name, line in lines.items()}
+    gone = {name: line.quantity_cancelled + line.quantity_returned for name, line in lines.items()}
+    return order.shares.to_give_back(gone) - order.shares.to_give_back(cancelled)
 
 
 @dataclass
@@ -86,6 +105,8 @@ class Books:
             account.shipment = items.shipment_from_item(item)
         elif sort.startswith(keys.REFUND_PREFIX):
             account.refunds.append(refund_items.refund_from_item(item))
+        elif sort.startswith(keys.RETURN_PREFIX):
+            account.returns.append(return_items.return_from_item(item))
         elif sort.startswith(keys.EVENT_PREFIX):
             account.trail.append(event_items.event_from_item(item))
 
@@ -110,6 +131,7 @@ class Books:
         if any(step.status in (StepStatus.IN_PROGRESS, StepStatus.COMPENSATING) for step in order.steps):
             yield f"a step is under way: {[(step.name, step.status) for step in order.steps]}"
         yield from self._money_errors(account)
+        yield from self._return_errors(account)
         yield from self._parcel_errors(account)
 
     def _money_errors(self, account: Account) -> Iterator[str]:
@@ -119,8 +141,9 @@ class Books:
         kept = order.status is _O.DELIVERED and not order.is_free
         if kept and state != "charged":
             yield f"delivered, and the gateway says {state or 'nothing'}: {told(account.trail)}"
-        if kept and (payment is None or payment.status is not _P.COMPLETED):
-            yield f"delivered, and the payment is {payment and payment.status}"
+        given = sum(one.amount.amount for one in account.refunds if one.status is RefundStatus.COMPLETED)
+        if kept and (payment is None or payment.status is not (_P.PARTIALLY_REFUNDED if given else _P.COMPLETED)):
+            yield f"delivered, and the payment is {payment and payment.status}, {given} given back"
         if state == "charged" and (facts["amount"], facts["currency"]) != (order.total.amount, order.total.currency):
             yield f"charged {facts} for {order.total}"
         # Cash is handed out by people, in their own time.
@@ -133,6 +156,20 @@ class Books:
             yield f"the payment is {payment.status}, the gateway says {state or 'nothing'}"
         if order.method is not PaymentMethod.CASH_ON_DELIVERY and self._times(account, "PAYMENT_COMPLETED") > 1:
             yield "completed its payment twice"
+
+    @staticmethod
+    def _return_errors(account: Account) -> Iterator[str]:
+        order = account.order
+        arranged, worth = sum(one.amount.amount for one in account.refunds), _worth_of_what_came_back(order)
+        if order.status is _O.DELIVERED and arranged != worth:
+            yield f"delivered, {arranged} is given back for what is worth {worth}: {told(account.trail)}"
+        received = sum(item.received for one in account.returns for item in one.items)
+        if received > sum(line.quantity_returned for line in order.lines):
+            yield f"{received} pieces came back with its returns, it counts fewer: {told(account.trail)}"
+        # Cash is waited for.
+        is_card = order.method is not PaymentMethod.CASH_ON_DELIVERY
+        if is_card and any(one.is_complete and one.status is ReturnStatus.RECEIVED for one in account.returns):
+            yield f"a return that is back is not closed: {told(account.trail)}"
 
     def _parcel_errors(self, account: Account) -> Iterator[str]:
         order, shipment = account.order, account.shipment
@@ -156,6 +193,8 @@ class Books:
             if account.order.step(StepName.INVENTORY).status is StepStatus.COMPLETED:
                 for line in account.order.lines:
                     gone[line.product_id] += line.wanted - line.quantity_returned
+            for item in (item for one in account.returns for item in one.items):
+                gone[account.order.lines_by_id[item.line_id].product_id] += item.damaged
             taken = self._times(account, "STOCK_RESERVED") + self._times(account, "STOCK_SHORT")
             if account.order.status in TERMINAL and taken != self._times(account, "STOCK_RELEASED"):
                 yield f"{account.order.order_id}: its goods are not back: {told(account.trail)}"
