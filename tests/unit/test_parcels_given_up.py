@@ -18,7 +18,7 @@ from orders.domain.fulfillment import FulfillmentEvent, ReportedItem
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.returns import ReturnedPieces, ReturnItem
-from orders.domain.statuses import Condition, FulfillmentStatus, OrderStatus, PaymentStatus
+from orders.domain.statuses import Condition, FulfillmentStatus, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus
 from orders.domain.steps import ShippingRefused
 from orders.services import (
     capturing,
@@ -210,6 +210,27 @@ def test_what_is_given_up_before_its_money_is_taken_is_given_back(
     assert after
     assert (after.amount_captured, after.amount_refunded) == (3000, 1000 if lines else 0)
     assert capturing.settle(memory.load(ORDER), clock).refunds == memory.load(ORDER).refunds, "once"
+
+
+def test_cash_for_a_piece_that_came_back_before_the_rest_arrived_is_handed_out(memory: MemoryStore) -> None:
+    prepared(memory, method=PaymentMethod.CASH_ON_DELIVERY)
+    first, _ = hand_over({"1": 1}), hand_over()
+    assert first.shipment
+    commands.mark_parcel_delivered(ORDER, first.shipment.shipment_id, GRACE, None, SeenAt(), clock)
+    returning.request(ORDER, GRACE, [ReturnItem("1", 1, "Too small")], None, SeenAt(), clock)
+    (asked,) = memory.load(ORDER).returns
+    returning.decide(ORDER, asked.return_id, GRACE, None, SeenAt(), approve, clock)
+    receipt = Receipt((ReturnedPieces("1", 1, Condition.RESELLABLE),))
+    back = returning.receive(ORDER, asked.return_id, GRACE, receipt, SeenAt(), clock)
+    assert back.refunds == (), "the rest is still to be collected"
+    every = commands.mark_delivered(ORDER, GRACE, None, SeenAt(), clock)
+    assert every.payment
+    assert (every.payment.status, every.payment.amount_captured) == (PaymentStatus.COMPLETED, 3000)
+    (owed,) = every.refunds
+    assert (owed.status, owed.amount.amount, owed.due_at) == (RefundStatus.PENDING, 1000, None)
+    after = refunding.hand_out(ORDER, owed.refund_id, GRACE, SeenAt(), clock)
+    assert after.payment
+    assert after.payment.amount_refunded == 1000
 
 
 def test_what_is_cancelled_before_the_one_capture_for_all_is_made_is_given_back(

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orders.domain import facts, goods, recording
-from orders.domain.decisions import cash
+from orders.domain.decisions import cash, taken_late
 from orders.domain.errors import ConstraintViolated, NotFound
 from orders.domain.events import SYSTEM, EventType, FollowUp
 from orders.domain.order import Change, Order, Snapshot, timestamp
 from orders.domain.parcels import Shipment
 from orders.domain.payment import Payment
+from orders.domain.refund import Refund
 from orders.domain.scans import is_undecided
 from orders.domain.statuses import (
     OrderStatus,
@@ -78,6 +79,7 @@ def arrived_at_last(snapshot: Snapshot, after: Order, parcel: Shipment | None, n
         payment = cash.settled(snapshot, parcel if parcel and parcel.ended is not ParcelEnd.RETURNED else None, now)
         is_taken = payment.status is not PaymentStatus.VOIDED
         after = after.with_step(StepName.PAYMENT, StepStatus.COMPLETED if is_taken else StepStatus.SKIPPED, now)
+        rest["refunds"] = (*rest.get("refunds", ()), *_owed_in_cash(replace(snapshot, order=after), payment, now))
     is_held = snapshot.payment is not None and snapshot.payment.status is PaymentStatus.AUTHORIZED
     after = replace(after, overall=OverallStatus.COMPLETED, due_at=now + GRACE if is_held else None)
     return recording.move(
@@ -94,6 +96,11 @@ def arrived_at_last(snapshot: Snapshot, after: Order, parcel: Shipment | None, n
         follow_up=FollowUp.ANSWER_DELIVERED if collects or (order.delivery_token and by != SYSTEM) else None,
         **rest,
     )
+
+
+def _owed_in_cash(snapshot: Snapshot, payment: Payment, now: datetime) -> tuple[Refund, ...]:
+    """What was collected for pieces that came back before the rest arrived: people hand it out."""
+    return tuple(replace(one, due_at=None) for one in taken_late.given_back(snapshot, payment, now))
 
 
 def _agreed_on_cash(payment: Payment | None) -> bool:
