@@ -9,7 +9,7 @@ import pytest
 from orders.adapters.carriers.simulated import BOOKED, RECALLED, SimulatedCarrier
 from orders.domain import goods
 from orders.domain.actors import Actor
-from orders.domain.decisions import placing
+from orders.domain.decisions import placing, unwinding
 from orders.domain.decisions.returning import Receipt, approve
 from orders.domain.digests import KeyedCall
 from orders.domain.errors import OrderOnHold, OutcomeUnknown
@@ -18,8 +18,16 @@ from orders.domain.fulfillment import FulfillmentEvent, ReportedItem
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Snapshot
 from orders.domain.returns import ReturnedPieces, ReturnItem
-from orders.domain.statuses import Condition, FulfillmentStatus, OrderStatus, PaymentMethod, PaymentStatus, RefundStatus
-from orders.domain.steps import ShippingRefused
+from orders.domain.statuses import (
+    Condition,
+    FulfillmentStatus,
+    OrderStatus,
+    PaymentMethod,
+    PaymentStatus,
+    RefundStatus,
+    StepStatus,
+)
+from orders.domain.steps import ShippingRefused, StepName
 from orders.services import (
     capturing,
     charging,
@@ -126,6 +134,43 @@ def test_a_parcel_that_the_carrier_refused_is_never_shipped_nor_delivered(
     assert goods.shipped_at(arrived.order, sent) is not None
     back = commands.set_status(ORDER, OrderStatus.RETURNED, GRACE, SeenAt(), clock)
     assert not goods.is_handed_over(back.order, back.shipments[0])
+
+
+def test_nothing_is_recalled_of_an_order_whose_parcels_were_all_refused(
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared(memory)
+    monkeypatch.setattr(SimulatedCarrier, "book", refusing)
+    with pytest.raises(ShippingRefused):
+        hand_over({"1": 1})
+    found = commands.cancel(ORDER, GRACE, None, SeenAt(), clock)
+    assert found.order.status is OrderStatus.CANCELLED
+    assert found.order.step(StepName.SHIPPING).status is StepStatus.SKIPPED
+    assert unwinding.undo_from(found) == "payment"
+
+
+def test_what_was_taken_for_a_parcel_that_does_not_leave_is_given_back_as_the_rest_is_cancelled(
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its money is captured before the carrier is asked, whose answer is lost."""
+    monkeypatch.setenv("CAPTURE_MODE", "on_shipment")
+    prepared(memory)
+    hand_over({"1": 1})
+    commands.cancel(ORDER, GRACE, None, SeenAt(), clock, items={"2": 1})
+
+    def unheard(*_: object) -> None:
+        raise OutcomeUnknown("The response was lost.")
+
+    monkeypatch.setattr(SimulatedCarrier, "book", unheard)
+    with pytest.raises(OutcomeUnknown):
+        handovers.ship_parcel(ORDER, None, clock=clock)
+    payment = memory.load(ORDER).payment
+    assert payment
+    assert payment.amount_captured == 2000
+    failing.begin_unwinding(ORDER, OutcomeUnknown.__name__, "", clock)
+    after = refunding.settle(capturing.settle(memory.load(ORDER), clock), clock)
+    assert after.payment
+    assert (after.order.status, after.payment.amount_captured - after.payment.amount_refunded) == (OrderStatus.SHIPPED, 1000)
 
 
 def test_money_goes_back_for_a_parcel_that_comes_back_while_others_are_still_to_be_captured(

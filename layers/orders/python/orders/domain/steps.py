@@ -188,7 +188,7 @@ def _money_is_kept(snapshot: Snapshot) -> bool:
 
 
 def _parcel_is_out(snapshot: Snapshot) -> bool:
-    return snapshot.shipment is not None
+    return any(not shipment.recalled for shipment in snapshot.shipments)
 
 
 def _parcel_is_to_be_recalled(snapshot: Snapshot) -> bool:

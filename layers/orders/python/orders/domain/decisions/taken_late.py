@@ -23,7 +23,7 @@ def given_back(snapshot: Snapshot, payment: Payment, now: datetime) -> tuple[Ref
     order, asked = snapshot.order, _asked_for(snapshot.refunds)
     if payment.status not in TAKEN:
         return ()
-    given_up = _given_up(order, payment, asked)
+    given_up = _given_up(order, asked)
     before = sum(one.amount.amount for one in snapshot.refunds if one.items)
     too_much = payment.amount_captured - _worth_keeping(order, asked) - before
     amount = min(too_much, left(payment, snapshot.refunds))
@@ -43,13 +43,11 @@ def _asked_for(refunds: Iterable[Refund]) -> dict[str, int]:
     return found
 
 
-def _given_up(order: Order, payment: Payment, asked: Pieces) -> Pieces:
-    """What may have been paid for: what came back, and of a capture for all that was wanted what was cancelled since."""
-    found = {}
-    for line_id, line in order.lines_by_id.items():
-        cancelled = line.quantity_cancelled if payment.captures_once else 0
-        found[line_id] = line.quantity_returned + cancelled - asked.get(line_id, 0)
-    return {line_id: count for line_id, count in found.items() if count > 0}
+def _given_up(order: Order, asked: Pieces) -> Pieces:
+    """What may have been paid for: what came back, and what was cancelled, perhaps in a parcel that did not leave."""
+    lines = order.lines_by_id.items()
+    found = {name: line.quantity_returned + line.quantity_cancelled - asked.get(name, 0) for name, line in lines}
+    return {name: count for name, count in found.items() if count > 0}
 
 
 def _worth_keeping(order: Order, asked: Pieces) -> int:
