@@ -50,9 +50,10 @@ def _errors(account: Account) -> Iterator[str]:
 
 
 def _errors_of_refunds(account: Account, back: Mapping[str, int]) -> Iterator[str]:
-    """What was paid back for returns is what their pieces are worth, where nothing else was paid back."""
+    """What was paid back for returns is what their pieces are worth, where all was paid for and nothing else paid back."""
     refunds = [one for one in account.refunds if one.status is not RefundStatus.FAILED]
-    if account.order.status is not OrderStatus.DELIVERED or any(one.return_id is None for one in refunds):
+    by_others = any(one.return_id is None for one in refunds) or account.times("CAPTURE_REFUSED")
+    if account.order.status is not OrderStatus.DELIVERED or by_others:
         return
     paid, worth = sum(one.amount.amount for one in refunds), account.order.shares.to_give_back(back)
     if paid != worth:
