@@ -21,6 +21,7 @@ from orders.domain.statuses import (
     TERMINAL,
     TRANSITIONS,
     OrderStatus,
+    ParcelEnd,
     PaymentStatus,
     StepStatus,
 )
@@ -132,8 +133,18 @@ def _sold(books: Books) -> Counter[str]:
     for account in books.accounts.values():
         if account.order.is_asked or account.order.step(StepName.INVENTORY).status is StepStatus.COMPLETED:
             gone.update(counting.by_product(account.order, counting.out(account.order)))
+        else:
+            gone.update(counting.by_product(account.order, _lost(account)))
         gone.update(counting.by_product(account.order, came_back(account, damaged=True)))
     return gone
+
+
+def _lost(account: Account) -> Counter[str]:
+    """The pieces of parcels that their carrier has lost: nobody puts them back."""
+    found: Counter[str] = Counter()
+    for shipment in account.shipments:
+        found.update(counting.in_parcel(account.order, shipment) if shipment.ended is ParcelEnd.LOST else {})
+    return found
 
 
 def promises(books: Books) -> Iterator[str]:
