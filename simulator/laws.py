@@ -247,7 +247,8 @@ def unwinding(books: Books) -> Iterator[str]:
 
 def _is_of_one_given_up(event: Event, last: list[Any]) -> bool:
     """Whether the sweep recalls a parcel that was given up before: another than the last, or of an order that is returned."""
-    is_of_another = event.status is _O.RETURNED or event.metadata.get("shipment_id") not in last
+    parcel = event.metadata.get("shipment_id")
+    is_of_another = event.status is _O.RETURNED or (parcel is not None and parcel not in last)
     return event.type.value == "SHIPMENT_RECALLED" and is_of_another
 
 
