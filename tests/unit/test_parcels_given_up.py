@@ -9,7 +9,7 @@ import pytest
 from orders.adapters.carriers.simulated import BOOKED, RECALLED, SimulatedCarrier
 from orders.domain import goods
 from orders.domain.actors import Actor
-from orders.domain.decisions import placing, unwinding
+from orders.domain.decisions import placing, shipping, unwinding
 from orders.domain.decisions.returning import Receipt, approve
 from orders.domain.digests import KeyedCall
 from orders.domain.errors import OrderOnHold, OutcomeUnknown
@@ -147,6 +147,25 @@ def test_nothing_is_recalled_of_an_order_whose_parcels_were_all_refused(
     assert found.order.status is OrderStatus.CANCELLED
     assert found.order.step(StepName.SHIPPING).status is StepStatus.SKIPPED
     assert unwinding.undo_from(found) == "payment"
+
+
+def test_a_parcel_that_is_refused_while_its_order_is_being_undone_is_undone_with_that(
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared(memory)
+
+    def unheard(*_: object) -> None:
+        raise OutcomeUnknown("The response was lost.")
+
+    monkeypatch.setattr(SimulatedCarrier, "book", unheard)
+    with pytest.raises(OutcomeUnknown):
+        handovers.ship_parcel(ORDER, None, clock=clock)
+    commands.cancel(ORDER, GRACE, None, SeenAt(), clock)
+    found = memory.load(ORDER)
+    assert found.order.step(StepName.SHIPPING).status is StepStatus.COMPENSATING
+    refused = shipping.withdraw(found, found.shipments[0].number, later(1001), "grace", "The carrier cannot deliver there.")
+    assert refused
+    assert refused.order.step(StepName.SHIPPING).status is StepStatus.COMPENSATED
 
 
 def test_what_was_taken_for_a_parcel_that_does_not_leave_is_given_back_as_the_rest_is_cancelled(
