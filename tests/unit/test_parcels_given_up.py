@@ -75,6 +75,10 @@ def repeated(items: dict[str, int] | None = None) -> Snapshot:
     return commands.hand_over_again(ORDER, GRACE, commands.parcel(items, None, None, clock, CALL), CALL, clock)
 
 
+def unheard(*_: object) -> None:
+    raise OutcomeUnknown("The response was lost.")
+
+
 def refusing(*_: object) -> None:
     raise ShippingRefused("The carrier cannot deliver to this address.")
 
@@ -84,11 +88,11 @@ def test_a_parcel_that_was_given_up_is_recalled_by_the_sweep(memory: MemoryStore
     prepared(memory)
     first = hand_over({"1": 1})
 
-    def unheard(*given: object) -> None:
+    def booked_unheard(*given: object) -> None:
         BOOK(*given)  # type: ignore[arg-type]
         raise OutcomeUnknown("The response was lost.")
 
-    monkeypatch.setattr(SimulatedCarrier, "book", unheard)
+    monkeypatch.setattr(SimulatedCarrier, "book", booked_unheard)
     with pytest.raises(OutcomeUnknown):
         handovers.ship_parcel(ORDER, None, clock=clock)
     failing.begin_unwinding(ORDER, OutcomeUnknown.__name__, "", clock)
@@ -154,9 +158,6 @@ def test_a_parcel_that_is_refused_while_its_order_is_being_undone_is_undone_with
 ) -> None:
     prepared(memory)
 
-    def unheard(*_: object) -> None:
-        raise OutcomeUnknown("The response was lost.")
-
     monkeypatch.setattr(SimulatedCarrier, "book", unheard)
     with pytest.raises(OutcomeUnknown):
         handovers.ship_parcel(ORDER, None, clock=clock)
@@ -176,9 +177,6 @@ def test_what_was_taken_for_a_parcel_that_does_not_leave_is_given_back_as_the_re
     prepared(memory)
     hand_over({"1": 1})
     commands.cancel(ORDER, GRACE, None, SeenAt(), clock, items={"2": 1})
-
-    def unheard(*_: object) -> None:
-        raise OutcomeUnknown("The response was lost.")
 
     monkeypatch.setattr(SimulatedCarrier, "book", unheard)
     with pytest.raises(OutcomeUnknown):

@@ -192,12 +192,16 @@ def withdraw(snapshot: Snapshot, number: int, now: datetime, by: str, reason: st
     # With its pieces named, as it is not the parcel that the order's status tells of.
     packed = goods.in_parcel(snapshot.order, parcel)
     gone = replace(parcel, recalled=True, status=ShipmentStatus.FAILED, due_at=None, items=packed)
-    order, kind = snapshot.order, EventType.SHIPMENT_RECALLED
-    # While the order is being undone its unwinding finds nothing to recall any more.
-    others = any(not one.recalled for one in snapshot.shipments if one.number != number)
-    is_undone = order.step(StepName.SHIPPING).status is StepStatus.COMPENSATING and not others
-    after = order.with_step(StepName.SHIPPING, StepStatus.COMPENSATED, now) if is_undone else order
-    return recording.change(order, after, kind, now, by, reason=reason, shipment=gone)
+    after, kind = without(snapshot, parcel, now), EventType.SHIPMENT_RECALLED
+    return recording.change(snapshot.order, after, kind, now, by, reason=reason, shipment=gone)
+
+
+def without(snapshot: Snapshot, parcel: Shipment, now: datetime) -> Order:
+    """The order once the parcel is recalled: where it is being undone, its shipping is with the last of them."""
+    order, others = snapshot.order, any(not one.recalled for one in snapshot.shipments if one.number != parcel.number)
+    if others or order.step(StepName.SHIPPING).status is not StepStatus.COMPENSATING:
+        return order
+    return order.with_step(StepName.SHIPPING, StepStatus.COMPENSATED, now)
 
 
 def given_up(parcel: Shipment, now: datetime) -> Shipment:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from orders.domain import facts, recording, returns
+from orders.domain.decisions import shipping
 from orders.domain.decisions.ending import how_ended
 from orders.domain.events import EventType
 from orders.domain.order import Change, Order, Snapshot
@@ -22,10 +23,7 @@ def shipment_recalled(snapshot: Snapshot, now: datetime) -> Change | None:
     order, left = snapshot.order, [one for one in snapshot.shipments if not one.recalled]
     if not left:
         return None
-    after, shipment = order, left[0]
-    if order.step(StepName.SHIPPING).status is StepStatus.COMPENSATING and len(left) == 1:
-        after = order.with_step(StepName.SHIPPING, StepStatus.COMPENSATED, now)
-    recalled = replace(shipment, recalled=True, due_at=None)
+    recalled, after = replace(left[0], recalled=True, due_at=None), shipping.without(snapshot, left[0], now)
     return recording.change(order, after, EventType.SHIPMENT_RECALLED, now, shipment=recalled)
 
 
