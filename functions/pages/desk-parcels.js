@@ -4,7 +4,7 @@ import { call, orderPath } from "./api.js";
 import { ask } from "./dialog.js";
 import { numberOf } from "./desk-words.js";
 import { h } from "./dom.js";
-import { parcels } from "./words.js";
+import { isParcelOver, parcels } from "./words.js";
 
 const REASON = { name: "reason", label: "Reason (goes on the order's history)", long: true };
 
@@ -83,8 +83,6 @@ export function partButtons(view, done) {
     );
 }
 
-const OVER = ["DELIVERED", "RETURNED_TO_SENDER"];
-
 const VERBS = [
   {
     label: "Set its location",
@@ -138,7 +136,7 @@ export const drawParcels = ({ shipments, order, said }, done) =>
       { class: "list parcels" },
       said.map(({ now, carrier, tracking, holds }, place) => {
         const shipment = shipments[place];
-        const isUnderWay = shipment.shipped_at && !OVER.includes(shipment.status);
+        const isUnderWay = shipment.shipped_at && !isParcelOver(shipment);
         return h(
           "li",
           {},

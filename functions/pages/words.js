@@ -21,6 +21,9 @@ function wayOf(view) {
 /** Whether the order goes to the customer, or is there already. */
 export const isComing = (view) => wayOf(view) === "on";
 
+/** Whether a parcel has come to its end: at the customer's, or at its sender's again. */
+export const isParcelOver = (shipment) => ["DELIVERED", "RETURNED_TO_SENDER"].includes(shipment.status);
+
 /** Whether there is nothing to pay. */
 export const isFree = (view) => !view.payment && view.order.total.amount === 0;
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -38,6 +39,20 @@ def held(world: World, **wish: Any) -> Any:
     world.follow_up()
     world.step("reserve_stock", outcomes=True)
     return world.step("charge_payment", outcomes=True)
+
+
+@contextmanager
+def captures_lost(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The provider captures, and its answers do not arrive."""
+    real = SimulatedGateway.capture
+
+    def lost(gateway: SimulatedGateway, *call: Any) -> GatewayOutcome:
+        real(gateway, *call)
+        return GatewayOutcome(OutcomeKind.UNKNOWN)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SimulatedGateway, "capture", lost)
+        yield
 
 
 def ship(world: World) -> Any:
@@ -197,16 +212,8 @@ def _forgotten(*_: Any) -> GatewayOutcome:
 
 def test_a_lost_answer_is_looked_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     held(world)
-    real = SimulatedGateway.capture
-
-    def lost(gateway: SimulatedGateway, *call: Any) -> GatewayOutcome:
-        real(gateway, *call)
-        return GatewayOutcome(OutcomeKind.UNKNOWN)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(SimulatedGateway, "capture", lost)
-        with pytest.raises(Exception, match="lost"):
-            ship(world)
+    with captures_lost(monkeypatch), pytest.raises(Exception, match="lost"):
+        ship(world)
     ship(world)
     assert sums(world) == ("COMPLETED", 3000, 0)
     assert taken(world) == 3000
@@ -324,14 +331,7 @@ def test_a_capture_that_is_refused_ends_what_is_left_and_keeps_what_was_sent(
 
 def test_a_second_parcel_waits_for_what_became_of_the_first_one_s_money(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     two_and_one(world)
-    real = SimulatedGateway.capture
-
-    def lost(gateway: SimulatedGateway, *call: Any) -> GatewayOutcome:
-        real(gateway, *call)
-        return GatewayOutcome(OutcomeKind.UNKNOWN)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(SimulatedGateway, "capture", lost)
+    with captures_lost(monkeypatch):
         assert hand_over(world, items=[{"line_id": "1", "quantity": 1}]).status == 503
     assert sums(world) == ("AUTHORIZED", 0, 0)
     ship(world)

@@ -18,6 +18,19 @@ from tests.harness.bodies import HOME
 from tests.harness.world import CUSTOMER, STRANGER, World, in_a_while
 
 
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the calls to the table, as they are made from now on."""
+    calls: list[str] = []
+    real = table.call
+
+    def counting(operation: Any, **request: Any) -> Any:
+        calls.append(operation.__name__)
+        return real(operation, **request)
+
+    monkeypatch.setattr(table, "call", counting)
+    return calls
+
+
 def ids(answer: Any) -> list[str]:
     return [order["order_id"] for order in answer.body["orders"]]
 
@@ -189,14 +202,7 @@ def test_the_overdue_list_shows_them_too(world: World, monkeypatch: pytest.Monke
 
 def test_what_is_shown_beside_orders_is_read_for_all_of_them_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     some_orders(world, 12)
-    calls: list[str] = []
-    real = table.call
-
-    def counting(operation: Any, **request: Any) -> Any:
-        calls.append(operation.__name__)
-        return real(operation, **request)
-
-    monkeypatch.setattr(table, "call", counting)
+    calls = counted(monkeypatch)
     for limit in ("1", "6"):
         calls.clear()
         assert len(ids(listed(world, limit=limit, expand="payment,shipments"))) == int(limit)
@@ -281,14 +287,7 @@ def test_a_cursor_belongs_to_its_own_list(world: World) -> None:
 
 def test_a_page_asks_for_no_more_than_it_shows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     some_orders(world, 12)
-    calls: list[str] = []
-    real = table.call
-
-    def counting(operation: Any, **request: Any) -> Any:
-        calls.append(operation.__name__)
-        return real(operation, **request)
-
-    monkeypatch.setattr(table, "call", counting)
+    calls = counted(monkeypatch)
     listed(world, limit="3")
     assert calls.count("query") == 1
     assert "scan" not in calls

@@ -44,6 +44,17 @@ def assert_gateway(answer: httpx.Response, status: int) -> None:
     assert said["message"] == GATEWAY_MESSAGES.get(status, said["message"])
 
 
+def printed_until_ready(process: subprocess.Popen[str], log: Path | None = None) -> str:
+    """What a stack prints of itself up to the line that says it is ready; ``log`` is where its errors go."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if line == "ready\n":
+            return "".join(lines)
+    raise AssertionError(f"it never got ready: {lines} {log.read_text() if log else ''}")
+
+
 class TooLate(AssertionError):
     """It did not come about before its deadline."""
 
@@ -250,7 +261,7 @@ class Served(Deployment):
                 start_new_session=True,
                 env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             )
-        printed = self._until_ready()
+        printed = printed_until_ready(self.process, self.log)
         self.seconds_to_ready = time.monotonic() - began
         url, variables = re.search(r"http://[\d.:]+", printed), re.search(r"tokens +\. (\S+)", printed)
         assert url is not None
@@ -259,15 +270,6 @@ class Served(Deployment):
         super().__init__(url.group(), self._token, sign_shop=self._shop_token)
         known = httpx.post(f"{self.url}/.local/stack", trust_env=False).json()
         self.aws_url, self.aws_names = known["aws_url"], known["outputs"] | known["resources"]
-
-    def _until_ready(self) -> str:
-        assert self.process.stdout is not None
-        lines: list[str] = []
-        for line in self.process.stdout:
-            lines.append(line)
-            if line == "ready\n":
-                return "".join(lines)
-        raise AssertionError(f"it never got ready: {lines} {self.log.read_text()}")
 
     def _token(self, subject: str, groups: Sequence[str]) -> str:
         answer = httpx.post(f"{self.url}/.local/token", json={"sub": subject, "groups": list(groups)}, trust_env=False)

@@ -23,6 +23,7 @@ from local.cli.client import Api, Unreachable
 from local.stack.running import wait_until
 from local.stack.settings import ROOT
 from tests.harness.bodies import a_body
+from tests.harness.stacks import printed_until_ready
 
 pytestmark = pytest.mark.skipif(not (ROOT / "template.yaml").exists(), reason="needs the product's template")
 
@@ -38,19 +39,10 @@ class Served:
         )
 
     def wait(self) -> Served:
-        self.printed = self._until_ready()
+        self.printed = printed_until_ready(self.process)
         self.url = re.search(r"http://127\.0\.0\.1:\d+", self.printed).group()  # type: ignore[union-attr]
         self.api = Api(self.url)
         return self
-
-    def _until_ready(self) -> str:
-        assert self.process.stdout is not None
-        lines: list[str] = []
-        for line in self.process.stdout:
-            lines.append(line)
-            if line == "ready\n":
-                return "".join(lines)
-        raise AssertionError(f"it never got ready: {lines}")
 
     def signal(self, number: signal.Signals) -> int:
         """Answers the exit code."""

@@ -1,7 +1,6 @@
 """The order follows its fulfillment: whatever of its news is lost, repeated or late, and in whatever order it comes."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -53,12 +52,6 @@ SHIPPED, DELIVERED, CANCELLED, RETURNED = (
 )
 COD, CARD = PaymentMethod.CASH_ON_DELIVERY, PaymentMethod.CREDIT_CARD
 WAY = ("planning", "picking", "picked", "packing", "packed", "ready", "shipped", "completed")
-
-
-@pytest.fixture
-def memory() -> Iterator[MemoryStore]:
-    with in_memory() as made:
-        yield made
 
 
 def clock() -> datetime:

@@ -3,7 +3,7 @@
 By then the provider has forgotten our idempotency keys: what it has done is looked up, and not asked for again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from orders.domain.payment import GatewayOutcome
 from orders.domain.statuses import OrderStatus, PaymentStatus
 from orders.services import charging, commands, fulfilling, refunding
 from orders.services.changes import SeenAt
-from tests.harness.memory_store import MemoryStore, in_memory
+from tests.harness.memory_store import MemoryStore
 from tests.harness.money import check, settle, unwind, workflow
 from tests.harness.orders import START, WAITS, a_wish, later, without_pauses
 
@@ -41,12 +41,9 @@ def three_days_later() -> datetime:
     return later(100 + 3 * 86_400)
 
 
-@pytest.fixture
-def memory() -> Iterator[MemoryStore]:
-    with pytest.MonkeyPatch.context() as patch:
-        without_pauses(patch)
-        with in_memory() as made:
-            yield made
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_pauses(monkeypatch)
 
 
 def charged_and_cancelled() -> None:

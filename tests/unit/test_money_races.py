@@ -23,7 +23,7 @@ from orders.domain.statuses import OrderStatus
 from orders.services import commands, inbound, payment_events, refunding
 from orders.services.changes import SeenAt
 from tests.harness.interleaving import Turns
-from tests.harness.memory_store import MemoryStore, in_memory
+from tests.harness.memory_store import MemoryStore
 from tests.harness.money import Act, check, patiently, settle, unwind, workflow
 from tests.harness.orders import START, WAITS, a_wish, later, without_pauses
 
@@ -37,12 +37,9 @@ def clock() -> datetime:
     return later(100)
 
 
-@pytest.fixture
-def memory() -> Iterator[MemoryStore]:
-    with pytest.MonkeyPatch.context() as patch:
-        without_pauses(patch)
-        with in_memory() as made:
-            yield made
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_pauses(monkeypatch)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Parcels that do not leave, or come back: refused by the carrier, given up, on hold; and their goods and money."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -41,19 +41,13 @@ from orders.services import (
     returning,
 )
 from orders.services.changes import SeenAt
-from tests.harness.memory_store import MemoryStore, in_memory
+from tests.harness.memory_store import MemoryStore
 from tests.harness.orders import START, WAITS, a_wish, later
 
 ORDER = OrderId("order-1")
 GRACE = Actor("grace", staff=True)
 CALL = KeyedCall("grace", "of the path and the key", "of the body")
 BOOK = SimulatedCarrier.book
-
-
-@pytest.fixture
-def memory() -> Iterator[MemoryStore]:
-    with in_memory() as made:
-        yield made
 
 
 def clock() -> datetime:

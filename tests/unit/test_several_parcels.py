@@ -1,6 +1,5 @@
 """An order that leaves in several parcels: handed over by staff or the warehouse, each with a way of its own."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -47,18 +46,12 @@ from orders.domain.steps import StepName
 from orders.services import charging, commands, deliveries, failing, fulfilling, handovers, refunding, returning
 from orders.services.changes import SeenAt
 from orders.services.inbound import Outcome, take
-from tests.harness.memory_store import MemoryStore, in_memory
+from tests.harness.memory_store import MemoryStore
 from tests.harness.orders import OPENED, START, WAITS, a_wish, later
 
 ORDER = OrderId("order-1")
 GRACE = Actor("grace", staff=True)
 F = FulfillmentStatus
-
-
-@pytest.fixture
-def memory() -> Iterator[MemoryStore]:
-    with in_memory() as made:
-        yield made
 
 
 def clock() -> datetime:
