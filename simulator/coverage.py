@@ -29,7 +29,7 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "await_warehouse": (*_CHANGE, "SendTaskSuccess"),
         "ship_parcel": (*_CHANGE, "GetItem", "UpdateItem", "SendTaskSuccess", "capture", "void", "look_up", "book"),
         "deliver_order": (*_CHANGE, "GetItem", "UpdateItem", "capture", "void", "look_up", "book"),
-        "begin_unwinding": _CHANGE,
+        "begin_unwinding": (*_CHANGE, "UpdateItem"),
         "recall_shipment": (*_CHANGE, "UpdateItem", "recall"),
         "refund_payment": (*_CHANGE, "UpdateItem", "GetItem", "void", "refund"),
         "release_stock": _CHANGE,

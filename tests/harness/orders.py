@@ -190,7 +190,7 @@ class Life:
         known = payment.amount_captured if payment else 0
         taken = known if charged is None else self.order.total.amount * charged
         decisions: dict[str, Decision] = {
-            "recall_shipment": lambda snapshot: unwinding.shipment_recalled(snapshot, self.tick()),
+            "recall_shipment": lambda snapshot: unwinding.shipment_recalled(snapshot, 1, self.tick()),
             "release_stock": lambda snapshot: unwinding.release_stock(snapshot, self.tick()),
             "close_order": lambda snapshot: unwinding.close(snapshot, self.tick()),
         }

@@ -219,6 +219,21 @@ def test_goods_that_are_not_there_undo_the_order(memory: MemoryStore) -> None:
     assert cancellation.reason is CancelReason.OUT_OF_STOCK
 
 
+def test_news_of_an_order_that_is_cancelled_while_it_is_read_is_refused(
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = place(memory)
+
+    def read_before_it_was_cancelled(order_id: str) -> Order:
+        found = memory.load_order(order_id)
+        bring(order, CANCELLED)
+        return found
+
+    monkeypatch.setattr("orders.adapters.store.orders.load_order", read_before_it_was_cancelled)
+    assert take(said("shipped"), clock) is Outcome.REFUSED
+    assert statuses(memory) == [PENDING, CANCELLED]
+
+
 def test_an_event_that_a_crash_cut_short_goes_on_where_it_was(memory: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     bring(place(memory), PROCESSING)
     real, left = memory.commit, [1]

@@ -37,7 +37,7 @@ Doing = Callable[[Life], Change | None]
 
 
 def _recall(life: Life) -> Change | None:
-    return unwinding.shipment_recalled(life.snapshot, life.tick())
+    return unwinding.shipment_recalled(life.snapshot, 1, life.tick())
 
 
 def _undo_payment(life: Life, charged: bool) -> Change | None:

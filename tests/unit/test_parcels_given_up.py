@@ -12,7 +12,7 @@ from orders.domain.actors import Actor
 from orders.domain.decisions import placing, shipping, unwinding
 from orders.domain.decisions.returning import Receipt, approve
 from orders.domain.digests import KeyedCall
-from orders.domain.errors import OrderOnHold, OutcomeUnknown
+from orders.domain.errors import CarrierUnavailable, OrderOnHold, OutcomeUnknown
 from orders.domain.events import FollowUp
 from orders.domain.fulfillment import FulfillmentEvent, ReportedItem
 from orders.domain.identifiers import OrderId
@@ -99,6 +99,37 @@ def test_a_parcel_that_was_given_up_is_recalled_by_the_sweep(memory: MemoryStore
     assert [memory.ledger[name].state for name in (left, given_up)] == [BOOKED, RECALLED]
     assert not handovers.is_left(after)
     assert [one.shipment_id for one in goods.under_way(after)] == [one.shipment_id for one in first.shipments]
+
+
+def test_what_two_recalls_at_once_were_cut_short_in_is_recalled_by_a_third(
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second recalls the first of two parcels while the first does; neither of them gets to the other parcel."""
+    prepared(memory)
+    monkeypatch.setattr(SimulatedCarrier, "book", unheard)
+    with pytest.raises(OutcomeUnknown):
+        hand_over({"1": 1})
+    with pytest.raises(OutcomeUnknown):
+        hand_over()
+    commands.cancel(ORDER, GRACE, None, SeenAt(), clock)
+    recall, asked = SimulatedCarrier.recall, 0
+
+    def interrupted(carrier: SimulatedCarrier, shipment_id: str) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            with pytest.raises(CarrierUnavailable):
+                handovers.recall_shipment(ORDER, clock)
+        elif asked in (3, 4):
+            raise CarrierUnavailable("The carrier takes no calls.")
+        recall(carrier, shipment_id)
+
+    monkeypatch.setattr(SimulatedCarrier, "recall", interrupted)
+    with pytest.raises(CarrierUnavailable):
+        handovers.recall_shipment(ORDER, clock)
+    after = handovers.recall_shipment(ORDER, clock)
+    assert [memory.ledger[f"CARRIER#{one.shipment_id}"].state for one in after.shipments] == [RECALLED, RECALLED]
+    assert after.order.step(StepName.SHIPPING).status is StepStatus.COMPENSATED
 
 
 def test_a_refusal_is_not_kept_under_its_idempotency_key(memory: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:

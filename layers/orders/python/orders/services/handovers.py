@@ -136,6 +136,10 @@ def _paid(found: Snapshot, parcel: Shipment, clock: Clock, change: Apply) -> Sna
         raise
 
 
+def _given_back(found: Snapshot, *, number: int, clock: Clock) -> Change | None:
+    return unwinding.shipment_recalled(found, number, clock())
+
+
 def _recalled(found: Snapshot, *, number: int, clock: Clock) -> Change | None:
     return shipping.recalled(found, number, clock())
 
@@ -162,7 +166,7 @@ def recall_shipment(order_id: OrderId, clock: Clock = utc_now) -> Snapshot:
     snapshot = orders.load(order_id)
     for shipment in [one for one in snapshot.shipments if not one.recalled]:
         parcel_carrier().recall(shipment.shipment_id)
-        snapshot = apply(order_id, lambda now: unwinding.shipment_recalled(now, clock()), snapshot)
+        snapshot = apply(order_id, partial(_given_back, number=shipment.number, clock=clock), snapshot)
     return snapshot
 
 

@@ -21,6 +21,7 @@ from orders.domain.errors import (
     InvalidArgument,
     OrderError,
     OrderOnHold,
+    OrderOver,
     PaymentPending,
     ShortagePending,
 )
@@ -226,6 +227,9 @@ def _bring_in_what_is_due(order: Order, event: FulfillmentEvent, clock: Clock) -
         charging.charge_payment(event.order_id, event.source, clock)
     except (ApprovalPending, PaymentPending, ShortagePending, OrderOnHold) as pending:
         return pending.detail
+    except OrderOver:
+        # It has ended meanwhile: the event is followed, or noted, by the order as it is then.
+        return None
     except (PaymentDeclined, OutOfStock) as refusal:
         failing.begin_unwinding(event.order_id, type(refusal).__name__, failing.report_of(refusal), clock)
         return refusal.detail

@@ -18,12 +18,13 @@ def undo_from(snapshot: Snapshot) -> str:
     return next(left, NOTHING)
 
 
-def shipment_recalled(snapshot: Snapshot, now: datetime) -> Change | None:
-    """The first parcel that is not yet is recalled: the carrier returned it, or never had it."""
-    order, left = snapshot.order, [one for one in snapshot.shipments if not one.recalled]
-    if not left:
+def shipment_recalled(snapshot: Snapshot, number: int, now: datetime) -> Change | None:
+    """A parcel is recalled: the carrier returned it, or never had it; ``None`` when that is on record."""
+    order = snapshot.order
+    parcel = next((one for one in snapshot.shipments if one.number == number and not one.recalled), None)
+    if parcel is None:
         return None
-    recalled, after = replace(left[0], recalled=True, due_at=None), shipping.without(snapshot, left[0], now)
+    recalled, after = replace(parcel, recalled=True, due_at=None), shipping.without(snapshot, parcel, now)
     return recording.change(order, after, EventType.SHIPMENT_RECALLED, now, shipment=recalled)
 
 
