@@ -8,6 +8,7 @@ from orders.adapters.store import orders
 from orders.domain.events import FollowUp
 from orders.domain.identifiers import OrderId
 from orders.domain.statuses import OrderStatus
+from orders.domain.steps import CancelReason
 from tests.harness.world import STRANGER, World
 
 AMEND = "POST /orders/{id}/amend"
@@ -97,6 +98,21 @@ def test_an_answer_that_comes_as_the_wait_runs_out_counts(world: World) -> None:
     world.step("begin_unwinding", run=1, so_far={"failure": OUT})
     order = orders.load(OrderId("order-1")).order
     assert (order.status, order.run, order.is_over) == (OrderStatus.PENDING, 2, False)
+
+
+def test_an_approved_order_whose_customer_does_not_answer_is_cancelled_as_well(world: World) -> None:
+    world.stock("few", 1)
+    world.place(product="few", quantity=2, shortage="ask", require_approval=True)
+    world.follow_up()
+    assert world.support("POST /orders/{id}/approve", "order-1").status == 200
+    world.follow_up()
+    assert world.step("reserve_stock", outcomes=True)["stock"] == {"outcome": "short"}
+    world.step("ask_customer", task_token="asked", seconds=60)
+    world.step("begin_unwinding", run=1, so_far={"failure": OUT})
+    order = orders.load(OrderId("order-1")).order
+    assert (order.status, order.run) == (OrderStatus.CANCELLED, 1)
+    assert order.cancellation
+    assert order.cancellation.reason is CancelReason.OUT_OF_STOCK
 
 
 def test_an_answer_that_came_before_the_wait_began_ends_it(world: World) -> None:

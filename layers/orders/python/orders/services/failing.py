@@ -114,9 +114,9 @@ def _why_it_goes_on(snapshot: Snapshot, error: str) -> str | None:
 def _why_no_wait_ran_out(snapshot: Snapshot) -> str | None:
     """A decision may be committed just before a wait runs out, and not reach it: the row decides."""
     order = snapshot.order
-    if charging.is_awaited(snapshot):
+    if charging.is_awaited(snapshot) or order.is_asked:
         return None
-    if order.release_token and not (order.is_asked or _in_review(order)):
+    if order.release_token and not _in_review(order):
         return "The wait for the release ran out"
     if order.confirmation_token:
         return "Paid while the wait ran out"
@@ -135,7 +135,7 @@ def _in_review(order: Order) -> bool:
 def _is_amended(order: Order) -> bool:
     """Whether the customer has taken what is there, and nothing has happened since."""
     undecided = order.approval is None or order.approval.status is ApprovalStatus.PENDING
-    return order.shortage_token is not None and not order.is_asked and undecided and order.approval_token is None
+    return order.shortage_token is not None and undecided and order.approval_token is None
 
 
 def _message(cause: str) -> str:
