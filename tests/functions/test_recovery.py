@@ -295,6 +295,20 @@ def many_alive(world: World, count: int) -> list[str]:
     return names
 
 
+def test_an_order_that_changes_while_it_is_swept_is_left_to_what_follows_from_that(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.live(OrderStatus.PROCESSING)
+    due("order-1", 1)
+    found = list(indexes.orders_due(utc_now()))
+    world.http("POST /orders/{id}/cancel", "order-1")
+    monkeypatch.setattr(indexes, "orders_due", lambda *_: iter(found))
+    swept = recovery.sweep()
+    assert (swept.looked_at, swept.restarted) == (1, ())
+    world.follow_up()
+    assert world.executions.running() == ["unwind order-1"]
+
+
 class Hours:
     """A clock that runs only while somebody sleeps."""
 

@@ -287,7 +287,7 @@ class Sweep:
     def _repair(self, place: indexes.Reference) -> bool:
         """Syncs one order and returns whether that changed it; one that needs no repair is checked again later."""
         before = orders.load(place.order_id)
-        if self._everything and before.order.updated_at >= self._began:
+        if self._is_seen_to(before.order, place):
             return False
         if place.is_refund:
             self._settle(before, place)
@@ -300,6 +300,13 @@ class Sweep:
         if after.order.due_at and after.order.due_at <= self._clock():
             self._look_again_later(after, place)
         return False
+
+    def _is_seen_to(self, order: Order, place: indexes.Reference) -> bool:
+        """Whether the order has changed since it was due: what follows from that may not have begun yet."""
+        if self._everything:
+            return order.updated_at >= self._began
+        is_of_a_part = place.is_refund or place.is_parcel
+        return not is_of_a_part and order.due_at is not None and order.due_at > self._clock()
 
     def _settle(self, snapshot: Snapshot, place: indexes.Reference) -> None:
         """Asks the provider for the order's refunds, less often the longer one takes."""
