@@ -25,7 +25,7 @@ from orders.domain.events import SYSTEM
 from orders.domain.order import Event
 from tests.chaos.faults import published
 from tests.harness.bodies import a_body
-from tests.harness.books import Account, Books
+from tests.harness.books import Account, Books, rows_of
 from tests.harness.stacks import ROOT, Deployment
 
 Json = Any
@@ -59,7 +59,7 @@ class Chaotic:
     faults: Counter[str] = field(default_factory=Counter)
     kills: int = 0
     _process: subprocess.Popen[str] | None = None
-    _http: httpx.Client | None = None
+    _deployment: Deployment | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -75,12 +75,14 @@ class Chaotic:
                 command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
             )
         self.told = json.loads(self._line())
-        self._http = httpx.Client(base_url=self.told["url"], timeout=120, trust_env=False)
+        names = {"TableName": self.told["table"], "BusName": self.told["bus"]}
+        self._deployment = Deployment(self.told["url"], lambda _, __: "", self.told["aws_url"], names)
+        # Made here, once: several threads are to use them.
+        _ = self._deployment.http, self._deployment.aws("events")
 
     @property
     def http(self) -> httpx.Client:
-        assert self._http
-        return self._http
+        return self.deployment().http
 
     def ask(self, command: str) -> Json:
         assert self._process
@@ -104,14 +106,15 @@ class Chaotic:
         if self._process is None:
             return
         self._process.kill()
-        if self._http is not None:
-            self._http.close()
+        if self._deployment is not None:
+            self._deployment.close()
         with self._process:  # closes the pipes and waits for its end
-            self._process = self._http = None
+            self._process = self._deployment = None
 
     def deployment(self) -> Deployment:
-        names = {"TableName": self.told["table"], "BusName": self.told["bus"]}
-        return Deployment(self.told["url"], lambda _, __: "", self.told["aws_url"], names)
+        """The stack as it runs now."""
+        assert self._deployment
+        return self._deployment
 
 
 class Crowd:
@@ -370,8 +373,7 @@ def _countable(event: Event) -> Iterator[tuple[str, Counter[str]]]:
 def _counted(deployment: Deployment) -> tuple[set[str], Counter[str]]:
     marked: set[str] = set()
     counters: Counter[str] = Counter()
-    pages = deployment.aws("dynamodb").get_paginator("scan").paginate(TableName=deployment.aws_names["TableName"])
-    for item in (item for page in pages for item in page["Items"]):
+    for item in rows_of(deployment, "Scan"):
         if item["PK"]["S"] == "STATISTICS":
             counters.update({name: int(value["N"]) for name, value in item.items() if name not in ("PK", "SK")})
         elif item["SK"]["S"].startswith(keys.EVENT_PREFIX):

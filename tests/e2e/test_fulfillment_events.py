@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from local.cli.carriers import EVENTS, SECRETS, SIGNERS
 from tests.e2e.conftest import FULL
-from tests.harness.books import Books
+from tests.harness.books import Books, rows_of
 from tests.harness.stacks import Served, deployed, serving, until
 
 WAY = ("planning", "picking", "picked", "packing", "quality_check", "packed", "labelled", "ready", "shipped", "completed")
@@ -206,12 +206,6 @@ def test_thousands_of_events_shuffled_and_twice_are_all_applied_and_none_twice(s
 
 def markers(stack: Served, ids: list[str]) -> Counter[str]:
     """How many events each of these orders has taken in, by the markers in the table."""
-    client, wanted, counted = stack.aws("dynamodb"), set(ids), Counter[str]()
-    pages = client.get_paginator("scan").paginate(
-        TableName=stack.aws_names["TableName"],
-        FilterExpression="kind = :kind",
-        ExpressionAttributeValues={":kind": {"S": "marker"}},
-    )
-    for page in pages:
-        counted.update(item["order_id"]["S"] for item in page["Items"] if item["order_id"]["S"] in wanted)
-    return counted
+    wanted = set(ids)
+    marked = rows_of(stack, "Scan", FilterExpression="kind = :kind", ExpressionAttributeValues={":kind": {"S": "marker"}})
+    return Counter(row["order_id"]["S"] for row in marked if row["order_id"]["S"] in wanted)
