@@ -34,11 +34,19 @@ QUICKLY = ("--quiet", "--hypothesis-profile=few", "-p", "no:xdist", "-p", "tests
 VERSION = "import sys; print(*sys.version_info[:2], sys.version_info.releaselevel)"
 
 
-def candidates() -> Iterator[Path]:
-    """What may be a Python: on the PATH by its version, and pyenv's, which keeps those it was not told to use off it."""
+NAMED = re.compile(r"3\.(\d+)")
+
+
+def candidates() -> Iterator[tuple[int, Path]]:
+    """What may be a Python, with the minor version of its name: pyenv's, which keeps those it was not told to use off the PATH,
+    and what is on the PATH by its version."""
+    for python in sorted(Path.home().glob(".pyenv/versions/3.*/bin/python3")):
+        if named := NAMED.match(python.parts[-3]):
+            yield int(named[1]), python
     for folder in map(Path, os.environ.get("PATH", "").split(os.pathsep)):
-        yield from sorted(found for found in folder.glob("python3.*") if re.fullmatch(r"python3\.\d+", found.name))
-    yield from sorted(Path.home().glob(".pyenv/versions/3.*/bin/python3"))
+        for python in sorted(folder.glob("python3.*")):
+            if named := NAMED.fullmatch(python.name.removeprefix("python")):
+                yield int(named[1]), python
 
 
 def version_of(python: Path) -> tuple[int, int] | None:
@@ -49,12 +57,12 @@ def version_of(python: Path) -> tuple[int, int] | None:
 
 
 def others() -> dict[tuple[int, int], Path]:
-    """One Python of each version that is not this one's."""
+    """One Python of each version that is not this one's; started are those only whose name says that they may be wanted."""
     found: dict[tuple[int, int], Path] = {}
-    for python in candidates():
-        version = version_of(python)
-        if version and version >= OLDEST and version != sys.version_info[:2]:
-            found.setdefault(version, python)
+    for minor, python in candidates():
+        named = (3, minor)
+        if named >= OLDEST and named != sys.version_info[:2] and named not in found and version_of(python) == named:
+            found[named] = python
     return dict(sorted(found.items()))
 
 

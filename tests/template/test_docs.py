@@ -16,10 +16,13 @@ from orders.domain.statuses import TRANSITIONS
 from tests.template.test_operations import ALARMS, OPERATIONS, of
 
 ROOT = Path(__file__).parents[2]
+INSTALLED = {".git", ".venv", ".venvs", ".cache", ".pytest_cache", "node_modules"}
 DOCUMENTS = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
-    for path in ROOT.rglob("*.md")
-    if not {".venv", ".venvs", ".cache", ".pytest_cache", "node_modules"} & set(path.parts)
+    for top in ROOT.iterdir()
+    if top.name not in INSTALLED
+    for path in (top.rglob("*.md") if top.is_dir() else [top])
+    if path.suffix == ".md" and not INSTALLED & set(path.parts)
 }
 RUNBOOK, DEPLOY, SCALE = (DOCUMENTS[f"docs/{name}.md"] for name in ("runbook", "deploy", "scale"))
 LARGE = ("us-east-1", "us-west-2", "eu-west-1")

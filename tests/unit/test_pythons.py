@@ -27,10 +27,11 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _only_in(folder: Path, find: object) -> object:
-    return lambda: (found for found in find() if found.is_relative_to(folder))  # type: ignore[operator]
+    return lambda: (found for found in find() if found[1].is_relative_to(folder))  # type: ignore[operator]
 
 
 def test_each_released_version_from_the_oldest_on_is_found_once_and_this_one_not(machine: Path) -> None:
+    a_python(machine / "bin" / "python3.95", "3 95 final")
     a_python(machine / "bin" / "python3.97", "3 97 final")
     a_python(machine / "bin" / "python3.98", "3 98 beta")
     a_python(machine / "bin" / "python3.99", "pyenv: version not set", code=127)
@@ -41,7 +42,8 @@ def test_each_released_version_from_the_oldest_on_is_found_once_and_this_one_not
     a_python(machine / ".pyenv/versions/3.11.0/bin/python3", HERE)
     assert pythons.others() == {
         (3, 96): machine / ".pyenv/versions/3.96.1/bin/python3",
-        (3, 97): machine / "bin" / "python3.97",
+        (3, 97): machine / ".pyenv/versions/3.97.2/bin/python3",
+        (3, 95): machine / "bin" / "python3.95",
     }
 
 
