@@ -176,7 +176,7 @@ lint: $(READY)
 	@$(TICKING) $(MAKE) --no-print-directory --jobs 2 --output-sync=target lint-types lint-pages lint-templates lint-code lint-lock
 
 lint-types: $(READY)
-	@$(BIN)/mypy --no-error-summary $(MODULES)
+	@$(BIN)/mypy --no-error-summary --num-workers auto $(MODULES)
 
 lint-code: $(READY)
 	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "Formatting differs: make lint-fix" >&2; exit 1; }

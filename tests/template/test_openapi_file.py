@@ -1,4 +1,4 @@
-"""The description is valid, and the one that is committed, for those who read it without a running stack, is what the code gives."""
+"""The description is valid, and what is committed of it, for who reads it without a running stack, is what the code gives."""
 
 import json
 from pathlib import Path
