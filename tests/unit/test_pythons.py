@@ -76,4 +76,5 @@ def test_a_version_between_two_others_is_asked_less() -> None:
         pythons.BETWEEN,
         pythons.SENSITIVE,
     ]
-    assert [name for name in pythons.BETWEEN if not (pythons.ROOT / name).exists()] == []
+    named = [name.removeprefix("--ignore=") for name in (*pythons.SENSITIVE, *pythons.BETWEEN) if "tests/" in name]
+    assert [name for name in named if not (pythons.ROOT / name).exists()] == []
