@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 import pytest
@@ -43,11 +44,11 @@ from orders.domain.statuses import (
     StepStatus,
 )
 from orders.domain.steps import StepName
-from orders.services import charging, commands, deliveries, failing, fulfilling, handovers, refunding, returning
+from orders.services import charging, commands, deliveries, failing, fulfilling, handovers, holding, refunding, returning
 from orders.services.changes import SeenAt
 from orders.services.inbound import Outcome, take
 from tests.harness.memory_store import MemoryStore
-from tests.harness.orders import OPENED, START, WAITS, a_wish, later
+from tests.harness.orders import OPENED, START, WAITS, a_wish, later, without_pauses
 
 ORDER = OrderId("order-1")
 GRACE = Actor("grace", staff=True)
@@ -374,6 +375,40 @@ def test_a_wait_for_the_warehouse_that_runs_out_is_followed_by_the_next_run(memo
     handovers.await_warehouse(ORDER, "task-1", clock, run=1)
     after = failing.begin_unwinding(ORDER, "States.Timeout", "", clock, run=1)
     assert (after.order.status, after.order.run, after.order.is_over) == (OrderStatus.PROCESSING, 2, False)
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_an_attempt_that_was_given_up_does_not_replace_the_token_of_the_next(
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch, is_held: bool
+) -> None:
+    """The workflow service has not heard of the first, which goes on once the second has kept its token."""
+    prepared(memory)
+    if is_held:
+        holding.hold(ORDER, GRACE, "The address looks odd", SeenAt(), clock)
+    without_pauses(monkeypatch)
+    seconds = count(2000)
+
+    def ticking() -> datetime:
+        return later(next(seconds))
+
+    def wait(token: str) -> None:
+        keep = holding.await_release if is_held else handovers.await_warehouse
+        keep(ORDER, token, ticking, run=1)
+
+    def overtaken(order_id: str) -> Snapshot:
+        monkeypatch.setattr("orders.adapters.store.orders.load", memory.load)
+        wait("task-2")
+        return memory.load(order_id)
+
+    wait("task-0")
+    monkeypatch.setattr("orders.adapters.store.orders.load", overtaken)
+    with pytest.raises(OrderChanged):
+        wait("task-1")
+    kept = now(memory).order
+    assert (kept.release_token or kept.warehouse_token) == "task-2"
+    wait("task-3")
+    kept = now(memory).order
+    assert (kept.release_token or kept.warehouse_token) == "task-3"
 
 
 # --- the money of what is not sent, or comes back ---

@@ -22,6 +22,7 @@ from orders.domain.money import Money
 from orders.domain.order import Order, Snapshot
 from orders.domain.payment import GatewayOutcome, OpenedPayment, OutcomeKind, Payment
 from orders.domain.statuses import UNSETTLED, PaymentMethod, PaymentStatus
+from orders.services import task_tokens
 from orders.services.changes import Apply, Clock, apply, utc_now
 from orders.services.tracking_links import tracking_path
 
@@ -87,7 +88,13 @@ def await_payment(order_id: OrderId, token: str, seconds: float, clock: Clock = 
     Raises:
         OrderOver: the order was closed, or a later run than ``run`` processes it.
     """
-    snapshot = apply(order_id, lambda now: paying.await_confirmation(now, token, seconds, clock(), run))
+    snapshot = task_tokens.keep(
+        order_id,
+        token,
+        lambda order: order.confirmation_token,
+        lambda now: paying.await_confirmation(now, token, seconds, clock(), run),
+        clock,
+    )
     if snapshot.payment is None or snapshot.payment.status not in UNSETTLED:
         workflow.answer(token, outcomes.of(snapshot))
 

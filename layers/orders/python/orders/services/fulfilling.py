@@ -26,6 +26,7 @@ from orders.domain.statuses import (
     ApprovalStatus,
 )
 from orders.domain.steps import OutOfStock
+from orders.services import task_tokens
 from orders.services.changes import Apply, Clock, apply, utc_now
 
 Decision = Callable[[Snapshot, datetime], Change | None]
@@ -73,7 +74,13 @@ def ask_customer(order_id: OrderId, token: str, seconds: float, clock: Clock = u
     Raises:
         OrderOver: the order was closed, or a later run than ``run`` processes it.
     """
-    snapshot = apply(order_id, lambda now: shortage.ask(now, token, seconds, clock(), run))
+    snapshot = task_tokens.keep(
+        order_id,
+        token,
+        lambda order: order.shortage_token,
+        lambda now: shortage.ask(now, token, seconds, clock(), run),
+        clock,
+    )
     if not snapshot.order.is_asked:
         workflow.answer(token, {"amended": True})
 
@@ -84,7 +91,13 @@ def request_approval(order_id: OrderId, token: str, seconds: float, clock: Clock
     Raises:
         OrderOver: the order was closed, or a later run than ``run`` processes it.
     """
-    snapshot = apply(order_id, lambda now: reviewing.request_approval(now, token, seconds, clock(), run))
+    snapshot = task_tokens.keep(
+        order_id,
+        token,
+        lambda order: order.approval_token,
+        lambda now: reviewing.request_approval(now, token, seconds, clock(), run),
+        clock,
+    )
     approval = snapshot.order.approval
     if approval is None or approval.status is ApprovalStatus.APPROVED:
         workflow.answer(token, {"approved": True})

@@ -21,7 +21,7 @@ from orders.domain.order import Change, Order, Snapshot
 from orders.domain.parcels import Shipment
 from orders.domain.statuses import OrderStatus, ShipmentStatus, has_reached
 from orders.domain.steps import PaymentDeclined, ShippingRefused
-from orders.services import capturing, failing, fulfilling
+from orders.services import capturing, failing, fulfilling, task_tokens
 from orders.services.changes import Apply, Clock, apply, utc_now
 
 
@@ -64,7 +64,13 @@ def await_warehouse(order_id: OrderId, token: str, clock: Clock = utc_now, run: 
         OrderOver: the order was closed, or a later run than ``run`` processes it.
     """
     overdue = settings.warehouse_overdue()
-    snapshot = apply(order_id, lambda now: shipping.await_warehouse(now, token, overdue, clock(), run))
+    snapshot = task_tokens.keep(
+        order_id,
+        token,
+        lambda order: order.warehouse_token,
+        lambda now: shipping.await_warehouse(now, token, overdue, clock(), run),
+        clock,
+    )
     if has_reached(snapshot.order.status, OrderStatus.SHIPPED):
         workflow.answer(token, outcomes.of(snapshot))
 

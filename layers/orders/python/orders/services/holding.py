@@ -7,7 +7,8 @@ from orders.domain.decisions import holding, shipping
 from orders.domain.identifiers import OrderId
 from orders.domain.order import Change, Snapshot
 from orders.domain.waits import remaining_waits
-from orders.services.changes import Clock, SeenAt, apply, utc_now
+from orders.services import task_tokens
+from orders.services.changes import Clock, SeenAt, utc_now
 
 
 def hold(order_id: OrderId, actor: Actor, reason: str, seen: SeenAt, clock: Clock = utc_now) -> Snapshot:
@@ -31,7 +32,13 @@ def await_release(order_id: OrderId, token: str, clock: Clock = utc_now, run: in
     Raises:
         OrderOver: the order was closed, or a later run than ``run`` processes it.
     """
-    snapshot = apply(order_id, lambda now: holding.await_release(now, token, clock(), run))
+    snapshot = task_tokens.keep(
+        order_id,
+        token,
+        lambda order: order.release_token,
+        lambda now: holding.await_release(now, token, clock(), run),
+        clock,
+    )
     if snapshot.order.hold is None:
         answer(snapshot, token, clock)
 
