@@ -47,6 +47,7 @@ UPDATES = st.sampled_from(
         "SET m.x = :v",
         "SET #b = if_not_exists(a, :v), n = n + :one REMOVE m.x",
         "ADD n :one",
+        "ADD n :one, #b :v",
         "ADD s :some",
         "REMOVE a",
         "DELETE s :some",

@@ -6,30 +6,38 @@ Values never change in place, but for the parts of lists and maps: what a copy s
 import copy
 import functools
 import json
+import string
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from botocore import useragent
 from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.parsers import create_parser
+from botocore.regions import EndpointRulesetResolver
 from moto.core import responses, utils
 from moto.core.models import botocore_stubber
 from moto.core.parse import PROTOCOL_PARSERS
-from moto.core.serialize import ResponseSerializer
+from moto.core.serialize import BaseJSONSerializer, ResponseSerializer
+from moto.dynamodb import responses as dynamodb_responses
+from moto.dynamodb.comparisons import ConditionExpressionParser
 from moto.dynamodb.exceptions import ItemSizeTooLarge
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import Table
+from moto.dynamodb.models.utilities import dynamo_to_dict
 from moto.dynamodb.responses import DynamoHandler
 from moto.iam.models import get_account_id_from
+from moto.moto_api._internal.moto_random import MotoRandom
 
 from tests.harness import fast_updates
 
-MOSTLY_EMPTY = {"AttributeValue", "HistoryEvent"}
+MOSTLY_EMPTY = {"AttributeValue", "HistoryEvent", "TableDescription", "GlobalSecondaryIndexDescription"}
 """The structures that could have many members and have few."""
 PLAIN = {"S", "B", "BOOL"}
 """The types whose value is compared as it stands."""
@@ -46,7 +54,13 @@ REPLACED: dict[Any, tuple[str, ...]] = {
     DynamoDBBackend: ("update_item",),
     DynamoType: ("__deepcopy__", "__eq__", "__ne__", "__hash__", "__lt__", "cast_value", "size"),
     Item: ("__init__", "__deepcopy__", "size"),
+    BaseJSONSerializer: ("_serialize_type_map",),
     ResponseSerializer: ("_serialize_type_structure",),
+    MotoRandom: ("get_random_string",),
+    ConditionExpressionParser: ("_lex_condition_expression",),
+    EndpointRulesetResolver: ("construct_endpoint",),
+    dynamodb_responses: ("dynamo_to_dict",),
+    useragent: ("sanitize_user_agent_string_component",),
     Table: ("query", "all_items"),
     responses: ("method_names_from_class",),
     **fast_updates.REPLACED,
@@ -84,8 +98,12 @@ def _take_short_ways(patch: pytest.MonkeyPatch) -> None:
         _look_at_one_partition,
         _compare_plainly,
         _measure_plainly,
+        _show_plainly,
         _serialize_by_name,
         _list_methods_once,
+        _name_requests,
+        _find_the_endpoint_once,
+        _read_conditions_once,
     ):
         replace(patch)
 
@@ -302,6 +320,23 @@ def _as_value(part: Any) -> DynamoType:
     return part if type(part) is DynamoType else DynamoType(part)
 
 
+def _show_plainly(patch: pytest.MonkeyPatch) -> None:
+    """moto asks each part of a row whether it is a time, and whether it can show itself."""
+    its_own = dynamo_to_dict
+
+    def shown(part: Any) -> Any:
+        kind = type(part)
+        if kind is str:
+            return part
+        if kind is DynamoType and part.type not in {"B", "BS"}:
+            return {part.type: shown(part.value)}
+        if kind is dict:
+            return {name: shown(value) for name, value in part.items()}
+        return [shown(value) for value in part] if kind is list else its_own(part)
+
+    patch.setattr(dynamodb_responses, "dynamo_to_dict", shown)
+
+
 def _serialize_by_name(patch: pytest.MonkeyPatch) -> None:
     """moto looks for each of the ten types that an item's attribute might have, and the forty details that an event of an
     execution might have, under seven names each.
@@ -312,7 +347,7 @@ def _serialize_by_name(patch: pytest.MonkeyPatch) -> None:
         if shape.name not in MOSTLY_EMPTY or type(value) is not dict or not key or not value.keys() <= shape.members.keys():
             its_own(self, serialized, value, shape, key)
             return
-        if len(value) == 1 and value.keys() <= WITHOUT_PARTS and shape.name == "AttributeValue":
+        if shape.name == "AttributeValue" and _is_as_it_stands(value):
             self._default_serialize(serialized, value, shape, key)
             return
         made: Any = self.MAP_TYPE()
@@ -323,9 +358,70 @@ def _serialize_by_name(patch: pytest.MonkeyPatch) -> None:
                 self._serialize(made, part, member, name)
         self._default_serialize(serialized, made, shape, key)
 
+    def of_row(self: BaseJSONSerializer, serialized: Any, value: Any, shape: Any, key: str) -> None:
+        if shape.name == "AttributeMap" and all(map(_is_as_it_stands, value.values())):
+            self._default_serialize(serialized, value, shape, key)
+        else:
+            its_own_of_row(self, serialized, value, shape, key)
+
     patch.setattr(ResponseSerializer, "_serialize_type_structure", serialize)
+    its_own_of_row = BaseJSONSerializer._serialize_type_map
+    patch.setattr(BaseJSONSerializer, "_serialize_type_map", of_row)
+
+
+def _is_as_it_stands(value: Any) -> bool:
+    """Whether the response has the value as the row has it."""
+    if type(value) is not dict or len(value) != 1:
+        return False
+    ((kind, part),) = value.items()
+    if kind == "M":
+        return all(map(_is_as_it_stands, part.values()))
+    return all(map(_is_as_it_stands, part)) if kind == "L" else kind in WITHOUT_PARTS and part is not None
 
 
 def _list_methods_once(patch: pytest.MonkeyPatch) -> None:
     """moto goes through a service's methods for each request."""
     patch.setattr(responses, "method_names_from_class", functools.cache(utils.method_names_from_class))
+
+
+def _name_requests(patch: pytest.MonkeyPatch) -> None:
+    """botocore looks at each letter of its own name for each request, and moto draws each letter of the request's."""
+    check = functools.cache(useragent.sanitize_user_agent_string_component)
+
+    def drawn(chance: MotoRandom, length: int = 20, include_digits: bool = True, lower_case: bool = False) -> str:
+        text = "".join(chance.choices(string.ascii_letters + (string.digits if include_digits else ""), k=length))
+        return text.lower() if lower_case else text
+
+    patch.setattr(useragent, "sanitize_user_agent_string_component", check)
+    patch.setattr(MotoRandom, "get_random_string", drawn)
+
+
+def _find_the_endpoint_once(patch: pytest.MonkeyPatch) -> None:
+    """botocore goes through the rules of where a service is for each request; for the table they lead to one place."""
+    construct = EndpointRulesetResolver.construct_endpoint
+
+    def constructed(rules: EndpointRulesetResolver, operation_model: Any, call_args: Any, request_context: Any) -> Any:
+        if operation_model.service_model.service_name != "dynamodb":
+            return construct(rules, operation_model, call_args, request_context)
+        known = vars(rules).setdefault("_constructed", {})
+        if operation_model.name not in known:
+            known[operation_model.name] = construct(rules, operation_model, call_args, request_context)
+        return known[operation_model.name]
+
+    patch.setattr(EndpointRulesetResolver, "construct_endpoint", constructed)
+
+
+def _read_conditions_once(patch: pytest.MonkeyPatch) -> None:
+    """moto takes a condition apart, with six expressions that it makes for each word, for each row that it is asked of."""
+    read = ConditionExpressionParser._lex_condition_expression
+    found: dict[str, Any] = {}
+
+    def once(parser: ConditionExpressionParser) -> Any:
+        text = parser.condition_expression
+        if not text:
+            return read(parser)
+        if text not in found:
+            found[text] = tuple(read(parser))
+        return deque(found[text])
+
+    patch.setattr(ConditionExpressionParser, "_lex_condition_expression", once)

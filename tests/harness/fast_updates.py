@@ -1,15 +1,15 @@
 """Update expressions in moto, without what it does again and again.
 
-Most of the product's updates set and remove whole attributes and nothing else: they are carried out as that. moto copies the
-parsed expression, walks through it ten times and measures the row again for each attribute. What is not as plain, or would be
-refused, goes moto's own way: ``test_fast_moto.py`` compares.
+Most of the product's updates set and remove whole attributes, or add to numbers, and nothing else: they are carried out as
+that. moto copies the parsed expression, walks through it ten times and measures the row again for each attribute. What is not
+as plain, or would be refused, goes moto's own way: ``test_fast_moto.py`` compares.
 """
 
 import copy
 import functools
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from moto.dynamodb.models.dynamo_type import DynamoType
@@ -30,6 +30,7 @@ UpdateExpressionParser = _parsers.UpdateExpressionParser
 OF_THE_WHOLE: tuple[Any, ...] = (ActionCountValidator, OverlappingPathsValidator)
 """The checks of a whole expression: what they find in a part of it they find in the whole too."""
 
+ZERO = DynamoType({"N": "0"})
 LARGEST = 405_000
 """moto's own limit of an item's size in bytes."""
 REPLACED: dict[Any, tuple[str, ...]] = {
@@ -47,23 +48,31 @@ MADE: tuple[tuple[Any, str], ...] = (
 NAME = r"(?:#\w+|[A-Za-z_]\w*)"
 SET = rf"SET {NAME} = :\w+(?:, {NAME} = :\w+)*"
 REMOVE = rf"REMOVE {NAME}(?:, {NAME})*"
-PLAIN = re.compile(rf"{SET}(?: {REMOVE})?|{REMOVE}", re.ASCII)
+ADD = rf"ADD {NAME} :\w+(?:, {NAME} :\w+)*"
+PLAIN = re.compile(rf"{SET}(?: {REMOVE})?|{REMOVE}|{ADD}", re.ASCII)
 
-Texts = tuple[tuple[tuple[str, str], ...], tuple[str, ...]]
+
+class Texts(NamedTuple):
+    """What a plain expression does, as it is written."""
+
+    values: tuple[tuple[str, str], ...]
+    """The names with the values that they are set to, or that are added to them."""
+    is_sum: bool
+    removed: tuple[str, ...]
 
 
 @functools.cache
 def texts_of(expression: str) -> Texts | None:
-    """The names with the values they are set to, and those that are removed, as they are written; none unless it is plain."""
+    """None unless it is plain."""
     if not PLAIN.fullmatch(expression):
         return None
     assigned, _, removed = expression.partition("REMOVE ")
-    pairs = tuple(re.findall(rf"({NAME}) = (:\w+)", assigned.removeprefix("SET ")))
+    pairs = tuple(re.findall(rf"({NAME}) (?:= )?(:\w+)", assigned.removeprefix("SET ").removeprefix("ADD ")))
     names = tuple(removed.split(", ")) if removed else ()
     written = {*(name for name, _ in pairs), *names}
     if any(name.upper() in ReservedKeywords.get_reserved_keywords() for name in written):
         return None
-    return pairs, names
+    return Texts(pairs, expression.startswith("ADD "), names)
 
 
 @dataclass(frozen=True)
@@ -81,7 +90,7 @@ class Update:
         for name, value in self.assigned.items():
             dict.__setitem__(item.attrs, name, value)
         for name in self.removed:
-            item.attrs.pop(name)
+            item.attrs.pop(name, None)
 
 
 def update_plainly(patch: pytest.MonkeyPatch) -> None:
@@ -111,22 +120,25 @@ def _update(
     texts: Texts | None, *, expression_attribute_names: Any, expression_attribute_values: Any, item: Any, table: Any
 ) -> Update | None:
     names, values = expression_attribute_names or {}, expression_attribute_values or {}
-    if texts is None or not all(value in values for _, value in texts[0]):
+    if texts is None or not all(value in values for _, value in texts.values):
         return None
-    written = [*(name for name, _ in texts[0]), *texts[1]]
+    written = [*(name for name, _ in texts.values), *texts.removed]
     if not all(name in names for name in written if name.startswith("#")):
         return None
     meant: list[str] = [names.get(name, name) for name in written]
-    removed = tuple(meant[len(texts[0]) :])
-    is_known = {*removed} <= item.attrs.keys()
-    if len({*meant}) < len(meant) or not is_known or {*meant} & {*table.table_key_attrs}:
+    if len({*meant}) < len(meant) or {*meant} & {*table.table_key_attrs}:
         return None
-    assigned = {name: DynamoType(values[value]) for name, (_, value) in zip(meant, texts[0], strict=False)}
+    assigned = {name: DynamoType(values[value]) for name, (_, value) in zip(meant, texts.values, strict=False)}
+    if texts.is_sum:
+        found = {name: item.attrs.get(name, ZERO) for name in assigned}
+        if any(value.type != "N" for value in (*found.values(), *assigned.values())):
+            return None
+        assigned = {name: found[name] + value for name, value in assigned.items()}
     # Of what an index is made of the type is checked, and that it is not empty.
     if any(assigned[name].type != "S" or not assigned[name].value for name in {*table.attribute_keys} & assigned.keys()):
         return None
     grown: int = item.size() + sum(len(name.encode()) + value.size() for name, value in assigned.items())
-    return Update(assigned, removed) if grown <= LARGEST else None
+    return Update(assigned, tuple(meant[len(texts.values) :])) if grown <= LARGEST else None
 
 
 # --- every update ---

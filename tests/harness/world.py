@@ -14,7 +14,7 @@ from unittest.mock import patch
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 from orders.adapters.store import catalog, orders, table
 from orders.domain.decisions import unwinding
@@ -143,7 +143,9 @@ def check_answer(route_key: str, answer: Answer) -> None:
         return
     else:
         name = route.answer or ""
-    errors = [f"{'.'.join(map(str, error.path))}: {error.message}" for error in _validator(name).iter_errors(answer.body)]
+    errors = [
+        f"{'.'.join(map(str, error.instance_path))}: {error.message}" for error in _validator(name).iter_errors(answer.body)
+    ]
     assert not errors, f"{route_key} answers otherwise than described: {errors}"
 
 
