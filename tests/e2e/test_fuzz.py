@@ -16,7 +16,7 @@ from tests.e2e.conftest import FULL
 from tests.harness.stacks import Deployment, Served, deployed, serving
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-EXAMPLES = 200 if FULL else 6
+EXAMPLES = 200 if FULL else 3
 GROUPS = {"staff": ("support", "admin", "carrier"), "customer": ()}
 NOT_CHECKED = "allow_header_conformance"
 """The path `/products/stock` is also that of a product whose id is `stock`, which takes the methods of a product."""

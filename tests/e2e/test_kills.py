@@ -134,7 +134,7 @@ def check(books: Books, acknowledged: dict[str, Wish]) -> None:
 MOMENTS = [(moment, gateway) for moment in ("placing", "PROCESSING", "SHIPPED") for gateway in ("0", "0.2")]
 
 
-@pytest.mark.parametrize(("moment", "gateway"), MOMENTS if FULL else [("placing", "0"), ("PROCESSING", "0.2")])
+@pytest.mark.parametrize(("moment", "gateway"), MOMENTS if FULL else [("placing", "0")])
 def test_a_killed_stack_goes_on_where_it_was(tmp_path: Path, moment: str, gateway: str, figure: Callable[[str], None]) -> None:
     with killed(tmp_path, moment, MANY, "--gateway-seconds", gateway) as (stack, rush):
         restarted = time.monotonic()
@@ -149,11 +149,11 @@ def test_a_killed_stack_goes_on_where_it_was(tmp_path: Path, moment: str, gatewa
 
 
 def test_killed_again_and_again(tmp_path: Path) -> None:
-    """Each start finds what the one before had begun, the unwindings too."""
+    """Each start finds what the one before had begun, the unwindings too; the first is in the midst of all its orders."""
     acknowledged: dict[str, Wish] = {}
     reviewed: list[str] = []
     for moment in ("PROCESSING", "placing", "SHIPPED") if FULL else ("PROCESSING",):
-        with killed(tmp_path, moment, MANY // 4, "--gateway-seconds", "0.2") as (stack, rush):
+        with killed(tmp_path, moment, MANY, "--gateway-seconds", "0.2") as (stack, rush):
             acknowledged |= rush.acknowledged
             # Something is under way whenever it is killed again.
             reviewed.append(stack.ada.place(product=PRODUCT, require_approval=True)["order"]["order_id"])
@@ -163,11 +163,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
         for order_id in reviewed:
             assert stack.support.post(f"/orders/{order_id}/approve").status_code == 200
             acknowledged[order_id] = {}
-        books = at_rest(stack)
-        assert books.errors() == []
-        assert {name: books.accounts[name].order.status.value for name in acknowledged} == {
-            name: right_end(wish) for name, wish in acknowledged.items()
-        }
+        check(at_rest(stack), acknowledged)
     finally:
         stack.end(signal.SIGKILL)
         stack.log.unlink()

@@ -28,7 +28,7 @@ def stack() -> Iterator[Deployment]:
     if remote:
         yield remote
         return
-    waits = ("--payment-seconds", "2.6", "--preparation-seconds", "3.1", "--delivery-seconds", "2.3")
+    waits = ("--payment-seconds", "1.3", "--preparation-seconds", "1.6", "--delivery-seconds", "1.2")
     with serving(*waits) as served:
         yield served
 
