@@ -33,7 +33,8 @@ def new_key() -> str:
 class Issuer:
     def __init__(self, issuer: str, pem: str) -> None:
         self.issuer = issuer
-        key = serialization.load_pem_private_key(pem.encode(), password=None)
+        # It is this machine's own, as it was made: to prove its primes again would take a twentieth of a stack's start.
+        key = serialization.load_pem_private_key(pem.encode(), password=None, unsafe_skip_rsa_key_validation=True)
         if not isinstance(key, rsa.RSAPrivateKey):
             raise TypeError("the local issuer signs with RSA")
         self._private = key

@@ -249,6 +249,7 @@ def _tune_interpreter() -> None:
     # Objects that exist now stay: the collector need not check them repeatedly (0.1 s each time).
     gc.collect()
     gc.freeze()
+    gc.enable()
     # An order leaves some 300 objects behind for good and next to no rings: looking for rings as often as Python does
     # by itself took a sixth of the time, and more with every order.
     gc.set_threshold(10_000, 10, 20)

@@ -1,6 +1,7 @@
 """The local stack in a process that may be killed, with faults at its seams; told over its standard input what to do."""
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -82,6 +83,7 @@ def _send_again(stack: Stack) -> None:
 
 
 async def main(options: Json) -> None:
+    gc.disable()  # as `orders serve` does while it starts
     waits = {
         "PaymentWaitSeconds": "0",
         "PreparationWaitSeconds": "0",

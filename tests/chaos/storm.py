@@ -59,13 +59,16 @@ class Chaotic:
     faults: Counter[str] = field(default_factory=Counter)
     kills: int = 0
     _process: subprocess.Popen[str] | None = None
-    _deployment: Deployment | None = None
+    _deployments: list[Deployment] = field(default_factory=list)
+    """One of each of its lives: whoever asks one that is gone meets a broken connection, and no closed client."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._end()
+        for deployment in self._deployments:
+            deployment.close()
 
     def start(self) -> None:
         options = {"data": str(self.folder), "seed": self.seed * 1000 + self.kills, "rate": self.rate}
@@ -76,9 +79,10 @@ class Chaotic:
             )
         self.told = json.loads(self._line())
         names = {"TableName": self.told["table"], "BusName": self.told["bus"]}
-        self._deployment = Deployment(self.told["url"], lambda _, __: "", self.told["aws_url"], names)
+        deployment = Deployment(self.told["url"], lambda _, __: "", self.told["aws_url"], names)
         # Made here, once: several threads are to use them.
-        _ = self._deployment.http, self._deployment.aws("events")
+        _ = deployment.http, deployment.aws("events")
+        self._deployments.append(deployment)
 
     @property
     def http(self) -> httpx.Client:
@@ -106,15 +110,12 @@ class Chaotic:
         if self._process is None:
             return
         self._process.kill()
-        if self._deployment is not None:
-            self._deployment.close()
         with self._process:  # closes the pipes and waits for its end
-            self._process = self._deployment = None
+            self._process = None
 
     def deployment(self) -> Deployment:
-        """The stack as it runs now."""
-        assert self._deployment
-        return self._deployment
+        """The stack as it was started last."""
+        return self._deployments[-1]
 
 
 class Crowd:

@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from local.api_gateway.keys import new_key
-from local.engine.journal import Journal
-from tests.harness.stacks import Deployment, Served, deployed, serving
+from local.stack.running import running
+from tests.harness.stacks import Deployment, Served, deployed, in_this_process, serving
 
 FULL = os.environ.get("E2E_FULL") == "1"
 """Whether races and kills run at their full size (200 orders each) rather than at the one that fits a usual test run."""
@@ -81,16 +81,14 @@ def _stack(*options: str) -> Iterator[Deployment]:
 
 
 @pytest.fixture
-def keyed(tmp_path: Path) -> Iterator[Served]:
-    """A stack whose issuer's key is known: it was put where the stack keeps its own."""
+def keyed() -> Iterator[tuple[Deployment, RSAPrivateKey]]:
+    """A stack of this process, and the key that its issuer signs with."""
     if deployed() is not None:
         pytest.skip("needs the issuer's own key")
-    journal = Journal(tmp_path)
-    key = journal.keep("token-key", new_key())
-    journal.close()
-    with serving("--data", str(tmp_path)) as stack:
-        stack.signing_key = key
-        yield stack
+    with running() as inside:
+        stack = in_this_process(inside)
+        yield stack, inside.issuer._private
+        stack.close()
 
 
 @pytest.fixture

@@ -174,9 +174,8 @@ def forgeries(good: str, public: bytes) -> Iterator[tuple[str, str]]:
         yield f"nonsense: {nonsense[:10]}", nonsense
 
 
-def misused(stack: Served) -> Iterator[tuple[str, str]]:
-    """Signed by the right key, and still not for here and now."""
-    secret = private_key_of(stack)
+def misused(stack: Deployment, secret: rsa.RSAPrivateKey) -> Iterator[tuple[str, str]]:
+    """Signed by the right key, which no attacker has, and still not for here and now."""
     now, issuer = int(time.time()), stack.url
     good = {
         "sub": "owner",
@@ -203,12 +202,6 @@ def misused(stack: Served) -> Iterator[tuple[str, str]]:
         yield f"without {name}", jwt.encode(claims, secret, algorithm="RS256", headers={"kid": "local"})
 
 
-def private_key_of(stack: Served) -> str:
-    """The key the issuer signs with, which no attacker has."""
-    assert stack.signing_key is not None
-    return stack.signing_key
-
-
 def public_key_of(stack: Deployment) -> bytes:
     (key,) = stack.http.get("/.local/jwks.json").json()["keys"]
     public = jwt.algorithms.RSAAlgorithm.from_jwk(key)
@@ -230,9 +223,10 @@ def test_a_forged_token_opens_nothing(local_swift: Served, order_id: str) -> Non
     assert refused_everywhere(local_swift, order_id, forgeries(good, public), GUARDED) == []
 
 
-def test_a_token_that_is_not_for_here_and_now_opens_nothing(keyed: Served) -> None:
-    order_id = keyed.as_("owner").place()["order"]["order_id"]
-    assert refused_everywhere(keyed, order_id, misused(keyed), GUARDED) == []
+def test_a_token_that_is_not_for_here_and_now_opens_nothing(keyed: tuple[Deployment, rsa.RSAPrivateKey]) -> None:
+    stack, key = keyed
+    order_id = stack.as_("owner").place()["order"]["order_id"]
+    assert refused_everywhere(stack, order_id, misused(stack, key), GUARDED) == []
 
 
 @pytest.mark.parametrize("value", ["Basic b3duZXI6eA==", "Digest x", "bearer", "Token x", "Bearer a b"])

@@ -116,14 +116,20 @@ class Watcher:
         self.seen.append(version)
 
 
+EACH = 4
+"""So many watch one order: connections are what there are many of."""
+
+
 async def follow(stack: Deployment, count: int, *, breaking: bool) -> list[Watcher]:
-    """So many orders, each placed and watched to its end."""
-    watchers, watching = [], []
-    for number in range(count):
+    """So many watchers of orders that are placed one after the other, each watched to its end."""
+    watchers: list[Watcher] = []
+    watching = []
+    while len(watchers) < count:
         order_id = await asyncio.to_thread(lambda: stack.ada.place()["order"]["order_id"])
-        chance = random.Random(number)  # noqa: S311 - the same breaks in every run
-        watchers.append(Watcher(Line(stack.url), order_id, stack.ada.token or "", chance, breaking))
-        watching.append(asyncio.create_task(watchers[-1].watch()))
+        for number in range(len(watchers), min(len(watchers) + EACH, count)):
+            chance = random.Random(number)  # noqa: S311 - the same breaks in every run
+            watchers.append(Watcher(Line(stack.url), order_id, stack.ada.token or "", chance, breaking))
+            watching.append(asyncio.create_task(watchers[-1].watch()))
     await asyncio.wait_for(asyncio.gather(*watching), 600 * PATIENCE)
     return watchers
 
@@ -139,8 +145,9 @@ def followed(stack: Deployment) -> tuple[list[Watcher], list[Watcher]]:
 
 
 def nothing_was_missed(stack: Deployment, watchers: list[Watcher]) -> None:
+    histories = {order_id: stack.ada.history(order_id) for order_id in {watcher.order_id for watcher in watchers}}
     for watcher in watchers:
-        versions = [event["version"] for event in stack.ada.history(watcher.order_id)]
+        versions = [event["version"] for event in histories[watcher.order_id]]
         # From the status it found, on to the last change: each, once, in order.
         assert watcher.seen == versions[watcher.seen[0] - 1 :], watcher.order_id
 

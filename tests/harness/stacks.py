@@ -243,8 +243,6 @@ def in_this_process(inside: Stack) -> Deployment:
 class Served(Deployment):
     """``orders serve`` in a process of its own, on free ports."""
 
-    signing_key: str | None = None
-    """What its issuer signs with, where a test has put it there."""
     variables: Path
     """The file that sets its tokens in a shell."""
 
