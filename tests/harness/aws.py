@@ -70,7 +70,7 @@ def deployed() -> Iterator[None]:
 
 def _made() -> dict[str, str]:
     """Makes the resources; answers what ``Ref`` gives for each."""
-    dynamodb, events, sqs, sns = (boto3.client("dynamodb"), boto3.client("events"), boto3.client("sqs"), boto3.client("sns"))
+    dynamodb, events, sqs, sns, secrets = map(_client, ("dynamodb", "events", "sqs", "sns", "secretsmanager"))
     dynamodb.create_table(TableName=STACK, **table_properties(template()["Resources"]))
     made = {"OrdersTable": STACK}
     for name in resources("AWS::Events::EventBus"):
@@ -80,14 +80,26 @@ def _made() -> dict[str, str]:
         made[name] = sqs.create_queue(QueueName=name)["QueueUrl"]
     for name in resources("AWS::SNS::Topic"):
         made[name] = sns.create_topic(Name=name)["TopicArn"]
-    secrets = boto3.client("secretsmanager")
     for name in resources("AWS::SecretsManager::Secret"):
         made[name] = secrets.create_secret(Name=name, SecretString="s" * 64)["ARN"]
     # What operators put in beside the stack.
-    settings = environment(Deployed(template(), named=_named(made)))
+    settings = _named_settings()
     secrets.create_secret(Name=f"{settings['CARRIER_SECRETS_PREFIX']}easypost", SecretString=CARRIER_SECRET)
     secrets.create_secret(Name=f"{settings['PAYMENT_SECRETS_PREFIX']}stripe-webhooks", SecretString="s" * 64)
     return made
+
+
+@cache
+def _client(service: str) -> Any:
+    """Of imitated AWS: making one takes longer than what it is asked for."""
+    region, key = CREDENTIALS["AWS_DEFAULT_REGION"], CREDENTIALS["AWS_ACCESS_KEY_ID"]
+    return boto3.Session(key, key, region_name=region).client(service)  # type: ignore[call-overload]
+
+
+@cache
+def _named_settings() -> dict[str, str]:
+    """The settings that name nothing that was made."""
+    return environment(Deployed(template(), named=_named({})))
 
 
 def _named(made: Mapping[str, str]) -> Named:

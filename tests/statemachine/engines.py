@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import boto3
 import pytest
+from antlr4 import RuleContext  # type: ignore[import-untyped]
 from moto import mock_aws
 from moto.awslambda.models import LambdaFunction
 from moto.stepfunctions.parser.asl.component.common.retry import jitter_strategy_decl, retrier_decl
@@ -367,7 +368,22 @@ class MotoEngine:
 
 
 _parse = AmazonStateLanguageParser.parse
-_tree_of = cache(lambda text: _parse(text)[1])
+
+
+@cache
+def _tree_of(text: str) -> Any:
+    tree = _parse(text)[1]
+    _keep_texts(tree)
+    return tree
+
+
+def _keep_texts(node: Any) -> str:
+    """What is parsed is put together from its letters once, and not each time that a component is made of it."""
+    if not isinstance(node, RuleContext):
+        return str(node.getText())
+    text = "".join(_keep_texts(child) for child in node.getChildren())
+    node.getText = lambda: text
+    return text
 
 
 def parsed(text: str) -> Any:

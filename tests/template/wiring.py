@@ -136,9 +136,10 @@ def reached_for(found: Deployment) -> Iterator[str]:
     """
     for name, function in found.functions().items():
         statements = list(on_the_table(found, _role_of(function)))
-        for action, place, keys in sorted(found.reaches.get(module_of(function), ()), key=str):
-            if not any(one.allows(action, place, keys) for one in statements):
-                yield f"{name} may not {action} {', '.join(sorted(keys))} on {place}"
+        reaches = found.reaches.get(module_of(function), ())
+        missing = [reach for reach in reaches if not any(one.allows(*reach) for one in statements)]
+        for action, place, keys in sorted(missing, key=str):
+            yield f"{name} may not {action} {', '.join(sorted(keys))} on {place}"
 
 
 def narrowed(found: Deployment) -> Iterator[str]:
@@ -170,8 +171,9 @@ class OnTheTable:
 
     def allows(self, action: str, place: str, keys: frozenset[str]) -> bool:
         """As IAM decides: every key is like one of the patterns; case counts."""
-        fits = all(any(fnmatchcase(key, pattern) for pattern in self.keys) for key in keys)
-        return action in self.actions and place in self.places and (fits or not self.keys)
+        if action not in self.actions or place not in self.places:
+            return False
+        return not self.keys or all(any(fnmatchcase(key, pattern) for pattern in self.keys) for key in keys)
 
     def uses(self, pattern: str, action: str, place: str, keys: frozenset[str]) -> bool:
         """Whether a call is one that this statement has the pattern for."""
