@@ -55,7 +55,7 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "deliver_webhook": ("GetItem", "UpdateItem", "SendMessage"),
         "on_fulfillment_event": (
             *_CHANGE, "GetItem", "UpdateItem", "ChangeMessageVisibility", "open", "authorize", "look_up", "capture",
-            "void", "refund",
+            "void",
         ),
         "on_payment_event": (*_CHANGE, "GetItem", "UpdateItem", "ChangeMessageVisibility", "look_up", "refund"),
         "receive_carrier_event": ("Query", "GetItem", "PutItem", "PutEvents", "GetSecretValue"),

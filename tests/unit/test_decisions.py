@@ -582,7 +582,7 @@ def test_cash_collected_is_handed_out_by_people_after_a_return() -> None:
 @pytest.mark.parametrize(
     "undo",
     [
-        unwinding.shipment_recalled,
+        lambda snapshot, now: unwinding.shipment_recalled(snapshot, 1, now),
         lambda snapshot, now: refunds.unwind(snapshot, captured=3000, now=now),
         unwinding.release_stock,
         unwinding.close,
