@@ -177,11 +177,12 @@ class Visit:
         """Whether nothing has to be scrolled sideways."""
         return bool(self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
-    def violations(self) -> list[str]:
-        """What axe-core finds, all its rules on."""
+    def violations(self, *rules: str) -> list[str]:
+        """What axe-core finds, by all its rules or by these."""
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(axe())
-        found = self.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+        options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
+        found = self.page.evaluate("options => axe.run(document, options)", options)
         return [
             f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found["violations"] for node in one["nodes"]
         ]

@@ -9,6 +9,7 @@ import copy
 import gzip
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -123,34 +124,38 @@ def every_order() -> tuple[tuple[Snapshot, ...], tuple[StatusChange, ...]]:
     """Each order that can be, once, and each change of status on the way."""
     found: dict[Facts, Snapshot] = {}
     changes: dict[Facts, StatusChange] = {}
-    ahead = [
+    ahead = deque(
         Life(a_wish(method=method, needs_review=needs_review, lines=lines), waits=OURS)
         for method in (PaymentMethod.CREDIT_CARD, PaymentMethod.CASH_ON_DELIVERY)
         for needs_review in (False, True)
         for lines in ((TEAPOT, CUP), (LEAFLET,))
-    ]
+    )
     for life in ahead:
         changes[facts(life.snapshot)] = StatusChange(life.trail[0], life.snapshot)
     while ahead:
-        life = ahead.pop()
+        life = ahead.popleft()
         if facts(life.snapshot) in found:
             continue
         found[facts(life.snapshot)] = life.snapshot
         for after, event in followers(life):
-            ahead.append(after)
+            new = facts(after.snapshot)
+            if new not in found:
+                ahead.append(after)
             if event.old_status is not event.status:
-                changes[(event.old_status, *facts(after.snapshot))] = StatusChange(event, after.snapshot)
+                changes[(event.old_status, *new)] = StatusChange(event, after.snapshot)
     return tuple(found.values()), tuple(changes.values())
 
 
 def followers(life: Life) -> Iterator[tuple[Life, Event]]:
     """What may come of it next."""
+    after = copy.copy(life)
     for deed in DEEDS.values():
-        after = copy.copy(life)
-        after.trail, after.stock = [], {}
+        # Most deeds are refused: one copy serves until something comes of it.
+        after.snapshot, after.now, after.trail, after.stock = life.snapshot, life.now, [], {}
         try:
             if after.apply(deed(after)):
                 yield after, after.trail[-1]
+                after = copy.copy(life)
         except OrderError:
             continue
 
