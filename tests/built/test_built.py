@@ -1,5 +1,7 @@
-"""What is built for Lambda runs there: each function, from the artefacts of the very Makefiles that `sam build` calls, cold, in
+"""What is built for Lambda runs there: each function, from the artefacts of the very Makefiles that `sam build` calls, in
 Lambda's runtime interface emulator, with its recorded event, and with nothing to import but what its layers hold.
+
+Each has a process of its own. Those of SAM's container start cold; the others begin where the layer's libraries are loaded.
 
 Built for the Python and the processor of this machine; Lambda's own differ in the wheels alone.
 
@@ -16,7 +18,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -57,6 +59,71 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
         pytest.skip(str(missing))
 
 
+LOADED = """
+import json, os, runpy, signal, socket, sys, threading
+import aws_lambda_powertools, boto3, botocore.session, pydantic
+
+def live(client, request, out):
+    threading.Thread(target=lambda: client.recv(1) or os._exit(0), daemon=True).start()
+    for number, here in enumerate(out, 1):
+        os.dup2(here, number)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.path[:] = [*os.environ["PYTHONPATH"].split(os.pathsep), *own]
+    sys.argv = ["awslambdaric", request["handler"]]
+    runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
+
+own = [path for path in sys.path if path not in os.environ["PYTHONPATH"].split(os.pathsep)]
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(sys.argv[1])
+    listener.listen()
+    print("ready", flush=True)
+    while True:
+        client, _ = listener.accept()
+        start, out, *_ = socket.recv_fds(client, 1, 2)
+        request = json.loads(start + client.makefile("rb").readline())
+        if os.fork() == 0:
+            try:
+                live(client, request, out)
+            finally:
+                os._exit(1)
+        for one in (client.detach(), *out):
+            os.close(one)
+"""
+"""A process with a layer's libraries, and nothing of ours: each function goes on from here in a copy of it."""
+GOES_ON = """
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as parent:
+    parent.connect(sys.argv[1])
+    request = json.dumps({"environment": dict(os.environ), "handler": sys.argv[2]}).encode()
+    socket.send_fds(parent, [request[:1]], [1, 2])
+    parent.sendall(request[1:] + b"\\n")
+    parent.recv(1)
+"""
+"""What the emulator starts in the place of the runtime: it lives as long as the copy does."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What is built, and where a process waits that has its libraries loaded."""
+
+    built: Artifacts
+    place: Path
+
+
+@pytest.fixture(scope="module")
+def loaded(built: Artifacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
+    place = tmp_path_factory.mktemp("loaded") / "libraries"
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(built.layers["OrdersLayer"])}
+    command = [_bare_python(), "-S", "-c", LOADED, str(place)]
+    with subprocess.Popen(command, env=environment, cwd=built.functions, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield Loaded(built, place)
+        process.terminate()
+
+
 @pytest.fixture
 def stack() -> Iterator[Stack]:
     with running(Settings(parameters=invoke.SLOW)) as started:
@@ -73,14 +140,14 @@ class Run:
 
 
 @pytest.fixture(scope="module", params=["DEBUG", "TRACE"])
-def run(built: Artifacts, request: pytest.FixtureRequest) -> Run:
+def run(loaded: Loaded, request: pytest.FixtureRequest) -> Run:
     """Every function once, at a log level that makes Lambda's runtime and every library talkative.
 
     Lambda's runtime takes TRACE for DEBUG, and so do libraries: at that level a life is enough, and a sweep, which logs.
     """
     only = (*LIFE, "sweep_orders") if request.param == "TRACE" else ()
     with running(Settings(parameters=invoke.SLOW)) as stack:
-        outcomes, log = _run_all(built, stack, {**as_logged(request.param), "AWS_SESSION_TOKEN": SESSION_TOKEN}, only)
+        outcomes, log = _run_all(loaded, stack, {**as_logged(request.param), "AWS_SESSION_TOKEN": SESSION_TOKEN}, only)
         secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.resources["SigningSecret"])["SecretString"]
         assert len(outcomes) == len(only or stack.lambdas.names())
     return Run(outcomes, log, secret)
@@ -127,11 +194,11 @@ def test_no_log_level_makes_a_library_log_secrets_or_personal_data(run: Run) -> 
 
 
 @pytest.fixture(scope="module")
-def strict_logs(built: Artifacts) -> dict[str, str]:
+def strict_logs(loaded: Loaded) -> dict[str, str]:
     """What functions that have something to count log at each level that holds lines back."""
     counting = ("sweep_orders", "publish_changes")
     with running(Settings(parameters=invoke.SLOW)) as stack:
-        return {level: _run_all(built, stack, as_logged(level), counting)[1] for level in STRICT}
+        return {level: _run_all(loaded, stack, as_logged(level), counting)[1] for level in STRICT}
 
 
 @pytest.mark.parametrize("level", STRICT)
@@ -200,7 +267,7 @@ def as_logged(level: str) -> dict[str, str]:
 
 
 def _run_all(
-    built: Artifacts, stack: Stack, environment: Mapping[str, str], only: tuple[str, ...] = ()
+    loaded: Loaded, stack: Stack, environment: Mapping[str, str], only: tuple[str, ...] = ()
 ) -> tuple[dict[str, str], str]:
     """How each function's recorded event ended, and all that was logged."""
     layers = _layers()
@@ -208,7 +275,7 @@ def _run_all(
     for module in only or _modules(stack):
         config = invoke._config(stack, module)
         event = invoke._filled((ROOT / f"events/{module}.json").read_text(encoding="utf-8"))
-        answer, log = _run(built, config, layers[module], event, environment)
+        answer, log = _run(loaded, config, layers[module], event, environment)
         outcomes[module], logged = _outcome(answer), logged + log
     return outcomes, logged
 
@@ -244,7 +311,8 @@ def _outcome(answer: Any) -> str:
     return "answered"
 
 
-def _run(built: Artifacts, config: Config, layers: list[str], event: str, added: Mapping[str, str]) -> tuple[Any, str]:
+def _run(loaded: Loaded, config: Config, layers: list[str], event: str, added: Mapping[str, str]) -> tuple[Any, str]:
+    built = loaded.built
     paths = [built.functions, *(built.layers[layer] for layer in layers), built.runtime]
     environment = {
         # Lambda's interpreter knows nothing of this environment's packages: neither does the one below.
@@ -252,15 +320,24 @@ def _run(built: Artifacts, config: Config, layers: list[str], event: str, added:
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         **added,
     }
-    return _emulate(built, config, event, environment)
+    return _emulate(built, config, event, environment, ["-I", "-c", GOES_ON, str(loaded.place)])
 
 
-def _emulate(built: Artifacts, config: Config, event: str, environment: Mapping[str, str]) -> tuple[Any, str]:
+COLD = ("-m", "awslambdaric")
+
+
+def _emulate(
+    built: Artifacts,
+    config: Config,
+    event: str,
+    environment: Mapping[str, str],
+    runtime: Sequence[str] = ("-m", "awslambdaric"),
+) -> tuple[Any, str]:
     door, inside = invoke._free_port(), invoke._free_port()
     command = [
         *(str(built.emulator), "--runtime-interface-emulator-address", f"127.0.0.1:{door}"),
         *("--runtime-api-address", f"127.0.0.1:{inside}"),
-        *(_bare_python(), "-S", "-m", "awslambdaric", config.handler),
+        *(_bare_python(), "-S", *runtime, config.handler),
     ]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         process = subprocess.Popen(command, env=environment, cwd=built.functions, stdout=log, stderr=log)
