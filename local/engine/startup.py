@@ -40,7 +40,20 @@ def load(listener: socket.socket) -> Any:
         LAMBDA_ACCOUNT_CONCURRENCY="0",
         LOG_LEVEL=os.environ.get("LOG_LEVEL", "WARNING"),
     )
+    _load_without_docker("ministack.services.lambda_svc")
     return importlib.import_module("ministack.app")
+
+
+def _load_without_docker(module: str) -> None:
+    """Functions run in this process: the client of Docker takes half as long to load as the service itself."""
+    client = sys.modules.pop("docker", None)
+    sys.modules["docker"] = None  # type: ignore[assignment]
+    try:
+        importlib.import_module(module)
+    finally:
+        del sys.modules["docker"]
+        if client is not None:
+            sys.modules["docker"] = client
 
 
 USED = (

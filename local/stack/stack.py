@@ -247,7 +247,9 @@ class Stack:
 
 def _tune_interpreter() -> None:
     # Objects that exist now stay: the collector need not check them repeatedly (0.1 s each time).
-    gc.collect()
+    # Where this is the process's first stack, the collector was off until now, and one object in forty is garbage.
+    if gc.isenabled():
+        gc.collect()
     gc.freeze()
     gc.enable()
     # An order leaves some 300 objects behind for good and next to no rings: looking for rings as often as Python does
