@@ -38,20 +38,34 @@ class Reason:
 
 REASONS: tuple[Reason, ...] = (
     Reason(
-        "repair_order collects cash, and writes to the ledger, only where it finds a kept scan of a delivery before the queue does, of an order paid at the door, with a carrier that reports: 180 such calls, nearly all once the faults are over",
-        "RepairOrderFunction",
-        "UpdateItem",
+        "ask_customer returns the token itself only where the customer has taken what is there between its own two tries, or in the tenth of a second between the reservation and the first",
+        "AskCustomerFunction",
+        "SendTaskSuccess",
         (
-            "failing before",
             "answer lost after",
+            "failing before",
             "killed after",
+            "killed before",
+            "no answer after",
+            "stale token",
+            "throttled before",
+            "timed out after",
+            "timed out before",
         ),
     ),
     Reason(
-        "request_approval returns the token itself only where the review was approved between its own two tries, or in the tenth of a second before the first: 39 such calls",
-        "RequestApprovalFunction",
-        "SendTaskSuccess",
-        ("timed out after",),
+        "begin_unwinding enters cash only where an order that is paid at the door has a parcel that has arrived, and the rest of it cannot be handed over",
+        "BeginUnwindingFunction",
+        "UpdateItem",
+        (
+            "answer lost after",
+            "failing before",
+            "killed after",
+            "killed before",
+            "no answer after",
+            "timed out after",
+            "timed out before",
+        ),
     ),
 )
 
