@@ -49,7 +49,6 @@ REASONS: tuple[Reason, ...] = (
             "no answer after",
             "stale token",
             "throttled before",
-            "timed out after",
             "timed out before",
         ),
     ),
@@ -58,8 +57,6 @@ REASONS: tuple[Reason, ...] = (
         "BeginUnwindingFunction",
         "UpdateItem",
         (
-            "answer lost after",
-            "failing before",
             "killed after",
             "killed before",
             "no answer after",
