@@ -57,7 +57,6 @@ REASONS: tuple[Reason, ...] = (
         "BeginUnwindingFunction",
         "UpdateItem",
         (
-            "killed after",
             "killed before",
             "no answer after",
             "timed out after",
