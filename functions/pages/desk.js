@@ -84,8 +84,10 @@ async function open() {
   drawTabs(view);
   const module = await VIEWS[view].load();
   if (turn !== opening) return;
-  page.replaceChildren();
-  stop = module.show(page, argument, desk) ?? (() => {});
+  // Each view has an element of its own: what one has asked for may arrive when the next is already shown.
+  const host = h("div");
+  page.replaceChildren(host);
+  stop = module.show(host, argument, desk) ?? (() => {});
   page.focus({ preventScroll: true });
   scrollTo(0, 0);
 }

@@ -22,8 +22,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def quick(browser: Browser) -> Iterator[Stack]:
-    """An order is delivered as soon as nothing holds it. Customers get mails."""
-    waits = ("--payment-seconds", "0.1", "--preparation-seconds", "0.1", "--delivery-seconds", "0.1")
+    """Each wait is a second: an order is delivered in three. Customers get mails."""
+    waits = ("--payment-seconds", "1", "--preparation-seconds", "1", "--delivery-seconds", "1")
     with serving(*waits, "--set", "MailSender=shop@example.com") as stack:
         yield stack
 

@@ -115,6 +115,7 @@ def _check_sorting(tab: Visit) -> None:
     expect(first).to_have_text(oldest)
     tab.page.unroute("**/orders?*limit=25*")
     tab.page.get_by_label("Sorted").select_option("newest first")
+    expect(first).to_have_text("by-keyboard")
     tab.page.get_by_label("Payment").select_option("Failed")
     expect(tab.page).to_have_url(re.compile(r"#/\?payment=FAILED$"))
     expect(tab.page.get_by_role("link", name="by-keyboard")).to_have_count(0)
