@@ -52,8 +52,8 @@ def money(books: Books) -> Iterator[str]:
 def _is_nothing_due(books: Books, account: Account) -> bool:
     """Whether an order came to nothing, or nothing was taken and all of it that cost something did not arrive."""
     order, entry = account.order, books.charged(account)
-    is_voided = account.payment is not None and account.payment.status is _P.VOIDED
-    is_untaken = entry is None or (is_voided and entry.state == "voided")
+    has_ended = account.payment is not None and account.payment.status in (_P.VOIDED, _P.FAILED)
+    is_untaken = entry is None or (has_ended and entry.state == "voided")
     return order.is_free or (order.status is _O.DELIVERED and is_untaken and not _worth_of_what_is_kept(account))
 
 
