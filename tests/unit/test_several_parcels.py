@@ -328,6 +328,20 @@ def test_cash_is_collected_for_what_arrived_only(memory: MemoryStore) -> None:
     assert (back.payment.status, back.payment.amount_captured) == (PaymentStatus.COMPLETED, 1000)
 
 
+def test_cash_of_what_arrived_is_handed_out_when_staff_take_the_whole_order_back(memory: MemoryStore) -> None:
+    prepared(memory, PaymentMethod.CASH_ON_DELIVERY)
+    first = hand_over({"1": 1})
+    hand_over()
+    assert first.shipment
+    commands.mark_parcel_delivered(ORDER, first.shipment.shipment_id, GRACE, None, SeenAt(), clock)
+    commands.set_status(ORDER, OrderStatus.RETURNED, GRACE, SeenAt(), clock)
+    refunding.unwind_payment(ORDER, clock)
+    back = now(memory)
+    assert back.payment
+    assert (back.payment.status, back.payment.amount_captured) == (PaymentStatus.COMPLETED, 1000)
+    assert [(one.status, one.amount.amount, one.due_at) for one in back.refunds] == [(RefundStatus.PENDING, 1000, None)]
+
+
 def test_the_timer_ships_what_is_left_as_one_parcel_and_delivers_all(memory: MemoryStore) -> None:
     prepared(memory)
     hand_over({"1": 1})

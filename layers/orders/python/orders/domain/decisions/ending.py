@@ -40,7 +40,7 @@ def cancel(snapshot: Snapshot, reason: CancelReason, now: datetime, by: str, not
         raise ConstraintViolated("A parcel is handed over: only what is not can be cancelled.", order_status=order.status)
     marked = to_be_undone(snapshot, now, interrupted=StepStatus.SKIPPED)
     after = replace(marked, cancellation=Cancellation(reason, now, by, note))
-    uncollected = _uncollected(snapshot)
+    closed = _closed(snapshot)
     return recording.move(
         order,
         after,
@@ -49,8 +49,8 @@ def cancel(snapshot: Snapshot, reason: CancelReason, now: datetime, by: str, not
         now,
         by,
         reason=note,
-        payment=uncollected,
-        metadata=facts.of_end(order, uncollected or snapshot.payment, reason),
+        payment=closed,
+        metadata=facts.of_end(order, closed or snapshot.payment, reason),
         follow_up=FollowUp.STOP_AND_UNWIND,
     )
 
@@ -94,9 +94,10 @@ def return_order(
     if order.status not in wanted_from:
         raise IllegalTransition(order.status, OrderStatus.RETURNED, TRANSITIONS[order.status] - {OrderStatus.RETURNED})
     why = reason or ("Returned to sender" if to_sender else None)
-    after = to_be_undone(snapshot, now, interrupted=StepStatus.FAILED, message=NOT_DELIVERED, recall=False)
+    closed = _closed(snapshot)
+    known = replace(snapshot, payment=closed or snapshot.payment)
+    after = to_be_undone(known, now, interrupted=StepStatus.FAILED, message=NOT_DELIVERED, recall=False)
     after = goods.returned(after, goods.kept(snapshot))
-    uncollected = _uncollected(snapshot)
     change = recording.move(
         order,
         after,
@@ -105,8 +106,8 @@ def return_order(
         now,
         by,
         reason=why,
-        payment=uncollected,
-        metadata=facts.of_end(order, uncollected or snapshot.payment),
+        payment=closed,
+        metadata=facts.of_end(order, known.payment),
         shipment=parcel or (_returned(snapshot.shipment) if to_sender else snapshot.shipment),
         returns=returns.taken_back(snapshot.returns, now, by),
         follow_up=FollowUp.STOP_AND_UNWIND,
@@ -146,15 +147,20 @@ def failed_at(
     if after.overall is OverallStatus.FAILED:
         kind = EventType.ORDER_CANCELLED if kind is EventType.STEP_FAILED else kind
         record = partial(recording.move, before, after, OrderStatus.CANCELLED)
-    uncollected = _uncollected(snapshot)
-    end = facts.of_end(before, uncollected or snapshot.payment, cause.reason)
-    return record(kind, now, cause.by, reason=cause.note or message, payment=uncollected, metadata=end, follow_up=follow_up)
+    closed = _closed(snapshot)
+    end = facts.of_end(before, closed or snapshot.payment, cause.reason)
+    return record(kind, now, cause.by, reason=cause.note or message, payment=closed, metadata=end, follow_up=follow_up)
 
 
-def _uncollected(snapshot: Snapshot) -> Payment | None:
-    """The cash that is not going to be collected: voided. ``None`` where there is no such payment."""
+def _closed(snapshot: Snapshot) -> Payment | None:
+    """The cash of which no more is collected: what was, with the parcels that have arrived, is all of it; or it is voided.
+
+    ``None`` where there is no such payment.
+    """
     payment = snapshot.payment
-    return payment.voided(None) if payment and payment.status is PaymentStatus.PENDING else None
+    if payment is None or payment.status is not PaymentStatus.PENDING:
+        return None
+    return payment.completed(payment.amount_captured) if payment.amount_captured else payment.voided(None)
 
 
 def to_be_undone(

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from orders.domain import facts, goods, recording
-from orders.domain.decisions import cash, refunds
+from orders.domain.decisions import refunds
 from orders.domain.decisions.delivering import arrived_at_last, is_last
 from orders.domain.decisions.ending import return_order
 from orders.domain.errors import ConstraintViolated
@@ -12,7 +12,7 @@ from orders.domain.events import EventType
 from orders.domain.order import Change, Snapshot
 from orders.domain.parcels import Shipment
 from orders.domain.refund import pieces as pieces_refunded
-from orders.domain.statuses import OrderStatus, ParcelEnd, PaymentStatus, ShipmentStatus
+from orders.domain.statuses import OrderStatus, ParcelEnd, ShipmentStatus
 
 
 def return_parcel(
@@ -54,24 +54,14 @@ def _ended(
     pieces = goods.in_parcel(order, parcel) if parcel.ended is not ParcelEnd.LOST else {}
     after = goods.returned(order, pieces)
     if last and not goods.out(after):
-        return _all_back(snapshot, parcel, now, by, reason)
+        # The last parcel has come back, and what had arrived before it was sent back too: nothing is kept of the order.
+        return return_order(snapshot, now, by, reason, to_sender=True, parcel=parcel)
     refund = refunds.for_pieces(snapshot, after, pieces, refund_id, reason, now, parcel) if refund_id else None
     stock, given_back = goods.by_product(order, pieces), (refund,) if refund else ()
     if last:
         said = facts.of_parcel(parcel)
         return arrived_at_last(snapshot, after, parcel, now, by, reason=reason, metadata=said, stock=stock, refunds=given_back)
     return recording.change(order, after, kind, now, by, reason=reason, shipment=parcel, stock=stock, refunds=given_back)
-
-
-def _all_back(snapshot: Snapshot, parcel: Shipment | None, now: datetime, by: str, reason: str | None) -> Change:
-    """The last parcel has come back, and what had arrived before it was sent back too: nothing is kept of the order."""
-    payment = snapshot.payment
-    is_collected = payment and payment.status is PaymentStatus.PENDING and payment.amount_captured
-    # What was collected with the parcels that had arrived is the whole of the payment: no more comes.
-    collected = cash.settled(snapshot, None, now) if is_collected else None
-    known = replace(snapshot, payment=collected) if collected else snapshot
-    change = return_order(known, now, by, reason, to_sender=True, parcel=parcel)
-    return replace(change, payment=collected) if collected else change
 
 
 def lost_ones(snapshot: Snapshot) -> list[Shipment]:
@@ -91,7 +81,7 @@ def settled(snapshot: Snapshot, now: datetime, by: str) -> Change | None:
     if order.status is not OrderStatus.SHIPPED or order.is_over or not snapshot.shipments or goods.under_way(snapshot):
         return None
     if goods.is_partly_delivered(order) and not goods.out(order):
-        return _all_back(snapshot, None, now, by, "Everything has come back")
+        return return_order(snapshot, now, by, "Everything has come back", to_sender=True)
     if goods.is_partly_delivered(order):
         return arrived_at_last(snapshot, order, None, now, by, metadata=facts.of_parcel(snapshot.shipment))
     return return_order(snapshot, now, by, "All parcels have come back", to_sender=True, parcel=snapshot.shipment)
