@@ -237,6 +237,19 @@ def test_an_order_that_fails_in_run_after_run_is_given_up_with_its_money_back(wo
     world.add_up()
 
 
+def test_an_order_that_waits_for_an_answer_and_fails_in_run_after_run_is_given_up_with_its_goods_back(world: World) -> None:
+    world.stock("few", 1)
+    world.place(product="few", quantity=2, shortage="ask")
+    world.follow_up()
+    assert world.step("reserve_stock", outcomes=True)["stock"] == {"outcome": "short"}
+    for run in range(recovery.MOST_FAILED_RUNS):
+        world.executions.end(workflow.fulfillment_arn(world.order()), "FAILED", "StoreBusy")
+        sweep_later(world, 3 * 86_400 * (run + 1))
+        world.follow_up()
+    world.unwind()
+    assert (world.order().status, world.pieces("few"), world.figures("few")) == (OrderStatus.CANCELLED, 1, (0, 0))
+
+
 @pytest.mark.parametrize(
     ("status", "error"),
     [("ABORTED", None), ("FAILED", "States.ServiceRestart"), ("lost", None)],

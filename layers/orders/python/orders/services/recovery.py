@@ -13,7 +13,7 @@ from orders import settings
 from orders.adapters import workflow
 from orders.adapters.store import indexes, keys, orders
 from orders.domain import goods, outcomes
-from orders.domain.decisions import ending, restarting, reviewing, shipping
+from orders.domain.decisions import ending, restarting, reviewing, shipping, shortage
 from orders.domain.decisions.restarting import Fate
 from orders.domain.errors import OrderChanged, StoreBusy, WorkflowBusy
 from orders.domain.events import SYSTEM, FollowUp
@@ -158,10 +158,7 @@ def _synced(snapshot: Snapshot, by: str, clock: Clock, fate: Fate | None = None)
     if fate is Fate.RUNNING:
         return snapshot
     if fate is Fate.FAILED and order.failed_runs + 1 >= MOST_FAILED_RUNS and order.status in CANCELLABLE and not order.is_over:
-        return apply(
-            order_id,
-            lambda now: ending.fail(now, CancelReason.EXPIRED, "The order could not be completed.", clock()),
-        )
+        return apply(order_id, lambda now: _given_up(now, clock()))
     waits = settings.waits()
     reason = "The workflow was not running"
 
@@ -171,6 +168,12 @@ def _synced(snapshot: Snapshot, by: str, clock: Clock, fate: Fate | None = None)
         return restarting.restart(found, waits, clock(), by, reason, fate)
 
     return apply(order_id, restart, snapshot)
+
+
+def _given_up(snapshot: Snapshot, now: datetime) -> Change | None:
+    """The end of an order whose workflow fails again and again; of one whose customer is asked, what is there is put back."""
+    unanswered = shortage.unanswered(snapshot, now)
+    return unanswered or ending.fail(snapshot, CancelReason.EXPIRED, "The order could not be completed.", now)
 
 
 def _as_counted(order: Order, fate: Fate) -> Fate:
