@@ -1,5 +1,6 @@
 """An order that comes to nothing has no payment: no provider is called, and nobody is told of money."""
 
+import json
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from orders.domain.order import Snapshot
 from orders.domain.statuses import OrderStatus, PaymentMethod, PaymentStatus
 from orders.services import changes
 from tests.harness.bodies import a_body
+from tests.harness.events import a_batch, a_message, refused
 from tests.harness.orders import OPENED, a_free_order, later
 from tests.harness.world import World
 
@@ -134,6 +136,17 @@ def test_a_payment_of_nothing_that_was_begun_is_brought_to_its_end(world: World)
     assert payment is not None
     assert payment.status is PaymentStatus.COMPLETED
     assert [entry["amount"] for entry in world.ledger()] == [0]
+
+
+def test_what_is_said_of_a_payment_of_nothing_is_recorded_and_asks_nobody(world: World) -> None:
+    """Its provider may know nothing of it, and would be asked again and again."""
+    world.stock("leaflet", 100, price=0)
+    world.place(product="leaflet", method="BANK_TRANSFER")
+    world.step("reserve_stock")
+    changes.apply(OrderId("order-1"), lambda found: paying.start_payment(found, OPENED, later()))
+    said = {"detail-type": "payment.confirmed", "source": "bank", "detail": {"event_id": "b-1", "order_id": "order-1"}}
+    assert refused(world.invoke("on_payment_event", a_batch([a_message(json.dumps(said))]))) == []
+    assert world.trail()[-1] == "PAYMENT_REPORTED"
 
 
 def test_cash_that_was_agreed_on_is_collected_with_the_parcel(world: World) -> None:

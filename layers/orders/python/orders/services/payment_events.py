@@ -155,11 +155,12 @@ def _misfit(payment: Payment, report: PaymentReport) -> str | None:
     """Why an event is not about this payment as it is."""
     if payment.method is PaymentMethod.CASH_ON_DELIVERY:
         return "The order is paid in cash"
+    if not payment.amount.amount:
+        return "There is nothing to pay"
     if is_foreign(payment, report.sender):
         return f"Reported by {report.sender}, which does not have this payment"
-    if report.payment_id and report.payment_id not in (payment.payment_id, payment.provider_reference):
-        return "It is about another payment"
-    if _is_of_another_intent(payment, report) and report.payment_id != payment.payment_id:
+    is_named = report.payment_id in (None, "", payment.payment_id, payment.provider_reference)
+    if not is_named or (_is_of_another_intent(payment, report) and report.payment_id != payment.payment_id):
         return "It is about another payment"
     if report.is_confirmed and report.amount and report.amount != payment.amount:
         return f"It is about another amount: {report.amount}, not {payment.amount}"
