@@ -247,6 +247,7 @@ def test_an_order_that_waits_for_an_answer_and_fails_in_run_after_run_is_given_u
         sweep_later(world, 3 * 86_400 * (run + 1))
         world.follow_up()
     world.unwind()
+    assert world.http("GET /orders/{id}", "order-1").order["cancellation"]["reason"] == "expired"
     assert (world.order().status, world.pieces("few"), world.figures("few")) == (OrderStatus.CANCELLED, 1, (0, 0))
 
 

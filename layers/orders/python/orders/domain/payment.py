@@ -160,6 +160,10 @@ class Payment:
         done = replace(done, amount_captured=taken)
         return replace(done, status=_status_with(done, done.amount_refunded))
 
+    def ended(self, captured: int) -> "Payment":
+        """The payment of which no more is taken than that: completed with it, or voided where it is nothing."""
+        return self.completed(captured) if captured else self.voided(None)
+
     def authorized(self, outcome: GatewayOutcome) -> "Payment":
         """The payment whose money is held, and until when."""
         after = self if self.status is PaymentStatus.AUTHORIZED else self.become(PaymentStatus.AUTHORIZED)

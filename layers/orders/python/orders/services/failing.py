@@ -63,7 +63,7 @@ def begin_unwinding(order_id: OrderId, error: str, cause: str, clock: Clock = ut
         order, now = snapshot.order, clock()
         if run not in (None, order.run):
             return None
-        if decided := _tried_again(snapshot, error, now) or _unanswered(snapshot, error, now):
+        if decided := _tried_again(snapshot, error, now) or _unanswered(snapshot, error, cause, now):
             return decided
         if goods.is_partly_handed_over(order):
             is_unpaid = error == PaymentDeclined.__name__
@@ -85,12 +85,12 @@ def _tried_again(snapshot: Snapshot, error: str, now: datetime) -> Change | None
     return paying.delayed(snapshot, now) if _is_provider_s_fault(snapshot, error) else None
 
 
-def _unanswered(snapshot: Snapshot, error: str, now: datetime) -> Change | None:
+def _unanswered(snapshot: Snapshot, error: str, cause: str, now: datetime) -> Change | None:
     """The end of an order whose customer has not answered or paid in time; ``None`` where nobody waited for that."""
     if error == TIMED_OUT and charging.is_awaited(snapshot) and not snapshot.order.is_asked:
         return ending.fail(snapshot, CancelReason.EXPIRED, "The payment was not made in time.", now)
     # What was there of it is reserved, whatever became of the question: it is put back.
-    return shortage.unanswered(snapshot, now)
+    return shortage.unanswered(snapshot, now, shortage.UNANSWERED if error == TIMED_OUT else _message(cause))
 
 
 def _is_provider_s_fault(snapshot: Snapshot, error: str) -> bool:

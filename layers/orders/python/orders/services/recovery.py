@@ -172,8 +172,8 @@ def _synced(snapshot: Snapshot, by: str, clock: Clock, fate: Fate | None = None)
 
 def _given_up(snapshot: Snapshot, now: datetime) -> Change | None:
     """The end of an order whose workflow fails again and again; of one whose customer is asked, what is there is put back."""
-    unanswered = shortage.unanswered(snapshot, now)
-    return unanswered or ending.fail(snapshot, CancelReason.EXPIRED, "The order could not be completed.", now)
+    why, reason = "The order could not be completed.", CancelReason.EXPIRED
+    return shortage.unanswered(snapshot, now, why, reason) or ending.fail(snapshot, reason, why, now)
 
 
 def _as_counted(order: Order, fate: Fate) -> Fate:

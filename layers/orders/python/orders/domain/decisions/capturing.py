@@ -171,7 +171,7 @@ def released(snapshot: Snapshot, outcome: GatewayOutcome, transit: float, now: d
     order, payment = snapshot.order, snapshot.payment
     if payment is None or not is_held(payment) or not _goes_on(order):
         return None
-    after = payment.completed(outcome.captured) if outcome.captured else payment.voided(None)
+    after = payment.ended(outcome.captured)
     due = replace(order, due_at=_due_once_settled(order, transit, now))
     back = _given_back(snapshot, after, now)
     return recording.change(order, due, EventType.AUTHORIZATION_RELEASED, now, payment=after, refunds=back)

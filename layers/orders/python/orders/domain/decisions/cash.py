@@ -38,4 +38,4 @@ def settled(snapshot: Snapshot, delivered: Shipment | None, now: datetime) -> Pa
         return payment_of(snapshot).completed()
     last = collected(snapshot, delivered, now) if delivered else None
     payment = last or payment_of(snapshot)
-    return payment.completed(payment.amount_captured) if payment.amount_captured else payment.voided(None)
+    return payment.ended(payment.amount_captured)

@@ -158,9 +158,7 @@ def _closed(snapshot: Snapshot) -> Payment | None:
     ``None`` where there is no such payment.
     """
     payment = snapshot.payment
-    if payment is None or payment.status is not PaymentStatus.PENDING:
-        return None
-    return payment.completed(payment.amount_captured) if payment.amount_captured else payment.voided(None)
+    return payment.ended(payment.amount_captured) if payment and payment.status is PaymentStatus.PENDING else None
 
 
 def to_be_undone(

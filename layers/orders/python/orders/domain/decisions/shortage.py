@@ -92,16 +92,18 @@ def amend(snapshot: Snapshot, now: datetime, by: str, waits: Waits, thresholds: 
     return recording.change(order, after, EventType.ORDER_AMENDED, now, by, metadata=said, follow_up=follow_up)
 
 
-def unanswered(snapshot: Snapshot, now: datetime) -> Change | None:
-    """Nobody has answered: cancelled as out of stock, and what was reserved is released. ``None`` if it is answered."""
+def unanswered(
+    snapshot: Snapshot, now: datetime, why: str = UNANSWERED, reason: CancelReason = CancelReason.OUT_OF_STOCK
+) -> Change | None:
+    """Nobody has answered: cancelled, and what was reserved is released. ``None`` where no answer is waited for."""
     order = snapshot.order
     if not order.is_asked:
         return None
     marked = to_be_undone(snapshot, now, interrupted=StepStatus.SKIPPED)
-    after = replace(marked, cancellation=Cancellation(CancelReason.OUT_OF_STOCK, now, SYSTEM))
-    end = facts.of_end(order, snapshot.payment, CancelReason.OUT_OF_STOCK)
+    after = replace(marked, cancellation=Cancellation(reason, now, SYSTEM))
+    end = facts.of_end(order, snapshot.payment, reason)
     status, kind, then = OrderStatus.CANCELLED, EventType.ORDER_CANCELLED, FollowUp.START_UNWINDING
-    return recording.move(order, after, status, kind, now, reason=UNANSWERED, metadata=end, follow_up=then)
+    return recording.move(order, after, status, kind, now, reason=why, metadata=end, follow_up=then)
 
 
 def answered(order: Order) -> None:
