@@ -425,6 +425,29 @@ def test_an_attempt_that_was_given_up_does_not_replace_the_token_of_the_next(
     assert (kept.release_token or kept.warehouse_token) == "task-3"
 
 
+def test_an_attempt_that_was_given_up_while_the_carrier_was_asked_leaves_the_next_its_wait_for_the_delivery(
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared(memory)
+    without_pauses(monkeypatch)
+    seconds, book = count(2000), SimulatedCarrier.book
+
+    def ship(token: str) -> str | None:
+        handovers.ship_parcel(ORDER, token, clock=lambda: later(next(seconds)), run=1)
+        return now(memory).order.delivery_token
+
+    def overtaken(*arguments: Any) -> Any:
+        monkeypatch.setattr(SimulatedCarrier, "book", book)
+        assert ship("task-2") == "task-2"
+        return book(*arguments)
+
+    monkeypatch.setattr(SimulatedCarrier, "book", overtaken)
+    with pytest.raises(OrderChanged):
+        ship("task-1")
+    assert now(memory).order.delivery_token == "task-2"
+    assert ship("task-3") == "task-3"
+
+
 # --- the money of what is not sent, or comes back ---
 
 

@@ -35,9 +35,11 @@ def ship_parcel(
 ) -> Snapshot:
     """Hands the parcel to the carrier, once, for the address the order has then, and keeps the token of the wait for delivery.
 
-    The token of an earlier run is not stored: nothing waits for it, and it would replace the current run's.
+    The token of an earlier run is not stored: nothing waits for it, and it would replace the current run's. Nor is that of an
+    attempt that a later one may have overtaken.
 
     Raises:
+        OrderChanged: it may not be the last attempt to wait; to be tried again.
         ShippingRefused: the carrier refuses the parcel.
         PaymentDeclined: the money that was held is not given; the order is unwound.
         CarrierUnavailable, GatewayUnavailable, OutcomeUnknown: to be tried again.
@@ -45,6 +47,7 @@ def ship_parcel(
     """
     carrier = parcel_carrier()
     fresh = fulfilling.new_id("ship", clock)
+    attempt = task_tokens.Attempt(token, run, clock()) if token else None
 
     def begun(snapshot: Snapshot) -> Change | None:
         if snapshot.order.is_digital:
@@ -54,7 +57,7 @@ def ship_parcel(
     intended = change(order_id, begun)
     if intended.order.is_digital:
         return intended
-    return finish_begun(intended, token, by, clock, change, run)
+    return finish_begun(intended, attempt, by, clock, change)
 
 
 def await_warehouse(order_id: OrderId, token: str, clock: Clock = utc_now, run: int | None = None) -> None:
@@ -97,11 +100,10 @@ def _begun_by_hand(snapshot: Snapshot, wanted: shipping.RequestedParcel, now: da
 
 def finish_begun(
     intended: Snapshot,
-    token: str | None = None,
+    attempt: task_tokens.Attempt | None = None,
     by: str = SYSTEM,
     clock: Clock = utc_now,
     change: Apply = apply,
-    run: int | None = None,
     *,
     withdraws: bool = False,
 ) -> Snapshot:
@@ -111,6 +113,7 @@ def finish_begun(
 
     Raises:
         PaymentDeclined: the money that was held is not given; what is left of the order is cancelled.
+        OrderChanged: a later attempt to wait for the delivery may have begun.
     """
     order_id, transit, after = intended.order.order_id, settings.waits().delivery, intended
     begun, kept = goods.begun(intended), [one for one in intended.shipments if not one.recalled]
@@ -124,8 +127,11 @@ def finish_begun(
             raise
 
         def shipped(snapshot: Snapshot, booked: Shipment = booked) -> Change | None:
-            waits = run is None or run == snapshot.order.run
-            return shipping.ship(snapshot, booked, transit, token if waits else None, clock(), by)
+            token = attempt.token_for(snapshot.order) if attempt else None
+            decided = shipping.ship(snapshot, booked, transit, token, clock(), by)
+            if attempt and token and decided is not None:
+                attempt.check_latest(snapshot.order.delivery_token, snapshot.order)
+            return decided
 
         after = change(order_id, shipped, after)
     if not kept:
