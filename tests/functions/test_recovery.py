@@ -10,7 +10,7 @@ from orders import settings
 from orders.adapters import workflow
 from orders.adapters.store import indexes, orders, table
 from orders.domain.identifiers import OrderId
-from orders.domain.order import Snapshot
+from orders.domain.order import Snapshot, timestamp
 from orders.domain.statuses import OrderStatus, OverallStatus
 from orders.domain.waits import GRACE, LONGEST
 from orders.services import recovery, stuck
@@ -131,7 +131,8 @@ def test_an_execution_that_ended_too_early_is_started_again_and_repeats_nothing(
         world.executions.lose(f"{FULFIL}:order-1")
     else:
         world.executions.end(f"{FULFIL}:order-1", end)
-    assert sweep_later(world) == ["order-1"]
+    due("order-1", minutes=5)
+    assert recovery.sweep().restarted == ("order-1",)
     world.follow_up()
     # One that the service does not know was never started, as far as anybody can tell: it is asked for under its own name.
     name = "order-1" if end == "lost" else "_2_order-1"
@@ -201,6 +202,28 @@ def test_everything_that_is_open_is_swept_when_asked(world: World) -> None:
     answer = world.invoke("sweep_orders", {"everything": True})
     assert sorted(answer["restarted"]) == ["one", "two"]
     assert answer["cursor"] is None
+
+
+def test_what_changes_while_everything_is_swept_is_looked_at_soon_after(world: World) -> None:
+    """Its workflow may be lost, as after a restart of the service, with nothing that follows from the change to start it."""
+    world.place(require_approval=True)
+    began = utc_now()
+    assert world.http("POST /orders/{id}/approve", "order-1", groups=["support"]).status == 200
+    answer = world.invoke("sweep_orders", {"everything": True, "cursor": f"{timestamp(began)} "})
+    assert (answer["looked_at"], answer["restarted"], answer["cursor"]) == (1, [], None)
+    assert world.executions.executions == {}
+    assert sweep_later(world, 1) == []
+    assert sweep_later(world, GRACE.total_seconds() + 1) == ["order-1"]
+
+
+def test_what_was_looked_at_early_and_goes_on_is_due_again_when_it_should_be(world: World) -> None:
+    world.live(OrderStatus.PROCESSING)
+    began, due_at = utc_now() - timedelta(seconds=5), world.order().due_at
+    world.invoke("sweep_orders", {"everything": True, "cursor": f"{timestamp(began)} "})
+    assert due_at
+    assert (world.order().due_at or due_at) < due_at, "it is looked at early"
+    assert sweep_later(world, GRACE.total_seconds() + 1) == []
+    assert (world.order().due_at or began) >= due_at
 
 
 def test_one_order_that_cannot_be_repaired_does_not_hold_back_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -363,7 +363,8 @@ def test_doing_anything_twice_at_once_is_doing_it_once(
     wish: placing.PricedRequest, names: list[str], chance: Iterator[int]
 ) -> None:
     """Whoever loses the race for a version decides again on what the winner left: then the deed is done or refused."""
-    repeatable = {"ask", "ship", "restart", "locate", "overdue"}
+    # Each refund of an amount is another one.
+    repeatable = {"ask", "ship", "restart", "locate", "overdue", "refund"}
     life = Life(wish)
     for name in names:
         if attempt(life, FORWARD[name]) and name not in repeatable:

@@ -231,8 +231,9 @@ class Pace:
 class Sweep:
     """One invocation's walk through the index of open orders, the longest overdue first.
 
-    ``everything`` takes the open orders that are not due yet too. It moves none of them in the index, so that following its
-    cursor ends; what has changed since the first invocation is attended to and left out.
+    ``everything`` takes the open orders that are not due yet too. What has changed since the first invocation is left to what
+    follows from that; as that may find no workflow to go on with, a sweep looks at it again soon. Nothing else is moved in the
+    index, and nothing to behind the cursor, so that following it ends.
     """
 
     def __init__(self, *, everything: bool, cursor: str | None, clock: Clock = utc_now) -> None:
@@ -291,6 +292,8 @@ class Sweep:
         """Syncs one order and returns whether that changed it; one that needs no repair is checked again later."""
         before = orders.load(place.order_id)
         if self._is_seen_to(before.order, place):
+            if self._everything:
+                _leave_to_the_sweep(before.order, self._clock() + GRACE)
             return False
         if place.is_refund:
             self._settle(before, place)
@@ -347,8 +350,10 @@ class Sweep:
             # A transfer may take days: its provider is asked less often, the longer it takes.
             pause = (self._clock() - order.status_since) / PARTS_OF_THE_WAIT
             self._postpone(place, min(max(pause, GRACE), LONGEST_UNASKED))
-        else:
+        elif order.overall is OverallStatus.ROLLING_BACK:
             self._postpone(place)
+        else:
+            self._postpone(place, restarting.due_again(order, settings.waits(), self._clock()) - self._clock())
 
     def _postpone(self, place: indexes.Reference, by: timedelta = GRACE) -> None:
         if not self._everything:
