@@ -292,7 +292,7 @@ def _running(stack: Deployment, machine: str) -> Iterator[str]:
 
 
 def at_rest(stack: Deployment, seconds: float = 300) -> Books:
-    """The books once no order is open and no execution runs any more; a lost one is found in two minutes, by the second sweep."""
+    """The books once no order is open and no execution runs any more; what was lost is found in two minutes at most."""
 
     def look() -> bool:
         return not running_executions(stack) and not _has_open_orders(stack) and not running_executions(stack)
