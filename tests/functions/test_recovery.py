@@ -1,7 +1,7 @@
 """Keeping the workflow going: what follows from a change, what the sweep finds, what sync repairs; each order for itself."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -204,26 +204,33 @@ def test_everything_that_is_open_is_swept_when_asked(world: World) -> None:
     assert answer["cursor"] is None
 
 
-def test_what_changes_while_everything_is_swept_is_looked_at_soon_after(world: World) -> None:
-    """Its workflow may be lost, as after a restart of the service, with nothing that follows from the change to start it."""
+def swept_since(world: World, began: datetime) -> list[str]:
+    """What a sweep of everything restarts that began at that moment, and comes to the orders now."""
+    answer = world.invoke("sweep_orders", {"everything": True, "cursor": f"{timestamp(began)} "})
+    assert answer["cursor"] is None
+    return list(answer["restarted"])
+
+
+def test_a_lost_order_that_changes_while_everything_is_swept_is_restarted_all_the_same(world: World) -> None:
+    """As after a restart of the service: with no workflow that waits, nothing follows from an approval."""
     world.place(require_approval=True)
     began = utc_now()
     assert world.http("POST /orders/{id}/approve", "order-1", groups=["support"]).status == 200
-    answer = world.invoke("sweep_orders", {"everything": True, "cursor": f"{timestamp(began)} "})
-    assert (answer["looked_at"], answer["restarted"], answer["cursor"]) == (1, [], None)
-    assert world.executions.executions == {}
-    assert sweep_later(world, 1) == []
-    assert sweep_later(world, GRACE.total_seconds() + 1) == ["order-1"]
+    assert swept_since(world, began) == ["order-1"]
+    assert swept_since(world, began) == [], "it is being started"
+    world.follow_up()
+    assert world.executions.running() == ["fulfil order-1"]
 
 
-def test_what_was_looked_at_early_and_goes_on_is_due_again_when_it_should_be(world: World) -> None:
+def test_what_is_placed_or_closed_while_everything_is_swept_is_left_to_what_follows_from_that(world: World) -> None:
     world.live(OrderStatus.PROCESSING)
-    began, due_at = utc_now() - timedelta(seconds=5), world.order().due_at
-    world.invoke("sweep_orders", {"everything": True, "cursor": f"{timestamp(began)} "})
-    assert due_at
-    assert (world.order().due_at or due_at) < due_at, "it is looked at early"
-    assert sweep_later(world, GRACE.total_seconds() + 1) == []
-    assert (world.order().due_at or began) >= due_at
+    began = utc_now()
+    world.http("POST /orders/{id}/cancel", "order-1")
+    world.place("order-2")
+    assert swept_since(world, began) == []
+    world.follow_up()
+    world.follow_up("order-2")
+    assert world.executions.running() == ["fulfil order-2", "unwind order-1"]
 
 
 def test_one_order_that_cannot_be_repaired_does_not_hold_back_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

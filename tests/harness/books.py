@@ -291,8 +291,8 @@ def _running(stack: Deployment, machine: str) -> Iterator[str]:
         start = {"nextToken": page["nextToken"]}
 
 
-def at_rest(stack: Deployment, seconds: float = 300) -> Books:
-    """The books once no order is open and no execution runs any more; what was lost is found in two minutes at most."""
+def at_rest(stack: Deployment, seconds: float = 180) -> Books:
+    """The books once no order is open and no execution runs any more."""
 
     def look() -> bool:
         return not running_executions(stack) and not _has_open_orders(stack) and not running_executions(stack)

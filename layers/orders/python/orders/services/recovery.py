@@ -231,9 +231,8 @@ class Pace:
 class Sweep:
     """One invocation's walk through the index of open orders, the longest overdue first.
 
-    ``everything`` takes the open orders that are not due yet too. What has changed since the first invocation is left to what
-    follows from that; as that may find no workflow to go on with, a sweep looks at it again soon. Nothing else is moved in the
-    index, and nothing to behind the cursor, so that following it ends.
+    ``everything`` takes the open orders that are not due yet too. It moves none of them in the index, so that following its
+    cursor ends; those whose workflow is started since the first invocation are attended to and left out.
     """
 
     def __init__(self, *, everything: bool, cursor: str | None, clock: Clock = utc_now) -> None:
@@ -292,8 +291,6 @@ class Sweep:
         """Syncs one order and returns whether that changed it; one that needs no repair is checked again later."""
         before = orders.load(place.order_id)
         if self._is_seen_to(before.order, place):
-            if self._everything:
-                _leave_to_the_sweep(before.order, self._clock() + GRACE)
             return False
         if place.is_refund:
             self._settle(before, place)
@@ -308,11 +305,19 @@ class Sweep:
         return False
 
     def _is_seen_to(self, order: Order, place: indexes.Reference) -> bool:
-        """Whether the order has changed since it was due: what follows from that may not have begun yet."""
-        if self._everything:
-            return order.updated_at >= self._began
+        """Whether the order has changed since it was due, or found: what follows from that may not have begun yet."""
         is_of_a_part = place.is_refund or place.is_parcel
+        if self._everything:
+            return order.updated_at >= self._began and (is_of_a_part or self._is_being_started(order))
         return not is_of_a_part and order.due_at is not None and order.due_at > self._clock()
+
+    def _is_being_started(self, order: Order) -> bool:
+        """Whether its workflow is started because of a change since the first invocation.
+
+        What else follows from a change goes on with the workflow that runs, which may be lost.
+        """
+        wanted = {event.follow_up for event in orders.history(order.order_id) if event.at >= self._began} - {None}
+        return FollowUp.START_FULFILLMENT in wanted or (order.overall is OverallStatus.ROLLING_BACK and bool(wanted))
 
     def _settle(self, snapshot: Snapshot, place: indexes.Reference) -> None:
         """Asks the provider for the order's refunds, less often the longer one takes."""
@@ -350,10 +355,8 @@ class Sweep:
             # A transfer may take days: its provider is asked less often, the longer it takes.
             pause = (self._clock() - order.status_since) / PARTS_OF_THE_WAIT
             self._postpone(place, min(max(pause, GRACE), LONGEST_UNASKED))
-        elif order.overall is OverallStatus.ROLLING_BACK:
-            self._postpone(place)
         else:
-            self._postpone(place, restarting.due_again(order, settings.waits(), self._clock()) - self._clock())
+            self._postpone(place)
 
     def _postpone(self, place: indexes.Reference, by: timedelta = GRACE) -> None:
         if not self._everything:
