@@ -312,9 +312,9 @@ class Sweep:
         return not is_of_a_part and order.due_at is not None and order.due_at > self._clock()
 
     def _is_being_started(self, order: Order) -> bool:
-        """Whether its workflow is started because of a change since the first invocation.
+        """Whether a change since the first invocation starts its workflow by itself.
 
-        What else follows from a change goes on with the workflow that runs, which may be lost.
+        Any other change needs a workflow that is running, and this one's may be lost.
         """
         wanted = {event.follow_up for event in orders.history(order.order_id) if event.at >= self._began} - {None}
         return FollowUp.START_FULFILLMENT in wanted or (order.overall is OverallStatus.ROLLING_BACK and bool(wanted))

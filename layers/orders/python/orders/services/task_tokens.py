@@ -12,7 +12,7 @@ from orders.services.changes import Clock, Decide, apply
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt of the workflow to wait: with its task token, for the run that it belongs to if one is known, since when."""
+    """An attempt of the workflow to wait: its task token, the run that it belongs to (``None``: any), and when it began."""
 
     token: str
     run: int | None
